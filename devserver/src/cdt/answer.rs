@@ -1,0 +1,264 @@
+//! What an operation returns of the elements it means (`result_data_*()` in `as/src/base/cdt.c`).
+
+use super::codes::result;
+use super::select::{Elements, Lie, Pick, Selector};
+use crate::wire::msgpack::{List, Map, Value, ORDERED, PRESERVE_ORDER};
+use crate::wire::result::{Outcome, ResultCode};
+
+/// What is asked of an operation that selects elements.
+pub struct Request<'a> {
+    /// The argument with the kind of result and the flag that inverts.
+    pub result: u64,
+    pub selector: Selector<'a>,
+    /// The operation is for any number of elements and answers with lists.
+    pub is_multi: bool,
+}
+
+/// Selects elements and makes the answer. Returns the indexes of the elements too, for those who remove them.
+pub fn run(elements: &Elements<'_>, request: &Request<'_>) -> Outcome<(Vec<usize>, Option<Value>)> {
+    let inverted = request.result & result::INVERTED != 0;
+    let kind = request.result & result::MASK;
+    if matches!(request.selector, Selector::KeyList(_))
+        && matches!(kind, result::RANK | result::REVERSE_RANK)
+    {
+        return Err(ResultCode::OP_NOT_APPLICABLE);
+    }
+    let mut pick = elements.select(&request.selector, request.is_multi, inverted)?;
+    if let (Selector::KeyList(keys), false, result::INDEX | result::REVERSE_INDEX) =
+        (&request.selector, inverted, kind)
+    {
+        // Indexes are answered in the order of the keys asked for, values in the order of the map.
+        pick.indexes = elements.indexes_of(keys);
+    }
+    let answer = build(elements, &pick, kind, request.is_multi)?;
+    Ok((pick.indexes, answer))
+}
+
+fn build(
+    elements: &Elements<'_>,
+    pick: &Pick,
+    kind: u64,
+    is_multi: bool,
+) -> Outcome<Option<Value>> {
+    let count = pick.indexes.len();
+    Ok(Some(match kind {
+        result::NONE => return Ok(None),
+        result::COUNT => int(count),
+        // The server asks of "all but these" whether these are none (`result_data_set_index_rank_count()`).
+        result::EXISTS => match pick.lie {
+            Lie::AllButRanks(_, skipped) => Value::Bool(skipped == 0),
+            _ => Value::Bool(count != 0),
+        },
+        result::INDEX | result::REVERSE_INDEX => {
+            indexes(elements, pick, kind == result::REVERSE_INDEX, is_multi)
+        }
+        result::RANK | result::REVERSE_RANK => {
+            ranks(elements, pick, kind == result::REVERSE_RANK, is_multi)
+        }
+        result::KEY => {
+            let keys = elements
+                .keys
+                .as_ref()
+                .ok_or(ResultCode::OP_NOT_APPLICABLE)?;
+            return Ok(values(keys, pick, is_multi));
+        }
+        result::VALUE => return Ok(values(&elements.values, pick, is_multi)),
+        result::KEY_VALUE_MAP => pairs(elements, pick, PRESERVE_ORDER)?,
+        result::UNORDERED_MAP => pairs(elements, pick, 0)?,
+        result::ORDERED_MAP => pairs(elements, pick, ORDERED)?,
+        result::INDEX_RANGE | result::REVERSE_INDEX_RANGE => match pick.lie {
+            Lie::Indexes(start) => range(
+                start,
+                count,
+                elements.len(),
+                kind == result::REVERSE_INDEX_RANGE,
+            ),
+            Lie::Ranks(start) if elements.is_sorted => range(
+                start,
+                count,
+                elements.len(),
+                kind == result::REVERSE_INDEX_RANGE,
+            ),
+            _ => return Err(ResultCode::OP_NOT_APPLICABLE),
+        },
+        result::RANK_RANGE | result::REVERSE_RANK_RANGE => match pick.lie {
+            Lie::Ranks(start) => range(
+                start,
+                count,
+                elements.len(),
+                kind == result::REVERSE_RANK_RANGE,
+            ),
+            Lie::Indexes(start) if elements.is_sorted => range(
+                start,
+                count,
+                elements.len(),
+                kind == result::REVERSE_RANK_RANGE,
+            ),
+            _ => return Err(ResultCode::OP_NOT_APPLICABLE),
+        },
+        _ => return Err(ResultCode::OP_NOT_APPLICABLE),
+    }))
+}
+
+fn int(value: usize) -> Value {
+    Value::Int(value as i64)
+}
+
+fn list(items: Vec<Value>) -> Value {
+    Value::List(List { flags: 0, items })
+}
+
+fn indexes(elements: &Elements<'_>, pick: &Pick, is_reverse: bool, is_multi: bool) -> Value {
+    let (len, count) = (elements.len(), pick.indexes.len());
+    match pick.lie {
+        Lie::All => runs(&[(0, len)], len, is_reverse, is_multi),
+        Lie::Indexes(start) => runs(&[(start, count)], len, is_reverse, is_multi),
+        Lie::Ranks(start) if elements.is_sorted => {
+            runs(&[(start, count)], len, is_reverse, is_multi)
+        }
+        Lie::AllButIndexes(start, skipped) => {
+            runs(&around(start, skipped, len), len, is_reverse, is_multi)
+        }
+        _ => {
+            let mut indexes = pick.indexes.clone();
+            if elements.keys.is_none() {
+                // Lists answer indexes in their order even when they were found by rank.
+                indexes.sort_unstable();
+            }
+            one_by_one(indexes, len, is_reverse, is_multi)
+        }
+    }
+}
+
+fn ranks(elements: &Elements<'_>, pick: &Pick, is_reverse: bool, is_multi: bool) -> Value {
+    let (len, count) = (elements.len(), pick.indexes.len());
+    match pick.lie {
+        Lie::Ranks(start) => runs(&[(start, count)], len, is_reverse, is_multi),
+        Lie::Indexes(start) if elements.is_sorted => {
+            runs(&[(start, count)], len, is_reverse, is_multi)
+        }
+        // All elements have all ranks.
+        Lie::All => runs(&[(0, len)], len, is_reverse, is_multi),
+        Lie::Indexes(_) if count == len => runs(&[(0, len)], len, is_reverse, is_multi),
+        Lie::AllButRanks(start, skipped) => {
+            runs(&around(start, skipped, len), len, is_reverse, is_multi)
+        }
+        Lie::AllButIndexes(start, skipped) if elements.is_sorted => {
+            runs(&around(start, skipped, len), len, is_reverse, is_multi)
+        }
+        _ => {
+            let rank_of = rank_of_each(elements);
+            let found = pick
+                .indexes
+                .iter()
+                .filter_map(|index| rank_of.get(*index).copied())
+                .collect();
+            one_by_one(found, len, is_reverse, is_multi)
+        }
+    }
+}
+
+/// The rank of every element. In a map each has its own; in a list equal ones share the lowest
+/// (`packed_list_find_rank_range_by_value_interval_unordered()`).
+fn rank_of_each(elements: &Elements<'_>) -> Vec<usize> {
+    let mut rank_of = vec![0; elements.len()];
+    let mut before: Option<(&Value, usize)> = None;
+    for (place, index) in elements.by_rank().into_iter().enumerate() {
+        let (Some(value), Some(slot)) = (elements.values.get(index), rank_of.get_mut(index)) else {
+            continue;
+        };
+        *slot = match before {
+            Some((other, rank)) if elements.keys.is_none() && other.compare(value).is_eq() => rank,
+            _ => place,
+        };
+        before = Some((value, *slot));
+    }
+    rank_of
+}
+
+/// The two runs on both sides of a run.
+fn around(start: usize, count: usize, len: usize) -> [(usize, usize); 2] {
+    [
+        (0, start),
+        (start + count, len.saturating_sub(start + count)),
+    ]
+}
+
+/// Runs of numbers, each listed from its lowest number up even when counted from the end
+/// (`cdt_container_builder_add_int_range()`). One that is not there is -1.
+fn runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -> Value {
+    let from_end = |start: usize, count: usize| {
+        if is_reverse {
+            len.saturating_sub(start + count)
+        } else {
+            start
+        }
+    };
+    let mut numbers = runs
+        .iter()
+        .flat_map(|&(start, count)| (0..count).map(move |at| from_end(start, count) + at));
+    if is_multi {
+        list(numbers.map(int).collect())
+    } else {
+        numbers.next().map_or(Value::Int(-1), int)
+    }
+}
+
+/// Numbers in the order in which their elements are answered. One that is not there is -1.
+fn one_by_one(mut numbers: Vec<usize>, len: usize, is_reverse: bool, is_multi: bool) -> Value {
+    if is_reverse {
+        numbers
+            .iter_mut()
+            .for_each(|number| *number = len.saturating_sub(1 + *number));
+    }
+    if is_multi {
+        list(numbers.into_iter().map(int).collect())
+    } else {
+        numbers
+            .first()
+            .map_or(Value::Int(-1), |number| int(*number))
+    }
+}
+
+fn values(all: &[&Value], pick: &Pick, is_multi: bool) -> Option<Value> {
+    let mut found = pick
+        .indexes
+        .iter()
+        .filter_map(|index| all.get(*index))
+        .map(|value| (*value).clone());
+    if is_multi {
+        Some(list(found.collect()))
+    } else {
+        found.next()
+    }
+}
+
+fn pairs(elements: &Elements<'_>, pick: &Pick, flags: u8) -> Outcome<Value> {
+    let keys = elements
+        .keys
+        .as_ref()
+        .ok_or(ResultCode::OP_NOT_APPLICABLE)?;
+    let mut indexes = pick.indexes.clone();
+    if flags == ORDERED {
+        indexes.sort_unstable();
+    }
+    let pair = |index: usize| {
+        Some((
+            (*keys.get(index)?).clone(),
+            (*elements.values.get(index)?).clone(),
+        ))
+    };
+    Ok(Value::Map(Map {
+        flags,
+        pairs: indexes.into_iter().filter_map(pair).collect(),
+    }))
+}
+
+fn range(start: usize, count: usize, len: usize, is_reverse: bool) -> Value {
+    let start = if is_reverse {
+        len.saturating_sub(start + count)
+    } else {
+        start
+    };
+    list(vec![int(start), int(count)])
+}

@@ -1,0 +1,238 @@
+//! The way to a nested list or map: pairs of a word and a value, one for each step down.
+//! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A way that leads nowhere is [`ResultCode::OP_NOT_APPLICABLE`].
+
+use super::codes::context as word;
+use super::list::restore_order;
+use super::select::{Elements, Selector};
+use super::Effect;
+use crate::wire::msgpack::{List, Map, Value, MAX_BYTES, MAX_DEPTH, ORDERED, VALUE_ORDERED};
+use crate::wire::result::{Outcome, ResultCode};
+
+const NOWHERE: ResultCode = ResultCode::OP_NOT_APPLICABLE;
+
+/// One step down.
+struct Step {
+    word: u64,
+    value: Value,
+}
+
+/// A whole way, one step at least.
+pub struct Context(Vec<Step>);
+
+impl Context {
+    /// Reads a way. Its form is checked at once, its words when they are walked.
+    pub fn parse(items: Vec<Value>) -> Outcome<Context> {
+        if items.is_empty() || !items.len().is_multiple_of(2) || items.len() / 2 > MAX_DEPTH {
+            return Err(ResultCode::PARAMETER);
+        }
+        let mut steps = Vec::with_capacity(items.len() / 2);
+        let mut items = items.into_iter();
+        while let (Some(word), Some(value)) = (items.next(), items.next()) {
+            let Value::Int(word) = word else {
+                return Err(ResultCode::PARAMETER);
+            };
+            steps.push(Step {
+                word: u64::try_from(word).map_err(|_| ResultCode::PARAMETER)?,
+                value,
+            });
+        }
+        Ok(Context(steps))
+    }
+
+    /// Walks the way and gives what is there.
+    pub fn find<'v>(&self, root: &'v Value) -> Outcome<&'v Value> {
+        self.0.iter().try_fold(root, |value, step| {
+            let index = step.index_in(value)?.ok_or(NOWHERE)?;
+            match value {
+                Value::List(list) => list.items.get(index),
+                Value::Map(map) => map.pairs.get(index).map(|(_, value)| value),
+                _ => None,
+            }
+            .ok_or(NOWHERE)
+        })
+    }
+
+    /// Walks the way, makes missing places where its words say so, and changes what is there.
+    pub fn change(
+        &self,
+        root: &mut Option<Value>,
+        change: &mut dyn FnMut(&mut Option<Value>) -> Outcome<Effect>,
+    ) -> Outcome<Effect> {
+        change_below(root, &self.0, change, false)
+    }
+}
+
+/// What is done at the end of a way.
+type ChangeFn<'f> = dyn FnMut(&mut Option<Value>) -> Outcome<Effect> + 'f;
+
+/// `is_creating`: a step above makes its element new, so all below is made new too.
+fn change_below(
+    place: &mut Option<Value>,
+    steps: &[Step],
+    change: &mut ChangeFn<'_>,
+    is_creating: bool,
+) -> Outcome<Effect> {
+    let Some((step, rest)) = steps.split_first() else {
+        return change(place);
+    };
+    step.check()?;
+    let container = match place {
+        Some(container) => container,
+        None => {
+            // Made only for this: it stays if something is put into it.
+            let container = place.insert(step.new_container(is_creating)?);
+            return step.create_below(container, rest, change, true);
+        }
+    };
+    let found = step.index_in(container)?;
+    let index = match found {
+        Some(index) => index,
+        None => return step.create_below(container, rest, change, false),
+    };
+    let slot = match container {
+        Value::List(list) => list.items.get_mut(index),
+        Value::Map(map) => map.pairs.get_mut(index).map(|(_, value)| value),
+        _ => None,
+    };
+    let slot = slot.ok_or(NOWHERE)?;
+    let mut inner = Some(std::mem::replace(slot, Value::Nil));
+    let effect = change_below(&mut inner, rest, change, false)?;
+    *slot = inner.unwrap_or(Value::Nil);
+    if let Value::List(list) = container {
+        restore_order(list);
+    }
+    Ok(effect)
+}
+
+impl Step {
+    fn base(&self) -> u64 {
+        self.word & word::BASE
+    }
+
+    fn creates(&self) -> bool {
+        self.word & word::CREATE != 0
+    }
+
+    /// Checks the word: a known kind of step, and creation only where list or map is said.
+    fn check(&self) -> Outcome<()> {
+        let says_type = self.word & (word::LIST | word::MAP) != 0;
+        if self.base() > word::VALUE || (self.creates() && !says_type) {
+            return Err(NOWHERE);
+        }
+        Ok(())
+    }
+
+    /// The index of the element this step leads to; `None` when it is not there.
+    fn index_in(&self, container: &Value) -> Outcome<Option<usize>> {
+        self.check()?;
+        let elements = match container {
+            Value::List(list) if self.word & word::MAP == 0 => Elements::of_list(list),
+            Value::Map(map) if self.word & word::LIST == 0 => Elements::of_map(map),
+            _ => return Err(NOWHERE),
+        };
+        let selector = match (self.base(), &self.value) {
+            (word::INDEX, Value::Int(index)) => Selector::Index(*index, 1),
+            (word::RANK, Value::Int(rank)) => Selector::Rank(*rank, 1),
+            (word::KEY, key) if elements.keys.is_some() => Selector::Key(key),
+            (word::VALUE, value) => Selector::Value(value),
+            _ => return Err(NOWHERE),
+        };
+        match elements.select(&selector, false, false) {
+            Ok(pick) => Ok(pick.indexes.first().copied()),
+            Err(ResultCode::OP_NOT_APPLICABLE) => Ok(None),
+            Err(code) => Err(code),
+        }
+    }
+
+    /// The list or map that this step leads into, made new (`map_get_ext_flags()`, `list_get_ext_flags()`).
+    /// Below a step that creates, a step need not say so itself (`cdt_context_count_create_sz()`).
+    fn new_container(&self, is_creating: bool) -> Outcome<Value> {
+        if !self.creates() && !is_creating {
+            return Err(NOWHERE);
+        }
+        let order = self.word & word::CREATE;
+        match self.word & (word::BASE | word::LIST | word::MAP) {
+            kind if kind == word::KEY | word::MAP => {
+                let flags = match order {
+                    word::CREATE_UNBOUND_OR_K_ORDERED => ORDERED,
+                    word::CREATE_ORDERED => ORDERED | VALUE_ORDERED,
+                    _ => 0,
+                };
+                Ok(Value::Map(Map {
+                    flags,
+                    pairs: Vec::new(),
+                }))
+            }
+            kind if kind == word::INDEX | word::LIST => Ok(Value::List(List {
+                flags: if order == word::CREATE_ORDERED {
+                    ORDERED
+                } else {
+                    0
+                },
+                items: Vec::new(),
+            })),
+            _ => Err(NOWHERE),
+        }
+    }
+
+    /// Where in a list or map the missing element is to be made. All of it is checked before anything is done below.
+    fn place_for_new(&self, container: &Value, is_creating: bool) -> Outcome<usize> {
+        if !self.creates() && !is_creating {
+            return Err(NOWHERE);
+        }
+        match (container, self.base(), &self.value) {
+            (Value::Map(map), word::KEY, key) if key.is_key() => Ok(map
+                .pairs
+                .partition_point(|(other, _)| other.compare(key).is_lt())),
+            (Value::List(list), word::INDEX, Value::Int(index)) => {
+                let len = list.items.len();
+                let index = if *index == -1 && len == 0 {
+                    0
+                } else {
+                    usize::try_from(*index).map_err(|_| NOWHERE)?
+                };
+                if index <= len || list.is_ordered() {
+                    return Ok(index.min(len));
+                }
+                // Only a list without bounds is padded with nils up to the new element.
+                if self.word & word::CREATE == word::CREATE_UNBOUND_OR_K_ORDERED
+                    && index <= MAX_BYTES
+                {
+                    Ok(index)
+                } else {
+                    Err(NOWHERE)
+                }
+            }
+            _ => Err(NOWHERE),
+        }
+    }
+
+    /// Makes the element this step leads to, if the step says so, and goes on below it.
+    fn create_below(
+        &self,
+        container: &mut Value,
+        rest: &[Step],
+        change: &mut ChangeFn<'_>,
+        is_creating: bool,
+    ) -> Outcome<Effect> {
+        let at = self.place_for_new(container, is_creating)?;
+        let mut inner = None;
+        let effect = change_below(&mut inner, rest, change, true)?;
+        // An operation that makes nothing of a missing place (a removal) leaves it missing.
+        let Some(inner) = inner.filter(|_| effect.changed) else {
+            return Ok(effect);
+        };
+        match container {
+            Value::Map(map) => map.pairs.insert(at, (self.value.clone(), inner)),
+            Value::List(list) => {
+                if at > list.items.len() {
+                    list.items.resize(at, Value::Nil);
+                }
+                list.items.insert(at, inner);
+                restore_order(list);
+            }
+            _ => return Err(NOWHERE),
+        }
+        Ok(effect)
+    }
+}

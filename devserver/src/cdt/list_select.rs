@@ -1,0 +1,82 @@
+//! Which elements of a list an operation means: from its code and arguments to a selector.
+
+use super::answer::Request;
+use super::args::Args;
+use super::codes::{list as code, result};
+use super::select::Selector;
+use crate::wire::result::Outcome;
+
+/// Whether the operation removes the elements it selects.
+pub fn is_removal(code: u64) -> bool {
+    matches!(
+        code,
+        code::POP | code::POP_RANGE | code::REMOVE | code::REMOVE_RANGE | code::TRIM
+    ) || (code::REMOVE_BY_INDEX..=code::REMOVE_BY_VALUE_REL_RANK_RANGE).contains(&code)
+}
+
+/// What an operation that selects elements says; `None` for any other operation.
+pub fn selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
+    /// A range without a count reaches to the end.
+    const ALL: u64 = u32::MAX as u64;
+    // The oldest operations take no kind of result: they have one of their own.
+    let (fixed, is_range) = match code {
+        code::GET | code::POP => (Some(result::VALUE), false),
+        code::GET_RANGE | code::POP_RANGE => (Some(result::VALUE), true),
+        code::REMOVE => (Some(result::COUNT), false),
+        code::REMOVE_RANGE => (Some(result::COUNT), true),
+        code::TRIM => (Some(result::COUNT | result::INVERTED), true),
+        _ => (None, false),
+    };
+    if let Some(result) = fixed {
+        // A trim must say how many; the others reach to the end when they do not.
+        let min = if code == code::TRIM { 2 } else { 1 };
+        args.check(min, 1 + usize::from(is_range))?;
+        let count = if is_range { args.unsigned(1, ALL)? } else { 1 };
+        return Ok(Some(Request {
+            result,
+            selector: Selector::Index(args.index(0)?, count),
+            is_multi: is_range,
+        }));
+    }
+    let (min, max, is_multi) = match code {
+        code::GET_BY_INDEX | code::REMOVE_BY_INDEX | code::GET_BY_RANK | code::REMOVE_BY_RANK => {
+            (2, 2, false)
+        }
+        code::GET_BY_VALUE | code::REMOVE_BY_VALUE => (2, 2, false),
+        code::GET_ALL_BY_VALUE | code::REMOVE_ALL_BY_VALUE => (2, 2, true),
+        code::GET_ALL_BY_VALUE_LIST | code::REMOVE_ALL_BY_VALUE_LIST => (2, 2, true),
+        code::GET_BY_INDEX_RANGE
+        | code::REMOVE_BY_INDEX_RANGE
+        | code::GET_BY_RANK_RANGE
+        | code::REMOVE_BY_RANK_RANGE => (2, 3, true),
+        code::GET_BY_VALUE_INTERVAL | code::REMOVE_BY_VALUE_INTERVAL => (2, 3, true),
+        code::GET_BY_VALUE_REL_RANK_RANGE | code::REMOVE_BY_VALUE_REL_RANK_RANGE => (3, 4, true),
+        _ => return Ok(None),
+    };
+    args.check(min, max)?;
+    let selector = match code {
+        code::GET_BY_INDEX | code::REMOVE_BY_INDEX => Selector::Index(args.index(1)?, 1),
+        code::GET_BY_RANK | code::REMOVE_BY_RANK => Selector::Rank(args.index(1)?, 1),
+        code::GET_ALL_BY_VALUE_LIST | code::REMOVE_ALL_BY_VALUE_LIST => {
+            Selector::ValueList(args.items(1)?)
+        }
+        code::GET_BY_INDEX_RANGE | code::REMOVE_BY_INDEX_RANGE => {
+            Selector::Index(args.index(1)?, args.unsigned(2, ALL)?)
+        }
+        code::GET_BY_RANK_RANGE | code::REMOVE_BY_RANK_RANGE => {
+            Selector::Rank(args.index(1)?, args.unsigned(2, ALL)?)
+        }
+        code::GET_BY_VALUE_INTERVAL | code::REMOVE_BY_VALUE_INTERVAL => {
+            Selector::Values(args.value(1)?, args.optional_value(2))
+        }
+        code::GET_BY_VALUE_REL_RANK_RANGE | code::REMOVE_BY_VALUE_REL_RANK_RANGE => {
+            Selector::RelativeRank(args.value(1)?, args.index(2)?, args.unsigned(3, ALL)?)
+        }
+        _ => Selector::Value(args.value(1)?),
+    };
+    Ok(Some(Request {
+        result: args.unsigned(0, 0)?,
+        selector,
+        is_multi,
+    }))
+}

@@ -1,0 +1,230 @@
+//! Operations on maps. Source: `cdt_process_state_packed_map_{modify,read}_optype()` in `as/src/base/particle_map.c`.
+
+use super::answer;
+use super::args::Args;
+use super::codes::{map as code, map_write, PERSIST_INDEX};
+use super::map_select::{is_removal, selection};
+use super::number;
+use super::select::Elements;
+use super::Effect;
+use crate::wire::msgpack::{Map, Value, ORDERED, VALUE_ORDERED};
+use crate::wire::result::{Outcome, ResultCode};
+
+/// How a put treats keys that are there and keys that are not.
+struct Policy {
+    overwrite: bool,
+    create: bool,
+    no_fail: bool,
+    partial: bool,
+}
+
+impl Policy {
+    const ADD: Policy = Policy {
+        overwrite: false,
+        create: true,
+        no_fail: false,
+        partial: false,
+    };
+    const REPLACE: Policy = Policy {
+        overwrite: true,
+        create: false,
+        no_fail: false,
+        partial: false,
+    };
+
+    fn from_flags(flags: u64) -> Policy {
+        Policy {
+            overwrite: flags & map_write::NO_OVERWRITE == 0,
+            create: flags & map_write::NO_CREATE == 0,
+            no_fail: flags & map_write::NO_FAIL != 0,
+            partial: flags & map_write::DO_PARTIAL != 0,
+        }
+    }
+
+    /// Whether this policy lets the key be written.
+    ///
+    /// # Errors
+    /// The code of a failure that is not to be passed over.
+    fn admits(&self, exists: bool) -> Outcome<bool> {
+        let refusal = match exists {
+            true if !self.overwrite => ResultCode::ELEMENT_EXISTS,
+            false if !self.create => ResultCode::ELEMENT_NOT_FOUND,
+            _ => return Ok(true),
+        };
+        if self.no_fail {
+            Ok(false)
+        } else {
+            Err(refusal)
+        }
+    }
+}
+
+/// Runs an operation that reads.
+pub fn read(map: &Map, code: u64, args: &Args) -> Outcome<Option<Value>> {
+    if code == code::SIZE {
+        return Ok(Some(size(map)));
+    }
+    let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+    if is_removal(code) {
+        return Err(ResultCode::PARAMETER);
+    }
+    answer::run(&Elements::of_map(map), &request).map(|(_, answer)| answer)
+}
+
+/// Runs an operation that changes a bin or element that is not there. Those that put create it, by the order they say.
+pub fn modify_missing(place: &mut Option<Value>, code: u64, args: &Args) -> Outcome<Effect> {
+    let order_argument = match code {
+        code::SET_TYPE | code::REPLACE => None,
+        code::ADD | code::PUT | code::INCREMENT | code::DECREMENT => Some(2),
+        code::ADD_ITEMS | code::PUT_ITEMS => Some(1),
+        code::REPLACE_ITEMS => return Err(ResultCode::ELEMENT_NOT_FOUND),
+        code::CLEAR => return Effect::nothing(),
+        _ if is_removal(code) => return Effect::nothing(),
+        _ => return Err(ResultCode::PARAMETER),
+    };
+    let flags = order_argument.map_or(Ok(0), |at| args.unsigned(at, 0))?;
+    let mut map = Map {
+        flags: order_flags(flags),
+        pairs: Vec::new(),
+    };
+    let effect = modify(&mut map, code, args)?;
+    *place = Some(Value::Map(map));
+    Ok(effect)
+}
+
+/// Runs an operation that changes a map.
+pub fn modify(map: &mut Map, code: u64, args: &Args) -> Outcome<Effect> {
+    match code {
+        code::SET_TYPE => {
+            args.check(1, 1)?;
+            let flags = args.unsigned(0, 0)?;
+            if flags & !(u64::from(ORDERED | VALUE_ORDERED) | PERSIST_INDEX) != 0 {
+                return Err(ResultCode::OP_NOT_APPLICABLE);
+            }
+            map.flags = (flags & !PERSIST_INDEX) as u8;
+            Effect::changed(None)
+        }
+        code::ADD => {
+            args.check(2, 3)?;
+            put(map, args, &Policy::ADD)
+        }
+        code::PUT => {
+            args.check(2, 4)?;
+            put(map, args, &Policy::from_flags(args.unsigned(3, 0)?))
+        }
+        code::REPLACE => {
+            args.check(2, 2)?;
+            put(map, args, &Policy::REPLACE)
+        }
+        code::ADD_ITEMS => {
+            args.check(1, 2)?;
+            put_items(map, args, &Policy::ADD)
+        }
+        code::PUT_ITEMS => {
+            args.check(1, 3)?;
+            put_items(map, args, &Policy::from_flags(args.unsigned(2, 0)?))
+        }
+        code::REPLACE_ITEMS => {
+            args.check(1, 1)?;
+            put_items(map, args, &Policy::REPLACE)
+        }
+        code::INCREMENT | code::DECREMENT => {
+            args.check(1, 3)?;
+            increment(map, args, code == code::DECREMENT)
+        }
+        code::CLEAR => {
+            map.pairs.clear();
+            Effect::changed(None)
+        }
+        _ if is_removal(code) => {
+            let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+            let (mut indexes, answer) = answer::run(&Elements::of_map(map), &request)?;
+            super::list::remove_indexes(&mut map.pairs, &mut indexes);
+            Effect::changed(answer)
+        }
+        _ => Err(ResultCode::PARAMETER),
+    }
+}
+
+/// The order a new map is given (`map_flags_to_static_ix()`): 0 none, 1 keys, 3 keys and values.
+fn order_flags(flags: u64) -> u8 {
+    match flags & u64::from(ORDERED | VALUE_ORDERED) {
+        0 => 0,
+        1 => ORDERED,
+        _ => ORDERED | VALUE_ORDERED,
+    }
+}
+
+fn size(map: &Map) -> Value {
+    Value::Int(map.pairs.len() as i64)
+}
+
+fn find(map: &Map, key: &Value) -> Result<usize, usize> {
+    map.pairs.binary_search_by(|(other, _)| other.compare(key))
+}
+
+fn write(map: &mut Map, key: &Value, value: &Value) {
+    match find(map, key) {
+        Ok(at) => {
+            if let Some(pair) = map.pairs.get_mut(at) {
+                pair.1 = value.clone();
+            }
+        }
+        Err(at) => map.pairs.insert(at, (key.clone(), value.clone())),
+    }
+}
+
+fn put(map: &mut Map, args: &Args, policy: &Policy) -> Outcome<Effect> {
+    let (key, value) = (args.storable(0)?, args.storable(1)?);
+    if !key.is_key() {
+        return Err(ResultCode::PARAMETER);
+    }
+    if !policy.admits(find(map, key).is_ok())? {
+        return Effect::unchanged(Some(size(map)));
+    }
+    write(map, key, value);
+    Effect::changed(Some(size(map)))
+}
+
+fn put_items(map: &mut Map, args: &Args, policy: &Policy) -> Outcome<Effect> {
+    let Value::Map(items) = args.storable(0)? else {
+        return Err(ResultCode::PARAMETER);
+    };
+    // In an empty map "do not create, do not fail, in part" creates after all (`map_add_items_ordered()`).
+    let is_overruled = map.pairs.is_empty() && policy.no_fail && policy.partial;
+    let mut admitted = Vec::with_capacity(items.pairs.len());
+    for (key, value) in &items.pairs {
+        if is_overruled || policy.admits(find(map, key).is_ok())? {
+            admitted.push((key, value));
+        } else if !policy.partial {
+            // Not to fail and not in part: then nothing at all.
+            return Effect::unchanged(Some(size(map)));
+        }
+    }
+    if map.pairs.is_empty() {
+        map.pairs = admitted
+            .into_iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+    } else {
+        admitted
+            .into_iter()
+            .for_each(|(key, value)| write(map, key, value));
+    }
+    Effect::changed(Some(size(map)))
+}
+
+/// Adds to a value, or puts the delta where none is. Returns the sum.
+fn increment(map: &mut Map, args: &Args, is_decrement: bool) -> Outcome<Effect> {
+    let key = args.value(0)?;
+    let old = find(map, key)
+        .ok()
+        .and_then(|at| map.pairs.get(at))
+        .map(|(_, value)| value);
+    let sum = number::add(old, args.optional_value(1), is_decrement)?;
+    if !key.is_key() {
+        return Err(ResultCode::PARAMETER);
+    }
+    write(map, key, &sum);
+    Effect::changed(Some(sum))
+}

@@ -1,0 +1,365 @@
+//! Which elements an operation means: by index, rank, key or value, one or a range of them.
+//!
+//! An index is a place in a list or, in a map, in the order of the keys; a rank is a place in the order of the
+//! values. Source: the `packed_list_get_remove_by_*()` of `as/src/base/particle_list.c` and the
+//! `packed_map_get_remove_by_*()` of `particle_map.c`.
+
+use std::cmp::Ordering;
+
+use crate::wire::msgpack::{List, Map, Value, VALUE_ORDERED};
+use crate::wire::result::{Outcome, ResultCode};
+
+/// The elements of a list or map, to be looked at.
+pub struct Elements<'a> {
+    /// The keys of a map in their order; `None` for a list.
+    pub keys: Option<Vec<&'a Value>>,
+    pub values: Vec<&'a Value>,
+    /// An ordered list: there an index and a rank are the same.
+    pub is_sorted: bool,
+    /// A map that keeps an order of its values answers in it.
+    pub answers_by_rank: bool,
+}
+
+/// What an operation says about the elements it means.
+pub enum Selector<'a> {
+    Index(i64, u64),
+    Rank(i64, u64),
+    /// From the first key on, up to but without the second.
+    Keys(&'a Value, Option<&'a Value>),
+    Key(&'a Value),
+    KeyList(&'a [Value]),
+    /// From the first value on, up to but without the second.
+    Values(&'a Value, Option<&'a Value>),
+    Value(&'a Value),
+    ValueList(&'a [Value]),
+    /// An index range relative to where the key is or would be.
+    RelativeIndex(&'a Value, i64, u64),
+    /// A rank range relative to where the value is or would be.
+    RelativeRank(&'a Value, i64, u64),
+}
+
+/// How the elements that were found lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lie {
+    /// Side by side from this index on.
+    Indexes(usize),
+    /// Side by side from this rank on.
+    Ranks(usize),
+    /// All elements, because those to be left out are none.
+    All,
+    /// All but those of this many indexes, from the first number on.
+    AllButIndexes(usize, usize),
+    /// All but those of this many ranks, from the first number on.
+    AllButRanks(usize, usize),
+    Scattered,
+}
+
+/// The elements that were found: their indexes, in the order in which they are answered.
+#[derive(Debug)]
+pub struct Pick {
+    pub indexes: Vec<usize>,
+    pub lie: Lie,
+}
+
+impl<'a> Elements<'a> {
+    pub fn of_list(list: &'a List) -> Self {
+        Elements {
+            keys: None,
+            values: list.items.iter().collect(),
+            is_sorted: list.is_ordered(),
+            answers_by_rank: false,
+        }
+    }
+
+    pub fn of_map(map: &'a Map) -> Self {
+        Elements {
+            keys: Some(map.pairs.iter().map(|(key, _)| key).collect()),
+            values: map.pairs.iter().map(|(_, value)| value).collect(),
+            is_sorted: false,
+            answers_by_rank: map.flags & VALUE_ORDERED != 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The indexes of all elements in the order of their values; equal values keep the order of their indexes.
+    pub fn by_rank(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        if !self.is_sorted {
+            order.sort_by(
+                |left, right| match (self.values.get(*left), self.values.get(*right)) {
+                    (Some(left), Some(right)) => left.compare(right),
+                    _ => Ordering::Equal,
+                },
+            );
+        }
+        order
+    }
+
+    /// Finds the elements meant. `is_multi`: the operation is for any number of elements, so none is no error.
+    pub fn select(&self, selector: &Selector<'_>, is_multi: bool, inverted: bool) -> Outcome<Pick> {
+        if inverted && !is_multi {
+            return Err(ResultCode::OP_NOT_APPLICABLE);
+        }
+        let pick = self.find(selector, is_multi)?;
+        if !inverted {
+            return Ok(pick);
+        }
+        let count = pick.indexes.len();
+        let is_map = self.keys.is_some();
+        match pick.lie {
+            // What is left is side by side again, if only one end was taken away.
+            Lie::Indexes(_) if count == 0 => Ok(self.all_but(&pick, Lie::All)),
+            Lie::Indexes(start) => match rest(start, count, self.len()) {
+                Some((start, count)) => Ok(Pick {
+                    indexes: (start..start + count).collect(),
+                    lie: Lie::Indexes(start),
+                }),
+                None => Ok(self.all_but(&pick, Lie::AllButIndexes(start, count))),
+            },
+            Lie::Ranks(start) => match rest(start, count, self.len()) {
+                Some((start, count)) if is_map && selector.is_rank_range() => {
+                    self.rank_range(start as i64, count as u64, true)
+                }
+                Some(_) if count == 0 && (is_map || self.is_sorted) => {
+                    Ok(self.all_but(&pick, Lie::All))
+                }
+                _ => Ok(self.all_but(&pick, Lie::AllButRanks(start, count))),
+            },
+            // Elements looked up by a list of keys or values: with none found, all ranks are left.
+            _ if count == 0 && self.len() != 0 => Ok(self.all_but(&pick, Lie::AllButRanks(0, 0))),
+            _ => Ok(self.all_but(&pick, Lie::Scattered)),
+        }
+    }
+
+    /// The indexes of these keys, in the order of the keys given.
+    pub fn indexes_of(&self, keys: &[Value]) -> Vec<usize> {
+        let index_of = |wanted: &Value| {
+            self.keys
+                .iter()
+                .flatten()
+                .position(|key| key.compare(wanted).is_eq())
+        };
+        keys.iter().filter_map(index_of).collect()
+    }
+
+    fn find(&self, selector: &Selector<'_>, is_multi: bool) -> Outcome<Pick> {
+        match *selector {
+            Selector::Index(index, count) => {
+                let (start, count) = clamp(index, count, self.len(), is_multi)?;
+                Ok(Pick {
+                    indexes: (start..start + count).collect(),
+                    lie: Lie::Indexes(start),
+                })
+            }
+            Selector::Rank(rank, count) => self.rank_range(rank, count, is_multi),
+            Selector::Key(key) => Ok(self.key_range(|other| other.compare(key), is_multi)),
+            Selector::Keys(start, end) => {
+                Ok(self.key_range(|other| within(other, start, end), is_multi))
+            }
+            Selector::KeyList(keys) => {
+                let is_listed =
+                    |key: &&Value| keys.iter().any(|wanted| wanted.compare(key).is_eq());
+                let listed = self
+                    .keys
+                    .iter()
+                    .flatten()
+                    .enumerate()
+                    .filter(|(_, key)| is_listed(key));
+                Ok(Pick {
+                    indexes: listed.map(|(index, _)| index).collect(),
+                    lie: Lie::Scattered,
+                })
+            }
+            Selector::Value(value) => Ok(self.value_range(|other| other.compare(value), is_multi)),
+            Selector::Values(start, end) => {
+                Ok(self.value_range(|other| within(other, start, end), is_multi))
+            }
+            Selector::ValueList(values) => {
+                let is_listed =
+                    |value: &&Value| values.iter().any(|wanted| wanted.compare(value).is_eq());
+                let listed = self
+                    .values
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, value)| is_listed(value));
+                Ok(Pick {
+                    indexes: listed.map(|(index, _)| index).collect(),
+                    lie: Lie::Scattered,
+                })
+            }
+            Selector::RelativeIndex(key, index, count) => {
+                let before = self
+                    .keys
+                    .iter()
+                    .flatten()
+                    .filter(|other| other.compare(key).is_lt())
+                    .count();
+                let (index, count) = relative(index, count, before);
+                self.find(&Selector::Index(index, count), true)
+            }
+            Selector::RelativeRank(value, rank, count) => {
+                let before = self
+                    .values
+                    .iter()
+                    .filter(|other| other.compare(value).is_lt())
+                    .count();
+                let (rank, count) = relative(rank, count, before);
+                self.find(&Selector::Rank(rank, count), true)
+            }
+        }
+    }
+
+    fn rank_range(&self, rank: i64, count: u64, is_multi: bool) -> Outcome<Pick> {
+        let (start, count) = clamp(rank, count, self.len(), is_multi)?;
+        let indexes = self.by_rank().into_iter().skip(start).take(count).collect();
+        Ok(Pick {
+            indexes,
+            lie: Lie::Ranks(start),
+        })
+    }
+
+    /// Keys are in order, so those between two bounds lie side by side.
+    fn key_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Pick {
+        let keys = self.keys.iter().flatten();
+        let indexes: Vec<usize> = keys
+            .clone()
+            .enumerate()
+            .filter(|(_, key)| place(key).is_eq())
+            .map(|(index, _)| index)
+            .collect();
+        let start = indexes
+            .first()
+            .copied()
+            .unwrap_or_else(|| keys.filter(|key| place(key).is_lt()).count());
+        let indexes = if is_multi {
+            indexes
+        } else {
+            indexes.into_iter().take(1).collect()
+        };
+        Pick {
+            indexes,
+            lie: Lie::Indexes(start),
+        }
+    }
+
+    /// Values between two bounds lie side by side in the order of ranks, but are answered in the order of indexes.
+    fn value_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Pick {
+        let start = self
+            .values
+            .iter()
+            .filter(|value| place(value).is_lt())
+            .count();
+        let is_meant = |index: &usize| {
+            self.values
+                .get(*index)
+                .is_some_and(|value| place(value).is_eq())
+        };
+        let mut indexes: Vec<usize> = (0..self.len()).filter(is_meant).collect();
+        if self.answers_by_rank {
+            indexes = self.by_rank().into_iter().filter(is_meant).collect();
+        }
+        if !is_multi {
+            indexes.truncate(1);
+        }
+        Pick {
+            indexes,
+            lie: Lie::Ranks(start),
+        }
+    }
+
+    /// All elements but those found, in the order of their indexes.
+    fn all_but(&self, pick: &Pick, lie: Lie) -> Pick {
+        let mut is_picked = vec![false; self.len()];
+        for index in &pick.indexes {
+            if let Some(slot) = is_picked.get_mut(*index) {
+                *slot = true;
+            }
+        }
+        let indexes = is_picked
+            .iter()
+            .enumerate()
+            .filter(|(_, picked)| !**picked)
+            .map(|(index, _)| index)
+            .collect();
+        Pick { indexes, lie }
+    }
+}
+
+impl Selector<'_> {
+    fn is_rank_range(&self) -> bool {
+        matches!(self, Selector::Rank(..) | Selector::RelativeRank(..))
+    }
+}
+
+/// What is left of `len` elements without a run of them; `None` when that is two runs.
+fn rest(start: usize, count: usize, len: usize) -> Option<(usize, usize)> {
+    match (start, count) {
+        (_, 0) => Some((0, len)),
+        (0, count) => Some((count, len - count)),
+        (start, count) if start + count >= len => Some((0, start)),
+        _ => None,
+    }
+}
+
+/// Where a value is in regard to an interval: before, in, or behind it.
+fn within(value: &Value, start: &Value, end: Option<&Value>) -> Ordering {
+    if value.compare(start).is_lt() {
+        Ordering::Less
+    } else if end.is_some_and(|end| value.compare(end).is_ge()) {
+        Ordering::Greater
+    } else {
+        Ordering::Equal
+    }
+}
+
+/// The part of a range that there is (`calc_index_count()`).
+///
+/// # Errors
+/// [`ResultCode::OP_NOT_APPLICABLE`] when one element is meant and it is not there.
+fn clamp(index: i64, count: u64, len: usize, is_multi: bool) -> Outcome<(usize, usize)> {
+    let total = len as i64;
+    let start = if index < 0 {
+        index.saturating_add(total)
+    } else {
+        index
+    };
+    if !is_multi && !(0..total).contains(&start) {
+        return Err(ResultCode::OP_NOT_APPLICABLE);
+    }
+    if index >= total {
+        return Ok((len, 0));
+    }
+    // A range that begins before the first element loses what lies there.
+    let lost = if start < 0 { start.unsigned_abs() } else { 0 };
+    let start = start.max(0) as usize;
+    let count = usize::try_from(count.saturating_sub(lost)).unwrap_or(usize::MAX);
+    Ok((start, count.min(len - start)))
+}
+
+/// A range relative to a place, as a range from the beginning (`calc_rel_index_count()`).
+fn relative(index: i64, count: u64, place: usize) -> (i64, u64) {
+    let index = index.saturating_add(place as i64);
+    if index < 0 {
+        (0, count.saturating_sub(index.unsigned_abs()))
+    } else {
+        (index, count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_to_what_is_there() {
+        assert_eq!(clamp(1, 2, 5, true), Ok((1, 2)));
+        assert_eq!(clamp(-2, 9, 5, true), Ok((3, 2)));
+        assert_eq!(clamp(-7, 3, 5, true), Ok((0, 1)));
+        assert_eq!(clamp(5, 3, 5, true), Ok((5, 0)));
+        assert_eq!(clamp(5, 1, 5, false), Err(ResultCode::OP_NOT_APPLICABLE));
+        assert_eq!(clamp(i64::MIN, u64::MAX, 5, true), Ok((0, 5)));
+    }
+}

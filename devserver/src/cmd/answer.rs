@@ -1,0 +1,87 @@
+//! The answer to a command on one record, written straight into the connection's buffer.
+
+use crate::storage::record::Record;
+use crate::wire::consts::op;
+use crate::wire::message::HEADER_SIZE;
+use crate::wire::particle::Particle;
+use crate::wire::proto;
+use crate::wire::reply::{self, ReplyHeader};
+use crate::wire::result::{Outcome, ResultCode};
+
+/// An answer being written: room for the header, then the operations as they come.
+pub struct Answer<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+    header: ReplyHeader,
+    is_row: bool,
+}
+
+impl<'o> Answer<'o> {
+    /// Begins an answer at the end of `out`.
+    pub fn begin(out: &'o mut Vec<u8>) -> Self {
+        let start = out.len();
+        out.resize(start + HEADER_SIZE, 0);
+        Answer {
+            out,
+            start,
+            header: ReplyHeader::default(),
+            is_row: false,
+        }
+    }
+
+    /// Begins the answer to one row of a batch.
+    pub fn begin_row(out: &'o mut Vec<u8>, batch_index: u32) -> Self {
+        let mut answer = Answer::begin(out);
+        answer.header.batch_index = batch_index;
+        answer.is_row = true;
+        answer
+    }
+
+    /// Notes generation and void time. They go out even when the command fails afterwards, as in the server.
+    pub fn describe(&mut self, record: &Record) {
+        self.header.generation = u32::from(record.generation);
+        self.header.void_time = record.void_time;
+    }
+
+    /// Forgets generation and void time: a deleted record has none.
+    pub fn describe_nothing(&mut self) {
+        self.header.generation = 0;
+        self.header.void_time = 0;
+    }
+
+    /// Adds the result of an operation; no value is an answer of type NULL.
+    ///
+    /// # Errors
+    /// [`ResultCode::UNKNOWN`] when the answer grows beyond what a frame can hold.
+    pub fn add(&mut self, code: u8, name: &[u8], value: Option<&Particle>) -> Outcome<()> {
+        let grown = self.out.len() - self.start + value.map_or(0, Particle::size);
+        if grown > proto::MAX_SIZE || self.header.n_ops == u16::MAX {
+            return Err(ResultCode::UNKNOWN);
+        }
+        reply::write_op(self.out, code, name, value);
+        self.header.n_ops += 1;
+        Ok(())
+    }
+
+    /// Adds the result of a reading command. In a batch all of them answer as plain reads (`as_batch_add_result()`).
+    pub fn add_read(&mut self, code: u8, name: &[u8], value: Option<&Particle>) -> Outcome<()> {
+        self.add(if self.is_row { op::READ } else { code }, name, value)
+    }
+
+    /// Turns the answer into a failure: what was added is taken back.
+    pub fn fail(&mut self, code: ResultCode) {
+        self.out.truncate(self.start + HEADER_SIZE);
+        self.header.n_ops = 0;
+        self.header.result = code.0;
+    }
+
+    /// Writes the header. Returns the result code.
+    pub fn finish(self) -> ResultCode {
+        let mut header = Vec::with_capacity(HEADER_SIZE);
+        self.header.write(&mut header);
+        if let Some(slot) = self.out.get_mut(self.start..self.start + HEADER_SIZE) {
+            slot.copy_from_slice(&header);
+        }
+        ResultCode(self.header.result)
+    }
+}

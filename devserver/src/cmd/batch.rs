@@ -1,0 +1,186 @@
+//! Many commands in one request: reads, writes, touches and deletes mixed, each with its own policies.
+//!
+//! The request is one field: a count, flags, then rows. A row is an index, a digest and either the word "as the row
+//! before" or a small header with fields and operations of its own. The answer is rows in frames of about 128 KiB,
+//! each carrying its index, and a closing frame. Source: `as/src/base/batch.c`.
+
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::execute;
+use super::request::Request;
+use crate::exp::Expression;
+use crate::state::State;
+use crate::storage::namespace::Namespace;
+use crate::wire::consts::{batch_flags, batch_row, field, info1};
+use crate::wire::message::{parse_field, Fields, Header, Op};
+use crate::wire::proto::{self, FrameType};
+use crate::wire::reader::Reader;
+use crate::wire::reply;
+use crate::wire::result::{Outcome, ResultCode};
+
+/// Bytes after which a frame of rows is sent (`BATCH_BLOCK_SIZE`).
+const PART_SIZE: usize = 128 * 1024;
+
+/// What a row says besides its digest; the rows that repeat it share it.
+struct RowHead<'a> {
+    namespace: Arc<Namespace>,
+    header: Header,
+    fields: Fields<'a>,
+    ops: Vec<Op<'a>>,
+}
+
+/// A batch being worked off.
+pub struct Batch<'a> {
+    state: Arc<State>,
+    rows: Reader<'a>,
+    rows_left: u32,
+    flags: u8,
+    filter: Option<Expression>,
+    head: Option<RowHead<'a>>,
+    /// The code of the closing frame. Once it is set the rows that follow are run but not answered.
+    result: ResultCode,
+}
+
+impl<'a> Batch<'a> {
+    /// Reads everything but the rows (`as_batch_queue_task()`).
+    pub fn parse(state: &Arc<State>, body: &'a [u8]) -> Outcome<Batch<'a>> {
+        let mut reader = Reader::new(body);
+        let header = Header::parse(&mut reader)?;
+        let fields = Fields::parse(&mut reader, header.n_fields)?;
+        let mut rows = Reader::new(fields.batch.ok_or(ResultCode::PARAMETER)?);
+        let (rows_left, flags) = (rows.u32()?, rows.u8()?);
+        // No upper bound: `batch-max-requests` is 0 by default, and a row takes 25 bytes of a bounded message.
+        if rows_left == 0 {
+            return Err(ResultCode::PARAMETER);
+        }
+        let filter = fields.filter.map(Expression::parse).transpose()?;
+        Ok(Batch {
+            state: Arc::clone(state),
+            rows,
+            rows_left,
+            flags,
+            filter,
+            head: None,
+            result: ResultCode::OK,
+        })
+    }
+
+    /// Works off rows until a frame is full. False: the closing frame is written.
+    pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
+        let start = proto::begin(out, FrameType::Message);
+        let first_row = out.len();
+        let is_over = self.result != ResultCode::OK;
+        while self.rows_left > 0 && out.len() - start < PART_SIZE {
+            self.rows_left -= 1;
+            match self.run_row(out) {
+                Ok(code) => self.note(code),
+                Err(code) => {
+                    // A row that cannot be read leaves nothing to read the next one by.
+                    self.rows_left = 0;
+                    self.result = code;
+                    out.truncate(first_row);
+                }
+            }
+            // With "report the row that failed" the frame it is in still goes out, whole.
+            if is_over
+                || (self.result != ResultCode::OK && !self.has(batch_flags::REPORT_ERROR_ROW))
+            {
+                out.truncate(first_row);
+            }
+        }
+        if out.len() == first_row {
+            out.truncate(start);
+        } else {
+            proto::finish(out, start);
+        }
+        if self.rows_left > 0 {
+            return true;
+        }
+        reply::write_last(out, self.result);
+        false
+    }
+
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Unless every row is to be answered, the first failure ends the batch (`as_batch_reserve()`).
+    fn note(&mut self, code: ResultCode) {
+        let is_answer = matches!(
+            code,
+            ResultCode::OK | ResultCode::NOT_FOUND | ResultCode::FILTERED_OUT
+        );
+        if !is_answer && !self.has(batch_flags::REPORT_ALL_ERRORS) && self.result == ResultCode::OK
+        {
+            self.result = code;
+        }
+    }
+
+    /// Reads and runs one row; gives the code it ended with.
+    fn run_row(&mut self, out: &mut Vec<u8>) -> Outcome<ResultCode> {
+        let index = self.rows.u32()?;
+        let digest = self.rows.digest()?;
+        let flags = self.rows.u8()?;
+        if flags & batch_row::REPEAT == 0 {
+            self.head = Some(parse_head(&self.state, &mut self.rows, flags)?);
+        } else if self
+            .head
+            .as_ref()
+            .is_none_or(|head| head.fields.key.is_some())
+        {
+            // "batch must not repeat key"
+            return Err(ResultCode::PARAMETER);
+        }
+        let head = self.head.as_ref().ok_or(ResultCode::PARAMETER)?;
+        let request = Request {
+            header: head.header,
+            fields: head.fields,
+            ops: &head.ops,
+            filter: self.filter.as_ref(),
+        };
+        let mut answer = Answer::begin_row(out, index);
+        execute(&head.namespace, digest, &request, &mut answer);
+        Ok(answer.finish())
+    }
+}
+
+fn parse_head<'a>(state: &State, rows: &mut Reader<'a>, flags: u8) -> Outcome<RowHead<'a>> {
+    let has = |bit: u8| flags & bit != 0;
+    let mut header = Header {
+        info1: rows.u8()? & !(info1::COMPRESS_RESPONSE | info1::XDR),
+        ..Header::default()
+    };
+    if has(batch_row::EXTRA_INFO) {
+        header.info2 = rows.u8()?;
+        header.info3 = rows.u8()?;
+    }
+    if has(batch_row::INFO4) {
+        header.info4 = rows.u8()?;
+    }
+    if has(batch_row::GENERATION) {
+        header.generation = u32::from(rows.u16()?);
+    }
+    if has(batch_row::TTL) {
+        header.ttl = rows.u32()?;
+    }
+    // Old clients sent 0 fields and the namespace all the same.
+    header.n_fields = rows.u16()?.max(1);
+    header.n_ops = rows.u16()?;
+    // The first field is the namespace whatever its type byte says.
+    let (_, name) = parse_field(rows)?;
+    let namespace = Arc::clone(
+        state
+            .namespace(Some(name))
+            .map_err(|_| ResultCode::PARAMETER)?,
+    );
+    let mut fields = Fields::parse(rows, header.n_fields - 1)?;
+    fields.put(field::NAMESPACE, name);
+    let ops = Op::parse_all(rows, header.n_ops)?;
+    Ok(RowHead {
+        namespace,
+        header,
+        fields,
+        ops,
+    })
+}

@@ -1,0 +1,129 @@
+//! Commands on records: one file a command.
+//!
+//! | file | command |
+//! |---|---|
+//! | [`read`] | get, some bins, header only, exists, operations that only read |
+//! | [`mod@write`] | put in all its kinds, append, incr, operations that write |
+//! | [`touch`] | the touch operation, and reads that extend a record's life |
+//! | [`delete`] | delete |
+//! | [`batch`] | many of the above in one request |
+//! | [`query`] | walking a set or a namespace |
+//!
+//! [`ops`] applies one operation to one bin; [`request`] is what all of the above are given, [`answer`] what they write.
+//! Order of dispatch as in `as_tsvc_process_transaction()` (`as/src/base/thr_tsvc.c`).
+
+pub mod answer;
+pub mod batch;
+pub mod delete;
+pub mod ops;
+pub mod query;
+pub mod read;
+pub mod request;
+pub mod touch;
+pub mod write;
+
+use std::sync::Arc;
+
+use crate::state::State;
+use crate::storage::namespace::Namespace;
+use crate::wire::consts::{info1, info2};
+use crate::wire::message::Message;
+use crate::wire::proto::{self, FrameType};
+use crate::wire::reply;
+use crate::wire::result::{Outcome, ResultCode};
+use answer::Answer;
+use request::Request;
+
+/// What is left to do after a message was handled.
+pub enum Reply<'a> {
+    /// Nothing: the answer is in the buffer.
+    Whole,
+    /// The answer comes in parts.
+    Parts(Parts<'a>),
+}
+
+/// An answer too long for one buffer, made part by part as the client takes it.
+pub enum Parts<'a> {
+    Batch(Box<batch::Batch<'a>>),
+    Query(Box<query::Query>),
+}
+
+impl Parts<'_> {
+    /// Appends the next part to `out`. False: that was the last one.
+    pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Parts::Batch(batch) => batch.next(out),
+            Parts::Query(query) => query.next(out),
+        }
+    }
+}
+
+/// Handles the body of one message and appends the answer, or its beginning, to `out`.
+pub fn handle<'a>(state: &Arc<State>, body: &'a [u8], out: &mut Vec<u8>) -> Reply<'a> {
+    // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
+    if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
+        return match batch::Batch::parse(state, body) {
+            Ok(batch) => Reply::Parts(Parts::Batch(Box::new(batch))),
+            Err(code) => {
+                reply::write_last(out, code);
+                Reply::Whole
+            }
+        };
+    }
+    match dispatch(state, body, out) {
+        Ok(reply) => reply,
+        Err(code) => {
+            reply::write_result(out, code);
+            Reply::Whole
+        }
+    }
+}
+
+fn dispatch(state: &Arc<State>, body: &[u8], out: &mut Vec<u8>) -> Outcome<Reply<'static>> {
+    let message = Message::parse(body)?;
+    let namespace = state.namespace(message.fields.namespace)?;
+    let Some(digest) = message.fields.digest else {
+        let query = query::Query::parse(namespace, &message)?;
+        return Ok(Reply::Parts(Parts::Query(Box::new(query))));
+    };
+    let digest = digest.try_into().map_err(|_| ResultCode::PARAMETER)?;
+    let request = Request {
+        header: message.header,
+        fields: message.fields,
+        ops: &message.ops,
+        filter: None,
+    };
+    let start = proto::begin(out, FrameType::Message);
+    let mut answer = Answer::begin(out);
+    execute(namespace, digest, &request, &mut answer);
+    answer.finish();
+    proto::finish(out, start);
+    Ok(Reply::Whole)
+}
+
+/// Runs a command on one record; the result, good or bad, is in the answer.
+pub fn execute(
+    namespace: &Namespace,
+    digest: [u8; 20],
+    request: &Request<'_>,
+    answer: &mut Answer<'_>,
+) {
+    let header = &request.header;
+    let outcome = if header.info2 & info2::WRITE != 0 {
+        if header.info2 & info2::DELETE != 0 {
+            delete::delete(namespace, digest, request)
+        } else if request.fields.udf_file.is_some() {
+            // We run no UDFs. The server's own word for a feature that is not there.
+            Err(ResultCode::UNSUPPORTED_FEATURE)
+        } else {
+            write::write(namespace, digest, request, answer)
+        }
+    } else if header.info1 & info1::READ != 0 {
+        read::read(namespace, digest, request, answer)
+    } else {
+        Err(ResultCode::PARAMETER)
+    };
+    if let Err(code) = outcome {
+        answer.fail(code);
+    }
+}

@@ -1,0 +1,72 @@
+//! Reads: get, some bins, header only (also `exists`), and operations that only read.
+//! Order of the checks as in `read_local()` of `as/src/transaction/read.c`.
+
+use super::answer::Answer;
+use super::ops;
+use super::request::Request;
+use super::touch;
+use crate::exp::View;
+use crate::storage::namespace::Namespace;
+use crate::storage::record::{BinName, Digest, Record};
+use crate::wire::consts::{info1, info2, op, MAX_OPS};
+use crate::wire::result::{Outcome, ResultCode};
+
+/// Reads a record into the answer.
+pub fn read(
+    namespace: &Namespace,
+    digest: Digest,
+    request: &Request<'_>,
+    answer: &mut Answer<'_>,
+) -> Outcome<()> {
+    request.refuse_transaction()?;
+    let mut slot = namespace.lock(&digest);
+    let record = slot.any().ok_or(ResultCode::NOT_FOUND)?;
+    answer.describe(record);
+    request.check_set(namespace, record)?;
+    if namespace.is_doomed(record) {
+        return Err(ResultCode::NOT_FOUND);
+    }
+    let touch = touch::due_on_read(namespace, record, request.header.ttl)?;
+    request.check_filter(namespace, &digest, record)?;
+    request.check_key(record)?;
+    if request.header.info1 & info1::GET_NO_BINS == 0 {
+        read_bins(namespace, &digest, record, request, answer)?;
+    }
+    // The server extends the record in a transaction of its own after the read: the answer shows the old void time.
+    if let Some(ttl) = touch {
+        touch::extend(namespace, &mut slot, ttl);
+    }
+    Ok(())
+}
+
+fn read_bins(
+    namespace: &Namespace,
+    digest: &Digest,
+    record: &Record,
+    request: &Request<'_>,
+    answer: &mut Answer<'_>,
+) -> Outcome<()> {
+    if request.ops.len() > MAX_OPS {
+        return Err(ResultCode::PARAMETER);
+    }
+    if request.header.info1 & info1::GET_ALL != 0 {
+        return record
+            .bins
+            .iter()
+            .try_for_each(|bin| answer.add(op::READ, bin.name.as_bytes(), Some(&bin.value)));
+    }
+    if request.ops.is_empty() {
+        return Err(ResultCode::PARAMETER);
+    }
+    let respond_all = request.info2(info2::RESPOND_ALL_OPS);
+    let view = View::new(namespace, digest, record);
+    for op in request.ops {
+        BinName::new(op.name)?;
+        // Without respond-all an operation that finds nothing is left out, however it fails to find.
+        let value = ops::read(&view, op)?.flatten();
+        if value.is_some() || respond_all {
+            answer.add_read(op.code, op.name, value.as_deref())?;
+        }
+    }
+    Ok(())
+}

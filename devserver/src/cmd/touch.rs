@@ -1,0 +1,59 @@
+//! Touch: more life for a record, its bins left alone.
+//!
+//! On the wire a touch is a write with one operation of code TOUCH; [`super::write`] runs it. What makes it a touch:
+//! it never creates ([`forbids_creation`]), it changes no bin, and the write around it advances the generation
+//! and applies the TTL. A *read-touch* ([`due_on_read`], [`extend`]) is the server extending a record because it was
+//! read; it leaves the generation alone. Source: `as/src/transaction/read_touch.c`.
+
+use crate::storage::clock;
+use crate::storage::namespace::{Namespace, Slot};
+use crate::storage::record::Record;
+use crate::wire::consts::{op, ttl};
+use crate::wire::message::Op;
+use crate::wire::result::{Outcome, ResultCode};
+
+/// A request with a touch in it finds its record or fails with NOT_FOUND (`write_master_policies()`).
+pub fn forbids_creation(ops: &[Op<'_>]) -> bool {
+    ops.iter().any(|op| op.code == op::TOUCH)
+}
+
+/// Whether this read extends the record, and by which TTL in seconds (`as_read_touch_check()`).
+///
+/// `percent` is the TTL slot of the request: of the record's last TTL, how much may be left without extending.
+/// 80 extends once less than 80 % is left; 0 is the namespace's default; -1 is never.
+pub fn due_on_read(namespace: &Namespace, record: &Record, percent: u32) -> Outcome<Option<u32>> {
+    if record.void_time == 0 || percent == ttl::NEVER_TOUCH {
+        return Ok(None);
+    }
+    let percent = if percent == ttl::USE_DEFAULT {
+        namespace.config.default_read_touch_ttl_pct
+    } else {
+        percent
+    };
+    match percent {
+        0 => return Ok(None),
+        1..=100 => {}
+        _ => return Err(ResultCode::PARAMETER),
+    }
+    let write_ttl = record
+        .void_time
+        .saturating_sub((record.last_update / 1000) as u32);
+    let threshold = (u64::from(write_ttl) * u64::from(percent) / 100) as u32;
+    let is_due = clock::now_seconds() >= record.void_time.saturating_sub(threshold);
+    Ok(is_due.then_some(write_ttl))
+}
+
+/// Extends a record that was just read, unless it lasts longer already (`read_touch_master()`).
+pub fn extend(namespace: &Namespace, slot: &mut Slot<'_>, ttl: u32) {
+    let Some(record) = slot.live() else { return };
+    let now = clock::now_ms();
+    let mut extended = record.clone();
+    // An internal transaction with the TTL as a plain number, where 0 again means the namespace's default.
+    extended.void_time = crate::storage::expiry::void_time(namespace, record, ttl, now);
+    if extended.void_time > record.void_time {
+        extended.set_last_update(now);
+        if let Err(code) = slot.put(extended) {
+            log::warn!("a read could not extend its record: {code:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What a server can be told when it starts.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a [`crate::DevServer`] runs. `Config::default()` is a server on loopback, on any free port, with the
+/// namespaces `test` and `nottl`, in memory only.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address to listen on. Default 127.0.0.1; anything else lets other machines in, unasked for a password.
+    pub host: IpAddr,
+    /// The port to listen on. Default 0: any free one, see [`crate::DevServer::addr`].
+    pub port: u16,
+    /// The namespaces, in the order they are announced. Default [`NamespaceConfig::defaults`].
+    pub namespaces: Vec<NamespaceConfig>,
+    /// A file that keeps the records from one run to the next. Default `None`.
+    pub data_file: Option<PathBuf>,
+    /// Connections at one time; more are closed at once. Default 15 000, the server's `proto-fd-max`.
+    pub max_connections: usize,
+    /// A connection on which nothing was asked for this long is closed. Default `None`: never, as the server.
+    pub idle_timeout: Option<Duration>,
+    /// How long a client may take over sending a request it has begun, or over reading its answer. Default 30 s.
+    pub transfer_timeout: Duration,
+    /// The cluster name announced. Default empty, which the info command answers as `null`.
+    pub cluster_name: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            namespaces: NamespaceConfig::defaults(),
+            data_file: None,
+            max_connections: 15_000,
+            idle_timeout: None,
+            transfer_timeout: Duration::from_secs(30),
+            cluster_name: String::new(),
+        }
+    }
+}
+
+/// How a namespace treats its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceConfig {
+    /// 1 to 31 bytes of `A-Z a-z 0-9 _ -`.
+    pub name: String,
+    /// TTL of a write that asks for the default, in seconds; 0 = never expires. Default 0.
+    pub default_ttl: u32,
+    /// Seconds between sweeps of expired records; 0 = never sweeps, and refuses TTLs. Default 120.
+    pub nsup_period: u32,
+    /// Take TTLs although `nsup_period` is 0. Default false.
+    pub allow_ttl_without_nsup: bool,
+    /// Largest record, in bytes. Default 1 MiB.
+    pub max_record_size: u32,
+    /// Percentage of its TTL after which a read extends a record, when the read does not say itself. Default 0: off.
+    pub default_read_touch_ttl_pct: u32,
+}
+
+impl NamespaceConfig {
+    /// A namespace with the defaults above.
+    pub fn new(name: impl Into<String>) -> Self {
+        NamespaceConfig {
+            name: name.into(),
+            default_ttl: 0,
+            nsup_period: 120,
+            allow_ttl_without_nsup: false,
+            max_record_size: 1024 * 1024,
+            default_read_touch_ttl_pct: 0,
+        }
+    }
+
+    /// `test`, which takes TTLs, and `nottl`, which refuses them with result code 22.
+    pub fn defaults() -> Vec<Self> {
+        vec![
+            NamespaceConfig::new("test"),
+            NamespaceConfig {
+                nsup_period: 0,
+                ..NamespaceConfig::new("nottl")
+            },
+        ]
+    }
+}

@@ -1,0 +1,272 @@
+//! From msgpack to a checked tree: every code known, every argument there and of the type it must be
+//! (the `build_*()` of `as/src/base/exp.c`).
+
+use super::codes::{self as code, CALL_CDT, CALL_MODIFY};
+use super::types::{signature, Type};
+use crate::storage::record::BinName;
+use crate::wire::msgpack::Value;
+use crate::wire::result::{Outcome, ResultCode};
+
+/// A checked expression.
+pub enum Node {
+    Literal(Value),
+    /// Cannot be told, on purpose.
+    Unknown,
+    Remove,
+    /// A code of [`super::codes`] whose arguments are all expressions.
+    Apply(i64, Vec<Node>),
+    /// A code of [`super::codes`] that asks about the record, and its number, if it takes one.
+    Meta(i64, i64),
+    Key(Type),
+    Bin(Type, Vec<u8>),
+    BinType(Vec<u8>),
+    /// Conditions with their results, and the result when none is true.
+    Cond(Vec<(Node, Node)>, Box<Node>),
+    /// The variable of this number.
+    Var(usize),
+    /// The number of the first variable, what the variables are, and what they are used in.
+    Let(usize, Vec<Node>, Box<Node>),
+    Call(Box<Call>),
+}
+
+/// An operation on a list or map.
+pub struct Call {
+    pub returns: Type,
+    pub is_modify: bool,
+    pub code: u64,
+    pub args: Vec<Node>,
+    pub context: Option<Vec<Value>>,
+    pub target: Node,
+}
+
+/// The variables in sight: their names and types.
+type Scope = Vec<(Vec<u8>, Type)>;
+
+/// Checks an expression and gives its type.
+pub fn build(value: Value) -> Outcome<(Node, Type)> {
+    Builder {
+        scope: Scope::new(),
+    }
+    .node(value)
+}
+
+struct Builder {
+    scope: Scope,
+}
+
+const BAD: ResultCode = ResultCode::PARAMETER;
+
+impl Builder {
+    fn node(&mut self, value: Value) -> Outcome<(Node, Type)> {
+        let Value::List(list) = value else {
+            let kind = Type::of(&value).ok_or(BAD)?;
+            return Ok((Node::Literal(value), kind));
+        };
+        let mut args = list.items.into_iter();
+        let Some(Value::Int(code)) = args.next() else {
+            return Err(BAD);
+        };
+        let args: Vec<Value> = args.collect();
+        match code {
+            code::QUOTE => match take(args)? {
+                [list @ Value::List(_)] => Ok((Node::Literal(list), Type::List)),
+                _ => Err(BAD),
+            },
+            code::UNKNOWN if args.is_empty() => Ok((Node::Unknown, Type::Bool)),
+            code::REMOVE if args.is_empty() => Ok((Node::Remove, Type::Remove)),
+            code::DIGEST_MODULO..=code::RECORD_SIZE => meta(code, &args),
+            code::KEY => {
+                let [kind] = take(args)?;
+                let kind = Type::from_code(&kind)?;
+                if matches!(kind, Type::Int | Type::Text | Type::Blob) {
+                    Ok((Node::Key(kind), kind))
+                } else {
+                    Err(BAD)
+                }
+            }
+            code::BIN => {
+                let [kind, name] = take(args)?;
+                let kind = Type::from_code(&kind)?;
+                Ok((Node::Bin(kind, bin_name(name)?), kind))
+            }
+            code::BIN_TYPE => {
+                let [name] = take(args)?;
+                Ok((Node::BinType(bin_name(name)?), Type::Int))
+            }
+            code::COND => self.cond(args),
+            code::LET => self.define(args),
+            code::VAR => {
+                let [Value::Bytes(name)] = take(args)? else {
+                    return Err(BAD);
+                };
+                let at = self
+                    .scope
+                    .iter()
+                    .position(|(other, _)| *other == name)
+                    .ok_or(BAD)?;
+                let kind = self.scope.get(at).ok_or(BAD)?.1;
+                Ok((Node::Var(at), kind))
+            }
+            code::CALL => self.call(args),
+            code => self.apply(code, args),
+        }
+    }
+
+    /// The codes whose arguments are all expressions.
+    fn apply(&mut self, code: i64, args: Vec<Value>) -> Outcome<(Node, Type)> {
+        let mut nodes = Vec::with_capacity(args.len());
+        let mut types = Vec::with_capacity(args.len());
+        for arg in args {
+            let (node, kind) = self.node(arg)?;
+            nodes.push(node);
+            types.push(kind);
+        }
+        let returns = signature(code, &types).ok_or(BAD)?;
+        Ok((Node::Apply(code, nodes), returns))
+    }
+
+    fn cond(&mut self, args: Vec<Value>) -> Outcome<(Node, Type)> {
+        if args.len() < 3 || args.len().is_multiple_of(2) {
+            return Err(BAD);
+        }
+        let mut args = args.into_iter();
+        let mut cases = Vec::new();
+        let mut kind: Option<Type> = None;
+        // "Unknown" goes with any type.
+        let mut agree = |node: &Node, found: Type| match kind {
+            _ if matches!(node, Node::Unknown) => Ok(()),
+            None => {
+                kind = Some(found);
+                Ok(())
+            }
+            Some(kind) if kind == found => Ok(()),
+            Some(_) => Err(BAD),
+        };
+        let mut next = args.next().ok_or(BAD)?;
+        while let Some(result) = args.next() {
+            let (condition, condition_type) = self.node(next)?;
+            if condition_type != Type::Bool {
+                return Err(BAD);
+            }
+            let (result, result_type) = self.node(result)?;
+            agree(&result, result_type)?;
+            cases.push((condition, result));
+            next = args.next().ok_or(BAD)?;
+        }
+        let (last, last_type) = self.node(next)?;
+        agree(&last, last_type)?;
+        Ok((Node::Cond(cases, Box::new(last)), kind.unwrap_or(last_type)))
+    }
+
+    fn define(&mut self, args: Vec<Value>) -> Outcome<(Node, Type)> {
+        if args.len() < 3 || args.len().is_multiple_of(2) {
+            return Err(BAD);
+        }
+        let first = self.scope.len();
+        let mut args = args.into_iter();
+        let mut values = Vec::new();
+        let mut next = args.next().ok_or(BAD)?;
+        while let Some(value) = args.next() {
+            let Value::Bytes(name) = next else {
+                return Err(BAD);
+            };
+            let starts_well = name
+                .first()
+                .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+            let is_plain = name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+            if !starts_well || !is_plain || self.scope.iter().any(|(other, _)| *other == name) {
+                return Err(BAD);
+            }
+            let (value, kind) = self.node(value)?;
+            values.push(value);
+            self.scope.push((name, kind));
+            next = args.next().ok_or(BAD)?;
+        }
+        let (body, kind) = self.node(next)?;
+        self.scope.truncate(first);
+        Ok((Node::Let(first, values, Box::new(body)), kind))
+    }
+
+    /// `[type, system, [code, args...], target]` or, below a context, `[type, system, [0xff, context, [code, args...]], target]`.
+    fn call(&mut self, args: Vec<Value>) -> Outcome<(Node, Type)> {
+        let [returns, Value::Int(system), Value::List(operation), target] = take(args)? else {
+            return Err(BAD);
+        };
+        let returns = Type::from_code(&returns)?;
+        let (target, target_type) = self.node(target)?;
+        if system & !CALL_MODIFY != CALL_CDT || !matches!(target_type, Type::List | Type::Map) {
+            return Err(BAD);
+        }
+        let mut items = operation.items.into_iter();
+        let mut code = items.next();
+        let mut context = None;
+        if code == Some(Value::Int(0xff)) {
+            let (Some(Value::List(path)), Some(Value::List(inner)), None) =
+                (items.next(), items.next(), items.next())
+            else {
+                return Err(BAD);
+            };
+            context = Some(path.items);
+            items = inner.items.into_iter();
+            code = items.next();
+        }
+        let Some(Value::Int(code)) = code else {
+            return Err(BAD);
+        };
+        let args = items
+            .map(|item| self.argument(item))
+            .collect::<Outcome<Vec<Node>>>()?;
+        let code = u64::try_from(code).map_err(|_| BAD)?;
+        let is_modify = system & CALL_MODIFY != 0;
+        Ok((
+            Node::Call(Box::new(Call {
+                returns,
+                is_modify,
+                code,
+                args,
+                context,
+                target,
+            })),
+            returns,
+        ))
+    }
+
+    /// An argument of a call: a list is an expression, anything else (wildcards too) is meant as it is.
+    fn argument(&mut self, value: Value) -> Outcome<Node> {
+        match value {
+            list @ Value::List(_) => self.node(list).map(|(node, _)| node),
+            literal => Ok(Node::Literal(literal)),
+        }
+    }
+}
+
+fn take<const N: usize>(args: Vec<Value>) -> Outcome<[Value; N]> {
+    args.try_into().map_err(|_| BAD)
+}
+
+fn bin_name(name: Value) -> Outcome<Vec<u8>> {
+    match name {
+        Value::Bytes(name) if BinName::new(&name).is_ok() => Ok(name),
+        _ => Err(BAD),
+    }
+}
+
+fn meta(code: i64, args: &[Value]) -> Outcome<(Node, Type)> {
+    let kind = match code {
+        code::SET_NAME => Type::Text,
+        code::KEY_EXISTS | code::IS_TOMBSTONE => Type::Bool,
+        _ => Type::Int,
+    };
+    match (code, args) {
+        (code::DIGEST_MODULO, [Value::Int(modulus)])
+            if *modulus != 0 && i32::try_from(*modulus).is_ok() =>
+        {
+            Ok((Node::Meta(code, *modulus), kind))
+        }
+        (code::DIGEST_MODULO, _) => Err(BAD),
+        (_, []) => Ok((Node::Meta(code, 0), kind)),
+        _ => Err(BAD),
+    }
+}

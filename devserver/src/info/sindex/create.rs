@@ -1,0 +1,180 @@
+//! `sindex-create:namespace=NS;set=SET;indexname=NAME;bin=BIN;type=TYPE`, and the form of old with
+//! `indexdata=BIN,TYPE`. Every parameter is checked as the server checks it, in its order.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::Engine;
+use tokio::runtime::Handle;
+
+use super::{namespace_name, Command, InfoError, InfoResult};
+use crate::info::error;
+use crate::state::State;
+use crate::storage::namespace::Namespace;
+use crate::storage::record::BinName;
+use crate::storage::sindex::{Definition, Index, Source, Type};
+use crate::wire::consts::{MAX_BIN_NAME, MAX_INDEX_NAME, MAX_SET_NAME};
+use crate::wire::result::ResultCode;
+
+/// Lengths of the server's buffers, without the final zero (`as/include/sindex/sindex.h`).
+const MAX_SOURCE: usize = 9;
+const MAX_TYPE: usize = 11;
+const MAX_OLD_FORM: usize = 27;
+const MAX_CONTEXT: usize = 2047;
+const MAX_EXPRESSION: usize = 16 * 1024 - 1;
+
+/// Records in a namespace that a new index is built from before the answer.
+const BUILT_AT_ONCE: u64 = 10_000;
+
+/// Makes an index.
+pub fn create(state: &State, command: Command<'_>) -> InfoResult {
+    let name = command.require("indexname", MAX_INDEX_NAME)?;
+    let namespace = namespace_name(command)?;
+    let kind = command.get("indextype").unwrap_or_default();
+    if kind.eq_ignore_ascii_case("set") {
+        command.require("set", MAX_SET_NAME)?;
+        return Err(not_made());
+    }
+    let set = command.optional("set", MAX_SET_NAME)?;
+    let context = command.optional("context", MAX_CONTEXT)?;
+    if context.is_some_and(|context| BASE64.decode(context).is_err()) {
+        return Err(parameter("'context' invalid base64"));
+    }
+    let source = parse_source(command)?;
+    let (bin, of) = parse_bin_and_type(command, source)?;
+    let Ok(bin) = BinName::new(bin.as_bytes()) else {
+        return Err(parameter("bad bin name"));
+    };
+    if context.is_some() {
+        return Err(not_made());
+    }
+    // A namespace that is not there is no error: the word is spread, and nobody takes it up.
+    let Ok(namespace) = state.namespace(Some(namespace.as_bytes())) else {
+        return Ok("ok".into());
+    };
+    // Nor is a set that cannot be made.
+    let Ok(set_id) = namespace
+        .sets
+        .get_or_create(set.unwrap_or_default().as_bytes())
+    else {
+        return Ok("ok".into());
+    };
+    let definition = Definition {
+        set_id,
+        bin,
+        source,
+        of,
+    };
+    let created = namespace.create_index(name, definition).map_err(refusal)?;
+    if let Some(index) = created {
+        build(namespace, index);
+    }
+    Ok("ok".into())
+}
+
+/// Builds an index: a small one at once, so that it is ready when the client hears of it, as it is in the server when
+/// the set is empty; another not on a thread that serves connections.
+fn build(namespace: &Arc<Namespace>, index: Arc<Index>) {
+    match Handle::try_current() {
+        Ok(runtime) if namespace.objects.load(Ordering::Relaxed) > BUILT_AT_ONCE => {
+            let namespace = Arc::clone(namespace);
+            runtime.spawn_blocking(move || namespace.populate_index(&index));
+        }
+        _ => namespace.populate_index(&index),
+    }
+}
+
+fn refusal(code: ResultCode) -> InfoError {
+    let text = match code {
+        ResultCode::SINDEX_FOUND => "'indexname' already exists with different definition",
+        ResultCode::SINDEX_MAX_COUNT => "already at sindex definition limit",
+        _ => "cannot write the data file",
+    };
+    error(code, text)
+}
+
+fn parse_source(command: Command<'_>) -> Result<Source, InfoError> {
+    let Some(text) = command.optional("indextype", MAX_SOURCE)? else {
+        return Ok(Source::Default);
+    };
+    Source::ALL
+        .into_iter()
+        .find(|source| source.name().eq_ignore_ascii_case(text))
+        .ok_or_else(|| {
+            parameter("bad 'indextype' - must be one of 'default', 'list', 'mapkeys', 'mapvalues'")
+        })
+}
+
+fn parse_bin_and_type<'a>(
+    command: Command<'a>,
+    source: Source,
+) -> Result<(&'a str, Type), InfoError> {
+    let old = command.optional("indexdata", MAX_OLD_FORM)?;
+    let new = command.optional("type", MAX_TYPE)?;
+    let (bin, of) = match (old, new) {
+        (None, None) => return Err(parameter("both 'indexdata' and 'type' are missing")),
+        (Some(_), Some(_)) => return Err(parameter("both 'indexdata' and 'type' are specified")),
+        (None, Some(text)) => {
+            let of = parse_type(text, "'type'")?;
+            (parse_bin(command)?, of)
+        }
+        (Some(old), None) => {
+            let Some((bin, text)) = old.split_once(',') else {
+                return Err(parameter("'indexdata' missing bin type"));
+            };
+            if bin.is_empty() {
+                return Err(parameter("'indexdata' missing bin name"));
+            }
+            if bin.len() > MAX_BIN_NAME {
+                return Err(parameter("'indexdata' bin name too long"));
+            }
+            (bin, parse_type(text, "'indexdata' bin type")?)
+        }
+    };
+    if of.is_none() && source == Source::MapKeys {
+        return Err(parameter(
+            "bad 'indexdata' bin type for 'indextype' 'mapkeys' - must be one of 'numeric', 'string', 'blob'",
+        ));
+    }
+    Ok((bin, of.ok_or_else(not_made)?))
+}
+
+/// `None` for `geo2dsphere`, which is good and not made.
+fn parse_type(text: &str, what: &str) -> Result<Option<Type>, InfoError> {
+    let known = Type::ALL
+        .into_iter()
+        .find(|known| known.name().eq_ignore_ascii_case(text));
+    if known.is_some() || text.eq_ignore_ascii_case("geo2dsphere") {
+        return Ok(known);
+    }
+    Err(parameter(&format!(
+        "bad {what} - must be one of 'numeric', 'string', 'blob', 'geo2dsphere'"
+    )))
+}
+
+/// The bin of the new form. Indexes on expressions are not made.
+fn parse_bin<'a>(command: Command<'a>) -> Result<&'a str, InfoError> {
+    let bin = command.optional("bin", MAX_BIN_NAME)?;
+    match (bin, command.optional("exp", MAX_EXPRESSION)?) {
+        (Some(_), Some(_)) => Err(parameter("both 'bin' and 'exp' are specified")),
+        (None, None) => Err(parameter("both 'bin' and 'exp' are missing")),
+        (Some(bin), None) => Ok(bin),
+        (None, Some(_)) if command.get("context").is_some() => {
+            Err(parameter("both 'context' and 'exp' are specified"))
+        }
+        (None, Some(exp)) if BASE64.decode(exp).is_err() => Err(parameter("bad 'exp'")),
+        (None, Some(_)) => Err(not_made()),
+    }
+}
+
+fn parameter(text: &str) -> InfoError {
+    error(ResultCode::PARAMETER, text)
+}
+
+fn not_made() -> InfoError {
+    error(
+        ResultCode::UNSUPPORTED_FEATURE,
+        "not made by the development server",
+    )
+}

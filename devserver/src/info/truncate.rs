@@ -1,0 +1,88 @@
+//! `truncate:namespace=NS;set=SET[;lut=NANOS]` and `truncate-namespace:namespace=NS[;lut=NANOS]`.
+
+use super::{error, Command, InfoError, InfoResult};
+use crate::state::State;
+use crate::storage::truncate::{self, Refusal};
+use crate::wire::consts::{MAX_NAMESPACE_NAME, MAX_SET_NAME};
+use crate::wire::result::ResultCode;
+
+/// Answers a command of this family; `None` for any other.
+pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+    match command.name {
+        "truncate" => Some(truncate_set(state, command)),
+        "truncate-namespace" => Some(truncate_namespace(state, command)),
+        "truncate-undo" | "truncate-namespace-undo" => {
+            // What was truncated is gone here at once: there is nothing to undo.
+            Some(Err(error(
+                ResultCode::UNSUPPORTED_FEATURE,
+                "not made by the development server",
+            )))
+        }
+        _ => None,
+    }
+}
+
+fn truncate_set(state: &State, command: Command<'_>) -> InfoResult {
+    let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
+    let set = command.require("set", MAX_SET_NAME)?;
+    run(state, name, Some(set), command)
+}
+
+fn truncate_namespace(state: &State, command: Command<'_>) -> InfoResult {
+    let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
+    if command.get("set").is_some() {
+        return Err(error(ResultCode::PARAMETER, "unexpected set name"));
+    }
+    run(state, name, None, command)
+}
+
+fn run(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> InfoResult {
+    let lut = command.optional("lut", 23)?.map(parse_nanos);
+    let lut = truncate::threshold(lut).map_err(refusal)?;
+    // A namespace that is not there is no error: the server spreads the word to all nodes and says "ok".
+    if let Ok(namespace) = state.namespace(Some(name.as_bytes())) {
+        let removed = truncate::truncate(namespace, set, lut);
+        log::info!("truncated {removed} records of {name}");
+    }
+    Ok("ok".into())
+}
+
+fn refusal(refusal: Refusal) -> InfoError {
+    match refusal {
+        Refusal::ToZero => error(ResultCode::PARAMETER, "would truncate to 0"),
+        Refusal::InTheFuture => error(ResultCode::PARAMETER, "would truncate in the future"),
+    }
+}
+
+/// Reads a number as C's `strtoul(text, NULL, 0)` does: decimal, hex or octal, what is not a number is 0.
+fn parse_nanos(text: &str) -> u64 {
+    let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => (hex, 16),
+        None if text.starts_with('0') => (text, 8),
+        None => (text, 10),
+    };
+    let end = digits
+        .find(|character: char| !character.is_digit(radix))
+        .unwrap_or(digits.len());
+    match digits.get(..end) {
+        Some("") | None => 0,
+        Some(digits) => u64::from_str_radix(digits, radix).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_nanos;
+
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        assert_eq!(
+            parse_nanos("1700000000000000000"),
+            1_700_000_000_000_000_000
+        );
+        assert_eq!(parse_nanos("0x10"), 16);
+        assert_eq!(parse_nanos("017"), 15);
+        assert_eq!(parse_nanos("12junk"), 12);
+        assert_eq!(parse_nanos("junk"), 0);
+    }
+}

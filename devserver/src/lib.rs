@@ -1,0 +1,43 @@
+//! An in-memory server that speaks Aerospike's wire protocol, for development and tests. Never for production: it
+//! has no security and no replication, and it forgets everything unless told to keep a data file.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use aerospike_session_devserver::{Config, DevServer};
+//!
+//! let server = DevServer::start(Config::default()).await?;
+//! println!("connect to {}", server.addr());
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A map of the house
+//!
+//! | where | what |
+//! |---|---|
+//! | `server` | starts, takes connections, stops |
+//! | `connection` | one client: reads frames, writes answers |
+//! | `wire` | the protocol: frames, messages, values, every constant and result code |
+//! | `info` | text commands, one file a family: the cluster, namespaces, truncate, ... |
+//! | `cmd` | commands on records, one file each: read, write, touch, delete, batch, query |
+//! | `cdt` | operations inside lists and maps |
+//! | `exp` | filter expressions |
+//! | `storage` | namespaces, records, secondary indexes, expiry, truncation, the data file |
+//!
+//! The truth is the source of server 8.1 (`github.com/aerospike/aerospike-server`); comments name the file a rule is
+//! from. What this server does not know it refuses with the server's own result code.
+
+mod cdt;
+mod cmd;
+mod config;
+mod connection;
+mod exp;
+mod info;
+mod server;
+mod state;
+mod storage;
+mod wire;
+
+pub use config::{Config, NamespaceConfig};
+pub use server::DevServer;

@@ -1,0 +1,130 @@
+//! Writing the data file anew with live records only, while the server goes on.
+//!
+//! One partition after the other is copied under its lock. From then on a change to it goes to both files; a change
+//! to one not copied yet goes to the old file alone. Locks are always taken in the order partition, log.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::frame::{Change, Frame};
+use super::{index, open_locked, Log, MAGIC};
+use crate::storage::namespace::Namespace;
+use crate::wire::consts::PARTITIONS;
+
+/// The file that is to take the place of the old one.
+pub struct Next {
+    file: File,
+    size: u64,
+    /// Partitions copied so far, over all namespaces.
+    copied: usize,
+}
+
+impl Next {
+    /// Whether a partition was copied already.
+    pub fn has(&self, namespace: usize, partition: usize) -> bool {
+        namespace * PARTITIONS + partition < self.copied
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.size += bytes.len() as u64;
+        self.file.write_all(bytes)
+    }
+}
+
+impl Log {
+    /// Writes the file anew. The old one stays as it is until the new one is complete and on the disk.
+    pub fn compact(&self, namespaces: &[Arc<Namespace>]) -> io::Result<()> {
+        let path = self.next_path();
+        let file = open_locked(&path)?;
+        file.set_len(0)?;
+        let mut next = Next {
+            file,
+            size: 0,
+            copied: 0,
+        };
+        next.write(MAGIC)?;
+        self.inner.lock().next = Some(next);
+        let outcome = self.copy_all(namespaces).and_then(|()| self.switch());
+        if outcome.is_err() {
+            self.inner.lock().next = None;
+            // Of no use to anybody; if it cannot be removed the next compaction will write over it.
+            let _ = fs::remove_file(&path);
+        }
+        outcome
+    }
+
+    fn next_path(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".new");
+        name.into()
+    }
+
+    fn copy_all(&self, namespaces: &[Arc<Namespace>]) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        for namespace in namespaces {
+            self.copy_indexes(namespace)?;
+            for id in 0..PARTITIONS {
+                let Some(partition) = namespace.partition(id) else {
+                    continue;
+                };
+                buffer.clear();
+                for (digest, record) in partition.iter() {
+                    let set = namespace.sets.name(record.set_id);
+                    let change = Change::Put {
+                        record,
+                        set: set.as_deref(),
+                    };
+                    Frame {
+                        namespace: namespace.name(),
+                        digest: *digest,
+                        change,
+                    }
+                    .write(&mut buffer);
+                }
+                let mut inner = self.inner.lock();
+                let next = inner
+                    .next
+                    .as_mut()
+                    .ok_or_else(|| io::Error::other("given up after a failed write"))?;
+                next.write(&buffer)?;
+                next.copied += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// No index comes or goes while they are copied; what happens to them later follows in the new file.
+    fn copy_indexes(&self, namespace: &Namespace) -> io::Result<()> {
+        let mut outcome = Ok(());
+        let mut buffer = Vec::new();
+        namespace.indexes.for_each(|name, index| {
+            buffer.clear();
+            index::write_made(namespace, name, &index.definition, &mut buffer);
+            if let (Ok(()), Some(next)) = (&outcome, &mut self.inner.lock().next) {
+                outcome = next.write(&buffer);
+            }
+        });
+        outcome
+    }
+
+    fn switch(&self) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        let next = inner
+            .next
+            .take()
+            .ok_or_else(|| io::Error::other("given up after a failed write"))?;
+        next.file.sync_all()?;
+        fs::rename(self.next_path(), &self.path)?;
+        log::info!(
+            "data file {}: compacted from {} to {} bytes",
+            self.path.display(),
+            inner.size,
+            next.size
+        );
+        inner.file = next.file;
+        inner.size = next.size;
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! The frames of secondary indexes: their definitions. What they hold is built anew on start.
+
+use super::frame::{read_short, write_framed, write_short};
+use crate::storage::namespace::Namespace;
+use crate::storage::record::BinName;
+use crate::storage::sindex::{Definition, Source, Type};
+use crate::wire::reader::Reader;
+use crate::wire::result::{Outcome, ResultCode};
+
+/// Kind of the frame of an index that was made or renamed.
+pub const MADE: u8 = 3;
+/// Kind of the frame of an index that was dropped.
+pub const DROPPED: u8 = 4;
+
+/// Appends the frame of an index made.
+pub fn write_made(namespace: &Namespace, name: &str, definition: &Definition, out: &mut Vec<u8>) {
+    write_framed(out, |out| {
+        out.push(MADE);
+        write_short(out, namespace.name().as_bytes());
+        write_short(out, name.as_bytes());
+        let set = namespace.sets.name(definition.set_id);
+        write_short(out, set.as_deref().unwrap_or_default().as_bytes());
+        write_short(out, definition.bin.as_bytes());
+        out.push(definition.source as u8);
+        out.push(definition.of.particle());
+    });
+}
+
+/// Appends the frame of an index dropped.
+pub fn write_dropped(namespace: &Namespace, name: &str, out: &mut Vec<u8>) {
+    write_framed(out, |out| {
+        out.push(DROPPED);
+        write_short(out, namespace.name().as_bytes());
+        write_short(out, name.as_bytes());
+    });
+}
+
+/// Bytes that the indexes of a namespace take in the file.
+pub fn live_bytes(namespace: &Namespace) -> u64 {
+    let mut frames = Vec::new();
+    namespace
+        .indexes
+        .for_each(|name, index| write_made(namespace, name, &index.definition, &mut frames));
+    frames.len() as u64
+}
+
+/// Repeats a change that was read up to the name of the namespace.
+pub fn repeat(reader: &mut Reader<'_>, kind: u8, namespace: &Namespace) -> Outcome<()> {
+    let name = std::str::from_utf8(read_short(reader)?).map_err(|_| ResultCode::PARAMETER)?;
+    if kind == DROPPED {
+        return namespace.drop_index(name);
+    }
+    let set_id = namespace.sets.get_or_create(read_short(reader)?)?;
+    let bin = BinName::new(read_short(reader)?)?;
+    let (source, of) = (reader.u8()?, reader.u8()?);
+    let definition = Definition {
+        set_id,
+        bin,
+        source: find(Source::ALL, |known| *known as u8 == source)?,
+        of: find(Type::ALL, |known| known.particle() == of)?,
+    };
+    if let Some(index) = namespace.create_index(name, definition)? {
+        namespace.populate_index(&index);
+    }
+    Ok(())
+}
+
+fn find<T, const N: usize>(all: [T; N], is_it: impl FnMut(&T) -> bool) -> Outcome<T> {
+    all.into_iter().find(is_it).ok_or(ResultCode::PARAMETER)
+}

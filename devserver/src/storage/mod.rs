@@ -1,0 +1,21 @@
+//! Where records live: namespaces of 4096 partitions, each a map under its own lock.
+//!
+//! - [`record`]: one record, its bins and its metadata
+//! - [`namespace`]: partitions, counters
+//! - [`partition`]: the records of one partition and their entries in secondary indexes
+//! - [`sets`]: their names and numbers
+//! - [`sindex`]: secondary indexes
+//! - [`expiry`]: when a record ends, and the sweeper that removes what has ended
+//! - [`truncate`]: dropping what was last updated before a moment
+//! - [`clock`]: the server's epoch
+//! - [`log`]: the data file
+
+pub mod clock;
+pub mod expiry;
+pub mod log;
+pub mod namespace;
+pub mod partition;
+pub mod record;
+pub mod sets;
+pub mod sindex;
+pub mod truncate;

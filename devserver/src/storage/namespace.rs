@@ -1,0 +1,229 @@
+//! A namespace: partitions of records, counters.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::log::LogHandle;
+use super::partition::Partition;
+use super::record::{Digest, Record};
+use super::sets::Sets;
+use super::sindex::catalogue::Catalogue;
+use super::sindex::Definition;
+use super::{clock, expiry, truncate};
+use crate::config::NamespaceConfig;
+use crate::wire::consts::PARTITIONS;
+use crate::wire::result::Outcome;
+
+/// A namespace and all its records.
+pub struct Namespace {
+    pub config: NamespaceConfig,
+    pub sets: Sets,
+    pub indexes: Catalogue,
+    pub objects: AtomicU64,
+    /// Records last updated before this (ms since 2010) are truncated.
+    pub truncate_lut: AtomicU64,
+    partitions: Vec<Mutex<Partition>>,
+    log: OnceLock<LogHandle>,
+}
+
+/// The partition a digest belongs to: the lowest 12 bits of its first two bytes, little end first
+/// (`as_partition_getid()`).
+pub fn partition_id(digest: &Digest) -> usize {
+    let [low, high, ..] = *digest;
+    usize::from(u16::from_le_bytes([low, high])) & (PARTITIONS - 1)
+}
+
+impl Namespace {
+    pub fn new(config: NamespaceConfig) -> Namespace {
+        Namespace {
+            config,
+            sets: Sets::default(),
+            indexes: Catalogue::default(),
+            objects: AtomicU64::new(0),
+            truncate_lut: AtomicU64::new(0),
+            partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
+            log: OnceLock::new(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// From here on every change is written to the log before it is answered.
+    pub fn attach_log(&self, log: LogHandle) {
+        // A namespace is attached once, when the server starts.
+        let _ = self.log.set(log);
+    }
+
+    /// Locks one partition by its number; `None` when there is no such number.
+    pub fn partition(&self, id: usize) -> Option<MutexGuard<'_, Partition>> {
+        self.partitions.get(id).map(|partition| partition.lock())
+    }
+
+    /// Locks the partition of a record. What happens to the record until the slot is dropped is one step.
+    pub fn lock(&self, digest: &Digest) -> Slot<'_> {
+        // partition_id() is below PARTITIONS, and there are PARTITIONS locks.
+        let guard = self.partitions[partition_id(digest)].lock();
+        Slot {
+            namespace: self,
+            digest: *digest,
+            partition: guard,
+        }
+    }
+
+    /// Whether a record is gone for every reader: past its void time, or truncated.
+    pub fn is_doomed(&self, record: &Record) -> bool {
+        expiry::is_expired(record.void_time, clock::now_seconds())
+            || truncate::is_truncated(self, record.set_id, record.last_update)
+    }
+
+    /// Removes every record that `falls` says, one partition after the other. Returns how many went.
+    pub fn remove_where(&self, falls: impl Fn(&Record) -> bool) -> u64 {
+        let mut removed = 0;
+        for partition in &self.partitions {
+            partition.lock().retain(|digest, record| {
+                // What cannot be written to the data file stays: it would come back anyway.
+                let goes = falls(record) && self.log_delete(digest, record).is_ok();
+                if goes {
+                    removed += 1;
+                    self.uncount(record);
+                }
+                !goes
+            });
+        }
+        removed
+    }
+
+    /// Looks at every record, one partition after the other.
+    pub fn for_each(&self, mut look: impl FnMut(usize, &Digest, &Record)) {
+        for (id, partition) in self.partitions.iter().enumerate() {
+            partition
+                .lock()
+                .iter()
+                .for_each(|(digest, record)| look(id, digest, record));
+        }
+    }
+
+    fn log_delete(&self, digest: &Digest, record: &Record) -> Outcome<()> {
+        match self.log.get() {
+            Some(log) => log.delete(digest, record, self.sets.name(record.set_id).as_deref()),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes in the data file that an index was made or renamed.
+    pub fn log_index(&self, name: &str, definition: &Definition) -> Outcome<()> {
+        match self.log.get() {
+            Some(log) => log.index_made(self, name, definition),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes in the data file that an index was dropped.
+    pub fn log_index_gone(&self, name: &str) -> Outcome<()> {
+        match self.log.get() {
+            Some(log) => log.index_dropped(self, name),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts back a record that the data file holds. Not logged again.
+    pub fn restore(&self, digest: Digest, record: Record) {
+        self.count(&record);
+        if let Some(old) = self.partitions[partition_id(&digest)]
+            .lock()
+            .insert(digest, record)
+        {
+            self.uncount(&old);
+        }
+    }
+
+    /// Removes a record that the data file says is deleted. Not logged again.
+    pub fn forget(&self, digest: &Digest) {
+        if let Some(old) = self.partitions[partition_id(digest)].lock().remove(digest) {
+            self.uncount(&old);
+        }
+    }
+
+    fn count(&self, record: &Record) {
+        self.objects.fetch_add(1, Ordering::Relaxed);
+        if let Some(set) = self.sets.get(record.set_id) {
+            set.objects.fetch_add(1, Ordering::Relaxed);
+            set.data_used.fetch_add(
+                record.stored_size(Some(&set.name)) as u64,
+                Ordering::Relaxed,
+            );
+        }
+    }
+
+    fn uncount(&self, record: &Record) {
+        self.objects.fetch_sub(1, Ordering::Relaxed);
+        if let Some(set) = self.sets.get(record.set_id) {
+            set.objects.fetch_sub(1, Ordering::Relaxed);
+            set.data_used.fetch_sub(
+                record.stored_size(Some(&set.name)) as u64,
+                Ordering::Relaxed,
+            );
+        }
+    }
+}
+
+/// The place of one record, its partition locked.
+pub struct Slot<'a> {
+    namespace: &'a Namespace,
+    digest: Digest,
+    partition: MutexGuard<'a, Partition>,
+}
+
+impl Slot<'_> {
+    /// The record, even one that is gone for readers but not swept yet.
+    pub fn any(&self) -> Option<&Record> {
+        self.partition.get(&self.digest)
+    }
+
+    /// The record, if there is one that is not gone.
+    pub fn live(&self) -> Option<&Record> {
+        self.partition
+            .get(&self.digest)
+            .filter(|record| !self.namespace.is_doomed(record))
+    }
+
+    /// Stores the record in the place of what was there.
+    ///
+    /// # Errors
+    /// [`OUT_OF_SPACE`](crate::wire::result::ResultCode::OUT_OF_SPACE) when the data file cannot be written; then nothing is changed.
+    pub fn put(&mut self, record: Record) -> Outcome<()> {
+        if let Some(log) = self.namespace.log.get() {
+            let set = self.namespace.sets.name(record.set_id);
+            log.put(
+                &self.digest,
+                &record,
+                set.as_deref(),
+                self.partition.get(&self.digest),
+            )?;
+        }
+        self.namespace.count(&record);
+        if let Some(old) = self.partition.insert(self.digest, record) {
+            self.namespace.uncount(&old);
+        }
+        Ok(())
+    }
+
+    /// Removes the record, if there is one.
+    ///
+    /// # Errors
+    /// As [`Slot::put`].
+    pub fn remove(&mut self) -> Outcome<()> {
+        let Some(record) = self.partition.get(&self.digest) else {
+            return Ok(());
+        };
+        self.namespace.log_delete(&self.digest, record)?;
+        if let Some(old) = self.partition.remove(&self.digest) {
+            self.namespace.uncount(&old);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! One partition: its records, and the entries that secondary indexes have of them. Both change in one step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use super::record::{Digest, Record};
+use super::sindex::Index;
+
+/// The records of one partition, in the order of their digests: queries walk them from the greatest down.
+#[derive(Default)]
+pub struct Partition {
+    records: BTreeMap<Digest, Record>,
+    trees: Vec<Tree>,
+}
+
+/// What one index holds of this partition.
+struct Tree {
+    index: Arc<Index>,
+    entries: BTreeSet<Entry>,
+}
+
+/// A record under one of its values, in the order of the server's trees (`key_cmp()` in
+/// `as/src/sindex/sindex_tree.c`): by value, then by eight bits of the digest, then by the digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    value: i64,
+    stub: u8,
+    digest: Digest,
+}
+
+impl Entry {
+    fn new(value: i64, digest: Digest) -> Entry {
+        let [_, one, two, ..] = digest;
+        Entry {
+            value,
+            stub: (one & 0xf0) | (two >> 4),
+            digest,
+        }
+    }
+
+    const fn first(value: i64) -> Entry {
+        Entry {
+            value,
+            stub: 0,
+            digest: [0; 20],
+        }
+    }
+
+    const fn last(value: i64) -> Entry {
+        Entry {
+            value,
+            stub: 0xff,
+            digest: [0xff; 20],
+        }
+    }
+}
+
+impl Partition {
+    pub fn get(&self, digest: &Digest) -> Option<&Record> {
+        self.records.get(digest)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Digest, &Record)> {
+        self.records.iter()
+    }
+
+    /// Records from the greatest digest down, those below `below` if it is given.
+    pub fn descend(&self, below: Option<Digest>) -> impl Iterator<Item = (&Digest, &Record)> {
+        let upper = below.map_or(Bound::Unbounded, Bound::Excluded);
+        self.records.range((Bound::Unbounded, upper)).rev()
+    }
+
+    /// Puts a record in and gives the one it takes the place of.
+    pub fn insert(&mut self, digest: Digest, record: Record) -> Option<Record> {
+        if self.trees.is_empty() {
+            return self.records.insert(digest, record);
+        }
+        let old = self.records.get(&digest);
+        for tree in &mut self.trees {
+            let before = old.map_or_else(Vec::new, |old| tree.index.values(old));
+            let after = tree.index.values(&record);
+            if before != after {
+                tree.remove(&before, digest);
+                tree.add(&after, digest);
+            }
+        }
+        self.records.insert(digest, record)
+    }
+
+    pub fn remove(&mut self, digest: &Digest) -> Option<Record> {
+        let old = self.records.remove(digest)?;
+        self.forget(digest, &old);
+        Some(old)
+    }
+
+    /// Removes the records that `stays` says no to.
+    pub fn retain(&mut self, mut stays: impl FnMut(&Digest, &Record) -> bool) {
+        let mut records = std::mem::take(&mut self.records);
+        records.retain(|digest, record| {
+            let stays = stays(digest, record);
+            if !stays {
+                self.forget(digest, record);
+            }
+            stays
+        });
+        self.records = records;
+    }
+
+    fn forget(&mut self, digest: &Digest, old: &Record) {
+        for tree in &mut self.trees {
+            let values = tree.index.values(old);
+            tree.remove(&values, *digest);
+        }
+    }
+
+    /// Enters the records of this partition in an index, and from here on every change to them.
+    pub fn attach(&mut self, index: &Arc<Index>) {
+        let mut tree = Tree {
+            index: Arc::clone(index),
+            entries: BTreeSet::new(),
+        };
+        for (digest, record) in &self.records {
+            tree.add(&index.values(record), *digest);
+        }
+        self.trees.push(tree);
+    }
+
+    /// Forgets what an index holds of this partition.
+    pub fn detach(&mut self, index: &Arc<Index>) {
+        self.trees.retain(|tree| !Arc::ptr_eq(&tree.index, index));
+    }
+
+    /// The records an index holds under the values `from` to `to`, in its order; those behind `after` if it is
+    /// given. A dropped index holds none.
+    pub fn indexed<'a>(
+        &'a self,
+        index: &Arc<Index>,
+        (from, to): (i64, i64),
+        after: Option<(i64, Digest)>,
+    ) -> impl Iterator<Item = (i64, &'a Digest, &'a Record)> {
+        let start = match after {
+            Some((value, digest)) if value >= from => Bound::Excluded(Entry::new(value, digest)),
+            _ => Bound::Included(Entry::first(from)),
+        };
+        // BTreeSet::range() panics when the start lies behind the end.
+        let is_empty = from > to || after.is_some_and(|(value, _)| value > to);
+        self.trees
+            .iter()
+            .find(|tree| !is_empty && Arc::ptr_eq(&tree.index, index))
+            .into_iter()
+            .flat_map(move |tree| {
+                tree.entries
+                    .range((start, Bound::Included(Entry::last(to))))
+            })
+            .filter_map(|entry| {
+                let record = self.records.get(&entry.digest)?;
+                Some((entry.value, &entry.digest, record))
+            })
+    }
+}
+
+impl Tree {
+    fn add(&mut self, values: &[i64], digest: Digest) {
+        for value in values {
+            self.entries.insert(Entry::new(*value, digest));
+        }
+        let count = values.len() as u64;
+        self.index.entries.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn remove(&mut self, values: &[i64], digest: Digest) {
+        for value in values {
+            self.entries.remove(&Entry::new(*value, digest));
+        }
+        let count = values.len() as u64;
+        self.index.entries.fetch_sub(count, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,62 @@
+//! Truncation: everything in a set or namespace last updated before a moment is gone.
+//! Source: `as/src/base/truncate.c`.
+
+use std::sync::atomic::Ordering;
+
+use super::clock::{self, EPOCH_SECONDS};
+use super::namespace::Namespace;
+use super::record::Record;
+
+/// Why a truncation was refused, in the server's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    ToZero,
+    InTheFuture,
+}
+
+/// Turns the `lut` parameter of the command (nanoseconds since 1970) into milliseconds since 2010.
+/// Without one, the moment is now.
+pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, Refusal> {
+    let now = clock::now_ms();
+    let Some(nanos) = unix_nanos else {
+        return Ok(now);
+    };
+    match (nanos / 1_000_000).saturating_sub(EPOCH_SECONDS * 1000) {
+        0 => Err(Refusal::ToZero),
+        lut if lut > now => Err(Refusal::InTheFuture),
+        lut => Ok(lut),
+    }
+}
+
+/// Whether a record written at `last_update` falls under a truncation of its set or namespace.
+pub fn is_truncated(namespace: &Namespace, set_id: u16, last_update: u64) -> bool {
+    last_update < namespace.truncate_lut.load(Ordering::Acquire)
+        || namespace
+            .sets
+            .get(set_id)
+            .is_some_and(|set| last_update < set.truncate_lut.load(Ordering::Acquire))
+}
+
+/// Drops what was last updated before `lut` (ms since 2010). Returns how many records went.
+/// A set that is not there yet is made, as the server does.
+pub fn truncate(namespace: &Namespace, set_name: Option<&str>, lut: u64) -> u64 {
+    let set_id = match set_name {
+        Some(name) => {
+            let Ok(set_id) = namespace.sets.get_or_create(name.as_bytes()) else {
+                return 0;
+            };
+            if let Some(set) = namespace.sets.get(set_id) {
+                set.truncate_lut.fetch_max(lut, Ordering::AcqRel);
+            }
+            Some(set_id)
+        }
+        None => {
+            namespace.truncate_lut.fetch_max(lut, Ordering::AcqRel);
+            None
+        }
+    };
+    let falls = |record: &Record| {
+        record.last_update < lut && set_id.is_none_or(|set_id| record.set_id == set_id)
+    };
+    namespace.remove_where(falls)
+}

@@ -1,0 +1,113 @@
+//! Writes answers: message headers, fields and operations.
+//! Source: `as_msg_make_response_msg()` and `as_msg_make_response_bufbuilder()` in `as/src/base/proto.c`.
+
+use super::consts::{field, info3, op};
+use super::message::HEADER_SIZE;
+use super::particle::Particle;
+use super::proto::{self, FrameType};
+use super::result::ResultCode;
+
+/// What the header of an answer says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplyHeader {
+    pub info1: u8,
+    pub info3: u8,
+    pub result: u8,
+    pub generation: u32,
+    /// When the record ends, in seconds since 2010; 0 = never.
+    pub void_time: u32,
+    /// In an answer to a batch: the index of the row (it sits in the slot of the transaction TTL).
+    pub batch_index: u32,
+    pub n_fields: u16,
+    pub n_ops: u16,
+}
+
+impl ReplyHeader {
+    /// Appends the 22 bytes of the header.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[HEADER_SIZE as u8, self.info1, 0, self.info3, 0, self.result]);
+        out.extend_from_slice(&self.generation.to_be_bytes());
+        out.extend_from_slice(&self.void_time.to_be_bytes());
+        out.extend_from_slice(&self.batch_index.to_be_bytes());
+        out.extend_from_slice(&self.n_fields.to_be_bytes());
+        out.extend_from_slice(&self.n_ops.to_be_bytes());
+    }
+}
+
+/// Appends a field.
+pub fn write_field(out: &mut Vec<u8>, kind: u8, data: &[u8]) {
+    out.extend_from_slice(&(data.len() as u32 + 1).to_be_bytes());
+    out.push(kind);
+    out.extend_from_slice(data);
+}
+
+/// Appends the fields that name a record in the answer to a query.
+pub fn write_record_fields(
+    out: &mut Vec<u8>,
+    namespace: &str,
+    digest: &[u8; 20],
+    set: Option<&str>,
+    key: Option<&[u8]>,
+) -> u16 {
+    write_field(out, field::NAMESPACE, namespace.as_bytes());
+    write_field(out, field::DIGEST, digest);
+    if let Some(set) = set {
+        write_field(out, field::SET, set.as_bytes());
+    }
+    if let Some(key) = key {
+        write_field(out, field::KEY, key);
+    }
+    2 + u16::from(set.is_some()) + u16::from(key.is_some())
+}
+
+/// Appends an operation with its value; no value is the particle type NULL.
+pub fn write_op(out: &mut Vec<u8>, code: u8, name: &[u8], value: Option<&Particle>) {
+    let start = out.len();
+    out.extend_from_slice(&[0, 0, 0, 0, code]);
+    out.push(value.map_or(0, Particle::kind));
+    out.push(0);
+    out.push(name.len() as u8);
+    out.extend_from_slice(name);
+    if let Some(value) = value {
+        value.write(out);
+    }
+    let size = (out.len() - start - 4) as u32;
+    if let Some(slot) = out.get_mut(start..start + 4) {
+        slot.copy_from_slice(&size.to_be_bytes());
+    }
+}
+
+/// Appends a bin as a read returns it.
+pub fn write_bin(out: &mut Vec<u8>, name: &[u8], value: &Particle) {
+    write_op(out, op::READ, name, Some(value));
+}
+
+/// Appends a whole frame that says nothing but a result.
+pub fn write_result(out: &mut Vec<u8>, result: ResultCode) {
+    write_header_frame(
+        out,
+        &ReplyHeader {
+            result: result.0,
+            ..ReplyHeader::default()
+        },
+    );
+}
+
+/// Appends the frame that ends an answer in several parts.
+pub fn write_last(out: &mut Vec<u8>, result: ResultCode) {
+    write_header_frame(
+        out,
+        &ReplyHeader {
+            info3: info3::LAST,
+            result: result.0,
+            ..ReplyHeader::default()
+        },
+    );
+}
+
+/// Appends a frame of a header alone.
+pub fn write_header_frame(out: &mut Vec<u8>, header: &ReplyHeader) {
+    let start = proto::begin(out, FrameType::Message);
+    header.write(out);
+    proto::finish(out, start);
+}

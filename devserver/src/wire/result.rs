@@ -1,0 +1,55 @@
+//! The result codes a server answers with. Source: `as/include/base/proto.h`.
+
+use std::fmt;
+
+/// One byte that says how an operation ended; 0 is success.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ResultCode(pub u8);
+
+/// What an operation on a record comes to: a value, or the code that is sent instead.
+pub type Outcome<T> = Result<T, ResultCode>;
+
+macro_rules! codes {
+    ($($name:ident = $value:expr,)*) => {
+        impl ResultCode { $(pub const $name: ResultCode = ResultCode($value);)* }
+
+        impl fmt::Debug for ResultCode {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0 {
+                    $($value => f.write_str(stringify!($name)),)*
+                    other => write!(f, "result code {other}"),
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    OK = 0,
+    UNKNOWN = 1,
+    NOT_FOUND = 2,
+    GENERATION = 3,
+    PARAMETER = 4,
+    RECORD_EXISTS = 5,
+    BIN_EXISTS = 6,
+    CLUSTER_KEY_MISMATCH = 7,
+    OUT_OF_SPACE = 8,
+    INCOMPATIBLE_TYPE = 12,
+    RECORD_TOO_BIG = 13,
+    UNSUPPORTED_FEATURE = 16,
+    BIN_NOT_FOUND = 17,
+    KEY_MISMATCH = 19,
+    NAMESPACE = 20,
+    BIN_NAME = 21,
+    FORBIDDEN = 22,
+    ELEMENT_NOT_FOUND = 23,
+    ELEMENT_EXISTS = 24,
+    ENTERPRISE_ONLY = 25,
+    OP_NOT_APPLICABLE = 26,
+    FILTERED_OUT = 27,
+    SECURITY_NOT_SUPPORTED = 51,
+    SINDEX_FOUND = 200,
+    SINDEX_NOT_FOUND = 201,
+    SINDEX_NOT_READABLE = 203,
+    SINDEX_MAX_COUNT = 206,
+}

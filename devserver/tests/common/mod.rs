@@ -1,0 +1,81 @@
+//! Starts a server and a client for it.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use aerospike::{Client, ClientPolicy, Host};
+use aerospike_session_devserver::{Config, DevServer};
+
+/// A server of its own for a test, and a client connected to it.
+pub async fn start() -> (DevServer, Client) {
+    start_with(Config::default()).await
+}
+
+pub async fn start_with(config: Config) -> (DevServer, Client) {
+    let server = DevServer::start(config).await.unwrap();
+    let client = connect(&server).await;
+    (server, client)
+}
+
+pub async fn connect(server: &DevServer) -> Client {
+    let hosts = vec![Host::new(
+        &server.addr().ip().to_string(),
+        server.addr().port(),
+    )];
+    Client::new(&ClientPolicy::default(), &hosts).await.unwrap()
+}
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use aerospike::{Bins, Error, Key, ReadPolicy, Record, ResultCode, WritePolicy};
+
+/// The result code of an outcome that must be a server's refusal.
+pub fn refusal<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ResultCode {
+    let error = outcome.unwrap_err();
+    error
+        .server_result_code()
+        .unwrap_or_else(|| panic!("not a refusal by the server: {error}"))
+}
+
+pub async fn get(client: &Client, key: &Key) -> Result<Record, Error> {
+    client.get(&ReadPolicy::default(), key, Bins::All).await
+}
+
+pub fn write_policy(change: impl FnOnce(&mut WritePolicy)) -> WritePolicy {
+    let mut policy = WritePolicy::default();
+    change(&mut policy);
+    policy
+}
+
+/// Sends bytes on a connection of their own and gives what comes back until the server closes or is silent for
+/// `patience` milliseconds.
+pub fn exchange(server: &DevServer, bytes: &[u8], patience: u64) -> Vec<u8> {
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_millis(patience)))
+        .unwrap();
+    // The server may close before it has read everything.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+/// A frame around a body.
+pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut frame = vec![2, kind];
+    frame.extend_from_slice(&(body.len() as u64).to_be_bytes()[2..]);
+    frame.extend_from_slice(body);
+    frame
+}
+
+/// Asks info commands on a connection of their own.
+pub fn info(server: &DevServer, commands: &str) -> String {
+    let mut stream = TcpStream::connect(server.addr()).unwrap();
+    stream.write_all(&frame(1, commands.as_bytes())).unwrap();
+    let mut header = [0; 8];
+    stream.read_exact(&mut header).unwrap();
+    let size = u64::from_be_bytes(header) & 0xffff_ffff_ffff;
+    let mut body = vec![0; size as usize];
+    stream.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
+}
