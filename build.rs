@@ -1,0 +1,5 @@
+//! Link settings of a Node.js addon, by napi's own conventions.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,2 @@
+export * from './index.js'
+export { AerospikeStore as default } from './index.js'

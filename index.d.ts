@@ -1,0 +1,362 @@
+/// <reference types="node" />
+import { EventEmitter } from 'node:events'
+import { SessionData, Store } from 'express-session'
+
+/** One node to start from; the others of the cluster are found through it. */
+export interface Host {
+  /** Name or address. An IPv6 address with or without brackets. */
+  host: string
+  /** @default 3000 */
+  port?: number
+  /** The name in the node's certificate, where TLS is on. @default the host */
+  tlsName?: string
+}
+
+/** Options of a {@link SessionStore}. Unknown names and wrong values are refused with `BAD_OPTION`. */
+export interface SessionStoreOptions {
+  /**
+   * Nodes to start from: `'10.0.0.1:3000,10.0.0.2:3000'`, an array of such, or {@link Host} objects.
+   * `host`, `host:port`, `host:tlsName:port`; IPv6 as `::1` or `[::1]:3000`.
+   * @default environment variable `AEROSPIKE_HOSTS`, else `'localhost:3000'`
+   */
+  hosts?: string | Host | ReadonlyArray<string | Host>
+  /** 1 to 31 characters of `A-Za-z0-9_-`. @default 'test' */
+  namespace?: string
+  /** 1 to 63 characters of `A-Za-z0-9_-`. @default 'sessions' */
+  set?: string
+  /** The bin of the session's data: 1 to 15 characters of `A-Za-z0-9_-`. @default 'data' */
+  bin?: string
+  /**
+   * Put before every session id. Stores with different prefixes share a set without seeing each
+   * other's sessions.
+   * @default ''
+   */
+  prefix?: string
+  /**
+   * How long a session lives, in seconds, unless the call says otherwise. More than 0, at most 10
+   * years (the server's own limit).
+   * @default 86400
+   */
+  ttl?: number
+  /** Where the cluster asks for a login: at most 900 bytes together. */
+  auth?: { user: string, password: string }
+  /** A login, as in `auth`. Needs `password`. */
+  user?: string
+  password?: string
+  /** The longest an operation may take, in milliseconds, connecting and retrying included. @default 3000 */
+  timeout?: number
+  /** The longest one attempt to connect may take, in milliseconds, login included. @default 5000 */
+  connectTimeout?: number
+  /** Connections to each node, at the most. @default 64 */
+  maxConnsPerNode?: number
+  /**
+   * How data is kept: `'map'` natively, as other languages read it; `'json'` as JSON text, which is
+   * faster and for Node.js alone. Both are read whatever this says, so it can be changed on a
+   * running site. Data with lone surrogates is always kept as JSON: no native string can hold them.
+   * @default 'map'
+   */
+  format?: 'map' | 'json'
+  /**
+   * Keep the session id with the record. Without it the server knows only a digest of each id, a
+   * dump of it holds no live ids, and `ids()` has none to give.
+   * @default false
+   */
+  storeIds?: boolean
+  /**
+   * The longest a session lives from its creation, in seconds, whatever touches it.
+   * @default none
+   */
+  absoluteTtl?: number
+  /**
+   * Percent. A read with less than this share of a session's life left makes the server itself
+   * extend it by its whole life (server 7.1 and later), and a touch with an unchanged cookie is
+   * left out: a page view costs one operation, not two. The end of such a session is exact to
+   * the second, and may come early by the share that is not read. For lives of minutes and more.
+   * @default none
+   */
+  touchOnRead?: number
+  /**
+   * Leave an empty record in the place of a removed session. For the Community Edition on disk,
+   * where a removed record can come back after a cold restart.
+   * @default false
+   */
+  tombstones?: boolean
+  /** Remove durably: the Enterprise Edition's own answer to the same. @default false */
+  durableDelete?: boolean
+}
+
+/**
+ * Options of an {@link AerospikeStore}: those of a {@link SessionStore}, or one that is lent, and
+ * its own.
+ */
+export interface AerospikeStoreOptions extends Omit<SessionStoreOptions, 'ttl' | 'user'> {
+  /**
+   * How long a session lives, in seconds. A number counts only for cookies without `maxAge` or
+   * `expires`; a function decides always, and a result of 0 or less removes the session.
+   * @default 86400, or the `ttl` of the lent client
+   */
+  ttl?: number | ((session: SessionData, sid: string) => number)
+  /**
+   * A client to use, which is then never closed. The options of the connection, and `namespace`,
+   * `set` and `bin`, belong to it; the others it has are the defaults of this store's.
+   */
+  client?: SessionStore
+  /**
+   * What a set does to a session that others changed since it was loaded: `'merge'` keeps what they
+   * changed, key by key of the session's own keys; with `'overwrite'` the whole session is what
+   * this request has. Neither brings back a session that is gone.
+   * @default 'merge'
+   */
+  conflict?: 'merge' | 'overwrite'
+  /**
+   * Seconds. A touch that would move the end of a session by less is not written.
+   * @default 0: every touch is
+   */
+  touchAfter?: number
+  /**
+   * Who a session belongs to: a function, or a path into the session such as `'passport.user'`.
+   * What it gives (a string of at most 2048 bytes, or a number) is kept in bin `user`, for
+   * `sessionsOf`, `countOf` and `destroyOf`. With `password` it is a login name instead.
+   * @default none
+   */
+  user?: string | ((session: SessionData) => string | number | null | undefined)
+  /**
+   * What requests get while no node can be reached: `'error'`, at once; `'anonymous'`: no session
+   * and no error (by express-session's `disconnect` and `connect` events).
+   * @default 'error'
+   */
+  whenDown?: 'error' | 'anonymous'
+}
+
+/** Options of one call. */
+export interface TtlOptions {
+  /** Seconds; more than 0, at most 10 years. @default the store's `ttl` */
+  ttl?: number
+}
+
+/**
+ * What went wrong:
+ *
+ * - `UNAVAILABLE` no node could be reached; `TIMEOUT` no answer in time; `OVERLOAD` too much work;
+ * - `CLOSED` the store was closed;
+ * - `AUTH`, `TLS`, `FORBIDDEN`, `NAMESPACE` the cluster refuses;
+ * - `TOO_BIG` the session is larger than one record may be;
+ * - `BAD_DATA` the data cannot be stored, or what is stored is no session; `BAD_KEY` the session id
+ *   cannot be one; `BAD_OPTION` an option or argument is wrong;
+ * - `CONFLICT` a write lost against too many others;
+ * - `SERVER` any other answer of the server.
+ */
+export type AerospikeSessionErrorCode =
+  | 'UNAVAILABLE' | 'TIMEOUT' | 'CLOSED' | 'AUTH' | 'TLS' | 'FORBIDDEN' | 'NAMESPACE' | 'TOO_BIG'
+  | 'OVERLOAD' | 'BAD_DATA' | 'BAD_KEY' | 'BAD_OPTION' | 'CONFLICT' | 'SERVER'
+
+/** Every error of this package. Its message never holds session data, a session id or a password. */
+export class AerospikeSessionError extends Error {
+  private constructor()
+  readonly name: 'AerospikeSessionError'
+  readonly code: AerospikeSessionErrorCode
+  /** The same call may well succeed a little later. */
+  readonly retryable: boolean
+  /** A write that may have been applied all the same. */
+  readonly inDoubt: boolean
+  /** The server's result code; negative: the client library's. */
+  readonly resultCode?: number
+  readonly cause?: unknown
+}
+
+/** Something worth knowing that fails nothing. Where nobody listens it is a process warning. */
+export interface SessionStoreWarning {
+  /**
+   * `TTL_REFUSED`: the namespace refuses TTLs; sessions end on time but are not removed.
+   * `NO_USER_INDEX`: sessions of a user were found by reading every record of the set. Told once.
+   */
+  code: 'TTL_REFUSED' | 'NO_USER_INDEX'
+  message: string
+}
+
+/** Of which session an event tells: the digest of its key, 40 hexadecimal digits. Never its id. */
+export interface SessionEvent {
+  digest: string
+}
+
+/** Options of a walk over all sessions. */
+export interface WalkOptions {
+  /** About how many records are in hand at a time. @default 1000 */
+  batch?: number
+}
+
+/** Options of {@link AerospikeStore.prune}. */
+export interface PruneOptions extends WalkOptions {
+  /** Told after each batch: the share of the set that is done, 0 to 1, and how many were removed. */
+  onProgress?: (progress: { done: number, pruned: number }) => void
+}
+
+/** A session as `all`, `sessions` and `sessionsOf` give it: with its `id` where `storeIds` is on. */
+export type StoredSession = Omit<SessionData, 'id'> & { id?: string }
+
+/** Node's callback. Called exactly once, in the AsyncLocalStorage context of the call. */
+export type Callback<T> = (error: AerospikeSessionError | null, value?: T) => void
+/** The callback of an operation that has nothing to return. */
+export type DoneCallback = (error?: AerospikeSessionError | null) => void
+
+/**
+ * Aerospike's session-store recipe: sessions as plain data, in the layout of its Java and Python
+ * recipes. Every method returns a promise if, and only if, it is given no callback.
+ *
+ * Constructing one never fails for an unreachable cluster: it connects in the background, and
+ * again whenever it has to. An idle store does not keep the process alive.
+ */
+export class SessionStore extends EventEmitter {
+  /** @throws {AerospikeSessionError} `BAD_OPTION`, at once and in words */
+  constructor(options?: SessionStoreOptions)
+
+  /** How long a session lives by default, in seconds. */
+  readonly ttl: number
+  /** Whether a node can be reached; `undefined` until that is known. */
+  readonly connected: boolean | undefined
+
+  /**
+   * Stores `data`, whatever was there, for `ttl` seconds. What `JSON.stringify` does to it, this does.
+   * Where the namespace refuses TTLs the session is stored without one, and still ends on time.
+   */
+  save(id: string, data: object, options?: TtlOptions): Promise<void>
+  save(id: string, data: object, callback: DoneCallback): void
+  save(id: string, data: object, options: TtlOptions | undefined, callback: DoneCallback): void
+
+  /** The data, or `null` for a session that does not exist or has ended. */
+  get<T extends object = Record<string, any>>(id: string): Promise<T | null>
+  get<T extends object = Record<string, any>>(id: string, callback: Callback<T | null>): void
+
+  /** Gives a session `ttl` more seconds from now, without rewriting its data. Whether there was one. */
+  touch(id: string, options?: TtlOptions): Promise<boolean>
+  touch(id: string, callback: Callback<boolean>): void
+  touch(id: string, options: TtlOptions | undefined, callback: Callback<boolean>): void
+
+  /** Removes a session. Whether there was one. */
+  delete(id: string): Promise<boolean>
+  delete(id: string, callback: Callback<boolean>): void
+
+  /** Whether there is a session, without reading its data. */
+  has(id: string): Promise<boolean>
+  has(id: string, callback: Callback<boolean>): void
+
+  /** Resolves once connected; rejects when the attempt to connect fails, with the reason. */
+  ready(): Promise<void>
+  ready(callback: DoneCallback): void
+
+  /** Closes the connection; what is pending fails with `CLOSED`. Idempotent. */
+  close(): Promise<void>
+  close(callback: DoneCallback): void
+  [Symbol.asyncDispose](): Promise<void>
+
+  on(event: 'warning', listener: (warning: SessionStoreWarning) => void): this
+  on(event: 'up' | 'down', listener: () => void): this
+  on(event: string | symbol, listener: (...args: any[]) => void): this
+  once(event: 'warning', listener: (warning: SessionStoreWarning) => void): this
+  once(event: 'up' | 'down', listener: () => void): this
+  once(event: string | symbol, listener: (...args: any[]) => void): this
+}
+
+/**
+ * The store for express-session (and what speaks like it): `session({ store: new AerospikeStore() })`.
+ * Every method returns a promise if, and only if, it is given no callback. Sessions are typed as
+ * `SessionData` of `express-session`, which an application extends by declaration merging.
+ */
+export class AerospikeStore extends Store {
+  /** @throws {AerospikeSessionError} `BAD_OPTION`, at once and in words */
+  constructor(options?: AerospikeStoreOptions)
+
+  /** The client: the one lent, or the store's own. */
+  readonly client: SessionStore
+
+  /** The session with its cookie, `cookie.expires` being when it really ends; `null` for none. */
+  get(sid: string): Promise<SessionData | null>
+  get(sid: string, callback: (error: any, session?: SessionData | null) => void): void
+
+  /**
+   * Stores a session until its cookie expires, or for `ttl`. A session that has already ended is
+   * removed instead.
+   *
+   * Of a session that `get` returned, or that this stored before, only what changed is written, and
+   * only if the session is still there; else event `gone` tells, and nothing fails.
+   */
+  set(sid: string, session: SessionData): Promise<void>
+  set(sid: string, session: SessionData, callback?: (error?: any) => void): void
+
+  /** More life for a session, and its cookie as it is now; no error if there is none. */
+  touch(sid: string, session: SessionData): Promise<void>
+  touch(sid: string, session: SessionData, callback?: (error?: any) => void): void
+
+  /** Removes a session; no error if there is none. */
+  destroy(sid: string): Promise<void>
+  destroy(sid: string, callback?: (error?: any) => void): void
+
+  /** Every session of this store's prefix, at once: for administration, and for small sets. */
+  all(): Promise<StoredSession[]>
+  all(callback: (error: any, sessions?: StoredSession[]) => void): void
+
+  /** Every session of this store's prefix, some at a time: for sets of any size. */
+  sessions(options?: WalkOptions): AsyncGenerator<StoredSession, void, void>
+
+  /** The ids of every session. Needs option `storeIds`. */
+  ids(): Promise<string[]>
+  ids(callback: Callback<string[]>): void
+
+  /** How many sessions there are; what has ended does not count. */
+  length(): Promise<number>
+  length(callback: (error: any, length?: number) => void): void
+
+  /** Removes every session of this store's prefix, and nothing else. */
+  clear(): Promise<void>
+  clear(callback?: (error?: any) => void): void
+
+  /**
+   * Removes the records of sessions that have ended; how many. The server does so by itself, but
+   * where it refuses TTLs nobody else does.
+   */
+  prune(options?: PruneOptions): Promise<number>
+
+  /** Makes the index that finds sessions by their owner, if there is none, and waits for it. */
+  createUserIndex(): Promise<void>
+  createUserIndex(callback: DoneCallback): void
+
+  /** The sessions of a user. Without the index this reads every record, and warns of it. */
+  sessionsOf(user: string | number): Promise<StoredSession[]>
+  sessionsOf(user: string | number, callback: Callback<StoredSession[]>): void
+
+  /** How many sessions a user has. */
+  countOf(user: string | number): Promise<number>
+  countOf(user: string | number, callback: Callback<number>): void
+
+  /**
+   * Logs a user out everywhere, but for the session `except` (an id); how many sessions that were. A
+   * request that is under way with one of them does not bring it back.
+   */
+  destroyOf(user: string | number, options?: { except?: string }): Promise<number>
+  destroyOf(user: string | number, callback: Callback<number>): void
+  destroyOf(user: string | number, options: { except?: string } | undefined, callback: Callback<number>): void
+
+  /** Resolves once connected; rejects when the attempt to connect fails, with the reason. */
+  ready(): Promise<void>
+  ready(callback: DoneCallback): void
+
+  /** Closes the store's own client; a lent one stays open. Idempotent. */
+  close(): Promise<void>
+  close(callback: DoneCallback): void
+  [Symbol.asyncDispose](): Promise<void>
+
+  /** A set found its session gone (a logout, its end), and did not bring it back. */
+  on(event: 'gone', listener: (event: SessionEvent) => void): this
+  /** A set met another's, and the two were merged after a second read. */
+  on(event: 'conflict', listener: (event: SessionEvent) => void): this
+  on(event: 'warning', listener: (warning: SessionStoreWarning) => void): this
+  /** The cluster can be reached, or can no longer. */
+  on(event: 'up' | 'down', listener: () => void): this
+  on(event: string | symbol, listener: (...args: any[]) => void): this
+  once(event: 'gone' | 'conflict', listener: (event: SessionEvent) => void): this
+  once(event: 'warning', listener: (warning: SessionStoreWarning) => void): this
+  once(event: 'up' | 'down', listener: () => void): this
+  once(event: string | symbol, listener: (...args: any[]) => void): this
+}
+
+export default AerospikeStore

@@ -1,0 +1,4 @@
+import api from './index.js'
+
+export const { AerospikeStore, SessionStore, AerospikeSessionError } = api
+export default AerospikeStore

@@ -1,0 +1,234 @@
+'use strict'
+
+// What of an express store concerns all its sessions, or its connection, and not the one session
+// of a request.
+
+const { Connection, answer, native, optional } = require('./connection')
+const { badKey, badOption } = require('./errors')
+const { Store } = require('./express-store')
+const { aerospikeStoreOptions, clientOptions, view, walkOptions } = require('./options')
+const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
+const { idFault, names, userFault } = require('./validate')
+const { tell } = require('./warnings')
+const hub = require('./hub')
+
+/** Partitions of every namespace: a constant of Aerospike. */
+const PARTITIONS = 4_096
+
+class Administration extends Store {
+  #client
+  #owned
+  /** Whether express-session was told that the store is down. */
+  #away = false
+
+  /** @param {import('../index').AerospikeStoreOptions} [options] */
+  constructor (options) {
+    super()
+    const { client, given, ttl, user, whenDown } = aerospikeStoreOptions(options)
+    this.#owned = client === undefined
+    this.#client = client ?? new SessionStore(clientOptions(given))
+    const connection = Connection.of(this.#client)
+    if (connection === undefined) throw badOption("option 'client' must be a SessionStore")
+    const number = typeof ttl === 'number' ? ttl : this.#client.ttl
+    const inherited = client === undefined ? {} : asOptions(connection.view)
+    const own = { ...inherited, ...given }
+    this.ttl = ttl ?? number
+    this.userOf = user
+    this.connection = connection.through(view(own, number))
+    hide(this, ['ttl', 'userOf', 'connection'])
+    this.#follow(whenDown)
+  }
+
+  get client () {
+    return this.#client
+  }
+
+  /** @param {any} [callback] */
+  all (callback) {
+    return this.connection.request(native.all, optional(callback))
+  }
+
+  /** @param {any} [callback] */
+  ids (callback) {
+    const done = optional(callback)
+    if (!this.connection.view.storeIds) return hub.fail(badOption("ids() needs option 'storeIds': the server keeps no session ids otherwise"), done)
+    return this.connection.request(native.ids, done)
+  }
+
+  /** @param {any} [callback] */
+  length (callback) {
+    return this.connection.request(native.length, optional(callback))
+  }
+
+  /** @param {any} [callback] */
+  clear (callback) {
+    return this.connection.request(native.clear, optional(callback))
+  }
+
+  /** @param {any} [options] */
+  async * sessions (options) {
+    const { batch } = walkOptions(options)
+    for await (const { page } of this.#pages(native.all, batch, found => found.length)) yield * page
+  }
+
+  /** @param {any} [options] */
+  async prune (options) {
+    const { batch, onProgress } = walkOptions(options)
+    let pruned = 0
+    for await (const { page, done } of this.#pages(native.prune, batch, found => found)) {
+      pruned += page
+      onProgress?.({ done, pruned })
+    }
+    return pruned
+  }
+
+  /** @param {any} [callback] */
+  createUserIndex (callback) {
+    return this.connection.request(native.createUserIndex, optional(callback))
+  }
+
+  /**
+   * @param {any} user
+   * @param {any} [callback]
+   */
+  sessionsOf (user, callback) {
+    return this.#of(native.sessionsOf, user, optional(callback))
+  }
+
+  /**
+   * @param {any} user
+   * @param {any} [callback]
+   */
+  countOf (user, callback) {
+    return this.#of(native.countOf, user, optional(callback))
+  }
+
+  /**
+   * @param {any} user
+   * @param {any} [options]
+   * @param {any} [callback]
+   */
+  destroyOf (user, options, callback) {
+    if (typeof options === 'function') [options, callback] = [undefined, options]
+    const done = optional(callback)
+    const { except } = options ?? {}
+    try {
+      names(options ?? {}, ['except'])
+    } catch (error) {
+      return hub.fail(/** @type {Error} */ (error), done)
+    }
+    const fault = except === undefined ? undefined : idFault(except)
+    if (fault !== undefined) return hub.fail(badKey(fault), done)
+    return this.#of(native.destroyOf, user, done, except)
+  }
+
+  /** @param {any} [callback] */
+  ready (callback) {
+    return this.#client.ready(callback)
+  }
+
+  /** @param {any} [callback] */
+  close (callback) {
+    // A lent client belongs to who lent it.
+    return this.#owned ? this.#client.close(callback) : answer(undefined, optional(callback))
+  }
+
+  [ASYNC_DISPOSE] () {
+    return this.close()
+  }
+
+  /**
+   * @param {import('./native-types').Entry} entry
+   * @param {any} user
+   * @param {import('./hub').Callback | undefined} done
+   * @param {any} [a]
+   */
+  #of (entry, user, done, a) {
+    const text = typeof user === 'number' || typeof user === 'bigint' ? String(user) : user
+    const fault = userFault(text)
+    if (fault !== undefined) return hub.fail(badKey(fault), done)
+    return this.connection.request(entry, done, text, a)
+  }
+
+  /**
+   * Walks over the set, some partitions at a time: about as many as hold a batch of records.
+   *
+   * @param {import('./native-types').Entry} entry
+   * @param {number} batch
+   * @param {(page: any) => number} sizeOf
+   */
+  async * #pages (entry, batch, sizeOf) {
+    let width = 64
+    for (let first = 0; first < PARTITIONS;) {
+      const count = Math.min(width, PARTITIONS - first)
+      const page = await this.connection.request(entry, undefined, first, count)
+      first += count
+      yield { page, done: first / PARTITIONS }
+      if (sizeOf(page) < batch / 2) width *= 2
+      else if (sizeOf(page) > batch) width = Math.max(1, width >> 1)
+    }
+  }
+
+  /**
+   * Passes on what the client tells. With `anonymous` express-session is told when the cluster
+   * goes and comes, and serves requests without sessions meanwhile.
+   *
+   * @param {'error' | 'anonymous'} whenDown
+   */
+  #follow (whenDown) {
+    // Weakly: a lent client outlives many stores.
+    const self = new WeakRef(this)
+    this.#client.on('warning', (/** @type {import('../index').SessionStoreWarning} */ warning) => {
+      const store = self.deref()
+      if (store !== undefined) tell(store, warning)
+    })
+    for (const event of /** @type {const} */ (['up', 'down'])) {
+      this.#client.on(event, () => {
+        const store = self.deref()
+        if (store !== undefined) store.#turn(event === 'down', whenDown)
+      })
+    }
+    if (whenDown !== 'anonymous') return
+    this.#away = this.#client.connected === false
+    // Who begins to listen while the cluster is away has missed that it went.
+    this.on('newListener', (event, listener) => {
+      if (event === 'disconnect' && this.#away) process.nextTick(listener)
+    })
+  }
+
+  /**
+   * @param {boolean} away
+   * @param {'error' | 'anonymous'} whenDown
+   */
+  #turn (away, whenDown) {
+    this.emit(away ? 'down' : 'up')
+    if (whenDown !== 'anonymous' || away === this.#away) return
+    this.#away = away
+    this.emit(away ? 'disconnect' : 'connect')
+  }
+}
+
+/**
+ * Makes properties those of the store alone: no inspection shows them, and nobody changes them.
+ *
+ * @param {object} object
+ * @param {string[]} names
+ */
+function hide (object, names) {
+  for (const name of names) Object.defineProperty(object, name, { enumerable: false, writable: false })
+}
+
+/**
+ * The view of a lent client, as the options that make the same.
+ * @param {import('./options').ViewOptions} view
+ */
+function asOptions ({ absoluteTtl, touchAfter, touchOnRead, ...view }) {
+  return {
+    ...view,
+    ...(absoluteTtl === null ? {} : { absoluteTtl: absoluteTtl / 1_000 }),
+    ...(touchAfter === 0 ? {} : { touchAfter: touchAfter / 1_000 }),
+    ...(touchOnRead === null ? {} : { touchOnRead })
+  }
+}
+
+module.exports = { Administration }

@@ -1,0 +1,172 @@
+'use strict'
+
+// The store express-session asks for: sessions with their cookie.
+//
+// express-session reads the number of parameters of some methods, and libraries read their source:
+// they are plain functions with all their parameters named.
+
+const { Administration } = require('./administration')
+const { attempt, native, optional } = require('./connection')
+const baselines = require('./baselines')
+const { badData, badOption } = require('./errors')
+const { stringify } = require('./json')
+const { kind, userFault } = require('./validate')
+
+class AerospikeStore extends Administration {
+  /**
+   * Called by express-session on what `get` returned: what was loaded goes over to the Session.
+   *
+   * @param {any} req
+   * @param {any} session
+   */
+  createSession (req, session) {
+    const made = super.createSession(req, session)
+    baselines.pass(session, made)
+    return made
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} [callback]
+   */
+  get (sid, callback) {
+    return this.connection.one(native.load, sid, optional(callback), baselines.load)
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} session
+   * @param {any} [callback]
+   */
+  set (sid, session, callback) {
+    const done = optional(callback)
+    return attempt(done, () => {
+      // The text is taken now: what the application changes later belongs to a later set.
+      const json = stringify(session)
+      const expires = this.#expires(session, sid)
+      if (expires <= Date.now()) return this.destroy(sid, done)
+      const written = (/** @type {string} */ text) => this.#written(session, text, json)
+      const owner = this.#owner(session)
+      return this.connection.one(native.set, sid, done, written, json, expires, baselines.writer(session), baselines.of(session), owner)
+    })
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} session
+   * @param {any} [callback]
+   */
+  touch (sid, session, callback) {
+    const done = optional(callback)
+    return attempt(done, () => {
+      const expires = this.#expires(session, sid)
+      if (expires <= Date.now()) return this.destroy(sid, done)
+      const object = typeof session === 'object' && session !== null ? session : {}
+      const written = (/** @type {string} */ text) => this.#written(object, text, '')
+      const [writer, baseline] = [baselines.writer(object), baselines.of(object)]
+      return this.connection.one(native.refresh, sid, done, written, cookieOf(object), expires, writer, baseline)
+    })
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} [callback]
+   */
+  destroy (sid, callback) {
+    return this.connection.one(native.destroy, sid, optional(callback), JSON.parse)
+  }
+
+  /**
+   * When a session written now ends, in milliseconds since 1970: a `ttl` function decides; else
+   * the cookie; else the `ttl` number.
+   *
+   * @param {any} session
+   * @param {string} sid
+   * @returns {number}
+   */
+  #expires (session, sid) {
+    const ttl = this.ttl
+    if (typeof ttl === 'function') return Date.now() + lifetime(ttl, session, sid)
+    const expires = session?.cookie?.expires
+    const date = expires ? new Date(expires).getTime() : NaN
+    return Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date)
+  }
+
+  /**
+   * The owner of a session: `''` for nobody, undefined where the store keeps no owners.
+   * @param {any} session
+   */
+  #owner (session) {
+    if (this.userOf === undefined) return undefined
+    let user
+    try {
+      user = this.userOf(session)
+    } catch (cause) {
+      throw badOption("the function in option 'user' threw an error", cause)
+    }
+    if (user === undefined || user === null || user === '') return ''
+    const text = typeof user === 'number' || typeof user === 'bigint' ? String(user) : user
+    const fault = userFault(text)
+    if (fault !== undefined) throw badData(fault)
+    return text
+  }
+
+  /**
+   * Takes note of what the core tells of a write: the head of the next baseline, or, as JSON, that
+   * and what is worth an event.
+   *
+   * @param {object} session
+   * @param {string} text
+   * @param {string} json
+   */
+  #written (session, text, json) {
+    if (text === '') return undefined
+    if (!text.startsWith('{')) {
+      baselines.keep(session, text + json)
+      return undefined
+    }
+    const { head, gone, conflict } = JSON.parse(text)
+    if (head !== null) baselines.keep(session, head + json)
+    // After the callback, and outside of what calls it: a listener may throw.
+    if (gone !== null) process.nextTick(() => this.emit('gone', { digest: gone }))
+    if (conflict !== null) process.nextTick(() => this.emit('conflict', { digest: conflict }))
+    return undefined
+  }
+}
+
+/**
+ * Milliseconds, by the application's own function of seconds.
+ *
+ * @param {(session: any, sid: string) => number} ttl
+ * @param {any} session
+ * @param {string} sid
+ */
+function lifetime (ttl, session, sid) {
+  let seconds
+  try {
+    seconds = ttl(session, sid)
+  } catch (cause) {
+    throw badOption("the function in option 'ttl' threw an error", cause)
+  }
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) {
+    throw badOption(`the function in option 'ttl' must return a number of seconds, not ${kind(seconds)}`)
+  }
+  return Math.ceil(seconds * 1_000)
+}
+
+/**
+ * The text of the session's cookie; undefined for a session without one.
+ * @param {any} session
+ */
+function cookieOf (session) {
+  const cookie = session?.cookie
+  if (typeof cookie !== 'object' || cookie === null) return undefined
+  try {
+    const json = JSON.stringify(cookie)
+    return json?.startsWith('{') ? json : undefined
+  } catch (cause) {
+    throw badData("the session's cookie cannot be turned into JSON", cause)
+  }
+}
+
+module.exports = { AerospikeStore }

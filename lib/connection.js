@@ -1,0 +1,148 @@
+'use strict'
+
+// An open store of the core, seen through one view, and the rules every request keeps: a good id,
+// an open store, a callback or a promise.
+
+const hub = require('./hub')
+const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
+const { idFault, kind } = require('./validate')
+
+const { native } = hub
+
+/**
+ * @typedef {import('./hub').Callback} Callback
+ * @typedef {import('./hub').Decode} Decode
+ * @typedef {import('./native-types').Entry} Entry
+ * @typedef {import('./native-types').StoreHandle} StoreHandle
+ * @typedef {import('./options').ViewOptions} ViewOptions
+ * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, closing?: Promise<void> }} Shared
+ */
+
+/** @type {WeakMap<object, Connection>} */
+const connections = new WeakMap()
+
+class Connection {
+  #handle
+  #shared
+
+  /**
+   * @param {StoreHandle} handle
+   * @param {Shared} shared what all views of a store have in common
+   * @param {ViewOptions} view
+   */
+  constructor (handle, shared, view) {
+    this.#handle = handle
+    this.#shared = shared
+    this.view = view
+  }
+
+  /**
+   * Opens a store for its owner, which is told of notices as long as anybody holds it.
+   *
+   * @template {object} T
+   * @param {T} owner
+   * @param {import('./options').ClusterOptions} cluster
+   * @param {ViewOptions} view
+   * @param {(owner: T, notice: string) => void} listener
+   */
+  static open (owner, cluster, view, listener) {
+    // Weakly, so that a store nobody uses any more is garbage, and closes.
+    const holder = new WeakRef(owner)
+    const { handle, notices } = hub.openStore(cluster, view, ({ notice }) => {
+      const owner = holder.deref()
+      if (owner !== undefined) listener(owner, notice)
+    })
+    const connection = new Connection(handle, { handle, notices, closed: false }, view)
+    connections.set(owner, connection)
+    return connection
+  }
+
+  /**
+   * The connection of a SessionStore.
+   * @param {object} store
+   */
+  static of (store) {
+    return connections.get(store)
+  }
+
+  /**
+   * The same store, seen in another way.
+   * @param {ViewOptions} view
+   */
+  through (view) {
+    return new Connection(native.openView(this.#handle, JSON.stringify(view)), this.#shared, view)
+  }
+
+  /**
+   * A request that concerns no single session.
+   *
+   * @param {Entry} entry
+   * @param {Callback | undefined} callback
+   * @param {any} [a]
+   * @param {any} [b]
+   */
+  request (entry, callback, a, b) {
+    if (this.#shared.closed) return hub.fail(closed(), callback)
+    return hub.request(entry, this.#handle, callback, JSON.parse, a, b)
+  }
+
+  /**
+   * A request about one session.
+   *
+   * @param {Entry} entry
+   * @param {any} id
+   * @param {Callback | undefined} callback
+   * @param {Decode} decode
+   * @param {any} [a]
+   * @param {any} [b]
+   * @param {any} [c]
+   * @param {any} [d]
+   * @param {any} [e]
+   */
+  one (entry, id, callback, decode, a, b, c, d, e) {
+    if (this.#shared.closed) return hub.fail(closed(), callback)
+    const fault = idFault(id)
+    if (fault !== undefined) return hub.fail(badKey(fault), callback)
+    return hub.request(entry, this.#handle, callback, decode, id, a, b, c, d, e)
+  }
+
+  /** @param {Callback | undefined} callback */
+  close (callback) {
+    const shared = this.#shared
+    shared.closed = true
+    shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))
+      .finally(() => hub.closeStore(shared))
+    if (callback === undefined) return shared.closing
+    shared.closing.then(() => process.nextTick(callback, null))
+  }
+}
+
+/**
+ * A callback, or none; anything else is the caller's mistake and said at once.
+ *
+ * @param {any} callback
+ * @returns {Callback | undefined}
+ */
+function optional (callback) {
+  if (callback === undefined || callback === null) return undefined
+  if (typeof callback === 'function') return callback
+  throw badOption(`a callback must be a function, not ${kind(callback)}`)
+}
+
+/**
+ * Runs what makes a request; an error of ours that making it raises fails the request.
+ *
+ * @template T
+ * @param {Callback | undefined} callback
+ * @param {() => T} make
+ */
+function attempt (callback, make) {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof AerospikeSessionError) return hub.fail(error, callback)
+    throw error
+  }
+}
+
+module.exports = { Connection, optional, attempt, native, answer: hub.answer }

@@ -1,0 +1,63 @@
+'use strict'
+
+// The one place that makes errors.
+
+/**
+ * @typedef {import('../index').AerospikeSessionErrorCode} Code
+ * @typedef {{ code: Code, message: string, retryable?: boolean, inDoubt?: boolean,
+ *   resultCode?: number | null, cause?: unknown }} Fields
+ */
+
+class AerospikeSessionError extends Error {
+  /** @param {Fields} fields */
+  constructor ({ code, message, retryable = false, inDoubt = false, resultCode = null, cause }) {
+    super(message, cause === undefined || cause === null ? undefined : { cause })
+    /** @type {Code} */
+    this.code = code
+    this.retryable = retryable
+    this.inDoubt = inDoubt
+    /** @type {number | undefined} */
+    this.resultCode = resultCode ?? undefined
+  }
+}
+
+Object.defineProperty(AerospikeSessionError.prototype, 'name', {
+  value: 'AerospikeSessionError', writable: true, configurable: true
+})
+
+/**
+ * An error the native core sent, as JSON text.
+ * @param {string} json
+ */
+function fromNative (json) {
+  const fields = JSON.parse(json)
+  if (fields.cause !== null) fields.cause = new Error(fields.cause)
+  return new AerospikeSessionError(fields)
+}
+
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+function badOption (message, cause) {
+  return new AerospikeSessionError({ code: 'BAD_OPTION', message, cause })
+}
+
+/** @param {string} message */
+function badKey (message) {
+  return new AerospikeSessionError({ code: 'BAD_KEY', message })
+}
+
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+function badData (message, cause) {
+  return new AerospikeSessionError({ code: 'BAD_DATA', message, cause })
+}
+
+function closed () {
+  return new AerospikeSessionError({ code: 'CLOSED', message: 'the session store is closed' })
+}
+
+module.exports = { AerospikeSessionError, fromNative, badOption, badKey, badData, closed }

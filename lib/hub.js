@@ -1,0 +1,259 @@
+'use strict'
+
+// Requests to the native core, and its answers.
+//
+// Each request takes a slot; the core answers with the slot's number. Answers arrive in batches,
+// as a flat array [slot, error, value, ...]: one crossing from native code for many.
+
+const { AsyncResource } = require('node:async_hooks')
+const native = require('./native')
+const { badData, fromNative } = require('./errors')
+
+/**
+ * @typedef {import('./native-types').Entry} Entry
+ * @typedef {import('./native-types').HubHandle} HubHandle
+ * @typedef {import('./native-types').StoreHandle} StoreHandle
+ * @typedef {(error: Error | null, value?: any) => void} Callback
+ * @typedef {(text: string) => any} Decode
+ * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void }} Waiting
+ */
+
+/** Who waits with a callback: called in the AsyncLocalStorage context it was given in. */
+class WaitingCallback extends AsyncResource {
+  #callback
+
+  /**
+   * @param {Callback} callback
+   * @param {Decode} decode
+   */
+  constructor (callback, decode) {
+    super('AerospikeSession')
+    this.#callback = callback
+    this.decode = decode
+  }
+
+  /**
+   * @param {Error | null} error
+   * @param {any} value
+   */
+  settle (error, value) {
+    if (error !== null) this.runInAsyncScope(this.#callback, undefined, error)
+    else if (value === undefined) this.runInAsyncScope(this.#callback, undefined, null)
+    else this.runInAsyncScope(this.#callback, undefined, null, value)
+  }
+}
+
+/** Who waits with a promise; promises keep the context by themselves. */
+class WaitingPromise {
+  #resolve
+  #reject
+
+  /**
+   * @param {(value: any) => void} resolve
+   * @param {(error: Error) => void} reject
+   * @param {Decode} decode
+   */
+  constructor (resolve, reject, decode) {
+    this.#resolve = resolve
+    this.#reject = reject
+    this.decode = decode
+  }
+
+  /**
+   * @param {Error | null} error
+   * @param {any} value
+   */
+  settle (error, value) {
+    if (error !== null) this.#reject(error)
+    else this.#resolve(value)
+  }
+}
+
+/** Who listens to a store's notices; keeps its slot. */
+class Listening {
+  #listener
+  decode = JSON.parse
+
+  /** @param {(notice: any) => void} listener */
+  constructor (listener) {
+    this.#listener = listener
+  }
+
+  /**
+   * @param {Error | null} _error
+   * @param {any} value
+   */
+  settle (_error, value) {
+    this.#listener(value)
+  }
+}
+
+/** @type {(Waiting | undefined)[]} */
+const slots = []
+/** @type {number[]} */
+const free = []
+
+/** @param {Waiting} waiting */
+function take (waiting) {
+  const slot = free.pop() ?? slots.length
+  slots[slot] = waiting
+  return slot
+}
+
+/** @param {number} slot */
+function give (slot) {
+  slots[slot] = undefined
+  free.push(slot)
+}
+
+/**
+ * Hands out a batch of answers.
+ *
+ * Callbacks run outside any try of ours, so what one throws is an uncaught exception like any
+ * other; the rest of its batch is handed out in a turn of its own.
+ *
+ * @param {any[]} batch
+ * @param {number} [from]
+ */
+function drain (batch, from = 0) {
+  let next = from
+  try {
+    while (next < batch.length) {
+      const [slot, error, value] = [batch[next], batch[next + 1], batch[next + 2]]
+      next += 3
+      const waiting = slots[slot]
+      if (waiting === undefined) continue
+      if (!(waiting instanceof Listening)) give(slot)
+      if (error !== null) waiting.settle(fromNative(error), undefined)
+      else if (typeof value !== 'string') waiting.settle(null, value)
+      else settleText(waiting, value)
+    }
+  } finally {
+    if (next < batch.length) setImmediate(drain, batch, next)
+  }
+}
+
+/**
+ * @param {Waiting} waiting
+ * @param {string} text
+ */
+function settleText (waiting, text) {
+  let value
+  try {
+    value = waiting.decode(text)
+  } catch (cause) {
+    return waiting.settle(badData('what is stored is not valid JSON', cause), undefined)
+  }
+  waiting.settle(null, value)
+}
+
+// One hub serves all stores. It is there while one of them is open, so that closing the last one
+// leaves nothing behind.
+/** @type {HubHandle | undefined} */
+let hub
+let stores = 0
+
+/**
+ * Opens a store in the core.
+ *
+ * @param {import('./options').ClusterOptions} cluster
+ * @param {import('./options').ViewOptions} view
+ * @param {(notice: any) => void} listener hears the store's notices
+ */
+function openStore (cluster, view, listener) {
+  hub ??= native.openHub(drain)
+  const notices = take(new Listening(listener))
+  try {
+    const handle = native.openStore(hub, notices, JSON.stringify(cluster), JSON.stringify(view))
+    stores += 1
+    return { handle, notices }
+  } catch (error) {
+    give(notices)
+    throw error
+  }
+}
+
+/**
+ * The other end of `openStore`, after everything has been answered.
+ * @param {{ notices: number }} store
+ */
+function closeStore ({ notices }) {
+  give(notices)
+  stores -= 1
+  if (stores === 0 && hub !== undefined) {
+    native.closeHub(hub)
+    hub = undefined
+  }
+}
+
+/**
+ * Makes a request: a promise of its answer if there is no callback.
+ *
+ * @param {Entry} entry one of the core's entry points
+ * @param {StoreHandle} handle
+ * @param {Callback | undefined} callback
+ * @param {Decode} decode makes the answer of its text, where it is text
+ * @param {any} [a]
+ * @param {any} [b]
+ * @param {any} [c]
+ * @param {any} [d]
+ * @param {any} [e]
+ * @param {any} [f]
+ * @returns {Promise<any> | undefined}
+ */
+function request (entry, handle, callback, decode, a, b, c, d, e, f) {
+  if (callback === undefined) {
+    return new Promise((resolve, reject) => {
+      submit(entry, handle, new WaitingPromise(resolve, reject, decode), a, b, c, d, e, f)
+    })
+  }
+  submit(entry, handle, new WaitingCallback(callback, decode), a, b, c, d, e, f)
+}
+
+/**
+ * @param {Entry} entry
+ * @param {StoreHandle} handle
+ * @param {Waiting} waiting
+ * @param {any} a
+ * @param {any} b
+ * @param {any} c
+ * @param {any} d
+ * @param {any} e
+ * @param {any} f
+ */
+function submit (entry, handle, waiting, a, b, c, d, e, f) {
+  const slot = take(waiting)
+  try {
+    entry(handle, slot, a, b, c, d, e, f)
+  } catch (error) {
+    // The arguments did not get across (a string longer than memory, say).
+    give(slot)
+    process.nextTick(() => waiting.settle(/** @type {Error} */ (error), undefined))
+  }
+}
+
+/**
+ * Fails without asking the core: the same way, and just as asynchronously.
+ *
+ * @param {Error} error
+ * @param {Callback | undefined} callback
+ * @returns {Promise<never> | undefined}
+ */
+function fail (error, callback) {
+  if (callback === undefined) return Promise.reject(error)
+  process.nextTick(callback, error)
+}
+
+/**
+ * Answers without asking the core.
+ *
+ * @param {any} value
+ * @param {Callback | undefined} callback
+ * @returns {Promise<any> | undefined}
+ */
+function answer (value, callback) {
+  if (callback === undefined) return Promise.resolve(value)
+  process.nextTick(callback, null, value)
+}
+
+module.exports = { openStore, closeStore, request, fail, answer, native }

@@ -1,0 +1,50 @@
+// What the native binding offers, as `src/bridge/` defines it. Private.
+
+declare const hub: unique symbol
+declare const store: unique symbol
+declare const devServer: unique symbol
+
+/** An external: nothing of it is visible here. */
+export interface HubHandle { [hub]: never }
+export interface StoreHandle { [store]: never }
+export interface DevServerHandle { [devServer]: never }
+
+/** An operation on a store; its answer comes through the hub, under the slot. */
+export type Entry = (
+  store: StoreHandle, slot: number, a?: any, b?: any, c?: any, d?: any, e?: any, f?: any
+) => void
+
+export interface Native {
+  openHub(drain: (batch: any[]) => void): HubHandle
+  closeHub(hub: HubHandle): void
+  openStore(hub: HubHandle, noticeSlot: number, cluster: string, view: string): StoreHandle
+  openView(store: StoreHandle, view: string): StoreHandle
+
+  ready: Entry
+  close: Entry
+
+  save: Entry
+  get: Entry
+  touch: Entry
+  remove: Entry
+  has: Entry
+
+  load: Entry
+  set: Entry
+  refresh: Entry
+  destroy: Entry
+
+  all: Entry
+  ids: Entry
+  length: Entry
+  clear: Entry
+  prune: Entry
+  createUserIndex: Entry
+  sessionsOf: Entry
+  countOf: Entry
+  destroyOf: Entry
+
+  startDevServer(options: string): Promise<DevServerHandle>
+  devServerAddress(server: DevServerHandle): string
+  stopDevServer(server: DevServerHandle): Promise<void>
+}

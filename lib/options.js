@@ -1,0 +1,210 @@
+'use strict'
+
+// The one place that reads options: checks them, in words, and makes the complete structs that the
+// native core gets. Nothing is checked or defaulted anywhere else.
+
+const net = require('node:net')
+const { badOption } = require('./errors')
+const { DEFAULT_PORT, parseHosts } = require('./hosts')
+const { boolean, choice, integer, kind, name, names, seconds, string } = require('./validate')
+
+/**
+ * @typedef {import('./hosts').Host} Host
+ * @typedef {{ hosts: Host[], user: string | null, password: string | null, timeout: number,
+ *   connectTimeout: number, maxConnsPerNode: number }} ClusterOptions of the connection
+ * @typedef {{ namespace: string, set: string, bin: string, prefix: string, format: 'map' | 'json',
+ *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
+ *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
+ *   touchOnRead: number | null, ttl: number }} ViewOptions of a view of the store; times in ms
+ */
+
+/** Seconds: a day, as connect-redis has it. */
+const DEFAULT_TTL = 86_400
+/** Bytes of user and password together: the crate sends them in a buffer of 1,024. */
+const LONGEST_CREDENTIALS = 900
+/** Bins of the record that are ours (src/store/layout.rs). */
+const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session']
+
+const CONNECTION = ['hosts', 'auth', 'user', 'password', 'timeout', 'connectTimeout', 'maxConnsPerNode']
+const PLACE = ['namespace', 'set', 'bin']
+const RECORDS = ['prefix', 'ttl', 'format', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
+const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
+
+const SESSION_STORE = [...CONNECTION, ...PLACE, ...RECORDS]
+const AEROSPIKE_STORE = [...new Set([...SESSION_STORE, ...EXPRESS])]
+
+/**
+ * @param {any} options
+ * @returns {Pick<ClusterOptions, 'user' | 'password'>}
+ */
+function credentials ({ auth, user, password }) {
+  if (auth !== undefined) {
+    if (user !== undefined || password !== undefined) throw badOption("option 'auth' stands in the place of 'user' and 'password'")
+    names(auth, ['user', 'password'], "option 'auth'")
+    return credentials({ user: auth.user, password: auth.password })
+  }
+  if (user === undefined && password === undefined) return { user: null, password: null }
+  if (user === undefined) throw badOption("option 'password' needs option 'user'")
+  if (password === undefined) throw badOption("option 'user' needs option 'password'")
+  string('user', user)
+  string('password', password)
+  if (user === '') throw badOption("option 'user' must not be empty")
+  if (Buffer.byteLength(user) + Buffer.byteLength(password) > LONGEST_CREDENTIALS) {
+    throw badOption(`options 'user' and 'password' must be at most ${LONGEST_CREDENTIALS} bytes long together`)
+  }
+  return { user, password }
+}
+
+/**
+ * @param {any} options
+ * @returns {ClusterOptions}
+ */
+function cluster (options) {
+  return {
+    hosts: parseHosts(options.hosts ?? (process.env.AEROSPIKE_HOSTS || `localhost:${DEFAULT_PORT}`)),
+    ...credentials(options),
+    timeout: integer('timeout', options.timeout ?? 3_000, 1, 600_000, ' of milliseconds'),
+    connectTimeout: integer('connectTimeout', options.connectTimeout ?? 5_000, 1, 600_000, ' of milliseconds'),
+    maxConnsPerNode: integer('maxConnsPerNode', options.maxConnsPerNode ?? 64, 1, 10_000)
+  }
+}
+
+/**
+ * @param {any} options
+ * @param {number} ttl seconds
+ * @returns {ViewOptions}
+ */
+function view (options, ttl) {
+  const bin = name('bin', options.bin ?? 'data')
+  if (RESERVED_BINS.includes(bin)) throw badOption(`option 'bin' must not be '${bin}': the store has its own bin of that name`)
+  const tombstones = boolean('tombstones', options.tombstones ?? false)
+  const durableDelete = boolean('durableDelete', options.durableDelete ?? false)
+  if (tombstones && durableDelete) throw badOption("options 'tombstones' and 'durableDelete' do the same in two ways: choose one")
+  const { absoluteTtl, touchOnRead } = options
+  return {
+    namespace: name('namespace', options.namespace ?? 'test'),
+    set: name('set', options.set ?? 'sessions'),
+    bin,
+    prefix: string('prefix', options.prefix ?? ''),
+    format: choice('format', options.format ?? 'map', /** @type {const} */ (['map', 'json'])),
+    conflict: choice('conflict', options.conflict ?? 'merge', /** @type {const} */ (['merge', 'overwrite'])),
+    storeIds: boolean('storeIds', options.storeIds ?? false),
+    tombstones,
+    durableDelete,
+    absoluteTtl: absoluteTtl === undefined ? null : Math.ceil(seconds('absoluteTtl', absoluteTtl) * 1_000),
+    touchAfter: options.touchAfter === undefined ? 0 : Math.ceil(seconds('touchAfter', options.touchAfter) * 1_000),
+    touchOnRead: touchOnRead === undefined ? null : integer('touchOnRead', touchOnRead, 1, 100, ' of percent'),
+    ttl: Math.ceil(ttl * 1_000)
+  }
+}
+
+/**
+ * The options of a SessionStore.
+ * @param {any} [options]
+ */
+function sessionStoreOptions (options = {}) {
+  names(options, SESSION_STORE)
+  const ttl = seconds('ttl', options.ttl ?? DEFAULT_TTL)
+  return { ttl, cluster: cluster(options), view: view(options, ttl) }
+}
+
+/**
+ * The options of an AerospikeStore: its own, and those of the client it makes if it is lent none.
+ * @param {any} [options]
+ */
+function aerospikeStoreOptions (options = {}) {
+  names(options, AEROSPIKE_STORE)
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const { client, ttl, whenDown } = given
+  if (client !== undefined) {
+    const stray = [...CONNECTION, ...PLACE].find(name => name in given && !(name === 'user' && !('password' in given)))
+    if (stray !== undefined) throw badOption(`option '${stray}' belongs to the client: give it to the SessionStore`)
+  }
+  if (ttl !== undefined && typeof ttl !== 'function') seconds('ttl', ttl)
+  return {
+    client,
+    ttl,
+    given,
+    user: ownerOption(given),
+    whenDown: choice('whenDown', whenDown ?? 'error', /** @type {const} */ (['error', 'anonymous']))
+  }
+}
+
+/**
+ * What tells a session's owner: option `user`, unless it is a login (a name with a password).
+ *
+ * @param {any} given
+ * @returns {((session: any) => any) | undefined}
+ */
+function ownerOption ({ user, password }) {
+  if (typeof user === 'function') {
+    if (password !== undefined) throw badOption("option 'password' needs a login name: with a 'user' function, log in by option 'auth'")
+    return user
+  }
+  if (user === undefined || password !== undefined) return undefined
+  string('user', user)
+  if (!/^[^.]+(\.[^.]+)*$/.test(user)) throw badOption("option 'user' must be a function, a path such as 'passport.user', or a login name with option 'password'")
+  const path = user.split('.')
+  return session => path.reduce((/** @type {any} */ inner, /** @type {string} */ key) => own(inner, key), session)
+}
+
+/**
+ * @param {any} object
+ * @param {string} key
+ */
+function own (object, key) {
+  return typeof object === 'object' && object !== null && Object.hasOwn(object, key) ? object[key] : undefined
+}
+
+/**
+ * The options of the client that a store makes for itself.
+ * @param {any} given
+ */
+function clientOptions (given) {
+  const names = typeof given.user === 'function' || !('password' in given) ? SESSION_STORE.filter(name => name !== 'user') : SESSION_STORE
+  const entries = names.filter(name => name in given && name !== 'ttl').map(name => [name, given[name]])
+  if (typeof given.ttl === 'number') entries.push(['ttl', given.ttl])
+  return Object.fromEntries(entries)
+}
+
+/**
+ * The options of one call, such as `{ ttl }`.
+ * @param {any} options
+ * @returns {{ ttl?: number }}
+ */
+function callOptions (options) {
+  if (options === undefined || options === null) return {}
+  names(options, ['ttl'])
+  return options.ttl === undefined ? {} : { ttl: seconds('ttl', options.ttl) }
+}
+
+/**
+ * The options of a walk over all sessions.
+ * @param {any} [options]
+ * @returns {{ batch: number, onProgress?: (progress: { done: number, pruned: number }) => void }}
+ */
+function walkOptions (options = {}) {
+  names(options, ['batch', 'onProgress'])
+  const { onProgress } = options
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw badOption(`option 'onProgress' must be a function, not ${kind(onProgress)}`)
+  }
+  return { batch: integer('batch', options.batch ?? 1_000, 1, 100_000), onProgress }
+}
+
+/**
+ * The options of a DevServer.
+ * @param {any} [options]
+ */
+function devServerOptions (options = {}) {
+  names(options, ['host', 'port', 'data'])
+  const host = string('host', options.host ?? '127.0.0.1')
+  if (net.isIP(host) === 0) throw badOption("option 'host' must be an IP address")
+  const data = options.data === undefined ? null : string('data', options.data)
+  if (data === '') throw badOption("option 'data' must not be empty")
+  return { host, port: integer('port', options.port ?? 0, 0, 65_535), data }
+}
+
+module.exports = {
+  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, sessionStoreOptions, view, walkOptions
+}

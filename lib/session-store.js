@@ -1,0 +1,115 @@
+'use strict'
+
+// Aerospike's session-store recipe for Node.js: sessions as plain data. No express in it.
+
+const { EventEmitter } = require('node:events')
+const { Connection, attempt, native, optional } = require('./connection')
+const { stringify } = require('./json')
+const { callOptions, sessionStoreOptions } = require('./options')
+const { warn } = require('./warnings')
+
+const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')
+
+class SessionStore extends EventEmitter {
+  #connection
+  #ttl
+  /** @type {boolean | undefined} */
+  #up
+
+  /** @param {import('../index').SessionStoreOptions} [options] */
+  constructor (options) {
+    super()
+    const { cluster, ttl, view } = sessionStoreOptions(options)
+    this.#ttl = ttl
+    this.#connection = Connection.open(this, cluster, view, (self, notice) => self.#hear(notice))
+  }
+
+  get ttl () {
+    return this.#ttl
+  }
+
+  get connected () {
+    return this.#up
+  }
+
+  /**
+   * @param {any} id
+   * @param {any} data
+   * @param {any} [options]
+   * @param {any} [callback]
+   */
+  save (id, data, options, callback) {
+    if (typeof options === 'function') [options, callback] = [undefined, options]
+    const done = optional(callback)
+    return attempt(done, () => {
+      const expires = this.#expires(options)
+      return this.#connection.one(native.save, id, done, JSON.parse, stringify(data), expires)
+    })
+  }
+
+  /**
+   * @param {any} id
+   * @param {any} [callback]
+   */
+  get (id, callback) {
+    return this.#connection.one(native.get, id, optional(callback), JSON.parse)
+  }
+
+  /**
+   * @param {any} id
+   * @param {any} [options]
+   * @param {any} [callback]
+   */
+  touch (id, options, callback) {
+    if (typeof options === 'function') [options, callback] = [undefined, options]
+    const done = optional(callback)
+    return attempt(done, () => this.#connection.one(native.touch, id, done, JSON.parse, this.#expires(options)))
+  }
+
+  /**
+   * @param {any} id
+   * @param {any} [callback]
+   */
+  delete (id, callback) {
+    return this.#connection.one(native.remove, id, optional(callback), JSON.parse)
+  }
+
+  /**
+   * @param {any} id
+   * @param {any} [callback]
+   */
+  has (id, callback) {
+    return this.#connection.one(native.has, id, optional(callback), JSON.parse)
+  }
+
+  /** @param {any} [callback] */
+  ready (callback) {
+    return this.#connection.request(native.ready, optional(callback))
+  }
+
+  /** @param {any} [callback] */
+  close (callback) {
+    return this.#connection.close(optional(callback))
+  }
+
+  [ASYNC_DISPOSE] () {
+    return this.close()
+  }
+
+  /**
+   * When a session written now ends, in milliseconds since 1970.
+   * @param {any} options
+   */
+  #expires (options) {
+    return Math.ceil(Date.now() + (callOptions(options).ttl ?? this.#ttl) * 1_000)
+  }
+
+  /** @param {string} notice */
+  #hear (notice) {
+    if (notice !== 'UP' && notice !== 'DOWN') return warn(this, notice)
+    this.#up = notice === 'UP'
+    this.emit(this.#up ? 'up' : 'down')
+  }
+}
+
+module.exports = { SessionStore, ASYNC_DISPOSE }

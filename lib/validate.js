@@ -1,0 +1,180 @@
+'use strict'
+
+// Checks of single values, each in words. What a message says of a value is its type, or a short
+// number, never its text: it may be a password or a session id.
+
+const { badOption } = require('./errors')
+
+/** Seconds: the longest TTL Aerospike takes (MAX_TTL in the server's cfg.c). */
+const LONGEST_TTL = 10 * 365 * 24 * 60 * 60
+/** Bytes. A session id comes out of a cookie, and no browser keeps one as long as this. */
+const LONGEST_ID = 65_536
+/** Bytes: what a secondary index takes of a string (as/include/base/datamodel.h). */
+const LONGEST_USER = 2_048
+
+// Names end up in info commands, where nothing escapes them. Lengths in bytes, as in
+// as/include/base/datamodel.h.
+const LONGEST_NAME = { namespace: 31, set: 63, bin: 15 }
+
+/** @param {any} value */
+function kind (value) {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (value === undefined) return 'undefined'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/**
+ * @param {any} options
+ * @param {readonly string[]} known
+ * @param {string} [what]
+ */
+function names (options, known, what = 'options') {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw badOption(`${what} must be an object, not ${kind(options)}`)
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue
+    const near = nearest(name, known)
+    throw badOption(`unknown option '${name}'` + (near === undefined ? '' : `: did you mean '${near}'?`))
+  }
+}
+
+/**
+ * The known name closest to a mistyped one, if any is close.
+ * @param {string} name
+ * @param {readonly string[]} known
+ */
+function nearest (name, known) {
+  let best
+  let least = Math.max(2, Math.floor(name.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < least) [best, least] = [candidate, distance]
+  }
+  return best
+}
+
+/**
+ * Levenshtein's distance.
+ * @param {string} a
+ * @param {string} b
+ */
+function editDistance (a, b) {
+  if (a.length > 64) return Infinity
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    row = next
+  }
+  return row[b.length]
+}
+
+/**
+ * @param {string} option
+ * @param {any} value
+ * @returns {string}
+ */
+function string (option, value) {
+  if (typeof value !== 'string') throw badOption(`option '${option}' must be a string, not ${kind(value)}`)
+  if (!value.isWellFormed()) throw badOption(`option '${option}' must be well-formed Unicode`)
+  return value
+}
+
+/**
+ * @param {string} option
+ * @param {any} value
+ * @returns {boolean}
+ */
+function boolean (option, value) {
+  if (typeof value !== 'boolean') throw badOption(`option '${option}' must be true or false, not ${kind(value)}`)
+  return value
+}
+
+/**
+ * @template {string} T
+ * @param {string} option
+ * @param {any} value
+ * @param {readonly T[]} choices
+ * @returns {T}
+ */
+function choice (option, value, choices) {
+  if (!choices.includes(value)) {
+    throw badOption(`option '${option}' must be ${choices.map(one => `'${one}'`).join(' or ')}, not ${kind(value)}`)
+  }
+  return value
+}
+
+/**
+ * @param {'namespace' | 'set' | 'bin'} option
+ * @param {any} value
+ * @returns {string}
+ */
+function name (option, value) {
+  string(option, value)
+  if (!/^[A-Za-z0-9_-]+$/.test(value)) {
+    throw badOption(`option '${option}' must be made of A-Z, a-z, 0-9, _ and -, and not be empty`)
+  }
+  const longest = LONGEST_NAME[option]
+  if (value.length > longest) throw badOption(`option '${option}' must be at most ${longest} bytes long`)
+  return value
+}
+
+/**
+ * @param {string} option
+ * @param {any} value
+ * @param {number} least
+ * @param {number} most
+ * @param {string} [unit]
+ * @returns {number}
+ */
+function integer (option, value, least, most, unit = '') {
+  if (typeof value !== 'number') throw badOption(`option '${option}' must be a number${unit}, not ${kind(value)}`)
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw badOption(`option '${option}' must be a whole number${unit} from ${least} to ${most}, not ${value}`)
+  }
+  return value
+}
+
+/**
+ * A time in seconds; fractions are kept to the millisecond.
+ * @param {string} option
+ * @param {any} value
+ * @returns {number}
+ */
+function seconds (option, value) {
+  if (typeof value !== 'number') throw badOption(`option '${option}' must be a number of seconds, not ${kind(value)}`)
+  if (!(value > 0 && value <= LONGEST_TTL)) {
+    throw badOption(`option '${option}' must be more than 0 and at most ${LONGEST_TTL} seconds (10 years), not ${value}`)
+  }
+  return value
+}
+
+/**
+ * @param {any} id
+ * @returns {string | undefined} what is wrong with a session id, if anything
+ */
+function idFault (id) {
+  if (typeof id !== 'string') return `a session id must be a string, not ${kind(id)}`
+  if (id === '') return 'a session id must not be empty'
+  // Two ids that differ only in lone surrogates would be one key.
+  if (!id.isWellFormed()) return 'a session id must be well-formed Unicode'
+  if (id.length > LONGEST_ID || Buffer.byteLength(id) > LONGEST_ID) return `a session id must be at most ${LONGEST_ID} bytes long`
+}
+
+/**
+ * @param {any} user
+ * @returns {string | undefined} what is wrong with the name of a session's owner, if anything
+ */
+function userFault (user) {
+  if (typeof user !== 'string') return `a user must be a string, not ${kind(user)}`
+  if (user === '') return 'a user must not be empty'
+  if (!user.isWellFormed()) return 'a user must be well-formed Unicode'
+  if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
+}
+
+module.exports = { boolean, choice, idFault, integer, kind, name, names, seconds, string, userFault }

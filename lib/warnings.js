@@ -1,0 +1,32 @@
+'use strict'
+
+// What is worth knowing and fails nothing: an event, or, where nobody listens, a process warning.
+
+/** @typedef {import('../index').SessionStoreWarning} Warning */
+
+/** @type {Record<string, string>} */
+const MESSAGES = {
+  TTL_REFUSED: 'the namespace refuses TTLs (nsup-period is 0 and allow-ttl-without-nsup is false): sessions are ' +
+    'stored without one. They still end on time, but the server does not remove them: prune() does',
+  NO_USER_INDEX: "the sessions of a user were looked for without an index on bin 'user', by reading every record " +
+    'of the set: createUserIndex() makes one'
+}
+
+/**
+ * @param {import('node:events').EventEmitter} emitter
+ * @param {string} code
+ */
+function warn (emitter, code) {
+  tell(emitter, /** @type {Warning} */ ({ code, message: MESSAGES[code] }))
+}
+
+/**
+ * @param {import('node:events').EventEmitter} emitter
+ * @param {Warning} warning
+ */
+function tell (emitter, warning) {
+  if (emitter.emit('warning', warning)) return
+  process.emitWarning(warning.message, { type: 'AerospikeSessionWarning', code: warning.code })
+}
+
+module.exports = { warn, tell }

@@ -1,0 +1,260 @@
+//! The functions the JavaScript facade calls. Private to it: `lib/hub.js` is their only caller.
+//!
+//! Every operation returns at once; its answer comes through the hub, under `slot`. Points in
+//! time are milliseconds since 1970, which a JavaScript number holds exactly.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use super::hub::{Batch, Hub, Reply};
+use super::options::{ClusterOptions, ViewOptions};
+use super::runtime::runtime;
+use crate::store::{Many, Notice, One, Operation, Output, Store, View};
+
+/// A store's view as JavaScript holds it; when the last of a store is garbage, the store closes.
+pub struct Handle {
+    store: Arc<Store<Reply>>,
+    view: Arc<View>,
+    hub: Hub,
+}
+
+/// Makes the hub, which hands completions to `drain`: one for all stores of the caller.
+#[napi]
+pub fn open_hub(drain: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>) -> Result<External<Hub>> {
+    Ok(External::new(Hub::open(&drain)?))
+}
+
+/// Lets go of the hub, once nothing is in flight and nothing will be.
+#[napi]
+pub fn close_hub(hub: &External<Hub>) {
+    hub.close();
+}
+
+/// Opens a store, whose connection starts to be made in the background.
+///
+/// Both options are the JSON text of complete options; notices come under `notice_slot`.
+#[napi]
+pub fn open_store(
+    hub: &External<Hub>,
+    notice_slot: u32,
+    cluster: String,
+    view: String,
+) -> Result<External<Handle>> {
+    let cluster: ClusterOptions = parsed(&cluster)?;
+    let view: ViewOptions = parsed(&view)?;
+    let hub = Hub::clone(hub);
+    let tell = hub.notifier(notice_slot);
+    let _threads = runtime()?.enter();
+    let store = Store::open(cluster.into(), move |notice| {
+        let name = match notice {
+            Notice::TtlRefused => "TTL_REFUSED",
+            Notice::NoUserIndex => "NO_USER_INDEX",
+            Notice::Up => "UP",
+            Notice::Down => "DOWN",
+        };
+        tell(Output::Json(format!("{{\"notice\":\"{name}\"}}")));
+    });
+    Ok(External::new(Handle {
+        store: Arc::new(store),
+        view: View::new(view.into()),
+        hub,
+    }))
+}
+
+/// Another view of the same store.
+#[napi]
+pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Handle>> {
+    let view: ViewOptions = parsed(&view)?;
+    Ok(External::new(Handle {
+        store: store.store.clone(),
+        view: View::new(view.into()),
+        hub: store.hub.clone(),
+    }))
+}
+
+fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {
+    serde_json::from_str(options)
+        .map_err(|error| Error::new(Status::InvalidArg, format!("options: {error}")))
+}
+
+impl Handle {
+    fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
+        let reply = self.hub.expect(env, slot)?;
+        self.store.submit(self.view.clone(), operation, reply);
+        Ok(())
+    }
+
+    fn one(&self, env: &Env, slot: u32, id: String, what: One) -> Result<()> {
+        self.submit(env, slot, Operation::One { id, what })
+    }
+
+    fn many(&self, env: &Env, slot: u32, many: Many) -> Result<()> {
+        self.submit(env, slot, Operation::Many(many))
+    }
+}
+
+/// What `open_store` and `open_view` returned.
+type Opened = External<Handle>;
+
+#[napi]
+pub fn ready(env: Env, store: &Opened, slot: u32) -> Result<()> {
+    store.submit(&env, slot, Operation::Ready)
+}
+
+/// Closes the connection; what is pending fails with `CLOSED`, and then this is answered.
+#[napi]
+pub fn close(env: Env, store: &Opened, slot: u32) -> Result<()> {
+    store.submit(&env, slot, Operation::Close)
+}
+
+#[napi]
+pub fn save(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    id: String,
+    json: String,
+    expires: i64,
+) -> Result<()> {
+    store.one(&env, slot, id, One::Save { json, expires })
+}
+
+#[napi]
+pub fn get(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+    store.one(&env, slot, id, One::Get)
+}
+
+#[napi]
+pub fn touch(env: Env, store: &Opened, slot: u32, id: String, expires: i64) -> Result<()> {
+    store.one(&env, slot, id, One::Touch { expires })
+}
+
+#[napi]
+pub fn remove(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+    store.one(&env, slot, id, One::Delete)
+}
+
+#[napi]
+pub fn has(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+    store.one(&env, slot, id, One::Has)
+}
+
+#[napi]
+pub fn load(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+    store.one(&env, slot, id, One::Load)
+}
+
+/// `writer`: the number of the session object. `user`: `undefined` where the store keeps no owners,
+/// `""` for a session that has none.
+#[napi]
+#[allow(clippy::too_many_arguments)]
+pub fn set(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    id: String,
+    json: String,
+    expires: i64,
+    writer: i64,
+    baseline: Option<String>,
+    user: Option<String>,
+) -> Result<()> {
+    let what = One::Set {
+        json,
+        expires,
+        baseline,
+        writer: store.view.writer(writer.unsigned_abs()),
+        user: user.map(|user| Some(user).filter(|user| !user.is_empty())),
+    };
+    store.one(&env, slot, id, what)
+}
+
+#[napi]
+#[allow(clippy::too_many_arguments)]
+pub fn refresh(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    id: String,
+    cookie: Option<String>,
+    expires: i64,
+    writer: i64,
+    baseline: Option<String>,
+) -> Result<()> {
+    let what = One::Refresh {
+        cookie,
+        expires,
+        baseline,
+        writer: store.view.writer(writer.unsigned_abs()),
+    };
+    store.one(&env, slot, id, what)
+}
+
+#[napi]
+pub fn destroy(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+    store.one(&env, slot, id, One::Destroy)
+}
+
+/// Of all partitions, or, for a page, of `count` from `first` on.
+#[napi]
+pub fn all(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    first: Option<u32>,
+    count: Option<u32>,
+) -> Result<()> {
+    let partitions = first
+        .zip(count)
+        .map(|(first, count)| (first as usize, count as usize));
+    store.many(&env, slot, Many::All { partitions })
+}
+
+#[napi]
+pub fn ids(env: Env, store: &Opened, slot: u32) -> Result<()> {
+    store.many(&env, slot, Many::Ids)
+}
+
+#[napi]
+pub fn length(env: Env, store: &Opened, slot: u32) -> Result<()> {
+    store.many(&env, slot, Many::Length)
+}
+
+#[napi]
+pub fn clear(env: Env, store: &Opened, slot: u32) -> Result<()> {
+    store.many(&env, slot, Many::Clear)
+}
+
+#[napi]
+pub fn prune(env: Env, store: &Opened, slot: u32, first: u32, count: u32) -> Result<()> {
+    let partitions = (first as usize, count as usize);
+    store.many(&env, slot, Many::Prune { partitions })
+}
+
+#[napi]
+pub fn create_user_index(env: Env, store: &Opened, slot: u32) -> Result<()> {
+    store.many(&env, slot, Many::CreateUserIndex)
+}
+
+#[napi]
+pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: String) -> Result<()> {
+    store.many(&env, slot, Many::SessionsOf { user })
+}
+
+#[napi]
+pub fn count_of(env: Env, store: &Opened, slot: u32, user: String) -> Result<()> {
+    store.many(&env, slot, Many::CountOf { user })
+}
+
+#[napi]
+pub fn destroy_of(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    user: String,
+    except: Option<String>,
+) -> Result<()> {
+    store.many(&env, slot, Many::DestroyOf { user, except })
+}

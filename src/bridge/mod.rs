@@ -1,0 +1,17 @@
+//! napi only: the way from the JavaScript facade to the core and back. No session logic.
+//!
+//! - [`entry`]: the functions the facade calls. Free functions on an external: a method of a napi
+//!   class costs three times as much (measured).
+//! - [`hub`]: the way back. Completions gather in a queue and wake JavaScript once for many.
+//! - [`options`]: the one struct of validated options that comes over.
+//! - [`runtime`]: the threads everything runs on.
+//! - [`dev_server`]: the development server's handle.
+
+// napi registers nothing in a test build, so nothing there calls what is only called from JavaScript.
+#![cfg_attr(test, allow(dead_code))]
+
+mod dev_server;
+mod entry;
+mod hub;
+mod options;
+mod runtime;

@@ -1,0 +1,104 @@
+//! The options that come over from JavaScript: complete and already validated (`lib/options.js`),
+//! so that nothing is checked or defaulted twice.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::{cluster, store};
+
+/// Of the connection.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterOptions {
+    hosts: Vec<Host>,
+    user: Option<String>,
+    password: Option<String>,
+    /// Milliseconds.
+    timeout: u64,
+    /// Milliseconds.
+    connect_timeout: u64,
+    max_conns_per_node: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Host {
+    name: String,
+    port: u16,
+    tls_name: Option<String>,
+}
+
+/// Of a view of the store.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ViewOptions {
+    namespace: String,
+    set: String,
+    bin: String,
+    prefix: String,
+    format: Format,
+    conflict: Conflict,
+    store_ids: bool,
+    tombstones: bool,
+    durable_delete: bool,
+    /// Milliseconds.
+    absolute_ttl: Option<i64>,
+    /// Milliseconds.
+    touch_after: i64,
+    /// Percent.
+    touch_on_read: Option<u8>,
+    /// Milliseconds.
+    ttl: i64,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Map,
+    Json,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Conflict {
+    Merge,
+    Overwrite,
+}
+
+impl From<ClusterOptions> for cluster::Options {
+    fn from(options: ClusterOptions) -> Self {
+        let hosts = options.hosts.into_iter().map(|host| cluster::Host {
+            name: host.name,
+            port: host.port,
+            tls_name: host.tls_name,
+        });
+        cluster::Options {
+            hosts: hosts.collect(),
+            credentials: options.user.zip(options.password),
+            timeout: Duration::from_millis(options.timeout),
+            connect_timeout: Duration::from_millis(options.connect_timeout),
+            max_conns_per_node: options.max_conns_per_node,
+        }
+    }
+}
+
+impl From<ViewOptions> for store::Options {
+    fn from(options: ViewOptions) -> Self {
+        store::Options {
+            namespace: options.namespace,
+            set: options.set,
+            bin: options.bin,
+            prefix: options.prefix,
+            json: options.format == Format::Json,
+            overwrite: options.conflict == Conflict::Overwrite,
+            store_ids: options.store_ids,
+            tombstones: options.tombstones,
+            durable_delete: options.durable_delete,
+            absolute_ttl: options.absolute_ttl,
+            touch_after: options.touch_after,
+            touch_on_read: options.touch_on_read,
+            ttl: options.ttl,
+        }
+    }
+}

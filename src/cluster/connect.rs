@@ -1,0 +1,204 @@
+//! One task owns the connection to the cluster: it connects, connects again, and closes.
+//!
+//! Guards against the crate's defects: `Client::new` has no deadline of its own, so each attempt
+//! gets one; a client that is dropped without `close` leaks its tend task and sockets, so this
+//! task closes every client it made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerospike::Client;
+use tokio::sync::{watch, Notify};
+use tokio::time::{timeout, timeout_at, Instant};
+
+use super::{failure, policy, Options};
+use crate::error::{Error, Result};
+
+/// The pause after a failed attempt, unless somebody asks for the cluster.
+const PAUSE: Duration = Duration::from_millis(1_000);
+/// The shortest time between the starts of two attempts, however many ask.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// How often a connected client is asked whether it has any node left.
+const HEALTH_CHECK: Duration = Duration::from_millis(200);
+
+#[derive(Clone)]
+enum State {
+    /// An attempt is under way.
+    Connecting,
+    /// The crate's client; it finds new nodes, and lost ones again, by itself.
+    Up(Client),
+    /// The last attempt failed.
+    Down(Error),
+    /// Closed for good.
+    Closed,
+}
+
+pub struct Connection {
+    options: Arc<Options>,
+    state: watch::Receiver<State>,
+    /// Somebody waits for a new attempt.
+    wanted: Arc<Notify>,
+    closing: watch::Sender<bool>,
+    health: watch::Receiver<Option<bool>>,
+}
+
+/// What the task tells the others.
+struct Publish {
+    state: watch::Sender<State>,
+    health: watch::Sender<Option<bool>>,
+}
+
+impl Connection {
+    pub fn open(options: Arc<Options>) -> Connection {
+        let (publish_state, state) = watch::channel(State::Connecting);
+        let (publish_health, health) = watch::channel(None);
+        let (closing, close) = watch::channel(false);
+        let wanted = Arc::new(Notify::new());
+        let publish = Publish {
+            state: publish_state,
+            health: publish_health,
+        };
+        tokio::spawn(keep(options.clone(), publish, wanted.clone(), close));
+        Connection {
+            options,
+            state,
+            wanted,
+            closing,
+            health,
+        }
+    }
+
+    pub fn health(&self) -> watch::Receiver<Option<bool>> {
+        self.health.clone()
+    }
+
+    /// The client, as soon as there is one.
+    ///
+    /// While the cluster is down this starts an attempt, or joins the one under way, and returns
+    /// its outcome: an operation fails at once when connections are refused, and succeeds as soon
+    /// as the cluster is back.
+    pub async fn client(&self, deadline: Instant) -> Result<Client> {
+        let mut state = self.state.clone();
+        let mut asked = false;
+        loop {
+            let now = state.borrow_and_update().clone();
+            match now {
+                State::Up(client) => return Ok(client),
+                State::Closed => return Err(Error::closed()),
+                State::Down(error) if asked => return Err(error),
+                State::Down(_) => {
+                    asked = true;
+                    self.wanted.notify_one();
+                }
+                // An attempt that began before we came counts as well.
+                State::Connecting => asked = true,
+            }
+            match timeout_at(deadline, state.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Error::closed()),
+                Err(_) => return Err(failure::unreachable(&self.options, None)),
+            }
+        }
+    }
+
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        let mut state = self.state.clone();
+        // An error means the task has ended, which is as closed as can be.
+        let _ = state.wait_for(|state| matches!(state, State::Closed)).await;
+    }
+
+    pub async fn closed(&self) {
+        let mut closing = self.closing.subscribe();
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.closing.send_replace(true);
+    }
+}
+
+/// Connects, again and again, until there is a client; then waits for the end.
+async fn keep(
+    options: Arc<Options>,
+    publish: Publish,
+    wanted: Arc<Notify>,
+    mut close: watch::Receiver<bool>,
+) {
+    let closing = async {
+        let _ = close.wait_for(|closing| *closing).await;
+    };
+    tokio::pin!(closing);
+    let client = loop {
+        publish.state.send_replace(State::Connecting);
+        let started = Instant::now();
+        let attempt = tokio::select! {
+            attempt = connect(&options) => attempt,
+            () = &mut closing => break None,
+        };
+        match attempt {
+            Ok(client) => break Some(client),
+            Err(error) => {
+                publish.state.send_replace(State::Down(error));
+                publish.is(false);
+            }
+        }
+        let pause = async {
+            tokio::time::sleep_until(started + SHORTEST_PAUSE).await;
+            // An error of the timeout is the pause having passed with nobody asking.
+            let _ = timeout(PAUSE, wanted.notified()).await;
+        };
+        tokio::select! {
+            () = pause => {}
+            () = &mut closing => break None,
+        }
+    };
+    if let Some(client) = client {
+        publish.state.send_replace(State::Up(client.clone()));
+        loop {
+            publish.is(client.is_connected());
+            // An error of the timeout is the time for the next check.
+            if timeout(HEALTH_CHECK, &mut closing).await.is_ok() {
+                break;
+            }
+        }
+        // Idempotent, and the only error it knows is that of having been closed.
+        let _ = timeout(options.connect_timeout, client.close()).await;
+    }
+    publish.state.send_replace(State::Closed);
+}
+
+impl Publish {
+    fn is(&self, healthy: bool) {
+        self.health
+            .send_if_modified(|before| before.replace(healthy) != Some(healthy));
+    }
+}
+
+/// One attempt.
+async fn connect(options: &Options) -> Result<Client> {
+    let hosts: Vec<aerospike::Host> = options
+        .hosts
+        .iter()
+        .map(|host| aerospike::Host {
+            name: host.name.clone(),
+            port: host.port,
+            // The crate would not fall back on the seed's own name.
+            tls_name: host.tls_name.clone().or_else(|| Some(host.name.clone())),
+        })
+        .collect();
+    let policy = policy::client(options);
+    match timeout(options.connect_timeout, Client::new(&policy, &hosts)).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => Err(failure::connecting(options, &error)),
+        Err(_) => Err(failure::unreachable(
+            options,
+            Some(format!(
+                "no answer within {} ms",
+                options.connect_timeout.as_millis()
+            )),
+        )),
+    }
+}

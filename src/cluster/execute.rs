@@ -1,0 +1,173 @@
+//! One command, within its deadline, with the retries that are safe.
+
+use std::time::Duration;
+
+use aerospike::operations;
+use aerospike::{Client, Expiration, GenerationPolicy, Key, RecordExistsAction, ResultCode};
+use tokio::time::{timeout_at, Instant};
+
+use super::failure::{self, Kind};
+use super::{Cluster, Command, Reply};
+use crate::error::Result;
+
+/// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Runs `command` until it is answered, repeating it where that is safe, up to `deadline`.
+pub async fn run(
+    cluster: &Cluster,
+    key: &Key,
+    command: &Command,
+    deadline: Instant,
+) -> Result<Reply> {
+    let mut pause = FIRST_PAUSE;
+    let mut last = None;
+    loop {
+        let client = match cluster.connection.client(deadline).await {
+            Ok(client) => client,
+            Err(error) => return Err(last.unwrap_or(error)),
+        };
+        let attempt = once(cluster, &client, key, command, deadline);
+        // The crate's own timeouts start anew with every read from the socket; this one does not.
+        let error = match timeout_at(deadline, attempt).await {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(error)) => match failure::kind(&error) {
+                Kind::Missing => return Ok(Reply::Missing),
+                Kind::Moved => return Ok(Reply::Moved),
+                Kind::WrongType => return Ok(Reply::WrongType),
+                Kind::Final => return Err(failure::operation(&cluster.options, &client, &error)),
+                Kind::Passing => {
+                    let told = failure::operation(&cluster.options, &client, &error);
+                    if told.in_doubt && !command.is_repeatable() {
+                        return Err(told);
+                    }
+                    told
+                }
+            },
+            Err(_) => {
+                let sent = client.is_connected();
+                return Err(last.unwrap_or_else(|| {
+                    failure::late(&cluster.options, &client).in_doubt(sent && command.is_write())
+                }));
+            }
+        };
+        last = Some(error);
+        let wake = Instant::now() + jittered(pause);
+        if wake >= deadline {
+            return Err(last.unwrap_or_else(|| cluster.unreachable()));
+        }
+        tokio::time::sleep_until(wake).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Between half of `pause` and all of it, so that many waiting operations do not return at once.
+fn jittered(pause: Duration) -> Duration {
+    // Clock noise is jitter enough: nothing depends on its quality.
+    let noise = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |now| now.subsec_nanos() % 1_000);
+    pause / 2 + (pause / 2) * noise / 1_000
+}
+
+async fn once(
+    cluster: &Cluster,
+    client: &Client,
+    key: &Key,
+    command: &Command,
+    deadline: Instant,
+) -> aerospike::Result<Reply> {
+    let policies = &cluster.policies;
+    match command {
+        Command::Read { bins, touch } => client
+            .get(&policies.read(*touch, deadline), key, bins.clone())
+            .await
+            .map(Reply::Record),
+        Command::Write {
+            bins,
+            replace,
+            ttl,
+            send_key,
+        } => {
+            let action = match replace {
+                true => RecordExistsAction::Replace,
+                false => RecordExistsAction::Update,
+            };
+            let mut policy = policies.write(action, *ttl, deadline);
+            policy.send_key = *send_key;
+            client.put(&policy, key, bins).await.map(|()| Reply::Done)
+        }
+        Command::Change {
+            operations,
+            ttl,
+            only_if,
+            generation,
+        } => {
+            let mut policy = policies.write(RecordExistsAction::UpdateOnly, *ttl, deadline);
+            policy.base_policy.filter_expression.clone_from(only_if);
+            if let Some(generation) = generation {
+                policy.generation_policy = GenerationPolicy::ExpectGenEqual;
+                policy.generation = *generation;
+            }
+            let record = client.operate(&policy, key, operations).await;
+            record.map(Reply::Record)
+        }
+        Command::Upsert {
+            operations,
+            ttl,
+            send_key,
+        } => {
+            let mut policy = policies.write(RecordExistsAction::Update, *ttl, deadline);
+            policy.send_key = *send_key;
+            let record = client.operate(&policy, key, operations).await;
+            record.map(Reply::Record)
+        }
+        Command::Delete {
+            reading,
+            durable,
+            only_if,
+        } => {
+            let (action, ttl) = (RecordExistsAction::UpdateOnly, Expiration::DontUpdate);
+            let mut policy = policies.write(action, ttl, deadline);
+            policy.durable_delete = *durable;
+            policy.base_policy.filter_expression.clone_from(only_if);
+            if reading.is_empty() {
+                let existed = client.delete(&policy, key).await?;
+                return Ok(if existed { Reply::Done } else { Reply::Missing });
+            }
+            let mut operations = reading.clone();
+            operations.push(operations::delete());
+            let record = client.operate(&policy, key, &operations).await;
+            record.map(Reply::Record)
+        }
+    }
+}
+
+impl Command {
+    pub(super) fn is_write(&self) -> bool {
+        !matches!(self, Command::Read { .. })
+    }
+
+    /// Whether applying it a second time, after others may have come in between, does no harm.
+    ///
+    /// An update of absolute values cannot bring a removed record back; a whole write could, and
+    /// so is repeated only if it was certainly not applied.
+    fn is_repeatable(&self) -> bool {
+        match self {
+            Command::Read { .. } | Command::Change { .. } | Command::Delete { .. } => true,
+            Command::Write { .. } | Command::Upsert { .. } => false,
+        }
+    }
+}
+
+/// Result codes that a later attempt may well not meet.
+pub fn is_passing(code: ResultCode) -> bool {
+    matches!(
+        code,
+        ResultCode::Timeout
+            | ResultCode::KeyBusy
+            | ResultCode::DeviceOverload
+            | ResultCode::PartitionUnavailable
+    )
+}

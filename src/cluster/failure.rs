@@ -1,0 +1,187 @@
+//! The crate's errors in our words.
+//!
+//! The crate's kinds and codes mislead here and there (facts verified on 3.0.0): a command that
+//! ran out of retries is always kind `Timeout`, code -11, with the real failure as its cause; a
+//! client that has lost every node answers "invalid namespace" to everything.
+
+use aerospike::{Client, ClientResultCode, ErrorKind, ResultCode};
+
+use super::execute::is_passing;
+use super::Options;
+use crate::error::{Code, Error};
+
+/// What an error means for the loop that runs a command.
+pub enum Kind {
+    /// The record is not there, or a filter kept the command from it.
+    Missing,
+    /// The record has another generation.
+    Moved,
+    /// A bin holds another type.
+    WrongType,
+    /// May be gone the next time: worth repeating where that is safe.
+    Passing,
+    /// Will be the same the next time.
+    Final,
+}
+
+pub fn kind(error: &aerospike::Error) -> Kind {
+    match error.server_result_code() {
+        Some(ResultCode::KeyNotFoundError | ResultCode::FilteredOut) => return Kind::Missing,
+        Some(ResultCode::GenerationError) => return Kind::Moved,
+        Some(ResultCode::BinTypeError) => return Kind::WrongType,
+        Some(code) if is_passing(code) => return Kind::Passing,
+        Some(_) => return Kind::Final,
+        None => {}
+    }
+    match error.kind() {
+        ErrorKind::Timeout
+        | ErrorKind::Connection
+        | ErrorKind::ConnectionPoolEmpty
+        | ErrorKind::NoMoreConnections
+        | ErrorKind::MaxErrorRate
+        | ErrorKind::InvalidNode
+        | ErrorKind::Io(_) => Kind::Passing,
+        // No partition map: no node is left, or the namespace is not there. Only time tells.
+        ErrorKind::InvalidNamespace => Kind::Passing,
+        _ => Kind::Final,
+    }
+}
+
+/// An operation the server or the crate failed.
+pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -> Error {
+    let code = match error.server_result_code() {
+        Some(code) => code_of(code),
+        None => match error.kind() {
+            _ if !client.is_connected() => Code::Unavailable,
+            ErrorKind::InvalidNamespace => Code::Namespace,
+            _ if never_sent(error) => Code::Unavailable,
+            ErrorKind::Timeout => Code::Timeout,
+            ErrorKind::Connection
+            | ErrorKind::ConnectionPoolEmpty
+            | ErrorKind::NoMoreConnections
+            | ErrorKind::MaxErrorRate
+            | ErrorKind::InvalidNode
+            | ErrorKind::Io(_) => Code::Unavailable,
+            ErrorKind::InvalidUtf8(_) | ErrorKind::BadResponse => Code::BadData,
+            _ => Code::Server,
+        },
+    };
+    let message = match code {
+        Code::Unavailable => no_node(options),
+        Code::Timeout => late_words(options, error.node()),
+        _ => format!("{}{}", words(code, error), at(error.node())),
+    };
+    let mut told = Error::new(code, message)
+        .caused_by(error.base_message())
+        .in_doubt(error.in_doubt());
+    told.result_code = Some(error.result_code());
+    told
+}
+
+/// No answer within the deadline.
+pub fn late(options: &Options, client: &Client) -> Error {
+    if client.is_connected() {
+        Error::new(Code::Timeout, late_words(options, None))
+    } else {
+        unreachable(options, None)
+    }
+}
+
+/// An attempt to connect that failed.
+pub fn connecting(options: &Options, error: &aerospike::Error) -> Error {
+    let said = error.to_string();
+    let refused = error.matches(&[
+        ResultCode::InvalidUser,
+        ResultCode::InvalidPassword,
+        ResultCode::InvalidCredential,
+        ResultCode::ExpiredPassword,
+        ResultCode::ForbiddenPassword,
+        ResultCode::NotAuthenticated,
+    ]);
+    // What each seed answered reaches us only as text.
+    if refused || said.contains("InvalidCredential") || said.contains("Invalid credential") {
+        return Error::new(
+            Code::Auth,
+            format!("{} refused the user or the password", hosts(options)),
+        );
+    }
+    unreachable(options, Some(said))
+}
+
+/// No node answered.
+pub fn unreachable(options: &Options, cause: Option<String>) -> Error {
+    let error = Error::new(Code::Unavailable, no_node(options));
+    match cause {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    }
+}
+
+fn no_node(options: &Options) -> String {
+    format!(
+        "no Aerospike node could be reached (tried {})",
+        hosts(options)
+    )
+}
+
+fn late_words(options: &Options, node: Option<&str>) -> String {
+    format!(
+        "no answer within {} ms{}",
+        options.timeout.as_millis(),
+        at(node)
+    )
+}
+
+fn hosts(options: &Options) -> String {
+    let names: Vec<String> = options.hosts.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+fn at(node: Option<&str>) -> String {
+    node.map_or(String::new(), |node| format!(" (node {node})"))
+}
+
+/// Waiting for a connection and never getting one, as the crate tells it.
+fn never_sent(error: &aerospike::Error) -> bool {
+    error.iteration() == Some(0)
+        || error.matches_client(&[
+            ClientResultCode::ServerNotAvailable,
+            ClientResultCode::NoMoreConnections,
+        ])
+}
+
+fn code_of(code: ResultCode) -> Code {
+    match code {
+        ResultCode::Timeout => Code::Timeout,
+        ResultCode::RecordTooBig => Code::TooBig,
+        ResultCode::InvalidNamespace => Code::Namespace,
+        ResultCode::FailForbidden | ResultCode::AlwaysForbidden => Code::Forbidden,
+        ResultCode::KeyBusy | ResultCode::DeviceOverload | ResultCode::ServerMemError => {
+            Code::Overload
+        }
+        ResultCode::PartitionUnavailable => Code::Unavailable,
+        ResultCode::InvalidUser
+        | ResultCode::InvalidPassword
+        | ResultCode::InvalidCredential
+        | ResultCode::ExpiredPassword
+        | ResultCode::ForbiddenPassword
+        | ResultCode::NotAuthenticated
+        | ResultCode::RoleViolation => Code::Auth,
+        ResultCode::BinTypeError => Code::BadData,
+        _ => Code::Server,
+    }
+}
+
+fn words(code: Code, error: &aerospike::Error) -> String {
+    match code {
+        Code::TooBig => "the session is larger than the server stores in one record".into(),
+        Code::Namespace => "the cluster has no such namespace".into(),
+        Code::Forbidden => "the server forbids this operation".into(),
+        Code::Overload => {
+            "the server is overloaded, or too many writes wait for this session".into()
+        }
+        Code::Auth => "the server refused the user, the password or the user's permissions".into(),
+        Code::BadData => "the record holds what is no session".into(),
+        _ => format!("the server answered: {}", error.base_message()),
+    }
+}

@@ -1,0 +1,193 @@
+//! The `aerospike` crate behind one small door.
+//!
+//! Everything above speaks of a [`Command`] on a key and gets a [`Reply`]; how it travels is
+//! decided here, so that commands can be gathered into batches without a word to anybody above.
+//!
+//! - [`connect`]: one task owns the connection: it connects, reconnects and closes.
+//! - [`execute`]: one command, within its deadline, with the retries that are safe.
+//! - [`scan`]: many records, streamed.
+//! - [`policy`]: every policy the crate is given, made in one place.
+//! - [`failure`]: the crate's errors in our words.
+//!
+//! The guards against the crate's defects (connecting without a deadline, connection storms, no
+//! fail-over of reads, a client that leaks unless closed) live in these files and nowhere else.
+
+mod connect;
+mod execute;
+mod failure;
+mod policy;
+pub mod scan;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerospike::expressions::Expression;
+use aerospike::operations::Operation;
+use aerospike::{Bin, Bins, Expiration, Key, Record};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+
+use connect::Connection;
+use policy::Policies;
+
+/// Where the cluster is and how to speak to it. Already validated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Seeds, at least one.
+    pub hosts: Vec<Host>,
+    /// User and password, where the cluster asks for them.
+    pub credentials: Option<(String, String)>,
+    /// The longest an operation may take, everything included.
+    pub timeout: Duration,
+    /// The longest an attempt to connect may take, TLS and login included.
+    pub connect_timeout: Duration,
+    /// Connections kept per node, at the most.
+    pub max_conns_per_node: usize,
+}
+
+/// One seed.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub name: String,
+    pub port: u16,
+    /// The name in the node's certificate.
+    pub tls_name: Option<String>,
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.name.contains(':') {
+            write!(f, "[{}]:{}", self.name, self.port)
+        } else {
+            write!(f, "{}:{}", self.name, self.port)
+        }
+    }
+}
+
+/// What can be asked of one record.
+pub enum Command {
+    /// Its header and these bins.
+    Read {
+        bins: Bins,
+        /// Ask the server to extend the record, if less than this percentage of its life is left.
+        touch: Option<u8>,
+    },
+    /// The bins are written. The record is created if need be; `replace`: it becomes just these.
+    Write {
+        bins: Vec<Bin>,
+        replace: bool,
+        ttl: Expiration,
+        /// Store the key itself, not only its digest.
+        send_key: bool,
+    },
+    /// The operations are applied, if the record is there, passes the filter and still has the
+    /// generation. Applying them twice must be the same as applying them once.
+    Change {
+        operations: Vec<Operation>,
+        ttl: Expiration,
+        only_if: Option<Expression>,
+        generation: Option<u32>,
+    },
+    /// As [`Command::Change`], but the record is created if need be.
+    Upsert {
+        operations: Vec<Operation>,
+        ttl: Expiration,
+        send_key: bool,
+    },
+    /// The record is removed, and what the operations read of it just before is returned.
+    Delete {
+        reading: Vec<Operation>,
+        /// Leave a tombstone that survives a cold restart (Enterprise Edition).
+        durable: bool,
+        only_if: Option<Expression>,
+    },
+}
+
+/// What came of a command.
+// A record is moved once or twice on its way; a box would be one allocation more a read.
+#[allow(clippy::large_enum_variant)]
+#[derive(Debug)]
+pub enum Reply {
+    /// The record that was asked for, or, of a change, its header and what was read.
+    Record(Record),
+    /// The command was applied.
+    Done,
+    /// There is no such record, or the filter kept the command from it.
+    Missing,
+    /// The record has another generation than asked for.
+    Moved,
+    /// A bin holds another type than the operation works on.
+    WrongType,
+}
+
+/// A cluster. Created unconnected; connects by itself, for as long as it is not closed.
+pub struct Cluster {
+    options: Arc<Options>,
+    policies: Policies,
+    connection: Connection,
+}
+
+impl Cluster {
+    /// Starts connecting in the background. Must be called within a tokio runtime.
+    pub fn open(options: Options) -> Cluster {
+        let options = Arc::new(options);
+        Cluster {
+            policies: Policies::new(),
+            connection: Connection::open(options.clone()),
+            options,
+        }
+    }
+
+    /// Waits until the cluster is connected.
+    ///
+    /// # Errors
+    ///
+    /// Why connecting failed, once an attempt has, or at `deadline`.
+    pub async fn ready(&self, deadline: Instant) -> Result<()> {
+        self.connection.client(deadline).await.map(drop)
+    }
+
+    /// When an operation that starts now has to be over.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.options.timeout
+    }
+
+    /// The longest [`Cluster::ready`] should be waited for.
+    pub fn connect_deadline(&self) -> Instant {
+        Instant::now() + self.options.connect_timeout
+    }
+
+    /// Runs one command.
+    ///
+    /// # Errors
+    ///
+    /// Anything but "there is no such record", which is [`Reply::Missing`]. Never later than
+    /// `deadline`.
+    pub async fn execute(&self, key: &Key, command: &Command, deadline: Instant) -> Result<Reply> {
+        execute::run(self, key, command, deadline).await
+    }
+
+    /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.
+    pub fn health(&self) -> watch::Receiver<Option<bool>> {
+        self.connection.health()
+    }
+
+    /// Closes every connection. What is pending fails with [`Code::Closed`]. Idempotent.
+    ///
+    /// [`Code::Closed`]: crate::error::Code::Closed
+    pub async fn close(&self) {
+        self.connection.close().await;
+    }
+
+    /// Resolves when [`Cluster::close`] has been called.
+    pub async fn closed(&self) {
+        self.connection.closed().await;
+    }
+
+    /// The error of an operation that met its deadline without having been sent.
+    fn unreachable(&self) -> Error {
+        failure::unreachable(&self.options, None)
+    }
+}

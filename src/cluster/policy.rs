@@ -1,0 +1,113 @@
+//! Every policy the crate is given, made in one place.
+
+use std::time::Duration;
+
+use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
+use aerospike::{
+    AuthMode, BatchPolicy, ClientPolicy, Expiration, QueryPolicy, ReadPolicy, RecordExistsAction,
+    WritePolicy,
+};
+use tokio::time::Instant;
+
+use super::Options;
+
+/// Connections opened at the same time, over the whole cluster. Without a bound the crate opens
+/// one more per millisecond and waiting command (a storm, where a login takes 100 ms).
+const CONNECTIONS_OPENING: usize = 8;
+/// Idle connections are closed before the server's `proto-fd-idle-ms` (60 s) does it.
+const IDLE: Duration = Duration::from_secs(55);
+/// How often the crate looks for lost and new nodes.
+const TEND_INTERVAL: Duration = Duration::from_millis(500);
+/// The crate's own retries of a read, each on the next replica.
+const READ_RETRIES: usize = 2;
+
+pub fn client(options: &Options) -> ClientPolicy {
+    let connect = millis(options.connect_timeout);
+    ClientPolicy {
+        auth_mode: match &options.credentials {
+            Some((user, password)) => AuthMode::Internal(user.clone(), password.clone()),
+            None => AuthMode::None,
+        },
+        timeout: connect,
+        connect_timeout: connect,
+        login_timeout: connect,
+        idle_timeout: millis(IDLE),
+        max_conns_per_node: options.max_conns_per_node,
+        // More than one pool costs a bcrypt hash and a login each (on the runtime's threads).
+        conn_pools_per_node: 1,
+        opening_connection_threshold: CONNECTIONS_OPENING,
+        tend_interval: millis(TEND_INTERVAL),
+        ..ClientPolicy::default()
+    }
+}
+
+/// The policies of single commands, to be copied and completed.
+pub struct Policies {
+    read: ReadPolicy,
+    write: WritePolicy,
+}
+
+impl Policies {
+    pub fn new() -> Policies {
+        let mut read = ReadPolicy::default();
+        read.base_policy.max_retries = READ_RETRIES;
+        read.base_policy.replica = Replica::Sequence;
+        let mut write = WritePolicy::default();
+        // Whether a write may be repeated is ours to decide, see `execute`.
+        write.base_policy.max_retries = 0;
+        Policies { read, write }
+    }
+
+    pub fn read(&self, touch: Option<u8>, deadline: Instant) -> ReadPolicy {
+        let mut policy = self.read.clone();
+        if let Some(percent) = touch {
+            policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
+        }
+        within(&mut policy.base_policy, deadline);
+        policy
+    }
+
+    pub fn write(
+        &self,
+        action: RecordExistsAction,
+        ttl: Expiration,
+        deadline: Instant,
+    ) -> WritePolicy {
+        let mut policy = self.write.clone();
+        policy.record_exists_action = action;
+        policy.expiration = ttl;
+        within(&mut policy.base_policy, deadline);
+        policy
+    }
+}
+
+/// A scan has no deadline as a whole, only one for each silence (see `scan`).
+pub fn scan(silence: Duration) -> QueryPolicy {
+    let mut policy = QueryPolicy::default();
+    policy.base_policy.total_timeout = 0;
+    policy.base_policy.socket_timeout = millis(silence);
+    policy
+}
+
+pub fn admin(timeout: Duration) -> AdminPolicy {
+    AdminPolicy {
+        timeout: millis(timeout),
+    }
+}
+
+pub fn batch(deadline: Instant) -> BatchPolicy {
+    let mut policy = BatchPolicy::default();
+    within(&mut policy.base_policy, deadline);
+    policy
+}
+
+/// The crate's timeout is one of several guards; zero would mean "none".
+fn within(policy: &mut BasePolicy, deadline: Instant) {
+    let left = millis(deadline.saturating_duration_since(Instant::now())).max(1);
+    policy.total_timeout = left;
+    policy.socket_timeout = left;
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

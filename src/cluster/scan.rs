@@ -1,0 +1,164 @@
+//! Many records, streamed: those of a set that pass a filter, by a scan or by an index.
+
+use std::ops::ControlFlow;
+
+use aerospike::expressions::Expression;
+use aerospike::query::{Filter, PartitionFilter};
+use aerospike::{
+    BatchDeletePolicy, BatchOperation, Bins, CollectionIndexType, IndexType, Key, Record,
+    ResultCode, Statement, Task,
+};
+use futures::StreamExt;
+use tokio::time::{timeout, timeout_at};
+
+use super::{failure, policy, Cluster};
+use crate::error::{Code, Error, Result};
+
+/// Records deleted by one batch: well below the server's `batch-max-requests` (5,000).
+const DELETED_AT_ONCE: usize = 500;
+/// Partitions of every namespace: a constant of Aerospike.
+pub const PARTITIONS: usize = 4_096;
+
+/// Which records.
+pub struct Query<'a> {
+    pub namespace: &'a str,
+    pub set: &'a str,
+    pub bins: Bins,
+    pub filter: Expression,
+    /// Only those whose bin has this value, found by the bin's index.
+    pub indexed: Option<(&'a str, &'a str)>,
+    /// Only those of these partitions: the first, and how many.
+    pub partitions: Option<(usize, usize)>,
+}
+
+impl Cluster {
+    /// Hands every record of the query to `each`, until it breaks.
+    ///
+    /// A scan takes as long as it takes, but no silence may last longer than the timeout.
+    ///
+    /// # Errors
+    ///
+    /// The first failure of a node, or of `each`.
+    pub async fn scan(
+        &self,
+        query: Query<'_>,
+        mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let client = self.connection.client(self.deadline()).await?;
+        let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
+        let mut policy = policy::scan(self.options.timeout);
+        policy.base_policy.filter_expression = Some(query.filter);
+        let mut statement = Statement::new(query.namespace, query.set, query.bins);
+        if let Some((bin, value)) = query.indexed {
+            statement.set_filter(Filter::equal(bin, value));
+        }
+        let partitions = match query.partitions {
+            Some((first, count)) => PartitionFilter::by_range(first, count),
+            None => PartitionFilter::all(),
+        };
+        let silence = self.options.timeout;
+        let records = timeout(silence, client.query(&policy, partitions, statement))
+            .await
+            .map_err(|_| failure::late(&self.options, &client))?
+            .map_err(|error| told(&error))?;
+        let mut records = records.into_stream();
+        loop {
+            let next = tokio::select! {
+                next = timeout(silence, records.next()) => next,
+                () = self.closed() => return Err(Error::closed()),
+            };
+            match next.map_err(|_| failure::late(&self.options, &client))? {
+                None => return Ok(()),
+                Some(Err(error)) => return Err(told(&error)),
+                Some(Ok(record)) => {
+                    if each(record)?.is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Deletes the records that pass the filter; those already gone are no error. How many.
+    pub async fn delete_all(
+        &self,
+        keys: &[Key],
+        durable: bool,
+        only_if: Option<&Expression>,
+    ) -> Result<u64> {
+        let client = self.connection.client(self.deadline()).await?;
+        let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
+        let row = BatchDeletePolicy {
+            durable_delete: durable,
+            filter_expression: only_if.cloned(),
+            ..BatchDeletePolicy::default()
+        };
+        let mut deleted = 0;
+        for keys in keys.chunks(DELETED_AT_ONCE) {
+            let deadline = self.deadline();
+            let mut rows: Vec<BatchOperation> = keys
+                .iter()
+                .map(|key| BatchOperation::delete(&row, key.clone()))
+                .collect();
+            let policy = policy::batch(deadline);
+            let batch = timeout_at(deadline, client.batch(&policy, &mut rows));
+            tokio::select! {
+                done = batch => done
+                    .map_err(|_| failure::late(&self.options, &client))?
+                    .map_err(|error| told(&error))?,
+                () = self.closed() => return Err(Error::closed()),
+            }
+            for row in &rows {
+                match row.error() {
+                    None => deleted += 1,
+                    Some(error) if matches!(failure::kind(error), failure::Kind::Missing) => {}
+                    Some(error) => return Err(told(error)),
+                }
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Makes a string index on a bin, unless there is one, and waits until it is complete.
+    pub async fn create_index(
+        &self,
+        namespace: &str,
+        set: &str,
+        bin: &str,
+        name: &str,
+    ) -> Result<()> {
+        let client = self.connection.client(self.deadline()).await?;
+        let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
+        let policy = policy::admin(self.options.timeout);
+        let created = client.create_index_on_bin(
+            &policy,
+            namespace,
+            set,
+            bin,
+            name,
+            IndexType::String,
+            CollectionIndexType::Default,
+            None,
+        );
+        let created = timeout(self.options.timeout, created)
+            .await
+            .map_err(|_| failure::late(&self.options, &client))?;
+        let task = match created {
+            Ok(task) => task,
+            Err(error) if error.matches(&[ResultCode::IndexFound]) => return Ok(()),
+            Err(error) => return Err(told(&error)),
+        };
+        tokio::select! {
+            done = task.wait_till_complete(None) => done.map(drop).map_err(|error| told(&error)),
+            () = self.closed() => Err(Error::closed()),
+        }
+    }
+}
+
+/// Whether an indexed query failed because the bin has no index.
+pub fn lacks_index(error: &Error) -> bool {
+    error.code == Code::Server && error.result_code == Some(i32::from(INDEX_NOT_FOUND))
+}
+
+/// `AS_ERR_SINDEX_NOT_FOUND` (as/include/base/proto.h).
+const INDEX_NOT_FOUND: u8 = 201;

@@ -1,0 +1,216 @@
+//! A value the server returned to JSON text, whoever wrote it and in whatever language.
+
+use aerospike::Value;
+
+use super::{CodecError, MAX_SAFE};
+
+/// How deep a value somebody else wrote may nest before it is refused.
+const MAX_FOREIGN_DEPTH: usize = 1_000;
+
+/// Appends the JSON text of `value` to `out`.
+pub fn value(out: &mut String, value: &Value) -> Result<(), CodecError> {
+    any(out, value, 0)
+}
+
+/// Appends the members of a map, without braces, leaving out the key `except`.
+///
+/// Returns whether anything was appended.
+pub fn map_members(
+    out: &mut String,
+    map: &Value,
+    except: Option<&str>,
+) -> Result<bool, CodecError> {
+    match map {
+        Value::SortedMap(map) => members(out, map, except, 1),
+        Value::OrderedMap(map) => members(out, map, except, 1),
+        Value::HashMap(map) => members(out, map, except, 1),
+        _ => Err(CodecError::NotAnObject),
+    }
+}
+
+/// Appends a JSON string.
+pub fn string(out: &mut String, text: &str) {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
+    match serde_json::to_string(text) {
+        Ok(quoted) => out.push_str(&quoted),
+        Err(_) => out.push_str("\"\""),
+    }
+}
+
+fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> {
+    if depth > MAX_FOREIGN_DEPTH {
+        return Err(CodecError::TooDeep);
+    }
+    match value {
+        Value::Nil => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Int(value) => integer(out, *value),
+        Value::Float(value) => double(out, f64::from(value)),
+        Value::String(text) | Value::GeoJson(text) => string(out, text),
+        Value::Blob(bytes) | Value::Hll(bytes) => buffer(out, bytes),
+        Value::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                any(out, item, depth + 1)?;
+            }
+            out.push(']');
+        }
+        Value::SortedMap(map) => object(out, map, depth)?,
+        Value::OrderedMap(map) => object(out, map, depth)?,
+        Value::HashMap(map) => object(out, map, depth)?,
+        Value::KeyValueList(pairs) => {
+            object(out, pairs.iter().map(|(key, value)| (key, value)), depth)?
+        }
+        _ => return Err(CodecError::UnknownValue),
+    }
+    Ok(())
+}
+
+fn object<'a>(
+    out: &mut String,
+    entries: impl IntoIterator<Item = (&'a Value, &'a Value)>,
+    depth: usize,
+) -> Result<(), CodecError> {
+    out.push('{');
+    members(out, entries, None, depth + 1)?;
+    out.push('}');
+    Ok(())
+}
+
+fn members<'a>(
+    out: &mut String,
+    entries: impl IntoIterator<Item = (&'a Value, &'a Value)>,
+    except: Option<&str>,
+    depth: usize,
+) -> Result<bool, CodecError> {
+    let mut any_yet = false;
+    for (name, item) in entries {
+        if matches!((name, except), (Value::String(name), Some(except)) if name == except) {
+            continue;
+        }
+        if any_yet {
+            out.push(',');
+        }
+        any_yet = true;
+        key(out, name)?;
+        out.push(':');
+        any(out, item, depth)?;
+    }
+    Ok(any_yet)
+}
+
+/// JSON has only string keys: integers become decimal, bytes hexadecimal.
+fn key(out: &mut String, key: &Value) -> Result<(), CodecError> {
+    match key {
+        Value::String(text) => string(out, text),
+        Value::Int(value) => out.push_str(&format!("\"{value}\"")),
+        Value::Nil => out.push_str("\"null\""),
+        Value::Blob(bytes) => {
+            out.push('"');
+            for byte in bytes {
+                out.push_str(&format!("{byte:02x}"));
+            }
+            out.push('"');
+        }
+        _ => return Err(CodecError::UnknownValue),
+    }
+    Ok(())
+}
+
+fn integer(out: &mut String, value: i64) {
+    let exact =
+        value.unsigned_abs() <= MAX_SAFE as u64 || i128::from(value) == (value as f64) as i128;
+    if exact {
+        out.push_str(&value.to_string());
+    } else {
+        out.push_str(&format!("\"{value}\""));
+    }
+}
+
+/// The shortest text that reads back as the same double; like `JSON.stringify`, `null` for what
+/// JSON has no number for.
+fn double(out: &mut String, value: f64) {
+    match serde_json::to_string(&value) {
+        Ok(text) if value.is_finite() => out.push_str(&text),
+        _ => out.push_str("null"),
+    }
+}
+
+/// The JSON form of a Node.js `Buffer`.
+fn buffer(out: &mut String, bytes: &[u8]) {
+    out.push_str(r#"{"type":"Buffer","data":["#);
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(&byte.to_string());
+    }
+    out.push_str("]}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(value: &Value) -> String {
+        let mut out = String::new();
+        super::value(&mut out, value).expect("a JSON form");
+        out
+    }
+
+    #[test]
+    fn integers_a_double_cannot_hold_become_decimal_strings() {
+        assert_eq!(json(&Value::Int(1 << 53)), "9007199254740992");
+        assert_eq!(json(&Value::Int((1 << 53) + 1)), "\"9007199254740993\"");
+        assert_eq!(json(&Value::Int((1 << 53) + 2)), "9007199254740994");
+        assert_eq!(json(&Value::Int(i64::MAX)), "\"9223372036854775807\"");
+        assert_eq!(json(&Value::Int(i64::MIN)), "-9223372036854775808");
+    }
+
+    #[test]
+    fn numbers_json_has_no_text_for_become_null() {
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(json(&Value::from(number)), "null");
+        }
+        assert_eq!(json(&Value::from(0.1)), "0.1");
+        assert_eq!(json(&Value::from(5e-324)), "5e-324");
+    }
+
+    #[test]
+    fn bytes_take_the_form_of_a_buffer() {
+        assert_eq!(
+            json(&Value::Blob(vec![0, 255])),
+            r#"{"type":"Buffer","data":[0,255]}"#
+        );
+    }
+
+    #[test]
+    fn keys_of_other_languages_become_strings() {
+        let map = Value::from(aerospike::IndexMap::from([
+            (Value::Int(7), Value::Nil),
+            (Value::Blob(vec![0xab]), Value::Bool(true)),
+        ]));
+        assert_eq!(json(&map), r#"{"7":null,"ab":true}"#);
+    }
+
+    #[test]
+    fn a_value_nested_beyond_reason_is_refused() {
+        let mut value = Value::Nil;
+        for _ in 0..=MAX_FOREIGN_DEPTH {
+            value = Value::List(vec![value]);
+        }
+        assert_eq!(
+            super::value(&mut String::new(), &value),
+            Err(CodecError::TooDeep)
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! The top-level members of a JSON object, as slices of its text.
+//!
+//! express-session hands over one object that holds the cookie beside the user's keys; the record
+//! keeps the two in different bins. They are told apart here by cutting the text: nothing is
+//! parsed into a tree and written again.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::CodecError;
+
+/// A member of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// The key's bytes: UTF-8, or WTF-8 where it holds a lone surrogate.
+    pub key: Vec<u8>,
+    /// The text of the value.
+    pub value: &'a str,
+    /// Key, colon and value as they stand in the text.
+    pub whole: &'a str,
+}
+
+/// One object text, with one member taken out.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Without<'a> {
+    /// The object without the member.
+    pub rest: Cow<'a, str>,
+    /// The text of the member's value, if the object had it. Of several, the last.
+    pub taken: Option<&'a str>,
+}
+
+/// The members of the object `text`, in its order. Of members with equal keys the last counts, as
+/// in `JSON.parse`; all are there.
+pub fn split(text: &str) -> Result<Vec<Member<'_>>, CodecError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let members = json
+        .deserialize_map(Members(text))
+        .map_err(|error| match error.is_data() {
+            true => CodecError::NotAnObject,
+            false => error.into(),
+        })?;
+    json.end()?;
+    Ok(members)
+}
+
+/// The object made of these members.
+pub fn join<'a>(members: impl IntoIterator<Item = &'a Member<'a>>) -> String {
+    let mut text = String::from("{");
+    for member in members {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(member.whole);
+    }
+    text.push('}');
+    text
+}
+
+/// Takes the member `name` out of the object `text`.
+pub fn without<'a>(text: &'a str, name: &str) -> Result<Without<'a>, CodecError> {
+    let mut members = split(text)?;
+    let mut taken = None;
+    members.retain(|member| {
+        let found = member.key == name.as_bytes();
+        if found {
+            taken = Some(member.value);
+        }
+        !found
+    });
+    let rest = match taken {
+        None => text.into(),
+        Some(_) => join(&members).into(),
+    };
+    Ok(Without { rest, taken })
+}
+
+struct Members<'a>(&'a str);
+
+impl<'a> Visitor<'a> for Members<'a> {
+    type Value = Vec<Member<'a>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let text = self.0;
+        let mut members = Vec::new();
+        let mut end = 0;
+        while let Some(Key(key)) = map.next_key()? {
+            let value: &RawValue = map.next_value()?;
+            let value = value.get();
+            // A raw value is a slice of the text; everything between the end of the member
+            // before and this value is the separator, the key and the colon.
+            let start = value.as_ptr() as usize - text.as_ptr() as usize;
+            let from = end;
+            end = start + value.len();
+            let whole = text
+                .get(from..end)
+                .unwrap_or_default()
+                .trim_start_matches(['{', ',', ' ', '\n', '\r', '\t']);
+            members.push(Member { key, value, whole });
+        }
+        Ok(members)
+    }
+}
+
+/// A key as bytes: a lone surrogate in it is no error.
+struct Key(Vec<u8>);
+
+impl<'de> serde::Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Key;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Key, E> {
+                Ok(Key(bytes.to_vec()))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Key, E> {
+                Ok(Key(text.as_bytes().to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(text: &str) -> (String, Option<&str>) {
+        let without = without(text, "cookie").expect("an object");
+        (without.rest.into_owned(), without.taken)
+    }
+
+    #[test]
+    fn a_member_is_taken_from_the_front_the_middle_and_the_end() {
+        let cookie = r#"{"path":"/"}"#;
+        for text in [
+            r#"{"cookie":{"path":"/"},"a":1,"b":[2]}"#,
+            r#"{"a":1,"cookie":{"path":"/"},"b":[2]}"#,
+            r#"{"a":1,"b":[2],"cookie":{"path":"/"}}"#,
+        ] {
+            assert_eq!(rest(text), (r#"{"a":1,"b":[2]}"#.into(), Some(cookie)));
+        }
+    }
+
+    #[test]
+    fn an_object_without_the_member_stays_as_it_is() {
+        assert_eq!(
+            rest(r#"{"a":{"cookie":1}}"#),
+            (r#"{"a":{"cookie":1}}"#.into(), None)
+        );
+        assert_eq!(rest("{}"), ("{}".into(), None));
+        assert_eq!(rest(r#"{"cookie":null}"#), ("{}".into(), Some("null")));
+    }
+
+    #[test]
+    fn odd_keys_and_lone_surrogates_pass_through_untouched() {
+        let text = r#"{"{,":1,"cookie":2,"\ud800":"\udfff","é\"":3}"#;
+        assert_eq!(
+            rest(text),
+            (r#"{"{,":1,"\ud800":"\udfff","é\"":3}"#.into(), Some("2"))
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        assert_eq!(without("[1]", "cookie"), Err(CodecError::NotAnObject));
+        assert!(matches!(
+            without("{", "cookie"),
+            Err(CodecError::Syntax { .. })
+        ));
+    }
+}

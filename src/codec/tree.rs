@@ -1,0 +1,94 @@
+//! JSON text to a value tree of the crate, for what goes inside a map operation.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use aerospike::Value;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::encode::{data_error, enter, nesting};
+use super::number::Number;
+use super::{CodecError, MAX_DEPTH};
+
+/// Translates the text of any JSON value to a value of the crate, for use inside a map operation,
+/// where nothing packed is taken. `depth`: how deep it will lie in the session.
+///
+/// `None` where only JSON can hold it, as with [`super::encode::Encoded::OnlyJson`].
+pub fn value(text: &str, depth: usize) -> Result<Option<Value>, CodecError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let built = Built { depth }
+        .deserialize(&mut json)
+        .and_then(|value| json.end().map(|()| value));
+    match built {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_data() => Err(data_error(&error)),
+        Err(error) => match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            Ok(_) if depth - 1 + nesting(text) > MAX_DEPTH => Err(CodecError::TooDeep),
+            Ok(_) => Ok(None),
+            Err(_) => Err(error.into()),
+        },
+    }
+}
+
+/// Builds the one value that comes next.
+struct Built {
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Built {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Built {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Nil)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Number::of_i64(value).into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Number::of_u64(value).into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::of_f64(value).into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let depth = enter(self.depth)?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(Built { depth })? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let depth = enter(self.depth)?;
+        let mut entries = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            entries.insert(Value::String(key), map.next_value_seed(Built { depth })?);
+        }
+        Ok(Value::SortedMap(entries))
+    }
+}

@@ -1,0 +1,136 @@
+//! What was known of a session when it was loaded or last written: the base of a merge.
+//!
+//! A baseline is text: a head and the session's JSON. JavaScript keeps it beside the session
+//! object and gives it back with the next set, unread: `Lm,1767225600000,1767139200000,3{...}`.
+
+use std::fmt;
+
+/// Where a baseline comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Loaded,
+    /// Written by the same session object, a moment ago.
+    Written,
+}
+
+/// In what form a record keeps the session's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Map,
+    Json,
+    /// The record of aerospike-session-store 0.4: JSON of data and cookie in bin `session`.
+    Legacy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    pub origin: Origin,
+    pub form: Form,
+    /// Milliseconds since 1970; `None`: never.
+    pub expires: Option<i64>,
+    pub created: Option<i64>,
+    /// 0: unknown.
+    pub generation: u32,
+}
+
+/// A head, and the JSON text of the session, cookie included.
+#[derive(Debug, Clone, Copy)]
+pub struct Baseline<'a> {
+    pub head: Head,
+    pub json: &'a str,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.origin {
+            Origin::Loaded => "L",
+            Origin::Written => "W",
+        })?;
+        f.write_str(match self.form {
+            Form::Map => "m",
+            Form::Json => "j",
+            Form::Legacy => "s",
+        })?;
+        for time in [self.expires, self.created] {
+            f.write_str(",")?;
+            if let Some(time) = time {
+                write!(f, "{time}")?;
+            }
+        }
+        write!(f, ",{}", self.generation)
+    }
+}
+
+impl<'a> Baseline<'a> {
+    /// `None` for what is no baseline of ours.
+    pub fn parse(text: &'a str) -> Option<Baseline<'a>> {
+        let (head, json) = text.split_at(text.find('{')?);
+        let mut fields = head.split(',');
+        let (origin, form) = match fields.next()?.as_bytes() {
+            [b'L', form] => (Origin::Loaded, form),
+            [b'W', form] => (Origin::Written, form),
+            _ => return None,
+        };
+        let form = match form {
+            b'm' => Form::Map,
+            b'j' => Form::Json,
+            b's' => Form::Legacy,
+            _ => return None,
+        };
+        let mut time = || match fields.next()? {
+            "" => Some(None),
+            time => time.parse().ok().map(Some),
+        };
+        let (expires, created) = (time()?, time()?);
+        let generation = fields.next()?.parse().ok()?;
+        let head = Head {
+            origin,
+            form,
+            expires,
+            created,
+            generation,
+        };
+        Some(Baseline { head, json })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_baseline_is_read_as_it_was_written() {
+        let heads = [
+            (Origin::Loaded, Form::Map, Some(5), None, 0),
+            (Origin::Written, Form::Json, None, Some(-7), 65_535),
+            (Origin::Loaded, Form::Legacy, None, None, 1),
+        ];
+        for (origin, form, expires, created, generation) in heads {
+            let head = Head {
+                origin,
+                form,
+                expires,
+                created,
+                generation,
+            };
+            let text = format!("{head}{{\"a\":1}}");
+            let read = Baseline::parse(&text).expect("a baseline");
+            assert_eq!((read.head, read.json), (head, r#"{"a":1}"#));
+        }
+    }
+
+    #[test]
+    fn what_is_no_baseline_is_none() {
+        for text in [
+            "",
+            "{}",
+            "L{}",
+            "Lm,,{}",
+            "Xm,1,2,3{}",
+            "Lm,a,2,3{}",
+            "Lm,1,2,3",
+        ] {
+            assert!(Baseline::parse(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The cookie of a session: how it is stored, and how it is made up again.
+//!
+//! It is stored without its `expires`, which has a bin of its own: a touch moves the end of a
+//! session without a word about the cookie, and the cookie still tells the truth when read.
+
+use std::borrow::Cow;
+
+use aerospike::Value;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::OffsetDateTime;
+
+use crate::codec::{decode, members, CodecError};
+
+/// What `Date.prototype.toISOString` writes.
+const ISO: &[BorrowedFormatItem<'static>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// The text of a cookie as it is stored.
+///
+/// Whether `expires` was a date can be told from `originalMaxAge`, a number then. A cookie where
+/// it cannot (made by hand, or by another framework) keeps its `expires`, as a mark.
+pub fn to_stored(json: &str) -> Result<Cow<'_, str>, CodecError> {
+    let without = members::without(json, "expires")?;
+    let Some(expires) = without.taken else {
+        return Ok(without.rest);
+    };
+    let implied = match members::without(json, "originalMaxAge")?.taken {
+        Some(age) if is_number(age) => expires.starts_with('"'),
+        Some(other) => expires == other,
+        None => false,
+    };
+    Ok(if implied { without.rest } else { json.into() })
+}
+
+fn is_number(json: &str) -> bool {
+    json.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+}
+
+/// Appends `"cookie":{..}` of a stored cookie, with the session's effective end (ms since 1970).
+///
+/// Appends nothing, and says so, where the session was stored without a cookie: an empty one.
+pub fn from_stored(
+    out: &mut String,
+    cookie: &Value,
+    expires: Option<i64>,
+) -> Result<bool, CodecError> {
+    let start = out.len();
+    out.push_str("\"cookie\":{");
+    let any = match cookie {
+        Value::String(json) => {
+            let kept = members::without(json.trim(), "expires")?.rest;
+            let inside = inside(&kept);
+            out.push_str(inside);
+            !inside.trim().is_empty()
+        }
+        map => decode::map_members(out, map, Some("expires"))?,
+    };
+    if !any {
+        out.truncate(start);
+        return Ok(false);
+    }
+    match (entry(cookie, "expires"), entry(cookie, "originalMaxAge")) {
+        (Some(Value::String(_)), _) => date(out, expires),
+        // A date as some frameworks keep it: milliseconds.
+        (Some(Value::Int(_) | Value::Float(_)), _) => {
+            if let Some(expires) = expires {
+                out.push_str(&format!(",\"expires\":{expires}"));
+            }
+        }
+        (Some(Value::Bool(false)), _) => out.push_str(",\"expires\":false"),
+        (Some(_), _) => date(out, None),
+        (None, Some(Value::Int(_) | Value::Float(_))) => date(out, expires),
+        (None, Some(Value::Bool(false))) => out.push_str(",\"expires\":false"),
+        (None, _) => date(out, None),
+    }
+    out.push('}');
+    Ok(true)
+}
+
+/// Appends `"cookie":{..}` for a session that was saved without one, by the recipe in this or
+/// another language: made from the time it has left.
+pub fn made_up(out: &mut String, expires: Option<i64>, now: i64) {
+    let left = expires.map_or("null".into(), |expires| (expires - now).to_string());
+    out.push_str("\"cookie\":{\"originalMaxAge\":");
+    out.push_str(&left);
+    date(out, expires);
+    out.push_str(",\"httpOnly\":true,\"path\":\"/\"}");
+}
+
+/// Appends `,"expires":..`.
+fn date(out: &mut String, ms: Option<i64>) {
+    out.push_str(",\"expires\":");
+    match ms.and_then(iso) {
+        Some(date) => decode::string(out, &date),
+        None => out.push_str("null"),
+    }
+}
+
+/// `None` for what JavaScript's dates cannot hold either.
+fn iso(ms: i64) -> Option<String> {
+    let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?;
+    date.format(ISO).ok()
+}
+
+/// What is between the braces.
+pub fn inside(object: &str) -> &str {
+    object
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'))
+        .unwrap_or_default()
+}
+
+fn entry<'a>(map: &'a Value, key: &str) -> Option<&'a Value> {
+    let key = Value::from(key);
+    match map {
+        Value::SortedMap(map) => map.get(&key),
+        Value::OrderedMap(map) => map.get(&key),
+        Value::HashMap(map) => map.get(&key),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expires_is_kept_only_where_it_cannot_be_told() {
+        let stored = |json: &'static str| to_stored(json).expect("a cookie").into_owned();
+        assert_eq!(
+            stored(r#"{"originalMaxAge":5,"expires":"2026-01-01T00:00:00.000Z"}"#),
+            r#"{"originalMaxAge":5}"#
+        );
+        assert_eq!(
+            stored(r#"{"originalMaxAge":null,"expires":null,"path":"/"}"#),
+            r#"{"originalMaxAge":null,"path":"/"}"#
+        );
+        assert_eq!(
+            stored(r#"{"originalMaxAge":false,"expires":false}"#),
+            r#"{"originalMaxAge":false}"#
+        );
+        for kept in [
+            r#"{"expires":1767225600000,"maxAge":5}"#,
+            r#"{"originalMaxAge":null,"expires":"2026"}"#,
+            r#"{"originalMaxAge":5,"expires":null}"#,
+        ] {
+            assert_eq!(stored(kept), kept);
+        }
+    }
+
+    #[test]
+    fn dates_look_as_javascript_writes_them() {
+        assert_eq!(iso(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(
+            iso(1_767_225_600_007).as_deref(),
+            Some("2026-01-01T00:00:00.007Z")
+        );
+        assert_eq!(iso(i64::MAX), None);
+    }
+}

@@ -1,0 +1,437 @@
+//! The operations of express-session (DESIGN section 5): no update is lost, nothing is revived.
+//!
+//! | a set of | is |
+//! |---|---|
+//! | a new session | a write of the whole record |
+//! | a loaded one, kept as a map | ONE update-only `operate`: deleted keys out, changed keys in |
+//! | a loaded one, kept as JSON | a write of the whole under a generation check; on a mismatch a re-read, a merge and another try |
+//! | a loaded one, nothing changed | a touch, or, right after a write, nothing |
+//!
+//! A record that is gone meanwhile (logout, expiry) stays gone: that succeeds, and is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aerospike::operations::maps::{put_items, remove_by_key_list};
+use aerospike::operations::{self, Operation};
+use aerospike::{Bin, Bins, Expiration, MapPolicy, MapReturnType, MapWriteFlags, Value};
+
+use super::baseline::{Baseline, Form, Head, Origin};
+use super::expiry::now;
+use super::layout::{bad_session, unreadable, COOKIE, LEGACY};
+use super::merge::{key_text, same_cookie, Diff};
+use super::recipe::{puts, Which};
+use super::{cookie, At, Output, Sessions, Written};
+use crate::cluster::{Command, Reply};
+use crate::codec::{members, tree};
+use crate::error::{Code, Error, Result};
+
+/// Tries of a merge under a generation check, before it is given up as a conflict.
+const TRIES: u32 = 32;
+/// A set or touch right after a write by the same request moves the end by next to nothing; it is
+/// left out if it does so by less than this, and by less than a twentieth of the session's life.
+const NEXT_TO_NOTHING_MS: i64 = 1_000;
+
+impl Sessions<'_> {
+    /// The session, and the head of its baseline before it.
+    pub(super) async fn load(&self, at: &At) -> Result<Output> {
+        let Some(record) = self.read(at, Bins::All).await? else {
+            return Ok(Output::Missing);
+        };
+        let now = now();
+        let Some(stored) = self.layout.open(&record, now) else {
+            return Ok(Output::Missing);
+        };
+        let Some(head) = self.layout.head(&stored) else {
+            return Ok(Output::Missing);
+        };
+        let mut text = head.to_string();
+        self.layout.session(&mut text, &stored, now, None)?;
+        Ok(Output::Loaded(text))
+    }
+
+    pub(super) async fn destroy(&self, at: &At) -> Result<Output> {
+        if self.options().tombstones {
+            self.bury(at).await?;
+            return Ok(Output::Done);
+        }
+        let command = Command::Delete {
+            reading: vec![],
+            durable: self.options().durable_delete,
+            only_if: None,
+        };
+        self.execute(at, &command).await?;
+        Ok(Output::Done)
+    }
+
+    pub(super) async fn refresh(
+        &self,
+        at: &At,
+        cookie: Option<&str>,
+        expires: i64,
+        baseline: Option<&str>,
+    ) -> Result<Output> {
+        let baseline = baseline.and_then(Baseline::parse);
+        let Some(base) = baseline else {
+            return self.extend(at, cookie, expires, None).await;
+        };
+        let before = members::without(base.json, COOKIE).map_err(bad_session)?;
+        let changed = match (before.taken, cookie) {
+            (Some(before), Some(cookie)) => !same_cookie(before, cookie),
+            (before, cookie) => before.is_some() != cookie.is_some(),
+        };
+        let expires = self.not_beyond(expires, base.head.created);
+        if !changed && self.is_not_worth_a_touch(&base.head, expires) {
+            return Ok(Output::Written(Written::default()));
+        }
+        let written = cookie.filter(|_| changed);
+        let mut outcome = self.extend(at, written, expires, Some(base.head)).await?;
+        if let Output::Written(Written {
+            head: Some(head), ..
+        }) = &mut outcome
+        {
+            // The whole of the next baseline: the session's text, with the cookie as it is now.
+            let cookie = cookie.unwrap_or("null");
+            let data = cookie::inside(&before.rest);
+            let comma = if data.trim().is_empty() { "" } else { "," };
+            head.push_str(&format!("{{\"cookie\":{cookie}{comma}{data}}}"));
+        }
+        Ok(outcome)
+    }
+
+    pub(super) async fn set(
+        &self,
+        at: &At,
+        json: &str,
+        expires: i64,
+        baseline: Option<&str>,
+        user: Option<Option<&str>>,
+    ) -> Result<Output> {
+        let Some(base) = baseline.and_then(Baseline::parse) else {
+            return self.create(at, json, expires, user).await;
+        };
+        let diff = Diff::between(base.json, json).map_err(bad_session)?;
+        let expires = self.not_beyond(expires, base.head.created);
+        if diff.keeps_data() && base.head.form != Form::Legacy {
+            let untouched = diff.cookie.is_none() && is_next_to_nothing(&base.head, expires);
+            if untouched {
+                return Ok(Output::Written(Written::default()));
+            }
+            return self.extend(at, diff.cookie, expires, Some(base.head)).await;
+        }
+        let write = Write {
+            at,
+            diff,
+            json,
+            expires,
+            base: base.head,
+            user,
+        };
+        self.update(&write).await
+    }
+
+    /// A session that was never stored: the whole record.
+    async fn create(
+        &self,
+        at: &At,
+        json: &str,
+        expires: i64,
+        user: Option<Option<&str>>,
+    ) -> Result<Output> {
+        let now = now();
+        let expires = self.not_beyond(expires, None);
+        let parts = members::without(json, COOKIE).map_err(bad_session)?;
+        let mut bins = vec![
+            self.layout.of_data(&parts.rest)?,
+            self.layout.of_cookie(parts.taken)?,
+            self.layout.of_expires(expires),
+        ];
+        bins.extend(self.layout.of_prefix());
+        if self.options().absolute_ttl.is_some() {
+            // Frameworks that copy the session load and set without a baseline: the time of the
+            // first write has to survive that, and so the record is not replaced.
+            bins.push(Bin::new(LEGACY, Value::Nil));
+            bins.extend(user.map(|user| self.layout.of_user(user)));
+            self.upsert(at, bins, expires).await?;
+        } else {
+            bins.push(self.layout.of_created(now));
+            bins.extend(user.flatten().map(|user| self.layout.of_user(Some(user))));
+            let send_key = self.options().store_ids;
+            self.with_ttl(at, expires, Expiration::Never, |ttl| Command::Write {
+                bins: bins.clone(),
+                replace: true,
+                ttl,
+                send_key,
+            })
+            .await?;
+        }
+        let head = Head {
+            origin: Origin::Written,
+            form: self.own_form(),
+            expires: Some(expires),
+            created: Some(now),
+            generation: 0,
+        };
+        Ok(Output::Written(Written {
+            head: Some(head.to_string()),
+            ..Written::default()
+        }))
+    }
+
+    /// More life, and the cookie if it changed.
+    async fn extend(
+        &self,
+        at: &At,
+        cookie: Option<&str>,
+        expires: i64,
+        base: Option<Head>,
+    ) -> Result<Output> {
+        let mut bins = vec![self.layout.of_expires(expires)];
+        if cookie.is_some() {
+            bins.push(self.layout.of_cookie(cookie)?);
+        }
+        let which = Which {
+            created: base.and_then(|base| base.created),
+            generation: None,
+        };
+        match self.change(at, &puts(&bins), expires, which).await? {
+            Reply::Record(record) => Ok(Output::Written(Written {
+                head: base.map(|base| extended(base, expires, record.generation).to_string()),
+                ..Written::default()
+            })),
+            // A touch of a session that is gone is no news: what it had to say is lost anyway.
+            _ => Ok(Output::Written(Written::default())),
+        }
+    }
+
+    /// A session that was stored before, with changed data.
+    async fn update(&self, write: &Write<'_>) -> Result<Output> {
+        let both_maps = write.base.form == Form::Map && !self.options().json;
+        if both_maps && !self.options().overwrite {
+            if let Some(operations) = self.merging(write)? {
+                let (at, expires) = (write.at, write.expires);
+                match self.change(at, &operations, expires, write.which()).await? {
+                    Reply::Record(record) => return Ok(write.done(record.generation, false)),
+                    // The data is no map by now: JSON, or what was left by a logout.
+                    Reply::WrongType => return self.rewrite(write, None).await,
+                    _ => return Ok(write.gone()),
+                }
+            }
+        }
+        if self.options().overwrite {
+            return self.overwrite(write).await;
+        }
+        let known = Some(write.base.generation).filter(|generation| *generation > 0);
+        self.rewrite(write, known).await
+    }
+
+    /// The changes as operations on the map. `None`: no map can hold them.
+    fn merging(&self, write: &Write<'_>) -> Result<Option<Vec<Operation>>> {
+        let bin = self.options().bin.as_str();
+        let mut operations = Vec::with_capacity(5);
+        let mut removed = Vec::with_capacity(write.diff.removed.len());
+        for key in &write.diff.removed {
+            let Some(key) = key_text(key) else {
+                return Ok(None);
+            };
+            removed.push(Value::String(key.to_owned()));
+        }
+        if !removed.is_empty() {
+            operations.push(remove_by_key_list(bin, removed, MapReturnType::NONE));
+        }
+        let mut changed = BTreeMap::new();
+        for member in &write.diff.changed {
+            let value = tree::value(member.value, 2).map_err(bad_session)?;
+            let (Some(key), Some(value)) = (key_text(&member.key), value) else {
+                return Ok(None);
+            };
+            changed.insert(Value::String(key.to_owned()), value);
+        }
+        if !changed.is_empty() {
+            let policy = MapPolicy::new(
+                operations::maps::MapOrder::KeyOrdered,
+                MapWriteFlags::DEFAULT,
+            );
+            operations.push(put_items(&policy, bin, changed));
+        }
+        operations.extend(puts(&self.beside_the_data(write)?));
+        Ok(Some(operations))
+    }
+
+    /// The writer's whole data, but only over a session that is still there.
+    async fn overwrite(&self, write: &Write<'_>) -> Result<Output> {
+        let data = members::without(write.json, COOKIE).map_err(bad_session)?;
+        let mut bins = vec![self.layout.of_data(&data.rest)?];
+        bins.extend(self.beside_the_data(write)?);
+        match self
+            .change(write.at, &puts(&bins), write.expires, write.which())
+            .await?
+        {
+            Reply::Record(record) => Ok(write.done(record.generation, false)),
+            _ => Ok(write.gone()),
+        }
+    }
+
+    /// The whole data, under a generation check, merged with what the record holds by now.
+    ///
+    /// `known`: the generation the baseline was read at; what was written then is what is there.
+    async fn rewrite(&self, write: &Write<'_>, known: Option<u32>) -> Result<Output> {
+        let at = write.at;
+        if let Some(generation) = known {
+            let data = members::without(write.json, COOKIE).map_err(bad_session)?;
+            match self.replace_data(write, &data.rest, generation).await? {
+                Reply::Record(record) => return Ok(write.done(record.generation, false)),
+                Reply::Moved => {}
+                _ => return Ok(write.gone()),
+            }
+        }
+        for attempt in 0..TRIES {
+            let Some(record) = self.read(at, Bins::All).await? else {
+                return Ok(write.gone());
+            };
+            let theirs = match self.layout.open(&record, now()) {
+                Some(stored) => self.layout.data(&stored)?,
+                None => None,
+            };
+            let Some(theirs) = theirs else {
+                return Ok(write.gone());
+            };
+            let merged = write.diff.apply(&theirs).map_err(unreadable)?;
+            match self.replace_data(write, &merged, record.generation).await? {
+                Reply::Record(record) => return Ok(write.done(record.generation, true)),
+                Reply::Moved => {}
+                _ => return Ok(write.gone()),
+            }
+            tokio::time::sleep(pause(attempt)).await;
+        }
+        let mut error = Error::new(
+            Code::Conflict,
+            format!("others wrote to the session faster than it could be merged, {TRIES} times"),
+        );
+        error.retryable = true;
+        Err(error)
+    }
+
+    async fn replace_data(&self, write: &Write<'_>, data: &str, generation: u32) -> Result<Reply> {
+        let mut bins = vec![self.layout.of_data(data)?];
+        bins.extend(self.beside_the_data(write)?);
+        let operations = puts(&bins);
+        let which = Which {
+            generation: Some(generation),
+            ..write.which()
+        };
+        self.change(write.at, &operations, write.expires, which)
+            .await
+    }
+
+    /// The bins that go with a change of the data.
+    fn beside_the_data(&self, write: &Write<'_>) -> Result<Vec<Bin>> {
+        let mut bins = vec![self.layout.of_expires(write.expires)];
+        if write.base.form == Form::Legacy {
+            // Upgraded: everything the old bin held has a bin of its own now.
+            let cookie = members::without(write.json, COOKIE).map_err(bad_session)?;
+            bins.push(self.layout.of_cookie(cookie.taken)?);
+            bins.push(
+                self.layout
+                    .of_created(write.base.created.unwrap_or_else(now)),
+            );
+            bins.push(Bin::new(LEGACY, Value::Nil));
+        } else if let Some(cookie) = write.diff.cookie {
+            bins.push(self.layout.of_cookie(Some(cookie))?);
+        }
+        bins.extend(write.user.map(|user| self.layout.of_user(user)));
+        Ok(bins)
+    }
+
+    fn own_form(&self) -> Form {
+        match self.options().json {
+            true => Form::Json,
+            false => Form::Map,
+        }
+    }
+
+    /// Whether a touch would change so little that it is left to a later one, or to the server.
+    fn is_not_worth_a_touch(&self, base: &Head, expires: i64) -> bool {
+        let options = self.options();
+        let moves_by = base.expires.map(|before| expires - before);
+        let throttled = moves_by.is_some_and(|by| (0..options.touch_after).contains(&by));
+        // Where TTLs are refused the server has nothing to extend.
+        let by_the_server = options.touch_on_read.is_some() && !self.core.ttl.is_refused(now());
+        throttled || by_the_server || is_next_to_nothing(base, expires)
+    }
+}
+
+/// Whether the same request wrote the session a moment ago with all but the same end.
+fn is_next_to_nothing(base: &Head, expires: i64) -> bool {
+    let slack = NEXT_TO_NOTHING_MS.min((expires - now()) / 20);
+    let moves_by = base.expires.map(|before| (expires - before).abs());
+    base.origin == Origin::Written && moves_by.is_some_and(|by| by <= slack)
+}
+
+/// The head after a change of everything but the data. The generation tells of the data that is
+/// known only if nobody wrote in between.
+fn extended(base: Head, expires: i64, generation: u32) -> Head {
+    let next = base.generation > 0 && generation == base.generation + 1;
+    written(base, expires, if next { generation } else { 0 })
+}
+
+fn written(base: Head, expires: i64, generation: u32) -> Head {
+    Head {
+        origin: Origin::Written,
+        expires: Some(expires),
+        generation,
+        ..base
+    }
+}
+
+/// A little longer with each try, and never in step with others.
+fn pause(attempt: u32) -> Duration {
+    let noise = now().unsigned_abs() % 7;
+    Duration::from_millis(u64::from(attempt.min(10)) + noise)
+}
+
+/// A set of a session that was stored before.
+struct Write<'a> {
+    at: &'a At,
+    diff: Diff<'a>,
+    json: &'a str,
+    expires: i64,
+    base: Head,
+    user: Option<Option<&'a str>>,
+}
+
+impl Write<'_> {
+    fn which(&self) -> Which {
+        Which {
+            created: self.base.created,
+            generation: None,
+        }
+    }
+
+    /// `merged`: with what others wrote; then the session is no longer what the caller has, and
+    /// its generation says nothing about that.
+    fn done(&self, generation: u32, merged: bool) -> Output {
+        let form = match self.base.form {
+            Form::Legacy => Form::Map,
+            form => form,
+        };
+        let generation = if merged || form == Form::Map {
+            0
+        } else {
+            generation
+        };
+        let head = written(Head { form, ..self.base }, self.expires, generation);
+        Output::Written(Written {
+            head: Some(head.to_string()),
+            conflict: merged.then(|| self.at.digest()),
+            ..Written::default()
+        })
+    }
+
+    fn gone(&self) -> Output {
+        Output::Written(Written {
+            gone: Some(self.at.digest()),
+            ..Written::default()
+        })
+    }
+}

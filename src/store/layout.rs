@@ -1,0 +1,310 @@
+//! The record: which bin holds what (DESIGN section 3). The only place that knows.
+//!
+//! | bin | type | holds |
+//! |---|---|---|
+//! | `data` (option `bin`) | map | the user's keys, natively; a string is JSON; 0 is a tombstone |
+//! | `cookie` | map | `cookie.toJSON()` without `expires`; empty: the session had no cookie |
+//! | `expires` | integer | the exact end, ms since 1970 |
+//! | `created` | integer | ms since 1970 |
+//! | `user` | string | the owner, where the store is told one |
+//! | `prefix` | string | the option, unless it is empty |
+//! | `session` | string | JSON of cookie and data: a record of aerospike-session-store 0.4 |
+//!
+//! The key is prefix + session id. The id itself is not stored, unless option `storeIds` says so:
+//! the server keeps only its digest.
+
+use std::borrow::Cow;
+
+use aerospike::expressions::{
+    and, bin_exists, bin_type, eq, int_bin, int_val, ne, not, or, string_bin, string_val,
+    Expression,
+};
+use aerospike::{Bin, Key, ParticleType, Record, Value};
+
+use super::baseline::{Form, Head, Origin};
+use super::{cookie, expiry, Options};
+use crate::codec::encode::Encoded;
+use crate::codec::{decode, encode, members, packer, tree, CodecError};
+use crate::error::{Code, Error, Result};
+
+pub const COOKIE: &str = "cookie";
+pub const EXPIRES: &str = "expires";
+pub const CREATED: &str = "created";
+pub const USER: &str = "user";
+pub const PREFIX: &str = "prefix";
+pub const LEGACY: &str = "session";
+
+/// Knows the record of one view.
+pub struct Layout {
+    pub options: Options,
+}
+
+/// A record that was read, of a session that goes on.
+pub struct Stored<'a> {
+    record: &'a Record,
+    /// The effective end; `None`: never.
+    pub expires: Option<i64>,
+    pub created: Option<i64>,
+}
+
+impl Layout {
+    pub fn key(&self, id: &str) -> Result<Key> {
+        let text = match self.options.prefix.as_str() {
+            "" => id.to_owned(),
+            prefix => format!("{prefix}{id}"),
+        };
+        let (namespace, set) = (&self.options.namespace, &self.options.set);
+        Key::new(namespace.as_str(), set.as_str(), Value::String(text))
+            .map_err(|_| Error::new(Code::Server, "the key could not be made"))
+    }
+
+    /// The session id of a record, where it was stored.
+    pub fn id<'a>(&self, record: &'a Record) -> Option<&'a str> {
+        match record.key.as_ref()?.user_key() {
+            Some(Value::String(key)) => key.strip_prefix(self.options.prefix.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Passes the records of this view: those with its prefix, or, without one, those with none.
+    pub fn of_this_view(&self) -> Expression {
+        match self.options.prefix.as_str() {
+            "" => not(bin_exists(PREFIX)),
+            prefix => eq(string_bin(PREFIX), string_val(prefix)),
+        }
+    }
+
+    /// Passes the records of sessions that go on: neither ended nor removed.
+    pub fn alive(&self, now: i64) -> Expression {
+        let tombstone = int_val(ParticleType::Integer as i64);
+        let is_no_tombstone = ne(bin_type(self.options.bin.as_str()), tombstone);
+        and(vec![
+            is_no_tombstone,
+            expiry::alive(now, self.options.absolute_ttl),
+        ])
+    }
+
+    /// [`Layout::alive`], and the same session as ever: an application that gives out the same ids
+    /// again (`genid`) may have removed this one and made another.
+    pub fn same_and_alive(&self, created: Option<i64>, now: i64) -> Expression {
+        match created {
+            None => self.alive(now),
+            Some(created) => and(vec![
+                self.alive(now),
+                or(vec![
+                    not(bin_exists(CREATED)),
+                    eq(int_bin(CREATED), int_val(created)),
+                ]),
+            ]),
+        }
+    }
+
+    /// The bin of the data, from the text of an object.
+    pub fn of_data(&self, json: &str) -> Result<Bin> {
+        let value = match self.options.json {
+            true => Value::String(checked(json)?.to_owned()),
+            false => object(json)?,
+        };
+        Ok(Bin::new(self.options.bin.as_str(), value))
+    }
+
+    /// The cookie's bin, from the text of `cookie.toJSON()`; what is no cookie is stored as the
+    /// mark of a session without one, so that express-session finds out by itself.
+    pub fn of_cookie(&self, json: Option<&str>) -> Result<Bin> {
+        let json = json.filter(|json| json.starts_with('{')).unwrap_or("{}");
+        let stored = cookie::to_stored(json).map_err(bad_session)?;
+        Ok(Bin::new(COOKIE, object(&stored)?))
+    }
+
+    pub fn of_expires(&self, expires: i64) -> Bin {
+        Bin::new(EXPIRES, Value::Int(expires))
+    }
+
+    pub fn of_created(&self, created: i64) -> Bin {
+        Bin::new(CREATED, Value::Int(created))
+    }
+
+    /// The owner's bin; nothing stored for nobody.
+    pub fn of_user(&self, user: Option<&str>) -> Bin {
+        let value = user.map_or(Value::Nil, |user| Value::String(user.to_owned()));
+        Bin::new(USER, value)
+    }
+
+    pub fn of_prefix(&self) -> Option<Bin> {
+        let prefix = self.options.prefix.as_str();
+        (!prefix.is_empty()).then(|| Bin::new(PREFIX, Value::String(prefix.to_owned())))
+    }
+
+    /// What a record holds, unless its session has ended or been removed.
+    pub fn open<'a>(&self, record: &'a Record, now: i64) -> Option<Stored<'a>> {
+        let integer = |bin| match record.bins.get(bin) {
+            Some(Value::Int(value)) => Some(*value),
+            _ => None,
+        };
+        let created = integer(CREATED);
+        let expires = expiry::bounded(
+            expiry::effective(integer(EXPIRES), record.expiration()),
+            created,
+            self.options.absolute_ttl,
+        );
+        let ended = expires.is_some_and(|expires| expires <= now);
+        let tombstone = matches!(record.bins.get(&self.options.bin), Some(Value::Int(_)));
+        (!ended && !tombstone).then_some(Stored {
+            record,
+            expires,
+            created,
+        })
+    }
+
+    /// In what form the record keeps its data; `None`: it has none.
+    pub fn form(&self, stored: &Stored<'_>) -> Option<Form> {
+        let bins = &stored.record.bins;
+        match bins.get(&self.options.bin) {
+            Some(Value::String(_)) => Some(Form::Json),
+            Some(_) => Some(Form::Map),
+            None => matches!(bins.get(LEGACY), Some(Value::String(_))).then_some(Form::Legacy),
+        }
+    }
+
+    /// The head of the baseline of what was read.
+    pub fn head(&self, stored: &Stored<'_>) -> Option<Head> {
+        Some(Head {
+            origin: Origin::Loaded,
+            form: self.form(stored)?,
+            expires: stored.expires,
+            created: stored.created,
+            generation: stored.record.generation,
+        })
+    }
+
+    /// The data, as JSON text; `None` for a record without any.
+    pub fn data(&self, stored: &Stored<'_>) -> Result<Option<String>> {
+        let mut json = String::from("{");
+        let found = self.data_members(&mut json, stored, false)?;
+        json.push('}');
+        Ok(found.map(|_| json))
+    }
+
+    /// Appends the session with its cookie, as JSON text; whether the record held any.
+    ///
+    /// `id`: put in as the session's `id`, in the place of one the data may have.
+    pub fn session(
+        &self,
+        out: &mut String,
+        stored: &Stored<'_>,
+        now: i64,
+        id: Option<&str>,
+    ) -> Result<bool> {
+        let start = out.len();
+        out.push('{');
+        if let Some(id) = id {
+            out.push_str("\"id\":");
+            decode::string(out, id);
+            out.push(',');
+        }
+        if self.cookie(out, stored, now)? {
+            out.push(',');
+        }
+        let any = match id {
+            None => self.data_members(out, stored, true)?,
+            Some(_) => {
+                let mut data = String::from("{");
+                let any = self.data_members(&mut data, stored, true)?;
+                data.push('}');
+                let without = members::without(&data, "id").map_err(unreadable)?;
+                out.push_str(cookie::inside(&without.rest));
+                any.map(|_| without.rest.len() > 2)
+            }
+        };
+        match any {
+            None => out.truncate(start),
+            Some(true) => out.push('}'),
+            Some(false) => {
+                if out.ends_with(',') {
+                    out.pop();
+                }
+                out.push('}');
+            }
+        }
+        Ok(any.is_some())
+    }
+
+    fn cookie(&self, out: &mut String, stored: &Stored<'_>, now: i64) -> Result<bool> {
+        let bins = &stored.record.bins;
+        match bins.get(COOKIE) {
+            Some(cookie @ (Value::String(_) | Value::SortedMap(_) | Value::OrderedMap(_))) => {
+                return cookie::from_stored(out, cookie, stored.expires).map_err(unreadable);
+            }
+            Some(_) => return Err(unreadable(CodecError::NotAnObject)),
+            None => {}
+        }
+        if let (None, Some(Value::String(json))) = (bins.get(&self.options.bin), bins.get(LEGACY)) {
+            let legacy = members::without(json.trim(), COOKIE).map_err(unreadable)?;
+            if let Some(text) = legacy.taken.filter(|text| text.starts_with('{')) {
+                let kept = cookie::to_stored(text).map_err(unreadable)?;
+                let cookie = match tree::value(&kept, 1).map_err(unreadable)? {
+                    Some(cookie) => cookie,
+                    None => Value::String(kept.into_owned()),
+                };
+                return cookie::from_stored(out, &cookie, stored.expires).map_err(unreadable);
+            }
+        }
+        cookie::made_up(out, stored.expires, now);
+        Ok(true)
+    }
+
+    /// Appends the members of the data, without braces. `None`: there is no data. `Some(false)`:
+    /// there is data, with nothing in it.
+    fn data_members(
+        &self,
+        out: &mut String,
+        stored: &Stored<'_>,
+        but_the_cookie: bool,
+    ) -> Result<Option<bool>> {
+        let bins = &stored.record.bins;
+        let except = but_the_cookie.then_some(COOKIE);
+        let (json, except) = match (bins.get(&self.options.bin), bins.get(LEGACY)) {
+            (Some(Value::String(json)), _) => (json, except),
+            (None, Some(Value::String(json))) => (json, Some(COOKIE)),
+            (None, _) => return Ok(None),
+            (Some(map), _) => {
+                return decode::map_members(out, map, except)
+                    .map(Some)
+                    .map_err(unreadable);
+            }
+        };
+        let json = json.trim();
+        let text: Cow<'_, str> = match except {
+            Some(except) => members::without(json, except).map_err(unreadable)?.rest,
+            None => {
+                encode::check(json).map_err(unreadable)?;
+                json.into()
+            }
+        };
+        let inside = cookie::inside(&text);
+        out.push_str(inside);
+        Ok(Some(!inside.trim().is_empty()))
+    }
+}
+
+/// A whole bin: a native map, or JSON text where no native map can hold it.
+fn object(json: &str) -> Result<Value> {
+    Ok(match encode::object(json).map_err(bad_session)? {
+        Encoded::Map(packed) => Value::Unknown(packer::PARTICLE_MAP, packed),
+        Encoded::OnlyJson => Value::String(json.to_owned()),
+    })
+}
+
+/// The text, if it is that of an object and nested no deeper than a map may be.
+fn checked(json: &str) -> Result<&str> {
+    encode::check(json).map_err(bad_session)?;
+    Ok(json)
+}
+
+pub fn bad_session(error: CodecError) -> Error {
+    Error::bad_data(format!("the session data is {error}"))
+}
+
+pub fn unreadable(error: CodecError) -> Error {
+    Error::bad_data(format!("what is stored is {error}"))
+}

@@ -1,0 +1,168 @@
+//! The operations on all sessions of a view: scans of its set.
+
+use std::ops::ControlFlow;
+
+use aerospike::expressions::{and, bin_exists, not, Expression};
+use aerospike::{Bins, Key, Record};
+
+use super::expiry::now;
+use super::layout::EXPIRES;
+use super::{Output, Sessions};
+use crate::cluster::scan::Query;
+use crate::codec::decode;
+use crate::error::Result;
+
+/// Keys gathered before they are deleted.
+const DELETED_TOGETHER: usize = 5_000;
+
+impl Sessions<'_> {
+    pub(super) async fn all(&self, partitions: Option<(usize, usize)>) -> Result<Output> {
+        let query = Query {
+            partitions,
+            ..self.query(Bins::All, self.going_on())
+        };
+        self.gather(query).await
+    }
+
+    pub(super) async fn ids(&self) -> Result<Output> {
+        let mut json = String::from("[");
+        self.each(self.query(Bins::None, self.going_on()), |record| {
+            if let Some(id) = self.layout.id(&record) {
+                if json.len() > 1 {
+                    json.push(',');
+                }
+                decode::string(&mut json, id);
+            }
+            Ok(())
+        })
+        .await?;
+        json.push(']');
+        Ok(Output::Json(json))
+    }
+
+    pub(super) async fn length(&self) -> Result<Output> {
+        self.count(self.query(Bins::None, self.going_on())).await
+    }
+
+    /// A truncate would be one command, but would take the other views of the set with it, and
+    /// whatever other applications keep there.
+    pub(super) async fn clear(&self) -> Result<Output> {
+        self.remove(
+            self.query(Bins::None, self.layout.of_this_view()),
+            None,
+            None,
+        )
+        .await?;
+        Ok(Output::Done)
+    }
+
+    /// Only where the server refuses TTLs is there anything to find: it removes the rest itself.
+    pub(super) async fn prune(&self, partitions: (usize, usize)) -> Result<Output> {
+        let ended = and(vec![
+            self.layout.of_this_view(),
+            bin_exists(EXPIRES),
+            not(self.layout.alive(now())),
+        ]);
+        let query = Query {
+            partitions: Some(partitions),
+            ..self.query(Bins::None, ended.clone())
+        };
+        // Asked again for each record: one that was touched meanwhile stays.
+        let count = self.remove(query, None, Some(&ended)).await?;
+        Ok(Output::Count(count))
+    }
+
+    /// Passes what belongs to this view and goes on.
+    pub(super) fn going_on(&self) -> Expression {
+        and(vec![self.layout.of_this_view(), self.layout.alive(now())])
+    }
+
+    pub(super) fn query(&self, bins: Bins, filter: Expression) -> Query<'_> {
+        Query {
+            namespace: &self.options().namespace,
+            set: &self.options().set,
+            bins,
+            filter,
+            indexed: None,
+            partitions: None,
+        }
+    }
+
+    /// The sessions of a query, with their ids where they are stored, as a JSON array.
+    pub(super) async fn gather(&self, query: Query<'_>) -> Result<Output> {
+        let mut json = String::from("[");
+        self.each(query, |record| {
+            let now = now();
+            if let Some(stored) = self.layout.open(&record, now) {
+                let end = json.len();
+                if end > 1 {
+                    json.push(',');
+                }
+                let id = self.layout.id(&record);
+                if !self.layout.session(&mut json, &stored, now, id)? {
+                    json.truncate(end);
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        json.push(']');
+        Ok(Output::Json(json))
+    }
+
+    pub(super) async fn count(&self, query: Query<'_>) -> Result<Output> {
+        let mut count = 0;
+        self.each(query, |_| {
+            count += 1;
+            Ok(())
+        })
+        .await?;
+        Ok(Output::Count(count))
+    }
+
+    /// Removes what a query finds, except one record; how many.
+    pub(super) async fn remove(
+        &self,
+        query: Query<'_>,
+        except: Option<&Key>,
+        only_if: Option<&Expression>,
+    ) -> Result<u64> {
+        let mut keys: Vec<Key> = Vec::new();
+        self.each(query, |record| {
+            keys.extend(
+                record
+                    .key
+                    .filter(|key| except.map(Key::digest) != Some(key.digest())),
+            );
+            Ok(())
+        })
+        .await?;
+        if self.options().tombstones {
+            return self.bury_all(keys).await;
+        }
+        let mut removed = 0;
+        for keys in keys.chunks(DELETED_TOGETHER) {
+            let (cluster, durable) = (&self.core.cluster, self.options().durable_delete);
+            removed += cluster.delete_all(keys, durable, only_if).await?;
+        }
+        Ok(removed)
+    }
+
+    async fn bury_all(&self, keys: Vec<Key>) -> Result<u64> {
+        let mut buried = 0;
+        for key in keys {
+            let deadline = self.core.cluster.deadline();
+            buried += u64::from(self.bury(&super::At { key, deadline }).await?);
+        }
+        Ok(buried)
+    }
+
+    async fn each(
+        &self,
+        query: Query<'_>,
+        mut each: impl FnMut(Record) -> Result<()>,
+    ) -> Result<()> {
+        let go_on = |record| each(record).map(|()| ControlFlow::Continue(()));
+        self.core.cluster.scan(query, go_on).await
+    }
+}

@@ -1,0 +1,224 @@
+//! The operations on plain data, as Aerospike's session-store recipe has them, and the writing
+//! with a TTL that all share.
+
+use aerospike::expressions::{and, bin_exists, cond, int_bin, int_val};
+use aerospike::operations::exp::{write_exp, ExpWriteFlags};
+use aerospike::operations::{self, Operation};
+use aerospike::{Bin, Bins, Expiration, Record, Value};
+
+use super::expiry::{self, now};
+use super::layout::{COOKIE, CREATED, EXPIRES, LEGACY, USER};
+use super::{At, Notice, Output, Sessions};
+use crate::cluster::{Command, Reply};
+use crate::error::{Code, Result};
+
+impl Sessions<'_> {
+    pub(super) async fn save(&self, at: &At, json: &str, expires: i64) -> Result<Output> {
+        let data = self.layout.of_data(json)?;
+        let expires = self.not_beyond(expires, None);
+        let mut bins = vec![data, self.layout.of_expires(expires)];
+        bins.extend(self.layout.of_prefix());
+        self.upsert(at, bins, expires).await?;
+        Ok(Output::Done)
+    }
+
+    pub(super) async fn get(&self, at: &At) -> Result<Output> {
+        let record = self.read(at, Bins::All).await?;
+        let stored = record
+            .as_ref()
+            .and_then(|record| self.layout.open(record, now()));
+        let data = match stored {
+            Some(stored) => self.layout.data(&stored)?,
+            None => None,
+        };
+        Ok(data.map_or(Output::Missing, Output::Json))
+    }
+
+    pub(super) async fn has(&self, at: &At) -> Result<Output> {
+        let record = self.read(at, self.bins_of_life()).await?;
+        let stored = record
+            .as_ref()
+            .and_then(|record| self.layout.open(record, now()));
+        Ok(Output::Flag(stored.is_some()))
+    }
+
+    pub(super) async fn touch(&self, at: &At, expires: i64) -> Result<Output> {
+        let bins = vec![self.layout.of_expires(expires)];
+        let reply = self
+            .change(at, &puts(&bins), expires, Which::default())
+            .await?;
+        Ok(Output::Flag(!matches!(reply, Reply::Missing)))
+    }
+
+    pub(super) async fn delete(&self, at: &At) -> Result<Output> {
+        if self.options().tombstones {
+            return Ok(Output::Flag(self.bury(at).await?));
+        }
+        let command = Command::Delete {
+            reading: vec![
+                operations::get_bin(EXPIRES),
+                operations::get_bin(CREATED),
+                operations::get_bin(&self.options().bin),
+            ],
+            durable: self.options().durable_delete,
+            only_if: None,
+        };
+        let existed = match self.execute(at, &command).await? {
+            Reply::Record(record) => self.layout.open(&record, now()).is_some(),
+            _ => false,
+        };
+        Ok(Output::Flag(existed))
+    }
+
+    /// Leaves a tombstone: an empty record that outlives the one it replaces, so that a cold
+    /// restart of the Community Edition, which reads removed records from disk again, finds
+    /// something newer. Whether there was a session.
+    pub(super) async fn bury(&self, at: &At) -> Result<bool> {
+        let Some(record) = self.read(at, self.bins_of_life()).await? else {
+            return Ok(false);
+        };
+        let existed = self.layout.open(&record, now()).is_some();
+        let mut operations = vec![operations::put(&Bin::new(
+            self.options().bin.as_str(),
+            Value::Int(0),
+        ))];
+        for bin in [COOKIE, EXPIRES, CREATED, USER, LEGACY] {
+            operations.push(operations::put(&Bin::new(bin, Value::Nil)));
+        }
+        // An earlier version of the record may have had a longer life than the last one.
+        let left = record.time_to_live().map(|left| left.as_millis() as i64);
+        let outlives = left.map_or(i64::MAX, |left| left.max(self.options().ttl) + 60_000);
+        let command = Command::Change {
+            operations,
+            ttl: match left {
+                None => Expiration::Never,
+                Some(_) => expiry::ttl(outlives, 0),
+            },
+            only_if: None,
+            generation: None,
+        };
+        self.execute(at, &command).await?;
+        Ok(existed)
+    }
+
+    pub(super) async fn read(&self, at: &At, bins: Bins) -> Result<Option<Record>> {
+        let touch = self.options().touch_on_read;
+        match self.execute(at, &Command::Read { bins, touch }).await? {
+            Reply::Record(record) => Ok(Some(record)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) async fn execute(&self, at: &At, command: &Command) -> Result<Reply> {
+        let cluster = &self.core.cluster;
+        cluster.execute(&at.key, command, at.deadline).await
+    }
+
+    /// What decides whether a session goes on.
+    pub(super) fn bins_of_life(&self) -> Bins {
+        let bins = [EXPIRES, CREATED, self.options().bin.as_str()];
+        Bins::Some(bins.map(String::from).to_vec())
+    }
+
+    /// The end that was asked for, or the end of the absolute TTL, if that comes first.
+    pub(super) fn not_beyond(&self, expires: i64, created: Option<i64>) -> i64 {
+        let created = created.unwrap_or_else(now);
+        expiry::bounded(Some(expires), Some(created), self.options().absolute_ttl)
+            .unwrap_or(expires)
+    }
+
+    /// Writes these bins and leaves others as they are; the record is created if need be.
+    pub(super) async fn upsert(&self, at: &At, bins: Vec<Bin>, expires: i64) -> Result<Reply> {
+        let send_key = self.options().store_ids;
+        if self.options().absolute_ttl.is_none() {
+            return self
+                .with_ttl(at, expires, Expiration::Never, |ttl| Command::Write {
+                    bins: bins.clone(),
+                    replace: false,
+                    ttl,
+                    send_key,
+                })
+                .await;
+        }
+        // The time of creation is that of the first write; what is left of a session that has ended
+        // is no part of this one. Before the puts, since they change what decides that.
+        let now = now();
+        let goes_on = and(vec![bin_exists(CREATED), self.layout.alive(now)]);
+        let created = cond(vec![goes_on, int_bin(CREATED), int_val(now)]);
+        let mut operations = vec![write_exp(CREATED, created, ExpWriteFlags::DEFAULT)];
+        operations.extend(puts(&bins));
+        self.with_ttl(at, expires, Expiration::Never, |ttl| Command::Upsert {
+            operations: operations.clone(),
+            ttl,
+            send_key,
+        })
+        .await
+    }
+
+    /// Applies the operations to a session that goes on, and to no other.
+    pub(super) async fn change(
+        &self,
+        at: &At,
+        operations: &[Operation],
+        expires: i64,
+        which: Which,
+    ) -> Result<Reply> {
+        self.with_ttl(at, expires, Expiration::DontUpdate, |ttl| Command::Change {
+            operations: operations.to_vec(),
+            ttl,
+            only_if: Some(self.layout.same_and_alive(which.created, now())),
+            generation: which.generation,
+        })
+        .await
+    }
+
+    /// Runs a write with the TTL that `expires` asks for; where the namespace refuses TTLs, with
+    /// `instead`. The session ends on time all the same: bin `expires` says when.
+    pub(super) async fn with_ttl(
+        &self,
+        at: &At,
+        expires: i64,
+        instead: Expiration,
+        command: impl Fn(Expiration) -> Command,
+    ) -> Result<Reply> {
+        let (now, support) = (now(), &self.core.ttl);
+        if support.is_refused(now) {
+            return self.execute(at, &command(instead)).await;
+        }
+        match self.execute(at, &command(expiry::ttl(expires, now))).await {
+            Err(error) if error.code == Code::Forbidden => {
+                // There are other reasons for this answer; only if the write goes through without
+                // a TTL was it the TTL.
+                let reply = self.execute(at, &command(instead)).await?;
+                if applied(&reply) && support.refuse(now) {
+                    (self.core.notify)(Notice::TtlRefused);
+                }
+                Ok(reply)
+            }
+            Ok(reply) => {
+                if applied(&reply) {
+                    support.accept();
+                }
+                Ok(reply)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Which session a change is meant for, beyond its key.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Which {
+    /// Not one that was made since, under the same id.
+    pub created: Option<i64>,
+    /// As it was at this generation.
+    pub generation: Option<u32>,
+}
+
+fn applied(reply: &Reply) -> bool {
+    matches!(reply, Reply::Record(_) | Reply::Done)
+}
+
+pub(super) fn puts(bins: &[Bin]) -> Vec<Operation> {
+    bins.iter().map(operations::put).collect()
+}

@@ -1,0 +1,155 @@
+//! What can be asked of a store, and what comes back.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{View, Writer};
+use crate::error::Result;
+
+/// Who waits for an answer. `give` consumes it: an answer comes once.
+pub trait Answer: Send + 'static {
+    fn give(self, outcome: Result<Output>);
+}
+
+/// One request, on its way.
+pub struct Request<A> {
+    pub view: Arc<View>,
+    pub operation: Operation,
+    pub deadline: Instant,
+    pub answer: A,
+}
+
+/// Points in time are milliseconds since 1970 by the caller's clock.
+pub enum Operation {
+    /// Wait for the connection.
+    Ready,
+    /// Close the connection; what is pending fails.
+    Close,
+    /// Something about one session.
+    One { id: String, what: One },
+    /// Something about many.
+    Many(Many),
+}
+
+/// The recipe speaks of plain data, express-session of sessions with a cookie.
+pub enum One {
+    /// Recipe: store the data, whatever was there.
+    Save { json: String, expires: i64 },
+    /// Recipe: the data, or nothing.
+    Get,
+    /// Recipe: more life; whether there was a session.
+    Touch { expires: i64 },
+    /// Recipe: remove; whether there was a session.
+    Delete,
+    /// Recipe: whether there is a session.
+    Has,
+    /// Express: the session with its cookie, as a baseline for what is set later; or nothing.
+    Load,
+    /// Express: store the session. Answers the baseline of the next set, see [`Written`].
+    Set {
+        json: String,
+        expires: i64,
+        /// What [`One::Load`] or the last set answered, for a session that was stored before.
+        baseline: Option<String>,
+        /// The session object that is set.
+        writer: Arc<Writer>,
+        /// The owner, where the store keeps one: `Some(None)` is nobody.
+        user: Option<Option<String>>,
+    },
+    /// Express: more life, and the cookie as it is now.
+    Refresh {
+        cookie: Option<String>,
+        expires: i64,
+        baseline: Option<String>,
+        writer: Arc<Writer>,
+    },
+    /// Express: remove, if it is there.
+    Destroy,
+}
+
+/// Of all sessions of the view. A range of partitions, first and count, is a page of a scan.
+pub enum Many {
+    /// Every session with its data, as a JSON array.
+    All { partitions: Option<(usize, usize)> },
+    /// The ids of every session, as a JSON array.
+    Ids,
+    /// How many sessions there are.
+    Length,
+    /// Remove every session of this view.
+    Clear,
+    /// Remove what has ended, but is still there; how many.
+    Prune { partitions: (usize, usize) },
+    /// Make the index that finds sessions by their owner.
+    CreateUserIndex,
+    /// The sessions of this user, as a JSON array.
+    SessionsOf { user: String },
+    /// How many sessions this user has.
+    CountOf { user: String },
+    /// Remove the sessions of this user, except one; how many.
+    DestroyOf {
+        user: String,
+        except: Option<String>,
+    },
+}
+
+impl Operation {
+    /// The method's name in JavaScript.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::Ready => "ready",
+            Operation::Close => "close",
+            Operation::One { what, .. } => match what {
+                One::Save { .. } => "save",
+                One::Get | One::Load => "get",
+                One::Touch { .. } | One::Refresh { .. } => "touch",
+                One::Delete => "delete",
+                One::Has => "has",
+                One::Set { .. } => "set",
+                One::Destroy => "destroy",
+            },
+            Operation::Many(many) => match many {
+                Many::All { partitions: None } => "all",
+                Many::All { .. } => "sessions",
+                Many::Ids => "ids",
+                Many::Length => "length",
+                Many::Clear => "clear",
+                Many::Prune { .. } => "prune",
+                Many::CreateUserIndex => "createUserIndex",
+                Many::SessionsOf { .. } => "sessionsOf",
+                Many::CountOf { .. } => "countOf",
+                Many::DestroyOf { .. } => "destroyOf",
+            },
+        }
+    }
+}
+
+/// What an operation returns.
+#[derive(Debug)]
+pub enum Output {
+    /// Done, and there is nothing to say.
+    Done,
+    /// There is no such session.
+    Missing,
+    Flag(bool),
+    Count(u64),
+    /// JSON text.
+    Json(String),
+    /// A session's head and its JSON text, see [`super::baseline`].
+    Loaded(String),
+    /// What became of a set.
+    Written(Written),
+}
+
+/// What became of a set or a refresh.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// The head of the baseline of what is written next; with the session's text it makes one.
+    pub head: Option<String>,
+    /// The session was gone, and has not been brought back: its key's digest.
+    pub gone: Option<String>,
+    /// Somebody else wrote meanwhile, and the two were merged: the key's digest.
+    pub conflict: Option<String>,
+    /// Held until the answer has been handed over.
+    pub writer: Option<Arc<Writer>>,
+}

@@ -1,0 +1,214 @@
+//! The store without JavaScript: through the `aerospike` crate and real sockets, on a dev server.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aerospike_session::cluster::{Host, Options as ClusterOptions};
+use aerospike_session::error::{Code, Error};
+use aerospike_session::store::expiry::now;
+use aerospike_session::store::{
+    Answer, Many, Notice, One, Operation, Options, Output, Store, View,
+};
+use aerospike_session_devserver::{Config, DevServer};
+use tokio::sync::{mpsc, oneshot};
+
+struct Reply(oneshot::Sender<Result<Output, Error>>);
+
+impl Answer for Reply {
+    fn give(self, outcome: Result<Output, Error>) {
+        let _ = self.0.send(outcome);
+    }
+}
+
+struct Client {
+    store: Store<Reply>,
+    view: Arc<View>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+}
+
+impl Client {
+    fn open(port: u16, namespace: &str) -> Client {
+        let (tell, notices) = mpsc::unbounded_channel();
+        let cluster = ClusterOptions {
+            hosts: vec![Host {
+                name: "127.0.0.1".into(),
+                port,
+                tls_name: None,
+            }],
+            credentials: None,
+            timeout: Duration::from_secs(3),
+            connect_timeout: Duration::from_secs(3),
+            max_conns_per_node: 16,
+        };
+        let view = View::new(Options {
+            namespace: namespace.into(),
+            set: "sessions".into(),
+            bin: "data".into(),
+            prefix: String::new(),
+            json: false,
+            overwrite: false,
+            store_ids: false,
+            tombstones: false,
+            durable_delete: false,
+            absolute_ttl: None,
+            touch_after: 0,
+            touch_on_read: None,
+            ttl: 60_000,
+        });
+        let store = Store::open(cluster, move |notice| {
+            let _ = tell.send(notice);
+        });
+        Client {
+            store,
+            view,
+            notices,
+        }
+    }
+
+    fn ask(&self, operation: Operation) -> oneshot::Receiver<Result<Output, Error>> {
+        let (reply, answer) = oneshot::channel();
+        self.store
+            .submit(self.view.clone(), operation, Reply(reply));
+        answer
+    }
+
+    async fn one(&self, what: One) -> Result<Output, Error> {
+        let id = "sess-abc123".into();
+        self.ask(Operation::One { id, what }).await.unwrap()
+    }
+
+    async fn save(&self, json: &str) -> Result<Output, Error> {
+        let expires = now() + 60_000;
+        self.one(One::Save {
+            json: json.into(),
+            expires,
+        })
+        .await
+    }
+}
+
+fn json(output: Output) -> String {
+    match output {
+        Output::Json(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn server() -> DevServer {
+    DevServer::start(Config::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_is_saved_got_touched_and_deleted() {
+    let server = server().await;
+    let client = Client::open(server.addr().port(), "test");
+    client
+        .save(r#"{"b":[1,{"c":null}],"a":"é"}"#)
+        .await
+        .unwrap();
+    let got = client.one(One::Get).await.unwrap();
+    assert_eq!(json(got), r#"{"a":"é","b":[1,{"c":null}]}"#);
+    let expires = now() + 1_000;
+    let touched = client.one(One::Touch { expires }).await.unwrap();
+    assert!(matches!(touched, Output::Flag(true)));
+    let deleted = client.one(One::Delete).await.unwrap();
+    assert!(matches!(deleted, Output::Flag(true)));
+    assert!(matches!(
+        client.one(One::Get).await.unwrap(),
+        Output::Missing
+    ));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_loaded_session_is_updated_only_where_it_is_still_there() {
+    let server = server().await;
+    let client = Client::open(server.addr().port(), "test");
+    client.save(r#"{"a":1,"b":1}"#).await.unwrap();
+    let Output::Loaded(baseline) = client.one(One::Load).await.unwrap() else {
+        panic!("no session");
+    };
+    client.save(r#"{"a":1,"b":2}"#).await.unwrap();
+    let set = |json: &str| One::Set {
+        json: json.into(),
+        expires: now() + 60_000,
+        baseline: Some(baseline.clone()),
+        writer: client.view.writer(1),
+        user: None,
+    };
+    client.one(set(r#"{"a":9,"b":1}"#)).await.unwrap();
+    let merged = client.one(One::Get).await.unwrap();
+    assert_eq!(json(merged), r#"{"a":9,"b":2}"#);
+
+    client.one(One::Destroy).await.unwrap();
+    let Output::Written(written) = client.one(set(r#"{"a":7,"b":1}"#)).await.unwrap() else {
+        panic!("no word of it");
+    };
+    assert_eq!(written.gone.map(|digest| digest.len()), Some(40));
+    assert!(matches!(
+        client.one(One::Get).await.unwrap(),
+        Output::Missing
+    ));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_ttl_is_told_once_and_does_without() {
+    let server = server().await;
+    let mut client = Client::open(server.addr().port(), "nottl");
+    for _ in 0..3 {
+        client.save("{}").await.unwrap();
+    }
+    assert_eq!(client.notices.recv().await, Some(Notice::Up));
+    assert_eq!(client.notices.recv().await, Some(Notice::TtlRefused));
+    assert!(client.notices.try_recv().is_err());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn requests_for_one_session_are_answered_in_their_order() {
+    let server = server().await;
+    let client = Client::open(server.addr().port(), "test");
+    let mut answers = Vec::new();
+    for n in 0..50 {
+        let save = One::Save {
+            json: format!("{{\"n\":{n}}}"),
+            expires: now() + 60_000,
+        };
+        for what in [save, One::Get] {
+            let id = "same".into();
+            answers.push(client.ask(Operation::One { id, what }));
+        }
+    }
+    for (index, answer) in answers.into_iter().enumerate() {
+        let answer = answer.await.unwrap().unwrap();
+        match index % 2 {
+            0 => assert!(matches!(answer, Output::Done)),
+            _ => assert_eq!(json(answer), format!("{{\"n\":{}}}", index / 2)),
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_silent_server_ends_at_its_deadline() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::open(silent.local_addr().unwrap().port(), "test");
+    let began = Instant::now();
+    let error = client.one(One::Get).await.unwrap_err();
+    assert_eq!(error.code, Code::Unavailable);
+    // Not a measurement of speed: it must not have been for ever.
+    assert!(began.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn closing_fails_what_is_pending_and_what_comes_after() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::open(silent.local_addr().unwrap().port(), "test");
+    let pending = client.ask(Operation::Many(Many::Length));
+    client.ask(Operation::Close).await.unwrap().unwrap();
+    assert_eq!(pending.await.unwrap().unwrap_err().code, Code::Closed);
+    let after = client.ask(Operation::Ready).await.unwrap();
+    assert_eq!(after.unwrap_err().code, Code::Closed);
+}
