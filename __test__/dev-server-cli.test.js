@@ -1,0 +1,182 @@
+'use strict'
+
+// `aerospike-session dev-server`, as a process of its own.
+
+const fs = require('node:fs/promises')
+const net = require('node:net')
+const os = require('node:os')
+const path = require('node:path')
+const readline = require('node:readline')
+const { spawn } = require('node:child_process')
+const { once } = require('node:events')
+const { SessionStore } = require('..')
+const { version } = require('../package.json')
+
+const CLI = path.join(__dirname, '../bin/aerospike-session.js')
+
+let folder
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set()
+
+beforeAll(async () => {
+  folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
+})
+
+afterAll(async () => {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  await fs.rm(folder, { recursive: true })
+})
+
+function launch (args) {
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  children.add(child)
+  return child
+}
+
+/** Runs the command line to its end. */
+async function run (...args) {
+  const child = launch(args)
+  const said = { out: '', err: '' }
+  child.stdout.on('data', data => { said.out += data })
+  child.stderr.on('data', data => { said.err += data })
+  const [code] = await once(child, 'close')
+  return { code, ...said }
+}
+
+/** Starts a dev server; resolves when it says that it is there. */
+async function serve (...args) {
+  const child = launch(['dev-server', ...args])
+  const exit = once(child, 'exit')
+  const [line] = await once(readline.createInterface({ input: child.stdout }), 'line')
+  const stop = async signal => {
+    child.kill(signal)
+    const [code, endedBy] = await exit
+    return { code, endedBy }
+  }
+  return { line, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
+}
+
+async function withSessions (hosts, use) {
+  const sessions = new SessionStore({ hosts })
+  try {
+    return await use(sessions)
+  } finally {
+    await sessions.close()
+  }
+}
+
+describe('aerospike-session dev-server', () => {
+  test('says in one line where it listens and what it is for', async () => {
+    const server = await serve('--port', '0')
+    expect(server.line).toMatch(/^Aerospike dev server on 127\.0\.0\.1:\d+, .*in memory only.*development and tests only/)
+    await server.stop('SIGTERM')
+  })
+
+  test('serves clients until SIGTERM or SIGINT, and then ends with 0', async () => {
+    for (const signal of ['SIGTERM', 'SIGINT']) {
+      const server = await serve('--port', '0')
+      await withSessions(server.hosts, async sessions => {
+        await sessions.save('a', { n: 1 })
+        expect(await sessions.get('a')).toEqual({ n: 1 })
+      })
+      expect(await server.stop(signal)).toEqual({ code: 0, endedBy: null })
+    }
+  })
+
+  test('ends with 0 while clients are still connected', async () => {
+    const server = await serve('--port', '0')
+    await withSessions(server.hosts, async sessions => {
+      await sessions.save('a', {})
+      expect(await server.stop('SIGTERM')).toEqual({ code: 0, endedBy: null })
+    })
+  })
+
+  test('listens where it is told', async () => {
+    const probe = net.createServer().listen(0, '127.0.0.1')
+    await once(probe, 'listening')
+    const port = String(probe.address().port)
+    probe.close()
+    await once(probe, 'close')
+    const server = await serve('--host', '127.0.0.1', '--port', port)
+    expect(server.hosts).toBe(`127.0.0.1:${port}`)
+    await withSessions(server.hosts, sessions => sessions.ready())
+    await server.stop('SIGTERM')
+  })
+
+  test.each(['SIGTERM', 'SIGKILL'])('with --data it has its sessions again after %s', async signal => {
+    const data = path.join(folder, `${signal}.data`)
+    const first = await serve('--port', '0', '--data', data)
+    await withSessions(first.hosts, async sessions => {
+      await sessions.save('kept', { user: 'Ада', n: 1 })
+      await sessions.save('kept', { user: 'Ада', n: 2 })
+      await sessions.save('deleted', {})
+      await sessions.delete('deleted')
+    })
+    await first.stop(signal)
+
+    const second = await serve('--port', '0', '--data', data)
+    await withSessions(second.hosts, async sessions => {
+      expect(await sessions.get('kept')).toEqual({ user: 'Ада', n: 2 })
+      expect(await sessions.get('deleted')).toBeNull()
+    })
+    await second.stop('SIGTERM')
+  })
+
+  test('without --data it starts empty', async () => {
+    const first = await serve('--port', '0')
+    await withSessions(first.hosts, sessions => sessions.save('a', {}))
+    await first.stop('SIGTERM')
+    const second = await serve('--port', '0')
+    expect(await withSessions(second.hosts, sessions => sessions.get('a'))).toBeNull()
+    await second.stop('SIGTERM')
+  })
+
+  test('ends with 1 and a sentence when its port is taken', async () => {
+    const holder = net.createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const { port } = holder.address()
+    const { code, out, err } = await run('dev-server', '--port', String(port))
+    holder.close()
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(/^aerospike-session: .*\n$/)
+    expect(err).toContain(`127.0.0.1:${port}`)
+    expect(err).toMatch(/in use/i)
+  })
+
+  test('ends with 1 and a sentence when its file cannot be had', async () => {
+    const { code, out, err } = await run('dev-server', '--port', '0', '--data', folder)
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(/^aerospike-session: .*\n$/)
+    expect(err).toContain(folder)
+  })
+})
+
+describe('aerospike-session', () => {
+  test('tells how it is used, and its version', async () => {
+    const help = await run('--help')
+    expect(help).toMatchObject({ code: 0, err: '' })
+    expect(help.out).toContain('aerospike-session dev-server [options]')
+    expect(await run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' })
+  })
+
+  test.each([
+    [[], 'a command is missing'],
+    [['serve'], "'serve' is no command"],
+    [['dev-server', 'now'], "no argument 'now'"],
+    [['dev-server', '--nope'], "'--nope'"],
+    [['dev-server', '--port'], '--port'],
+    [['dev-server', '--port', 'abc'], '--port takes a number'],
+    [['dev-server', '--port', '65536'], '--port takes a number'],
+    [['dev-server', '--port', '-1'], '--port'],
+    [['dev-server', '--host', 'localhost'], 'IP address']
+  ])('ends with 2 and a sentence for %j', async (args, words) => {
+    const { code, out, err } = await run(...args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/^aerospike-session: .*\n$/)
+    expect(err).toContain(words)
+  })
+})

@@ -1,0 +1,179 @@
+'use strict'
+
+const { AerospikeStore, AerospikeSessionError, SessionStore } = require('..')
+const { callOptions, sessionStoreOptions } = require('../lib/options')
+
+/** What the core would get. */
+const parse = options => {
+  const { cluster, view } = sessionStoreOptions(options)
+  return { ...cluster, ...view }
+}
+const hostsOf = hosts => parse({ hosts }).hosts
+
+describe('without options', () => {
+  const { AEROSPIKE_HOSTS } = process.env
+  afterEach(() => {
+    if (AEROSPIKE_HOSTS === undefined) delete process.env.AEROSPIKE_HOSTS
+    else process.env.AEROSPIKE_HOSTS = AEROSPIKE_HOSTS
+  })
+
+  test('everything is as in the recipe for Java and Python', () => {
+    delete process.env.AEROSPIKE_HOSTS
+    expect(sessionStoreOptions()).toStrictEqual({
+      ttl: 86_400,
+      cluster: {
+        hosts: [{ name: 'localhost', port: 3000, tlsName: null }],
+        user: null,
+        password: null,
+        timeout: 3_000,
+        connectTimeout: 5_000,
+        maxConnsPerNode: 64
+      },
+      view: {
+        namespace: 'test',
+        set: 'sessions',
+        bin: 'data',
+        prefix: '',
+        format: 'map',
+        conflict: 'merge',
+        storeIds: false,
+        tombstones: false,
+        durableDelete: false,
+        absoluteTtl: null,
+        touchAfter: 0,
+        touchOnRead: null,
+        ttl: 86_400_000
+      }
+    })
+  })
+
+  test('hosts come from AEROSPIKE_HOSTS', () => {
+    process.env.AEROSPIKE_HOSTS = 'one:3100, two'
+    expect(parse().hosts).toStrictEqual([
+      { name: 'one', port: 3100, tlsName: null }, { name: 'two', port: 3000, tlsName: null }
+    ])
+    process.env.AEROSPIKE_HOSTS = ''
+    expect(parse().hosts[0].name).toBe('localhost')
+  })
+})
+
+describe('hosts', () => {
+  const host = (name, port = 3000, tlsName = null) => ({ name, port, tlsName })
+
+  test.each([
+    ['db', [host('db')]],
+    ['db:3100', [host('db', 3100)]],
+    ['db:tls.example:4333', [host('db', 4333, 'tls.example')]],
+    [' a:1 ,b:2,  c ', [host('a', 1), host('b', 2), host('c')]],
+    ['::1', [host('::1')]],
+    ['[::1]', [host('::1')]],
+    ['[::1]:3100', [host('::1', 3100)]],
+    ['[fe80::1]:tls:3100, 10.0.0.1:3000', [host('fe80::1', 3100, 'tls'), host('10.0.0.1')]],
+    [['a', 'b:1,c'], [host('a'), host('b', 1), host('c')]],
+    [[{ host: 'a' }, { host: '::1', port: 5, tlsName: 't' }, { host: '[::1]' }], [host('a'), host('::1', 5, 't'), host('::1')]],
+    [{ host: 'a', port: 3100 }, [host('a', 3100)]]
+  ])('%j are understood', (given, expected) => {
+    expect(hostsOf(given)).toStrictEqual(expected)
+  })
+
+  test.each([
+    [''], ['a,,b'], ['a:0'], ['a:65536'], ['a:port'], ['a:1:2:3'], ['[::1'], ['[nonsense]:1'], ['a b'], [[]], [7], [null, 'ok'],
+    [[{}]], [[{ host: 'a:1' }]], [[{ host: 'a', port: '1' }]], [[{ host: 'a', tls: 'x' }]], [[{ host: 'a', tlsName: 1 }]], [[null]]
+  ])('%j are refused in words', given => {
+    if (given === null) return expect(hostsOf(given)[0].name).toBeDefined()
+    expect(() => hostsOf(given)).toThrow(expect.objectContaining({
+      code: 'BAD_OPTION', message: expect.stringMatching(/^(option 'hosts|an entry)/)
+    }))
+  })
+})
+
+describe('a wrong option is refused at once and in words', () => {
+  test.each([
+    [{ namspace: 'test' }, /unknown option 'namspace': did you mean 'namespace'\?/],
+    [{ maxConnectionsPerNode: 1 }, /unknown option 'maxConnectionsPerNode': did you mean 'maxConnsPerNode'\?/],
+    [{ zzz: 1 }, /unknown option 'zzz'$/],
+    [{ namespace: 'a'.repeat(32) }, /'namespace' must be at most 31 bytes/],
+    [{ namespace: '' }, /'namespace' must be made of/],
+    [{ set: 'a;b' }, /'set' must be made of/],
+    [{ set: 'a\n' }, /'set' must be made of/],
+    [{ set: 's'.repeat(64) }, /'set' must be at most 63 bytes/],
+    [{ bin: 'b'.repeat(16) }, /'bin' must be at most 15 bytes/],
+    [{ bin: 'cookie' }, /its own bin of that name/],
+    [{ prefix: 5 }, /'prefix' must be a string, not 5/],
+    [{ prefix: '\ud800' }, /'prefix' must be well-formed/],
+    [{ ttl: 0 }, /'ttl' must be more than 0/],
+    [{ ttl: -1 }, /'ttl' must be more than 0/],
+    [{ ttl: NaN }, /'ttl' must be more than 0/],
+    [{ ttl: '60' }, /'ttl' must be a number of seconds, not a string/],
+    [{ ttl: 315_360_001 }, /10 years/],
+    [{ timeout: 0 }, /'timeout' must be a whole number of milliseconds from 1 to 600000, not 0/],
+    [{ timeout: 1.5 }, /'timeout' must be a whole number/],
+    [{ connectTimeout: '5s' }, /'connectTimeout' must be a number of milliseconds, not a string/],
+    [{ maxConnsPerNode: 0 }, /'maxConnsPerNode' must be a whole number from 1/],
+    [{ auth: { user: 'a' } }, /'user' needs option 'password'/],
+    [{ auth: { name: 'a' } }, /unknown option 'name'/],
+    [{ auth: { user: 'a', password: 'b' }, password: 'c' }, /'auth' stands in the place of 'user' and 'password'/],
+    [{ password: 'a' }, /'password' needs option 'user'/],
+    [{ format: 'xml' }, /'format' must be 'map' or 'json', not a string/],
+    [{ storeIds: 1 }, /'storeIds' must be true or false, not 1/],
+    [{ tombstones: true, durableDelete: true }, /choose one/],
+    [{ absoluteTtl: 0 }, /'absoluteTtl' must be more than 0/],
+    [{ touchOnRead: 101 }, /'touchOnRead' must be a whole number of percent from 1 to 100/],
+    [{ user: 'a', password: 'p'.repeat(900) }, /at most 900 bytes/],
+    ['localhost:3000', /options must be an object, not a string/],
+    [null, /options must be an object, not null/]
+  ])('%j', (options, message) => {
+    for (const Class of [SessionStore, AerospikeStore]) {
+      const failure = expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringMatching(message) })
+      expect(() => new Class(options)).toThrow(failure)
+      expect(() => new Class(options)).toThrow(AerospikeSessionError)
+    }
+  })
+
+  test.each([
+    [{ conflict: 'last' }, /'conflict' must be 'merge' or 'overwrite'/],
+    [{ touchAfter: '5' }, /'touchAfter' must be a number of seconds/],
+    [{ whenDown: 'ignore' }, /'whenDown' must be 'error' or 'anonymous'/],
+    [{ user: 'a..b' }, /'user' must be a function, a path/],
+    [{ user: 5 }, /'user' must be a string, not 5/],
+    [{ user: () => 'a', password: 'b' }, /log in by option 'auth'/]
+  ])('of a store for express: %j', (options, message) => {
+    expect(() => new AerospikeStore(options)).toThrow(expect.objectContaining({
+      code: 'BAD_OPTION', message: expect.stringMatching(message)
+    }))
+    if (!('user' in options)) expect(() => new SessionStore(options)).toThrow(/unknown option/)
+  })
+
+  test('a login name without a password, where no session has an owner', () => {
+    expect(() => new SessionStore({ user: 'a' })).toThrow(/'user' needs option 'password'/)
+  })
+
+  test('and a password or a session id is never in the message', () => {
+    const secret = 'hunter2'.repeat(200)
+    try {
+      parse({ user: 'a', password: secret })
+    } catch (error) {
+      expect(error.message).not.toContain('hunter2')
+    }
+  })
+
+  test('a client that is none, or connection options beside a client', () => {
+    expect(() => new AerospikeStore({ client: {} })).toThrow(/'client' must be a SessionStore/)
+    expect(() => new AerospikeStore({ client: {}, set: 'x' })).toThrow(/'set' belongs to the client/)
+  })
+
+  test('a ttl of one call', () => {
+    expect(callOptions(undefined)).toStrictEqual({})
+    expect(callOptions({ ttl: 5 })).toStrictEqual({ ttl: 5 })
+    expect(() => callOptions({ tll: 5 })).toThrow(/did you mean 'ttl'\?/)
+    expect(() => callOptions({ ttl: 0 })).toThrow(/'ttl' must be more than 0/)
+  })
+})
+
+test('a wrong option of one call fails the call, not the process', async () => {
+  const sessions = new SessionStore({ hosts: '127.0.0.1:9', timeout: 50 })
+  await expect(sessions.save('a', {}, { ttl: -1 })).rejects.toMatchObject({ code: 'BAD_OPTION' })
+  const error = await new Promise(resolve => sessions.touch('a', { ttl: 'x' }, resolve))
+  expect(error.code).toBe('BAD_OPTION')
+  await sessions.close()
+})

@@ -1,0 +1,78 @@
+'use strict'
+
+// Aerospike's own Node.js client, in a process of its own: it can be loaded only once per process,
+// and jest gives each test file a new copy of every module.
+
+const { fork } = require('node:child_process')
+const { once } = require('node:events')
+
+const METHODS = {
+  get: (client, key) => client.get(key).then(({ bins, ttl, gen, key }) => ({ bins, ttl, gen, digest: key.digest.toString('hex') })),
+  put: (client, key, bins, ttl) => client.put(key, bins, { ttl }).then(() => null),
+  touch: (client, key, ttl, { operations }) => client.operate(key, [operations.touch(ttl)]).then(() => null),
+  exists: (client, key) => client.exists(key),
+  indexesOf: async (client, { ns }, set) => {
+    const list = await client.infoAny(`sindex-list:ns=${ns}`)
+    return list.split(/[;\n]/).filter(line => line.includes(`set=${set}:`)).map(line => /indexname=([^:]+)/.exec(line)[1])
+  },
+  removeIndex: (client, { ns }, name) => client.indexRemove(ns, name).then(() => null)
+}
+
+/** In the parent: a client whose methods are those above, on keys `[namespace, set, id]`. */
+class OfficialClient {
+  #waiting = new Map()
+  #calls = 0
+
+  static async connect (hosts) {
+    const client = new OfficialClient()
+    client.child = fork(__filename, [hosts], { serialization: 'advanced' })
+    client.child.on('message', ({ call, value, code }) => {
+      const { resolve, reject } = client.#waiting.get(call)
+      client.#waiting.delete(call)
+      if (code === undefined) resolve(value)
+      else reject(Object.assign(new Error(`the official client answered ${code}`), { code }))
+    })
+    await client.#ask('connect')
+    return client
+  }
+
+  #ask (method, ...args) {
+    return new Promise((resolve, reject) => {
+      const call = this.#calls++
+      this.#waiting.set(call, { resolve, reject })
+      this.child.send({ call, method, args })
+    })
+  }
+
+  get (...key) { return this.#ask('get', key) }
+  put (key, bins, ttl) { return this.#ask('put', key, bins, ttl) }
+  touch (key, ttl) { return this.#ask('touch', key, ttl) }
+  exists (...key) { return this.#ask('exists', key) }
+  indexesOf (set) { return this.#ask('indexesOf', ['test', 'any', 'any'], set) }
+  removeIndex (namespace, name) { return this.#ask('removeIndex', [namespace, 'any', 'any'], name) }
+
+  async close () {
+    this.child.disconnect()
+    await once(this.child, 'exit')
+  }
+}
+
+/** In the child. */
+async function serve () {
+  const aerospike = require('aerospike')
+  aerospike.setDefaultLogging({ level: aerospike.log.OFF })
+  const client = await aerospike.connect({ hosts: process.argv[2] })
+  process.on('disconnect', () => client.close(true))
+  process.on('message', async ({ call, method, args: [key, ...args] }) => {
+    try {
+      const value = method === 'connect' ? null : await METHODS[method](client, new aerospike.Key(...key), ...args, aerospike)
+      process.send({ call, value })
+    } catch (error) {
+      process.send({ call, code: error.code ?? error.message })
+    }
+  })
+}
+
+if (require.main === module) serve()
+
+module.exports = { OfficialClient }

@@ -1,0 +1,273 @@
+// Every public signature, with and without a callback, as a CommonJS TypeScript module sees it.
+
+import express = require('express')
+import session = require('express-session')
+import api = require('aerospike-session')
+import { DevServer, DevServerOptions } from 'aerospike-session/dev-server'
+import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
+import {
+  AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, SessionStore,
+  SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredSession
+} from 'aerospike-session'
+
+declare module 'express-session' {
+  interface SessionData {
+    user: { id: string, roles: string[] }
+    visits: number
+  }
+}
+
+type Failure = AerospikeSessionError | null
+type Done = Failure | undefined
+
+// ---- what the package gives
+
+expectType<typeof AerospikeStore>(api.AerospikeStore)
+expectType<typeof AerospikeStore>(api.default)
+expectType<typeof SessionStore>(api.SessionStore)
+expectType<typeof AerospikeSessionError>(api.AerospikeSessionError)
+
+// ---- SessionStore: options
+
+expectType<SessionStore>(new SessionStore())
+expectType<SessionStore>(new SessionStore({}))
+expectType<SessionStore>(new SessionStore({ hosts: '10.0.0.1:3000,10.0.0.2:3000' }))
+expectType<SessionStore>(new SessionStore({ hosts: { host: 'a', port: 3000, tlsName: 'b' } }))
+expectType<SessionStore>(new SessionStore({ hosts: ['a:3000', { host: 'b' }] as const }))
+expectType<SessionStore>(new SessionStore({
+  hosts: 'a', namespace: 'test', set: 'sessions', bin: 'data', prefix: 'p:', ttl: 60, user: 'u', password: 'p', timeout: 1, connectTimeout: 1, maxConnsPerNode: 1
+}))
+expectAssignable<SessionStoreOptions>({ ttl: undefined, hosts: undefined })
+expectAssignable<Host>({ host: 'a' })
+expectNotAssignable<Host>({ port: 3000 })
+expectError(new SessionStore({ host: 'a' }))
+expectError(new SessionStore({ hosts: 3000 }))
+expectError(new SessionStore({ ttl: '60' }))
+expectError(new SessionStore({ ttl: () => 60 }))
+expectError(new SessionStore({ client: new SessionStore() }))
+expectError(new SessionStore('localhost:3000'))
+
+// ---- SessionStore: methods
+
+const sessions = new SessionStore()
+expectType<number>(sessions.ttl)
+expectError(sessions.ttl = 1)
+
+interface Login { userId: string }
+
+expectType<Promise<void>>(sessions.save('id', { userId: 'u' }))
+expectType<Promise<void>>(sessions.save('id', { userId: 'u' }, { ttl: 60 }))
+expectType<void>(sessions.save('id', { userId: 'u' }, error => { expectType<Done>(error) }))
+expectType<void>(sessions.save('id', { userId: 'u' }, { ttl: 60 }, error => { expectType<Done>(error) }))
+expectType<void>(sessions.save('id', { userId: 'u' }, undefined, () => {}))
+expectError(sessions.save('id'))
+expectError(sessions.save(1, {}))
+expectError(sessions.save('id', 'text'))
+expectError(sessions.save('id', {}, { ttl: '60' }))
+expectError(sessions.save('id', {}, { TTL: 60 }))
+
+expectType<Promise<Record<string, any> | null>>(sessions.get('id'))
+expectType<Promise<Login | null>>(sessions.get<Login>('id'))
+expectType<void>(sessions.get('id', (error, data) => {
+  expectType<Failure>(error)
+  expectType<Record<string, any> | null | undefined>(data)
+}))
+expectType<void>(sessions.get<Login>('id', (error, data) => {
+  expectType<Failure>(error)
+  expectType<Login | null | undefined>(data)
+}))
+expectError(sessions.get())
+expectError(sessions.get<string>('id'))
+
+expectType<Promise<boolean>>(sessions.touch('id'))
+expectType<Promise<boolean>>(sessions.touch('id', { ttl: 60 }))
+expectType<void>(sessions.touch('id', (error, existed) => {
+  expectType<Failure>(error)
+  expectType<boolean | undefined>(existed)
+}))
+expectType<void>(sessions.touch('id', { ttl: 60 }, (error, existed) => {
+  expectType<Failure>(error)
+  expectType<boolean | undefined>(existed)
+}))
+expectType<void>(sessions.touch('id', undefined, () => {}))
+expectError(sessions.touch('id', 60))
+
+expectType<Promise<boolean>>(sessions.delete('id'))
+expectType<void>(sessions.delete('id', (error, existed) => {
+  expectType<Failure>(error)
+  expectType<boolean | undefined>(existed)
+}))
+
+expectType<Promise<boolean>>(sessions.has('id'))
+expectType<void>(sessions.has('id', (error, there) => {
+  expectType<Failure>(error)
+  expectType<boolean | undefined>(there)
+}))
+
+expectType<Promise<void>>(sessions.ready())
+expectType<void>(sessions.ready(error => { expectType<Done>(error) }))
+expectType<Promise<void>>(sessions.close())
+expectType<void>(sessions.close(error => { expectType<Done>(error) }))
+expectType<Promise<void>>(sessions[Symbol.asyncDispose]())
+
+expectType<SessionStore>(sessions.on('warning', warning => { expectType<SessionStoreWarning>(warning) }))
+expectType<SessionStore>(sessions.once('warning', warning => { expectType<'TTL_REFUSED' | 'NO_USER_INDEX'>(warning.code) }))
+expectType<SessionStore>(sessions.on('anything', (...args) => { expectType<any[]>(args) }))
+expectAssignable<NodeJS.EventEmitter>(sessions)
+
+// ---- AerospikeStore: options
+
+expectType<AerospikeStore>(new AerospikeStore())
+expectType<AerospikeStore>(new AerospikeStore({ hosts: 'a:3000', namespace: 'n', set: 's', bin: 'b', prefix: 'p', ttl: 1 }))
+expectType<AerospikeStore>(new AerospikeStore({ client: sessions }))
+expectType<AerospikeStore>(new AerospikeStore({ client: sessions, ttl: 60 }))
+expectType<AerospikeStore>(new AerospikeStore({
+  ttl: (data, sid) => {
+    expectType<string>(sid)
+    expectType<string[]>(data.user.roles)
+    return data.cookie.originalMaxAge === null ? 60 : data.visits
+  }
+}))
+expectAssignable<AerospikeStoreOptions>({ ttl: undefined, client: undefined })
+expectError(new AerospikeStore({ client: {} }))
+expectError(new AerospikeStore({ ttl: () => 'long' }))
+expectError(new AerospikeStore({ tll: 60 }))
+
+// ---- AerospikeStore: methods
+
+const store = new AerospikeStore()
+expectType<SessionStore>(store.client)
+expectError(store.client = sessions)
+expectAssignable<session.Store>(store)
+
+expectType<Promise<session.SessionData | null>>(store.get('sid'))
+expectType<void>(store.get('sid', (error, data) => {
+  expectType<any>(error)
+  expectType<session.SessionData | null | undefined>(data)
+  expectType<number | undefined>(data?.visits)
+}))
+
+declare const data: session.SessionData
+expectType<Promise<void>>(store.set('sid', data))
+expectType<void>(store.set('sid', data, error => { expectType<any>(error) }))
+expectError(store.set('sid', {}))
+expectError(store.set('sid'))
+
+expectType<Promise<void>>(store.touch('sid', data))
+expectType<void>(store.touch('sid', data, error => { expectType<any>(error) }))
+expectType<void>(store.touch('sid', data, () => {}))
+
+expectType<Promise<void>>(store.destroy('sid'))
+expectType<void>(store.destroy('sid', error => { expectType<any>(error) }))
+
+expectType<Promise<StoredSession[]>>(store.all())
+expectType<void>(store.all((error, all) => {
+  expectType<any>(error)
+  expectType<StoredSession[] | undefined>(all)
+}))
+
+async function walk () {
+  for await (const one of store.sessions({ batch: 10 })) {
+    expectType<string | undefined>(one.id)
+    expectType<session.Cookie>(one.cookie)
+  }
+}
+expectType<Promise<void>>(walk())
+expectType<Promise<number>>(store.prune())
+expectType<Promise<number>>(store.prune({ batch: 10, onProgress: step => { expectType<number>(step.done + step.pruned) } }))
+expectError(store.sessions({ size: 1 }))
+
+expectType<Promise<string[]>>(store.ids())
+expectType<void>(store.ids((error, ids) => { expectType<Failure>(error); expectType<string[] | undefined>(ids) }))
+
+expectType<Promise<void>>(store.createUserIndex())
+expectType<void>(store.createUserIndex(error => { expectType<Done>(error) }))
+expectType<Promise<StoredSession[]>>(store.sessionsOf('ada'))
+expectType<void>(store.sessionsOf(7, (error, found) => { expectType<Failure>(error); expectType<StoredSession[] | undefined>(found) }))
+expectType<Promise<number>>(store.countOf(7))
+expectType<void>(store.countOf('ada', (error, count) => { expectType<Failure>(error); expectType<number | undefined>(count) }))
+expectType<Promise<number>>(store.destroyOf('ada', { except: 'sid' }))
+expectType<void>(store.destroyOf('ada', (error, count) => { expectType<Failure>(error); expectType<number | undefined>(count) }))
+expectType<void>(store.destroyOf('ada', { except: 'sid' }, (error, count) => { expectType<Failure>(error); expectType<number | undefined>(count) }))
+expectError(store.destroyOf('ada', { exept: 'sid' }))
+
+expectType<AerospikeStore>(store.on('gone', event => { expectType<SessionEvent>(event) }))
+expectType<AerospikeStore>(store.on('conflict', event => { expectType<string>(event.digest) }))
+expectType<AerospikeStore>(store.once('down', () => {}))
+
+expectAssignable<AerospikeStoreOptions>({
+  conflict: 'overwrite',
+  format: 'json',
+  storeIds: true,
+  absoluteTtl: 86_400,
+  touchAfter: 60,
+  touchOnRead: 80,
+  tombstones: true,
+  whenDown: 'anonymous',
+  user: data => data.user?.id,
+  auth: { user: 'a', password: 'b' }
+})
+expectAssignable<AerospikeStoreOptions>({ user: 'passport.user', durableDelete: true })
+expectNotAssignable<AerospikeStoreOptions>({ conflict: 'last' })
+expectNotAssignable<SessionStoreOptions>({ whenDown: 'error' })
+
+expectType<Promise<number>>(store.length())
+expectType<void>(store.length((error, length) => {
+  expectType<any>(error)
+  expectType<number | undefined>(length)
+}))
+
+expectType<Promise<void>>(store.clear())
+expectType<void>(store.clear(error => { expectType<any>(error) }))
+
+expectType<Promise<void>>(store.ready())
+expectType<void>(store.ready(error => { expectType<Done>(error) }))
+expectType<Promise<void>>(store.close())
+expectType<void>(store.close(error => { expectType<Done>(error) }))
+expectType<Promise<void>>(store[Symbol.asyncDispose]())
+
+expectType<AerospikeStore>(store.on('warning', warning => { expectType<SessionStoreWarning>(warning) }))
+expectType<AerospikeStore>(store.once('warning', warning => { expectType<string>(warning.message) }))
+expectType<AerospikeStore>(store.on('connect', () => {}))
+
+// ---- under Express
+
+const app = express()
+app.use(session({ secret: 's', resave: false, saveUninitialized: false, store: new AerospikeStore() }))
+app.get('/', (req, res) => {
+  expectType<number | undefined>(req.session.visits)
+  expectType<string[] | undefined>(req.session.user?.roles)
+  req.session.visits = (req.session.visits ?? 0) + 1
+  expectError(req.session.visits = 'many')
+  res.json(req.session.visits)
+})
+
+// ---- errors
+
+declare const error: AerospikeSessionError
+expectAssignable<Error>(error)
+expectType<'AerospikeSessionError'>(error.name)
+expectType<AerospikeSessionErrorCode>(error.code)
+expectType<boolean>(error.retryable)
+expectType<boolean>(error.inDoubt)
+expectType<number | undefined>(error.resultCode)
+expectType<unknown>(error.cause)
+expectError(error.code = 'TIMEOUT')
+// @ts-expect-error: the package alone makes them
+expectAssignable<Error>(new AerospikeSessionError())
+expectAssignable<AerospikeSessionErrorCode>('UNAVAILABLE')
+expectNotAssignable<AerospikeSessionErrorCode>('NOT_FOUND')
+
+// ---- DevServer
+
+expectType<Promise<DevServer>>(DevServer.start())
+expectType<Promise<DevServer>>(DevServer.start({ host: '127.0.0.1', port: 0, data: 'file' }))
+expectAssignable<DevServerOptions>({ data: undefined })
+expectError(DevServer.start({ port: '3000' }))
+// @ts-expect-error: there is DevServer.start
+expectAssignable<object>(new DevServer())
+declare const server: DevServer
+expectType<string>(server.hosts)
+expectType<number>(server.port)
+expectType<Promise<void>>(server.stop())
+expectType<Promise<void>>(server[Symbol.asyncDispose]())

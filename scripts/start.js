@@ -1,0 +1,79 @@
+'use strict'
+
+// npm start: the example shop, on the development server unless AEROSPIKE_HOSTS names a cluster.
+
+const fs = require('node:fs')
+const net = require('node:net')
+const path = require('node:path')
+const readline = require('node:readline')
+const { spawn } = require('node:child_process')
+const { once } = require('node:events')
+const { ROOT, ScriptError, build, runMain } = require('./build')
+
+const DATA = '.cache/dev-server.data'
+const SHOP_PORT = 8080
+const SERVER_PORT = 3000
+
+/**
+ * @param {number} port
+ * @param {string} [host]
+ */
+async function isFree (port, host) {
+  const probe = net.createServer()
+  try {
+    await once(probe.listen(port, host), 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    probe.close()
+  }
+}
+
+/** The shop's port: the one asked for, else the usual one, else any. */
+async function shopPort () {
+  const wanted = process.env.PORT
+  if (!wanted) return await isFree(SHOP_PORT) ? SHOP_PORT : 0
+  if (await isFree(Number(wanted))) return wanted
+  throw new ScriptError(`The shop cannot listen on port ${wanted}: choose another PORT, or none.`)
+}
+
+/** The cluster to run on: the hosts, what to call them, how to leave them. */
+async function cluster () {
+  const hosts = process.env.AEROSPIKE_HOSTS
+  if (hosts) return { hosts, name: `Aerospike at ${hosts}`, stop: async () => {} }
+  const { DevServer } = require('../dev-server')
+  fs.mkdirSync(path.join(ROOT, path.dirname(DATA)), { recursive: true })
+  const port = await isFree(SERVER_PORT, '127.0.0.1') ? SERVER_PORT : 0
+  const server = await DevServer.start({ port, data: path.join(ROOT, DATA) })
+    .catch(error => { throw new ScriptError(error.message) })
+  return { hosts: server.hosts, name: `the dev server at ${server.hosts}, kept in ${DATA}`, stop: () => server.stop() }
+}
+
+async function start () {
+  build()
+  const port = String(await shopPort())
+  const { hosts, name, stop } = await cluster()
+  const shop = spawn(process.execPath, ['examples/express/app.js'], {
+    cwd: ROOT,
+    env: { ...process.env, AEROSPIKE_HOSTS: hosts, PORT: port },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  // ctrl-C reaches the shop from the terminal as well: the second signal does no harm there.
+  let stopping = false
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(signal, () => {
+      stopping = true
+      shop.kill('SIGTERM')
+    })
+  }
+  const exit = once(shop, 'exit')
+  readline.createInterface({ input: shop.stdout }).on('line', line => {
+    console.log(line.startsWith('Shop: ') ? `${line}  (sessions on ${name})` : line)
+  })
+  const [code] = await exit
+  await stop()
+  process.exitCode = stopping ? 0 : code ?? 1
+}
+
+runMain(start)

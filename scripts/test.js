@@ -1,0 +1,101 @@
+'use strict'
+
+// npm test: builds what is needed, then the tests of the Rust code, then those of the package and its
+// types. Arguments go to jest: `npm test -- hostile`. The last line counts cargo's and jest's tests.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { spawn } = require('node:child_process')
+const { once } = require('node:events')
+const { ROOT, ScriptError, build, runMain } = require('./build')
+const { preparePython } = require('./python')
+
+const RESULTS = path.join(ROOT, '.cache/jest.json')
+
+/** @typedef {{ passed: number, failed: number, skipped?: string[] }} Counts */
+
+/**
+ * Runs a command; its output goes to this terminal as well as into the answer.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Record<string, string>} [env]
+ */
+async function run (command, args, env) {
+  const child = spawn(command, args, {
+    cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'], shell: process.platform === 'win32'
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', text => {
+    output += text
+    process.stdout.write(text)
+  })
+  const [code] = await once(child, 'close')
+  return { ok: code === 0, output }
+}
+
+/**
+ * A step that failed counts as a failure even where no single test did.
+ * @param {boolean} ok
+ * @param {Counts} counts
+ */
+function judge (ok, counts) {
+  return ok || counts.failed > 0 ? counts : { ...counts, failed: 1 }
+}
+
+/** @returns {Promise<Counts>} */
+async function cargo () {
+  // Unoptimised: from nothing, and after every change, that is built in less time than --release.
+  const { ok, output } = await run('cargo', ['test', '--workspace', '--no-fail-fast'])
+  const counts = { passed: 0, failed: 0 }
+  for (const [, passed, failed] of output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed;/gm)) {
+    counts.passed += Number(passed)
+    counts.failed += Number(failed)
+  }
+  return judge(ok, counts)
+}
+
+/** @returns {Promise<Counts>} */
+async function jest () {
+  const found = await preparePython()
+  /** @type {Record<string, string>} */
+  const env = 'python' in found ? { TEST_PYTHON: found.python } : { TEST_PYTHON_MISSING: found.reason }
+  fs.rmSync(RESULTS, { force: true })
+  const { ok } = await run(process.execPath, [
+    'node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...process.argv.slice(2)
+  ], env)
+  if (!fs.existsSync(RESULTS)) return judge(ok, { passed: 0, failed: 0 })
+  const results = JSON.parse(fs.readFileSync(RESULTS, 'utf8'))
+  /** @type {{ status: string, fullName: string }[]} */
+  const tests = results.testResults.flatMap((/** @type {any} */ file) => file.assertionResults)
+  return judge(ok, {
+    passed: results.numPassedTests,
+    failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
+    skipped: tests.filter(({ status }) => status === 'pending').map(({ fullName }) => fullName)
+  })
+}
+
+async function test () {
+  const total = { passed: 0, failed: 0 }
+  /** @type {string[]} */
+  const skipped = []
+  try {
+    console.log('== Build')
+    build()
+    for (const [name, step] of Object.entries({ 'Rust tests (cargo)': cargo, 'JavaScript and type tests (jest)': jest })) {
+      console.log(`\n== ${name}`)
+      const counts = await step()
+      total.passed += counts.passed
+      total.failed += counts.failed
+      skipped.push(...counts.skipped ?? [])
+    }
+  } catch (error) {
+    console.error(error instanceof ScriptError ? error.message : error)
+    total.failed += 1
+  }
+  console.log()
+  for (const name of skipped) console.log(`skipped: ${name}`)
+  console.log(`${total.passed} passed, ${total.failed} failed`)
+  process.exitCode = total.failed === 0 ? 0 : 1
+}
+
+runMain(test)
