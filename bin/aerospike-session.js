@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+'use strict'
+
+// The command line: `aerospike-session dev-server`.
+
+const { parseArgs } = require('node:util')
+const { version } = require('../package.json')
+
+const HELP = `aerospike-session ${version}
+
+Usage: aerospike-session dev-server [options]
+
+  Runs an in-memory server that speaks Aerospike's wire protocol, with the namespaces
+  test and nottl (which refuses TTLs). For development and tests only: it asks nobody
+  for a password and keeps no replicas.
+
+Options:
+  --host ADDRESS  IP address to listen on (default 127.0.0.1)
+  --port PORT     port to listen on, 0 for any free one (default 3000)
+  --data FILE     keep records in FILE, from one run to the next (default: in memory only)
+  --help          show this
+  --version       show the version
+`
+
+/** A mistake in the command line: exit code 2. */
+class UsageError extends Error {}
+
+/** @param {string[]} args */
+function parse (args) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        host: { type: 'string', default: '127.0.0.1' },
+        port: { type: 'string', default: '3000' },
+        data: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean', short: 'v' }
+      }
+    })
+  } catch (error) {
+    // The first sentence says what is wrong; Node's further advice is of no use here.
+    throw new UsageError(/** @type {Error} */ (error).message.split(/\.\s/)[0])
+  }
+}
+
+/** @param {{ host: string, port: string, data?: string }} options */
+async function devServer ({ host, port, data }) {
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError('--port takes a number from 0 to 65535')
+  const { DevServer } = require('../dev-server')
+  const server = await DevServer.start({ host, port: Number(port), data })
+  const kept = data === undefined ? 'in memory only' : `in ${data}`
+  console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
+
+  // The server does not keep the process alive.
+  const alive = setInterval(() => {}, 2 ** 31 - 1)
+  const stop = async () => {
+    await server.stop()
+    clearInterval(alive)
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+}
+
+/** @param {string[]} args */
+async function main (args) {
+  const { values, positionals: [command, ...rest] } = parse(args)
+  if (values.help) process.stdout.write(HELP)
+  else if (values.version) console.log(version)
+  else await run(command, rest, values)
+}
+
+/**
+ * @param {string | undefined} command
+ * @param {string[]} rest
+ * @param {{ host: string, port: string, data?: string }} options
+ */
+async function run (command, rest, options) {
+  if (command === undefined) throw new UsageError('a command is missing: dev-server')
+  if (command !== 'dev-server') throw new UsageError(`'${command}' is no command: there is dev-server`)
+  if (rest.length > 0) throw new UsageError(`dev-server takes no argument '${rest[0]}'`)
+  await devServer(options)
+}
+
+main(process.argv.slice(2)).catch(error => {
+  const usage = error instanceof UsageError || error.code === 'BAD_OPTION'
+  console.error(`aerospike-session: ${error.message}${usage ? ' (see --help)' : ''}`)
+  process.exitCode = usage ? 2 : 1
+})
