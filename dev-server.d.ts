@@ -14,6 +14,16 @@ export interface DevServerOptions {
   data?: string
 }
 
+/** One node of a {@link DevServer}. */
+export interface DevServerNode {
+  /** Where clients connect to: `'127.0.0.1:34567'`. */
+  address: string
+  /** The name clients know it by: sixteen hex digits. */
+  name: string
+  /** Whether it takes connections. */
+  isRunning: boolean
+}
+
 /**
  * An in-memory server that speaks Aerospike's wire protocol, for development and tests only.
  *
@@ -27,6 +37,8 @@ export class DevServer {
   /** `'127.0.0.1:34567'`: what to give as option `hosts`. */
   readonly hosts: string
   readonly port: number
+  /** The nodes, in the order of their numbers. */
+  nodes(): Promise<DevServerNode[]>
   /** Stops it and closes every connection. Idempotent. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

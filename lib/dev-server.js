@@ -37,6 +37,19 @@ class DevServer {
     return this.#port
   }
 
+  /** @returns {Promise<import('../dev-server').DevServerNode[]>} */
+  nodes () {
+    return this.#control({ command: 'nodes' })
+  }
+
+  /**
+   * @param {{ command: string, [field: string]: unknown }} command
+   * @returns {Promise<any>}
+   */
+  async #control (command) {
+    return JSON.parse(await native.controlDevServer(this.#handle, JSON.stringify(command)))
+  }
+
   async stop () {
     await (this.#stopping ??= native.stopDevServer(this.#handle))
   }

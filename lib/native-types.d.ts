@@ -46,5 +46,6 @@ export interface Native {
 
   startDevServer(options: string): Promise<DevServerHandle>
   devServerAddress(server: DevServerHandle): string
+  controlDevServer(server: DevServerHandle, command: string): Promise<string>
   stopDevServer(server: DevServerHandle): Promise<void>
 }

@@ -4,23 +4,32 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 /// How a [`crate::DevServer`] runs. `Config::default()` is a server on loopback, on any free port, with the
 /// namespaces `test` and `nottl`, in memory only.
-#[derive(Clone, Debug)]
+///
+/// As JSON its fields are named in camel case, and `data_file` is `data`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Config {
     /// The address to listen on. Default 127.0.0.1; anything else lets other machines in, unasked for a password.
     pub host: IpAddr,
     /// The port to listen on. Default 0: any free one, see [`crate::DevServer::addr`].
     pub port: u16,
     /// The namespaces, in the order they are announced. Default [`NamespaceConfig::defaults`].
+    #[serde(skip)]
     pub namespaces: Vec<NamespaceConfig>,
     /// A file that keeps the records from one run to the next. Default `None`.
+    #[serde(rename = "data")]
     pub data_file: Option<PathBuf>,
     /// Connections at one time; more are closed at once. Default 15 000, the server's `proto-fd-max`.
     pub max_connections: usize,
     /// A connection on which nothing was asked for this long is closed. Default `None`: never, as the server.
+    #[serde(skip)]
     pub idle_timeout: Option<Duration>,
     /// How long a client may take over sending a request it has begun, or over reading its answer. Default 30 s.
+    #[serde(skip)]
     pub transfer_timeout: Duration,
     /// The cluster name announced. Default empty, which the info command answers as `null`.
     pub cluster_name: String,

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::cmd::{self, Reply};
@@ -32,8 +31,8 @@ pub struct Limits {
 }
 
 /// A connection and its two buffers, which live as long as it does.
-pub struct Connection {
-    stream: TcpStream,
+pub struct Connection<S> {
+    stream: S,
     state: Arc<State>,
     limits: Limits,
     session: info::Session,
@@ -41,14 +40,9 @@ pub struct Connection {
     answer: Vec<u8>,
 }
 
-impl Connection {
-    /// Takes over a socket. `local` is the address the client reached us under: what we tell it to call again.
-    pub fn new(
-        stream: TcpStream,
-        local: SocketAddr,
-        state: Arc<State>,
-        limits: Limits,
-    ) -> Connection {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Takes over a stream. `local` is the address the client reached us under: what we tell it to call again.
+    pub fn new(stream: S, local: SocketAddr, state: Arc<State>, limits: Limits) -> Connection<S> {
         let session = info::Session::new(local);
         Connection {
             stream,

@@ -16,7 +16,9 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | `server` | starts, takes connections, stops |
+//! | `server` | starts and stops all of it |
+//! | `node` | takes connections |
+//! | `control` | what a running server can be told |
 //! | `connection` | one client: reads frames, writes answers |
 //! | `wire` | the protocol: frames, messages, values, every constant and result code |
 //! | `info` | text commands, one file a family: the cluster, namespaces, truncate, ... |
@@ -32,12 +34,15 @@ mod cdt;
 mod cmd;
 mod config;
 mod connection;
+mod control;
 mod exp;
 mod info;
+mod node;
 mod server;
 mod state;
 mod storage;
 mod wire;
 
 pub use config::{Config, NamespaceConfig};
+pub use control::{Answer, Command, NodeInfo};
 pub use server::DevServer;

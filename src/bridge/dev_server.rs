@@ -3,25 +3,14 @@
 //! The server runs on threads of its own, so that it behaves as another process would: a busy
 //! store does not starve it, nor the other way round.
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use aerospike_session_devserver::{Config, DevServer};
+use aerospike_session_devserver::{Command, Config, DevServer};
 use napi::bindgen_prelude::*;
 use napi::JsDeferred;
 use napi_derive::napi;
-use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
-
-/// What `lib/options.js` checked.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Options {
-    host: IpAddr,
-    port: u16,
-    data: Option<PathBuf>,
-}
 
 /// A running server as JavaScript holds it.
 pub struct Handle {
@@ -46,14 +35,8 @@ fn runtime() -> Result<&'static Runtime> {
 /// Starts a server; the promise resolves to its handle.
 #[napi(ts_return_type = "Promise<unknown>")]
 pub fn start_dev_server(env: &Env, options: String) -> Result<Object<'_>> {
-    let options: Options = serde_json::from_str(&options)
+    let config: Config = serde_json::from_str(&options)
         .map_err(|error| Error::new(Status::InvalidArg, format!("options: {error}")))?;
-    let config = Config {
-        host: options.host,
-        port: options.port,
-        data_file: options.data,
-        ..Config::default()
-    };
     let (deferred, promise) = env.create_deferred()?;
     let deferred: JsDeferred<External<Handle>, _> = deferred;
     runtime()?.spawn(async move {
@@ -76,6 +59,27 @@ pub fn start_dev_server(env: &Env, options: String) -> Result<Object<'_>> {
 #[napi]
 pub fn dev_server_address(server: &External<Handle>) -> String {
     server.address.to_string()
+}
+
+/// Tells a running server something (`Command` as JSON); the promise resolves to the answer as JSON.
+#[napi(ts_return_type = "Promise<string>")]
+pub fn control_dev_server<'env>(
+    env: &'env Env,
+    server: &External<Handle>,
+    command: String,
+) -> Result<Object<'env>> {
+    let command: Command = serde_json::from_str(&command)
+        .map_err(|error| Error::new(Status::InvalidArg, format!("command: {error}")))?;
+    let (deferred, promise) = env.create_deferred()?;
+    let server = server.server.clone();
+    runtime()?.spawn(async move {
+        let answered = server.control(command).await;
+        match answered.and_then(|answer| Ok(serde_json::to_string(&answer)?)) {
+            Ok(answer) => deferred.resolve(move |_| Ok(answer)),
+            Err(error) => deferred.reject(Error::from_reason(error.to_string())),
+        }
+    });
+    Ok(promise)
 }
 
 /// Stops a server; the promise resolves when its port is free again.

@@ -1,0 +1,148 @@
+//! One node: its listener and its connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{watch, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::connection::{Connection, Limits};
+use crate::state::State;
+
+/// Connections the kernel may hold for us before we take them.
+const BACKLOG: i32 = 1024;
+
+/// A node that takes connections. Dropping it stops it without waiting; [`Node::stop`] also waits.
+pub struct Node {
+    stopping: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Node {
+    /// Serves the connections to a listener in a task of its own.
+    pub fn start(
+        listener: TcpListener,
+        state: Arc<State>,
+        limits: Limits,
+        max_connections: usize,
+    ) -> Node {
+        let (stopping, is_stopping) = watch::channel(false);
+        let (has_stopped, stopped) = watch::channel(false);
+        let accepting = tokio::spawn(async move {
+            accept(listener, state, limits, max_connections, is_stopping).await;
+            has_stopped.send_replace(true);
+        });
+        Node {
+            stopping,
+            stopped,
+            accepting: Mutex::new(Some(accepting)),
+        }
+    }
+
+    /// Closes the listener and every connection, and waits until that is done. Calling it again does no harm.
+    pub async fn stop(&self) {
+        self.stopping.send_replace(true);
+        let accepting = self.accepting.lock().take();
+        match accepting {
+            Some(task) => {
+                if let Err(error) = task.await {
+                    log::error!("the accepting task ended badly: {error}");
+                }
+            }
+            // Another call is stopping, or has: wait for the same end.
+            None => {
+                let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+/// Takes connections until told to stop, then closes them all.
+async fn accept(
+    listener: TcpListener,
+    state: Arc<State>,
+    limits: Limits,
+    max_connections: usize,
+    mut is_stopping: watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = told_to_stop(&mut is_stopping) => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Beyond the limit a connection is closed at once, as the server does.
+                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
+                    let state = Arc::clone(&state);
+                    connections.spawn(async move {
+                        serve(stream, state, limits).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    // Out of file handles, most likely: leave those who have one the time to give it back.
+                    log::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            },
+            // Keeps the set from growing with what is over.
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+async fn told_to_stop(is_stopping: &mut watch::Receiver<bool>) {
+    // An error says that the server was dropped, which means the same.
+    let _ = is_stopping.wait_for(|stopping| *stopping).await;
+}
+
+async fn serve(stream: TcpStream, state: Arc<State>, limits: Limits) {
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
+    if let Err(error) = stream.set_nodelay(true) {
+        log::debug!("cannot set TCP_NODELAY: {error}");
+    }
+    state.connections.opened.fetch_add(1, Ordering::Relaxed);
+    let _closing = CountClosed(Arc::clone(&state));
+    if let Err(error) = Connection::new(stream, local, state, limits).run().await {
+        log::debug!("connection closed: {error}");
+    }
+}
+
+/// Counts a connection as closed however its task ends.
+struct CountClosed(Arc<State>);
+
+impl Drop for CountClosed {
+    fn drop(&mut self) {
+        self.0.connections.closed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Listens with SO_REUSEADDR: the port of a server just stopped is free at once.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // On Windows the option means something else: two servers could share a port.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
