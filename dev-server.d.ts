@@ -12,9 +12,30 @@ export interface DevServerOptions {
    * @default none: records are kept in memory only
    */
   data?: string
+  /**
+   * Nodes of the cluster, 1 to 8; further nodes take the ports after `port`.
+   * @default 1
+   */
+  nodes?: number
+  /**
+   * How many nodes hold each record, as far as there are as many.
+   * @default 2
+   */
+  replicationFactor?: number
+  /**
+   * Milliseconds that a node may be silent before the others go on without it. Until then what needs
+   * that node waits, as with a real cluster.
+   * @default 1500: the server's ten heartbeats of 150 ms
+   */
+  heartbeatTimeout?: number
+  /**
+   * Milliseconds until the records are where a change of nodes wants them.
+   * @default 500
+   */
+  migrationTime?: number
 }
 
-/** One node of a {@link DevServer}. */
+/** A node of a {@link DevServer}. */
 export interface DevServerNode {
   /** Where clients connect to: `'127.0.0.1:34567'`. */
   address: string
@@ -34,11 +55,25 @@ export class DevServer {
   private constructor()
   /** Starts a server; resolves when it answers. Rejects if the port or the file cannot be had. */
   static start(options?: DevServerOptions): Promise<DevServer>
-  /** `'127.0.0.1:34567'`: what to give as option `hosts`. */
+  /** `'127.0.0.1:34567'`, all nodes separated by commas: what to give as option `hosts`. */
   readonly hosts: string
+  /** The port of the first node. */
   readonly port: number
   /** The nodes, in the order of their numbers. */
   nodes(): Promise<DevServerNode[]>
+  /**
+   * Stops a node as a kill would: its connections are closed, its records are lost. The others
+   * notice after `heartbeatTimeout`; what no other node held is gone. A node that is stopped stays so.
+   * @param node its number, from 0
+   */
+  stopNode(node: number): Promise<void>
+  /**
+   * Starts a stopped node on the port it had. It joins the others empty and is sent its share of the
+   * records. A node that runs goes on.
+   */
+  startNode(node: number): Promise<void>
+  /** Resolves when the nodes know of each other who runs, and every record is where it is to be. */
+  settled(): Promise<void>
   /** Stops it and closes every connection. Idempotent. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

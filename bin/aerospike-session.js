@@ -12,11 +12,14 @@ Usage: aerospike-session dev-server [options]
 
   Runs an in-memory server that speaks Aerospike's wire protocol, with the namespaces
   test and nottl (which refuses TTLs). For development and tests only: it asks nobody
-  for a password and keeps no replicas.
+  for a password.
 
 Options:
   --host ADDRESS  IP address to listen on (default 127.0.0.1)
   --port PORT     port to listen on, 0 for any free one (default 3000)
+  --nodes N       nodes of the cluster, on the ports from PORT on (default 1)
+  --replication-factor N
+                  how many nodes hold each record (default 2)
   --data FILE     keep records in FILE, from one run to the next (default: in memory only)
   --help          show this
   --version       show the version
@@ -35,6 +38,8 @@ function parse (args) {
         host: { type: 'string', default: '127.0.0.1' },
         port: { type: 'string', default: '3000' },
         data: { type: 'string' },
+        nodes: { type: 'string', default: '1' },
+        'replication-factor': { type: 'string', default: '2' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' }
       }
@@ -45,11 +50,29 @@ function parse (args) {
   }
 }
 
-/** @param {{ host: string, port: string, data?: string }} options */
-async function devServer ({ host, port, data }) {
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError('--port takes a number from 0 to 65535')
+/**
+ * @param {string} name
+ * @param {string} text
+ * @param {number} least
+ * @param {number} most
+ */
+function number (name, text, least, most) {
+  const value = Number(text)
+  if (!/^\d{1,5}$/.test(text) || value < least || value > most) throw new UsageError(`--${name} takes a number from ${least} to ${most}`)
+  return value
+}
+
+/** @typedef {{ host: string, port: string, data?: string, nodes: string, 'replication-factor': string }} Options */
+
+/** @param {Options} options */
+async function devServer ({ host, data, ...options }) {
+  const numbers = {
+    port: number('port', options.port, 0, 65_535),
+    nodes: number('nodes', options.nodes, 1, 8),
+    replicationFactor: number('replication-factor', options['replication-factor'], 1, 8)
+  }
   const { DevServer } = require('../dev-server')
-  const server = await DevServer.start({ host, port: Number(port), data })
+  const server = await DevServer.start({ host, data, ...numbers })
   const kept = data === undefined ? 'in memory only' : `in ${data}`
   console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
 
@@ -74,7 +97,7 @@ async function main (args) {
 /**
  * @param {string | undefined} command
  * @param {string[]} rest
- * @param {{ host: string, port: string, data?: string }} options
+ * @param {Options} options
  */
 async function run (command, rest, options) {
   if (command === undefined) throw new UsageError('a command is missing: dev-server')

@@ -3,8 +3,18 @@
 // The development server: a handle on the Rust server that is linked into the same binary.
 
 const native = require('./native')
-const { devServerOptions } = require('./options')
+const { devServerOptions, nodeNumber } = require('./options')
 const { ASYNC_DISPOSE } = require('./session-store')
+
+/**
+ * Tells a running server something: a Command of devserver/src/control.rs.
+ * @param {import('./native-types').DevServerHandle} handle
+ * @param {{ command: string, [field: string]: unknown }} command
+ * @returns {Promise<any>}
+ */
+async function control (handle, command) {
+  return JSON.parse(await native.controlDevServer(handle, JSON.stringify(command)))
+}
 
 class DevServer {
   #handle
@@ -16,17 +26,19 @@ class DevServer {
   /**
    * @param {symbol} key
    * @param {import('./native-types').DevServerHandle} [handle]
+   * @param {import('../dev-server').DevServerNode[]} [nodes]
    */
-  constructor (key, handle) {
-    if (key !== KEY || handle === undefined) throw new TypeError('use await DevServer.start()')
+  constructor (key, handle, nodes) {
+    if (key !== KEY || handle === undefined || nodes === undefined) throw new TypeError('use await DevServer.start()')
     this.#handle = handle
-    this.#hosts = native.devServerAddress(handle)
-    this.#port = Number(this.#hosts.slice(this.#hosts.lastIndexOf(':') + 1))
+    this.#hosts = nodes.map(({ address }) => address).join(',')
+    this.#port = Number(nodes[0].address.slice(nodes[0].address.lastIndexOf(':') + 1))
   }
 
   /** @param {import('../dev-server').DevServerOptions} [options] */
   static async start (options) {
-    return new DevServer(KEY, await native.startDevServer(JSON.stringify(devServerOptions(options))))
+    const handle = await native.startDevServer(JSON.stringify(devServerOptions(options)))
+    return new DevServer(KEY, handle, await control(handle, { command: 'nodes' }))
   }
 
   get hosts () {
@@ -39,15 +51,21 @@ class DevServer {
 
   /** @returns {Promise<import('../dev-server').DevServerNode[]>} */
   nodes () {
-    return this.#control({ command: 'nodes' })
+    return control(this.#handle, { command: 'nodes' })
   }
 
-  /**
-   * @param {{ command: string, [field: string]: unknown }} command
-   * @returns {Promise<any>}
-   */
-  async #control (command) {
-    return JSON.parse(await native.controlDevServer(this.#handle, JSON.stringify(command)))
+  /** @param {number} node */
+  async stopNode (node) {
+    await control(this.#handle, { command: 'stopNode', node: nodeNumber(node) })
+  }
+
+  /** @param {number} node */
+  async startNode (node) {
+    await control(this.#handle, { command: 'startNode', node: nodeNumber(node) })
+  }
+
+  async settled () {
+    await control(this.#handle, { command: 'settled' })
   }
 
   async stop () {

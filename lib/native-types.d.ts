@@ -45,7 +45,6 @@ export interface Native {
   destroyOf: Entry
 
   startDevServer(options: string): Promise<DevServerHandle>
-  devServerAddress(server: DevServerHandle): string
   controlDevServer(server: DevServerHandle, command: string): Promise<string>
   stopDevServer(server: DevServerHandle): Promise<void>
 }

@@ -197,14 +197,32 @@ function walkOptions (options = {}) {
  * @param {any} [options]
  */
 function devServerOptions (options = {}) {
-  names(options, ['host', 'port', 'data'])
+  names(options, ['host', 'port', 'data', 'nodes', 'replicationFactor', 'heartbeatTimeout', 'migrationTime'])
   const host = string('host', options.host ?? '127.0.0.1')
   if (net.isIP(host) === 0) throw badOption("option 'host' must be an IP address")
   const data = options.data === undefined ? null : string('data', options.data)
   if (data === '') throw badOption("option 'data' must not be empty")
-  return { host, port: integer('port', options.port ?? 0, 0, 65_535), data }
+  return {
+    host,
+    port: integer('port', options.port ?? 0, 0, 65_535),
+    data,
+    nodes: integer('nodes', options.nodes ?? 1, 1, 8),
+    replicationFactor: integer('replicationFactor', options.replicationFactor ?? 2, 1, 8),
+    heartbeatTimeout: integer('heartbeatTimeout', options.heartbeatTimeout ?? 1_500, 0, 600_000),
+    migrationTime: integer('migrationTime', options.migrationTime ?? 500, 0, 600_000)
+  }
+}
+
+/**
+ * The number of a node of a DevServer.
+ * @param {unknown} node
+ * @returns {number}
+ */
+function nodeNumber (node) {
+  if (!Number.isInteger(node) || Number(node) < 0) throw badOption('a node is named by its number, from 0')
+  return Number(node)
 }
 
 module.exports = {
-  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, sessionStoreOptions, view, walkOptions
+  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, nodeNumber, sessionStoreOptions, view, walkOptions
 }

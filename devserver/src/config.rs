@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// How a [`crate::DevServer`] runs. `Config::default()` is a server on loopback, on any free port, with the
 /// namespaces `test` and `nottl`, in memory only.
@@ -15,8 +15,20 @@ use serde::Deserialize;
 pub struct Config {
     /// The address to listen on. Default 127.0.0.1; anything else lets other machines in, unasked for a password.
     pub host: IpAddr,
-    /// The port to listen on. Default 0: any free one, see [`crate::DevServer::addr`].
+    /// The port to listen on; further nodes take the next ones. Default 0: any free ones, see
+    /// [`crate::DevServer::nodes`].
     pub port: u16,
+    /// Nodes of the cluster, 1 to 8. Default 1.
+    pub nodes: usize,
+    /// Nodes that hold each record, as far as there are as many. Default 2.
+    pub replication_factor: usize,
+    /// How long a node may be silent before the others go on without it. Default 1.5 s, the server's ten heartbeats
+    /// of 150 ms. As JSON in milliseconds.
+    #[serde(deserialize_with = "milliseconds")]
+    pub heartbeat_timeout: Duration,
+    /// How long the records take to be where a change of nodes wants them. Default 0.5 s. As JSON in milliseconds.
+    #[serde(deserialize_with = "milliseconds")]
+    pub migration_time: Duration,
     /// The namespaces, in the order they are announced. Default [`NamespaceConfig::defaults`].
     #[serde(skip)]
     pub namespaces: Vec<NamespaceConfig>,
@@ -40,6 +52,10 @@ impl Default for Config {
         Config {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
+            nodes: 1,
+            replication_factor: 2,
+            heartbeat_timeout: Duration::from_millis(1_500),
+            migration_time: Duration::from_millis(500),
             namespaces: NamespaceConfig::defaults(),
             data_file: None,
             max_connections: 15_000,
@@ -48,6 +64,10 @@ impl Default for Config {
             cluster_name: String::new(),
         }
     }
+}
+
+fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u32::deserialize(deserializer).map(|number| Duration::from_millis(number.into()))
 }
 
 /// How a namespace treats its records.

@@ -123,7 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn handle_message(&mut self, body: &[u8]) -> io::Result<()> {
-        match cmd::handle(&self.state, body, &mut self.answer) {
+        if let Err(code) = cmd::stalled::wait(&self.state, body).await {
+            reply::write_result(&mut self.answer, code);
+            return self.send().await;
+        }
+        let state = Arc::clone(&self.state);
+        match cmd::handle(&state, body, &mut self.answer) {
             Reply::Whole => self.send().await,
             Reply::Parts(mut parts) => {
                 while parts.next(&mut self.answer) {

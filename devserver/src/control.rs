@@ -12,6 +12,12 @@ use crate::server::DevServer;
 pub enum Command {
     /// The nodes, see [`NodeInfo`].
     Nodes,
+    /// [`DevServer::stop_node`].
+    StopNode { node: usize },
+    /// [`DevServer::start_node`].
+    StartNode { node: usize },
+    /// [`DevServer::settled`].
+    Settled,
 }
 
 /// What a command answers, as JSON.
@@ -19,6 +25,8 @@ pub enum Command {
 #[serde(untagged)]
 pub enum Answer {
     Nodes(Vec<NodeInfo>),
+    /// There is nothing to say: it is done.
+    Done(()),
 }
 
 /// One node.
@@ -40,7 +48,11 @@ impl DevServer {
     /// `InvalidInput`: what it names is not there.
     pub async fn control(&self, command: Command) -> io::Result<Answer> {
         match command {
-            Command::Nodes => Ok(Answer::Nodes(self.nodes())),
+            Command::Nodes => return Ok(Answer::Nodes(self.nodes().await)),
+            Command::StopNode { node } => self.stop_node(node).await?,
+            Command::StartNode { node } => self.start_node(node).await?,
+            Command::Settled => self.settled().await,
         }
+        Ok(Answer::Done(()))
     }
 }

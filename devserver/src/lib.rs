@@ -22,6 +22,7 @@
 //! | `connection` | one client: reads frames, writes answers |
 //! | `wire` | the protocol: frames, messages, values, every constant and result code |
 //! | `info` | text commands, one file a family: the cluster, namespaces, truncate, ... |
+//! | `cluster` | the nodes, who owns which partition, what waits while a node is gone |
 //! | `cmd` | commands on records, one file each: read, write, touch, delete, batch, query |
 //! | `cdt` | operations inside lists and maps |
 //! | `exp` | filter expressions |
@@ -31,6 +32,7 @@
 //! from. What this server does not know it refuses with the server's own result code.
 
 mod cdt;
+mod cluster;
 mod cmd;
 mod config;
 mod connection;

@@ -4,29 +4,38 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::cluster::{Cluster, NodeIdentity, Settings, MAX_NODES};
 use crate::config::{Config, NamespaceConfig};
 use crate::connection::Limits;
 use crate::control::NodeInfo;
 use crate::node::{self, Node};
-use crate::state::{Connections, NodeIdentity, State};
+use crate::state::State;
 use crate::storage::expiry;
 use crate::storage::log::Log;
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::MAX_NAMESPACE_NAME;
 
-/// A running server. Dropping it stops it without waiting; [`DevServer::stop`] also waits.
+/// A running server, of one node or several. Dropping it stops it without waiting; [`DevServer::stop`] also waits.
 pub struct DevServer {
-    addr: SocketAddr,
-    state: Arc<State>,
-    node: Node,
+    seats: Vec<Seat>,
+    cluster: Arc<Cluster>,
+    namespaces: Vec<Arc<Namespace>>,
+    limits: Limits,
+    max_connections: usize,
     log: Option<Arc<Log>>,
     /// What goes on besides connections: sweeping, compacting.
     chores: Mutex<JoinSet<()>>,
+}
+
+/// The place of a node, whether it runs or not.
+struct Seat {
+    addr: SocketAddr,
+    node: tokio::sync::Mutex<Option<Node>>,
 }
 
 impl DevServer {
@@ -37,8 +46,7 @@ impl DevServer {
     /// that cannot be used (`InvalidData` when it is not one of ours).
     pub async fn start(config: Config) -> io::Result<DevServer> {
         check_namespaces(&config.namespaces)?;
-        let listener = node::listen(SocketAddr::new(config.host, config.port))?;
-        let addr = listener.local_addr()?;
+        let listeners = listen(&config)?;
         let namespaces: Vec<_> = config
             .namespaces
             .iter()
@@ -62,59 +70,159 @@ impl DevServer {
         if let Some(log) = &log {
             chores.spawn(Arc::clone(log).compact_when_wasteful(namespaces.clone()));
         }
-        let state = Arc::new(State {
-            namespaces,
-            node: NodeIdentity {
-                id: node_id(addr),
-                cluster_name: config.cluster_name,
-            },
-            started: Instant::now(),
-            connections: Connections::default(),
-        });
-        let limits = Limits {
-            idle: config.idle_timeout,
-            transfer: config.transfer_timeout,
+        let settings = Settings {
+            name: config.cluster_name,
+            nodes: listeners
+                .iter()
+                .map(|(_, addr)| NodeIdentity {
+                    id: node_id(*addr),
+                    port: addr.port(),
+                })
+                .collect(),
+            replication_factor: config.replication_factor,
+            heartbeat_timeout: config.heartbeat_timeout,
+            migration_time: config.migration_time,
+            is_durable: log.is_some(),
         };
-        let node = Node::start(listener, Arc::clone(&state), limits, config.max_connections);
-        Ok(DevServer {
-            addr,
-            state,
-            node,
+        let mut server = DevServer {
+            seats: Vec::new(),
+            cluster: Cluster::new(settings, namespaces.clone()),
+            namespaces,
+            limits: Limits {
+                idle: config.idle_timeout,
+                transfer: config.transfer_timeout,
+            },
+            max_connections: config.max_connections,
             log,
             chores: Mutex::new(chores),
-        })
+        };
+        for (number, (listener, addr)) in listeners.into_iter().enumerate() {
+            let node = server.serve(number, listener);
+            server.seats.push(Seat {
+                addr,
+                node: tokio::sync::Mutex::new(Some(node)),
+            });
+        }
+        Ok(server)
     }
 
-    /// The address clients connect to.
+    fn serve(&self, number: usize, listener: TcpListener) -> Node {
+        let cluster = Arc::clone(&self.cluster);
+        let state = Arc::new(State::new(self.namespaces.clone(), cluster, number));
+        Node::start(listener, state, self.limits, self.max_connections)
+    }
+
+    /// The address clients connect to: that of the first node.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.seats[0].addr
     }
 
     /// The nodes, in the order of their numbers.
-    pub fn nodes(&self) -> Vec<NodeInfo> {
-        vec![NodeInfo {
-            address: self.addr.to_string(),
-            name: self.state.node.id.clone(),
-            is_running: true,
-        }]
+    pub async fn nodes(&self) -> Vec<NodeInfo> {
+        let mut nodes = Vec::with_capacity(self.seats.len());
+        for (number, seat) in self.seats.iter().enumerate() {
+            nodes.push(NodeInfo {
+                address: seat.addr.to_string(),
+                name: self.cluster.node_id(number).to_owned(),
+                is_running: seat.node.lock().await.is_some(),
+            });
+        }
+        nodes
+    }
+
+    /// Stops a node as a kill would: its connections are closed and its records are lost. The others notice after
+    /// the heartbeat timeout. Does nothing to a node that is stopped.
+    ///
+    /// # Errors
+    /// `InvalidInput`: there is no such node.
+    pub async fn stop_node(&self, number: usize) -> io::Result<()> {
+        let mut node = self.seat(number)?.node.lock().await;
+        if let Some(node) = node.take() {
+            self.cluster.leave(number);
+            node.stop().await;
+        }
+        Ok(())
+    }
+
+    /// Starts a node again, on the port it had. It joins the others empty, and is sent its share of the records.
+    /// Does nothing to a node that runs.
+    ///
+    /// # Errors
+    /// `InvalidInput`: there is no such node. An address that somebody else has taken.
+    pub async fn start_node(&self, number: usize) -> io::Result<()> {
+        let seat = self.seat(number)?;
+        let mut node = seat.node.lock().await;
+        if node.is_none() {
+            let listener = node::listen(seat.addr)?;
+            self.cluster.join(number);
+            *node = Some(self.serve(number, listener));
+        }
+        Ok(())
+    }
+
+    fn seat(&self, number: usize) -> io::Result<&Seat> {
+        match self.seats.get(number) {
+            Some(seat) => Ok(seat),
+            None => refuse(format!(
+                "there is no node {number}: the nodes are 0 to {}",
+                self.seats.len() - 1
+            )),
+        }
+    }
+
+    /// Waits until the nodes know of each other who runs, and the records are where they are to be.
+    pub async fn settled(&self) {
+        self.cluster.settled().await;
     }
 
     /// How many records a namespace holds, expired ones that were not swept yet included.
     pub fn objects(&self, namespace: &str) -> Option<u64> {
-        let namespace = self.state.namespace(Some(namespace.as_bytes())).ok()?;
+        let mut namespaces = self.namespaces.iter();
+        let namespace = namespaces.find(|known| known.name() == namespace)?;
         Some(namespace.objects.load(Ordering::Relaxed))
     }
 
-    /// Closes the listener and every connection, writes out the data file, and waits until all of it is done.
+    /// Closes the listeners and every connection, writes out the data file, and waits until all of it is done.
     /// Calling it again does no harm.
     pub async fn stop(&self) {
-        self.node.stop().await;
+        for seat in &self.seats {
+            if let Some(node) = seat.node.lock().await.take() {
+                node.stop().await;
+            }
+        }
         let mut chores = std::mem::take(&mut *self.chores.lock());
         chores.shutdown().await;
         if let Some(log) = &self.log {
             log.close();
         }
     }
+}
+
+/// A listener for each node, and its address.
+fn listen(config: &Config) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
+    if !(1..=MAX_NODES).contains(&config.nodes) {
+        return refuse(format!(
+            "{} nodes: 1 to {MAX_NODES} can be had",
+            config.nodes
+        ));
+    }
+    if config.replication_factor == 0 {
+        return refuse("a replication factor of 0 keeps nothing".into());
+    }
+    let mut listeners = Vec::with_capacity(config.nodes);
+    for offset in 0..config.nodes as u16 {
+        let port = match config.port {
+            0 => 0,
+            port => match port.checked_add(offset) {
+                Some(port) => port,
+                None => return refuse(format!("no port is left for node {offset}")),
+            },
+        };
+        let listener = node::listen(SocketAddr::new(config.host, port))?;
+        let addr = listener.local_addr()?;
+        listeners.push((listener, addr));
+    }
+    Ok(listeners)
 }
 
 /// A node id as the server makes them: the port, then something of the machine; here the address.
@@ -129,8 +237,11 @@ fn node_id(addr: SocketAddr) -> String {
     format!("BB9{:04X}{host:08X}", addr.port())
 }
 
+fn refuse<T>(text: String) -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
 fn check_namespaces(namespaces: &[NamespaceConfig]) -> io::Result<()> {
-    let refuse = |text: String| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     if namespaces.is_empty() {
         return refuse("at least one namespace is needed".into());
     }

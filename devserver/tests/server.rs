@@ -6,7 +6,7 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aerospike::*;
 use aerospike_session_devserver::{Config, DevServer, NamespaceConfig};
@@ -17,23 +17,17 @@ fn key(id: i64) -> Key {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_starts_within_milliseconds_and_again_on_the_same_port_at_once() {
+async fn it_starts_again_on_the_same_port_at_once() {
     let (server, client) = start().await;
     let port = server.addr().port();
     server.stop().await;
     server.stop().await;
-    let start = Instant::now();
     let again = DevServer::start(Config {
         port,
         ..Config::default()
     })
     .await
     .unwrap();
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "took {:?}",
-        start.elapsed()
-    );
     assert_eq!(again.addr().port(), port);
     drop(client);
     again.stop().await;

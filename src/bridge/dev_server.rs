@@ -13,10 +13,7 @@ use napi_derive::napi;
 use tokio::runtime::{Builder, Runtime};
 
 /// A running server as JavaScript holds it.
-pub struct Handle {
-    server: Arc<DevServer>,
-    address: SocketAddr,
-}
+pub struct Handle(Arc<DevServer>);
 
 fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -42,23 +39,13 @@ pub fn start_dev_server(env: &Env, options: String) -> Result<Object<'_>> {
     runtime()?.spawn(async move {
         let address = SocketAddr::new(config.host, config.port);
         match DevServer::start(config).await {
-            Ok(server) => deferred.resolve(move |_| {
-                let address = server.addr();
-                let server = Arc::new(server);
-                Ok(External::new(Handle { server, address }))
-            }),
+            Ok(server) => deferred.resolve(move |_| Ok(External::new(Handle(Arc::new(server))))),
             Err(error) => deferred.reject(Error::from_reason(format!(
                 "the dev server could not be started on {address}: {error}"
             ))),
         }
     });
     Ok(promise)
-}
-
-/// `host:port`, the host as clients are to write it.
-#[napi]
-pub fn dev_server_address(server: &External<Handle>) -> String {
-    server.address.to_string()
 }
 
 /// Tells a running server something (`Command` as JSON); the promise resolves to the answer as JSON.
@@ -71,7 +58,7 @@ pub fn control_dev_server<'env>(
     let command: Command = serde_json::from_str(&command)
         .map_err(|error| Error::new(Status::InvalidArg, format!("command: {error}")))?;
     let (deferred, promise) = env.create_deferred()?;
-    let server = server.server.clone();
+    let server = server.0.clone();
     runtime()?.spawn(async move {
         let answered = server.control(command).await;
         match answered.and_then(|answer| Ok(serde_json::to_string(&answer)?)) {
@@ -86,7 +73,7 @@ pub fn control_dev_server<'env>(
 #[napi(ts_return_type = "Promise<void>")]
 pub fn stop_dev_server<'env>(env: &'env Env, server: &External<Handle>) -> Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
-    let server = server.server.clone();
+    let server = server.0.clone();
     runtime()?.spawn(async move {
         server.stop().await;
         deferred.resolve(|_| Ok(()));

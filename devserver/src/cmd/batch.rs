@@ -12,7 +12,8 @@ use super::request::Request;
 use crate::exp::Expression;
 use crate::state::State;
 use crate::storage::namespace::Namespace;
-use crate::wire::consts::{batch_flags, batch_row, field, info1};
+use crate::storage::record::Digest;
+use crate::wire::consts::{batch_flags, batch_row, field, info1, info2};
 use crate::wire::message::{parse_field, Fields, Header, Op};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reader::Reader;
@@ -32,7 +33,7 @@ struct RowHead<'a> {
 
 /// A batch being worked off.
 pub struct Batch<'a> {
-    state: Arc<State>,
+    state: &'a State,
     rows: Reader<'a>,
     rows_left: u32,
     flags: u8,
@@ -44,7 +45,7 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Reads everything but the rows (`as_batch_queue_task()`).
-    pub fn parse(state: &Arc<State>, body: &'a [u8]) -> Outcome<Batch<'a>> {
+    pub fn parse(state: &'a State, body: &'a [u8]) -> Outcome<Batch<'a>> {
         let mut reader = Reader::new(body);
         let header = Header::parse(&mut reader)?;
         let fields = Fields::parse(&mut reader, header.n_fields)?;
@@ -56,7 +57,7 @@ impl<'a> Batch<'a> {
         }
         let filter = fields.filter.map(Expression::parse).transpose()?;
         Ok(Batch {
-            state: Arc::clone(state),
+            state,
             rows,
             rows_left,
             flags,
@@ -101,6 +102,19 @@ impl<'a> Batch<'a> {
         false
     }
 
+    /// The records of the rows that can be read, each with whether it is written to.
+    pub fn records(mut self) -> Vec<(Digest, bool)> {
+        let mut records = Vec::new();
+        while self.rows_left > 0 {
+            self.rows_left -= 1;
+            let Ok((_, digest, head)) = self.read_row() else {
+                break;
+            };
+            records.push((digest, head.header.info2 & info2::WRITE != 0));
+        }
+        records
+    }
+
     fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
@@ -117,13 +131,13 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Reads and runs one row; gives the code it ended with.
-    fn run_row(&mut self, out: &mut Vec<u8>) -> Outcome<ResultCode> {
+    /// Reads one row: its index, its digest and what is to be done.
+    fn read_row(&mut self) -> Outcome<(u32, Digest, &RowHead<'a>)> {
         let index = self.rows.u32()?;
         let digest = self.rows.digest()?;
         let flags = self.rows.u8()?;
         if flags & batch_row::REPEAT == 0 {
-            self.head = Some(parse_head(&self.state, &mut self.rows, flags)?);
+            self.head = Some(parse_head(self.state, &mut self.rows, flags)?);
         } else if self
             .head
             .as_ref()
@@ -133,6 +147,13 @@ impl<'a> Batch<'a> {
             return Err(ResultCode::PARAMETER);
         }
         let head = self.head.as_ref().ok_or(ResultCode::PARAMETER)?;
+        Ok((index, digest, head))
+    }
+
+    /// Reads and runs one row; gives the code it ended with.
+    fn run_row(&mut self, out: &mut Vec<u8>) -> Outcome<ResultCode> {
+        let (index, digest, _) = self.read_row()?;
+        let head = self.head.as_ref().ok_or(ResultCode::PARAMETER)?;
         let request = Request {
             header: head.header,
             fields: head.fields,
@@ -140,7 +161,7 @@ impl<'a> Batch<'a> {
             filter: self.filter.as_ref(),
         };
         let mut answer = Answer::begin_row(out, index);
-        execute(&head.namespace, digest, &request, &mut answer);
+        execute(self.state, &head.namespace, digest, &request, &mut answer);
         Ok(answer.finish())
     }
 }

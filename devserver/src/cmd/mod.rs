@@ -9,7 +9,7 @@
 //! | [`batch`] | many of the above in one request |
 //! | [`query`] | walking a set or a namespace |
 //!
-//! [`ops`] applies one operation to one bin; [`request`] is what all of the above are given, [`answer`] what they write.
+//! [`ops`] applies one operation to one bin; [`request`] is what all of the above are given, [`answer`] what they write; [`stalled`] is where they wait for a node that is gone.
 //! Order of dispatch as in `as_tsvc_process_transaction()` (`as/src/base/thr_tsvc.c`).
 
 pub mod answer;
@@ -19,11 +19,11 @@ pub mod ops;
 pub mod query;
 pub mod read;
 pub mod request;
+pub mod stalled;
 pub mod touch;
 pub mod write;
 
-use std::sync::Arc;
-
+use crate::cluster::Stall;
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::{info1, info2};
@@ -45,7 +45,7 @@ pub enum Reply<'a> {
 /// An answer too long for one buffer, made part by part as the client takes it.
 pub enum Parts<'a> {
     Batch(Box<batch::Batch<'a>>),
-    Query(Box<query::Query>),
+    Query(Box<query::Query<'a>>),
 }
 
 impl Parts<'_> {
@@ -59,7 +59,7 @@ impl Parts<'_> {
 }
 
 /// Handles the body of one message and appends the answer, or its beginning, to `out`.
-pub fn handle<'a>(state: &Arc<State>, body: &'a [u8], out: &mut Vec<u8>) -> Reply<'a> {
+pub fn handle<'a>(state: &'a State, body: &'a [u8], out: &mut Vec<u8>) -> Reply<'a> {
     // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
     if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
         return match batch::Batch::parse(state, body) {
@@ -79,11 +79,11 @@ pub fn handle<'a>(state: &Arc<State>, body: &'a [u8], out: &mut Vec<u8>) -> Repl
     }
 }
 
-fn dispatch(state: &Arc<State>, body: &[u8], out: &mut Vec<u8>) -> Outcome<Reply<'static>> {
+fn dispatch<'a>(state: &'a State, body: &[u8], out: &mut Vec<u8>) -> Outcome<Reply<'a>> {
     let message = Message::parse(body)?;
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
-        let query = query::Query::parse(namespace, &message)?;
+        let query = query::Query::parse(state, namespace, &message)?;
         return Ok(Reply::Parts(Parts::Query(Box::new(query))));
     };
     let digest = digest.try_into().map_err(|_| ResultCode::PARAMETER)?;
@@ -95,7 +95,7 @@ fn dispatch(state: &Arc<State>, body: &[u8], out: &mut Vec<u8>) -> Outcome<Reply
     };
     let start = proto::begin(out, FrameType::Message);
     let mut answer = Answer::begin(out);
-    execute(namespace, digest, &request, &mut answer);
+    execute(state, namespace, digest, &request, &mut answer);
     answer.finish();
     proto::finish(out, start);
     Ok(Reply::Whole)
@@ -103,13 +103,19 @@ fn dispatch(state: &Arc<State>, body: &[u8], out: &mut Vec<u8>) -> Outcome<Reply
 
 /// Runs a command on one record; the result, good or bad, is in the answer.
 pub fn execute(
+    state: &State,
     namespace: &Namespace,
     digest: [u8; 20],
     request: &Request<'_>,
     answer: &mut Answer<'_>,
 ) {
     let header = &request.header;
-    let outcome = if header.info2 & info2::WRITE != 0 {
+    let is_write = header.info2 & info2::WRITE != 0;
+    let stall = state.cluster.stall(state.node, &digest, is_write);
+    if stall == Some(Stall::Owner) {
+        return answer.fail(ResultCode::TIMEOUT);
+    }
+    let outcome = if is_write {
         if header.info2 & info2::DELETE != 0 {
             delete::delete(namespace, digest, request)
         } else if request.fields.udf_file.is_some() {
@@ -123,7 +129,10 @@ pub fn execute(
     } else {
         Err(ResultCode::PARAMETER)
     };
-    if let Err(code) = outcome {
-        answer.fail(code);
+    match (outcome, stall) {
+        (Err(code), _) => answer.fail(code),
+        // Done, but a replica has not confirmed it.
+        (Ok(()), Some(Stall::Replica)) => answer.fail(ResultCode::TIMEOUT),
+        (Ok(()), _) => {}
     }
 }

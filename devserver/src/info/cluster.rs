@@ -1,5 +1,5 @@
 //! Who the nodes are, how to reach them, and which partitions they own. Source: `as/src/fabric/service_list.c`
-//! and `partition.c`. There is one node, and it owns all partitions.
+//! and `partition.c`.
 
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
@@ -9,36 +9,32 @@ use crate::state::State;
 use crate::wire::consts::PARTITIONS;
 use crate::wire::result::ResultCode;
 
-/// Counts the changes of the partition map; none since the start.
-const PARTITION_GENERATION: &str = "0";
-/// Counts the changes of the cluster: the node coming up was the first.
-const REBALANCE_GENERATION: &str = "1";
-/// Counts the changes of the list of peers; none since the start.
-const PEERS_GENERATION: &str = "0";
+/// The port that need not be said: the server's usual one.
+const DEFAULT_PORT: u16 = 3000;
 
 /// Answers a command of this family; `None` for any other.
 pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
-        "node" | "name" => state.node.id.clone(),
-        "cluster-name" if state.node.cluster_name.is_empty() => "null".into(),
-        "cluster-name" => state.node.cluster_name.clone(),
-        "partition-generation" => PARTITION_GENERATION.into(),
-        "rebalance-generation" => REBALANCE_GENERATION.into(),
-        "peers-generation" => PEERS_GENERATION.into(),
-        "peers-clear-std" | "peers-clear-alt" => {
-            format!("{PEERS_GENERATION},{},[]", session.local.port())
+        "node" | "name" => state.node_id().into(),
+        "cluster-name" => match state.cluster.name() {
+            "" => "null".into(),
+            name => name.into(),
+        },
+        "partition-generation" => state.cluster.generations().partition.to_string(),
+        "rebalance-generation" => state.cluster.generations().rebalance.to_string(),
+        "peers-generation" => state.cluster.generations().peers.to_string(),
+        "peers-clear-std" | "peers-clear-alt" | "alumni-clear-std" | "alumni-clear-alt" => {
+            peers(state, session)
         }
-        "alumni-clear-std" | "alumni-clear-alt" => {
-            format!("{PEERS_GENERATION},{},[]", session.local.port())
-        }
-        "services" | "services-alumni" | "services-alternate" => String::new(),
+        "services" | "services-alumni" => services(state, session),
+        "services-alternate" => String::new(),
         // A client behind "localhost", a name or a second address must be told the address it used.
         "service" | "service-clear-std" => session.local.to_string(),
         "service-clear-alt" => String::new(),
         "cluster-stable" => return Some(cluster_stable(state, command)),
-        "replicas" => per_namespace(state, |bitmap| format!("0,1,{bitmap}")),
-        "replicas-all" => per_namespace(state, |bitmap| format!("1,{bitmap}")),
-        "replicas-master" => per_namespace(state, |bitmap| bitmap.to_owned()),
+        "replicas" => per_namespace(state, &format!("0,{}", bitmaps(state))),
+        "replicas-all" => per_namespace(state, &bitmaps(state)),
+        "replicas-master" => per_namespace(state, &bitmap(state, 0)),
         "partitions" => PARTITIONS.to_string(),
         // These belong to the Enterprise Edition.
         "peers-tls-std" | "peers-tls-alt" | "alumni-tls-std" | "alumni-tls-alt"
@@ -51,22 +47,63 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
     }))
 }
 
-/// `namespace:...;namespace:...` with a bit for every partition, all of them set.
-fn per_namespace(state: &State, describe: impl Fn(&str) -> String) -> String {
-    let bitmap = BASE64.encode([0xff; PARTITIONS / 8]);
+/// The other nodes: `generation,default port,[[id,tls name,[address]],...]`.
+fn peers(state: &State, session: &Session) -> String {
+    let peers: Vec<_> = state
+        .cluster
+        .peers(state.node)
+        .map(|peer| format!("[{},,[{}]]", peer.id, session.address_of(peer)))
+        .collect();
+    let generation = state.cluster.generations().peers;
+    format!("{generation},{DEFAULT_PORT},[{}]", peers.join(","))
+}
+
+/// The other nodes in the old form.
+fn services(state: &State, session: &Session) -> String {
+    let peers = state.cluster.peers(state.node);
+    let addresses: Vec<_> = peers
+        .map(|peer| session.address_of(peer).to_string())
+        .collect();
+    addresses.join(";")
+}
+
+/// The number of copies, then for each of them the partitions that this node owns.
+fn bitmaps(state: &State) -> String {
+    let copies = state.cluster.copies();
+    let bitmaps = (0..copies).map(|index| bitmap(state, index));
+    bitmaps.fold(copies.to_string(), |list, bitmap| list + "," + &bitmap)
+}
+
+/// A bit for every partition, the first in the highest bit: whether this node owns copy `index`.
+fn bitmap(state: &State, index: usize) -> String {
+    let mut bits = [0; PARTITIONS / 8];
+    state.cluster.with_owners(|owners| {
+        for (byte, owners) in bits.iter_mut().zip(owners.chunks(8)) {
+            for (bit, owners) in owners.iter().enumerate() {
+                if owners.owner(index) == Some(state.node) {
+                    *byte |= 0x80 >> bit;
+                }
+            }
+        }
+    });
+    BASE64.encode(bits)
+}
+
+/// `namespace:...;namespace:...`: partitions are spread in the same way in all of them.
+fn per_namespace(state: &State, text: &str) -> String {
     let parts: Vec<_> = state
         .namespaces
         .iter()
-        .map(|namespace| format!("{}:{}", namespace.name(), describe(&bitmap)))
+        .map(|namespace| format!("{}:{text}", namespace.name()))
         .collect();
     parts.join(";")
 }
 
-/// The cluster key: it changes with the members, and they never do.
+/// The cluster key, if the cluster is as the command says (`cmd_cluster_stable()`).
 fn cluster_stable(state: &State, command: Command<'_>) -> InfoResult {
     if let Some(size) = command.optional("size", 3)? {
         match size.parse::<u32>() {
-            Ok(1) => {}
+            Ok(size) if size as usize == state.cluster.known().len() => {}
             Ok(_) => {
                 return Err(error(
                     ResultCode::CLUSTER_KEY_MISMATCH,
@@ -76,16 +113,20 @@ fn cluster_stable(state: &State, command: Command<'_>) -> InfoResult {
             Err(_) => return Err(error(ResultCode::PARAMETER, "bad size")),
         }
     }
-    if !matches!(
-        command.optional("ignore-migrations", 5)?,
-        None | Some("true" | "false")
-    ) {
-        return Err(error(ResultCode::PARAMETER, "bad ignore migrations"));
+    let ignores_migrations = match command.optional("ignore-migrations", 5)? {
+        Some("true") => true,
+        None | Some("false") => false,
+        Some(_) => return Err(error(ResultCode::PARAMETER, "bad ignore migrations")),
+    };
+    if !ignores_migrations {
+        if let Some(name) = command.optional("namespace", 31)? {
+            state
+                .namespace(Some(name.as_bytes()))
+                .map_err(|code| error(code, "namespace not found on node"))?;
+        }
+        if !state.cluster.is_settled() {
+            return Err(error(ResultCode::CLUSTER_KEY_MISMATCH, "unstable cluster"));
+        }
     }
-    if let Some(name) = command.optional("namespace", 31)? {
-        state
-            .namespace(Some(name.as_bytes()))
-            .map_err(|code| error(code, "namespace not found on node"))?;
-    }
-    Ok(format!("{:X}", crc32fast::hash(state.node.id.as_bytes())))
+    Ok(format!("{:X}", state.cluster.key()))
 }

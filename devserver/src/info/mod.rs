@@ -21,6 +21,7 @@ mod udf;
 
 use std::net::SocketAddr;
 
+use crate::cluster::NodeIdentity;
 use crate::state::State;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::result::ResultCode;
@@ -39,6 +40,11 @@ impl Session {
             local,
             has_user_agent: false,
         }
+    }
+
+    /// Where this client reaches another node: nodes differ in their ports alone.
+    fn address_of(&self, node: &NodeIdentity) -> SocketAddr {
+        SocketAddr::new(self.local.ip(), node.port)
     }
 }
 

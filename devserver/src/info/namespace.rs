@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Command, InfoResult};
-use crate::state::State;
+use crate::state::{Objects, State};
 use crate::storage::clock;
 use crate::storage::namespace::Namespace;
 use crate::storage::sets::Set;
@@ -19,16 +19,15 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
             .collect::<Vec<_>>()
             .join(";"),
         "namespace" => match state.namespace(Some(command.params.as_bytes())) {
-            Ok(namespace) => format!("{};{}", statistics(namespace), config(namespace)),
+            Ok(namespace) => format!("{};{}", statistics(state, namespace), config(namespace)),
             // No error here, "clients won't handle" one (`cmd_namespace()`).
             Err(_) => "type=unknown".into(),
         },
         "sets" => sets(state, command.params),
         "objects" => {
-            let objects: u64 = state
-                .namespaces
-                .iter()
-                .map(|namespace| namespace.objects.load(Ordering::Relaxed))
+            let namespaces = state.namespaces.iter();
+            let objects: u64 = namespaces
+                .map(|namespace| state.objects(namespace).all())
                 .sum();
             objects.to_string()
         }
@@ -36,14 +35,17 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
     }))
 }
 
-fn statistics(namespace: &Namespace) -> String {
-    let objects = namespace.objects.load(Ordering::Relaxed);
+fn statistics(state: &State, namespace: &Namespace) -> String {
+    let Objects { master, prole } = state.objects(namespace);
     format!(
-        "ns_cluster_size=1;effective_replication_factor=1;objects={objects};tombstones=0;xdr_tombstones=0;\
-         master_objects={objects};master_tombstones=0;prole_objects=0;prole_tombstones=0;non_replica_objects=0;\
+        "ns_cluster_size={};effective_replication_factor={};objects={};tombstones=0;xdr_tombstones=0;\
+         master_objects={master};master_tombstones=0;prole_objects={prole};prole_tombstones=0;non_replica_objects=0;\
          non_replica_tombstones=0;unreplicated_records=0;dead_partitions=0;unavailable_partitions=0;\
          clock_skew_stop_writes=false;stop_writes=false;hwm_breached=false;current_time={};\
          truncate_lut={};truncating=false;migrate_tx_partitions_remaining=0;migrate_rx_partitions_remaining=0",
+        state.cluster.known().len(),
+        state.cluster.copies(),
+        master + prole,
         clock::now_seconds(),
         namespace.truncate_lut.load(Ordering::Relaxed),
     )

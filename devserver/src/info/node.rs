@@ -65,16 +65,19 @@ pub fn answer(state: &State, session: &mut Session, command: Command<'_>) -> Opt
 fn statistics(state: &State) -> String {
     let opened = state.connections.opened.load(Ordering::Relaxed);
     let closed = state.connections.closed.load(Ordering::Relaxed);
-    let objects: u64 = state
-        .namespaces
-        .iter()
-        .map(|namespace| namespace.objects.load(Ordering::Relaxed))
+    let namespaces = state.namespaces.iter();
+    let objects: u64 = namespaces
+        .map(|namespace| state.objects(namespace).all())
         .sum();
+    let cluster = &state.cluster;
     format!(
-        "cluster_size=1;cluster_key=1;cluster_generation=1;cluster_principal={};cluster_integrity=true;cluster_is_member=true;\
+        "cluster_size={};cluster_key={:X};cluster_generation={};cluster_principal={};cluster_integrity=true;cluster_is_member=true;\
          uptime={};client_connections={};client_connections_opened={opened};client_connections_closed={closed};objects={objects};\
          migrate_allowed=true;migrate_partitions_remaining=0",
-        state.node.id,
+        cluster.known().len(),
+        cluster.key(),
+        cluster.generations().rebalance,
+        cluster.principal(),
         state.started.elapsed().as_secs(),
         opened.saturating_sub(closed),
     )

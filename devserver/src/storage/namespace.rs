@@ -97,6 +97,16 @@ impl Namespace {
         removed
     }
 
+    /// Forgets the records of one partition, which nobody holds any more.
+    pub fn empty_partition(&self, id: usize) {
+        if let Some(mut partition) = self.partition(id) {
+            partition.retain(|_, record| {
+                self.uncount(record);
+                false
+            });
+        }
+    }
+
     /// Looks at every record, one partition after the other.
     pub fn for_each(&self, mut look: impl FnMut(usize, &Digest, &Record)) {
         for (id, partition) in self.partitions.iter().enumerate() {

@@ -62,6 +62,10 @@ impl Partition {
         self.records.get(digest)
     }
 
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&Digest, &Record)> {
         self.records.iter()
     }

@@ -18,6 +18,8 @@ pub struct Header {
     pub generation: u32,
     /// Seconds to live or a word of [`super::consts::ttl`]; in a read, a read-touch percentage.
     pub ttl: u32,
+    /// How long the client waits for the answer, in ms; 0 = it does not say.
+    pub timeout: u32,
     pub n_fields: u16,
     pub n_ops: u16,
 }
@@ -30,7 +32,6 @@ impl Header {
         let _result_code = reader.u8()?;
         let generation = reader.u32()?;
         let ttl = reader.u32()?;
-        let _transaction_ttl = reader.u32()?;
         Ok(Header {
             info1,
             info2,
@@ -38,6 +39,7 @@ impl Header {
             info4,
             generation,
             ttl,
+            timeout: reader.u32()?,
             n_fields: reader.u16()?,
             n_ops: reader.u16()?,
         })

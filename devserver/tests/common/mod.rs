@@ -24,7 +24,7 @@ pub async fn connect(server: &DevServer) -> Client {
 }
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use aerospike::{Bins, Error, Key, ReadPolicy, Record, ResultCode, WritePolicy};
 
@@ -70,12 +70,25 @@ pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// Asks info commands on a connection of their own.
 pub fn info(server: &DevServer, commands: &str) -> String {
-    let mut stream = TcpStream::connect(server.addr()).unwrap();
-    stream.write_all(&frame(1, commands.as_bytes())).unwrap();
+    info_at(server.addr(), commands)
+}
+
+pub fn info_at(addr: SocketAddr, commands: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    String::from_utf8(ask(&mut stream, &frame(1, commands.as_bytes()))).unwrap()
+}
+
+/// Sends a frame and gives the body of the one that comes back.
+pub fn ask(stream: &mut TcpStream, frame: &[u8]) -> Vec<u8> {
+    stream.write_all(frame).unwrap();
+    read_frame(stream)
+}
+
+pub fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
     let mut header = [0; 8];
     stream.read_exact(&mut header).unwrap();
     let size = u64::from_be_bytes(header) & 0xffff_ffff_ffff;
     let mut body = vec![0; size as usize];
     stream.read_exact(&mut body).unwrap();
-    String::from_utf8(body).unwrap()
+    body
 }

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use self::lookup::Lookup;
 use super::ops;
 use crate::exp::{Expression, View};
+use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::partition::Partition;
 use crate::storage::record::{Digest, Record};
-use crate::wire::consts::{field, info1};
+use crate::wire::consts::{field, info1, info3};
 use crate::wire::message::{Op, HEADER_SIZE};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reply::{self, ReplyHeader};
@@ -71,7 +72,8 @@ struct Place {
 }
 
 /// A query being worked off.
-pub struct Query {
+pub struct Query<'a> {
+    state: &'a State,
     namespace: Arc<Namespace>,
     scope: Scope,
     /// The condition on a secondary index, if there is one.
@@ -84,7 +86,7 @@ pub struct Query {
     stop: Option<Stop>,
 }
 
-impl Query {
+impl Query<'_> {
     /// Walks on until a frame is full. False: the closing frame is written.
     pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
         let start = proto::begin(out, FrameType::Message);
@@ -113,6 +115,10 @@ impl Query {
             return false;
         };
         let namespace = Arc::clone(&self.namespace);
+        if !self.state.cluster.holds(self.state.node, stop.partition) {
+            write_unavailable(stop.partition, out);
+            return true;
+        }
         let Some(partition) = namespace.partition(stop.partition) else {
             return true;
         };
@@ -194,6 +200,18 @@ impl Query {
             slot.copy_from_slice(&bytes);
         }
     }
+}
+
+/// Says that this node does not hold a partition (`as_msg_pid_done_bufbuilder()`).
+fn write_unavailable(partition: usize, out: &mut Vec<u8>) {
+    ReplyHeader {
+        info3: info3::PARTITION_DONE,
+        result: ResultCode::UNAVAILABLE.0,
+        // The number of the partition, in want of a field for it.
+        generation: partition as u32,
+        ..ReplyHeader::default()
+    }
+    .write(out);
 }
 
 /// A record, with its value in the secondary index if there is one.

@@ -6,6 +6,7 @@ use super::lookup::Lookup;
 use super::{OwnedOp, Place, Projection, Query, Scope, Stop};
 use crate::cmd::ops;
 use crate::exp::Expression;
+use crate::state::State;
 use crate::storage::namespace::{partition_id, Namespace};
 use crate::storage::record::BinName;
 use crate::wire::consts::{info1, info2, info3, MAX_SET_NAME, PARTITIONS};
@@ -13,9 +14,13 @@ use crate::wire::message::{Fields, Message};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-impl Query {
+impl<'a> Query<'a> {
     /// Reads a query (`basic_query_job_start()`). Background queries, aggregations and UDFs are refused.
-    pub fn parse(namespace: &Arc<Namespace>, message: &Message<'_>) -> Outcome<Query> {
+    pub fn parse(
+        state: &'a State,
+        namespace: &Arc<Namespace>,
+        message: &Message<'_>,
+    ) -> Outcome<Query<'a>> {
         let (header, fields) = (&message.header, &message.fields);
         if fields.udf_file.is_some()
             || header.info2 & info2::WRITE != 0
@@ -40,6 +45,7 @@ impl Query {
             .map_or(Ok(0), |bytes| Reader::new(bytes).u64())?;
         let filter = fields.filter.map(Expression::parse).transpose()?;
         Ok(Query {
+            state,
             namespace: Arc::clone(namespace),
             scope,
             lookup: lookup.map(Arc::new),

@@ -1,0 +1,49 @@
+//! Requests that need a node that is gone wait before they are handled, see [`crate::cluster::Stall`].
+
+use std::time::Duration;
+
+use super::batch::Batch;
+use crate::state::State;
+use crate::storage::record::Digest;
+use crate::wire::consts::{info1, info2};
+use crate::wire::message::{Header, Message};
+use crate::wire::reader::Reader;
+use crate::wire::result::Outcome;
+
+/// Waits until a message can be handled, or its time is up.
+///
+/// # Errors
+/// The code to answer with at once.
+pub async fn wait(state: &State, body: &[u8]) -> Outcome<()> {
+    if !state.cluster.is_stalled() {
+        return Ok(());
+    }
+    // What cannot be read is refused when it is handled.
+    let Ok(header) = Header::parse(&mut Reader::new(body)) else {
+        return Ok(());
+    };
+    let Ok(records) = records(state, body, &header) else {
+        return Ok(());
+    };
+    let write = match records.as_slice() {
+        [(digest, true)] if header.info1 & info1::BATCH == 0 => Some(*digest),
+        _ => None,
+    };
+    let limit = (header.timeout != 0).then(|| Duration::from_millis(header.timeout.into()));
+    let cluster = &state.cluster;
+    cluster.wait(state.node, &records, write, limit).await
+}
+
+/// The records that a message is about, each with whether it is written to.
+fn records(state: &State, body: &[u8], header: &Header) -> Outcome<Vec<(Digest, bool)>> {
+    if header.info1 & info1::BATCH != 0 {
+        return Ok(Batch::parse(state, body)?.records());
+    }
+    let digest = Message::parse(body)?.fields.digest;
+    let digest = digest.and_then(|digest| digest.try_into().ok());
+    let is_write = header.info2 & info2::WRITE != 0;
+    Ok(digest
+        .into_iter()
+        .map(|digest| (digest, is_write))
+        .collect())
+}
