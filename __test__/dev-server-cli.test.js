@@ -126,6 +126,15 @@ describe('aerospike-session dev-server', () => {
     await second.stop('SIGTERM')
   })
 
+  test('with --nodes it is a cluster that goes on without any one of them', async () => {
+    const server = await serve('--port', '0', '--nodes', '3', '--replication-factor', '3')
+    expect(server.hosts.split(',')).toHaveLength(3)
+    const [last] = server.hosts.split(',').reverse()
+    await withSessions(server.hosts, sessions => sessions.save('a', { n: 1 }))
+    expect(await withSessions(last, sessions => sessions.get('a'))).toEqual({ n: 1 })
+    await server.stop('SIGTERM')
+  })
+
   test('without --data it starts empty', async () => {
     const first = await serve('--port', '0')
     await withSessions(first.hosts, sessions => sessions.save('a', {}))
@@ -171,6 +180,8 @@ describe('aerospike-session', () => {
     [['dev-server', '--port'], '--port'],
     [['dev-server', '--port', 'abc'], '--port takes a number'],
     [['dev-server', '--port', '65536'], '--port takes a number'],
+    [['dev-server', '--nodes', '9'], '--nodes takes a number from 1 to 8'],
+    [['dev-server', '--nodes', '0'], '--nodes takes a number from 1 to 8'],
     [['dev-server', '--port', '-1'], '--port'],
     [['dev-server', '--host', 'localhost'], 'IP address']
   ])('ends with 2 and a sentence for %j', async (args, words) => {

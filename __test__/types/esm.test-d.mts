@@ -46,9 +46,13 @@ try {
 expectAssignable<SessionStoreOptions>({ hosts: ['a', { host: 'b' }] satisfies Array<string | Host> })
 store.on('warning', (warning: SessionStoreWarning) => warning.message)
 
-const serverOptions: DevServerOptions = { port: 0 }
+const serverOptions: DevServerOptions = { port: 0, nodes: 3, replicationFactor: 2, heartbeatTimeout: 500, migrationTime: 100 }
 {
   await using server = await DevServer.start(serverOptions)
+  await server.stopNode(1)
+  await server.startNode(1)
+  await server.settled()
+  expectType<boolean>((await server.nodes())[0].isRunning)
   await using open = new SessionStore({ hosts: server.hosts })
   expectType<void>(await open.ready())
 }

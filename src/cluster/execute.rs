@@ -1,4 +1,8 @@
-//! One command, within its deadline, with the retries that are safe.
+//! One command, within its deadline, with retries.
+//!
+//! Every command may be repeated, also one that was perhaps applied: they all set absolute values, and what updates
+//! a session does not create it. A whole write could bring back a session that was removed in between; but then it
+//! was still under way when the session was removed, and might as well have come after that.
 
 use std::time::Duration;
 
@@ -14,7 +18,7 @@ use crate::error::Result;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Runs `command` until it is answered, repeating it where that is safe, up to `deadline`.
+/// Runs `command` until it is answered, up to `deadline`.
 pub async fn run(
     cluster: &Cluster,
     key: &Key,
@@ -37,13 +41,7 @@ pub async fn run(
                 Kind::Moved => return Ok(Reply::Moved),
                 Kind::WrongType => return Ok(Reply::WrongType),
                 Kind::Final => return Err(failure::operation(&cluster.options, &client, &error)),
-                Kind::Passing => {
-                    let told = failure::operation(&cluster.options, &client, &error);
-                    if told.in_doubt && !command.is_repeatable() {
-                        return Err(told);
-                    }
-                    told
-                }
+                Kind::Passing => failure::operation(&cluster.options, &client, &error),
             },
             Err(_) => {
                 let sent = client.is_connected();
@@ -147,17 +145,6 @@ async fn once(
 impl Command {
     pub(super) fn is_write(&self) -> bool {
         !matches!(self, Command::Read { .. })
-    }
-
-    /// Whether applying it a second time, after others may have come in between, does no harm.
-    ///
-    /// An update of absolute values cannot bring a removed record back; a whole write could, and
-    /// so is repeated only if it was certainly not applied.
-    fn is_repeatable(&self) -> bool {
-        match self {
-            Command::Read { .. } | Command::Change { .. } | Command::Delete { .. } => true,
-            Command::Write { .. } | Command::Upsert { .. } => false,
-        }
     }
 }
 

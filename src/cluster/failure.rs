@@ -67,6 +67,12 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
         },
     };
     let message = match code {
+        Code::Unavailable if client.is_connected() && !never_sent(error) => {
+            format!(
+                "the connection broke before the answer came{}",
+                at(error.node())
+            )
+        }
         Code::Unavailable => no_node(options),
         Code::Timeout => late_words(options, error.node()),
         _ => format!("{}{}", words(code, error), at(error.node())),
