@@ -11,6 +11,7 @@ use aerospike::Client;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
+use super::routes::Routes;
 use super::{failure, policy, Options};
 use crate::error::{Error, Result};
 
@@ -40,12 +41,14 @@ pub struct Connection {
     wanted: Arc<Notify>,
     closing: watch::Sender<bool>,
     health: watch::Receiver<Option<bool>>,
+    routes: Arc<Routes>,
 }
 
 /// What the task tells the others.
 struct Publish {
     state: watch::Sender<State>,
     health: watch::Sender<Option<bool>>,
+    routes: Arc<Routes>,
 }
 
 impl Connection {
@@ -54,9 +57,11 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
+        let routes = Arc::new(Routes::new());
         let publish = Publish {
             state: publish_state,
             health: publish_health,
+            routes: routes.clone(),
         };
         tokio::spawn(keep(options.clone(), publish, wanted.clone(), close));
         Connection {
@@ -65,7 +70,13 @@ impl Connection {
             wanted,
             closing,
             health,
+            routes,
         }
+    }
+
+    /// The lanes to the nodes, as far as they are known.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     pub fn health(&self) -> watch::Receiver<Option<bool>> {
@@ -159,9 +170,16 @@ async fn keep(
         publish.state.send_replace(State::Up(client.clone()));
         loop {
             publish.is(client.is_connected());
-            // An error of the timeout is the time for the next check.
-            if timeout(HEALTH_CHECK, &mut closing).await.is_ok() {
-                break;
+            let look = async {
+                publish
+                    .routes
+                    .refresh(&client, options.connect_timeout)
+                    .await;
+                tokio::time::sleep(HEALTH_CHECK).await;
+            };
+            tokio::select! {
+                () = look => {}
+                () = &mut closing => break,
             }
         }
         // Idempotent, and the only error it knows is that of having been closed.

@@ -11,7 +11,8 @@ use aerospike::{Client, Expiration, GenerationPolicy, Key, RecordExistsAction, R
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
-use super::{Cluster, Command, Reply};
+use super::lane::Turn;
+use super::{batch, Cluster, Command, Reply};
 use crate::error::Result;
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
@@ -27,12 +28,19 @@ pub async fn run(
 ) -> Result<Reply> {
     let mut pause = FIRST_PAUSE;
     let mut last = None;
+    let mut is_first = true;
     loop {
         let client = match cluster.connection.client(deadline).await {
             Ok(client) => client,
             Err(error) => return Err(last.unwrap_or(error)),
         };
-        let attempt = once(cluster, &client, key, command, deadline);
+        let attempt = async {
+            match std::mem::take(&mut is_first) {
+                true => in_turn(cluster, &client, key, command, deadline).await,
+                // Alone: a read then looks at the other replicas by itself.
+                false => once(cluster, &client, key, command, deadline).await,
+            }
+        };
         // The crate's own timeouts start anew with every read from the socket; this one does not.
         let error = match timeout_at(deadline, attempt).await {
             Ok(Ok(reply)) => return Ok(reply),
@@ -67,6 +75,25 @@ fn jittered(pause: Duration) -> Duration {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |now| now.subsec_nanos() % 1_000);
     pause / 2 + (pause / 2) * noise / 1_000
+}
+
+/// Goes alone at once, or, while much is under way to the node, together with others.
+async fn in_turn(
+    cluster: &Cluster,
+    client: &Client,
+    key: &Key,
+    command: &Command,
+    deadline: Instant,
+) -> aerospike::Result<Reply> {
+    let lane = cluster.connection.routes().lane(key);
+    match lane.enter(client, deadline, || batch::row(key, command)) {
+        Turn::Go(_flight) => once(cluster, client, key, command, deadline).await,
+        Turn::Wait(answer) => match answer.await {
+            Ok(reply) => reply,
+            // The others' time was up, and so is ours.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }
 
 async fn once(

@@ -4,7 +4,8 @@
 //! decided here, so that commands can be gathered into batches without a word to anybody above.
 //!
 //! - [`connect`]: one task owns the connection: it connects, reconnects and closes.
-//! - [`execute`]: one command, within its deadline, with the retries that are safe.
+//! - [`execute`]: one command, within its deadline, with retries.
+//! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
 //! - [`scan`]: many records, streamed.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`failure`]: the crate's errors in our words.
@@ -12,10 +13,13 @@
 //! The guards against the crate's defects (connecting without a deadline, connection storms, no
 //! fail-over of reads, a client that leaks unless closed) live in these files and nowhere else.
 
+mod batch;
 mod connect;
 mod execute;
 mod failure;
+mod lane;
 mod policy;
+mod routes;
 pub mod scan;
 
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
 use aerospike::{
-    AuthMode, BatchPolicy, ClientPolicy, Expiration, QueryPolicy, ReadPolicy, RecordExistsAction,
-    WritePolicy,
+    AuthMode, BatchPolicy, ClientPolicy, Concurrency, Expiration, QueryPolicy, ReadPolicy,
+    RecordExistsAction, WritePolicy,
 };
 use tokio::time::Instant;
 
@@ -97,6 +97,10 @@ pub fn admin(timeout: Duration) -> AdminPolicy {
 
 pub fn batch(deadline: Instant) -> BatchPolicy {
     let mut policy = BatchPolicy::default();
+    // Whether a row is repeated is ours to decide, see `execute`. The rows of one batch go to one node, mostly:
+    // then this saves a task.
+    policy.base_policy.max_retries = 0;
+    policy.concurrency = Concurrency::Sequential;
     within(&mut policy.base_policy, deadline);
     policy
 }

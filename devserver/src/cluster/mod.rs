@@ -191,6 +191,7 @@ impl Cluster {
         self.miss(node, &mut self.members.write());
     }
 
+    #[allow(dead_code)]
     /// A node does not answer for a while, see [`Self::resume`].
     pub fn suspend(&self, node: usize) {
         let mut members = self.members.write();
@@ -226,6 +227,7 @@ impl Cluster {
         self.rebalance(&mut members);
     }
 
+    #[allow(dead_code)]
     /// A node that did not answer for a while goes on with what it had.
     pub fn resume(&self, node: usize) {
         let mut members = self.members.write();

@@ -1,0 +1,162 @@
+//! Which node an operation will go to: what may go together in one batch.
+//!
+//! The crate routes operations by itself, and does not tell. So this asks the nodes for the partitions they are
+//! masters of, again whenever one of them says that they have changed. It is a hint: where it is out of date, a
+//! batch is split by the crate, and goes to the right nodes all the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aerospike::{Client, Key, Node};
+use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::Engine;
+use tokio::time::timeout;
+
+use super::lane::Lane;
+use super::policy;
+
+/// Partitions of every namespace: a constant of Aerospike.
+const PARTITIONS: usize = 4_096;
+
+/// The lanes to the nodes.
+pub struct Routes {
+    current: RwLock<Arc<Map>>,
+}
+
+struct Map {
+    /// One for each node, and never none.
+    lanes: Vec<Arc<Lane>>,
+    /// The nodes and their partition generations this was made from.
+    made_from: Vec<(String, isize)>,
+    /// By namespace: the lane of each partition.
+    masters: HashMap<String, Vec<u8>>,
+}
+
+impl Routes {
+    pub fn new() -> Routes {
+        Routes {
+            current: RwLock::new(Arc::new(Map {
+                lanes: vec![Arc::default()],
+                made_from: Vec::new(),
+                masters: HashMap::new(),
+            })),
+        }
+    }
+
+    /// The lane to the node that holds this record.
+    pub fn lane(&self, key: &Key) -> Arc<Lane> {
+        let map = self.current();
+        let lane = if map.lanes.len() == 1 {
+            0
+        } else {
+            let [low, high, ..] = key.digest();
+            let partition = usize::from(u16::from_le_bytes([low, high])) % PARTITIONS;
+            let masters = map.masters.get(key.namespace());
+            masters
+                .and_then(|masters| masters.get(partition))
+                .map_or(0, |lane| usize::from(*lane))
+        };
+        let lane = map.lanes.get(lane).or_else(|| map.lanes.first());
+        lane.cloned().unwrap_or_default()
+    }
+
+    /// Asks the nodes again, if one of them says that something has changed.
+    pub async fn refresh(&self, client: &Client, patience: Duration) {
+        let nodes = client.nodes();
+        let before = self.current();
+        let made_from: Vec<_> = nodes
+            .iter()
+            .map(|node| (node.name().to_owned(), node.partition_generation()))
+            .collect();
+        if made_from == before.made_from || nodes.is_empty() {
+            return;
+        }
+        let mut masters: HashMap<String, Vec<u8>> = HashMap::new();
+        if nodes.len() > 1 {
+            for (lane, node) in (0..=u8::MAX).zip(&nodes) {
+                // A node that does not answer is asked again the next time.
+                let Some(answer) = ask(node, patience).await else {
+                    return;
+                };
+                enter(&mut masters, &answer, lane);
+            }
+        }
+        let lanes = made_from.iter().map(|(name, _)| {
+            let known = before.made_from.iter().position(|(known, _)| known == name);
+            let lane = known.and_then(|known| before.lanes.get(known));
+            lane.cloned().unwrap_or_default()
+        });
+        let map = Map {
+            lanes: lanes.collect(),
+            made_from,
+            masters,
+        };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
+    }
+
+    fn current(&self) -> Arc<Map> {
+        // Nothing that holds this lock can panic half-way through a change.
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+}
+
+async fn ask(node: &Node, patience: Duration) -> Option<String> {
+    const COMMAND: &str = "replicas-master";
+    let policy = policy::admin(patience);
+    let answers = timeout(patience, node.info(&policy, &[COMMAND])).await;
+    answers.ok()?.ok()?.get(COMMAND).cloned()
+}
+
+/// Notes the partitions of one node, from `namespace:bitmap;namespace:bitmap`, the bitmap in base64.
+fn enter(masters: &mut HashMap<String, Vec<u8>>, answer: &str, lane: u8) {
+    for (namespace, bitmap) in answer.split(';').filter_map(|part| part.split_once(':')) {
+        let Ok(bits) = BASE64.decode(bitmap) else {
+            continue;
+        };
+        let lanes = masters
+            .entry(namespace.to_owned())
+            .or_insert_with(|| vec![0; PARTITIONS]);
+        for (partition, slot) in lanes.iter_mut().enumerate() {
+            if bits
+                .get(partition / 8)
+                .is_some_and(|byte| byte & (0x80 >> (partition % 8)) != 0)
+            {
+                *slot = lane;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_is_entered_under_the_node_that_says_it_has_it() {
+        let mut even = [0; PARTITIONS / 8];
+        even.fill(0b1010_1010);
+        let mut odd = [0; PARTITIONS / 8];
+        odd.fill(0b0101_0101);
+        let mut masters = HashMap::new();
+        enter(
+            &mut masters,
+            &format!("test:{};other:", BASE64.encode(even)),
+            1,
+        );
+        enter(&mut masters, &format!("test:{}", BASE64.encode(odd)), 2);
+        let test = &masters["test"];
+        assert!((0..PARTITIONS).all(|partition| usize::from(test[partition]) == 1 + partition % 2));
+        assert!(masters["other"].iter().all(|lane| *lane == 0));
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_changes_nothing() {
+        let mut masters = HashMap::new();
+        enter(&mut masters, "ERROR:4:no;;:;test:#", 1);
+        assert!(masters
+            .values()
+            .all(|lanes| lanes.iter().all(|lane| *lane == 0)));
+    }
+}
