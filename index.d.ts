@@ -50,6 +50,12 @@ export interface SessionStoreOptions {
   /** Connections to each node, at the most. @default 64 */
   maxConnsPerNode?: number
   /**
+   * Operations under way at the same time, over all stores that share this connection; beyond that
+   * further ones fail at once with `OVERLOAD`, so that a cluster that stalls does not fill the memory.
+   * @default 100000
+   */
+  maxPending?: number
+  /**
    * How data is kept: `'map'` natively, as other languages read it; `'json'` as JSON text, which is
    * faster and for Node.js alone. Both are read whatever this says, so it can be changed on a
    * running site. Data with lone surrogates is always kept as JSON: no native string can hold them.

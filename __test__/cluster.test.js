@@ -39,10 +39,10 @@ test('sessions outlive every node in turn, and no acknowledged write is lost', a
   await Promise.all(acknowledged.map((_, n) => sessions.save(id(n), { visits: 0 })))
 
   // Visits to random sessions, each session by one visitor at a time, while nodes go and come.
-  let isOver = false
+  const over = new AbortController()
   const failures = []
   const visitor = async first => {
-    for (let n = first; !isOver; n = (n + 16) % SESSIONS) {
+    for (let n = first; !over.signal.aborted; n = (n + 16) % SESSIONS) {
       const next = acknowledged[n] + 1
       try {
         await sessions.save(id(n), { visits: next })
@@ -64,7 +64,7 @@ test('sessions outlive every node in turn, and no acknowledged write is lost', a
     await server.settled()
     await pass(200)
   }
-  isOver = true
+  over.abort()
   await Promise.all(visitors)
 
   expect(await visits()).toEqual(acknowledged)

@@ -31,6 +31,22 @@ afterAll(() => Promise.all(open.map(one => one.close())))
 
 const caught = promise => promise.then(() => { throw new Error('no error') }, error => error)
 
+describe('more operations than maxPending', () => {
+  test('fail at once with OVERLOAD, and those before them do not notice', async () => {
+    const sessions = openSessions({ maxPending: 3 })
+    await sessions.ready()
+    const outcomes = await Promise.allSettled([1, 2, 3, 4, 5].map(n => sessions.save(`s${n}`, { n })))
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'])
+    const { reason } = outcomes[4]
+    expect(reason).toBeInstanceOf(AerospikeSessionError)
+    expect(reason).toMatchObject({ code: 'OVERLOAD', retryable: true, inDoubt: false })
+    expect(reason.message).toBe("save: 3 operations are under way already (option 'maxPending')")
+    // There is room again.
+    expect(await sessions.get('s3')).toEqual({ n: 3 })
+    expect(await sessions.get('s5')).toBeNull()
+  })
+})
+
 describe('an unreachable cluster', () => {
   test('fails no constructor, and every operation with UNAVAILABLE and the hosts tried', async () => {
     const port = await freePort()

@@ -27,7 +27,8 @@ describe('without options', () => {
         password: null,
         timeout: 3_000,
         connectTimeout: 5_000,
-        maxConnsPerNode: 64
+        maxConnsPerNode: 64,
+        maxPending: 100_000
       },
       view: {
         namespace: 'test',
@@ -109,6 +110,7 @@ describe('a wrong option is refused at once and in words', () => {
     [{ timeout: 0 }, /'timeout' must be a whole number of milliseconds from 1 to 600000, not 0/],
     [{ timeout: 1.5 }, /'timeout' must be a whole number/],
     [{ connectTimeout: '5s' }, /'connectTimeout' must be a number of milliseconds, not a string/],
+    [{ maxPending: 0 }, /'maxPending' must be a whole number from 1/],
     [{ maxConnsPerNode: 0 }, /'maxConnsPerNode' must be a whole number from 1/],
     [{ auth: { user: 'a' } }, /'user' needs option 'password'/],
     [{ auth: { name: 'a' } }, /unknown option 'name'/],

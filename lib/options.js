@@ -11,7 +11,7 @@ const { boolean, choice, integer, kind, name, names, seconds, string } = require
 /**
  * @typedef {import('./hosts').Host} Host
  * @typedef {{ hosts: Host[], user: string | null, password: string | null, timeout: number,
- *   connectTimeout: number, maxConnsPerNode: number }} ClusterOptions of the connection
+ *   connectTimeout: number, maxConnsPerNode: number, maxPending: number }} ClusterOptions of the connection
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, format: 'map' | 'json',
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
  *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
@@ -25,7 +25,7 @@ const LONGEST_CREDENTIALS = 900
 /** Bins of the record that are ours (src/store/layout.rs). */
 const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session']
 
-const CONNECTION = ['hosts', 'auth', 'user', 'password', 'timeout', 'connectTimeout', 'maxConnsPerNode']
+const CONNECTION = ['hosts', 'auth', 'user', 'password', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending']
 const PLACE = ['namespace', 'set', 'bin']
 const RECORDS = ['prefix', 'ttl', 'format', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
 const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
@@ -65,7 +65,8 @@ function cluster (options) {
     ...credentials(options),
     timeout: integer('timeout', options.timeout ?? 3_000, 1, 600_000, ' of milliseconds'),
     connectTimeout: integer('connectTimeout', options.connectTimeout ?? 5_000, 1, 600_000, ' of milliseconds'),
-    maxConnsPerNode: integer('maxConnsPerNode', options.maxConnsPerNode ?? 64, 1, 10_000)
+    maxConnsPerNode: integer('maxConnsPerNode', options.maxConnsPerNode ?? 64, 1, 10_000),
+    maxPending: integer('maxPending', options.maxPending ?? 100_000, 1, 10_000_000)
   }
 }
 

@@ -70,6 +70,12 @@ impl Error {
         Error::new(Code::Closed, "the session store is closed")
     }
 
+    pub fn overload(max_pending: usize) -> Error {
+        let message =
+            format!("{max_pending} operations are under way already (option 'maxPending')");
+        Error::new(Code::Overload, message)
+    }
+
     pub fn bad_data(message: impl Into<String>) -> Error {
         Error::new(Code::BadData, message)
     }

@@ -56,7 +56,7 @@ impl Client {
             touch_on_read: None,
             ttl: 60_000,
         });
-        let store = Store::open(cluster, move |notice| {
+        let store = Store::open(cluster, 100_000, move |notice| {
             let _ = tell.send(notice);
         });
         Client {

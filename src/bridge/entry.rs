@@ -47,7 +47,8 @@ pub fn open_store(
     let hub = Hub::clone(hub);
     let tell = hub.notifier(notice_slot);
     let _threads = runtime()?.enter();
-    let store = Store::open(cluster.into(), move |notice| {
+    let max_pending = cluster.max_pending;
+    let store = Store::open(cluster.into(), max_pending, move |notice| {
         let name = match notice {
             Notice::TtlRefused => "TTL_REFUSED",
             Notice::NoUserIndex => "NO_USER_INDEX",

@@ -19,6 +19,8 @@ pub struct ClusterOptions {
     /// Milliseconds.
     connect_timeout: u64,
     max_conns_per_node: usize,
+    /// Operations under way.
+    pub max_pending: usize,
 }
 
 #[derive(Deserialize)]

@@ -39,6 +39,18 @@ impl<A> Lanes<A> {
         }
     }
 
+    /// Takes those that wait next and ask just what `request` asks. Only those: what comes while it is under way may
+    /// have to see what has happened meanwhile.
+    pub fn alike(&self, id: &str, request: &Request<A>) -> Vec<Request<A>> {
+        let mut alike = Vec::new();
+        if let Some(waiting) = self.lock().get_mut(id) {
+            while waiting.front().is_some_and(|next| next.is_like(request)) {
+                alike.extend(waiting.pop_front());
+            }
+        }
+        alike
+    }
+
     fn next(&self, id: &str) -> Option<Request<A>> {
         let mut busy = self.lock();
         let next = busy.get_mut(id).and_then(VecDeque::pop_front);

@@ -88,6 +88,9 @@ pub enum Notice {
 pub struct Store<A: Answer> {
     requests: mpsc::UnboundedSender<Request<A>>,
     core: Arc<Core>,
+    /// Every request that is not answered yet holds one.
+    tickets: Arc<()>,
+    max_pending: usize,
 }
 
 /// One way of looking at the store's sessions: several may share a store.
@@ -126,9 +129,11 @@ impl View {
 }
 
 impl<A: Answer> Store<A> {
-    /// Opens a store and starts connecting. Must be called within a tokio runtime.
+    /// Opens a store and starts connecting. Must be called within a tokio runtime. Beyond `max_pending` requests that
+    /// are not answered yet, further ones are refused.
     pub fn open(
         cluster: cluster::Options,
+        max_pending: usize,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Store<A> {
         let core = Arc::new(Core {
@@ -140,11 +145,21 @@ impl<A: Answer> Store<A> {
         let (requests, queue) = mpsc::unbounded_channel();
         tokio::spawn(drive(core.clone(), queue));
         tokio::spawn(watch(core.clone()));
-        Store { requests, core }
+        Store {
+            requests,
+            core,
+            tickets: Arc::default(),
+            max_pending,
+        }
     }
 
     /// Hands a request over; never blocks. Its answer comes exactly once, from another thread.
     pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
+        let is_about_sessions = !matches!(operation, Operation::Ready | Operation::Close);
+        if is_about_sessions && Arc::strong_count(&self.tickets) > self.max_pending {
+            let error = Error::overload(self.max_pending).during(operation.name());
+            return answer.give(Err(error));
+        }
         let request = Request {
             view,
             deadline: match operation {
@@ -153,6 +168,7 @@ impl<A: Answer> Store<A> {
             },
             operation,
             answer,
+            ticket: Arc::clone(&self.tickets),
         };
         if let Err(mpsc::error::SendError(request)) = self.requests.send(request) {
             request.answer.give(Err(Error::closed()));
@@ -170,7 +186,7 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
         for request in taken.drain(..) {
             let core = core.clone();
             let Operation::One { id, .. } = &request.operation else {
-                tokio::spawn(async move { core.answer(request).await });
+                tokio::spawn(async move { core.answer(request, Vec::new()).await });
                 continue;
             };
             let lane = request.view.lane(id);
@@ -180,7 +196,8 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
                     let mut next = Some(first);
                     while let Some(request) = next {
                         let stay = lanes::Stay::new(&lanes, &lane);
-                        core.answer(request).await;
+                        let alike = lanes.alike(&lane, &request);
+                        core.answer(request, alike).await;
                         next = stay.next();
                     }
                 });
@@ -218,12 +235,14 @@ impl View {
 }
 
 impl Core {
-    async fn answer<A: Answer>(&self, request: Request<A>) {
+    /// Answers a request, and with the same words those that ask the same.
+    async fn answer<A: Answer>(&self, request: Request<A>, alike: Vec<Request<A>>) {
         let Request {
             view,
             operation,
             deadline,
             answer,
+            ticket: _ticket,
         } = request;
         let name = operation.name();
         let outcome = match operation {
@@ -237,7 +256,13 @@ impl Core {
                 () = self.cluster.closed() => Err(Error::closed()),
             },
         };
-        answer.give(outcome.map_err(|error| error.during(name)));
+        let outcome = outcome.map_err(|error| error.during(name));
+        let mut answer = answer;
+        for other in alike {
+            answer.give(outcome.clone());
+            answer = other.answer;
+        }
+        answer.give(outcome);
     }
 
     async fn run(&self, view: &View, operation: Operation, deadline: Instant) -> Result<Output> {

@@ -18,6 +18,29 @@ pub struct Request<A> {
     pub operation: Operation,
     pub deadline: Instant,
     pub answer: A,
+    /// Counts the request as long as it is not answered.
+    pub ticket: Arc<()>,
+}
+
+impl<A> Request<A> {
+    /// Whether the answer to `other`, asked after this and not before, is the answer to this as well.
+    pub fn is_like(&self, other: &Request<A>) -> bool {
+        let same = |what: &One, other: &One| {
+            matches!(
+                (what, other),
+                (One::Get, One::Get) | (One::Load, One::Load) | (One::Has, One::Has)
+            )
+        };
+        match (&self.operation, &other.operation) {
+            (
+                Operation::One { what, .. },
+                Operation::One {
+                    what: other_what, ..
+                },
+            ) => same(what, other_what) && Arc::ptr_eq(&self.view, &other.view),
+            _ => false,
+        }
+    }
 }
 
 /// Points in time are milliseconds since 1970 by the caller's clock.
@@ -125,7 +148,7 @@ impl Operation {
 }
 
 /// What an operation returns.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Output {
     /// Done, and there is nothing to say.
     Done,
@@ -142,7 +165,7 @@ pub enum Output {
 }
 
 /// What became of a set or a refresh.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Written {
     /// The head of the baseline of what is written next; with the session's text it makes one.
     pub head: Option<String>,
