@@ -82,6 +82,8 @@ pub struct Query<'a> {
     filter: Option<Expression>,
     /// Records still to be answered; `None` = all there are.
     records_left: Option<u64>,
+    /// Whether the client expects few records; it matters to the counters only.
+    is_short: bool,
     stops: std::vec::IntoIter<Stop>,
     stop: Option<Stop>,
 }
@@ -101,6 +103,10 @@ impl Query<'_> {
             proto::finish(out, start);
         }
         if !more {
+            let is_secondary = self.lookup.is_some();
+            self.namespace
+                .counters
+                .count_query(is_secondary, self.is_short);
             reply::write_last(out, ResultCode::OK);
         }
         more

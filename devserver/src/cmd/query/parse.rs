@@ -52,6 +52,7 @@ impl<'a> Query<'a> {
             projection: parse_projection(message)?,
             filter,
             records_left: (sample_max != 0).then_some(sample_max),
+            is_short: header.info1 & info1::SHORT_QUERY != 0,
             stops: stops.into_iter(),
             stop: None,
         })
