@@ -6,7 +6,7 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aerospike::*;
 use aerospike_session_devserver::{Config, DevServer, NamespaceConfig};

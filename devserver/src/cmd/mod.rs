@@ -84,6 +84,12 @@ fn dispatch<'a>(state: &'a State, body: &[u8], out: &mut Vec<u8>) -> Outcome<Rep
     let message = Message::parse(body)?;
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
+        let is_background = message.header.info2 & info2::WRITE != 0;
+        if is_background && message.fields.udf_file.is_none() {
+            query::background::start(state, namespace, &message)?;
+            reply::write_last(out, ResultCode::OK);
+            return Ok(Reply::Whole);
+        }
         let query = query::Query::parse(state, namespace, &message)?;
         return Ok(Reply::Parts(Parts::Query(Box::new(query))));
     };

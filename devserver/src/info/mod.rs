@@ -12,7 +12,7 @@
 //! | [`config`] | configuration |
 //! | [`truncate`] | truncation |
 //! | [`sindex`] | secondary indexes |
-//! | [`query`] | running queries: there are none |
+//! | [`query`] | background queries |
 //! | [`udf`] | UDFs: there are none |
 //! | [`log`] | the server's log |
 //! | [`operator`] | dumps and repairs |
@@ -184,7 +184,7 @@ fn dispatch(state: &State, session: &mut Session, command: Command<'_>) -> InfoR
         .or_else(|| config::answer(state, session, command))
         .or_else(|| truncate::answer(state, command))
         .or_else(|| sindex::answer(state, command))
-        .or_else(|| query::answer(command))
+        .or_else(|| query::answer(state, command))
         .or_else(|| udf::answer(command))
         .or_else(|| log::answer(command))
         .or_else(|| operator::answer(state, command))

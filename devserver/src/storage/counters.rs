@@ -50,6 +50,11 @@ counters! {
     pi_query_long_basic_complete,
     si_query_short_basic_complete,
     si_query_long_basic_complete,
+    pi_query_ops_bg_complete,
+    si_query_ops_bg_complete,
+    ops_sub_write_success,
+    ops_sub_write_error,
+    ops_sub_write_filtered_out,
     fail_generation,
     fail_record_too_big,
     expired_objects,
@@ -82,6 +87,24 @@ impl Counters {
             (false, false) => &self.pi_query_long_basic_complete,
             (true, true) => &self.si_query_short_basic_complete,
             (true, false) => &self.si_query_long_basic_complete,
+        });
+    }
+
+    /// Counts a background query that is done.
+    pub fn count_background_query(&self, is_secondary: bool) {
+        add(if is_secondary {
+            &self.si_query_ops_bg_complete
+        } else {
+            &self.pi_query_ops_bg_complete
+        });
+    }
+
+    /// Counts what a background query did to one record.
+    pub fn count_background_write(&self, code: ResultCode) {
+        add(match code {
+            ResultCode::OK => &self.ops_sub_write_success,
+            ResultCode::FILTERED_OUT => &self.ops_sub_write_filtered_out,
+            _ => &self.ops_sub_write_error,
         });
     }
 

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::counters::Counters;
+use super::jobs::Jobs;
 use super::log::LogHandle;
 use super::partition::Partition;
 use super::record::{Digest, Record};
@@ -26,6 +27,7 @@ pub struct Namespace {
     /// Bytes the records take in storage.
     pub data_used: AtomicU64,
     pub counters: Counters,
+    pub jobs: Jobs,
     /// Records last updated before this (ms since 2010) are truncated.
     pub truncate_lut: AtomicU64,
     partitions: Vec<Mutex<Partition>>,
@@ -48,6 +50,7 @@ impl Namespace {
             objects: AtomicU64::new(0),
             data_used: AtomicU64::new(0),
             counters: Counters::default(),
+            jobs: Jobs::default(),
             truncate_lut: AtomicU64::new(0),
             partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
             log: OnceLock::new(),

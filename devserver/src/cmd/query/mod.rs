@@ -6,6 +6,7 @@
 //! the last digest a place to go on from; a secondary index has an order of its own, and there the place is the
 //! last value and digest.
 
+pub mod background;
 mod lookup;
 mod parse;
 
@@ -56,6 +57,28 @@ struct OwnedOp {
     particle: u8,
     name: Vec<u8>,
     value: Vec<u8>,
+}
+
+impl From<&Op<'_>> for OwnedOp {
+    fn from(op: &Op<'_>) -> OwnedOp {
+        OwnedOp {
+            code: op.code,
+            particle: op.particle,
+            name: op.name.to_vec(),
+            value: op.value.to_vec(),
+        }
+    }
+}
+
+impl<'a> From<&'a OwnedOp> for Op<'a> {
+    fn from(op: &'a OwnedOp) -> Op<'a> {
+        Op {
+            code: op.code,
+            particle: op.particle,
+            name: &op.name,
+            value: &op.value,
+        }
+    }
 }
 
 /// One partition to walk, and where to go on in it.
@@ -267,12 +290,7 @@ impl Projection {
             }
             Projection::Ops { ops, respond_all } => {
                 for op in ops {
-                    let op = Op {
-                        code: op.code,
-                        particle: op.particle,
-                        name: &op.name,
-                        value: &op.value,
-                    };
+                    let op = Op::from(op);
                     let value = ops::read(view, &op).ok()?.flatten();
                     if value.is_some() || *respond_all {
                         reply::write_op(out, op.code, op.name, value.as_deref());
