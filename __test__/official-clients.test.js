@@ -2,14 +2,9 @@
 
 // Aerospike's own clients read what we write, and the other way round: the npm package `aerospike`,
 // and PyPI's.
-//
-// Where one of them cannot be had its tests are skipped, with the reason; OFFICIAL_CLIENTS=required
-// makes that a failure.
 
 const path = require('node:path')
-const readline = require('node:readline')
-const { spawn } = require('node:child_process')
-const { once } = require('node:events')
+const { PythonProgram, describeUnless, pythonReason } = require('./support/official')
 const { freshSet, hosts, openSessions, openStore } = require('./support/server')
 
 const NAMESPACE = 'test'
@@ -49,12 +44,6 @@ const DATA = {
   emptyList: [],
   map: { a: { b: { c: { d: 'deep' } } }, 'key with spaces': 1, ключ: [{}], '': 'empty key', 7: 'digits' },
   emptyMap: {}
-}
-
-/** Skips a group of tests where `reason` says why, unless nothing may be skipped. */
-function describeUnless (reason, name, tests) {
-  if (reason === undefined || process.env.OFFICIAL_CLIENTS === 'required') describe(name, tests)
-  else describe.skip(`${name} (${reason})`, tests)
 }
 
 /** Seconds from now until a session's cookie ends. */
@@ -181,34 +170,14 @@ function ordered (tagged) {
   return tagged
 }
 
-const pythonReason = process.env.TEST_PYTHON ? undefined : process.env.TEST_PYTHON_MISSING ?? 'npm test prepares it'
-
 describeUnless(pythonReason, 'the official Python client', () => {
-  let python, answers
-  let complaints = ''
+  let python
 
-  beforeAll(() => {
-    if (pythonReason !== undefined) throw new Error(pythonReason)
-    python = spawn(process.env.TEST_PYTHON, [path.join(__dirname, 'official-clients.py'), hosts()])
-    python.stderr.on('data', data => { complaints += data })
-    answers = readline.createInterface({ input: python.stdout })[Symbol.asyncIterator]()
-  })
+  beforeAll(() => { python = new PythonProgram(path.join(__dirname, 'official-clients.py'), hosts()) })
 
-  afterAll(async () => {
-    if (python === undefined || python.exitCode !== null) return
-    python.stdin.end()
-    await once(python, 'exit')
-  })
+  afterAll(() => python?.close())
 
-  async function ask (id, command) {
-    python.stdin.write(`${JSON.stringify({ ...command, key: [NAMESPACE, set, id] })}\n`)
-    const { value, done } = await answers.next()
-    if (done) throw new Error(`python ended: ${complaints}`)
-    const { ok, error } = JSON.parse(value)
-    if (error !== undefined) throw new Error(error)
-    return ok
-  }
-
+  const ask = (id, command) => python.ask({ ...command, key: [NAMESPACE, set, id] })
   const put = (id, data, ttl) => ask(id, { do: 'put', data: tag(data), ttl })
 
   test('reads what SessionStore.save wrote as a native map, field by field and type by type', async () => {

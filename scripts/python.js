@@ -1,7 +1,7 @@
 'use strict'
 
-// A Python with PyPI's `aerospike`, for the tests that read what we write with another language's
-// official client. Kept in .cache/python from one run to the next.
+// A Python with PyPI's `aerospike` and `aerospike-sdk`, for the tests that read what we write with another
+// language's official client. Kept in .cache/python from one run to the next.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -11,12 +11,21 @@ const { ROOT } = require('./build')
 const execFile = promisify(require('node:child_process').execFile)
 
 const CLIENT = 'aerospike==19.3.0'
+// Needs Python 3.11: where it cannot be installed the tests of the client still run.
+const SDK = 'aerospike-sdk==1.0.0'
 const HOME = path.join(ROOT, '.cache/python')
 const PYTHON = path.join(HOME, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
 const STAMP = path.join(HOME, 'installed')
 
-function isPrepared () {
-  return fs.existsSync(PYTHON) && fs.existsSync(STAMP) && fs.readFileSync(STAMP, 'utf8') === CLIENT
+/** @param {string} [what] */
+function isPrepared (what = CLIENT) {
+  return fs.existsSync(PYTHON) && fs.existsSync(STAMP) && fs.readFileSync(STAMP, 'utf8').split('\n').includes(what)
+}
+
+/** @param {string} what */
+async function install (what) {
+  await step(PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', what], `pip cannot install ${what}`)
+  fs.appendFileSync(STAMP, `${what}\n`)
 }
 
 /**
@@ -35,18 +44,30 @@ async function step (command, args, failure) {
 }
 
 /**
+ * The SDK beside the client.
+ * @returns {Promise<string | undefined>} why it is not there
+ */
+async function prepareSdk () {
+  try {
+    if (!isPrepared(SDK)) await install(SDK)
+    await step(PYTHON, ['-c', 'import aerospike_sdk'], 'its aerospike_sdk module does not load')
+  } catch (error) {
+    return /** @type {Error} */ (error).message
+  }
+}
+
+/**
  * Prepares it if need be.
- * @returns {Promise<{ python: string } | { reason: string }>} the interpreter, or why there is none
+ * @returns {Promise<{ python: string, sdkReason?: string } | { reason: string }>} the interpreter, or why there is none
  */
 async function preparePython () {
   try {
     if (!isPrepared()) {
       await step('python3', ['-m', 'venv', '--clear', HOME], 'python3 has no venv')
-      await step(PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', CLIENT], `pip cannot install ${CLIENT}`)
-      fs.writeFileSync(STAMP, CLIENT)
+      await install(CLIENT)
     }
     await step(PYTHON, ['-c', 'import aerospike'], 'its aerospike module does not load')
-    return { python: PYTHON }
+    return { python: PYTHON, sdkReason: await prepareSdk() }
   } catch (error) {
     // What does not work is made anew the next time.
     fs.rmSync(STAMP, { force: true })

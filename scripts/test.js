@@ -59,6 +59,7 @@ async function jest () {
   const found = await preparePython()
   /** @type {Record<string, string>} */
   const env = 'python' in found ? { TEST_PYTHON: found.python } : { TEST_PYTHON_MISSING: found.reason }
+  if ('sdkReason' in found && found.sdkReason !== undefined) env.TEST_PYTHON_SDK_MISSING = found.sdkReason
   fs.rmSync(RESULTS, { force: true })
   const { ok } = await run(process.execPath, [
     'node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...process.argv.slice(2)

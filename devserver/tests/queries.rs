@@ -285,3 +285,56 @@ async fn expressions_are_read_and_written_by_operations() {
     );
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_background_query_writes_to_every_record_it_finds() {
+    let (server, client) = start().await;
+    fill(&client, "one", 50).await;
+    fill(&client, "two", 5).await;
+    let mut statement = Statement::new("test", "one", Bins::All);
+    statement.set_operations([
+        operations::add(&as_bin!("n", 100)),
+        operations::put(&as_bin!("seen", 1)),
+    ]);
+    let policy = write_policy(|policy| {
+        policy.base_policy.filter_expression =
+            Some(exp::lt(exp::int_bin("n".to_owned()), exp::int_val(30)));
+    });
+    let task = client.query_operate(&policy, statement).await.unwrap();
+    task.wait_till_complete(None).await.unwrap();
+    let all = async |set| {
+        let statement = Statement::new("test", set, Bins::All);
+        collect(
+            &client,
+            &QueryPolicy::default(),
+            PartitionFilter::all(),
+            statement,
+        )
+        .await
+    };
+    let changed: BTreeSet<i64> = (30..50).chain(100..130).collect();
+    assert_eq!(numbers(&all("one").await), changed);
+    assert_eq!(numbers(&all("two").await), (0..5).collect());
+    let shown = info(&server, "query-show\n");
+    for part in [
+        ":ns=test:set=one:",
+        ":status=done(ok):",
+        ":recs-filtered-bins=20:recs-succeeded=30:recs-failed=0:",
+        ":job-type=background-ops:",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_background_query_that_reads_is_refused() {
+    let (server, client) = start().await;
+    fill(&client, "one", 1).await;
+    let mut statement = Statement::new("test", "one", Bins::All);
+    statement.set_operations([operations::get()]);
+    let policy = WritePolicy::default();
+    assert!(client.query_operate(&policy, statement).await.is_err());
+    assert_eq!(info(&server, "query-show\n"), "query-show\t\n");
+    server.stop().await;
+}

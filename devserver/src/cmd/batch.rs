@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::answer::Answer;
-use super::execute;
 use super::request::Request;
+use super::{count, execute};
 use crate::exp::Expression;
 use crate::state::State;
 use crate::storage::namespace::Namespace;
@@ -162,7 +162,9 @@ impl<'a> Batch<'a> {
         };
         let mut answer = Answer::begin_row(out, index);
         execute(self.state, &head.namespace, digest, &request, &mut answer);
-        Ok(answer.finish())
+        let code = answer.finish();
+        count(&head.namespace, &request, true, code);
+        Ok(code)
     }
 }
 

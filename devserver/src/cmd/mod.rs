@@ -25,6 +25,7 @@ pub mod write;
 
 use crate::cluster::Stall;
 use crate::state::State;
+use crate::storage::counters::CommandKind;
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::{info1, info2};
 use crate::wire::message::Message;
@@ -83,6 +84,12 @@ fn dispatch<'a>(state: &'a State, body: &[u8], out: &mut Vec<u8>) -> Outcome<Rep
     let message = Message::parse(body)?;
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
+        let is_background = message.header.info2 & info2::WRITE != 0;
+        if is_background && message.fields.udf_file.is_none() {
+            query::background::start(state, namespace, &message)?;
+            reply::write_last(out, ResultCode::OK);
+            return Ok(Reply::Whole);
+        }
         let query = query::Query::parse(state, namespace, &message)?;
         return Ok(Reply::Parts(Parts::Query(Box::new(query))));
     };
@@ -96,9 +103,20 @@ fn dispatch<'a>(state: &'a State, body: &[u8], out: &mut Vec<u8>) -> Outcome<Rep
     let start = proto::begin(out, FrameType::Message);
     let mut answer = Answer::begin(out);
     execute(state, namespace, digest, &request, &mut answer);
-    answer.finish();
+    let code = answer.finish();
+    count(namespace, &request, false, code);
     proto::finish(out, start);
     Ok(Reply::Whole)
+}
+
+/// Counts a command by what it was and how it ended.
+fn count(namespace: &Namespace, request: &Request<'_>, is_batch_row: bool, code: ResultCode) {
+    let kind = match request.header.info2 {
+        flags if flags & info2::WRITE == 0 => CommandKind::Read,
+        flags if flags & info2::DELETE == 0 => CommandKind::Write,
+        _ => CommandKind::Delete,
+    };
+    namespace.counters.count_command(kind, is_batch_row, code);
 }
 
 /// Runs a command on one record; the result, good or bad, is in the answer.

@@ -4,7 +4,7 @@
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
 
-use super::{error, Command, InfoResult, Session};
+use super::{error, template, Command, InfoResult, Session};
 use crate::state::State;
 use crate::wire::consts::PARTITIONS;
 use crate::wire::result::ResultCode;
@@ -16,10 +16,8 @@ const DEFAULT_PORT: u16 = 3000;
 pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
         "node" | "name" => state.node_id().into(),
-        "cluster-name" => match state.cluster.name() {
-            "" => "null".into(),
-            name => name.into(),
-        },
+        "get-sl" => succession(state),
+        "cluster-name" => cluster_name(state),
         "partition-generation" => state.cluster.generations().partition.to_string(),
         "rebalance-generation" => state.cluster.generations().rebalance.to_string(),
         "peers-generation" => state.cluster.generations().peers.to_string(),
@@ -28,12 +26,19 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         }
         "services" | "services-alumni" => services(state, session),
         "services-alternate" => String::new(),
+        // There is no admin port.
+        "admin-clear-std" | "admin-tls-std" => String::new(),
+        "endpoints" => endpoints(session),
+        "recluster" if state.cluster.principal() != state.node_id() => {
+            "ignored-by-non-principal".into()
+        }
+        "recluster" => "ok".into(),
         // A client behind "localhost", a name or a second address must be told the address it used.
         "service" | "service-clear-std" => session.local.to_string(),
         "service-clear-alt" => String::new(),
         "cluster-stable" => return Some(cluster_stable(state, command)),
-        "replicas" => per_namespace(state, &format!("0,{}", bitmaps(state))),
-        "replicas-all" => per_namespace(state, &bitmaps(state)),
+        "replicas" => return Some(replicas(state, command)),
+        "replicas-all" => per_namespace(state, &bitmaps(state, usize::MAX)),
         "replicas-master" => per_namespace(state, &bitmap(state, 0)),
         "partitions" => PARTITIONS.to_string(),
         // These belong to the Enterprise Edition.
@@ -45,6 +50,45 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         }
         _ => return None,
     }))
+}
+
+/// What `cluster-name` and the configuration say of a cluster without a name.
+pub fn cluster_name(state: &State) -> String {
+    match state.cluster.name() {
+        "" => "null".into(),
+        name => name.into(),
+    }
+}
+
+/// The members of the cluster, the principal first: ids in descending order.
+fn succession(state: &State) -> String {
+    let mut ids = vec![state.node_id()];
+    ids.extend(state.cluster.peers(state.node).map(|peer| peer.id.as_str()));
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids.join(",")
+}
+
+/// `replicas:max=COPIES`; 0 is all there are (`cmd_replicas()`).
+fn replicas(state: &State, command: Command<'_>) -> InfoResult {
+    let max = match command.optional("max", 3)? {
+        Some(max) => max
+            .parse()
+            .map_err(|_| error(ResultCode::PARAMETER, "bad max"))?,
+        None => 0,
+    };
+    let max = if max == 0 { usize::MAX } else { max };
+    Ok(per_namespace(state, &format!("0,{}", bitmaps(state, max))))
+}
+
+/// Where the node listens, and where it says it does.
+fn endpoints(session: &Session) -> String {
+    template::fill(template::ENDPOINTS, |name| match name {
+        "service.port" | "service.access-port" | "service.alternate-access-port" => {
+            Some(session.local.port().to_string())
+        }
+        "service.addresses" | "service.access-addresses" => Some(session.local.ip().to_string()),
+        _ => None,
+    })
 }
 
 /// The other nodes: `generation,default port,[[id,tls name,[address]],...]`.
@@ -68,8 +112,8 @@ fn services(state: &State, session: &Session) -> String {
 }
 
 /// The number of copies, then for each of them the partitions that this node owns.
-fn bitmaps(state: &State) -> String {
-    let copies = state.cluster.copies();
+fn bitmaps(state: &State, max: usize) -> String {
+    let copies = state.cluster.copies().min(max);
     let bitmaps = (0..copies).map(|index| bitmap(state, index));
     bitmaps.fold(copies.to_string(), |list, bitmap| list + "," + &bitmap)
 }

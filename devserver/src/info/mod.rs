@@ -6,23 +6,39 @@
 //! | file | commands |
 //! |---|---|
 //! | [`cluster`] | who the nodes are and which partitions they own |
-//! | [`node`] | build, features, statistics, this connection |
-//! | [`namespace`] | namespaces, sets, their numbers and configuration |
+//! | [`node`] | build, features, this connection |
+//! | [`statistics`] | the node's numbers, histograms, health |
+//! | [`namespace`] | namespaces, sets, their numbers |
+//! | [`config`] | configuration |
 //! | [`truncate`] | truncation |
 //! | [`sindex`] | secondary indexes |
-//! | [`udf`] | UDFs and running queries: there are none |
+//! | [`query`] | background queries |
+//! | [`udf`] | UDFs: there are none |
+//! | [`log`] | the server's log |
+//! | [`operator`] | dumps and repairs |
+//!
+//! [`template`] has the names of the long answers.
 
 mod cluster;
+mod config;
+mod log;
 mod namespace;
 mod node;
+mod operator;
+mod query;
 mod sindex;
+mod statistics;
+mod template;
 mod truncate;
 mod udf;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::cluster::NodeIdentity;
 use crate::state::State;
+use crate::storage::namespace::Namespace;
+use crate::wire::consts::MAX_NAMESPACE_NAME;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::result::ResultCode;
 
@@ -63,6 +79,14 @@ fn error(code: ResultCode, text: impl Into<String>) -> InfoError {
         code,
         text: text.into(),
     }
+}
+
+/// For what the server does and we do not.
+fn not_made() -> InfoError {
+    error(
+        ResultCode::UNSUPPORTED_FEATURE,
+        "not made by the development server",
+    )
 }
 
 /// One command taken apart.
@@ -154,10 +178,48 @@ fn answer(state: &State, session: &mut Session, text: &str, out: &mut Vec<u8>) {
 
 fn dispatch(state: &State, session: &mut Session, command: Command<'_>) -> InfoResult {
     cluster::answer(state, session, command)
-        .or_else(|| node::answer(state, session, command))
+        .or_else(|| node::answer(session, command))
+        .or_else(|| statistics::answer(state, command))
         .or_else(|| namespace::answer(state, command))
+        .or_else(|| config::answer(state, session, command))
         .or_else(|| truncate::answer(state, command))
         .or_else(|| sindex::answer(state, command))
+        .or_else(|| query::answer(state, command))
         .or_else(|| udf::answer(command))
+        .or_else(|| log::answer(command))
+        .or_else(|| operator::answer(state, command))
         .unwrap_or_else(|| Err(error(ResultCode::PARAMETER, "unrecognized command")))
+}
+
+/// The name of a namespace that must be given, under `alias` if need be
+/// (`as_info_param_get_namespace_ns()` and `as_info_param_get_namespace_id()`).
+fn namespace_name<'a>(command: Command<'a>, alias: &str) -> Result<&'a str, InfoError> {
+    let refuse = |text: &str| Err(error(ResultCode::NAMESPACE, text));
+    match command.get("namespace").or_else(|| command.get(alias)) {
+        None => refuse("missing 'namespace'"),
+        Some("") => refuse("missing 'namespace' value"),
+        Some(name) if name.len() > MAX_NAMESPACE_NAME => refuse("'namespace' value too long"),
+        Some(name) => Ok(name),
+    }
+}
+
+/// The namespace that must be given, and be here.
+fn local_namespace<'s>(
+    state: &'s State,
+    command: Command<'_>,
+    alias: &str,
+) -> Result<&'s Arc<Namespace>, InfoError> {
+    let name = namespace_name(command, alias)?;
+    state
+        .namespace(Some(name.as_bytes()))
+        .map_err(|code| error(code, "namespace not found on node"))
+}
+
+/// Reads a number as C's `strtoul(text, &end, 0)` does: decimal, hex or octal. `None` when there is more, or nothing.
+fn c_number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None if text.len() > 1 && text.starts_with('0') => u64::from_str_radix(text, 8).ok(),
+        None => text.parse().ok(),
+    }
 }

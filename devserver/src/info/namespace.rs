@@ -1,13 +1,16 @@
-//! Namespaces and sets: their numbers and their configuration. The names are the server's; of its hundreds of
-//! numbers these are the ones that mean something for a server in memory.
+//! Namespaces and sets, and their numbers.
 
 use std::sync::atomic::Ordering;
 
-use super::{Command, InfoResult};
+use super::template::{self, fill};
+use super::{config, Command, InfoResult};
 use crate::state::{Objects, State};
 use crate::storage::clock;
 use crate::storage::namespace::Namespace;
 use crate::storage::sets::Set;
+
+/// Bytes of a record's entry in the primary index (`as_index` in `as/include/base/index.h`).
+const INDEX_ENTRY: u64 = 64;
 
 /// Answers a command of this family; `None` for any other.
 pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
@@ -19,50 +22,46 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
             .collect::<Vec<_>>()
             .join(";"),
         "namespace" => match state.namespace(Some(command.params.as_bytes())) {
-            Ok(namespace) => format!("{};{}", statistics(state, namespace), config(namespace)),
+            Ok(namespace) => format!(
+                "{};{}",
+                statistics(state, namespace),
+                config::namespace(&namespace.config)
+            ),
             // No error here, "clients won't handle" one (`cmd_namespace()`).
             Err(_) => "type=unknown".into(),
         },
         "sets" => sets(state, command.params),
-        "objects" => {
-            let namespaces = state.namespaces.iter();
-            let objects: u64 = namespaces
-                .map(|namespace| state.objects(namespace).all())
-                .sum();
-            objects.to_string()
-        }
+        "objects" => objects(state).to_string(),
         _ => return None,
     }))
 }
 
-fn statistics(state: &State, namespace: &Namespace) -> String {
-    let Objects { master, prole } = state.objects(namespace);
-    format!(
-        "ns_cluster_size={};effective_replication_factor={};objects={};tombstones=0;xdr_tombstones=0;\
-         master_objects={master};master_tombstones=0;prole_objects={prole};prole_tombstones=0;non_replica_objects=0;\
-         non_replica_tombstones=0;unreplicated_records=0;dead_partitions=0;unavailable_partitions=0;\
-         clock_skew_stop_writes=false;stop_writes=false;hwm_breached=false;current_time={};\
-         truncate_lut={};truncating=false;migrate_tx_partitions_remaining=0;migrate_rx_partitions_remaining=0",
-        state.cluster.known().len(),
-        state.cluster.copies(),
-        master + prole,
-        clock::now_seconds(),
-        namespace.truncate_lut.load(Ordering::Relaxed),
-    )
+/// Records in all namespaces.
+pub fn objects(state: &State) -> u64 {
+    let namespaces = state.namespaces.iter();
+    namespaces
+        .map(|namespace| state.objects(namespace).all())
+        .sum()
 }
 
-/// A namespace's configuration, as `get-config` lists it.
-pub fn config(namespace: &Namespace) -> String {
-    let config = &namespace.config;
-    format!(
-        "allow-ttl-without-nsup={};default-read-touch-ttl-pct={};default-ttl={};max-record-size={};nsup-period={};\
-         replication-factor=1;strong-consistency=false;transaction-pending-limit=20;storage-engine=memory",
-        config.allow_ttl_without_nsup,
-        config.default_read_touch_ttl_pct,
-        config.default_ttl,
-        config.max_record_size,
-        config.nsup_period,
-    )
+fn statistics(state: &State, namespace: &Namespace) -> String {
+    let Objects { master, prole } = state.objects(namespace);
+    let objects = master + prole;
+    fill(template::NAMESPACE_STATISTICS, |name| {
+        let number = match name {
+            "ns_cluster_size" => state.cluster.known().len() as u64,
+            "effective_replication_factor" => state.cluster.copies() as u64,
+            "objects" => objects,
+            "master_objects" => master,
+            "prole_objects" => prole,
+            "current_time" => u64::from(clock::now_seconds()),
+            "truncate_lut" => namespace.truncate_lut.load(Ordering::Relaxed),
+            "index_used_bytes" => objects * INDEX_ENTRY,
+            "data_used_bytes" => namespace.data_used.load(Ordering::Relaxed),
+            _ => namespace.counters.by_name(name)?,
+        };
+        Some(number.to_string())
+    })
 }
 
 /// `sets`, `sets/NAMESPACE` and `sets/NAMESPACE/SET` (`cmd_sets()`).

@@ -11,13 +11,8 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
     match command.name {
         "truncate" => Some(truncate_set(state, command)),
         "truncate-namespace" => Some(truncate_namespace(state, command)),
-        "truncate-undo" | "truncate-namespace-undo" => {
-            // What was truncated is gone here at once: there is nothing to undo.
-            Some(Err(error(
-                ResultCode::UNSUPPORTED_FEATURE,
-                "not made by the development server",
-            )))
-        }
+        "truncate-undo" => Some(undo_set(state, command)),
+        "truncate-namespace-undo" => Some(undo_namespace(state, command)),
         _ => None,
     }
 }
@@ -43,6 +38,27 @@ fn run(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> In
     if let Ok(namespace) = state.namespace(Some(name.as_bytes())) {
         let removed = truncate::truncate(namespace, set, lut);
         log::info!("truncated {removed} records of {name}");
+    }
+    Ok("ok".into())
+}
+
+/// From here on nothing more is truncated. What is gone already does not come back.
+fn undo_set(state: &State, command: Command<'_>) -> InfoResult {
+    let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
+    let set = command.require("set", MAX_SET_NAME)?;
+    if let Ok(namespace) = state.namespace(Some(name.as_bytes())) {
+        truncate::undo(namespace, Some(set));
+    }
+    Ok("ok".into())
+}
+
+fn undo_namespace(state: &State, command: Command<'_>) -> InfoResult {
+    let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
+    if command.get("set").is_some() {
+        return Err(error(ResultCode::PARAMETER, "unexpected set name"));
+    }
+    if let Ok(namespace) = state.namespace(Some(name.as_bytes())) {
+        truncate::undo(namespace, None);
     }
     Ok("ok".into())
 }

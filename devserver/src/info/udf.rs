@@ -1,18 +1,35 @@
-//! UDFs and running queries: there are none, and no UDF can be made.
+//! UDFs: there are none, and none can be made. Errors here have a form of their own (`as/src/base/udf_cask.c`).
 
-use super::{error, Command, InfoResult};
-use crate::wire::result::ResultCode;
+use super::{not_made, Command, InfoResult};
 
 /// Answers a command of this family; `None` for any other.
 pub fn answer(command: Command<'_>) -> Option<InfoResult> {
-    match command.name {
-        "udf-list" | "query-show" => Some(Ok(String::new())),
-        "udf-put" | "udf-get" | "udf-remove" | "query-abort" | "query-abort-all" => {
-            Some(Err(error(
-                ResultCode::UNSUPPORTED_FEATURE,
-                "not made by the development server",
-            )))
-        }
-        _ => None,
+    Some(match command.name {
+        "udf-list" => Ok(String::new()),
+        "udf-get" if has_file_name(command) => Ok("error=not_found".into()),
+        "udf-remove" if has_file_name(command) => Ok("ok".into()),
+        "udf-clear-cache" => Ok("ok".into()),
+        "udf-put" if has_module_name(command) => put(command),
+        "udf-get" | "udf-put" | "udf-remove" => Ok("error=invalid_filename".into()),
+        _ => return None,
+    })
+}
+
+fn put(command: Command<'_>) -> InfoResult {
+    match command.get("content-len") {
+        None => Ok("error=invalid_content_len".into()),
+        Some(_) => Err(not_made()),
     }
+}
+
+fn has_file_name(command: Command<'_>) -> bool {
+    command.get("filename").is_some()
+}
+
+/// A module needs a name and an extension.
+fn has_module_name(command: Command<'_>) -> bool {
+    let name = command
+        .get("filename")
+        .and_then(|name| name.rsplit_once('.'));
+    name.is_some_and(|(stem, extension)| !stem.is_empty() && !extension.is_empty())
 }

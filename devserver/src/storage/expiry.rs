@@ -3,6 +3,7 @@
 //! A record is gone for every command as soon as the clock has passed its void time; the sweeper (the server
 //! calls it nsup) only gives its memory back and lowers the counts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,22 @@ pub fn void_time(namespace: &Namespace, record: &Record, word: u32, now_ms: u64)
 /// Removes what has ended from every partition. Returns how many records went.
 pub fn sweep(namespace: &Namespace) -> u64 {
     let now = clock::now_seconds();
-    namespace.remove_where(|record| is_expired(record.void_time, now))
+    let never_expire = AtomicU64::new(0);
+    let removed = namespace.remove_where(|record| {
+        if record.void_time == 0 {
+            never_expire.fetch_add(1, Ordering::Relaxed);
+        }
+        is_expired(record.void_time, now)
+    });
+    let counters = &namespace.counters;
+    counters
+        .expired_objects
+        .fetch_add(removed, Ordering::Relaxed);
+    let never_expire = never_expire.into_inner();
+    counters
+        .non_expirable_objects
+        .store(never_expire, Ordering::Relaxed);
+    removed
 }
 
 /// Sweeps a namespace every `nsup-period` seconds; runs until it is aborted.

@@ -7,11 +7,15 @@
 //! - [`sindex`]: secondary indexes
 //! - [`expiry`]: when a record ends, and the sweeper that removes what has ended
 //! - [`truncate`]: dropping what was last updated before a moment
+//! - [`counters`]: what is counted of the commands
+//! - [`jobs`]: background queries
 //! - [`clock`]: the server's epoch
 //! - [`log`]: the data file
 
 pub mod clock;
+pub mod counters;
 pub mod expiry;
+pub mod jobs;
 pub mod log;
 pub mod namespace;
 pub mod partition;

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::counters::Counters;
+use super::jobs::Jobs;
 use super::log::LogHandle;
 use super::partition::Partition;
 use super::record::{Digest, Record};
@@ -22,6 +24,10 @@ pub struct Namespace {
     pub sets: Sets,
     pub indexes: Catalogue,
     pub objects: AtomicU64,
+    /// Bytes the records take in storage.
+    pub data_used: AtomicU64,
+    pub counters: Counters,
+    pub jobs: Jobs,
     /// Records last updated before this (ms since 2010) are truncated.
     pub truncate_lut: AtomicU64,
     partitions: Vec<Mutex<Partition>>,
@@ -42,6 +48,9 @@ impl Namespace {
             sets: Sets::default(),
             indexes: Catalogue::default(),
             objects: AtomicU64::new(0),
+            data_used: AtomicU64::new(0),
+            counters: Counters::default(),
+            jobs: Jobs::default(),
             truncate_lut: AtomicU64::new(0),
             partitions: (0..PARTITIONS).map(|_| Mutex::default()).collect(),
             log: OnceLock::new(),
@@ -159,24 +168,24 @@ impl Namespace {
     }
 
     fn count(&self, record: &Record) {
+        let set = self.sets.get(record.set_id);
+        let size = record.stored_size(set.as_ref().map(|set| &*set.name)) as u64;
         self.objects.fetch_add(1, Ordering::Relaxed);
-        if let Some(set) = self.sets.get(record.set_id) {
+        self.data_used.fetch_add(size, Ordering::Relaxed);
+        if let Some(set) = set {
             set.objects.fetch_add(1, Ordering::Relaxed);
-            set.data_used.fetch_add(
-                record.stored_size(Some(&set.name)) as u64,
-                Ordering::Relaxed,
-            );
+            set.data_used.fetch_add(size, Ordering::Relaxed);
         }
     }
 
     fn uncount(&self, record: &Record) {
+        let set = self.sets.get(record.set_id);
+        let size = record.stored_size(set.as_ref().map(|set| &*set.name)) as u64;
         self.objects.fetch_sub(1, Ordering::Relaxed);
-        if let Some(set) = self.sets.get(record.set_id) {
+        self.data_used.fetch_sub(size, Ordering::Relaxed);
+        if let Some(set) = set {
             set.objects.fetch_sub(1, Ordering::Relaxed);
-            set.data_used.fetch_sub(
-                record.stored_size(Some(&set.name)) as u64,
-                Ordering::Relaxed,
-            );
+            set.data_used.fetch_sub(size, Ordering::Relaxed);
         }
     }
 }

@@ -60,3 +60,16 @@ pub fn truncate(namespace: &Namespace, set_name: Option<&str>, lut: u64) -> u64 
     };
     namespace.remove_where(falls)
 }
+
+/// Forgets up to when a set, or the namespace itself, was truncated (`truncate_action_undo()`).
+pub fn undo(namespace: &Namespace, set_name: Option<&str>) {
+    match set_name {
+        None => namespace.truncate_lut.store(0, Ordering::Release),
+        Some(name) => {
+            let set_id = namespace.sets.find(name.as_bytes()).unwrap_or(0);
+            if let Some(set) = namespace.sets.get(set_id) {
+                set.truncate_lut.store(0, Ordering::Release);
+            }
+        }
+    }
+}

@@ -53,6 +53,7 @@ pub mod field {
     /// one for each digest.
     pub const BVAL_ARRAY: u8 = 15;
     pub const RECS_PER_SEC: u8 = 10;
+    pub const QUERY_ID: u8 = 7;
     pub const SOCKET_TIMEOUT: u8 = 9;
     pub const INDEX_NAME: u8 = 21;
     pub const INDEX_RANGE: u8 = 22;

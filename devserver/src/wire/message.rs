@@ -59,6 +59,8 @@ pub struct Fields<'a> {
     pub partitions: Option<&'a [u8]>,
     pub digests: Option<&'a [u8]>,
     pub sample_max: Option<&'a [u8]>,
+    /// The number a client gave its query.
+    pub query_id: Option<&'a [u8]>,
     pub records_per_second: Option<&'a [u8]>,
     pub socket_timeout: Option<&'a [u8]>,
     pub bin_list: Option<&'a [u8]>,
@@ -98,6 +100,7 @@ impl<'a> Fields<'a> {
             field::PID_ARRAY => &mut self.partitions,
             field::DIGEST_ARRAY => &mut self.digests,
             field::SAMPLE_MAX => &mut self.sample_max,
+            field::QUERY_ID => &mut self.query_id,
             field::RECS_PER_SEC => &mut self.records_per_second,
             field::SOCKET_TIMEOUT => &mut self.socket_timeout,
             field::QUERY_BINLIST => &mut self.bin_list,

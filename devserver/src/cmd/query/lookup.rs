@@ -77,6 +77,17 @@ impl Lookup {
         Ok(Some(Wanted { range, by }))
     }
 
+    /// The name of the index.
+    pub fn index_name(&self, namespace: &Namespace) -> Option<String> {
+        let mut found = None;
+        namespace.indexes.for_each(|name, index| {
+            if Arc::ptr_eq(index, &self.index) {
+                found = Some(name.to_owned());
+            }
+        });
+        found
+    }
+
     /// The records of a partition that answer, in the order of the index.
     pub fn records<'a>(
         &'a self,

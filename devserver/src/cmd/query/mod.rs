@@ -6,6 +6,7 @@
 //! the last digest a place to go on from; a secondary index has an order of its own, and there the place is the
 //! last value and digest.
 
+pub mod background;
 mod lookup;
 mod parse;
 
@@ -58,6 +59,28 @@ struct OwnedOp {
     value: Vec<u8>,
 }
 
+impl From<&Op<'_>> for OwnedOp {
+    fn from(op: &Op<'_>) -> OwnedOp {
+        OwnedOp {
+            code: op.code,
+            particle: op.particle,
+            name: op.name.to_vec(),
+            value: op.value.to_vec(),
+        }
+    }
+}
+
+impl<'a> From<&'a OwnedOp> for Op<'a> {
+    fn from(op: &'a OwnedOp) -> Op<'a> {
+        Op {
+            code: op.code,
+            particle: op.particle,
+            name: &op.name,
+            value: &op.value,
+        }
+    }
+}
+
 /// One partition to walk, and where to go on in it.
 struct Stop {
     partition: usize,
@@ -82,6 +105,8 @@ pub struct Query<'a> {
     filter: Option<Expression>,
     /// Records still to be answered; `None` = all there are.
     records_left: Option<u64>,
+    /// Whether the client expects few records; it matters to the counters only.
+    is_short: bool,
     stops: std::vec::IntoIter<Stop>,
     stop: Option<Stop>,
 }
@@ -101,6 +126,10 @@ impl Query<'_> {
             proto::finish(out, start);
         }
         if !more {
+            let is_secondary = self.lookup.is_some();
+            self.namespace
+                .counters
+                .count_query(is_secondary, self.is_short);
             reply::write_last(out, ResultCode::OK);
         }
         more
@@ -261,12 +290,7 @@ impl Projection {
             }
             Projection::Ops { ops, respond_all } => {
                 for op in ops {
-                    let op = Op {
-                        code: op.code,
-                        particle: op.particle,
-                        name: &op.name,
-                        value: &op.value,
-                    };
+                    let op = Op::from(op);
                     let value = ops::read(view, &op).ok()?.flatten();
                     if value.is_some() || *respond_all {
                         reply::write_op(out, op.code, op.name, value.as_deref());

@@ -15,17 +15,14 @@ use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
 impl<'a> Query<'a> {
-    /// Reads a query (`basic_query_job_start()`). Background queries, aggregations and UDFs are refused.
+    /// Reads a query (`basic_query_job_start()`). Aggregations and UDFs are refused.
     pub fn parse(
         state: &'a State,
         namespace: &Arc<Namespace>,
         message: &Message<'_>,
     ) -> Outcome<Query<'a>> {
         let (header, fields) = (&message.header, &message.fields);
-        if fields.udf_file.is_some()
-            || header.info2 & info2::WRITE != 0
-            || header.info3 & info3::PARTITION_DONE == 0
-        {
+        if fields.udf_file.is_some() || header.info3 & info3::PARTITION_DONE == 0 {
             return Err(ResultCode::UNSUPPORTED_FEATURE);
         }
         let scope = parse_scope(namespace, fields.set.unwrap_or_default())?;
@@ -52,6 +49,7 @@ impl<'a> Query<'a> {
             projection: parse_projection(message)?,
             filter,
             records_left: (sample_max != 0).then_some(sample_max),
+            is_short: header.info1 & info1::SHORT_QUERY != 0,
             stops: stops.into_iter(),
             stop: None,
         })
@@ -65,7 +63,7 @@ fn check_width(field: Option<&[u8]>, width: usize) -> Outcome<()> {
     }
 }
 
-fn parse_scope(namespace: &Namespace, set: &[u8]) -> Outcome<Scope> {
+pub fn parse_scope(namespace: &Namespace, set: &[u8]) -> Outcome<Scope> {
     match set.len() {
         0 => Ok(Scope::Namespace),
         1..=MAX_SET_NAME => Ok(namespace.sets.find(set).map_or(Scope::Nothing, Scope::Set)),
@@ -137,12 +135,7 @@ fn parse_projection(message: &Message<'_>) -> Outcome<Projection> {
                 if !ops::is_read(op.code) {
                     return Err(ResultCode::PARAMETER);
                 }
-                ops.push(OwnedOp {
-                    code: op.code,
-                    particle: op.particle,
-                    name: op.name.to_vec(),
-                    value: op.value.to_vec(),
-                });
+                ops.push(OwnedOp::from(op));
             }
             Ok(Projection::Ops {
                 ops,

@@ -9,7 +9,7 @@ use base64::Engine;
 use tokio::runtime::Handle;
 
 use super::{namespace_name, Command, InfoError, InfoResult};
-use crate::info::error;
+use crate::info::{error, not_made};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::BinName;
@@ -30,7 +30,7 @@ const BUILT_AT_ONCE: u64 = 10_000;
 /// Makes an index.
 pub fn create(state: &State, command: Command<'_>) -> InfoResult {
     let name = command.require("indexname", MAX_INDEX_NAME)?;
-    let namespace = namespace_name(command)?;
+    let namespace = namespace_name(command, "ns")?;
     let kind = command.get("indextype").unwrap_or_default();
     if kind.eq_ignore_ascii_case("set") {
         command.require("set", MAX_SET_NAME)?;
@@ -170,11 +170,4 @@ fn parse_bin<'a>(command: Command<'a>) -> Result<&'a str, InfoError> {
 
 fn parameter(text: &str) -> InfoError {
     error(ResultCode::PARAMETER, text)
-}
-
-fn not_made() -> InfoError {
-    error(
-        ResultCode::UNSUPPORTED_FEATURE,
-        "not made by the development server",
-    )
 }

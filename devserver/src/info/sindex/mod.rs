@@ -5,10 +5,10 @@ mod create;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use super::{error, Command, InfoError, InfoResult};
+use super::{error, local_namespace, namespace_name, Command, InfoError, InfoResult};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
-use crate::wire::consts::{MAX_INDEX_NAME, MAX_NAMESPACE_NAME};
+use crate::wire::consts::MAX_INDEX_NAME;
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.
@@ -17,13 +17,13 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
         "sindex-create" => create::create(state, command),
         "sindex-delete" => with_name(command, |name| delete(state, command, name)),
         "sindex-exists" => with_name(command, |name| {
-            let index = local_namespace(state, command)?
+            let index = local_namespace(state, command, "ns")?
                 .indexes
                 .by_name(name.as_bytes());
             Ok(index.is_some().to_string())
         }),
         "sindex-stat" => with_name(command, |name| {
-            statistics(local_namespace(state, command)?, name)
+            statistics(local_namespace(state, command, "ns")?, name)
         }),
         "sindex-list" => list(state, command),
         "sindex" => old_form(state, command),
@@ -47,7 +47,7 @@ fn with_name(command: Command<'_>, run: impl Fn(&str) -> InfoResult) -> InfoResu
 }
 
 fn delete(state: &State, command: Command<'_>, name: &str) -> InfoResult {
-    let namespace = namespace_name(command)?;
+    let namespace = namespace_name(command, "ns")?;
     // A namespace or index that is not there is no error.
     if let Ok(namespace) = state.namespace(Some(namespace.as_bytes())) {
         namespace
@@ -74,7 +74,7 @@ fn statistics(namespace: &Namespace, name: &str) -> InfoResult {
 
 fn list(state: &State, command: Command<'_>) -> InfoResult {
     let chosen = match namespace_value(command) {
-        Some(_) => vec![local_namespace(state, command).map_err(twice)?],
+        Some(_) => vec![local_namespace(state, command, "ns").map_err(twice)?],
         None => state.namespaces.iter().collect(),
     };
     match command.optional("b64", 5)? {
@@ -129,24 +129,4 @@ fn describe(namespaces: &[&Arc<Namespace>]) -> String {
 /// The namespace, under the key of old if need be (`as_info_param_get_namespace_ns()`).
 fn namespace_value<'a>(command: Command<'a>) -> Option<&'a str> {
     command.get("namespace").or_else(|| command.get("ns"))
-}
-
-fn namespace_name<'a>(command: Command<'a>) -> Result<&'a str, InfoError> {
-    let refuse = |text: &str| Err(error(ResultCode::NAMESPACE, text));
-    match namespace_value(command) {
-        None => refuse("missing 'namespace'"),
-        Some("") => refuse("missing 'namespace' value"),
-        Some(name) if name.len() > MAX_NAMESPACE_NAME => refuse("'namespace' value too long"),
-        Some(name) => Ok(name),
-    }
-}
-
-fn local_namespace<'s>(
-    state: &'s State,
-    command: Command<'_>,
-) -> Result<&'s Arc<Namespace>, InfoError> {
-    let name = namespace_name(command)?;
-    state
-        .namespace(Some(name.as_bytes()))
-        .map_err(|code| error(code, "namespace not found on node"))
 }

@@ -1,0 +1,61 @@
+//! The server's own log. Its levels cannot be seen or changed by command: it has one sink, and that takes what the
+//! process gives it.
+
+use super::template::LOG_LEVELS;
+use super::{error, Command, InfoResult};
+use crate::wire::result::ResultCode;
+
+/// Answers a command of this family; `None` for any other.
+pub fn answer(command: Command<'_>) -> Option<InfoResult> {
+    Some(match command.name {
+        "logs" => Ok("0:stderr".into()),
+        "log" => levels(command),
+        "log-set" | "set-log" => set(command),
+        "log-message" => message(command),
+        _ => return None,
+    })
+}
+
+/// `log/SINK` and `log/SINK/CONTEXT` (`cmd_log()`).
+fn levels(command: Command<'_>) -> InfoResult {
+    let (sink, context) = match command.params.split_once('/') {
+        Some((sink, context)) => (sink, Some(context)),
+        None => (command.params, None),
+    };
+    // No number is number 0, as `atoi()` has it.
+    let sink = if sink.is_empty() { "0" } else { sink };
+    match (sink.parse::<i32>(), context) {
+        (Ok(0), None) => Ok(LOG_LEVELS.lines().collect::<Vec<_>>().join(";")),
+        (Ok(0), Some(context)) => LOG_LEVELS
+            .lines()
+            .find(|line| line.split(':').next() == Some(context))
+            .map(str::to_owned)
+            .ok_or_else(|| error(ResultCode::UNKNOWN, "bad-context")),
+        (Ok(_), _) => Err(error(ResultCode::UNKNOWN, "bad-id")),
+        (Err(_), _) => Err(error(ResultCode::PARAMETER, "bad sink-id")),
+    }
+}
+
+/// `log-set:id=SINK;CONTEXT=LEVEL` (`cmd_log_set()`).
+fn set(command: Command<'_>) -> InfoResult {
+    let refuse = |text: &str| Err(error(ResultCode::PARAMETER, text));
+    let Some(rest) = command.params.strip_prefix("id=") else {
+        return refuse("missing id");
+    };
+    let (id, rest) = rest.split_once(';').unwrap_or((rest, ""));
+    match id.parse::<u32>() {
+        Err(_) => refuse("bad id"),
+        Ok(_) if rest.is_empty() => refuse("missing context"),
+        Ok(_) if !rest.contains('=') => refuse("bad level"),
+        Ok(0) => Err(super::not_made()),
+        Ok(_) => refuse("bad parameter"),
+    }
+}
+
+/// Answers nothing, not even "ok" (`cmd_log_message()`).
+fn message(command: Command<'_>) -> InfoResult {
+    let who = command.optional("who", 127)?.unwrap_or("unknown");
+    let text = command.require("message", 2047)?;
+    log::info!("{who}: {text}");
+    Ok(String::new())
+}

@@ -1,0 +1,140 @@
+//! What the people who run a cluster ask of its inside. On one node in memory there is little to dump or to mend;
+//! the parameters are checked all the same.
+
+use super::{error, local_namespace, Command, InfoResult};
+use crate::state::State;
+use crate::storage::sindex::Source;
+use crate::wire::consts::MAX_NAMESPACE_NAME;
+use crate::wire::result::ResultCode;
+
+/// Answers a command of this family; `None` for any other.
+pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+    Some(match command.name {
+        "dump-cluster" | "dump-fabric" | "dump-hb" | "dump-hlc" | "dump-migrates" => dump(command),
+        "dump-wb-summary" => dump_write_blocks(state, command),
+        "dump-rw" | "dump-skew" | "jem-stats" | "services-alumni-reset" => Ok("ok".into()),
+        "eviction-reset" => command
+            .require("namespace", MAX_NAMESPACE_NAME)
+            .map(|_| "ok".into()),
+        "physical-devices" => match command.require("path", 1023) {
+            Ok(_) => Err(error(ResultCode::NOT_FOUND, "no device info")),
+            Err(refusal) => Err(refusal),
+        },
+        "tip" => tip(command),
+        "tip-clear" => match command.require("host-port-list", 2999) {
+            Ok(_) => Err(super::not_made()),
+            Err(refusal) => Err(refusal),
+        },
+        "smd-show" => show_metadata(state, command),
+        "mesh" | "mcast" | "debug-record" | "debug-record-meta" | "partition-info" | "smd-info"
+        | "thread-traces" => Err(super::not_made()),
+        _ => return None,
+    })
+}
+
+/// What is dumped goes to the server's log; the answer is "ok".
+fn dump(command: Command<'_>) -> InfoResult {
+    match command.optional("verbose", 99)? {
+        None | Some("true" | "false") => Ok("ok".into()),
+        Some(_) => Err(bad_verbose()),
+    }
+}
+
+/// Server 8.1 looks for "verbose" in the namespace's name, and so refuses every namespace.
+fn dump_write_blocks(state: &State, command: Command<'_>) -> InfoResult {
+    local_namespace(state, command, "ns")?;
+    Err(bad_verbose())
+}
+
+fn bad_verbose() -> super::InfoError {
+    error(
+        ResultCode::PARAMETER,
+        "'verbose' may be either 'true' or 'false'",
+    )
+}
+
+/// A node cannot be told of others by command (`cmd_tip()`).
+fn tip(command: Command<'_>) -> InfoResult {
+    command.require("host", 255)?;
+    let port = command.require("port", 49)?;
+    let tls = command.optional("tls", 49)?;
+    if port.parse::<i32>().is_err() {
+        return Err(error(ResultCode::PARAMETER, "'port' must be an integer"));
+    }
+    match tls {
+        None | Some("true" | "false") => Err(super::not_made()),
+        Some(_) => Err(error(
+            ResultCode::PARAMETER,
+            "'tls' must be either 'true' or 'false'",
+        )),
+    }
+}
+
+/// What all nodes of a cluster have agreed on (`cmd_smd_show()`).
+fn show_metadata(state: &State, command: Command<'_>) -> InfoResult {
+    let entries = match command.require("module", 8)?.to_ascii_lowercase().as_str() {
+        "evict" | "udf" => Vec::new(),
+        "truncate" => truncations(state),
+        "sindex" => indexes(state),
+        "roster" | "security" | "xdr" | "masking" => {
+            return Err(error(ResultCode::ENTERPRISE_ONLY, "enterprise only"))
+        }
+        _ => return Err(error(ResultCode::PARAMETER, "unknown 'module'")),
+    };
+    if entries.is_empty() {
+        return Ok("<empty>".into());
+    }
+    Ok(entries.join(";"))
+}
+
+/// `NAMESPACE=LUT` and `NAMESPACE|SET=LUT` (`as/src/base/truncate.c`).
+fn truncations(state: &State) -> Vec<String> {
+    use std::sync::atomic::Ordering::Relaxed;
+    let mut entries = Vec::new();
+    for namespace in &state.namespaces {
+        let name = namespace.name();
+        entries.push((name.to_owned(), namespace.truncate_lut.load(Relaxed)));
+        for set in namespace.sets.all() {
+            entries.push((
+                format!("{name}|{}", set.name),
+                set.truncate_lut.load(Relaxed),
+            ));
+        }
+    }
+    entries.retain(|(_, lut)| *lut > 0);
+    entries
+        .into_iter()
+        .map(|(key, lut)| format!("{key}={lut}"))
+        .collect()
+}
+
+/// `NAMESPACE|SET|BIN|SOURCE|TYPE=NAME` (`sindex_smd.c`).
+fn indexes(state: &State) -> Vec<String> {
+    let mut entries = Vec::new();
+    for namespace in &state.namespaces {
+        namespace.indexes.for_each(|name, index| {
+            let definition = &index.definition;
+            let set = namespace.sets.name(definition.set_id);
+            let source = match definition.source {
+                Source::Default => ".",
+                Source::List => "L",
+                Source::MapKeys => "K",
+                Source::MapValues => "V",
+            };
+            let of = definition.of.name().chars().next().unwrap_or('.');
+            // Numbers are integers there.
+            let of = if of == 'n' {
+                'I'
+            } else {
+                of.to_ascii_uppercase()
+            };
+            entries.push(format!(
+                "{}|{}|{}|{source}|{of}={name}",
+                namespace.name(),
+                set.as_deref().unwrap_or_default(),
+                String::from_utf8_lossy(definition.bin.as_bytes()),
+            ));
+        });
+    }
+    entries
+}
