@@ -26,10 +26,25 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
             Err(refusal) => Err(refusal),
         },
         "smd-show" => show_metadata(state, command),
-        "mesh" | "mcast" | "debug-record" | "debug-record-meta" | "partition-info" | "smd-info"
-        | "thread-traces" => Err(super::not_made()),
+        "debug-record" | "debug-record-meta" => debug_record(state, command),
+        // The server takes the other mode for the reason.
+        "mcast" => Err(error(
+            ResultCode::PARAMETER,
+            "heartbeat is in multicast mode",
+        )),
+        "mesh" | "partition-info" | "smd-info" | "thread-traces" => Err(super::not_made()),
         _ => return None,
     })
+}
+
+/// A record's bytes as the server keeps them, which we do not; the parameters are checked as it does.
+fn debug_record(state: &State, command: Command<'_>) -> InfoResult {
+    local_namespace(state, command, "namespace")?;
+    let digest = command.require("keyd", 40)?;
+    if digest.len() < 40 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(error(ResultCode::PARAMETER, "keyd"));
+    }
+    Err(super::not_made())
 }
 
 /// What is dumped goes to the server's log; the answer is "ok".
