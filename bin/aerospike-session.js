@@ -18,6 +18,8 @@ Options:
   --host ADDRESS  IP address to listen on (default 127.0.0.1)
   --port PORT     port to listen on, 0 for any free one (default 3000)
   --data FILE     keep records in FILE, from one run to the next (default: in memory only)
+  --memory SIZE   memory each namespace may fill with records, such as 512m or 2g; writes are
+                  refused from 70 % of it on (default 1g)
   --help          show this
   --version       show the version
 `
@@ -35,6 +37,7 @@ function parse (args) {
         host: { type: 'string', default: '127.0.0.1' },
         port: { type: 'string', default: '3000' },
         data: { type: 'string' },
+        memory: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' }
       }
@@ -45,11 +48,11 @@ function parse (args) {
   }
 }
 
-/** @param {{ host: string, port: string, data?: string }} options */
-async function devServer ({ host, port, data }) {
+/** @param {{ host: string, port: string, data?: string, memory?: string }} options */
+async function devServer ({ host, port, data, memory }) {
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new UsageError('--port takes a number from 0 to 65535')
   const { DevServer } = require('../dev-server')
-  const server = await DevServer.start({ host, port: Number(port), data })
+  const server = await DevServer.start({ host, port: Number(port), data, memory })
   const kept = data === undefined ? 'in memory only' : `in ${data}`
   console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
 
@@ -74,7 +77,7 @@ async function main (args) {
 /**
  * @param {string | undefined} command
  * @param {string[]} rest
- * @param {{ host: string, port: string, data?: string }} options
+ * @param {{ host: string, port: string, data?: string, memory?: string }} options
  */
 async function run (command, rest, options) {
   if (command === undefined) throw new UsageError('a command is missing: dev-server')

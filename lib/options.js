@@ -6,7 +6,7 @@
 const net = require('node:net')
 const { badOption } = require('./errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
-const { boolean, choice, integer, kind, name, names, seconds, string } = require('./validate')
+const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = require('./validate')
 
 /**
  * @typedef {import('./hosts').Host} Host
@@ -197,12 +197,12 @@ function walkOptions (options = {}) {
  * @param {any} [options]
  */
 function devServerOptions (options = {}) {
-  names(options, ['host', 'port', 'data'])
+  names(options, ['host', 'port', 'data', 'memory'])
   const host = string('host', options.host ?? '127.0.0.1')
   if (net.isIP(host) === 0) throw badOption("option 'host' must be an IP address")
   const data = options.data === undefined ? null : string('data', options.data)
   if (data === '') throw badOption("option 'data' must not be empty")
-  return { host, port: integer('port', options.port ?? 0, 0, 65_535), data }
+  return { host, port: integer('port', options.port ?? 0, 0, 65_535), data, memory: bytes('memory', options.memory ?? '1g') }
 }
 
 module.exports = {

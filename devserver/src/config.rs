@@ -54,6 +54,8 @@ pub struct NamespaceConfig {
     pub allow_ttl_without_nsup: bool,
     /// Largest record, in bytes. Default 1 MiB.
     pub max_record_size: u32,
+    /// Bytes of records it may hold; from 70 % of it on, writes are refused with result code 8. Default 1 GiB.
+    pub data_size: u64,
     /// Percentage of its TTL after which a read extends a record, when the read does not say itself. Default 0: off.
     pub default_read_touch_ttl_pct: u32,
 }
@@ -67,6 +69,7 @@ impl NamespaceConfig {
             nsup_period: 120,
             allow_ttl_without_nsup: false,
             max_record_size: 1024 * 1024,
+            data_size: 1024 * 1024 * 1024,
             default_read_touch_ttl_pct: 0,
         }
     }

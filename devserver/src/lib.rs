@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `server` | starts, takes connections, stops |
 //! | `connection` | one client: reads frames, writes answers |
+//! | `budget` | what all connections together may hold |
 //! | `wire` | the protocol: frames, messages, values, every constant and result code |
 //! | `info` | text commands, one file a family: the cluster, namespaces, truncate, ... |
 //! | `cmd` | commands on records, one file each: read, write, touch, delete, batch, query |
@@ -28,11 +29,15 @@
 //! The truth is the source of server 8.1 (`github.com/aerospike/aerospike-server`); comments name the file a rule is
 //! from. What this server does not know it refuses with the server's own result code.
 
+mod budget;
 mod cdt;
 mod cmd;
 mod config;
 mod connection;
 mod exp;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod info;
 mod server;
 mod state;

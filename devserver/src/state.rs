@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::budget::Budget;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::{Outcome, ResultCode};
 
@@ -22,11 +23,12 @@ pub struct NodeIdentity {
     pub cluster_name: String,
 }
 
-/// Counts of client connections since the start.
+/// Counts of client connections since the start, and what they may hold.
 #[derive(Default)]
 pub struct Connections {
     pub opened: AtomicU64,
     pub closed: AtomicU64,
+    pub budget: Budget,
 }
 
 impl State {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use aerospike_session_devserver::{Config, DevServer};
+use aerospike_session_devserver::{Config, DevServer, NamespaceConfig};
 use napi::bindgen_prelude::*;
 use napi::JsDeferred;
 use napi_derive::napi;
@@ -21,6 +21,8 @@ struct Options {
     host: IpAddr,
     port: u16,
     data: Option<PathBuf>,
+    /// Bytes, of each namespace.
+    memory: u64,
 }
 
 /// A running server as JavaScript holds it.
@@ -48,7 +50,12 @@ fn runtime() -> Result<&'static Runtime> {
 pub fn start_dev_server(env: &Env, options: String) -> Result<Object<'_>> {
     let options: Options = serde_json::from_str(&options)
         .map_err(|error| Error::new(Status::InvalidArg, format!("options: {error}")))?;
+    let mut namespaces = NamespaceConfig::defaults();
+    for namespace in &mut namespaces {
+        namespace.data_size = options.memory;
+    }
     let config = Config {
+        namespaces,
         host: options.host,
         port: options.port,
         data_file: options.data,

@@ -8,6 +8,7 @@ use crate::state::State;
 use crate::storage::clock;
 use crate::storage::namespace::Namespace;
 use crate::storage::sets::Set;
+use crate::storage::usage::STOP_WRITES_PCT;
 
 /// Answers a command of this family; `None` for any other.
 pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
@@ -42,10 +43,27 @@ fn statistics(namespace: &Namespace) -> String {
         "ns_cluster_size=1;effective_replication_factor=1;objects={objects};tombstones=0;xdr_tombstones=0;\
          master_objects={objects};master_tombstones=0;prole_objects=0;prole_tombstones=0;non_replica_objects=0;\
          non_replica_tombstones=0;unreplicated_records=0;dead_partitions=0;unavailable_partitions=0;\
-         clock_skew_stop_writes=false;stop_writes=false;hwm_breached=false;current_time={};\
-         truncate_lut={};truncating=false;migrate_tx_partitions_remaining=0;migrate_rx_partitions_remaining=0",
+         clock_skew_stop_writes=false;stop_writes={};hwm_breached=false;current_time={};\
+         truncate_lut={};truncating=false;{};migrate_tx_partitions_remaining=0;migrate_rx_partitions_remaining=0",
+        namespace.stops_writes(),
         clock::now_seconds(),
         namespace.truncate_lut.load(Ordering::Relaxed),
+        usage(namespace),
+    )
+}
+
+/// What the namespace holds (`add_data_stripe_stats()` and what stands before it).
+fn usage(namespace: &Namespace) -> String {
+    let usage = &namespace.usage;
+    format!(
+        "index_used_bytes={};set_index_used_bytes=0;sindex_used_bytes={};data_total_bytes={};data_used_bytes={};\
+         data_used_pct={};data_avail_pct={}",
+        namespace.index_used(),
+        namespace.sindex_used(),
+        usage.total(),
+        usage.used(),
+        usage.percent(),
+        100u64.saturating_sub(usage.percent()),
     )
 }
 
@@ -54,12 +72,14 @@ pub fn config(namespace: &Namespace) -> String {
     let config = &namespace.config;
     format!(
         "allow-ttl-without-nsup={};default-read-touch-ttl-pct={};default-ttl={};max-record-size={};nsup-period={};\
-         replication-factor=1;strong-consistency=false;transaction-pending-limit=20;storage-engine=memory",
+         replication-factor=1;strong-consistency=false;transaction-pending-limit=20;storage-engine=memory;\
+         storage-engine.data-size={};storage-engine.evict-used-pct=0;storage-engine.stop-writes-used-pct={STOP_WRITES_PCT}",
         config.allow_ttl_without_nsup,
         config.default_read_touch_ttl_pct,
         config.default_ttl,
         config.max_record_size,
         config.nsup_period,
+        config.data_size,
     )
 }
 

@@ -7,6 +7,7 @@
 //! - [`sindex`]: secondary indexes
 //! - [`expiry`]: when a record ends, and the sweeper that removes what has ended
 //! - [`truncate`]: dropping what was last updated before a moment
+//! - [`usage`]: how much a namespace holds, and when that is too much
 //! - [`clock`]: the server's epoch
 //! - [`log`]: the data file
 
@@ -19,3 +20,4 @@ pub mod record;
 pub mod sets;
 pub mod sindex;
 pub mod truncate;
+pub mod usage;

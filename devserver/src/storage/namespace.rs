@@ -11,6 +11,7 @@ use super::record::{Digest, Record};
 use super::sets::Sets;
 use super::sindex::catalogue::Catalogue;
 use super::sindex::Definition;
+use super::usage::Usage;
 use super::{clock, expiry, truncate};
 use crate::config::NamespaceConfig;
 use crate::wire::consts::PARTITIONS;
@@ -22,6 +23,7 @@ pub struct Namespace {
     pub sets: Sets,
     pub indexes: Catalogue,
     pub objects: AtomicU64,
+    pub usage: Usage,
     /// Records last updated before this (ms since 2010) are truncated.
     pub truncate_lut: AtomicU64,
     partitions: Vec<Mutex<Partition>>,
@@ -38,6 +40,7 @@ pub fn partition_id(digest: &Digest) -> usize {
 impl Namespace {
     pub fn new(config: NamespaceConfig) -> Namespace {
         Namespace {
+            usage: Usage::new(config.data_size),
             config,
             sets: Sets::default(),
             indexes: Catalogue::default(),
@@ -150,23 +153,23 @@ impl Namespace {
 
     fn count(&self, record: &Record) {
         self.objects.fetch_add(1, Ordering::Relaxed);
-        if let Some(set) = self.sets.get(record.set_id) {
+        let set = self.sets.get(record.set_id);
+        let size = record.stored_size(set.as_ref().map(|set| &*set.name)) as u64;
+        self.usage.add(size);
+        if let Some(set) = set {
             set.objects.fetch_add(1, Ordering::Relaxed);
-            set.data_used.fetch_add(
-                record.stored_size(Some(&set.name)) as u64,
-                Ordering::Relaxed,
-            );
+            set.data_used.fetch_add(size, Ordering::Relaxed);
         }
     }
 
     fn uncount(&self, record: &Record) {
         self.objects.fetch_sub(1, Ordering::Relaxed);
-        if let Some(set) = self.sets.get(record.set_id) {
+        let set = self.sets.get(record.set_id);
+        let size = record.stored_size(set.as_ref().map(|set| &*set.name)) as u64;
+        self.usage.remove(size);
+        if let Some(set) = set {
             set.objects.fetch_sub(1, Ordering::Relaxed);
-            set.data_used.fetch_sub(
-                record.stored_size(Some(&set.name)) as u64,
-                Ordering::Relaxed,
-            );
+            set.data_used.fetch_sub(size, Ordering::Relaxed);
         }
     }
 }
