@@ -247,3 +247,27 @@ async fn many_large_requests_at_once_close_connections_and_not_the_server() {
     drop(begun);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_truncated_records_are_gone_at_once_and_their_memory_soon() {
+    let (server, client) = start().await;
+    // More than are removed before the answer.
+    let written = futures::stream::iter(0..10_100)
+        .map(|id| put(&client, id, 1))
+        .buffer_unordered(64)
+        .filter(|outcome| std::future::ready(outcome.is_ok()))
+        .count()
+        .await;
+    assert_eq!(written, 10_100);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    info(&server, "truncate:namespace=test;set=sessions\n");
+    for id in [0, 5000, 10_099] {
+        let missing = refusal(get(&client, &key(id)).await);
+        assert_eq!(missing, ResultCode::KeyNotFoundError);
+    }
+    // Ends only when all are removed.
+    while figure(&server, "data_used_bytes") != "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.stop().await;
+}
