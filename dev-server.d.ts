@@ -33,6 +33,13 @@ export interface DevServerOptions {
    * @default 500
    */
   migrationTime?: number
+  /**
+   * Memory each namespace may fill with records (its `data-size`): bytes, or a string as `'512m'` or
+   * `'2g'`, from 1 MiB on. From 70 % of it on, writes are refused with result code 8, as a real server
+   * does (`stop-writes-used-pct`); reads and deletes go on.
+   * @default '1g'
+   */
+  memory?: number | string
 }
 
 /** A node of a {@link DevServer}. */

@@ -144,6 +144,20 @@ describe('aerospike-session dev-server', () => {
     await second.stop('SIGTERM')
   })
 
+  test('with --memory it takes no more sessions once it is full, and keeps those it has', async () => {
+    const server = await serve('--port', '0', '--memory', '1m')
+    await withSessions(server.hosts, async sessions => {
+      const text = 'x'.repeat(100_000)
+      let saved = 0
+      let error
+      while (error === undefined && saved < 100) error = await sessions.save(String(saved), { text }).then(() => { saved++ }, error => error)
+      expect(error).toMatchObject({ resultCode: 8 })
+      expect(saved).toBe(8)
+      expect(await sessions.get('0')).toEqual({ text })
+    })
+    await server.stop('SIGTERM')
+  })
+
   test('ends with 1 and a sentence when its port is taken', async () => {
     const holder = net.createServer().listen(0, '127.0.0.1')
     await once(holder, 'listening')
@@ -183,7 +197,9 @@ describe('aerospike-session', () => {
     [['dev-server', '--nodes', '9'], '--nodes takes a number from 1 to 8'],
     [['dev-server', '--nodes', '0'], '--nodes takes a number from 1 to 8'],
     [['dev-server', '--port', '-1'], '--port'],
-    [['dev-server', '--host', 'localhost'], 'IP address']
+    [['dev-server', '--host', 'localhost'], 'IP address'],
+    [['dev-server', '--memory', 'much'], "option 'memory' must be a size"],
+    [['dev-server', '--memory', '1000k'], "option 'memory' must be a size"]
   ])('ends with 2 and a sentence for %j', async (args, words) => {
     const { code, out, err } = await run(...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })

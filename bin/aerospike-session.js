@@ -21,6 +21,8 @@ Options:
   --replication-factor N
                   how many nodes hold each record (default 2)
   --data FILE     keep records in FILE, from one run to the next (default: in memory only)
+  --memory SIZE   memory each namespace may fill with records, such as 512m or 2g; writes are
+                  refused from 70 % of it on (default 1g)
   --help          show this
   --version       show the version
 `
@@ -40,6 +42,7 @@ function parse (args) {
         data: { type: 'string' },
         nodes: { type: 'string', default: '1' },
         'replication-factor': { type: 'string', default: '2' },
+        memory: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' }
       }
@@ -62,17 +65,17 @@ function number (name, text, least, most) {
   return value
 }
 
-/** @typedef {{ host: string, port: string, data?: string, nodes: string, 'replication-factor': string }} Options */
+/** @typedef {{ host: string, port: string, data?: string, memory?: string, nodes: string, 'replication-factor': string }} Options */
 
 /** @param {Options} options */
-async function devServer ({ host, data, ...options }) {
+async function devServer ({ host, data, memory, ...options }) {
   const numbers = {
     port: number('port', options.port, 0, 65_535),
     nodes: number('nodes', options.nodes, 1, 8),
     replicationFactor: number('replication-factor', options['replication-factor'], 1, 8)
   }
   const { DevServer } = require('../dev-server')
-  const server = await DevServer.start({ host, data, ...numbers })
+  const server = await DevServer.start({ host, data, memory, ...numbers })
   const kept = data === undefined ? 'in memory only' : `in ${data}`
   console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
 

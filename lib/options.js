@@ -6,7 +6,7 @@
 const net = require('node:net')
 const { badOption } = require('./errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
-const { boolean, choice, integer, kind, name, names, seconds, string } = require('./validate')
+const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = require('./validate')
 
 /**
  * @typedef {import('./hosts').Host} Host
@@ -198,7 +198,7 @@ function walkOptions (options = {}) {
  * @param {any} [options]
  */
 function devServerOptions (options = {}) {
-  names(options, ['host', 'port', 'data', 'nodes', 'replicationFactor', 'heartbeatTimeout', 'migrationTime'])
+  names(options, ['host', 'port', 'data', 'nodes', 'replicationFactor', 'heartbeatTimeout', 'migrationTime', 'memory'])
   const host = string('host', options.host ?? '127.0.0.1')
   if (net.isIP(host) === 0) throw badOption("option 'host' must be an IP address")
   const data = options.data === undefined ? null : string('data', options.data)
@@ -207,6 +207,7 @@ function devServerOptions (options = {}) {
     host,
     port: integer('port', options.port ?? 0, 0, 65_535),
     data,
+    memory: bytes('memory', options.memory ?? '1g'),
     nodes: integer('nodes', options.nodes ?? 1, 1, 8),
     replicationFactor: integer('replicationFactor', options.replicationFactor ?? 2, 1, 8),
     heartbeatTimeout: integer('heartbeatTimeout', options.heartbeatTimeout ?? 1_500, 0, 600_000),

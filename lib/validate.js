@@ -12,6 +12,11 @@ const LONGEST_ID = 65_536
 /** Bytes: what a secondary index takes of a string (as/include/base/datamodel.h). */
 const LONGEST_USER = 2_048
 
+/** Bytes: less holds next to no record. */
+const LEAST_MEMORY = 1_024 ** 2
+/** Bytes: an exact number in JavaScript and more than any machine has. */
+const MOST_MEMORY = 1_024 ** 5
+
 // Names end up in info commands, where nothing escapes them. Lengths in bytes, as in
 // as/include/base/datamodel.h.
 const LONGEST_NAME = { namespace: 31, set: 63, bin: 15 }
@@ -141,6 +146,24 @@ function integer (option, value, least, most, unit = '') {
 }
 
 /**
+ * A size: bytes, or a string with a unit, as '512m'.
+ * @param {string} option
+ * @param {any} value
+ * @returns {number} bytes
+ */
+function bytes (option, value) {
+  if (typeof value !== 'number' && typeof value !== 'string') {
+    throw badOption(`option '${option}' must be a number of bytes or a string such as '512m', not ${kind(value)}`)
+  }
+  const [, number, unit] = /^(\d{1,16})([kmgt]?)b?$/i.exec(String(value)) ?? []
+  const size = Number(number) * 1_024 ** ' kmgt'.indexOf(unit?.toLowerCase() || ' ')
+  if (!(size >= LEAST_MEMORY && size <= MOST_MEMORY)) {
+    throw badOption(`option '${option}' must be a size from 1m to 1024t, in bytes or with a unit as '512m'`)
+  }
+  return size
+}
+
+/**
  * A time in seconds; fractions are kept to the millisecond.
  * @param {string} option
  * @param {any} value
@@ -177,4 +200,4 @@ function userFault (user) {
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
 
-module.exports = { boolean, choice, idFault, integer, kind, name, names, seconds, string, userFault }
+module.exports = { boolean, bytes, choice, idFault, integer, kind, name, names, seconds, string, userFault }

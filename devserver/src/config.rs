@@ -32,6 +32,9 @@ pub struct Config {
     /// The namespaces, in the order they are announced. Default [`NamespaceConfig::defaults`].
     #[serde(skip)]
     pub namespaces: Vec<NamespaceConfig>,
+    /// Bytes that each namespace may fill with records, in the place of its [`NamespaceConfig::data_size`].
+    /// Default `None`.
+    pub memory: Option<u64>,
     /// A file that keeps the records from one run to the next. Default `None`.
     #[serde(rename = "data")]
     pub data_file: Option<PathBuf>,
@@ -57,6 +60,7 @@ impl Default for Config {
             heartbeat_timeout: Duration::from_millis(1_500),
             migration_time: Duration::from_millis(500),
             namespaces: NamespaceConfig::defaults(),
+            memory: None,
             data_file: None,
             max_connections: 15_000,
             idle_timeout: None,
@@ -83,6 +87,8 @@ pub struct NamespaceConfig {
     pub allow_ttl_without_nsup: bool,
     /// Largest record, in bytes. Default 1 MiB.
     pub max_record_size: u32,
+    /// Bytes of records it may hold; from 70 % of it on, writes are refused with result code 8. Default 1 GiB.
+    pub data_size: u64,
     /// Percentage of its TTL after which a read extends a record, when the read does not say itself. Default 0: off.
     pub default_read_touch_ttl_pct: u32,
 }
@@ -96,6 +102,7 @@ impl NamespaceConfig {
             nsup_period: 120,
             allow_ttl_without_nsup: false,
             max_record_size: 1024 * 1024,
+            data_size: 1024 * 1024 * 1024,
             default_read_touch_ttl_pct: 0,
         }
     }

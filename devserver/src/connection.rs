@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::budget::{Share, FREE};
 use crate::cmd::{self, Reply};
 use crate::info;
 use crate::state::State;
@@ -16,8 +17,6 @@ use crate::wire::reply;
 use crate::wire::result::ResultCode;
 use crate::wire::{compression, security};
 
-/// Bytes a buffer may keep between requests.
-const KEPT_CAPACITY: usize = 64 * 1024;
 /// Bytes read at once: a hostile length claims nothing before the bytes are there.
 const READ_STEP: usize = 256 * 1024;
 
@@ -37,6 +36,7 @@ pub struct Connection<S> {
     limits: Limits,
     session: info::Session,
     request: Vec<u8>,
+    request_share: Share,
     answer: Vec<u8>,
 }
 
@@ -50,6 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             limits,
             session,
             request: Vec::new(),
+            request_share: Share::default(),
             answer: Vec::new(),
         }
     }
@@ -62,6 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.request = request;
             outcome?;
             trim(&mut self.request);
+            self.request_share = Share::default();
             trim(&mut self.answer);
         }
         Ok(())
@@ -100,6 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         while self.request.len() < size {
             let step = (size - self.request.len()).min(READ_STEP);
             let at = self.request.len();
+            let budget = &self.state.connections.budget;
+            budget.grow(&mut self.request_share, at + step)?;
             self.request.resize(at + step, 0);
             if let Some(room) = self.request.get_mut(at..) {
                 self.stream.read_exact(room).await?;
@@ -115,7 +119,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             FrameType::Security => security::refuse(&mut self.answer),
             FrameType::Message => return self.handle_message(body).await,
             FrameType::Compressed => match compression::inflate(body) {
-                Ok(inner) => return self.handle_message(&inner).await,
+                Ok(inner) => {
+                    let _share = self.state.connections.budget.take(inner.len())?;
+                    return self.handle_message(&inner).await;
+                }
                 Err(code) => reply::write_result(&mut self.answer, code),
             },
         }
@@ -145,13 +152,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.answer.clear();
             reply::write_last(&mut self.answer, ResultCode::UNKNOWN);
         }
+        let _share = self.state.connections.budget.take(self.answer.len())?;
         timeout(self.limits.transfer, self.stream.write_all(&self.answer)).await?
     }
 }
 
 /// Gives back what one large request or answer has made a buffer grow to.
 fn trim(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > KEPT_CAPACITY {
+    if buffer.capacity() > FREE {
         *buffer = Vec::new();
     }
 }

@@ -20,6 +20,7 @@
 //! | `node` | takes connections |
 //! | `control` | what a running server can be told |
 //! | `connection` | one client: reads frames, writes answers |
+//! | `budget` | what all connections together may hold |
 //! | `wire` | the protocol: frames, messages, values, every constant and result code |
 //! | `info` | text commands, one file a family: the cluster, namespaces, truncate, ... |
 //! | `cluster` | the nodes, who owns which partition, what waits while a node is gone |
@@ -31,6 +32,7 @@
 //! The truth is the source of server 8.1 (`github.com/aerospike/aerospike-server`); comments name the file a rule is
 //! from. What this server does not know it refuses with the server's own result code.
 
+mod budget;
 mod cdt;
 mod cluster;
 mod cmd;
@@ -38,6 +40,9 @@ mod config;
 mod connection;
 mod control;
 mod exp;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod info;
 mod node;
 mod server;

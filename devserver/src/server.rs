@@ -50,7 +50,14 @@ impl DevServer {
         let namespaces: Vec<_> = config
             .namespaces
             .iter()
-            .map(|config| Arc::new(Namespace::new(config.clone())))
+            .map(|namespace| {
+                let data_size = config.memory.unwrap_or(namespace.data_size);
+                let namespace = namespace.clone();
+                Arc::new(Namespace::new(NamespaceConfig {
+                    data_size,
+                    ..namespace
+                }))
+            })
             .collect();
         let log = match config.data_file.clone() {
             Some(path) => {

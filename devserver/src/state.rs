@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::budget::Budget;
 use crate::cluster::Cluster;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::{Outcome, ResultCode};
@@ -33,11 +34,12 @@ impl Objects {
     }
 }
 
-/// Counts of client connections since the start.
+/// Counts of client connections since the start, and what they may hold.
 #[derive(Default)]
 pub struct Connections {
     pub opened: AtomicU64,
     pub closed: AtomicU64,
+    pub budget: Budget,
 }
 
 impl State {

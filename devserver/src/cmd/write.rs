@@ -26,6 +26,9 @@ pub fn write(
     request: &Request<'_>,
     answer: &mut Answer<'_>,
 ) -> Outcome<()> {
+    if namespace.stops_writes() {
+        return Err(ResultCode::OUT_OF_SPACE);
+    }
     let policies = check_policies(request)?;
     request.refuse_transaction()?;
     let mut slot = namespace.lock(&digest);

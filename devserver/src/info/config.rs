@@ -81,6 +81,7 @@ pub fn namespace(config: &NamespaceConfig) -> String {
             "default-read-touch-ttl-pct" => config.default_read_touch_ttl_pct.to_string(),
             "default-ttl" => config.default_ttl.to_string(),
             "max-record-size" => config.max_record_size.to_string(),
+            "storage-engine.data-size" => config.data_size.to_string(),
             "nsup-period" => config.nsup_period.to_string(),
             _ => return None,
         })

@@ -9,9 +9,6 @@ use crate::storage::clock;
 use crate::storage::namespace::Namespace;
 use crate::storage::sets::Set;
 
-/// Bytes of a record's entry in the primary index (`as_index` in `as/include/base/index.h`).
-const INDEX_ENTRY: u64 = 64;
-
 /// Answers a command of this family; `None` for any other.
 pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
@@ -47,6 +44,7 @@ pub fn objects(state: &State) -> u64 {
 fn statistics(state: &State, namespace: &Namespace) -> String {
     let Objects { master, prole } = state.objects(namespace);
     let objects = master + prole;
+    let usage = &namespace.usage;
     fill(template::NAMESPACE_STATISTICS, |name| {
         let number = match name {
             "ns_cluster_size" => state.cluster.known().len() as u64,
@@ -56,8 +54,13 @@ fn statistics(state: &State, namespace: &Namespace) -> String {
             "prole_objects" => prole,
             "current_time" => u64::from(clock::now_seconds()),
             "truncate_lut" => namespace.truncate_lut.load(Ordering::Relaxed),
-            "index_used_bytes" => objects * INDEX_ENTRY,
-            "data_used_bytes" => namespace.data_used.load(Ordering::Relaxed),
+            "stop_writes" => return Some(namespace.stops_writes().to_string()),
+            "index_used_bytes" => namespace.index_used(),
+            "sindex_used_bytes" => namespace.sindex_used(),
+            "data_total_bytes" => usage.total(),
+            "data_used_bytes" => usage.used(),
+            "data_used_pct" => usage.percent(),
+            "data_avail_pct" => 100_u64.saturating_sub(usage.percent()),
             _ => namespace.counters.by_name(name)?,
         };
         Some(number.to_string())

@@ -1,10 +1,19 @@
 //! `truncate:namespace=NS;set=SET[;lut=NANOS]` and `truncate-namespace:namespace=NS[;lut=NANOS]`.
 
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
 use super::{error, Command, InfoError, InfoResult};
 use crate::state::State;
-use crate::storage::truncate::{self, Refusal};
+use crate::storage::namespace::Namespace;
+use crate::storage::truncate::{self, Refusal, Truncation};
 use crate::wire::consts::{MAX_NAMESPACE_NAME, MAX_SET_NAME};
 use crate::wire::result::ResultCode;
+
+/// Records in a namespace that are looked through before the answer.
+const REMOVED_AT_ONCE: u64 = 10_000;
 
 /// Answers a command of this family; `None` for any other.
 pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
@@ -36,8 +45,9 @@ fn run(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> In
     let lut = truncate::threshold(lut).map_err(refusal)?;
     // A namespace that is not there is no error: the server spreads the word to all nodes and says "ok".
     if let Ok(namespace) = state.namespace(Some(name.as_bytes())) {
-        let removed = truncate::truncate(namespace, set, lut);
-        log::info!("truncated {removed} records of {name}");
+        if let Some(truncation) = Truncation::begin(namespace, set, lut) {
+            remove(namespace, truncation);
+        }
     }
     Ok("ok".into())
 }
@@ -61,6 +71,19 @@ fn undo_namespace(state: &State, command: Command<'_>) -> InfoResult {
         truncate::undo(namespace, None);
     }
     Ok("ok".into())
+}
+
+/// Removes what a truncation has made unreadable: few records at once, many not on a thread that serves connections.
+fn remove(namespace: &Arc<Namespace>, truncation: Truncation) {
+    match Handle::try_current() {
+        Ok(runtime) if namespace.objects.load(Ordering::Relaxed) > REMOVED_AT_ONCE => {
+            let namespace = Arc::clone(namespace);
+            runtime.spawn_blocking(move || truncation.finish(&namespace));
+        }
+        _ => {
+            truncation.finish(namespace);
+        }
+    }
 }
 
 fn refusal(refusal: Refusal) -> InfoError {

@@ -9,6 +9,7 @@
 //! - [`truncate`]: dropping what was last updated before a moment
 //! - [`counters`]: what is counted of the commands
 //! - [`jobs`]: background queries
+//! - [`usage`]: how much a namespace holds, and when that is too much
 //! - [`clock`]: the server's epoch
 //! - [`log`]: the data file
 
@@ -23,3 +24,4 @@ pub mod record;
 pub mod sets;
 pub mod sindex;
 pub mod truncate;
+pub mod usage;

@@ -13,6 +13,7 @@ use super::record::{Digest, Record};
 use super::sets::Sets;
 use super::sindex::catalogue::Catalogue;
 use super::sindex::Definition;
+use super::usage::Usage;
 use super::{clock, expiry, truncate};
 use crate::config::NamespaceConfig;
 use crate::wire::consts::PARTITIONS;
@@ -24,10 +25,9 @@ pub struct Namespace {
     pub sets: Sets,
     pub indexes: Catalogue,
     pub objects: AtomicU64,
-    /// Bytes the records take in storage.
-    pub data_used: AtomicU64,
     pub counters: Counters,
     pub jobs: Jobs,
+    pub usage: Usage,
     /// Records last updated before this (ms since 2010) are truncated.
     pub truncate_lut: AtomicU64,
     partitions: Vec<Mutex<Partition>>,
@@ -44,11 +44,11 @@ pub fn partition_id(digest: &Digest) -> usize {
 impl Namespace {
     pub fn new(config: NamespaceConfig) -> Namespace {
         Namespace {
+            usage: Usage::new(config.data_size),
             config,
             sets: Sets::default(),
             indexes: Catalogue::default(),
             objects: AtomicU64::new(0),
-            data_used: AtomicU64::new(0),
             counters: Counters::default(),
             jobs: Jobs::default(),
             truncate_lut: AtomicU64::new(0),
@@ -168,10 +168,10 @@ impl Namespace {
     }
 
     fn count(&self, record: &Record) {
+        self.objects.fetch_add(1, Ordering::Relaxed);
         let set = self.sets.get(record.set_id);
         let size = record.stored_size(set.as_ref().map(|set| &*set.name)) as u64;
-        self.objects.fetch_add(1, Ordering::Relaxed);
-        self.data_used.fetch_add(size, Ordering::Relaxed);
+        self.usage.add(size);
         if let Some(set) = set {
             set.objects.fetch_add(1, Ordering::Relaxed);
             set.data_used.fetch_add(size, Ordering::Relaxed);
@@ -179,10 +179,10 @@ impl Namespace {
     }
 
     fn uncount(&self, record: &Record) {
+        self.objects.fetch_sub(1, Ordering::Relaxed);
         let set = self.sets.get(record.set_id);
         let size = record.stored_size(set.as_ref().map(|set| &*set.name)) as u64;
-        self.objects.fetch_sub(1, Ordering::Relaxed);
-        self.data_used.fetch_sub(size, Ordering::Relaxed);
+        self.usage.remove(size);
         if let Some(set) = set {
             set.objects.fetch_sub(1, Ordering::Relaxed);
             set.data_used.fetch_sub(size, Ordering::Relaxed);

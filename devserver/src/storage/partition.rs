@@ -1,6 +1,6 @@
 //! One partition: its records, and the entries that secondary indexes have of them. Both change in one step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -8,10 +8,14 @@ use std::sync::Arc;
 use super::record::{Digest, Record};
 use super::sindex::Index;
 
-/// The records of one partition, in the order of their digests: queries walk them from the greatest down.
+/// The records of one partition.
+///
+/// A hash map costs a lookup two cache misses where a tree costs it one a level; the order is for queries, which walk
+/// the digests from the greatest down.
 #[derive(Default)]
 pub struct Partition {
-    records: BTreeMap<Digest, Record>,
+    records: HashMap<Digest, Record>,
+    order: BTreeSet<Digest>,
     trees: Vec<Tree>,
 }
 
@@ -73,29 +77,34 @@ impl Partition {
     /// Records from the greatest digest down, those below `below` if it is given.
     pub fn descend(&self, below: Option<Digest>) -> impl Iterator<Item = (&Digest, &Record)> {
         let upper = below.map_or(Bound::Unbounded, Bound::Excluded);
-        self.records.range((Bound::Unbounded, upper)).rev()
+        let digests = self.order.range((Bound::Unbounded, upper)).rev();
+        digests.filter_map(|digest| self.records.get_key_value(digest))
     }
 
     /// Puts a record in and gives the one it takes the place of.
     pub fn insert(&mut self, digest: Digest, record: Record) -> Option<Record> {
-        if self.trees.is_empty() {
-            return self.records.insert(digest, record);
-        }
-        let old = self.records.get(&digest);
-        for tree in &mut self.trees {
-            let before = old.map_or_else(Vec::new, |old| tree.index.values(old));
-            let after = tree.index.values(&record);
-            if before != after {
-                tree.remove(&before, digest);
-                tree.add(&after, digest);
+        if !self.trees.is_empty() {
+            let old = self.records.get(&digest);
+            for tree in &mut self.trees {
+                let before = old.map_or_else(Vec::new, |old| tree.index.values(old));
+                let after = tree.index.values(&record);
+                if before != after {
+                    tree.remove(&before, digest);
+                    tree.add(&after, digest);
+                }
             }
         }
-        self.records.insert(digest, record)
+        let old = self.records.insert(digest, record);
+        if old.is_none() {
+            self.order.insert(digest);
+        }
+        old
     }
 
     pub fn remove(&mut self, digest: &Digest) -> Option<Record> {
         let old = self.records.remove(digest)?;
         self.forget(digest, &old);
+        self.shrink();
         Some(old)
     }
 
@@ -110,9 +119,20 @@ impl Partition {
             stays
         });
         self.records = records;
+        self.shrink();
+    }
+
+    /// Gives back memory when most of what was here is gone.
+    fn shrink(&mut self) {
+        const KEPT: usize = 64;
+        let capacity = self.records.capacity();
+        if capacity > KEPT && self.records.len() < capacity / 8 {
+            self.records.shrink_to(self.records.len() * 2);
+        }
     }
 
     fn forget(&mut self, digest: &Digest, old: &Record) {
+        self.order.remove(digest);
         for tree in &mut self.trees {
             let values = tree.index.values(old);
             tree.remove(&values, *digest);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::wire::consts::MAX_BIN_NAME;
 use crate::wire::particle::Particle;
 use crate::wire::result::{Outcome, ResultCode};
@@ -43,9 +45,10 @@ pub struct Bin {
     pub value: Particle,
 }
 
-/// The bins of a record in the order they were first written. A copy shares the values.
+/// The bins of a record in the order they were first written. A copy shares the values. Two are held in the record
+/// itself: most have no more, and one place less to go to is what counts among millions of them.
 #[derive(Clone, Default)]
-pub struct Bins(Vec<Bin>);
+pub struct Bins(SmallVec<[Bin; 2]>);
 
 impl Bins {
     pub fn iter(&self) -> std::slice::Iter<'_, Bin> {

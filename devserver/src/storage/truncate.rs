@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use super::clock::{self, EPOCH_SECONDS};
 use super::namespace::Namespace;
-use super::record::Record;
 
 /// Why a truncation was refused, in the server's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,28 +36,38 @@ pub fn is_truncated(namespace: &Namespace, set_id: u16, last_update: u64) -> boo
             .is_some_and(|set| last_update < set.truncate_lut.load(Ordering::Acquire))
 }
 
-/// Drops what was last updated before `lut` (ms since 2010). Returns how many records went.
-/// A set that is not there yet is made, as the server does.
-pub fn truncate(namespace: &Namespace, set_name: Option<&str>, lut: u64) -> u64 {
-    let set_id = match set_name {
-        Some(name) => {
-            let Ok(set_id) = namespace.sets.get_or_create(name.as_bytes()) else {
-                return 0;
-            };
-            if let Some(set) = namespace.sets.get(set_id) {
+/// What is truncated: a set, by its number, or a whole namespace, up to a moment (ms since 2010).
+#[derive(Clone, Copy)]
+pub struct Truncation {
+    set_id: Option<u16>,
+    lut: u64,
+}
+
+impl Truncation {
+    /// From here on what was last updated before `lut` is gone for every reader. `None`: there is no such set, and
+    /// none can be made. One that is not there yet is made, as the server does.
+    pub fn begin(namespace: &Namespace, set_name: Option<&str>, lut: u64) -> Option<Truncation> {
+        let set_id = match set_name {
+            Some(name) => {
+                let set_id = namespace.sets.get_or_create(name.as_bytes()).ok()?;
+                let set = namespace.sets.get(set_id)?;
                 set.truncate_lut.fetch_max(lut, Ordering::AcqRel);
+                Some(set_id)
             }
-            Some(set_id)
-        }
-        None => {
-            namespace.truncate_lut.fetch_max(lut, Ordering::AcqRel);
-            None
-        }
-    };
-    let falls = |record: &Record| {
-        record.last_update < lut && set_id.is_none_or(|set_id| record.set_id == set_id)
-    };
-    namespace.remove_where(falls)
+            None => {
+                namespace.truncate_lut.fetch_max(lut, Ordering::AcqRel);
+                None
+            }
+        };
+        Some(Truncation { set_id, lut })
+    }
+
+    /// Removes what is gone. Returns how many records went.
+    pub fn finish(self, namespace: &Namespace) -> u64 {
+        namespace.remove_where(|record| {
+            record.last_update < self.lut && self.set_id.is_none_or(|id| record.set_id == id)
+        })
+    }
 }
 
 /// Forgets up to when a set, or the namespace itself, was truncated (`truncate_action_undo()`).

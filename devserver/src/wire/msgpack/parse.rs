@@ -105,10 +105,14 @@ fn parse_flags(reader: &mut Reader<'_>, count: &mut u32) -> Outcome<Option<u8>> 
     Ok(Some(flags))
 }
 
+/// Room to begin with. A count is only a claim, and every level of a nested list makes one of its own.
+fn capacity(count: u32) -> usize {
+    count.min(64) as usize
+}
+
 fn parse_list(reader: &mut Reader<'_>, mut count: u32, depth: usize) -> Outcome<Value> {
     let flags = parse_flags(reader, &mut count)?.unwrap_or(0) & ORDERED;
-    // An element takes a byte at least: never trust a count for an allocation.
-    let mut items: Vec<Value> = Vec::with_capacity((count as usize).min(reader.rest().len()));
+    let mut items: Vec<Value> = Vec::with_capacity(capacity(count));
     for _ in 0..count {
         let item = parse_value(reader, depth + 1)?;
         if flags != 0 && items.last().is_some_and(|last| last.compare(&item).is_gt()) {
@@ -125,8 +129,7 @@ fn parse_map(reader: &mut Reader<'_>, mut count: u32, depth: usize) -> Outcome<V
         flags = found & MAP_FLAGS;
         parse_value(reader, depth + 1)?;
     }
-    let mut pairs: Vec<(Value, Value)> =
-        Vec::with_capacity((count as usize).min(reader.rest().len() / 2));
+    let mut pairs: Vec<(Value, Value)> = Vec::with_capacity(capacity(count));
     let mut in_order = true;
     for _ in 0..count {
         let key = parse_value(reader, depth + 1)?;

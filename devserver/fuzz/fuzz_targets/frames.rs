@@ -1,0 +1,7 @@
+//! Any bytes as what a client sends on one connection: frames, compressed ones too, and what is in them.
+#![no_main]
+
+use aerospike_session_devserver::fuzzing::Server;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| Server::default().stream(bytes));

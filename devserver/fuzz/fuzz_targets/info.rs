@@ -1,0 +1,7 @@
+//! Any bytes as the text commands of one request.
+#![no_main]
+
+use aerospike_session_devserver::fuzzing::Server;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| Server::default().info(bytes));

@@ -1,0 +1,79 @@
+//! How many bytes a namespace holds, and when it takes no more.
+//!
+//! Reads, deletes and reads that extend a record go on in a full namespace; whatever else writes is refused, a touch
+//! too (`write_master_preprocessing()` in `as/src/transaction/write.c`). Deletes, expiry and truncation make room.
+//! The server looks every ten seconds (`eval_stop_writes()` in `as/src/base/nsup.c`), this one at every write.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::namespace::Namespace;
+
+/// Percentage of `data-size` from which writes are refused: the default of `stop-writes-used-pct`.
+pub const STOP_WRITES_PCT: u64 = 70;
+/// Bytes of a record's place in the primary index (`sizeof(as_index)`).
+const INDEX_ENTRY: u64 = 64;
+/// Bytes of an entry in a secondary index.
+const SINDEX_ENTRY: u64 = 32;
+
+/// What the records of a namespace take in storage, of how much.
+pub struct Usage {
+    total: u64,
+    used: AtomicU64,
+}
+
+impl Usage {
+    pub fn new(total: u64) -> Usage {
+        Usage {
+            total: total.max(1),
+            used: AtomicU64::new(0),
+        }
+    }
+
+    pub fn add(&self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn remove(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// `data-size`.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// `data_used_bytes`.
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// `data_used_pct`, rounded down as the server does.
+    pub fn percent(&self) -> u64 {
+        self.used().saturating_mul(100) / self.total
+    }
+}
+
+impl Namespace {
+    /// `index_used_bytes`.
+    pub fn index_used(&self) -> u64 {
+        self.objects
+            .load(Ordering::Relaxed)
+            .saturating_mul(INDEX_ENTRY)
+    }
+
+    /// `sindex_used_bytes`.
+    pub fn sindex_used(&self) -> u64 {
+        let mut entries: u64 = 0;
+        self.indexes.for_each(|_, index| {
+            entries = entries.saturating_add(index.entries.load(Ordering::Relaxed))
+        });
+        entries.saturating_mul(SINDEX_ENTRY)
+    }
+
+    /// Whether writes are refused. Indexes may take as much as records: the server has a budget for them too
+    /// (`indexes-memory-budget`), and else the machine's memory.
+    pub fn stops_writes(&self) -> bool {
+        self.usage.percent() >= STOP_WRITES_PCT
+            || self.index_used().saturating_add(self.sindex_used()) > self.usage.total()
+    }
+}
