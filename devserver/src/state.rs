@@ -1,11 +1,13 @@
-//! What all connections of a node share: the namespaces, the cluster, the counters of connections.
+//! What all connections of a node share: the namespaces, the cluster, the users, the counters of connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cluster::Cluster;
+use crate::security::{Access, Login, Security};
 use crate::storage::namespace::Namespace;
+use crate::tls::Tls;
 use crate::wire::result::{Outcome, ResultCode};
 
 /// One node, as its commands see it.
@@ -16,6 +18,17 @@ pub struct State {
     pub node: usize,
     pub started: Instant,
     pub connections: Connections,
+    /// `None`: nobody logs in.
+    pub security: Option<Arc<Security>>,
+    /// `None`: connections are not encrypted.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// What stands between a client and the records: the same for all nodes.
+#[derive(Clone)]
+pub struct Protection {
+    pub security: Option<Arc<Security>>,
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// How many records a node holds.
@@ -41,13 +54,20 @@ pub struct Connections {
 }
 
 impl State {
-    pub fn new(namespaces: Vec<Arc<Namespace>>, cluster: Arc<Cluster>, node: usize) -> State {
+    pub fn new(
+        namespaces: Vec<Arc<Namespace>>,
+        cluster: Arc<Cluster>,
+        node: usize,
+        protection: Protection,
+    ) -> State {
         State {
             namespaces,
             cluster,
             node,
             started: Instant::now(),
             connections: Connections::default(),
+            security: protection.security,
+            tls: protection.tls,
         }
     }
 
@@ -80,6 +100,14 @@ impl State {
             }
         }
         objects
+    }
+
+    /// What a connection may do.
+    pub fn access(&self, login: &Login) -> Access {
+        match &self.security {
+            Some(security) => security.access(login),
+            None => Access::Open,
+        }
     }
 
     /// Finds the namespace that a field names.
