@@ -40,6 +40,70 @@ export interface DevServerOptions {
    * @default '1g'
    */
   memory?: number | string
+  /**
+   * Users who must log in, as with the Enterprise Edition.
+   * @default none: a login is answered with "security not supported", as by the Community Edition
+   */
+  security?: DevServerSecurity
+  /**
+   * TLS on all ports, with certificates made at the start: see {@link DevServer.tls}.
+   * @default false
+   */
+  tls?: boolean | DevServerTlsOptions
+}
+
+/** Users who must log in. */
+export interface DevServerSecurity {
+  /** Passwords by user, of 1 to 63 bytes. */
+  users: Record<string, string | DevServerUser>
+  /**
+   * Life of a session token, in seconds. A client shows it on new connections in place of the
+   * password, until the server answers that it has expired; connections it has stay logged in.
+   * Clients keep a token for a minute less than it lives, and one of a minute or less until it is
+   * refused.
+   * @default 86400: the server's `session-ttl`, which may not be less than 120 there
+   */
+  sessionTtl?: number
+}
+
+/** A user of a {@link DevServer}. */
+export interface DevServerUser {
+  password: string
+  /**
+   * Predefined roles: `read`, `write`, `read-write`, `read-write-udf`, `truncate`, `sindex-admin`,
+   * `udf-admin`, `data-admin`, `sys-admin`, `user-admin`. A `user-admin` makes further users and
+   * roles through a client.
+   * @default ['read-write', 'data-admin']: all that the stores of this package need
+   */
+  roles?: string[]
+}
+
+export interface DevServerTlsOptions {
+  /** Clients need a certificate too: the one in {@link DevServer.tls}. @default false */
+  mutual?: boolean
+  /**
+   * Host names and addresses the server's certificate is for. The first is the TLS name that nodes
+   * are announced with.
+   * @default ['localhost', '127.0.0.1', '::1']
+   */
+  names?: string[]
+}
+
+/** What a client needs for TLS, as PEM: what to give as option `tls` of a store. */
+export interface DevServerTls {
+  /** The authority that has signed the server's certificate. */
+  ca: string
+  /** With mutual TLS: a certificate for the client. */
+  cert?: string
+  /** With mutual TLS: the key to it. */
+  key?: string
+}
+
+/** Paths of what a {@link DevServerTls} holds, named as the official Node.js client names them. */
+export interface DevServerTlsFiles {
+  cafile: string
+  certfile?: string
+  keyfile?: string
 }
 
 /** A node of a {@link DevServer}. */
@@ -66,6 +130,21 @@ export class DevServer {
   readonly hosts: string
   /** The port of the first node. */
   readonly port: number
+  /** What a client needs, where TLS is on. */
+  readonly tls: Readonly<DevServerTls> | undefined
+  /**
+   * Writes what a client needs for TLS into `ca.pem` and, with mutual TLS, `cert.pem` and `key.pem`.
+   * @param directory made if need be
+   */
+  writeTlsFiles(directory: string): Promise<DevServerTlsFiles>
+  /** Gives a user another password. Tokens and connections the user has stay good. */
+  setPassword(user: string, password: string): Promise<void>
+  /**
+   * Lets all session tokens given out so far expire, as `sessionTtl` would. Connections stay logged
+   * in, as on a real server; with `disconnect` all of them are closed too, so that clients come back
+   * with an expired token.
+   */
+  expireSessions(options?: { disconnect?: boolean }): Promise<void>
   /** The nodes, in the order of their numbers. */
   nodes(): Promise<DevServerNode[]>
   /**

@@ -12,6 +12,21 @@ export interface Host {
   tlsName?: string
 }
 
+/**
+ * How connections are encrypted, named as in Node's own `tls.connect()`. All of it is PEM: what is in
+ * a file, not its path.
+ */
+export interface TlsOptions {
+  /** The authorities that may have signed the nodes' certificates. @default those Node.js trusts */
+  ca?: string | Buffer | ReadonlyArray<string | Buffer>
+  /** Our certificate, and those between it and its authority, where nodes ask for one. Needs `key`. */
+  cert?: string | Buffer | ReadonlyArray<string | Buffer>
+  /** The key to `cert`, not encrypted. */
+  key?: string | Buffer
+  /** The name in the certificates of hosts without a `tlsName`. @default each host's own name */
+  servername?: string
+}
+
 /** Options of a {@link SessionStore}. Unknown names and wrong values are refused with `BAD_OPTION`. */
 export interface SessionStoreOptions {
   /**
@@ -43,6 +58,12 @@ export interface SessionStoreOptions {
   /** A login, as in `auth`. Needs `password`. */
   user?: string
   password?: string
+  /**
+   * Encrypted connections: `true` to trust the authorities that Node.js trusts, or {@link TlsOptions}.
+   * Every node's certificate must be for the `tlsName` of its host, or else for its name or address.
+   * @default false
+   */
+  tls?: boolean | TlsOptions
   /** The longest an operation may take, in milliseconds, connecting and retrying included. @default 3000 */
   timeout?: number
   /** The longest one attempt to connect may take, in milliseconds, login included. @default 5000 */

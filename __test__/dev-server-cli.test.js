@@ -32,7 +32,7 @@ afterAll(async () => {
 })
 
 function launch (args) {
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, env: process.env, stdio: ['ignore', 'pipe', 'pipe'] })
   children.add(child)
   return child
 }
@@ -60,8 +60,8 @@ async function serve (...args) {
   return { line, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
 }
 
-async function withSessions (hosts, use) {
-  const sessions = new SessionStore({ hosts })
+async function withSessions (hosts, use, options = {}) {
+  const sessions = new SessionStore({ hosts, ...options })
   try {
     return await use(sessions)
   } finally {
@@ -104,6 +104,27 @@ describe('aerospike-session dev-server', () => {
     const server = await serve('--host', '127.0.0.1', '--port', port)
     expect(server.hosts).toBe(`127.0.0.1:${port}`)
     await withSessions(server.hosts, sessions => sessions.ready())
+    await server.stop('SIGTERM')
+  })
+
+  test('with --user it asks for a login, also of a user named in the environment', async () => {
+    process.env.DEV_SERVER_USER = 'eve:pass:word'
+    const server = await serve('--port', '0', '--user', 'ada:secret', '--user', 'bob:secret', '--session-ttl', '600')
+    delete process.env.DEV_SERVER_USER
+    for (const [user, password] of [['ada', 'secret'], ['bob', 'secret'], ['eve', 'pass:word']]) {
+      await withSessions(server.hosts, sessions => sessions.ready(), { user, password })
+    }
+    await expect(withSessions(server.hosts, sessions => sessions.ready())).rejects.toMatchObject({ code: 'AUTH' })
+    await server.stop('SIGTERM')
+  })
+
+  test.each(['tls', 'mutual-tls'])('with --%s it speaks TLS, and what clients need is in --tls-dir', async option => {
+    const directory = path.join(folder, option)
+    const server = await serve('--port', '0', `--${option}`, '--tls-dir', directory)
+    const pem = name => fs.readFile(path.join(directory, name), 'utf8')
+    const own = option === 'tls' ? {} : { cert: await pem('cert.pem'), key: await pem('key.pem') }
+    await withSessions(server.hosts, sessions => sessions.ready(), { tls: { ca: await pem('ca.pem'), ...own } })
+    await expect(withSessions(server.hosts, sessions => sessions.ready())).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await server.stop('SIGTERM')
   })
 
@@ -199,7 +220,11 @@ describe('aerospike-session', () => {
     [['dev-server', '--port', '-1'], '--port'],
     [['dev-server', '--host', 'localhost'], 'IP address'],
     [['dev-server', '--memory', 'much'], "option 'memory' must be a size"],
-    [['dev-server', '--memory', '1000k'], "option 'memory' must be a size"]
+    [['dev-server', '--memory', '1000k'], "option 'memory' must be a size"],
+    [['dev-server', '--user', 'ada'], 'NAME:PASSWORD'],
+    [['dev-server', '--session-ttl', '0'], '--session-ttl takes a number'],
+    [['dev-server', '--tls'], '--tls-dir'],
+    [['dev-server', '--tls-dir', 'any'], '--tls-dir']
   ])('ends with 2 and a sentence for %j', async (args, words) => {
     const { code, out, err } = await run(...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })

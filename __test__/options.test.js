@@ -25,6 +25,7 @@ describe('without options', () => {
         hosts: [{ name: 'localhost', port: 3000, tlsName: null }],
         user: null,
         password: null,
+        tls: null,
         timeout: 3_000,
         connectTimeout: 5_000,
         maxConnsPerNode: 64,

@@ -11,8 +11,7 @@ const HELP = `aerospike-session ${version}
 Usage: aerospike-session dev-server [options]
 
   Runs an in-memory server that speaks Aerospike's wire protocol, with the namespaces
-  test and nottl (which refuses TTLs). For development and tests only: it asks nobody
-  for a password.
+  test and nottl (which refuses TTLs). For development and tests only.
 
 Options:
   --host ADDRESS  IP address to listen on (default 127.0.0.1)
@@ -20,6 +19,16 @@ Options:
   --nodes N       nodes of the cluster, on the ports from PORT on (default 1)
   --replication-factor N
                   how many nodes hold each record (default 2)
+  --user NAME:PASSWORD
+                  a user who must log in; may be given again, and in the environment as
+                  DEV_SERVER_USER, where a list of processes does not show it
+                  (default: nobody is asked for a password)
+  --session-ttl SECONDS
+                  life of a session token (default 86400)
+  --tls           TLS, with certificates made at the start
+  --mutual-tls    TLS, and clients need a certificate too
+  --tls-dir DIR   where to write what clients need for TLS: ca.pem, and with mutual TLS
+                  cert.pem and key.pem
   --data FILE     keep records in FILE, from one run to the next (default: in memory only)
   --memory SIZE   memory each namespace may fill with records, such as 512m or 2g; writes are
                   refused from 70 % of it on (default 1g)
@@ -43,6 +52,11 @@ function parse (args) {
         nodes: { type: 'string', default: '1' },
         'replication-factor': { type: 'string', default: '2' },
         memory: { type: 'string' },
+        user: { type: 'string', multiple: true, default: [] },
+        'session-ttl': { type: 'string', default: '86400' },
+        tls: { type: 'boolean' },
+        'mutual-tls': { type: 'boolean' },
+        'tls-dir': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' }
       }
@@ -61,11 +75,46 @@ function parse (args) {
  */
 function number (name, text, least, most) {
   const value = Number(text)
-  if (!/^\d{1,5}$/.test(text) || value < least || value > most) throw new UsageError(`--${name} takes a number from ${least} to ${most}`)
+  if (!/^\d{1,6}$/.test(text) || value < least || value > most) throw new UsageError(`--${name} takes a number from ${least} to ${most}`)
   return value
 }
 
-/** @typedef {{ host: string, port: string, data?: string, memory?: string, nodes: string, 'replication-factor': string }} Options */
+/**
+ * Users from the command line and from the environment.
+ * @param {string[]} given
+ * @returns {Record<string, string> | undefined}
+ */
+function users (given) {
+  const { DEV_SERVER_USER: own } = process.env
+  const pairs = (own ? [own, ...given] : given).map(text => {
+    const [, name, password] = /^([^:]+):(.+)$/s.exec(text) ?? []
+    if (name === undefined) throw new UsageError('a user is written as NAME:PASSWORD')
+    return [name, password]
+  })
+  return pairs.length === 0 ? undefined : Object.fromEntries(pairs)
+}
+
+/**
+ * Options `security` and `tls`.
+ * @param {Omit<Options, 'host' | 'data'>} options
+ */
+function protection ({ user, tls, ...options }) {
+  const mutual = options['mutual-tls'] === true
+  const encrypted = tls === true || mutual
+  if (encrypted !== (options['tls-dir'] !== undefined)) throw new UsageError('--tls-dir belongs to --tls or --mutual-tls')
+  const sessionTtl = number('session-ttl', options['session-ttl'], 1, 864_000)
+  const known = users(user)
+  return {
+    security: known && { users: known, sessionTtl },
+    tls: encrypted && { mutual }
+  }
+}
+
+/**
+ * @typedef {{ host: string, port: string, data?: string, memory?: string, nodes: string, 'replication-factor': string,
+ *   user: string[], 'session-ttl': string, tls?: boolean, 'mutual-tls'?: boolean,
+ *   'tls-dir'?: string }} Options
+ */
 
 /** @param {Options} options */
 async function devServer ({ host, data, memory, ...options }) {
@@ -75,8 +124,9 @@ async function devServer ({ host, data, memory, ...options }) {
     replicationFactor: number('replication-factor', options['replication-factor'], 1, 8)
   }
   const { DevServer } = require('../dev-server')
-  const server = await DevServer.start({ host, data, memory, ...numbers })
+  const server = await DevServer.start({ host, data, memory, ...numbers, ...protection(options) })
   const kept = data === undefined ? 'in memory only' : `in ${data}`
+  if (options['tls-dir'] !== undefined) await server.writeTlsFiles(options['tls-dir'])
   console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
 
   // The server does not keep the process alive.

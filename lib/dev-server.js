@@ -2,8 +2,12 @@
 
 // The development server: a handle on the Rust server that is linked into the same binary.
 
+const fs = require('node:fs/promises')
+const path = require('node:path')
+const { badOption } = require('./errors')
 const native = require('./native')
 const { devServerOptions, nodeNumber } = require('./options')
+const { expiryOptions, passwordChange } = require('./protection')
 const { ASYNC_DISPOSE } = require('./session-store')
 
 /**
@@ -20,6 +24,8 @@ class DevServer {
   #handle
   #port
   #hosts
+  /** @type {Readonly<import('../dev-server').DevServerTls> | undefined} */
+  #tls
   /** @type {Promise<void> | undefined} */
   #stopping
 
@@ -31,6 +37,8 @@ class DevServer {
   constructor (key, handle, nodes) {
     if (key !== KEY || handle === undefined || nodes === undefined) throw new TypeError('use await DevServer.start()')
     this.#handle = handle
+    const tls = native.devServerTls(handle)
+    this.#tls = tls === null ? undefined : Object.freeze(JSON.parse(tls))
     this.#hosts = nodes.map(({ address }) => address).join(',')
     this.#port = Number(nodes[0].address.slice(nodes[0].address.lastIndexOf(':') + 1))
   }
@@ -47,6 +55,39 @@ class DevServer {
 
   get port () {
     return this.#port
+  }
+
+  get tls () {
+    return this.#tls
+  }
+
+  /** @param {string} directory */
+  async writeTlsFiles (directory) {
+    if (this.#tls === undefined) throw badOption("the dev server was started without option 'tls'")
+    await fs.mkdir(directory, { recursive: true })
+    /** @type {[keyof import('../dev-server').DevServerTlsFiles, string | undefined, number][]} */
+    const files = [['cafile', this.#tls.ca, 0o644], ['certfile', this.#tls.cert, 0o644], ['keyfile', this.#tls.key, 0o600]]
+    const written = []
+    for (const [name, pem, mode] of files) {
+      if (pem === undefined) continue
+      const file = path.resolve(directory, name.replace('file', '.pem'))
+      await fs.writeFile(file, pem, { mode })
+      written.push([name, file])
+    }
+    return Object.fromEntries(written)
+  }
+
+  /**
+   * @param {string} user
+   * @param {string} password
+   */
+  async setPassword (user, password) {
+    await control(this.#handle, { command: 'setPassword', ...passwordChange(user, password) })
+  }
+
+  /** @param {{ disconnect?: boolean }} [options] */
+  async expireSessions (options) {
+    await control(this.#handle, { command: 'expireSessions', ...expiryOptions(options) })
   }
 
   /** @returns {Promise<import('../dev-server').DevServerNode[]>} */

@@ -7,7 +7,7 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const native = require('./native')
-const { badData, fromNative } = require('./errors')
+const { badData, badOption, fromNative } = require('./errors')
 
 /**
  * @typedef {import('./native-types').Entry} Entry
@@ -169,7 +169,8 @@ function openStore (cluster, view, listener) {
     return { handle, notices }
   } catch (error) {
     give(notices)
-    throw error
+    // Certificates and keys that JavaScript can read and Rust cannot.
+    throw error instanceof Error && 'code' in error && error.code === 'InvalidArg' ? badOption(error.message) : error
   }
 }
 

@@ -45,6 +45,7 @@ export interface Native {
   destroyOf: Entry
 
   startDevServer(options: string): Promise<DevServerHandle>
+  devServerTls(server: DevServerHandle): string | null
   controlDevServer(server: DevServerHandle, command: string): Promise<string>
   stopDevServer(server: DevServerHandle): Promise<void>
 }

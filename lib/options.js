@@ -6,12 +6,15 @@
 const net = require('node:net')
 const { badOption } = require('./errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
+const { protectionOptions } = require('./protection')
+const { tlsOptions } = require('./tls')
 const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = require('./validate')
 
 /**
  * @typedef {import('./hosts').Host} Host
- * @typedef {{ hosts: Host[], user: string | null, password: string | null, timeout: number,
- *   connectTimeout: number, maxConnsPerNode: number, maxPending: number }} ClusterOptions of the connection
+ * @typedef {{ hosts: Host[], user: string | null, password: string | null,
+ *   tls: import('./tls').TlsOptions | null, timeout: number, connectTimeout: number,
+ *   maxConnsPerNode: number, maxPending: number }} ClusterOptions of the connection
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, format: 'map' | 'json',
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
  *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
@@ -25,7 +28,7 @@ const LONGEST_CREDENTIALS = 900
 /** Bins of the record that are ours (src/store/layout.rs). */
 const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session']
 
-const CONNECTION = ['hosts', 'auth', 'user', 'password', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending']
+const CONNECTION = ['hosts', 'auth', 'user', 'password', 'tls', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending']
 const PLACE = ['namespace', 'set', 'bin']
 const RECORDS = ['prefix', 'ttl', 'format', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
 const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
@@ -60,9 +63,12 @@ function credentials ({ auth, user, password }) {
  * @returns {ClusterOptions}
  */
 function cluster (options) {
+  const hosts = parseHosts(options.hosts ?? (process.env.AEROSPIKE_HOSTS || `localhost:${DEFAULT_PORT}`))
+  const { tls, servername } = tlsOptions(options.tls)
   return {
-    hosts: parseHosts(options.hosts ?? (process.env.AEROSPIKE_HOSTS || `localhost:${DEFAULT_PORT}`)),
+    hosts: hosts.map(host => ({ ...host, tlsName: host.tlsName ?? servername })),
     ...credentials(options),
+    tls,
     timeout: integer('timeout', options.timeout ?? 3_000, 1, 600_000, ' of milliseconds'),
     connectTimeout: integer('connectTimeout', options.connectTimeout ?? 5_000, 1, 600_000, ' of milliseconds'),
     maxConnsPerNode: integer('maxConnsPerNode', options.maxConnsPerNode ?? 64, 1, 10_000),
@@ -198,7 +204,7 @@ function walkOptions (options = {}) {
  * @param {any} [options]
  */
 function devServerOptions (options = {}) {
-  names(options, ['host', 'port', 'data', 'nodes', 'replicationFactor', 'heartbeatTimeout', 'migrationTime', 'memory'])
+  names(options, ['host', 'port', 'data', 'nodes', 'replicationFactor', 'heartbeatTimeout', 'migrationTime', 'memory', 'security', 'tls'])
   const host = string('host', options.host ?? '127.0.0.1')
   if (net.isIP(host) === 0) throw badOption("option 'host' must be an IP address")
   const data = options.data === undefined ? null : string('data', options.data)
@@ -211,7 +217,8 @@ function devServerOptions (options = {}) {
     nodes: integer('nodes', options.nodes ?? 1, 1, 8),
     replicationFactor: integer('replicationFactor', options.replicationFactor ?? 2, 1, 8),
     heartbeatTimeout: integer('heartbeatTimeout', options.heartbeatTimeout ?? 1_500, 0, 600_000),
-    migrationTime: integer('migrationTime', options.migrationTime ?? 500, 0, 600_000)
+    migrationTime: integer('migrationTime', options.migrationTime ?? 500, 0, 600_000),
+    ...protectionOptions(options)
   }
 }
 

@@ -37,6 +37,7 @@ impl Client {
                 tls_name: None,
             }],
             credentials: None,
+            tls: None,
             timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(3),
             max_conns_per_node: 16,

@@ -23,17 +23,23 @@ class OfficialClient {
   #waiting = new Map()
   #calls = 0
 
-  static async connect (hosts) {
+  /** `options`: of its Config, besides `hosts`. */
+  static async connect (hosts, options = {}) {
     const client = new OfficialClient()
-    client.child = fork(__filename, [hosts], { serialization: 'advanced' })
+    client.child = fork(__filename, [hosts, JSON.stringify(options)], { serialization: 'advanced' })
     client.child.on('message', ({ call, value, code }) => {
       const { resolve, reject } = client.#waiting.get(call)
       client.#waiting.delete(call)
       if (code === undefined) resolve(value)
       else reject(Object.assign(new Error(`the official client answered ${code}`), { code }))
     })
-    await client.#ask('connect')
-    return client
+    try {
+      await client.#ask('connect')
+      return client
+    } catch (error) {
+      await client.close()
+      throw error
+    }
   }
 
   #ask (method, ...args) {
@@ -61,10 +67,14 @@ class OfficialClient {
 async function serve () {
   const aerospike = require('aerospike')
   aerospike.setDefaultLogging({ level: aerospike.log.OFF })
-  const client = await aerospike.connect({ hosts: process.argv[2] })
-  process.on('disconnect', () => client.close(true))
+  const [hosts, options] = process.argv.slice(2)
+  const connecting = aerospike.connect({ hosts, ...JSON.parse(options) })
+  // Whoever asks first is told why there is no client.
+  connecting.catch(() => {})
+  process.on('disconnect', () => connecting.then(client => client.close(true), () => process.exit()))
   process.on('message', async ({ call, method, args: [key, ...args] }) => {
     try {
+      const client = await connecting
       const value = method === 'connect' ? null : await METHODS[method](client, new aerospike.Key(...key), ...args, aerospike)
       process.send({ call, value })
     } catch (error) {

@@ -3,7 +3,7 @@
 import express = require('express')
 import session = require('express-session')
 import api = require('aerospike-session')
-import { DevServer, DevServerOptions } from 'aerospike-session/dev-server'
+import { DevServer, DevServerOptions, DevServerTls, DevServerTlsFiles } from 'aerospike-session/dev-server'
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, SessionStore,
@@ -266,7 +266,18 @@ expectAssignable<DevServerOptions>({ data: undefined })
 expectError(DevServer.start({ port: '3000' }))
 // @ts-expect-error: there is DevServer.start
 expectAssignable<object>(new DevServer())
+expectAssignable<DevServerOptions>({
+  security: { users: { ada: 'secret', bob: { password: 'secret', roles: ['read'] } }, sessionTtl: 60 }, tls: { mutual: true, names: ['a'] }
+})
+expectError(DevServer.start({ security: { users: { ada: 1 } } }))
 declare const server: DevServer
+expectType<Readonly<DevServerTls> | undefined>(server.tls)
+expectAssignable<SessionStoreOptions>({ tls: server.tls })
+expectAssignable<SessionStoreOptions>({ tls: { ca: [Buffer.alloc(0), ''], cert: '', key: Buffer.alloc(0), servername: '' } })
+expectAssignable<SessionStoreOptions>({ tls: true })
+expectType<Promise<DevServerTlsFiles>>(server.writeTlsFiles('dir'))
+expectType<Promise<void>>(server.setPassword('ada', 'other'))
+expectType<Promise<void>>(server.expireSessions({ disconnect: true }))
 expectType<string>(server.hosts)
 expectType<number>(server.port)
 expectType<Promise<void>>(server.stop())

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::security::SecurityConfig;
+use crate::tls::TlsConfig;
+
 /// How a [`crate::DevServer`] runs. `Config::default()` is a server on loopback, on any free port, with the
 /// namespaces `test` and `nottl`, in memory only.
 ///
@@ -48,6 +51,10 @@ pub struct Config {
     pub transfer_timeout: Duration,
     /// The cluster name announced. Default empty, which the info command answers as `null`.
     pub cluster_name: String,
+    /// Users who must log in. Default `None`: security is not supported, as in the Community Edition.
+    pub security: Option<SecurityConfig>,
+    /// TLS on all ports. Default `None`.
+    pub tls: Option<TlsConfig>,
 }
 
 impl Default for Config {
@@ -66,6 +73,8 @@ impl Default for Config {
             idle_timeout: None,
             transfer_timeout: Duration::from_secs(30),
             cluster_name: String::new(),
+            security: None,
+            tls: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::budget::{Share, FREE};
 use crate::cmd::{self, Reply};
 use crate::info;
+use crate::security::Login;
 use crate::state::State;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reply;
@@ -35,6 +36,7 @@ pub struct Connection<S> {
     state: Arc<State>,
     limits: Limits,
     session: info::Session,
+    login: Login,
     request: Vec<u8>,
     request_share: Share,
     answer: Vec<u8>,
@@ -49,6 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             state,
             limits,
             session,
+            login: None,
             request: Vec::new(),
             request_share: Share::default(),
             answer: Vec::new(),
@@ -115,8 +118,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn handle(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
         self.answer.clear();
         match kind {
-            FrameType::Info => info::handle(&self.state, &mut self.session, body, &mut self.answer),
-            FrameType::Security => security::refuse(&mut self.answer),
+            FrameType::Info => {
+                let access = self.state.access(&self.login);
+                info::handle(
+                    &self.state,
+                    &mut self.session,
+                    &access,
+                    body,
+                    &mut self.answer,
+                );
+            }
+            FrameType::Security => match &self.state.security {
+                Some(security) => security.handle(&mut self.login, body, &mut self.answer),
+                // `as/src/base/security_ce.c`
+                None => {
+                    security::write_result(&mut self.answer, ResultCode::SECURITY_NOT_SUPPORTED)
+                }
+            },
             FrameType::Message => return self.handle_message(body).await,
             FrameType::Compressed => match compression::inflate(body) {
                 Ok(inner) => {
@@ -130,12 +148,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn handle_message(&mut self, body: &[u8]) -> io::Result<()> {
-        if let Err(code) = cmd::stalled::wait(&self.state, body).await {
+        let access = self.state.access(&self.login);
+        if let Err(code) = cmd::stalled::wait(&self.state, &access, body).await {
             reply::write_result(&mut self.answer, code);
             return self.send().await;
         }
         let state = Arc::clone(&self.state);
-        match cmd::handle(&state, body, &mut self.answer) {
+        match cmd::handle(&state, &access, body, &mut self.answer) {
             Reply::Whole => self.send().await,
             Reply::Parts(mut parts) => {
                 while parts.next(&mut self.answer) {
@@ -153,7 +172,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reply::write_last(&mut self.answer, ResultCode::UNKNOWN);
         }
         let _share = self.state.connections.budget.take(self.answer.len())?;
-        timeout(self.limits.transfer, self.stream.write_all(&self.answer)).await?
+        let sending = async {
+            self.stream.write_all(&self.answer).await?;
+            // TLS may keep some of it back.
+            self.stream.flush().await
+        };
+        timeout(self.limits.transfer, sending).await?
     }
 }
 

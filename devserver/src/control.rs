@@ -1,9 +1,11 @@
 //! What a running server can be told: one door for programs, tests and the command line.
 
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::security::{Password, Security};
 use crate::server::DevServer;
 
 /// A command, as JSON: `{ "command": "stopNode", "node": 1 }`.
@@ -18,6 +20,13 @@ pub enum Command {
     StartNode { node: usize },
     /// [`DevServer::settled`].
     Settled,
+    /// Gives a user another password. Tokens and connections he has stay good.
+    SetPassword { user: String, password: Password },
+    /// Lets all session tokens given out so far expire; new connections have to log in with a password again.
+    ExpireSessions {
+        /// Close all connections too, so that clients have to make new ones at once.
+        disconnect: bool,
+    },
 }
 
 /// What a command answers, as JSON.
@@ -52,7 +61,29 @@ impl DevServer {
             Command::StopNode { node } => self.stop_node(node).await?,
             Command::StartNode { node } => self.start_node(node).await?,
             Command::Settled => self.settled().await,
+            Command::SetPassword { user, password } => {
+                let security = self.secured()?;
+                let change =
+                    tokio::task::spawn_blocking(move || security.set_password(&user, &password));
+                change.await.map_err(io::Error::other)??;
+            }
+            Command::ExpireSessions { disconnect } => {
+                let security = self.secured()?;
+                security.expire_sessions();
+                if disconnect {
+                    security.disconnect();
+                }
+            }
         }
         Ok(Answer::Done(()))
+    }
+
+    fn secured(&self) -> io::Result<Arc<Security>> {
+        self.security().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the server was started without security",
+            )
+        })
     }
 }

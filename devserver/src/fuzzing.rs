@@ -8,7 +8,8 @@ use crate::cluster::{Cluster, NodeIdentity, Settings};
 use crate::cmd::{self, Reply};
 use crate::config::NamespaceConfig;
 use crate::info;
-use crate::state::State;
+use crate::security::Access;
+use crate::state::{Protection, State};
 use crate::storage::namespace::Namespace;
 use crate::wire::compression;
 use crate::wire::proto::{self, FrameType};
@@ -41,7 +42,7 @@ impl Default for Server {
         };
         let cluster = Cluster::new(settings, namespaces.clone());
         Server {
-            state: Arc::new(State::new(namespaces, cluster, 0)),
+            state: Arc::new(State::new(namespaces, cluster, 0, Protection::default())),
             session: info::Session::new(local),
             answer: Vec::new(),
         }
@@ -75,7 +76,9 @@ impl Server {
     /// Runs the body of one message and throws the answer away, as a client does that reads all of it.
     pub fn message(&mut self, body: &[u8]) {
         self.answer.clear();
-        if let Reply::Parts(mut parts) = cmd::handle(&self.state, body, &mut self.answer) {
+        if let Reply::Parts(mut parts) =
+            cmd::handle(&self.state, &Access::Open, body, &mut self.answer)
+        {
             while parts.next(&mut self.answer) {
                 self.answer.clear();
             }
@@ -85,7 +88,13 @@ impl Server {
     /// Runs the info commands of one request.
     pub fn info(&mut self, body: &[u8]) {
         self.answer.clear();
-        info::handle(&self.state, &mut self.session, body, &mut self.answer);
+        info::handle(
+            &self.state,
+            &mut self.session,
+            &Access::Open,
+            body,
+            &mut self.answer,
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! An in-memory server that speaks Aerospike's wire protocol, for development and tests. Never for production: it
-//! has no security and no replication, and it forgets everything unless told to keep a data file.
+//! keeps no replicas, asks nobody for a password unless told to, and forgets everything unless told to keep a data
+//! file.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -27,6 +28,8 @@
 //! | `cmd` | commands on records, one file each: read, write, touch, delete, batch, query |
 //! | `cdt` | operations inside lists and maps |
 //! | `exp` | filter expressions |
+//! | `security` | users, passwords, session tokens, what each may do |
+//! | `tls` | certificates made at the start, and the handshake |
 //! | `storage` | namespaces, records, secondary indexes, expiry, truncation, the data file |
 //!
 //! The truth is the source of server 8.1 (`github.com/aerospike/aerospike-server`); comments name the file a rule is
@@ -45,11 +48,15 @@ mod exp;
 pub mod fuzzing;
 mod info;
 mod node;
+mod security;
 mod server;
 mod state;
 mod storage;
+mod tls;
 mod wire;
 
 pub use config::{Config, NamespaceConfig};
 pub use control::{Answer, Command, NodeInfo};
+pub use security::{Password, SecurityConfig, UserConfig};
 pub use server::DevServer;
+pub use tls::{TlsConfig, TlsIdentity};

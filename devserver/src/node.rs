@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
@@ -121,8 +122,33 @@ async fn serve(stream: TcpStream, state: Arc<State>, limits: Limits) {
     }
     state.connections.opened.fetch_add(1, Ordering::Relaxed);
     let _closing = CountClosed(Arc::clone(&state));
-    if let Err(error) = Connection::new(stream, local, state, limits).run().await {
+    let outcome = match state.tls.clone() {
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => converse(stream, local, state, limits).await,
+            Err(error) => Err(error),
+        },
+        None => converse(stream, local, state, limits).await,
+    };
+    if let Err(error) = outcome {
         log::debug!("connection closed: {error}");
+    }
+}
+
+/// Serves a client until it goes, or all are sent away.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    local: SocketAddr,
+    state: Arc<State>,
+    limits: Limits,
+) -> io::Result<()> {
+    let closing = state.security.as_ref().map(|security| security.closing());
+    let connection = Connection::new(stream, local, state, limits);
+    let Some(mut closing) = closing else {
+        return connection.run().await;
+    };
+    tokio::select! {
+        outcome = connection.run() => outcome,
+        _ = closing.changed() => Ok(()),
     }
 }
 

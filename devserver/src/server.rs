@@ -14,16 +14,19 @@ use crate::config::{Config, NamespaceConfig};
 use crate::connection::Limits;
 use crate::control::NodeInfo;
 use crate::node::{self, Node};
-use crate::state::State;
+use crate::security::Security;
+use crate::state::{Protection, State};
 use crate::storage::expiry;
 use crate::storage::log::Log;
 use crate::storage::namespace::Namespace;
+use crate::tls::{Tls, TlsIdentity};
 use crate::wire::consts::MAX_NAMESPACE_NAME;
 
 /// A running server, of one node or several. Dropping it stops it without waiting; [`DevServer::stop`] also waits.
 pub struct DevServer {
     seats: Vec<Seat>,
     cluster: Arc<Cluster>,
+    protection: Protection,
     namespaces: Vec<Arc<Namespace>>,
     limits: Limits,
     max_connections: usize,
@@ -68,6 +71,7 @@ impl DevServer {
             }
             None => None,
         };
+        let protection = protect(&config).await?;
         let mut chores = JoinSet::new();
         for namespace in &namespaces {
             if namespace.config.nsup_period > 0 {
@@ -94,6 +98,7 @@ impl DevServer {
         let mut server = DevServer {
             seats: Vec::new(),
             cluster: Cluster::new(settings, namespaces.clone()),
+            protection,
             namespaces,
             limits: Limits {
                 idle: config.idle_timeout,
@@ -115,7 +120,9 @@ impl DevServer {
 
     fn serve(&self, number: usize, listener: TcpListener) -> Node {
         let cluster = Arc::clone(&self.cluster);
-        let state = Arc::new(State::new(self.namespaces.clone(), cluster, number));
+        let protection = self.protection.clone();
+        let state = State::new(self.namespaces.clone(), cluster, number, protection);
+        let state = Arc::new(state);
         Node::start(listener, state, self.limits, self.max_connections)
     }
 
@@ -182,6 +189,16 @@ impl DevServer {
         self.cluster.settled().await;
     }
 
+    /// What clients need for TLS, if it is on.
+    pub fn tls(&self) -> Option<&TlsIdentity> {
+        Some(&self.protection.tls.as_deref()?.identity)
+    }
+
+    /// Those who may log in, if anybody has to.
+    pub(crate) fn security(&self) -> Option<Arc<Security>> {
+        self.protection.security.clone()
+    }
+
     /// How many records a namespace holds, expired ones that were not swept yet included.
     pub fn objects(&self, namespace: &str) -> Option<u64> {
         let mut namespaces = self.namespaces.iter();
@@ -203,6 +220,22 @@ impl DevServer {
             log.close();
         }
     }
+}
+
+/// Hashes passwords and makes certificates, if there are to be any.
+async fn protect(config: &Config) -> io::Result<Protection> {
+    let security = match config.security.clone() {
+        Some(config) => {
+            let hashing = tokio::task::spawn_blocking(move || Security::new(&config));
+            Some(Arc::new(hashing.await.map_err(io::Error::other)??))
+        }
+        None => None,
+    };
+    let tls = match &config.tls {
+        Some(tls) => Some(Arc::new(Tls::new(tls, config.host)?)),
+        None => None,
+    };
+    Ok(Protection { security, tls })
 }
 
 /// A listener for each node, and its address.

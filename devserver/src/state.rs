@@ -1,4 +1,4 @@
-//! What all connections of a node share: the namespaces, the cluster, the counters of connections.
+//! What all connections of a node share: the namespaces, the cluster, the users, the counters of connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use crate::budget::Budget;
 use crate::cluster::Cluster;
+use crate::security::{Access, Login, Security};
 use crate::storage::namespace::Namespace;
+use crate::tls::Tls;
 use crate::wire::result::{Outcome, ResultCode};
 
 /// One node, as its commands see it.
@@ -17,6 +19,17 @@ pub struct State {
     pub node: usize,
     pub started: Instant,
     pub connections: Connections,
+    /// `None`: nobody logs in.
+    pub security: Option<Arc<Security>>,
+    /// `None`: connections are not encrypted.
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// What stands between a client and the records: the same for all nodes.
+#[derive(Clone, Default)]
+pub struct Protection {
+    pub security: Option<Arc<Security>>,
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// How many records a node holds.
@@ -43,13 +56,20 @@ pub struct Connections {
 }
 
 impl State {
-    pub fn new(namespaces: Vec<Arc<Namespace>>, cluster: Arc<Cluster>, node: usize) -> State {
+    pub fn new(
+        namespaces: Vec<Arc<Namespace>>,
+        cluster: Arc<Cluster>,
+        node: usize,
+        protection: Protection,
+    ) -> State {
         State {
             namespaces,
             cluster,
             node,
             started: Instant::now(),
             connections: Connections::default(),
+            security: protection.security,
+            tls: protection.tls,
         }
     }
 
@@ -82,6 +102,14 @@ impl State {
             }
         }
         objects
+    }
+
+    /// What a connection may do.
+    pub fn access(&self, login: &Login) -> Access {
+        match &self.security {
+            Some(security) => security.access(login),
+            None => Access::Open,
+        }
     }
 
     /// Finds the namespace that a field names.

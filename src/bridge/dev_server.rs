@@ -48,6 +48,12 @@ pub fn start_dev_server(env: &Env, options: String) -> Result<Object<'_>> {
     Ok(promise)
 }
 
+/// What clients of a server with TLS need, as JSON of PEM texts: `{ ca, cert?, key? }`.
+#[napi]
+pub fn dev_server_tls(server: &External<Handle>) -> Option<String> {
+    serde_json::to_string(server.0.tls()?).ok()
+}
+
 /// Tells a running server something (`Command` as JSON); the promise resolves to the answer as JSON.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn control_dev_server<'env>(

@@ -43,12 +43,15 @@ pub fn open_store(
     view: String,
 ) -> Result<External<Handle>> {
     let cluster: ClusterOptions = parsed(&cluster)?;
+    let max_pending = cluster.max_pending;
+    let cluster = cluster.try_into().map_err(|error: String| {
+        Error::new(Status::InvalidArg, format!("option 'tls': {error}"))
+    })?;
     let view: ViewOptions = parsed(&view)?;
     let hub = Hub::clone(hub);
     let tell = hub.notifier(notice_slot);
     let _threads = runtime()?.enter();
-    let max_pending = cluster.max_pending;
-    let store = Store::open(cluster.into(), max_pending, move |notice| {
+    let store = Store::open(cluster, max_pending, move |notice| {
         let name = match notice {
             Notice::TtlRefused => "TTL_REFUSED",
             Notice::NoUserIndex => "NO_USER_INDEX",

@@ -14,6 +14,7 @@ pub struct ClusterOptions {
     hosts: Vec<Host>,
     user: Option<String>,
     password: Option<String>,
+    tls: Option<Tls>,
     /// Milliseconds.
     timeout: u64,
     /// Milliseconds.
@@ -29,6 +30,15 @@ struct Host {
     name: String,
     port: u16,
     tls_name: Option<String>,
+}
+
+/// All PEM.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Tls {
+    ca: String,
+    cert: Option<String>,
+    key: Option<String>,
 }
 
 /// Of a view of the store.
@@ -68,20 +78,31 @@ enum Conflict {
     Overwrite,
 }
 
-impl From<ClusterOptions> for cluster::Options {
-    fn from(options: ClusterOptions) -> Self {
+impl TryFrom<ClusterOptions> for cluster::Options {
+    /// Certificates and keys are the one thing that cannot be wholly validated before.
+    type Error = String;
+
+    fn try_from(options: ClusterOptions) -> Result<Self, String> {
+        let tls = options.tls.as_ref().map(|tls| {
+            cluster::tls::config(cluster::tls::Pem {
+                ca: &tls.ca,
+                own: tls.cert.as_deref().zip(tls.key.as_deref()),
+            })
+        });
+        let tls = tls.transpose()?;
         let hosts = options.hosts.into_iter().map(|host| cluster::Host {
             name: host.name,
             port: host.port,
             tls_name: host.tls_name,
         });
-        cluster::Options {
+        Ok(cluster::Options {
             hosts: hosts.collect(),
             credentials: options.user.zip(options.password),
+            tls,
             timeout: Duration::from_millis(options.timeout),
             connect_timeout: Duration::from_millis(options.connect_timeout),
             max_conns_per_node: options.max_conns_per_node,
-        }
+        })
     }
 }
 

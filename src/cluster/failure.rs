@@ -93,26 +93,63 @@ pub fn late(options: &Options, client: &Client) -> Error {
     }
 }
 
-/// An attempt to connect that failed.
+/// An attempt to connect that failed. What each seed answered reaches us only as text.
 pub fn connecting(options: &Options, error: &aerospike::Error) -> Error {
     let said = error.to_string();
-    let refused = error.matches(&[
-        ResultCode::InvalidUser,
-        ResultCode::InvalidPassword,
-        ResultCode::InvalidCredential,
-        ResultCode::ExpiredPassword,
-        ResultCode::ForbiddenPassword,
-        ResultCode::NotAuthenticated,
-    ]);
-    // What each seed answered reaches us only as text.
-    if refused || said.contains("InvalidCredential") || said.contains("Invalid credential") {
-        return Error::new(
-            Code::Auth,
-            format!("{} refused the user or the password", hosts(options)),
-        );
+    let find = |table: &[(&str, &'static str)]| {
+        let found = table.iter().find(|(text, _)| said.contains(text));
+        found.map(|(_, words)| *words)
+    };
+    if let Some(words) = find(&LOGIN_REFUSED) {
+        return Error::new(Code::Auth, format!("{} {words}", hosts(options)));
     }
-    unreachable(options, Some(said))
+    // A node tells nothing, not even its name, to who has not logged in.
+    if options.credentials.is_none() && said.contains("Missing node name") {
+        let message = format!("{} asks for a user and a password", hosts(options));
+        return Error::new(Code::Auth, message);
+    }
+    match find(&HANDSHAKE_FAILED) {
+        Some(words) => Error::new(
+            Code::Tls,
+            format!("no TLS connection to {}: {words}", hosts(options)),
+        )
+        .caused_by(said),
+        None => unreachable(options, Some(said)),
+    }
 }
+
+/// What the crate says of a login that was refused, and what we say.
+const LOGIN_REFUSED: [(&str, &str); 6] = [
+    ("Invalid credential", "refused the user or the password"),
+    ("Invalid user", "refused the user or the password"),
+    ("Invalid password", "refused the user or the password"),
+    ("Expired password", "refused a password that has expired"),
+    ("Not authenticated", "asks for a user and a password"),
+    (
+        "Security not supported",
+        "knows no users: it takes no user and no password",
+    ),
+];
+
+/// What the crate says of a handshake that failed, and what we say.
+const HANDSHAKE_FAILED: [(&str, &str); 7] = [
+    (
+        "UnknownIssuer",
+        "its certificate is by an authority that is not trusted",
+    ),
+    (
+        "BadSignature",
+        "its certificate is by an authority that is not trusted",
+    ),
+    ("not valid for name", "its certificate is for another name"),
+    (
+        "invalid dns name",
+        "no certificate can be for the name it is called by",
+    ),
+    ("CertificateRequired", "it asks for a certificate of ours"),
+    ("invalid peer certificate", "its certificate is not valid"),
+    ("received fatal alert", "it refused the handshake"),
+];
 
 /// No node answered.
 pub fn unreachable(options: &Options, cause: Option<String>) -> Error {

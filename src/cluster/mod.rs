@@ -8,6 +8,7 @@
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
 //! - [`scan`]: many records, streamed.
 //! - [`policy`]: every policy the crate is given, made in one place.
+//! - [`tls`]: whom to trust, and what to show.
 //! - [`failure`]: the crate's errors in our words.
 //!
 //! The guards against the crate's defects (connecting without a deadline, connection storms, no
@@ -21,6 +22,7 @@ mod lane;
 mod policy;
 mod routes;
 pub mod scan;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,8 @@ pub struct Options {
     pub hosts: Vec<Host>,
     /// User and password, where the cluster asks for them.
     pub credentials: Option<(String, String)>,
+    /// How to shake hands, where connections are to be encrypted, see [`tls::config`].
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// The longest an operation may take, everything included.
     pub timeout: Duration,
     /// The longest an attempt to connect may take, TLS and login included.

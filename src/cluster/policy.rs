@@ -5,7 +5,7 @@ use std::time::Duration;
 use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
 use aerospike::{
     AuthMode, BatchPolicy, ClientPolicy, Concurrency, Expiration, QueryPolicy, ReadPolicy,
-    RecordExistsAction, WritePolicy,
+    RecordExistsAction, TlsPolicy, WritePolicy,
 };
 use tokio::time::Instant;
 
@@ -35,6 +35,7 @@ pub fn client(options: &Options) -> ClientPolicy {
         max_conns_per_node: options.max_conns_per_node,
         // More than one pool costs a bcrypt hash and a login each (on the runtime's threads).
         conn_pools_per_node: 1,
+        tls_policy: options.tls.clone().map(TlsPolicy::new),
         opening_connection_threshold: CONNECTIONS_OPENING,
         tend_interval: millis(TEND_INTERVAL),
         ..ClientPolicy::default()

@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::request::Request;
 use super::{count, execute};
 use crate::exp::Expression;
+use crate::security::Access;
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::Digest;
@@ -34,6 +35,7 @@ struct RowHead<'a> {
 /// A batch being worked off.
 pub struct Batch<'a> {
     state: &'a State,
+    access: &'a Access,
     rows: Reader<'a>,
     rows_left: u32,
     flags: u8,
@@ -45,7 +47,8 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Reads everything but the rows (`as_batch_queue_task()`).
-    pub fn parse(state: &'a State, body: &'a [u8]) -> Outcome<Batch<'a>> {
+    pub fn parse(state: &'a State, access: &'a Access, body: &'a [u8]) -> Outcome<Batch<'a>> {
+        access.known()?;
         let mut reader = Reader::new(body);
         let header = Header::parse(&mut reader)?;
         let fields = Fields::parse(&mut reader, header.n_fields)?;
@@ -58,6 +61,7 @@ impl<'a> Batch<'a> {
         let filter = fields.filter.map(Expression::parse).transpose()?;
         Ok(Batch {
             state,
+            access,
             rows,
             rows_left,
             flags,
@@ -159,6 +163,7 @@ impl<'a> Batch<'a> {
             fields: head.fields,
             ops: &head.ops,
             filter: self.filter.as_ref(),
+            access: self.access,
         };
         let mut answer = Answer::begin_row(out, index);
         execute(self.state, &head.namespace, digest, &request, &mut answer);

@@ -24,6 +24,7 @@ pub mod touch;
 pub mod write;
 
 use crate::cluster::Stall;
+use crate::security::{permission, Access};
 use crate::state::State;
 use crate::storage::counters::CommandKind;
 use crate::storage::namespace::Namespace;
@@ -60,10 +61,15 @@ impl Parts<'_> {
 }
 
 /// Handles the body of one message and appends the answer, or its beginning, to `out`.
-pub fn handle<'a>(state: &'a State, body: &'a [u8], out: &mut Vec<u8>) -> Reply<'a> {
+pub fn handle<'a>(
+    state: &'a State,
+    access: &'a Access,
+    body: &'a [u8],
+    out: &mut Vec<u8>,
+) -> Reply<'a> {
     // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
     if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
-        return match batch::Batch::parse(state, body) {
+        return match batch::Batch::parse(state, access, body) {
             Ok(batch) => Reply::Parts(Parts::Batch(Box::new(batch))),
             Err(code) => {
                 reply::write_last(out, code);
@@ -71,7 +77,7 @@ pub fn handle<'a>(state: &'a State, body: &'a [u8], out: &mut Vec<u8>) -> Reply<
             }
         };
     }
-    match dispatch(state, body, out) {
+    match dispatch(state, access, body, out) {
         Ok(reply) => reply,
         Err(code) => {
             reply::write_result(out, code);
@@ -80,10 +86,17 @@ pub fn handle<'a>(state: &'a State, body: &'a [u8], out: &mut Vec<u8>) -> Reply<
     }
 }
 
-fn dispatch<'a>(state: &'a State, body: &[u8], out: &mut Vec<u8>) -> Outcome<Reply<'a>> {
+fn dispatch<'a>(
+    state: &'a State,
+    access: &Access,
+    body: &[u8],
+    out: &mut Vec<u8>,
+) -> Outcome<Reply<'a>> {
     let message = Message::parse(body)?;
+    access.known()?;
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
+        check_query(access, namespace, &message)?;
         let is_background = message.header.info2 & info2::WRITE != 0;
         if is_background && message.fields.udf_file.is_none() {
             query::background::start(state, namespace, &message)?;
@@ -99,6 +112,7 @@ fn dispatch<'a>(state: &'a State, body: &[u8], out: &mut Vec<u8>) -> Outcome<Rep
         fields: message.fields,
         ops: &message.ops,
         filter: None,
+        access,
     };
     let start = proto::begin(out, FrameType::Message);
     let mut answer = Answer::begin(out);
@@ -119,6 +133,33 @@ fn count(namespace: &Namespace, request: &Request<'_>, is_batch_row: bool, code:
     namespace.counters.count_command(kind, is_batch_row, code);
 }
 
+/// Whether a client may walk through what a query names.
+fn check_query(access: &Access, namespace: &Namespace, message: &Message<'_>) -> Outcome<()> {
+    let needed = if message.fields.udf_file.is_some() {
+        permission::UDF_QUERY
+    } else if message.header.info2 & info2::WRITE != 0 {
+        permission::OPS_QUERY
+    } else {
+        permission::QUERY
+    };
+    let set = message.fields.set.unwrap_or_default();
+    access.allows_in(needed, namespace.name(), set)
+}
+
+/// Whether a client may do what it asks of a record.
+fn check(namespace: &Namespace, request: &Request<'_>) -> Outcome<()> {
+    let mut needed = 0;
+    if request.header.info1 & info1::READ != 0 {
+        needed |= permission::READ;
+    }
+    if request.header.info2 & info2::WRITE != 0 {
+        needed |= permission::WRITE;
+    }
+    request
+        .access
+        .allows_in(needed, namespace.name(), request.set())
+}
+
 /// Runs a command on one record; the result, good or bad, is in the answer.
 pub fn execute(
     state: &State,
@@ -128,6 +169,9 @@ pub fn execute(
     answer: &mut Answer<'_>,
 ) {
     let header = &request.header;
+    if let Err(code) = check(namespace, request) {
+        return answer.fail(code);
+    }
     let is_write = header.info2 & info2::WRITE != 0;
     let stall = state.cluster.stall(state.node, &digest, is_write);
     if stall == Some(Stall::Owner) {

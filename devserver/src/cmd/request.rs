@@ -1,6 +1,7 @@
 //! What a command on one record is asked, and the checks that several commands share.
 
 use crate::exp::{Expression, View};
+use crate::security::Access;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::{Digest, Record};
 use crate::wire::consts::{info2, particle};
@@ -14,6 +15,8 @@ pub struct Request<'a> {
     pub ops: &'a [Op<'a>],
     /// The filter of the whole batch; a row's own filter takes its place.
     pub filter: Option<&'a Expression>,
+    /// What the client may do.
+    pub access: &'a Access,
 }
 
 impl Request<'_> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::batch::Batch;
+use crate::security::Access;
 use crate::state::State;
 use crate::storage::record::Digest;
 use crate::wire::consts::{info1, info2};
@@ -14,15 +15,15 @@ use crate::wire::result::Outcome;
 ///
 /// # Errors
 /// The code to answer with at once.
-pub async fn wait(state: &State, body: &[u8]) -> Outcome<()> {
+pub async fn wait(state: &State, access: &Access, body: &[u8]) -> Outcome<()> {
     if !state.cluster.is_stalled() {
         return Ok(());
     }
-    // What cannot be read is refused when it is handled.
+    // What cannot be read, or comes from a stranger, is refused when it is handled.
     let Ok(header) = Header::parse(&mut Reader::new(body)) else {
         return Ok(());
     };
-    let Ok(records) = records(state, body, &header) else {
+    let Ok(records) = records(state, access, body, &header) else {
         return Ok(());
     };
     let write = match records.as_slice() {
@@ -35,9 +36,15 @@ pub async fn wait(state: &State, body: &[u8]) -> Outcome<()> {
 }
 
 /// The records that a message is about, each with whether it is written to.
-fn records(state: &State, body: &[u8], header: &Header) -> Outcome<Vec<(Digest, bool)>> {
+fn records(
+    state: &State,
+    access: &Access,
+    body: &[u8],
+    header: &Header,
+) -> Outcome<Vec<(Digest, bool)>> {
+    access.known()?;
     if header.info1 & info1::BATCH != 0 {
-        return Ok(Batch::parse(state, body)?.records());
+        return Ok(Batch::parse(state, access, body)?.records());
     }
     let digest = Message::parse(body)?.fields.digest;
     let digest = digest.and_then(|digest| digest.try_into().ok());

@@ -22,7 +22,11 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         "rebalance-generation" => state.cluster.generations().rebalance.to_string(),
         "peers-generation" => state.cluster.generations().peers.to_string(),
         "peers-clear-std" | "peers-clear-alt" | "alumni-clear-std" | "alumni-clear-alt" => {
-            peers(state, session)
+            // There is no port without TLS, where there is one with it.
+            peers(state, session, state.tls.is_none().then_some(""))
+        }
+        "services" | "services-alumni" | "service" | "service-clear-std" if state.tls.is_some() => {
+            String::new()
         }
         "services" | "services-alumni" => services(state, session),
         "services-alternate" => String::new(),
@@ -41,6 +45,13 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         "replicas-all" => per_namespace(state, &bitmaps(state, usize::MAX)),
         "replicas-master" => per_namespace(state, &bitmap(state, 0)),
         "partitions" => PARTITIONS.to_string(),
+        "peers-tls-std" | "peers-tls-alt" | "alumni-tls-std" | "alumni-tls-alt"
+            if state.tls.is_some() =>
+        {
+            peers(state, session, state.tls.as_deref().map(|tls| &*tls.name))
+        }
+        "service-tls-std" if state.tls.is_some() => session.local.to_string(),
+        "service-tls-alt" if state.tls.is_some() => String::new(),
         // These belong to the Enterprise Edition.
         "peers-tls-std" | "peers-tls-alt" | "alumni-tls-std" | "alumni-tls-alt"
         | "service-tls-std" | "service-tls-alt" | "feature-key" | "masking" | "masking-show"
@@ -91,12 +102,18 @@ fn endpoints(session: &Session) -> String {
     })
 }
 
-/// The other nodes: `generation,default port,[[id,tls name,[address]],...]`.
-fn peers(state: &State, session: &Session) -> String {
-    let peers: Vec<_> = state
-        .cluster
-        .peers(state.node)
-        .map(|peer| format!("[{},,[{}]]", peer.id, session.address_of(peer)))
+/// The other nodes: `generation,default port,[[id,tls name,[address]],...]`. No TLS name, not even an empty one: the
+/// nodes have no address of this kind.
+fn peers(state: &State, session: &Session, tls_name: Option<&str>) -> String {
+    let peers: Vec<_> = tls_name
+        .into_iter()
+        .flat_map(|name| {
+            state
+                .cluster
+                .peers(state.node)
+                .map(move |peer| (name, peer))
+        })
+        .map(|(name, peer)| format!("[{},{name},[{}]]", peer.id, session.address_of(peer)))
         .collect();
     let generation = state.cluster.generations().peers;
     format!("{generation},{DEFAULT_PORT},[{}]", peers.join(","))

@@ -52,6 +52,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in any::<u8>()) {
         let _ = Message::parse(&bytes);
+        let _ = super::security::Request::parse(&bytes);
         let _ = Particle::from_wire(kind, &bytes);
         let _ = crate::exp::Expression::parse(&bytes);
         let _ = crate::cdt::modify(None, &bytes);

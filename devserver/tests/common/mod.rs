@@ -1,6 +1,8 @@
 //! Starts a server and a client for it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod security;
+
 use aerospike::{Client, ClientPolicy, Host};
 use aerospike_session_devserver::{Config, DevServer};
 

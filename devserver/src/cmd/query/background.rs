@@ -13,6 +13,7 @@ use crate::cmd::answer::Answer;
 use crate::cmd::request::Request;
 use crate::cmd::{ops, write};
 use crate::exp::Expression;
+use crate::security::Access;
 use crate::state::State;
 use crate::storage::jobs::Job;
 use crate::storage::namespace::Namespace;
@@ -159,6 +160,8 @@ impl Background {
             },
             ops,
             filter: self.filter.as_ref(),
+            // That was asked when the query started.
+            access: &Access::Open,
         };
         let mut unread = Vec::new();
         let mut answer = Answer::begin(&mut unread);

@@ -1,0 +1,80 @@
+//! What the client behind a connection may do.
+
+use std::sync::Arc;
+
+use super::privileges::{permission, Privilege};
+use crate::wire::result::{Outcome, ResultCode};
+
+/// As of one request: rights that are given or taken count from the next one on. (A real server looks at them anew
+/// every `privilege-refresh-period`, five minutes.)
+#[derive(Clone)]
+pub enum Access {
+    /// The server asks nobody who he is.
+    Open,
+    /// Nobody has logged in, or he is a user no more.
+    Stranger,
+    User(Arc<[Privilege]>),
+}
+
+impl Access {
+    /// # Errors
+    /// [`ResultCode::NOT_AUTHENTICATED`]: nobody has logged in.
+    pub fn known(&self) -> Outcome<()> {
+        match self {
+            Access::Stranger => Err(ResultCode::NOT_AUTHENTICATED),
+            Access::Open | Access::User(_) => Ok(()),
+        }
+    }
+
+    /// Checks for permissions, all of which are needed, on what belongs to no namespace.
+    ///
+    /// # Errors
+    /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
+    pub fn allows(&self, permissions: u32) -> Outcome<()> {
+        self.check(permissions, None)
+    }
+
+    /// Checks for permissions, all of which are needed, in a set. An empty set is the whole namespace.
+    ///
+    /// # Errors
+    /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
+    pub fn allows_in(&self, permissions: u32, namespace: &str, set: &[u8]) -> Outcome<()> {
+        self.check(permissions, Some((namespace.as_bytes(), set)))
+    }
+
+    fn check(&self, needed: u32, place: Option<(&[u8], &[u8])>) -> Outcome<()> {
+        self.known()?;
+        let Access::User(privileges) = self else {
+            return Ok(());
+        };
+        let given = privileges
+            .iter()
+            .fold(0, |given, privilege| given | privilege.permissions(place));
+        if given & needed == needed {
+            Ok(())
+        } else {
+            Err(ResultCode::ROLE_VIOLATION)
+        }
+    }
+
+    /// The permission that an info command needs (`SPECS` in `as/src/base/thr_info.c`); 0 for most of them.
+    pub fn of_info_command(command: &str) -> u32 {
+        use permission::*;
+        match command {
+            "config-set" | "set-config" => SET_CONFIG,
+            "debug-record" | "debug-record-meta" => RECORD_INFO,
+            "dump-cluster" | "dump-fabric" | "dump-hb" | "dump-hlc" | "dump-migrates"
+            | "dump-rw" | "dump-skew" | "dump-wb-summary" | "jem-stats" | "log-message"
+            | "log-set" | "set-log" => LOGGING_CTRL,
+            "eviction-reset" => EVICT_ADMIN,
+            "query-abort" | "query-abort-all" => QUERY_ADMIN,
+            "recluster" | "services-alumni-reset" | "tip" | "tip-clear" => SERVICE_CTRL,
+            "sindex-create" | "sindex-delete" | "sindex-exists" => SINDEX_ADMIN,
+            "truncate" | "truncate-namespace" | "truncate-namespace-undo" | "truncate-undo" => {
+                TRUNCATE
+            }
+            "udf-clear-cache" | "udf-put" | "udf-remove" => UDF_ADMIN,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Logging in: with a password, for which there is a session token, or with that token.
+//!
+//! A token that expires keeps nobody from going on: `session-ttl` is about new connections. The client then logs in
+//! again (`as_node_get_tend_connection()` of the C client).
+
+use std::sync::Arc;
+
+use super::{Login, Security};
+use crate::wire::proto::{self, FrameType};
+use crate::wire::result::{Outcome, ResultCode};
+use crate::wire::security::{field, write_message, write_result, Request};
+
+impl Security {
+    /// Answers with a session token and the seconds it is good for.
+    pub(super) fn log_in(
+        &self,
+        login: &mut Login,
+        request: &Request<'_>,
+        out: &mut Vec<u8>,
+    ) -> Outcome<()> {
+        let user = request.text(field::USER).ok_or(ResultCode::INVALID_USER)?;
+        self.check_credential(user, request)?;
+        let fields = [
+            (field::SESSION_TOKEN, self.tokens.issue(user)),
+            (field::SESSION_TTL, self.tokens.ttl.to_be_bytes().to_vec()),
+        ];
+        *login = Some(Arc::from(user));
+        let start = proto::begin(out, FrameType::Security);
+        write_message(out, ResultCode::OK, &fields);
+        proto::finish(out, start);
+        Ok(())
+    }
+
+    /// Takes a token; clients from before there were any send the credential.
+    pub(super) fn authenticate(
+        &self,
+        login: &mut Login,
+        request: &Request<'_>,
+        out: &mut Vec<u8>,
+    ) -> Outcome<()> {
+        let user = request.text(field::USER).ok_or(ResultCode::INVALID_USER)?;
+        match request.get(field::SESSION_TOKEN) {
+            Some(token) => {
+                self.users.read().hash(user)?;
+                self.tokens.check(token, user)?;
+            }
+            None => self.check_credential(user, request)?,
+        }
+        *login = Some(Arc::from(user));
+        write_result(out, ResultCode::OK);
+        Ok(())
+    }
+
+    fn check_credential(&self, user: &str, request: &Request<'_>) -> Outcome<()> {
+        let users = self.users.read();
+        let hash = users.hash(user)?;
+        match request.get(field::CREDENTIAL) {
+            Some(sent) if hash.is(sent) => Ok(()),
+            _ => Err(ResultCode::INVALID_CREDENTIAL),
+        }
+    }
+}

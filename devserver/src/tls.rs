@@ -1,0 +1,167 @@
+//! TLS, with certificates made at the start: an authority, the server's certificate, and one for clients where they
+//! must have one (`tls-authenticate-client any`). A server with TLS listens for nothing else.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsAcceptor;
+
+/// How long a client may take to shake hands.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// TLS, as told at the start. As JSON: `{ "mutual": true }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Whether clients need a certificate too. Default false.
+    pub mutual: bool,
+    /// Host names and addresses the server's certificate is for; the first is also the name that nodes are announced
+    /// with. Default `localhost`, `127.0.0.1` and `::1`.
+    pub names: Vec<String>,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        TlsConfig {
+            mutual: false,
+            names: ["localhost", "127.0.0.1", "::1"].map(String::from).into(),
+        }
+    }
+}
+
+/// What a client needs, as PEM.
+#[derive(Clone, Debug, Serialize)]
+pub struct TlsIdentity {
+    /// The authority that has signed the server's certificate.
+    pub ca: String,
+    /// The client's certificate, where it needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert: Option<String>,
+    /// The key to that certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// The server's side of TLS: the same for all nodes.
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    /// The name that nodes are announced with.
+    pub name: String,
+    /// For clients.
+    pub identity: TlsIdentity,
+}
+
+impl Tls {
+    /// Makes the certificates.
+    ///
+    /// # Errors
+    /// `InvalidInput`: a name that no certificate can be for, or no name at all.
+    pub fn new(config: &TlsConfig, host: IpAddr) -> io::Result<Tls> {
+        let Some(name) = config.names.first().cloned() else {
+            return Err(refused("TLS needs at least one name".into()));
+        };
+        let mut names = config.names.clone();
+        let host = host.to_string();
+        if !names.contains(&host) {
+            names.push(host);
+        }
+        let ca = authority()?;
+        let mut params = CertificateParams::new(names)
+            .map_err(|error| refused(format!("the names of TLS: {error}")))?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let (cert, key) = sign(params, &name, &ca)?;
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+
+        let provider = Arc::new(default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?;
+        let builder = if config.mutual {
+            let mut roots = RootCertStore::empty();
+            roots.add(ca.der().clone()).map_err(io::Error::other)?;
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.map_err(io::Error::other)?)
+        } else {
+            builder.with_no_client_auth()
+        };
+        let server = builder
+            .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::Pkcs8(key))
+            .map_err(io::Error::other)?;
+
+        let mut identity = TlsIdentity {
+            ca: ca.pem(),
+            cert: None,
+            key: None,
+        };
+        if config.mutual {
+            let mut params = CertificateParams::default();
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            let (cert, key) = sign(params, "client", &ca)?;
+            identity.cert = Some(cert.pem());
+            identity.key = Some(key.serialize_pem());
+        }
+        Ok(Tls {
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            name,
+            identity,
+        })
+    }
+
+    /// Shakes hands with a client.
+    ///
+    /// # Errors
+    /// A client that speaks no TLS, or no TLS we accept, or takes too long.
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(stream)).await?
+    }
+}
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> io::Result<Authority> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.distinguished_name = named("Aerospike dev server authority");
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)
+}
+
+/// A new key, and a certificate for it.
+fn sign(
+    mut params: CertificateParams,
+    name: &str,
+    ca: &Authority,
+) -> io::Result<(rcgen::Certificate, KeyPair)> {
+    params.distinguished_name = named(name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let cert = params.signed_by(&key, ca).map_err(io::Error::other)?;
+    Ok((cert, key))
+}
+
+fn named(name: &str) -> rcgen::DistinguishedName {
+    let mut names = rcgen::DistinguishedName::new();
+    names.push(DnType::CommonName, name);
+    names
+}
+
+fn refused(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
