@@ -2,13 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use crate::cmd::{self, Reply};
+use crate::door;
+use crate::faults::{End, Plan, When};
 use crate::info;
 use crate::state::State;
 use crate::wire::proto::{self, FrameType};
@@ -30,17 +35,31 @@ pub struct Limits {
     pub transfer: Duration,
 }
 
+/// A stream that can end in a reset.
+pub trait Resettable {
+    /// From here on closing it resets the connection.
+    fn reset_on_close(&self) -> io::Result<()>;
+}
+
+impl Resettable for TcpStream {
+    fn reset_on_close(&self) -> io::Result<()> {
+        SockRef::from(self).set_linger(Some(Duration::ZERO))
+    }
+}
+
 /// A connection and its two buffers, which live as long as it does.
 pub struct Connection<S> {
     stream: S,
     state: Arc<State>,
     limits: Limits,
     session: info::Session,
+    /// The faults that the request at hand meets.
+    plan: Plan,
     request: Vec<u8>,
     answer: Vec<u8>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
     /// Takes over a stream. `local` is the address the client reached us under: what we tell it to call again.
     pub fn new(stream: S, local: SocketAddr, state: Arc<State>, limits: Limits) -> Connection<S> {
         let session = info::Session::new(local);
@@ -49,6 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             state,
             limits,
             session,
+            plan: Plan::default(),
             request: Vec::new(),
             answer: Vec::new(),
         }
@@ -110,15 +130,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn handle(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
         self.answer.clear();
+        if kind == FrameType::Compressed {
+            return match compression::inflate(body) {
+                Ok(inner) => self.handle_plain(FrameType::Message, &inner).await,
+                Err(code) => {
+                    reply::write_result(&mut self.answer, code);
+                    self.send().await
+                }
+            };
+        }
+        if let (FrameType::Info, Some(text)) = (kind, door::command(body)) {
+            door::answer(&self.state, text, &mut self.answer).await;
+            return self.write(0..self.answer.len()).await;
+        }
+        self.handle_plain(kind, body).await
+    }
+
+    async fn handle_plain(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
+        self.state.faults.thawed().await;
+        self.plan = self.state.faults.plan(kind, body);
+        self.strike(When::Before).await?;
         match kind {
             FrameType::Info => info::handle(&self.state, &mut self.session, body, &mut self.answer),
             FrameType::Security => security::refuse(&mut self.answer),
-            FrameType::Message => return self.handle_message(body).await,
-            FrameType::Compressed => match compression::inflate(body) {
-                Ok(inner) => return self.handle_message(&inner).await,
-                Err(code) => reply::write_result(&mut self.answer, code),
-            },
+            FrameType::Message | FrameType::Compressed => return self.handle_message(body).await,
         }
+        self.strike(When::After).await?;
         self.send().await
     }
 
@@ -128,16 +165,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return self.send().await;
         }
         let state = Arc::clone(&self.state);
-        match cmd::handle(&state, body, &mut self.answer) {
-            Reply::Whole => self.send().await,
-            Reply::Parts(mut parts) => {
-                while parts.next(&mut self.answer) {
-                    self.send().await?;
-                    self.answer.clear();
-                }
-                self.send().await
+        let mut parts = match cmd::handle(&state, body, &mut self.answer) {
+            Reply::Whole => {
+                self.strike(When::After).await?;
+                return self.send().await;
+            }
+            Reply::Parts(parts) => parts,
+        };
+        if self.plan.end_at(When::After).is_some() {
+            // All of it is carried out, and none of it answered.
+            while parts.next(&mut self.answer) {
+                self.answer.clear();
             }
         }
+        self.strike(When::After).await?;
+        while parts.next(&mut self.answer) {
+            self.send().await?;
+            self.answer.clear();
+        }
+        self.send().await
     }
 
     async fn send(&mut self) -> io::Result<()> {
@@ -145,7 +191,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.answer.clear();
             reply::write_last(&mut self.answer, ResultCode::UNKNOWN);
         }
-        timeout(self.limits.transfer, self.stream.write_all(&self.answer)).await?
+        self.state.faults.thawed().await;
+        let end = self.answer.len();
+        if !self.plan.has(When::MidReply) {
+            return self.write(0..end).await;
+        }
+        let middle = end / 2;
+        self.write(0..middle).await?;
+        self.strike(When::MidReply).await?;
+        // Once for each request, however many parts the answer has.
+        self.plan = Plan::default();
+        self.write(middle..end).await
+    }
+
+    /// Writes a part of the answer's buffer.
+    async fn write(&mut self, part: Range<usize>) -> io::Result<()> {
+        let bytes = self.answer.get(part).unwrap_or_default();
+        timeout(self.limits.transfer, self.stream.write_all(bytes)).await?
+    }
+
+    /// Lets happen what is planned for this point. An error: the connection is over.
+    async fn strike(&mut self, at: When) -> io::Result<()> {
+        let delay = self.plan.delay_at(at);
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        match self.plan.end_at(at) {
+            None => return Ok(()),
+            Some(End::Closed) => {}
+            Some(End::Reset) => self.stream.reset_on_close()?,
+            Some(End::Silent) => self.swallow().await?,
+        }
+        Err(io::Error::other("ended by a fault"))
+    }
+
+    /// Reads, and never answers, until the client goes.
+    async fn swallow(&mut self) -> io::Result<()> {
+        self.answer = Vec::new();
+        let mut bytes = [0; 4096];
+        while self.stream.read(&mut bytes).await? > 0 {}
+        Ok(())
     }
 }
 

@@ -1,14 +1,23 @@
 //! What a running server can be told: one door for programs, tests and the command line.
 
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::faults::{FaultInfo, Faults, Kind, Spec};
 use crate::server::DevServer;
+use crate::storage::namespace::Namespace;
+use crate::storage::settings::Change;
 
-/// A command, as JSON: `{ "command": "stopNode", "node": 1 }`.
+/// A command, as JSON: `{ "command": "inject", "fault": { "kind": "latency", "ms": 20 } }`.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "command", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    tag = "command",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Command {
     /// The nodes, see [`NodeInfo`].
     Nodes,
@@ -18,6 +27,25 @@ pub enum Command {
     StartNode { node: usize },
     /// [`DevServer::settled`].
     Settled,
+    /// Sets a fault.
+    Inject { fault: Spec },
+    /// The faults that are set, those that are over included.
+    Faults,
+    /// How often a fault struck, as soon as that is as often as `at_least`, or the fault is over.
+    Struck {
+        id: u64,
+        #[serde(default)]
+        at_least: u64,
+    },
+    /// Takes a fault back.
+    ClearFault { id: u64 },
+    /// Takes all faults back, or those of a kind, or those set for one node.
+    ClearFaults {
+        kind: Option<Kind>,
+        node: Option<usize>,
+    },
+    /// Changes the settings of a namespace, on all nodes.
+    Configure { namespace: String, settings: Change },
 }
 
 /// What a command answers, as JSON.
@@ -25,6 +53,9 @@ pub enum Command {
 #[serde(untagged)]
 pub enum Answer {
     Nodes(Vec<NodeInfo>),
+    Fault(Box<FaultInfo>),
+    Faults(Vec<FaultInfo>),
+    Struck(u64),
     /// There is nothing to say: it is done.
     Done(()),
 }
@@ -45,14 +76,82 @@ impl DevServer {
     /// Carries out a command.
     ///
     /// # Errors
-    /// `InvalidInput`: what it names is not there.
+    /// `InvalidInput`: it makes no sense, or what it names is not there.
     pub async fn control(&self, command: Command) -> io::Result<Answer> {
         match command {
             Command::Nodes => return Ok(Answer::Nodes(self.nodes().await)),
             Command::StopNode { node } => self.stop_node(node).await?,
             Command::StartNode { node } => self.start_node(node).await?,
             Command::Settled => self.settled().await,
+            command => return carry_out(&self.faults, &self.namespaces, command).await,
         }
         Ok(Answer::Done(()))
+    }
+}
+
+/// Carries out a command that takes no more than what all nodes share.
+///
+/// # Errors
+/// As [`DevServer::control`].
+pub async fn carry_out(
+    faults: &Faults,
+    namespaces: &[Arc<Namespace>],
+    command: Command,
+) -> io::Result<Answer> {
+    match command {
+        Command::Inject { fault } => {
+            let fault = faults.inject(fault).await.map_err(refuse)?;
+            Ok(Answer::Fault(Box::new(fault)))
+        }
+        Command::Faults => Ok(Answer::Faults(faults.list())),
+        Command::Struck { id, at_least } => {
+            let struck = faults.struck(id, at_least).await;
+            struck.map(Answer::Struck).ok_or_else(|| no_fault(id))
+        }
+        Command::ClearFault { id } => {
+            let gone = faults.clear(|fault| fault.id == id).await.pop();
+            let gone = gone.ok_or_else(|| no_fault(id))?;
+            Ok(Answer::Fault(Box::new(gone)))
+        }
+        Command::ClearFaults { kind, node } => {
+            let goes = |fault: &FaultInfo| {
+                kind.is_none_or(|kind| fault.spec.kind == kind)
+                    && (node.is_none() || fault.spec.node == node)
+            };
+            Ok(Answer::Faults(faults.clear(goes).await))
+        }
+        Command::Configure {
+            namespace,
+            settings,
+        } => {
+            let found = namespaces.iter().find(|known| known.name() == namespace);
+            let found =
+                found.ok_or_else(|| refuse(format!("there is no namespace '{namespace}'")))?;
+            found.settings.change(&settings).map_err(refuse)?;
+            Ok(Answer::Done(()))
+        }
+        Command::Nodes
+        | Command::StopNode { .. }
+        | Command::StartNode { .. }
+        | Command::Settled => Err(refuse(
+            "only the program that started the server can do that".into(),
+        )),
+    }
+}
+
+fn refuse(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
+fn no_fault(id: u64) -> io::Error {
+    refuse(format!("there is no fault {id}"))
+}
+
+/// What is wrong with a command's JSON, without the place: commands are written by programs.
+pub fn explain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
     }
 }

@@ -18,7 +18,10 @@
 //! |---|---|
 //! | `server` | starts and stops all of it |
 //! | `node` | takes connections |
+//! | `port` | a node's port, which a fault can close |
 //! | `control` | what a running server can be told |
+//! | `door` | the same for programs in other languages, through an info command |
+//! | `faults` | what is broken on command |
 //! | `connection` | one client: reads frames, writes answers |
 //! | `wire` | the protocol: frames, messages, values, every constant and result code |
 //! | `info` | text commands, one file a family: the cluster, namespaces, truncate, ... |
@@ -37,14 +40,18 @@ mod cmd;
 mod config;
 mod connection;
 mod control;
+mod door;
 mod exp;
+mod faults;
 mod info;
 mod node;
+mod port;
 mod server;
 mod state;
 mod storage;
 mod wire;
 
 pub use config::{Config, NamespaceConfig};
-pub use control::{Answer, Command, NodeInfo};
+pub use control::{explain, Answer, Command, NodeInfo};
+pub use faults::{Code, FaultInfo, Kind, Operations, Spec, When};
 pub use server::DevServer;

@@ -13,7 +13,9 @@ use crate::cluster::{Cluster, NodeIdentity, Settings, MAX_NODES};
 use crate::config::{Config, NamespaceConfig};
 use crate::connection::Limits;
 use crate::control::NodeInfo;
-use crate::node::{self, Node};
+use crate::faults::Faults;
+use crate::node::Node;
+use crate::port;
 use crate::state::State;
 use crate::storage::expiry;
 use crate::storage::log::Log;
@@ -24,7 +26,8 @@ use crate::wire::consts::MAX_NAMESPACE_NAME;
 pub struct DevServer {
     seats: Vec<Seat>,
     cluster: Arc<Cluster>,
-    namespaces: Vec<Arc<Namespace>>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) namespaces: Vec<Arc<Namespace>>,
     limits: Limits,
     max_connections: usize,
     log: Option<Arc<Log>>,
@@ -63,9 +66,7 @@ impl DevServer {
         };
         let mut chores = JoinSet::new();
         for namespace in &namespaces {
-            if namespace.config.nsup_period > 0 {
-                chores.spawn(expiry::sweep_periodically(Arc::clone(namespace)));
-            }
+            chores.spawn(expiry::sweep_periodically(Arc::clone(namespace)));
         }
         if let Some(log) = &log {
             chores.spawn(Arc::clone(log).compact_when_wasteful(namespaces.clone()));
@@ -87,6 +88,7 @@ impl DevServer {
         let mut server = DevServer {
             seats: Vec::new(),
             cluster: Cluster::new(settings, namespaces.clone()),
+            faults: Faults::new(listeners.len()),
             namespaces,
             limits: Limits {
                 idle: config.idle_timeout,
@@ -108,7 +110,12 @@ impl DevServer {
 
     fn serve(&self, number: usize, listener: TcpListener) -> Node {
         let cluster = Arc::clone(&self.cluster);
-        let state = Arc::new(State::new(self.namespaces.clone(), cluster, number));
+        let state = Arc::new(State::new(
+            self.namespaces.clone(),
+            cluster,
+            self.faults.at(number),
+            number,
+        ));
         Node::start(listener, state, self.limits, self.max_connections)
     }
 
@@ -153,7 +160,7 @@ impl DevServer {
         let seat = self.seat(number)?;
         let mut node = seat.node.lock().await;
         if node.is_none() {
-            let listener = node::listen(seat.addr)?;
+            let listener = port::listen(seat.addr)?;
             self.cluster.join(number);
             *node = Some(self.serve(number, listener));
         }
@@ -190,6 +197,8 @@ impl DevServer {
                 node.stop().await;
             }
         }
+        // Nobody waits for a fault that can strike no more.
+        self.faults.clear(|_| true).await;
         let mut chores = std::mem::take(&mut *self.chores.lock());
         chores.shutdown().await;
         if let Some(log) = &self.log {
@@ -218,7 +227,7 @@ fn listen(config: &Config) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
                 None => return refuse(format!("no port is left for node {offset}")),
             },
         };
-        let listener = node::listen(SocketAddr::new(config.host, port))?;
+        let listener = port::listen(SocketAddr::new(config.host, port))?;
         let addr = listener.local_addr()?;
         listeners.push((listener, addr));
     }

@@ -1,10 +1,11 @@
-//! What all connections of a node share: the namespaces, the cluster, the counters of connections.
+//! What all connections of a node share: the namespaces, the cluster, the faults, the counters of connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cluster::Cluster;
+use crate::faults::AtNode;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::{Outcome, ResultCode};
 
@@ -16,6 +17,7 @@ pub struct State {
     pub node: usize,
     pub started: Instant,
     pub connections: Connections,
+    pub faults: AtNode,
 }
 
 /// How many records a node holds.
@@ -41,13 +43,19 @@ pub struct Connections {
 }
 
 impl State {
-    pub fn new(namespaces: Vec<Arc<Namespace>>, cluster: Arc<Cluster>, node: usize) -> State {
+    pub fn new(
+        namespaces: Vec<Arc<Namespace>>,
+        cluster: Arc<Cluster>,
+        faults: AtNode,
+        node: usize,
+    ) -> State {
         State {
             namespaces,
             cluster,
             node,
             started: Instant::now(),
             connections: Connections::default(),
+            faults,
         }
     }
 

@@ -24,6 +24,7 @@ pub mod touch;
 pub mod write;
 
 use crate::cluster::Stall;
+use crate::faults::{Target, When};
 use crate::state::State;
 use crate::storage::counters::CommandKind;
 use crate::storage::namespace::Namespace;
@@ -63,7 +64,9 @@ impl Parts<'_> {
 pub fn handle<'a>(state: &'a State, body: &'a [u8], out: &mut Vec<u8>) -> Reply<'a> {
     // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
     if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
-        return match batch::Batch::parse(state, body) {
+        let fault = state.faults.code(Target::of_batch);
+        let batch = fault.map_or_else(|| batch::Batch::parse(state, body), |(_, code)| Err(code));
+        return match batch {
             Ok(batch) => Reply::Parts(Parts::Batch(Box::new(batch))),
             Err(code) => {
                 reply::write_last(out, code);
@@ -84,6 +87,9 @@ fn dispatch<'a>(state: &'a State, body: &[u8], out: &mut Vec<u8>) -> Outcome<Rep
     let message = Message::parse(body)?;
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
+        if let Some((_, code)) = state.faults.code(|| Target::of_message(&message)) {
+            return Err(code);
+        }
         let is_background = message.header.info2 & info2::WRITE != 0;
         if is_background && message.fields.udf_file.is_none() {
             query::background::start(state, namespace, &message)?;
@@ -128,6 +134,12 @@ pub fn execute(
     answer: &mut Answer<'_>,
 ) {
     let header = &request.header;
+    let fault = state
+        .faults
+        .code(|| Target::of_request(namespace, digest, request));
+    if let Some((When::Before, code)) = fault {
+        return answer.fail(code);
+    }
     let is_write = header.info2 & info2::WRITE != 0;
     let stall = state.cluster.stall(state.node, &digest, is_write);
     if stall == Some(Stall::Owner) {
@@ -152,5 +164,8 @@ pub fn execute(
         // Done, but a replica has not confirmed it.
         (Ok(()), Some(Stall::Replica)) => answer.fail(ResultCode::TIMEOUT),
         (Ok(()), _) => {}
+    }
+    if let Some((_, code)) = fault {
+        answer.fail(code);
     }
 }
