@@ -2,6 +2,8 @@
 
 // The development server: a handle on the Rust server that is linked into the same binary.
 
+const { badOption } = require('./errors')
+const { Fault } = require('./faults')
 const native = require('./native')
 const { devServerOptions, nodeNumber } = require('./options')
 const { ASYNC_DISPOSE } = require('./session-store')
@@ -13,7 +15,11 @@ const { ASYNC_DISPOSE } = require('./session-store')
  * @returns {Promise<any>}
  */
 async function control (handle, command) {
-  return JSON.parse(await native.controlDevServer(handle, JSON.stringify(command)))
+  try {
+    return JSON.parse(await native.controlDevServer(handle, JSON.stringify(command)))
+  } catch (/** @type {any} */ error) {
+    throw error.code === 'InvalidArg' ? badOption(error.message) : error
+  }
 }
 
 class DevServer {
@@ -66,6 +72,39 @@ class DevServer {
 
   async settled () {
     await control(this.#handle, { command: 'settled' })
+  }
+
+  /** @param {import('../dev-server').FaultOptions} fault */
+  async inject (fault) {
+    const { id } = await control(this.#handle, { command: 'inject', fault })
+    return new Fault(command => control(this.#handle, command), id)
+  }
+
+  /** @returns {Promise<import('../dev-server').FaultInfo[]>} */
+  faults () {
+    return control(this.#handle, { command: 'faults' })
+  }
+
+  async clearFaults () {
+    await control(this.#handle, { command: 'clearFaults' })
+  }
+
+  /** @param {number} [node] */
+  freeze (node) {
+    return this.inject({ kind: 'freeze', node })
+  }
+
+  /** @param {number} [node] */
+  async thaw (node) {
+    await control(this.#handle, { command: 'clearFaults', kind: 'freeze', node })
+  }
+
+  /**
+   * @param {string} namespace
+   * @param {import('../dev-server').NamespaceSettings} settings
+   */
+  async configure (namespace, settings) {
+    await control(this.#handle, { command: 'configure', namespace, settings })
   }
 
   async stop () {
