@@ -47,9 +47,9 @@ export interface DevServerNode {
 
 /**
  * What a fault can strike: `read` (also an operate that only reads), `write` (everything that
- * changes bins), `touch` (only more life), `delete`, `batch` (as a whole, whatever its rows are),
- * `query` (also a scan), `info` (how clients connect and look after the nodes), `login`; `any`: all
- * of them.
+ * changes bins), `touch` (only more life), `delete`, `batch` (whatever its rows are), `query` (also a
+ * scan), `info` (how clients connect and look after the nodes), `login`; `any`: all of them. A batch is
+ * also what its rows are: with `'read'` a batch is delayed, or its connection lost, that has a read in it.
  */
 export type FaultOperation = 'read' | 'write' | 'touch' | 'delete' | 'batch' | 'query' | 'info' | 'login' | 'any'
 
@@ -72,8 +72,7 @@ export interface RequestFaultOptions extends AnyFaultOptions {
   namespace?: string
   set?: string
   /**
-   * The key of the one record it strikes: a session's key is the store's `prefix` and the session
-   * id. The rows of a batch are struck by `code` and `overload` alone.
+   * The key of the one record it strikes: a session's key is the store's `prefix` and the session id.
    */
   key?: string | number
   /** It is over after so many strikes. @default it never is */

@@ -148,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
 
     async fn handle_plain(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
         self.state.faults.thawed().await;
-        self.plan = self.state.faults.plan(kind, body);
+        self.plan = self.state.faults.plan(&self.state, kind, body);
         self.strike(When::Before).await?;
         match kind {
             FrameType::Info => info::handle(&self.state, &mut self.session, body, &mut self.answer),

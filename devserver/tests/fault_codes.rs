@@ -160,7 +160,7 @@ async fn each_operation_is_told_from_the_others() {
             .filter(|(at, (_, count))| *count > before.get(*at).map_or(0, |(_, count)| *count))
             .map(|(_, (on, _))| *on)
             .collect();
-        assert_eq!(on, [what]);
+        assert_eq!(on.join(" "), what);
     };
     read(&client, "a").await.unwrap();
     told("read").await;
@@ -180,7 +180,7 @@ async fn each_operation_is_told_from_the_others() {
     let row = BatchReadPolicy::default();
     let rows = &mut [1, 2].map(|_| BatchOperation::read(&row, key.clone(), Bins::All));
     client.batch(&BatchPolicy::default(), rows).await.unwrap();
-    told("batch").await;
+    told("read batch").await;
     let statement = Statement::new("test", "sessions", Bins::All);
     let records = client
         .query(&QueryPolicy::default(), PartitionFilter::all(), statement)

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::fault::Fault;
 use super::{Code, End, Faults, Kind, Plan, Target, When};
+use crate::state::State;
 use crate::wire::proto::FrameType;
 use crate::wire::result::ResultCode;
 
@@ -78,30 +79,34 @@ impl AtNode {
 
     /// What a request meets that has just been read. The faults strike in the order they were set, until one of
     /// them ends the connection.
-    pub fn plan(&self, kind: FrameType, body: &[u8]) -> Plan {
+    pub fn plan(&self, state: &State, kind: FrameType, body: &[u8]) -> Plan {
         let mut plan = Plan::default();
         if self.is_quiet() {
             return plan;
         }
-        let target = Target::of_frame(kind, body);
-        for fault in self.faults.snapshot() {
-            let end = match fault.spec.kind {
-                Kind::Latency => None,
-                Kind::Drop => Some(End::Closed),
-                Kind::Reset => Some(End::Reset),
-                Kind::Silent => Some(End::Silent),
-                Kind::Refuse | Kind::Freeze | Kind::Code | Kind::Overload => continue,
-            };
-            if !self.is_struck(&fault, &target) {
+        let mut faults = self.faults.snapshot();
+        faults.retain(|fault| fault.spec.kind.is_of_connection());
+        let mut is_meant = vec![false; faults.len()];
+        Target::each_of_frame(state, kind, body, |target| {
+            for (fault, is_meant) in faults.iter().zip(&mut is_meant) {
+                *is_meant |= fault.matches(self.node, target);
+            }
+        });
+        for (fault, is_meant) in faults.iter().zip(is_meant) {
+            if !is_meant || !self.strikes(fault) {
                 continue;
             }
-            match end {
-                None => plan.delay(fault.when(), fault.delay()),
-                Some(end) => {
-                    plan.end(fault.when(), end);
-                    break;
+            let end = match fault.spec.kind {
+                Kind::Drop => End::Closed,
+                Kind::Reset => End::Reset,
+                Kind::Silent => End::Silent,
+                _ => {
+                    plan.delay(fault.when(), fault.delay());
+                    continue;
                 }
-            }
+            };
+            plan.end(fault.when(), end);
+            break;
         }
         plan
     }
@@ -114,9 +119,11 @@ impl AtNode {
         }
         let target = target();
         let faults = self.faults.snapshot();
-        let fault = faults
-            .iter()
-            .find(|fault| fault.spec.kind.is_of_record() && self.is_struck(fault, &target))?;
+        let fault = faults.iter().find(|fault| {
+            fault.spec.kind.is_of_record()
+                && fault.matches(self.node, &target)
+                && self.strikes(fault)
+        })?;
         let code = match fault.spec.code {
             Some(Code(code)) => code,
             None => ResultCode::DEVICE_OVERLOAD,
@@ -124,11 +131,11 @@ impl AtNode {
         Some((fault.when(), code))
     }
 
-    fn is_struck(&self, fault: &Fault, target: &Target<'_>) -> bool {
-        let is_struck = fault.matches(self.node, target) && fault.strikes();
-        if is_struck && fault.is_over() {
+    fn strikes(&self, fault: &Fault) -> bool {
+        let strikes = fault.strikes();
+        if strikes && fault.is_over() {
             self.faults.refresh();
         }
-        is_struck
+        strikes
     }
 }

@@ -88,7 +88,12 @@ impl Kind {
         matches!(self, Kind::Refuse | Kind::Freeze)
     }
 
-    /// Whether it strikes records, also those of a batch, rather than connections.
+    /// Whether it happens to whole requests and their connection.
+    pub fn is_of_connection(self) -> bool {
+        !self.is_of_node() && !self.is_of_record()
+    }
+
+    /// Whether it strikes records, also those of a batch, one by one.
     pub fn is_of_record(self) -> bool {
         matches!(self, Kind::Code | Kind::Overload)
     }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::words::Operation;
+use crate::cmd::batch::Batch;
 use crate::cmd::request::Request;
+use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::Digest;
 use crate::wire::consts::{info1, info2, op};
@@ -23,19 +25,28 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// A whole frame. A batch is not looked into: its rows are targets of their own.
-    pub fn of_frame(kind: FrameType, body: &'a [u8]) -> Target<'a> {
+    /// Shows a whole frame to `look`; of a batch also each row, since it does what they do.
+    pub fn each_of_frame(
+        state: &State,
+        kind: FrameType,
+        body: &[u8],
+        mut look: impl FnMut(&Target<'_>),
+    ) {
         match kind {
-            FrameType::Info => Target::of(Operation::Info),
-            FrameType::Security => Target::of(Operation::Login),
+            FrameType::Info => look(&Target::of(Operation::Info)),
+            FrameType::Security => look(&Target::of(Operation::Login)),
             FrameType::Message | FrameType::Compressed => {
                 if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
-                    return Target::of(Operation::Batch);
+                    look(&Target::of_batch());
+                    if let Ok(batch) = Batch::parse(state, body) {
+                        batch.each_target(look);
+                    }
+                    return;
                 }
-                // What cannot be read is refused as a read of nothing.
                 match Message::parse(body) {
-                    Ok(message) => Target::of_message(&message),
-                    Err(_) => Target::of(Operation::Read),
+                    Ok(message) => look(&Target::of_message(&message)),
+                    // What cannot be read is refused as a read of nothing.
+                    Err(_) => look(&Target::of(Operation::Read)),
                 }
             }
         }
