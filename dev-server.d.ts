@@ -117,10 +117,165 @@ export interface DevServerNode {
 }
 
 /**
+ * What a fault can strike: `read` (also an operate that only reads), `write` (everything that
+ * changes bins), `touch` (only more life), `delete`, `batch` (whatever its rows are), `query` (also a
+ * scan), `info` (how clients connect and look after the nodes), `login`; `any`: all of them. A batch is
+ * also what its rows are: with `'read'` a batch is delayed, or its connection lost, that has a read in it.
+ */
+export type FaultOperation = 'read' | 'write' | 'touch' | 'delete' | 'batch' | 'query' | 'info' | 'login' | 'any'
+
+/**
+ * When a fault strikes a request: before anything is done; after it was carried out, before it is
+ * answered; when half of the answer is sent.
+ */
+export type FaultWhen = 'before' | 'after' | 'midReply'
+
+/** What every fault takes. */
+export interface AnyFaultOptions {
+  /** The number of the one node it strikes, 0 the first. @default all nodes */
+  node?: number
+  /** Milliseconds after which it is over. At most a day. @default until it is taken back */
+  lasts?: number
+}
+
+/** Which requests a fault strikes. It counts only those it does strike. */
+export interface RequestFaultOptions extends AnyFaultOptions {
+  namespace?: string
+  set?: string
+  /**
+   * The key of the one record it strikes: a session's key is the store's `prefix` and the session id.
+   */
+  key?: string | number
+  /** It is over after so many strikes. @default it never is */
+  times?: number
+  /** Of the requests it could strike, the share it does: more than 0, at most 1. @default 1 */
+  probability?: number
+  /** What chance starts from: the same seed gives the same faults. @default any; `faults()` tells which */
+  seed?: number
+}
+
+/** Waits. */
+export interface LatencyFault extends RequestFaultOptions {
+  kind: 'latency'
+  /** Milliseconds. At most a day. */
+  ms: number
+  /** Up to so many milliseconds more, by chance. @default 0 */
+  jitter?: number
+  /** @default all but `info` and `login` */
+  on?: FaultOperation | readonly FaultOperation[]
+  /** @default 'before' */
+  when?: FaultWhen
+}
+
+/**
+ * Loses the connection: `drop` closes it (FIN), `reset` resets it (RST), `silent` keeps it open and
+ * never says anything on it again.
+ */
+export interface ConnectionFault extends RequestFaultOptions {
+  kind: 'drop' | 'reset' | 'silent'
+  /** @default all but `info` and `login` */
+  on?: FaultOperation | readonly FaultOperation[]
+  /** @default 'before' */
+  when?: FaultWhen
+}
+
+/** Answers with a result code. In a batch only the rows that it strikes fail. */
+export interface CodeFault extends RequestFaultOptions {
+  kind: 'code'
+  /**
+   * Its number, 1 to 255, or its name in the server's `proto.h` without `AS_ERR_`: `'TIMEOUT'`,
+   * `'KEY_BUSY'`, `'DEVICE_OVERLOAD'`, `'FORBIDDEN'`, ...
+   */
+  code: number | string
+  /**
+   * With `'batch'` the whole batch fails.
+   * @default read, write, touch, delete and query, also as rows of a batch
+   */
+  on?: Exclude<FaultOperation, 'info' | 'login' | 'any'> | ReadonlyArray<Exclude<FaultOperation, 'info' | 'login' | 'any'>>
+  /** `'after'`: the command is carried out all the same. @default 'before' */
+  when?: 'before' | 'after'
+}
+
+/**
+ * A device that cannot keep up: writes and touches, also as rows of a batch, are refused with
+ * DEVICE_OVERLOAD (18); reads and deletes go on, as on a Community Edition server.
+ */
+export interface OverloadFault extends RequestFaultOptions {
+  kind: 'overload'
+}
+
+/**
+ * The state of a node. `refuse`: its port is closed, who connects is refused, who is connected
+ * stays; counted once, when the port is closed. `freeze`: as SIGSTOP; counts the requests it held.
+ */
+export interface NodeFault extends AnyFaultOptions {
+  kind: 'refuse' | 'freeze'
+}
+
+/** A fault, for {@link DevServer.inject}. */
+export type FaultOptions = LatencyFault | ConnectionFault | CodeFault | OverloadFault | NodeFault
+
+/** A fault that is set. What was not asked for is `null`. */
+export interface FaultInfo {
+  id: number
+  kind: FaultOptions['kind']
+  /** How many times it struck. */
+  struck: number
+  /** Whether it will not strike again: it struck `times`, or its time is over. */
+  isOver: boolean
+  node: number | null
+  lasts: number | null
+  on: FaultOperation[] | null
+  namespace: string | null
+  set: string | null
+  key: string | number | null
+  times: number | null
+  probability: number | null
+  seed: number | null
+  ms: number | null
+  jitter: number | null
+  when: FaultWhen | null
+  code: number | null
+}
+
+/** A fault that is set, and can be taken back. */
+export interface Fault {
+  readonly id: number
+  /**
+   * How many times it struck; with `atLeast`, as soon as it did so often, or is over.
+   * Rejects once {@link DevServer.clearFaults} has taken the fault back.
+   */
+  struck(atLeast?: number): Promise<number>
+  /** Takes it back; how many times it struck. */
+  remove(): Promise<number>
+}
+
+/** Settings of a namespace that can change while it runs. Those left out stay as they are. */
+export interface NamespaceSettings {
+  /** Seconds between sweeps of expired records; 0: never, and writes with a TTL are refused with FORBIDDEN (22). */
+  nsupPeriod?: number
+  /** Take TTLs although `nsupPeriod` is 0. */
+  allowTtlWithoutNsup?: boolean
+  /** Seconds; the TTL of writes that ask for the default. 0: none. */
+  defaultTtl?: number
+  /** Bytes, 64 to 8 MiB. */
+  maxRecordSize?: number
+  /** Percent, 0 to 100, see the server's `default-read-touch-ttl-pct`. */
+  defaultReadTouchTtlPct?: number
+}
+
+/**
  * An in-memory server that speaks Aerospike's wire protocol, for development and tests only.
  *
  * It serves two namespaces: `test`, and `nottl`, which refuses TTLs (`nsup-period 0`). It does not
  * keep the process alive.
+ *
+ * Programs in other languages set faults through the info command `dev-server:JSON`, which any
+ * Aerospike client can send; it is answered by JSON, or by `ERROR:4:reason`, also while the node is
+ * frozen. The commands are `{"command":"inject","fault":{...}}`, `{"command":"faults"}`,
+ * `{"command":"struck","id":1,"atLeast":0}`, `{"command":"clearFault","id":1}`,
+ * `{"command":"clearFaults"}` and `{"command":"configure","namespace":"test","settings":{...}}`, with
+ * the fields that the methods here take and give. On the command line: `aerospike-session fault`.
  */
 export class DevServer {
   private constructor()
@@ -160,6 +315,28 @@ export class DevServer {
   startNode(node: number): Promise<void>
   /** Resolves when the nodes know of each other who runs, and every record is where it is to be. */
   settled(): Promise<void>
+  /**
+   * Sets a fault; resolves when it is in force. Of several faults that strike one request those set
+   * first strike first, until one ends the connection.
+   * Rejects with `BAD_OPTION` what makes no sense.
+   */
+  inject(fault: FaultOptions): Promise<Fault>
+  /** The faults that are set, those that are over included. */
+  faults(): Promise<FaultInfo[]>
+  /** Takes all faults back. */
+  clearFaults(): Promise<void>
+  /**
+   * Stops a node as SIGSTOP does, or all of them: connections are taken and stay, nothing is read or
+   * answered.
+   */
+  freeze(node?: number): Promise<Fault>
+  /**
+   * Takes back every `freeze`, or those set for this node; what was sent meanwhile is now carried
+   * out, also where the client has given up.
+   */
+  thaw(node?: number): Promise<void>
+  /** Changes the settings of a running namespace, as the server's info command `set-config` does. */
+  configure(namespace: string, settings: NamespaceSettings): Promise<void>
   /** Stops it and closes every connection. Idempotent. */
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -199,6 +199,72 @@ describe('aerospike-session dev-server', () => {
   })
 })
 
+describe('aerospike-session fault', () => {
+  test('breaks a server that runs, lists what was broken, and mends it', async () => {
+    const server = await serve('--port', '0')
+    const set = await run('fault', server.hosts, 'code code=KEY_BUSY times=1 on=read,write', 'freeze')
+    expect(set).toEqual({ code: 0, err: '', out: '1: code on=read,write times=1 code=14 (struck 0)\n2: freeze (struck 0)\n' })
+    expect((await run('fault', server.hosts, '--list')).out).toBe(set.out)
+    expect(await run('fault', server.hosts, '--clear')).toEqual({ code: 0, out: '', err: '' })
+    expect(await run('fault', server.hosts, '--list')).toEqual({ code: 0, out: '', err: '' })
+    await run('fault', server.hosts, 'code code=22 on=read')
+    await withSessions(server.hosts, async sessions => {
+      await expect(sessions.get('a')).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      await sessions.save('a', { n: 1 })
+    })
+    expect((await run('fault', server.hosts, '--list')).out).toBe('3: code on=read code=22 (struck 1)\n')
+    await server.stop('SIGTERM')
+  })
+
+  test('is there from the start with dev-server --fault', async () => {
+    const server = await serve('--port', '0', '--fault', 'latency ms=1 on=any', '--fault', 'code code=18 probability=1 seed=7')
+    const { out } = await run('fault', server.hosts, '--list')
+    expect(out).toMatch(/^1: latency on=read,.*,login ms=1 \(struck 0\)\n2: code probability=1 seed=7 code=18 \(struck 0\)\n$/)
+    await server.stop('SIGTERM')
+  })
+
+  test.each([
+    [['fault'], 'HOST:PORT'],
+    [['fault', 'localhost'], 'HOST:PORT'],
+    [['fault', 'HERE'], 'takes either faults'],
+    [['fault', 'HERE', '--list', '--clear'], 'takes either faults'],
+    [['fault', 'HERE', 'drop', '--fault', 'drop'], 'belongs to the command dev-server'],
+    [['fault', 'HERE', 'drop', 'ms=3'], 'starts with its kind'],
+    [['fault', 'HERE', 'drop times'], "'times' in a fault must be a name=value"],
+    [['fault', 'HERE', 'drop times=x'], "'times' in a fault must be a number"],
+    [['fault', 'HERE', 'drop times=1 times=2'], 'twice'],
+    [['fault', 'HERE', 'melt'], 'unknown variant `melt`'],
+    [['fault', 'HERE', 'latency'], "needs 'ms'"],
+    [['fault', 'HERE', 'drop node=7'], 'no node 7'],
+    [['dev-server', '--port', '0', '--fault', 'drop tims=3'], 'unknown field `tims`'],
+    [['dev-server', '--port', '0', '--fault', 'drop times'], 'must be a name=value'],
+    [['dev-server', '--port', '0', '--list'], 'belong to the command fault']
+  ])('ends with 2 and a sentence for %j', async (args, words) => {
+    const server = await serve('--port', '0')
+    const { code, out, err } = await run(...args.map(arg => arg === 'HERE' ? server.hosts : arg))
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/^aerospike-session: .*\n$/)
+    expect(err).toContain(words)
+    expect((await run('fault', server.hosts, '--list')).out).toBe('')
+    await server.stop('SIGTERM')
+  })
+
+  test('ends with 1 and a sentence where there is no dev server', async () => {
+    const nobody = await serve('--port', '0')
+    await nobody.stop('SIGTERM')
+    const babble = net.createServer(socket => { socket.on('error', () => {}); socket.end('HTTP/1.1 400 Bad Request\r\n\r\n') })
+    babble.listen(0, '127.0.0.1')
+    await once(babble, 'listening')
+    for (const [where, words] of [[nobody.hosts, 'ECONNREFUSED'], [`127.0.0.1:${babble.address().port}`, 'does not speak']]) {
+      const { code, out, err } = await run('fault', where, '--list')
+      expect({ code, out }).toEqual({ code: 1, out: '' })
+      expect(err).toMatch(/^aerospike-session: .*\n$/)
+      expect(err).toContain(words)
+    }
+    babble.close()
+  })
+})
+
 describe('aerospike-session', () => {
   test('tells how it is used, and its version', async () => {
     const help = await run('--help')

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 'use strict'
 
-// The command line: `aerospike-session dev-server`.
+// The command line: `aerospike-session dev-server` and `aerospike-session fault`.
 
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
@@ -9,9 +9,12 @@ const { version } = require('../package.json')
 const HELP = `aerospike-session ${version}
 
 Usage: aerospike-session dev-server [options]
+       aerospike-session fault HOST:PORT FAULT... | --list | --clear
 
-  Runs an in-memory server that speaks Aerospike's wire protocol, with the namespaces
-  test and nottl (which refuses TTLs). For development and tests only.
+  dev-server runs an in-memory server that speaks Aerospike's wire protocol, with the
+  namespaces test and nottl (which refuses TTLs). For development and tests only.
+
+  fault breaks a dev server that runs, lists its faults, or takes all of them back.
 
 Options:
   --host ADDRESS  IP address to listen on (default 127.0.0.1)
@@ -32,8 +35,17 @@ Options:
   --data FILE     keep records in FILE, from one run to the next (default: in memory only)
   --memory SIZE   memory each namespace may fill with records, such as 512m or 2g; writes are
                   refused from 70 % of it on (default 1g)
+  --fault FAULT   start with a fault; may be given again
+  --list          list the faults, with how often each struck
+  --clear         take all faults back
   --help          show this
   --version       show the version
+
+A fault is its kind and settings, in one argument:
+  'latency ms=20 jitter=5 on=write'            'drop when=after times=1'
+  'code code=KEY_BUSY probability=0.1 seed=1'  'reset when=midReply on=read,write'
+  'overload'  'freeze lasts=3000'  'refuse lasts=3000'  'silent on=any'
+docs/testing.md tells what they do.
 `
 
 /** A mistake in the command line: exit code 2. */
@@ -57,6 +69,9 @@ function parse (args) {
         tls: { type: 'boolean' },
         'mutual-tls': { type: 'boolean' },
         'tls-dir': { type: 'string' },
+        fault: { type: 'string', multiple: true },
+        list: { type: 'boolean' },
+        clear: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' }
       }
@@ -113,18 +128,27 @@ function protection ({ user, tls, ...options }) {
 /**
  * @typedef {{ host: string, port: string, data?: string, memory?: string, nodes: string, 'replication-factor': string,
  *   user: string[], 'session-ttl': string, tls?: boolean, 'mutual-tls'?: boolean,
- *   'tls-dir'?: string }} Options
+ *   'tls-dir'?: string, fault?: string[], list?: boolean, clear?: boolean }} Options
  */
 
 /** @param {Options} options */
-async function devServer ({ host, data, memory, ...options }) {
+async function devServer ({ host, data, memory, fault = [], list, clear, ...options }) {
+  if (list || clear) throw new UsageError('--list and --clear belong to the command fault')
   const numbers = {
     port: number('port', options.port, 0, 65_535),
     nodes: number('nodes', options.nodes, 1, 8),
     replicationFactor: number('replication-factor', options['replication-factor'], 1, 8)
   }
   const { DevServer } = require('../dev-server')
+  const { parseFault } = require('../lib/faults')
+  const faults = fault.map(parseFault)
   const server = await DevServer.start({ host, data, memory, ...numbers, ...protection(options) })
+  try {
+    for (const one of faults) await server.inject(/** @type {any} */ (one))
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
   const kept = data === undefined ? 'in memory only' : `in ${data}`
   if (options['tls-dir'] !== undefined) await server.writeTlsFiles(options['tls-dir'])
   console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
@@ -137,6 +161,29 @@ async function devServer ({ host, data, memory, ...options }) {
   }
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
+}
+
+/**
+ * Breaks a dev server in another process.
+ *
+ * @param {string[]} args
+ * @param {Options} options
+ */
+async function breakServer ([address, ...texts], { list, clear, fault }) {
+  if (address === undefined || !/^\S+:\d{1,5}$/.test(address)) throw new UsageError('fault needs the HOST:PORT of a dev server')
+  if (fault !== undefined) throw new UsageError('--fault belongs to the command dev-server: here a fault is an argument')
+  if (Number(list ?? false) + Number(clear ?? false) + Number(texts.length > 0) !== 1) {
+    throw new UsageError("fault takes either faults, such as 'latency ms=20', or --list, or --clear")
+  }
+  const { ask } = require('../lib/dev-server-door')
+  const { formatFault, parseFault } = require('../lib/faults')
+  const faults = texts.map(parseFault)
+  const print = (/** @type {any} */ fault) => {
+    console.log(`${fault.id}: ${formatFault(fault)} (struck ${fault.struck}${fault.isOver ? ', over' : ''})`)
+  }
+  if (clear) await ask(address, { command: 'clearFaults' })
+  for (const fault of faults) print(await ask(address, { command: 'inject', fault }))
+  if (list) for (const fault of await ask(address, { command: 'faults' })) print(fault)
 }
 
 /** @param {string[]} args */
@@ -153,8 +200,9 @@ async function main (args) {
  * @param {Options} options
  */
 async function run (command, rest, options) {
-  if (command === undefined) throw new UsageError('a command is missing: dev-server')
-  if (command !== 'dev-server') throw new UsageError(`'${command}' is no command: there is dev-server`)
+  if (command === undefined) throw new UsageError('a command is missing: dev-server or fault')
+  if (command === 'fault') return breakServer(rest, options)
+  if (command !== 'dev-server') throw new UsageError(`'${command}' is no command: there are dev-server and fault`)
   if (rest.length > 0) throw new UsageError(`dev-server takes no argument '${rest[0]}'`)
   await devServer(options)
 }

@@ -5,6 +5,7 @@
 const fs = require('node:fs/promises')
 const path = require('node:path')
 const { badOption } = require('./errors')
+const { Fault } = require('./faults')
 const native = require('./native')
 const { devServerOptions, nodeNumber } = require('./options')
 const { expiryOptions, passwordChange } = require('./protection')
@@ -17,7 +18,11 @@ const { ASYNC_DISPOSE } = require('./session-store')
  * @returns {Promise<any>}
  */
 async function control (handle, command) {
-  return JSON.parse(await native.controlDevServer(handle, JSON.stringify(command)))
+  try {
+    return JSON.parse(await native.controlDevServer(handle, JSON.stringify(command)))
+  } catch (/** @type {any} */ error) {
+    throw error.code === 'InvalidArg' ? badOption(error.message) : error
+  }
 }
 
 class DevServer {
@@ -107,6 +112,39 @@ class DevServer {
 
   async settled () {
     await control(this.#handle, { command: 'settled' })
+  }
+
+  /** @param {import('../dev-server').FaultOptions} fault */
+  async inject (fault) {
+    const { id } = await control(this.#handle, { command: 'inject', fault })
+    return new Fault(command => control(this.#handle, command), id)
+  }
+
+  /** @returns {Promise<import('../dev-server').FaultInfo[]>} */
+  faults () {
+    return control(this.#handle, { command: 'faults' })
+  }
+
+  async clearFaults () {
+    await control(this.#handle, { command: 'clearFaults' })
+  }
+
+  /** @param {number} [node] */
+  freeze (node) {
+    return this.inject({ kind: 'freeze', node })
+  }
+
+  /** @param {number} [node] */
+  async thaw (node) {
+    await control(this.#handle, { command: 'clearFaults', kind: 'freeze', node })
+  }
+
+  /**
+   * @param {string} namespace
+   * @param {import('../dev-server').NamespaceSettings} settings
+   */
+  async configure (namespace, settings) {
+    await control(this.#handle, { command: 'configure', namespace, settings })
   }
 
   async stop () {

@@ -3,7 +3,9 @@
 import express = require('express')
 import session = require('express-session')
 import api = require('aerospike-session')
-import { DevServer, DevServerOptions, DevServerTls, DevServerTlsFiles } from 'aerospike-session/dev-server'
+import {
+  DevServer, DevServerOptions, DevServerTls, DevServerTlsFiles, Fault, FaultInfo, FaultOptions
+} from 'aerospike-session/dev-server'
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, SessionStore,
@@ -280,5 +282,33 @@ expectType<Promise<void>>(server.setPassword('ada', 'other'))
 expectType<Promise<void>>(server.expireSessions({ disconnect: true }))
 expectType<string>(server.hosts)
 expectType<number>(server.port)
+expectType<Promise<Fault>>(server.inject({ kind: 'latency', ms: 20, jitter: 5, on: 'write', times: 3, probability: 0.5, node: 1 }))
+expectType<Promise<Fault>>(server.inject({ kind: 'drop', when: 'midReply', on: ['read', 'write'], lasts: 1_000 }))
+expectType<Promise<Fault>>(server.inject({ kind: 'code', code: 'KEY_BUSY', when: 'after', key: 'sid', set: 'sessions' }))
+expectType<Promise<Fault>>(server.inject({ kind: 'overload', seed: 1 }))
+expectType<Promise<Fault>>(server.inject({ kind: 'refuse', node: 0 }))
+expectError(server.inject({ kind: 'fire' }))
+expectError(server.inject({ kind: 'latency' }))
+expectError(server.inject({ kind: 'code' }))
+expectError(server.inject({ kind: 'code', code: 9, on: 'info' }))
+expectError(server.inject({ kind: 'code', code: 9, when: 'midReply' }))
+expectError(server.inject({ kind: 'drop', ms: 20 }))
+expectError(server.inject({ kind: 'freeze', times: 1 }))
+expectType<Promise<FaultInfo[]>>(server.faults())
+expectType<Promise<void>>(server.clearFaults())
+expectType<Promise<Fault>>(server.freeze())
+expectType<Promise<void>>(server.thaw(1))
+expectType<Promise<void>>(server.configure('test', { nsupPeriod: 0, allowTtlWithoutNsup: true, defaultTtl: 1, maxRecordSize: 64, defaultReadTouchTtlPct: 80 }))
+expectError(server.configure('test', { nsup: 0 }))
+declare const fault: Fault
+expectType<number>(fault.id)
+expectType<Promise<number>>(fault.struck())
+expectType<Promise<number>>(fault.struck(2))
+expectType<Promise<number>>(fault.remove())
+expectAssignable<FaultOptions>({ kind: 'silent', on: 'any' })
+declare const listed: FaultInfo
+expectType<number>(listed.struck)
+expectType<boolean>(listed.isOver)
+expectType<number | null>(listed.seed)
 expectType<Promise<void>>(server.stop())
 expectType<Promise<void>>(server[Symbol.asyncDispose]())

@@ -2,14 +2,20 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
 use crate::budget::{Share, FREE};
 use crate::cmd::{self, Reply};
+use crate::door;
+use crate::faults::{End, Plan, When};
 use crate::info;
 use crate::security::Login;
 use crate::state::State;
@@ -30,6 +36,24 @@ pub struct Limits {
     pub transfer: Duration,
 }
 
+/// A stream that can end in a reset.
+pub trait Resettable {
+    /// From here on closing it resets the connection.
+    fn reset_on_close(&self) -> io::Result<()>;
+}
+
+impl Resettable for TcpStream {
+    fn reset_on_close(&self) -> io::Result<()> {
+        SockRef::from(self).set_linger(Some(Duration::ZERO))
+    }
+}
+
+impl<S: Resettable> Resettable for TlsStream<S> {
+    fn reset_on_close(&self) -> io::Result<()> {
+        self.get_ref().0.reset_on_close()
+    }
+}
+
 /// A connection and its two buffers, which live as long as it does.
 pub struct Connection<S> {
     stream: S,
@@ -37,12 +61,14 @@ pub struct Connection<S> {
     limits: Limits,
     session: info::Session,
     login: Login,
+    /// The faults that the request at hand meets.
+    plan: Plan,
     request: Vec<u8>,
     request_share: Share,
     answer: Vec<u8>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
     /// Takes over a stream. `local` is the address the client reached us under: what we tell it to call again.
     pub fn new(stream: S, local: SocketAddr, state: Arc<State>, limits: Limits) -> Connection<S> {
         let session = info::Session::new(local);
@@ -52,6 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             limits,
             session,
             login: None,
+            plan: Plan::default(),
             request: Vec::new(),
             request_share: Share::default(),
             answer: Vec::new(),
@@ -117,6 +144,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn handle(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
         self.answer.clear();
+        if kind == FrameType::Compressed {
+            return match compression::inflate(body) {
+                Ok(inner) => {
+                    let _share = self.state.connections.budget.take(inner.len())?;
+                    self.handle_plain(FrameType::Message, &inner).await
+                }
+                Err(code) => {
+                    reply::write_result(&mut self.answer, code);
+                    self.send().await
+                }
+            };
+        }
+        if let (FrameType::Info, Some(text)) = (kind, door::command(body)) {
+            door::answer(&self.state, text, &mut self.answer).await;
+            return self.write(0..self.answer.len()).await;
+        }
+        self.handle_plain(kind, body).await
+    }
+
+    async fn handle_plain(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
+        self.state.faults.thawed().await;
+        self.plan = self.state.faults.plan(&self.state, kind, body);
+        self.strike(When::Before).await?;
         match kind {
             FrameType::Info => {
                 let access = self.state.access(&self.login);
@@ -135,15 +185,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     security::write_result(&mut self.answer, ResultCode::SECURITY_NOT_SUPPORTED)
                 }
             },
-            FrameType::Message => return self.handle_message(body).await,
-            FrameType::Compressed => match compression::inflate(body) {
-                Ok(inner) => {
-                    let _share = self.state.connections.budget.take(inner.len())?;
-                    return self.handle_message(&inner).await;
-                }
-                Err(code) => reply::write_result(&mut self.answer, code),
-            },
+            FrameType::Message | FrameType::Compressed => return self.handle_message(body).await,
         }
+        self.strike(When::After).await?;
         self.send().await
     }
 
@@ -154,16 +198,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return self.send().await;
         }
         let state = Arc::clone(&self.state);
-        match cmd::handle(&state, &access, body, &mut self.answer) {
-            Reply::Whole => self.send().await,
-            Reply::Parts(mut parts) => {
-                while parts.next(&mut self.answer) {
-                    self.send().await?;
-                    self.answer.clear();
-                }
-                self.send().await
+        let mut parts = match cmd::handle(&state, &access, body, &mut self.answer) {
+            Reply::Whole => {
+                self.strike(When::After).await?;
+                return self.send().await;
+            }
+            Reply::Parts(parts) => parts,
+        };
+        if self.plan.end_at(When::After).is_some() {
+            // All of it is carried out, and none of it answered.
+            while parts.next(&mut self.answer) {
+                self.answer.clear();
             }
         }
+        self.strike(When::After).await?;
+        while parts.next(&mut self.answer) {
+            self.send().await?;
+            self.answer.clear();
+        }
+        self.send().await
     }
 
     async fn send(&mut self) -> io::Result<()> {
@@ -171,13 +224,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.answer.clear();
             reply::write_last(&mut self.answer, ResultCode::UNKNOWN);
         }
+        self.state.faults.thawed().await;
+        let end = self.answer.len();
+        if !self.plan.has(When::MidReply) {
+            return self.write(0..end).await;
+        }
+        let middle = end / 2;
+        self.write(0..middle).await?;
+        self.strike(When::MidReply).await?;
+        // Once for each request, however many parts the answer has.
+        self.plan = Plan::default();
+        self.write(middle..end).await
+    }
+
+    /// Writes a part of the answer's buffer.
+    async fn write(&mut self, part: Range<usize>) -> io::Result<()> {
         let _share = self.state.connections.budget.take(self.answer.len())?;
+        let bytes = self.answer.get(part).unwrap_or_default();
         let sending = async {
-            self.stream.write_all(&self.answer).await?;
+            self.stream.write_all(bytes).await?;
             // TLS may keep some of it back.
             self.stream.flush().await
         };
         timeout(self.limits.transfer, sending).await?
+    }
+
+    /// Lets happen what is planned for this point. An error: the connection is over.
+    async fn strike(&mut self, at: When) -> io::Result<()> {
+        let delay = self.plan.delay_at(at);
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        match self.plan.end_at(at) {
+            None => return Ok(()),
+            Some(End::Closed) => {}
+            Some(End::Reset) => self.stream.reset_on_close()?,
+            Some(End::Silent) => self.swallow().await?,
+        }
+        Err(io::Error::other("ended by a fault"))
+    }
+
+    /// Reads, and never answers, until the client goes.
+    async fn swallow(&mut self) -> io::Result<()> {
+        self.answer = Vec::new();
+        let mut bytes = [0; 4096];
+        while self.stream.read(&mut bytes).await? > 0 {}
+        Ok(())
     }
 }
 

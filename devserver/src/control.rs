@@ -5,12 +5,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::faults::{FaultInfo, Faults, Kind, Spec};
 use crate::security::{Password, Security};
 use crate::server::DevServer;
+use crate::storage::namespace::Namespace;
+use crate::storage::settings::Change;
 
-/// A command, as JSON: `{ "command": "stopNode", "node": 1 }`.
+/// A command, as JSON: `{ "command": "inject", "fault": { "kind": "latency", "ms": 20 } }`.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "command", rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    tag = "command",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Command {
     /// The nodes, see [`NodeInfo`].
     Nodes,
@@ -27,6 +35,25 @@ pub enum Command {
         /// Close all connections too, so that clients have to make new ones at once.
         disconnect: bool,
     },
+    /// Sets a fault.
+    Inject { fault: Spec },
+    /// The faults that are set, those that are over included.
+    Faults,
+    /// How often a fault struck, as soon as that is as often as `at_least`, or the fault is over.
+    Struck {
+        id: u64,
+        #[serde(default)]
+        at_least: u64,
+    },
+    /// Takes a fault back.
+    ClearFault { id: u64 },
+    /// Takes all faults back, or those of a kind, or those set for one node.
+    ClearFaults {
+        kind: Option<Kind>,
+        node: Option<usize>,
+    },
+    /// Changes the settings of a namespace, on all nodes.
+    Configure { namespace: String, settings: Change },
 }
 
 /// What a command answers, as JSON.
@@ -34,6 +61,9 @@ pub enum Command {
 #[serde(untagged)]
 pub enum Answer {
     Nodes(Vec<NodeInfo>),
+    Fault(Box<FaultInfo>),
+    Faults(Vec<FaultInfo>),
+    Struck(u64),
     /// There is nothing to say: it is done.
     Done(()),
 }
@@ -54,7 +84,7 @@ impl DevServer {
     /// Carries out a command.
     ///
     /// # Errors
-    /// `InvalidInput`: what it names is not there.
+    /// `InvalidInput`: it makes no sense, or what it names is not there.
     pub async fn control(&self, command: Command) -> io::Result<Answer> {
         match command {
             Command::Nodes => return Ok(Answer::Nodes(self.nodes().await)),
@@ -74,6 +104,7 @@ impl DevServer {
                     security.disconnect();
                 }
             }
+            command => return carry_out(&self.faults, &self.namespaces, command).await,
         }
         Ok(Answer::Done(()))
     }
@@ -85,5 +116,74 @@ impl DevServer {
                 "the server was started without security",
             )
         })
+    }
+}
+
+/// Carries out a command that takes no more than what all nodes share.
+///
+/// # Errors
+/// As [`DevServer::control`].
+pub async fn carry_out(
+    faults: &Faults,
+    namespaces: &[Arc<Namespace>],
+    command: Command,
+) -> io::Result<Answer> {
+    match command {
+        Command::Inject { fault } => {
+            let fault = faults.inject(fault).await.map_err(refuse)?;
+            Ok(Answer::Fault(Box::new(fault)))
+        }
+        Command::Faults => Ok(Answer::Faults(faults.list())),
+        Command::Struck { id, at_least } => {
+            let struck = faults.struck(id, at_least).await;
+            struck.map(Answer::Struck).ok_or_else(|| no_fault(id))
+        }
+        Command::ClearFault { id } => {
+            let gone = faults.clear(|fault| fault.id == id).await.pop();
+            let gone = gone.ok_or_else(|| no_fault(id))?;
+            Ok(Answer::Fault(Box::new(gone)))
+        }
+        Command::ClearFaults { kind, node } => {
+            let goes = |fault: &FaultInfo| {
+                kind.is_none_or(|kind| fault.spec.kind == kind)
+                    && (node.is_none() || fault.spec.node == node)
+            };
+            Ok(Answer::Faults(faults.clear(goes).await))
+        }
+        Command::Configure {
+            namespace,
+            settings,
+        } => {
+            let found = namespaces.iter().find(|known| known.name() == namespace);
+            let found =
+                found.ok_or_else(|| refuse(format!("there is no namespace '{namespace}'")))?;
+            found.settings.change(&settings).map_err(refuse)?;
+            Ok(Answer::Done(()))
+        }
+        Command::Nodes
+        | Command::StopNode { .. }
+        | Command::StartNode { .. }
+        | Command::Settled
+        | Command::SetPassword { .. }
+        | Command::ExpireSessions { .. } => Err(refuse(
+            "only the program that started the server can do that".into(),
+        )),
+    }
+}
+
+fn refuse(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}
+
+fn no_fault(id: u64) -> io::Error {
+    refuse(format!("there is no fault {id}"))
+}
+
+/// What is wrong with a command's JSON, without the place: commands are written by programs.
+pub fn explain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cluster::{Cluster, NodeIdentity, Settings};
 use crate::cmd::{self, Reply};
 use crate::config::NamespaceConfig;
+use crate::faults::Faults;
 use crate::info;
 use crate::security::Access;
 use crate::state::{Protection, State};
@@ -42,7 +43,13 @@ impl Default for Server {
         };
         let cluster = Cluster::new(settings, namespaces.clone());
         Server {
-            state: Arc::new(State::new(namespaces, cluster, 0, Protection::default())),
+            state: Arc::new(State::new(
+                namespaces,
+                cluster,
+                Faults::new(1).at(0),
+                0,
+                Protection::default(),
+            )),
             session: info::Session::new(local),
             answer: Vec::new(),
         }

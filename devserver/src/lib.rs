@@ -19,7 +19,10 @@
 //! |---|---|
 //! | `server` | starts and stops all of it |
 //! | `node` | takes connections |
+//! | `port` | a node's port, which a fault can close |
 //! | `control` | what a running server can be told |
+//! | `door` | the same for programs in other languages, through an info command |
+//! | `faults` | what is broken on command |
 //! | `connection` | one client: reads frames, writes answers |
 //! | `budget` | what all connections together may hold |
 //! | `wire` | the protocol: frames, messages, values, every constant and result code |
@@ -42,12 +45,15 @@ mod cmd;
 mod config;
 mod connection;
 mod control;
+mod door;
 mod exp;
+mod faults;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod info;
 mod node;
+mod port;
 mod security;
 mod server;
 mod state;
@@ -56,7 +62,8 @@ mod tls;
 mod wire;
 
 pub use config::{Config, NamespaceConfig};
-pub use control::{Answer, Command, NodeInfo};
+pub use control::{explain, Answer, Command, NodeInfo};
+pub use faults::{Code, FaultInfo, Kind, Operations, Spec, When};
 pub use security::{Password, SecurityConfig, UserConfig};
 pub use server::DevServer;
 pub use tls::{TlsConfig, TlsIdentity};

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::connection::{Connection, Limits};
+use crate::connection::{Connection, Limits, Resettable};
+use crate::port::Port;
 use crate::state::State;
 
-/// Connections the kernel may hold for us before we take them.
-const BACKLOG: i32 = 1024;
+/// How long what failed for want of something is left before it is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A node that takes connections. Dropping it stops it without waiting; [`Node::stop`] also waits.
 pub struct Node {
@@ -34,6 +34,8 @@ impl Node {
         limits: Limits,
         max_connections: usize,
     ) -> Node {
+        // Known before the task runs: who sets a fault now has to wait for it.
+        state.faults.port_is(Some(true));
         let (stopping, is_stopping) = watch::channel(false);
         let (has_stopped, stopped) = watch::channel(false);
         let accepting = tokio::spawn(async move {
@@ -79,13 +81,26 @@ async fn accept(
     max_connections: usize,
     mut is_stopping: watch::Receiver<bool>,
 ) {
+    let mut port = match Port::new(listener) {
+        Ok(port) => port,
+        Err(error) => return log::error!("cannot tell the port listened on: {error}"),
+    };
+    let mut faults = state.faults.changes();
+    let mut is_frozen = false;
     let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     loop {
+        let is_settled = settle(&mut port, &state);
+        if is_frozen != state.faults.is_frozen() {
+            is_frozen = !is_frozen;
+            tell_the_others(&state, is_frozen);
+        }
         tokio::select! {
             () = told_to_stop(&mut is_stopping) => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+            _ = faults.changed() => {}
+            () = tokio::time::sleep(PAUSE), if !is_settled => {}
+            accepted = port.accept() => match accepted {
+                Ok(stream) => {
                     // Beyond the limit a connection is closed at once, as the server does.
                     let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
                     let state = Arc::clone(&state);
@@ -97,15 +112,44 @@ async fn accept(
                 Err(error) => {
                     // Out of file handles, most likely: leave those who have one the time to give it back.
                     log::warn!("cannot accept a connection: {error}");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
             },
             // Keeps the set from growing with what is over.
             Some(_) = connections.join_next() => {}
         }
     }
-    drop(listener);
+    drop(port);
+    state.faults.port_is(None);
     connections.shutdown().await;
+}
+
+/// Closes the port while a fault wants it so, and opens it afterwards. False: it could not be opened.
+fn settle(port: &mut Port, state: &State) -> bool {
+    let is_refusing = state.faults.is_refusing();
+    if is_refusing && port.is_open() {
+        port.close();
+        state.faults.count_refusal();
+    } else if !is_refusing {
+        if let Err(error) = port.open() {
+            log::warn!("cannot listen again: {error}");
+            return false;
+        }
+    }
+    state.faults.port_is(Some(port.is_open()));
+    true
+}
+
+/// A frozen node sends no heartbeats; thawed, it goes on with the records it had.
+fn tell_the_others(state: &State, is_frozen: bool) {
+    if state.cluster.size() == 1 {
+        return;
+    }
+    if is_frozen {
+        state.cluster.suspend(state.node);
+    } else {
+        state.cluster.resume(state.node);
+    }
 }
 
 async fn told_to_stop(is_stopping: &mut watch::Receiver<bool>) {
@@ -135,7 +179,7 @@ async fn serve(stream: TcpStream, state: Arc<State>, limits: Limits) {
 }
 
 /// Serves a client until it goes, or all are sent away.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+async fn converse<S: AsyncRead + AsyncWrite + Resettable + Unpin>(
     stream: S,
     local: SocketAddr,
     state: Arc<State>,
@@ -159,16 +203,4 @@ impl Drop for CountClosed {
     fn drop(&mut self) {
         self.0.connections.closed.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-/// Listens with SO_REUSEADDR: the port of a server just stopped is free at once.
-pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // On Windows the option means something else: two servers could share a port.
-    #[cfg(not(windows))]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }

@@ -13,7 +13,9 @@ use crate::cluster::{Cluster, NodeIdentity, Settings, MAX_NODES};
 use crate::config::{Config, NamespaceConfig};
 use crate::connection::Limits;
 use crate::control::NodeInfo;
-use crate::node::{self, Node};
+use crate::faults::Faults;
+use crate::node::Node;
+use crate::port;
 use crate::security::Security;
 use crate::state::{Protection, State};
 use crate::storage::expiry;
@@ -27,7 +29,8 @@ pub struct DevServer {
     seats: Vec<Seat>,
     cluster: Arc<Cluster>,
     protection: Protection,
-    namespaces: Vec<Arc<Namespace>>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) namespaces: Vec<Arc<Namespace>>,
     limits: Limits,
     max_connections: usize,
     log: Option<Arc<Log>>,
@@ -74,9 +77,7 @@ impl DevServer {
         let protection = protect(&config).await?;
         let mut chores = JoinSet::new();
         for namespace in &namespaces {
-            if namespace.config.nsup_period > 0 {
-                chores.spawn(expiry::sweep_periodically(Arc::clone(namespace)));
-            }
+            chores.spawn(expiry::sweep_periodically(Arc::clone(namespace)));
         }
         if let Some(log) = &log {
             chores.spawn(Arc::clone(log).compact_when_wasteful(namespaces.clone()));
@@ -99,6 +100,7 @@ impl DevServer {
             seats: Vec::new(),
             cluster: Cluster::new(settings, namespaces.clone()),
             protection,
+            faults: Faults::new(listeners.len()),
             namespaces,
             limits: Limits {
                 idle: config.idle_timeout,
@@ -121,7 +123,8 @@ impl DevServer {
     fn serve(&self, number: usize, listener: TcpListener) -> Node {
         let cluster = Arc::clone(&self.cluster);
         let protection = self.protection.clone();
-        let state = State::new(self.namespaces.clone(), cluster, number, protection);
+        let faults = self.faults.at(number);
+        let state = State::new(self.namespaces.clone(), cluster, faults, number, protection);
         let state = Arc::new(state);
         Node::start(listener, state, self.limits, self.max_connections)
     }
@@ -167,7 +170,7 @@ impl DevServer {
         let seat = self.seat(number)?;
         let mut node = seat.node.lock().await;
         if node.is_none() {
-            let listener = node::listen(seat.addr)?;
+            let listener = port::listen(seat.addr)?;
             self.cluster.join(number);
             *node = Some(self.serve(number, listener));
         }
@@ -214,6 +217,8 @@ impl DevServer {
                 node.stop().await;
             }
         }
+        // Nobody waits for a fault that can strike no more.
+        self.faults.clear(|_| true).await;
         let mut chores = std::mem::take(&mut *self.chores.lock());
         chores.shutdown().await;
         if let Some(log) = &self.log {
@@ -258,7 +263,7 @@ fn listen(config: &Config) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
                 None => return refuse(format!("no port is left for node {offset}")),
             },
         };
-        let listener = node::listen(SocketAddr::new(config.host, port))?;
+        let listener = port::listen(SocketAddr::new(config.host, port))?;
         let addr = listener.local_addr()?;
         listeners.push((listener, addr));
     }

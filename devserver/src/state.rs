@@ -1,4 +1,4 @@
-//! What all connections of a node share: the namespaces, the cluster, the users, the counters of connections.
+//! What all connections of a node share: the namespaces, the cluster, the faults, the users, the counters of connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::budget::Budget;
 use crate::cluster::Cluster;
+use crate::faults::AtNode;
 use crate::security::{Access, Login, Security};
 use crate::storage::namespace::Namespace;
 use crate::tls::Tls;
@@ -19,6 +20,7 @@ pub struct State {
     pub node: usize,
     pub started: Instant,
     pub connections: Connections,
+    pub faults: AtNode,
     /// `None`: nobody logs in.
     pub security: Option<Arc<Security>>,
     /// `None`: connections are not encrypted.
@@ -59,6 +61,7 @@ impl State {
     pub fn new(
         namespaces: Vec<Arc<Namespace>>,
         cluster: Arc<Cluster>,
+        faults: AtNode,
         node: usize,
         protection: Protection,
     ) -> State {
@@ -70,6 +73,7 @@ impl State {
             connections: Connections::default(),
             security: protection.security,
             tls: protection.tls,
+            faults,
         }
     }
 

@@ -3,10 +3,11 @@
 //! The server runs on threads of its own, so that it behaves as another process would: a busy
 //! store does not starve it, nor the other way round.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use aerospike_session_devserver::{Command, Config, DevServer};
+use aerospike_session_devserver::{explain, Command, Config, DevServer};
 use napi::bindgen_prelude::*;
 use napi::JsDeferred;
 use napi_derive::napi;
@@ -54,7 +55,8 @@ pub fn dev_server_tls(server: &External<Handle>) -> Option<String> {
     serde_json::to_string(server.0.tls()?).ok()
 }
 
-/// Tells a running server something (`Command` as JSON); the promise resolves to the answer as JSON.
+/// Tells a running server something (`Command` as JSON); the promise resolves to the answer as JSON. An error of
+/// status `InvalidArg` is a command that makes no sense.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn control_dev_server<'env>(
     env: &'env Env,
@@ -62,17 +64,24 @@ pub fn control_dev_server<'env>(
     command: String,
 ) -> Result<Object<'env>> {
     let command: Command = serde_json::from_str(&command)
-        .map_err(|error| Error::new(Status::InvalidArg, format!("command: {error}")))?;
+        .map_err(|error| Error::new(Status::InvalidArg, explain(&error)))?;
     let (deferred, promise) = env.create_deferred()?;
     let server = server.0.clone();
     runtime()?.spawn(async move {
         let answered = server.control(command).await;
         match answered.and_then(|answer| Ok(serde_json::to_string(&answer)?)) {
             Ok(answer) => deferred.resolve(move |_| Ok(answer)),
-            Err(error) => deferred.reject(Error::from_reason(error.to_string())),
+            Err(error) => deferred.reject(Error::new(status_of(&error), error.to_string())),
         }
     });
     Ok(promise)
+}
+
+fn status_of(error: &io::Error) -> Status {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => Status::InvalidArg,
+        _ => Status::GenericFailure,
+    }
 }
 
 /// Stops a server; the promise resolves when its port is free again.

@@ -13,7 +13,7 @@ use tokio::time::{timeout_at, Instant};
 use super::failure::{self, Kind};
 use super::lane::Turn;
 use super::{batch, Cluster, Command, Reply};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -27,7 +27,7 @@ pub async fn run(
     deadline: Instant,
 ) -> Result<Reply> {
     let mut pause = FIRST_PAUSE;
-    let mut last = None;
+    let mut last: Option<Error> = None;
     let mut is_first = true;
     loop {
         let client = match cluster.connection.client(deadline).await {
@@ -44,18 +44,26 @@ pub async fn run(
         // The crate's own timeouts start anew with every read from the socket; this one does not.
         let error = match timeout_at(deadline, attempt).await {
             Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) => match failure::kind(&error) {
-                Kind::Missing => return Ok(Reply::Missing),
-                Kind::Moved => return Ok(Reply::Moved),
-                Kind::WrongType => return Ok(Reply::WrongType),
-                Kind::Final => return Err(failure::operation(&cluster.options, &client, &error)),
-                Kind::Passing => failure::operation(&cluster.options, &client, &error),
-            },
+            Ok(Err(error)) => {
+                let is_passing = match failure::kind(&error) {
+                    Kind::Missing => return Ok(Reply::Missing),
+                    Kind::Moved => return Ok(Reply::Moved),
+                    Kind::WrongType => return Ok(Reply::WrongType),
+                    Kind::Final => false,
+                    Kind::Passing => true,
+                };
+                let mut told = failure::operation(&cluster.options, &client, &error);
+                // Of what an earlier try may have done this one knows nothing.
+                told.in_doubt |= last.is_some_and(|last| last.in_doubt);
+                if !is_passing {
+                    return Err(told);
+                }
+                told
+            }
             Err(_) => {
-                let sent = client.is_connected();
-                return Err(last.unwrap_or_else(|| {
-                    failure::late(&cluster.options, &client).in_doubt(sent && command.is_write())
-                }));
+                let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, &client));
+                told.in_doubt |= client.is_connected() && command.is_write();
+                return Err(told);
             }
         };
         last = Some(error);

@@ -79,9 +79,22 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
     };
     let mut told = Error::new(code, message)
         .caused_by(error.base_message())
-        .in_doubt(error.in_doubt());
-    told.result_code = Some(error.result_code());
+        .in_doubt(may_be_applied(error));
+    // Of a command that ran out of tries the crate's own code tells nothing: what the server said is behind it.
+    let said = error.server_result_code();
+    told.result_code = Some(said.map_or_else(|| error.result_code(), |code| u8::from(code).into()));
     told
+}
+
+/// Whether a write that failed may have been applied all the same.
+///
+/// The crate is in doubt of everything that it sent and would have tried again; but what a server has refused was not
+/// applied, whatever the reason. Only its "timeout" can come from the middle of a write.
+fn may_be_applied(error: &aerospike::Error) -> bool {
+    match error.server_result_code() {
+        Some(ResultCode::Timeout) | None => error.in_doubt(),
+        Some(_) => false,
+    }
 }
 
 /// No answer within the deadline.

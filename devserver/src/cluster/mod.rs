@@ -188,10 +188,11 @@ impl Cluster {
 
     /// A node answers no more, and has lost its records. The others notice after the heartbeat timeout.
     pub fn leave(&self, node: usize) {
-        self.miss(node, &mut self.members.write());
+        let mut members = self.members.write();
+        members.suspended = members.suspended.without(node);
+        self.miss(node, &mut members);
     }
 
-    #[allow(dead_code)]
     /// A node does not answer for a while, see [`Self::resume`].
     pub fn suspend(&self, node: usize) {
         let mut members = self.members.write();
@@ -227,7 +228,6 @@ impl Cluster {
         self.rebalance(&mut members);
     }
 
-    #[allow(dead_code)]
     /// A node that did not answer for a while goes on with what it had.
     pub fn resume(&self, node: usize) {
         let mut members = self.members.write();

@@ -10,6 +10,7 @@ use super::answer::Answer;
 use super::request::Request;
 use super::{count, execute};
 use crate::exp::Expression;
+use crate::faults::Target;
 use crate::security::Access;
 use crate::state::State;
 use crate::storage::namespace::Namespace;
@@ -117,6 +118,24 @@ impl<'a> Batch<'a> {
             records.push((digest, head.header.info2 & info2::WRITE != 0));
         }
         records
+    }
+
+    /// Shows the rows that can be read to the faults.
+    pub fn each_target(mut self, mut look: impl FnMut(&Target<'_>)) {
+        while self.rows_left > 0 {
+            self.rows_left -= 1;
+            let Ok((_, digest, head)) = self.read_row() else {
+                break;
+            };
+            let request = Request {
+                header: head.header,
+                fields: head.fields,
+                ops: &head.ops,
+                filter: None,
+                access: &Access::Open,
+            };
+            look(&Target::of_request(&head.namespace, digest, &request));
+        }
     }
 
     fn has(&self, flag: u8) -> bool {

@@ -24,6 +24,7 @@ pub mod touch;
 pub mod write;
 
 use crate::cluster::Stall;
+use crate::faults::{Target, When};
 use crate::security::{permission, Access};
 use crate::state::State;
 use crate::storage::counters::CommandKind;
@@ -69,7 +70,12 @@ pub fn handle<'a>(
 ) -> Reply<'a> {
     // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
     if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
-        return match batch::Batch::parse(state, access, body) {
+        let fault = state.faults.code(Target::of_batch);
+        let batch = fault.map_or_else(
+            || batch::Batch::parse(state, access, body),
+            |(_, code)| Err(code),
+        );
+        return match batch {
             Ok(batch) => Reply::Parts(Parts::Batch(Box::new(batch))),
             Err(code) => {
                 reply::write_last(out, code);
@@ -97,6 +103,9 @@ fn dispatch<'a>(
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
         check_query(access, namespace, &message)?;
+        if let Some((_, code)) = state.faults.code(|| Target::of_message(&message)) {
+            return Err(code);
+        }
         let is_background = message.header.info2 & info2::WRITE != 0;
         if is_background && message.fields.udf_file.is_none() {
             query::background::start(state, namespace, &message)?;
@@ -172,6 +181,12 @@ pub fn execute(
     if let Err(code) = check(namespace, request) {
         return answer.fail(code);
     }
+    let fault = state
+        .faults
+        .code(|| Target::of_request(namespace, digest, request));
+    if let Some((When::Before, code)) = fault {
+        return answer.fail(code);
+    }
     let is_write = header.info2 & info2::WRITE != 0;
     let stall = state.cluster.stall(state.node, &digest, is_write);
     if stall == Some(Stall::Owner) {
@@ -196,5 +211,8 @@ pub fn execute(
         // Done, but a replica has not confirmed it.
         (Ok(()), Some(Stall::Replica)) => answer.fail(ResultCode::TIMEOUT),
         (Ok(()), _) => {}
+    }
+    if let Some((_, code)) = fault {
+        answer.fail(code);
     }
 }

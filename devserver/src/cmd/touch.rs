@@ -26,7 +26,7 @@ pub fn due_on_read(namespace: &Namespace, record: &Record, percent: u32) -> Outc
         return Ok(None);
     }
     let percent = if percent == ttl::USE_DEFAULT {
-        namespace.config.default_read_touch_ttl_pct
+        namespace.settings.default_read_touch_ttl_pct()
     } else {
         percent
     };

@@ -70,7 +70,7 @@ pub fn write(
         return slot.remove();
     }
     let set_name = namespace.sets.name(record.set_id);
-    if record.flat_size(set_name.as_deref()) > namespace.config.max_record_size as usize {
+    if record.flat_size(set_name.as_deref()) > namespace.settings.max_record_size() as usize {
         return Err(ResultCode::RECORD_TOO_BIG);
     }
     answer.describe(&record);

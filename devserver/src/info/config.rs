@@ -1,9 +1,9 @@
 //! `get-config` and `set-config`. Source: `as/src/base/cfg_info.c`.
 
 use super::template::{self, fill};
-use super::{error, local_namespace, Command, InfoResult, Session};
-use crate::config::NamespaceConfig;
+use super::{error, local_namespace, set_config, Command, InfoResult, Session};
 use crate::state::State;
+use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.
@@ -22,20 +22,23 @@ fn get(state: &State, session: &Session, command: Command<'_>) -> InfoResult {
     match command.require("context", 1023)? {
         "service" => Ok(service(state)),
         "network" => Ok(network(session)),
-        "namespace" => Ok(namespace(&local_namespace(state, command, "id")?.config)),
+        "namespace" => Ok(namespace(local_namespace(state, command, "id")?)),
         // Not configured.
         "security" | "xdr" => Ok(String::new()),
         _ => Err(error(ResultCode::PARAMETER, "invalid context")),
     }
 }
 
-/// Nothing can be changed while the server runs; what the real one refuses is refused in its words.
+/// Little can be changed while the server runs; what the real one refuses is refused in its words.
 fn set(state: &State, command: Command<'_>) -> InfoResult {
     let is_known = match command.require("context", 1023)? {
         "service" => names(command, template::SERVICE_CONFIG),
         "network" => names(command, template::NETWORK_CONFIG),
         "namespace" => {
-            local_namespace(state, command, "id")?;
+            let namespace = local_namespace(state, command, "id")?;
+            if let Some(answer) = set_config::answer(namespace, command) {
+                return answer;
+            }
             names(command, template::NAMESPACE_CONFIG)
         }
         "security" | "xdr" => return Err(error(ResultCode::ENTERPRISE_ONLY, "enterprise only")),
@@ -74,15 +77,16 @@ fn network(session: &Session) -> String {
 }
 
 /// A namespace's configuration, as `get-config` and `namespace/` list it.
-pub fn namespace(config: &NamespaceConfig) -> String {
+pub fn namespace(namespace: &Namespace) -> String {
+    let settings = &namespace.settings;
     fill(template::NAMESPACE_CONFIG, |name| {
         Some(match name {
-            "allow-ttl-without-nsup" => config.allow_ttl_without_nsup.to_string(),
-            "default-read-touch-ttl-pct" => config.default_read_touch_ttl_pct.to_string(),
-            "default-ttl" => config.default_ttl.to_string(),
-            "max-record-size" => config.max_record_size.to_string(),
-            "storage-engine.data-size" => config.data_size.to_string(),
-            "nsup-period" => config.nsup_period.to_string(),
+            "allow-ttl-without-nsup" => settings.allow_ttl_without_nsup().to_string(),
+            "default-read-touch-ttl-pct" => settings.default_read_touch_ttl_pct().to_string(),
+            "default-ttl" => settings.default_ttl().to_string(),
+            "max-record-size" => settings.max_record_size().to_string(),
+            "storage-engine.data-size" => namespace.usage.total().to_string(),
+            "nsup-period" => settings.nsup_period().to_string(),
             _ => return None,
         })
     })

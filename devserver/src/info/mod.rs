@@ -10,6 +10,7 @@
 //! | [`statistics`] | the node's numbers, histograms, health |
 //! | [`namespace`] | namespaces, sets, their numbers |
 //! | [`config`] | configuration |
+//! | [`set_config`] | the settings of a namespace that can change |
 //! | [`truncate`] | truncation |
 //! | [`sindex`] | secondary indexes |
 //! | [`query`] | background queries |
@@ -26,6 +27,7 @@ mod namespace;
 mod node;
 mod operator;
 mod query;
+mod set_config;
 mod sindex;
 mod statistics;
 mod template;

@@ -22,7 +22,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
             Ok(namespace) => format!(
                 "{};{}",
                 statistics(state, namespace),
-                config::namespace(&namespace.config)
+                config::namespace(namespace)
             ),
             // No error here, "clients won't handle" one (`cmd_namespace()`).
             Err(_) => "type=unknown".into(),

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock;
 use super::namespace::Namespace;
@@ -33,13 +33,13 @@ pub fn check_ttl(namespace: &Namespace, word: u32, is_new: bool) -> Outcome<u32>
     if word > ttl::MAX && word != ttl::NEVER_EXPIRE && word != ttl::DONT_UPDATE {
         return Err(ResultCode::PARAMETER);
     }
-    let config = &namespace.config;
+    let settings = &namespace.settings;
     let expires = match word {
-        ttl::USE_DEFAULT => config.default_ttl != 0,
+        ttl::USE_DEFAULT => settings.default_ttl() != 0,
         ttl::NEVER_EXPIRE | ttl::DONT_UPDATE => false,
         _ => true,
     };
-    if expires && config.nsup_period == 0 && !config.allow_ttl_without_nsup {
+    if expires && !settings.allows_ttl() {
         return Err(ResultCode::FORBIDDEN);
     }
     Ok(word)
@@ -49,8 +49,10 @@ pub fn check_ttl(namespace: &Namespace, word: u32, is_new: bool) -> Outcome<u32>
 pub fn void_time(namespace: &Namespace, record: &Record, word: u32, now_ms: u64) -> u32 {
     let after = |seconds: u32| ((now_ms / 1000) as u32).saturating_add(seconds);
     match word {
-        ttl::USE_DEFAULT if namespace.config.default_ttl == 0 => 0,
-        ttl::USE_DEFAULT => after(namespace.config.default_ttl),
+        ttl::USE_DEFAULT => match namespace.settings.default_ttl() {
+            0 => 0,
+            seconds => after(seconds),
+        },
         ttl::NEVER_EXPIRE => 0,
         ttl::DONT_UPDATE => record.void_time,
         seconds => after(seconds),
@@ -78,14 +80,17 @@ pub fn sweep(namespace: &Namespace) -> u64 {
     removed
 }
 
-/// Sweeps a namespace every `nsup-period` seconds; runs until it is aborted.
+/// Sweeps a namespace every `nsup-period` seconds; runs until it is aborted. The period can change meanwhile, and is
+/// looked at every second (`run_expire_or_evict()` in `as/src/base/nsup.c`).
 pub async fn sweep_periodically(namespace: Arc<Namespace>) {
-    let period = Duration::from_secs(u64::from(namespace.config.nsup_period.max(1)));
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    ticks.tick().await;
+    let mut last = Instant::now();
     loop {
-        ticks.tick().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let period = namespace.settings.nsup_period();
+        if period == 0 || last.elapsed() < Duration::from_secs(period.into()) {
+            continue;
+        }
+        last = Instant::now();
         let namespace = Arc::clone(&namespace);
         // Millions of records take a while: not on a thread that serves connections.
         if tokio::task::spawn_blocking(move || sweep(&namespace))

@@ -3,6 +3,7 @@
 //! - [`record`]: one record, its bins and its metadata
 //! - [`namespace`]: partitions, counters
 //! - [`partition`]: the records of one partition and their entries in secondary indexes
+//! - [`settings`]: what of a namespace can be changed while it runs
 //! - [`sets`]: their names and numbers
 //! - [`sindex`]: secondary indexes
 //! - [`expiry`]: when a record ends, and the sweeper that removes what has ended
@@ -22,6 +23,7 @@ pub mod namespace;
 pub mod partition;
 pub mod record;
 pub mod sets;
+pub mod settings;
 pub mod sindex;
 pub mod truncate;
 pub mod usage;

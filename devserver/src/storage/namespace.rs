@@ -11,6 +11,7 @@ use super::log::LogHandle;
 use super::partition::Partition;
 use super::record::{Digest, Record};
 use super::sets::Sets;
+use super::settings::Settings;
 use super::sindex::catalogue::Catalogue;
 use super::sindex::Definition;
 use super::usage::Usage;
@@ -21,7 +22,8 @@ use crate::wire::result::Outcome;
 
 /// A namespace and all its records.
 pub struct Namespace {
-    pub config: NamespaceConfig,
+    name: String,
+    pub settings: Settings,
     pub sets: Sets,
     pub indexes: Catalogue,
     pub objects: AtomicU64,
@@ -45,7 +47,8 @@ impl Namespace {
     pub fn new(config: NamespaceConfig) -> Namespace {
         Namespace {
             usage: Usage::new(config.data_size),
-            config,
+            settings: Settings::new(&config),
+            name: config.name,
             sets: Sets::default(),
             indexes: Catalogue::default(),
             objects: AtomicU64::new(0),
@@ -58,7 +61,7 @@ impl Namespace {
     }
 
     pub fn name(&self) -> &str {
-        &self.config.name
+        &self.name
     }
 
     /// From here on every change is written to the log before it is answered.

@@ -11,7 +11,17 @@ pub type Outcome<T> = Result<T, ResultCode>;
 
 macro_rules! codes {
     ($($name:ident = $value:expr,)*) => {
-        impl ResultCode { $(pub const $name: ResultCode = ResultCode($value);)* }
+        impl ResultCode {
+            $(pub const $name: ResultCode = ResultCode($value);)*
+
+            /// The code of a name in `proto.h`, without its `AS_ERR_`.
+            pub fn named(name: &str) -> Option<ResultCode> {
+                match name {
+                    $(stringify!($name) => Some(ResultCode::$name),)*
+                    _ => None,
+                }
+            }
+        }
 
         impl fmt::Debug for ResultCode {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,8 +49,10 @@ codes! {
     INCOMPATIBLE_TYPE = 12,
     RECORD_TOO_BIG = 13,
     KEY_BUSY = 14,
+    QUERY_ABORT = 15,
     UNSUPPORTED_FEATURE = 16,
     BIN_NOT_FOUND = 17,
+    DEVICE_OVERLOAD = 18,
     KEY_MISMATCH = 19,
     NAMESPACE = 20,
     BIN_NAME = 21,
@@ -50,6 +62,7 @@ codes! {
     ENTERPRISE_ONLY = 25,
     OP_NOT_APPLICABLE = 26,
     FILTERED_OUT = 27,
+    LOST_CONFLICT = 28,
     SECURITY_LAST = 50,
     SECURITY_NOT_SUPPORTED = 51,
     SECURITY_SCHEME = 53,
@@ -67,6 +80,10 @@ codes! {
     QUOTAS_NOT_ENABLED = 74,
     NOT_AUTHENTICATED = 80,
     ROLE_VIOLATION = 81,
+    QUOTA_EXCEEDED = 83,
+    BATCH_DISABLED = 150,
+    BATCH_MAX_REQUESTS = 151,
+    BATCH_QUEUES_FULL = 152,
     SINDEX_FOUND = 200,
     SINDEX_NOT_FOUND = 201,
     SINDEX_NOT_READABLE = 203,

@@ -94,3 +94,29 @@ pub fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
     stream.read_exact(&mut body).unwrap();
     body
 }
+
+/// Tells a server something.
+pub async fn command(
+    server: &DevServer,
+    command: serde_json::Value,
+) -> Result<serde_json::Value, String> {
+    let command = serde_json::from_value(command).map_err(|error| error.to_string())?;
+    let answer = server.control(command).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    Ok(serde_json::to_value(answer).unwrap())
+}
+
+/// Sets a fault; its id.
+pub async fn inject(server: &DevServer, fault: serde_json::Value) -> u64 {
+    let answer = command(
+        server,
+        serde_json::json!({ "command": "inject", "fault": fault }),
+    );
+    answer.await.unwrap()["id"].as_u64().unwrap()
+}
+
+/// How often a fault struck, as soon as it did so often.
+pub async fn struck(server: &DevServer, id: u64, at_least: u64) -> u64 {
+    let asked = serde_json::json!({ "command": "struck", "id": id, "atLeast": at_least });
+    command(server, asked).await.unwrap().as_u64().unwrap()
+}

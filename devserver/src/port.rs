@@ -1,0 +1,88 @@
+//! A node's port: listened on, or closed by a fault.
+
+use std::future;
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Connections the kernel may hold for us before we take them.
+const BACKLOG: i32 = 1024;
+
+/// A port that can be closed for a while.
+pub struct Port {
+    addr: SocketAddr,
+    state: State,
+}
+
+enum State {
+    Open(TcpListener),
+    /// Bound and not listened on: who connects is refused, and nobody else can take the port. `None` where it could
+    /// not be bound again.
+    Closed(Option<Socket>),
+}
+
+impl Port {
+    pub fn new(listener: TcpListener) -> io::Result<Port> {
+        Ok(Port {
+            addr: listener.local_addr()?,
+            state: State::Open(listener),
+        })
+    }
+
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// The next connection; none comes while the port is closed.
+    pub async fn accept(&self) -> io::Result<TcpStream> {
+        match &self.state {
+            State::Open(listener) => listener.accept().await.map(|(stream, _)| stream),
+            State::Closed(_) => future::pending().await,
+        }
+    }
+
+    /// Closes the port. What the kernel has accepted and we have not taken is reset.
+    pub fn close(&mut self) {
+        self.state = State::Closed(None);
+        match bind(self.addr) {
+            Ok(socket) => self.state = State::Closed(Some(socket)),
+            Err(error) => log::warn!("the port {} is left to others: {error}", self.addr.port()),
+        }
+    }
+
+    /// Listens again.
+    ///
+    /// # Errors
+    /// Somebody else has taken the port meanwhile.
+    pub fn open(&mut self) -> io::Result<()> {
+        let socket = match &mut self.state {
+            State::Open(_) => return Ok(()),
+            State::Closed(socket) => socket.take(),
+        };
+        let socket = socket.map_or_else(|| bind(self.addr), Ok)?;
+        self.state = State::Open(listen_on(socket)?);
+        Ok(())
+    }
+}
+
+/// Listens with SO_REUSEADDR: the port of a server just stopped is free at once.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    listen_on(bind(addr)?)
+}
+
+fn bind(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // On Windows the option means something else: two servers could share a port.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    Ok(socket)
+}
+
+fn listen_on(socket: Socket) -> io::Result<TcpListener> {
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
