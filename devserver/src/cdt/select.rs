@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 
+use super::heap;
 use crate::wire::msgpack::{List, Map, Value, VALUE_ORDERED};
 use crate::wire::result::{Outcome, ResultCode};
 
@@ -109,7 +110,11 @@ impl<'a> Elements<'a> {
         }
         let count = pick.indexes.len();
         let is_map = self.keys.is_some();
-        match pick.lie {
+        let lie = match pick.lie {
+            Lie::Ranks(start) if self.is_sorted => Lie::Indexes(start),
+            lie => lie,
+        };
+        match lie {
             // What is left is side by side again, if only one end was taken away.
             Lie::Indexes(_) if count == 0 => Ok(self.all_but(&pick, Lie::All)),
             Lie::Indexes(start) => match rest(start, count, self.len()) {
@@ -123,7 +128,9 @@ impl<'a> Elements<'a> {
                 Some((start, count)) if is_map && selector.is_rank_range() => {
                     self.rank_range(start as i64, count as u64, true)
                 }
-                Some(_) if count == 0 && (is_map || self.is_sorted) => {
+                Some(_)
+                    if count == 0 && (is_map || (self.len() == 0 && selector.is_rank_range())) =>
+                {
                     Ok(self.all_but(&pick, Lie::All))
                 }
                 _ => Ok(self.all_but(&pick, Lie::AllButRanks(start, count))),
@@ -214,7 +221,11 @@ impl<'a> Elements<'a> {
 
     fn rank_range(&self, rank: i64, count: u64, is_multi: bool) -> Outcome<Pick> {
         let (start, count) = clamp(rank, count, self.len(), is_multi)?;
-        let indexes = self.by_rank().into_iter().skip(start).take(count).collect();
+        let indexes = if self.keys.is_none() && !self.is_sorted {
+            heap::rank_range(&self.values, start, count)
+        } else {
+            self.by_rank().into_iter().skip(start).take(count).collect()
+        };
         Ok(Pick {
             indexes,
             lie: Lie::Ranks(start),
