@@ -14,7 +14,7 @@ use crate::state::State;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reply;
 use crate::wire::result::ResultCode;
-use crate::wire::{compression, security};
+use crate::wire::security;
 
 /// Bytes a buffer may keep between requests.
 const KEPT_CAPACITY: usize = 64 * 1024;
@@ -114,10 +114,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             FrameType::Info => info::handle(&self.state, &mut self.session, body, &mut self.answer),
             FrameType::Security => security::refuse(&mut self.answer),
             FrameType::Message => return self.handle_message(body).await,
-            FrameType::Compressed => match compression::inflate(body) {
-                Ok(inner) => return self.handle_message(&inner).await,
-                Err(code) => reply::write_result(&mut self.answer, code),
-            },
+            // What a Community Edition says to compressed requests (`proto_ce.c`).
+            FrameType::Compressed => {
+                reply::write_result(&mut self.answer, ResultCode::ENTERPRISE_ONLY);
+            }
         }
         self.send().await
     }
