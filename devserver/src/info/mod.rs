@@ -5,6 +5,7 @@
 //!
 //! | file | commands |
 //! |---|---|
+//! | [`admin`] | what administrators get wrong |
 //! | [`cluster`] | who the nodes are and which partitions they own |
 //! | [`node`] | build, features, statistics, this connection |
 //! | [`namespace`] | namespaces, sets, their numbers and configuration |
@@ -12,6 +13,7 @@
 //! | [`sindex`] | secondary indexes |
 //! | [`udf`] | UDFs and running queries: there are none |
 
+mod admin;
 mod cluster;
 mod namespace;
 mod node;
@@ -147,7 +149,8 @@ fn answer(state: &State, session: &mut Session, text: &str, out: &mut Vec<u8>) {
 }
 
 fn dispatch(state: &State, session: &mut Session, command: Command<'_>) -> InfoResult {
-    cluster::answer(state, session, command)
+    admin::answer(state, command)
+        .or_else(|| cluster::answer(state, session, command))
         .or_else(|| node::answer(state, session, command))
         .or_else(|| namespace::answer(state, command))
         .or_else(|| truncate::answer(state, command))
