@@ -31,7 +31,7 @@ class Text {
 
 /** @param {any} value @returns {string} */
 function describe (value) {
-  return inspect(readable(value), { depth: Infinity, breakLength: Infinity, maxArrayLength: 100 })
+  return inspect(readable(value), { depth: Infinity, breakLength: Infinity, compact: Infinity, maxArrayLength: 100 })
 }
 
 module.exports = { describe }

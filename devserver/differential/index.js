@@ -9,7 +9,7 @@ const { ScriptError, runMain } = require('../../scripts/build')
 const { describe } = require('./describe')
 const { findDifference } = require('./history')
 const { Random } = require('./random')
-const { shrink } = require('./shrink')
+const { isLost, shrink } = require('./shrink')
 
 /** @typedef {import('./history').Target} Target */
 /** @typedef {import('./history').Step} Step */
@@ -138,7 +138,9 @@ async function main () {
       if (difference !== null) {
         differences++
         console.log(`A difference: seed ${chosen.seed}, ${theme.theme}, history ${number}, step ${difference.step + 1}.`)
-        report(await shrink(difference, fewer => findDifference(pair, fewer)), chosen, theme, number)
+        const lost = isLost(difference)
+        report(lost ? difference : await shrink(difference, fewer => findDifference(pair, fewer)), chosen, theme, number)
+        if (lost) throw new ScriptError('A server is gone.')
       }
       done += steps.length
       for (const { kind } of steps) counts.set(kind, (counts.get(kind) ?? 0) + 1)

@@ -45,9 +45,8 @@ class Random {
 
   /**
    * Calls one of the functions; the number before it is its weight.
-   * @template T
-   * @param {[number, () => T][]} choices
-   * @returns {T}
+   * @param {[number, () => any][]} choices
+   * @returns {any}
    */
   weighted (choices) {
     let left = this.next() * choices.reduce((sum, [weight]) => sum + weight, 0)

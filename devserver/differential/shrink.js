@@ -5,8 +5,13 @@
 /** @typedef {import('./history').Step} Step */
 /** @typedef {import('./history').Difference} Difference */
 
-/** Replays, at the most. */
-const PATIENCE = 300
+/** Replays, at the most; and milliseconds. */
+const PATIENCE = { replays: 300, time: 15_000 }
+
+/** Whether a server could not be reached: then there is nothing to be learnt from it. @param {Difference} difference */
+function isLost ({ left, right }) {
+  return [left, right].some(({ status }) => typeof status === 'number' && status < -2)
+}
 
 /**
  * Shorter versions of a list: without its first half, second half, quarters, …, each single item.
@@ -25,8 +30,10 @@ function * shorter (list) {
 /** Without these a step is none, or another, or one that makes the official client crash. */
 const NEEDED = new Set(['kind', 'client', 'key', 'index', 'bin', 'type', 'datatype', 'method', 'args', 'command', 'store', 'id', 'where',
   'bins', 'operations', 'readAllBins', 'rows', 'steps'])
+/** What can be left out, but not in part. */
+const WHOLE = new Set(['context', 'where'])
 /** Lists with at least one item, for the same reason. */
-const NEVER_EMPTY = new Set(['operations', 'rows', 'steps'])
+const NEVER_EMPTY = new Set(['operations', 'rows', 'steps', 'command'])
 const LOGIC = new Set(['and', 'or', 'exclusive', 'not'])
 
 /**
@@ -51,6 +58,7 @@ function * smaller (value) {
       yield rest
     }
     for (const [name, field] of Object.entries(value)) {
+      if (WHOLE.has(name)) continue
       for (const less of smaller(field)) {
         if (!NEVER_EMPTY.has(name) || less.length > 0) yield { ...value, [name]: less }
       }
@@ -90,10 +98,11 @@ function * candidates (steps) {
  */
 async function shrink (difference, find) {
   let replays = 0
+  const start = Date.now()
   for (let found = true; found;) {
     found = false
     for (const steps of candidates(difference.steps)) {
-      if (replays++ >= PATIENCE) return difference
+      if (replays++ >= PATIENCE.replays || Date.now() - start > PATIENCE.time) return difference
       const next = await find(steps).catch(() => null)
       if (next === null || next.left.status !== difference.left.status || next.right.status !== difference.right.status) continue
       if (next.steps.at(-1)?.kind !== difference.steps.at(-1)?.kind) continue
@@ -105,4 +114,4 @@ async function shrink (difference, find) {
   return difference
 }
 
-module.exports = { shrink }
+module.exports = { isLost, shrink }

@@ -168,10 +168,8 @@ class OfficialTarget {
   }
 
   /** @param {any} client @param {Step} step */
-  async #createIndex (client, { index, bin, type, datatype, context }) {
-    const job = await client.createIndex({
-      ns: this.#namespace, set: this.#set, bin, index: this.#index(index), type, datatype, context: context && contextOf(context)
-    })
+  async #createIndex (client, { index, bin, type, datatype }) {
+    const job = await client.createIndex({ ns: this.#namespace, set: this.#set, bin, index: this.#index(index), type, datatype })
     await job.wait(5)
     return {}
   }
@@ -239,10 +237,9 @@ function path (root, name) {
 }
 
 /** @param {any} where */
-function predicate ({ contains, range, bin, type, context }) {
+function predicate ({ contains, range, bin, type }) {
   const { filter } = aerospike
-  const inside = context && contextOf(context)
-  return range ? filter.range(bin, range[0], range[1], type, inside) : filter.contains(bin, contains, type, inside)
+  return range ? filter.range(bin, range[0], range[1], type) : filter.contains(bin, contains, type)
 }
 
 /** @param {any} stream @returns {Promise<{ records: any[], state: any }>} */

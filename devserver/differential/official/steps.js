@@ -3,7 +3,7 @@
 // Random steps through the official client, as data: what is done to which of a few keys.
 
 const aerospike = require('aerospike')
-const { collectionOperation, contextItem, fill } = require('./collections')
+const { collectionOperation, fill } = require('./collections')
 const { anyExpression, filter } = require('./expressions')
 const { binName, binValue, bins, element } = require('./values')
 
@@ -194,7 +194,6 @@ const indexedValue = (/** @type {Random} */ random) => random.weighted([
 function indexStep (random) {
   const { client } = where(random)
   const type = random.pick([indexType.DEFAULT, indexType.LIST, indexType.MAPKEYS, indexType.MAPVALUES])
-  const context = random.chance(0.15) ? [contextItem(random)] : undefined
   return random.weighted([
     [1, () => ({
       kind: 'createIndex',
@@ -202,16 +201,15 @@ function indexStep (random) {
       index: random.pick(INDEXES),
       bin: binName(random),
       type,
-      datatype: random.pick([indexDataType.STRING, indexDataType.NUMERIC, indexDataType.BLOB]),
-      context
+      datatype: random.pick([indexDataType.STRING, indexDataType.NUMERIC, indexDataType.BLOB])
     })],
     [0.3, () => ({ kind: 'dropIndex', client, index: random.pick(INDEXES) })],
     [6, () => ({
       ...scanStep(random),
       kind: 'query',
       where: random.chance(0.6)
-        ? { contains: indexedValue(random), bin: binName(random), type, context }
-        : { range: [random.int(-1, 3), random.int(0, 6)], bin: binName(random), type, context }
+        ? { contains: indexedValue(random), bin: binName(random), type }
+        : { range: [random.int(-1, 3), random.int(0, 6)], bin: binName(random), type }
     })],
     [5, () => recordStep(random)]
   ])
