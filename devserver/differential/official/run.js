@@ -219,7 +219,8 @@ function operation ({ call, args, context, returns, invert }) {
   const made = path(aerospike, call)(...args.map(expression))
   if (context) made.withContext(contextOf(context))
   if (returns !== undefined && typeof made.andReturn === 'function') made.andReturn(returns)
-  if (invert) made.invertSelection()
+  if (invert && typeof made.invertSelection === 'function') made.invertSelection()
+  else if (invert) made.andReturn((returns ?? 0) | aerospike.maps.returnType.INVERTED)
   return made
 }
 

@@ -19,6 +19,15 @@ pub struct Request<'a> {
 pub fn run(elements: &Elements<'_>, request: &Request<'_>) -> Outcome<(Vec<usize>, Option<Value>)> {
     let inverted = request.result & result::INVERTED != 0;
     let kind = request.result & result::MASK;
+    if inverted && elements.keys.is_none() && matches!(request.selector, Selector::ValueList([])) {
+        // All but no values of a list: all its indexes (`packed_list_get_remove_all_by_value_list()`).
+        let all = Request {
+            result: request.result & !result::INVERTED,
+            selector: Selector::Index(0, elements.len() as u64),
+            is_multi: true,
+        };
+        return run(elements, &all);
+    }
     if matches!(request.selector, Selector::KeyList(_))
         && matches!(kind, result::RANK | result::REVERSE_RANK)
     {

@@ -166,14 +166,15 @@ fn absolute(list: &List, index: i64) -> Outcome<usize> {
 
 /// Those of the items that unique lists may take. `None`: nothing is to be done, and that is no failure.
 ///
-/// An item that is given twice is another failure than one that is in the list already, and `DO_PARTIAL` alone leaves
-/// out only the latter; a single item is never left out (`packed_list_insert()`, `packed_list_add_items_ordered()`).
+/// An item that is given twice is another failure than one that is in the list already. `DO_PARTIAL` counts only
+/// together with `NO_FAIL`, and a single item is never left out (`mod_flags_is_do_partial()`, `packed_list_insert()`,
+/// `packed_list_add_items_ordered()`).
 fn admit<'v>(list: &List, items: &'v [Value], flags: u64) -> Outcome<Option<Vec<&'v Value>>> {
     if flags & list_write::ADD_UNIQUE == 0 {
         return Ok(Some(items.iter().collect()));
     }
     let no_fail = flags & list_write::NO_FAIL != 0;
-    let partial = flags & list_write::DO_PARTIAL != 0;
+    let partial = no_fail && flags & list_write::DO_PARTIAL != 0;
     let refuse = |code| if no_fail { Ok(None) } else { Err(code) };
     let mut admitted: Vec<&Value> = Vec::with_capacity(items.len());
     for item in items {
@@ -184,7 +185,7 @@ fn admit<'v>(list: &List, items: &'v [Value], flags: u64) -> Outcome<Option<Vec<
             }
         } else if !admitted.iter().any(is_equal) {
             admitted.push(item);
-        } else if !no_fail || !partial {
+        } else if !partial {
             return refuse(ResultCode::OP_NOT_APPLICABLE);
         }
     }

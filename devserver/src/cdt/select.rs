@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use super::heap;
-use crate::wire::msgpack::{List, Map, Value, VALUE_ORDERED};
+use crate::wire::msgpack::{List, Map, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// The elements of a list or map, to be looked at.
@@ -17,8 +17,6 @@ pub struct Elements<'a> {
     pub values: Vec<&'a Value>,
     /// An ordered list: there an index and a rank are the same.
     pub is_sorted: bool,
-    /// A map that keeps an order of its values answers in it.
-    pub answers_by_rank: bool,
 }
 
 /// What an operation says about the elements it means.
@@ -68,7 +66,6 @@ impl<'a> Elements<'a> {
             keys: None,
             values: list.items.iter().collect(),
             is_sorted: list.is_ordered(),
-            answers_by_rank: false,
         }
     }
 
@@ -77,7 +74,6 @@ impl<'a> Elements<'a> {
             keys: Some(map.pairs.iter().map(|(key, _)| key).collect()),
             values: map.pairs.iter().map(|(_, value)| value).collect(),
             is_sorted: false,
-            answers_by_rank: map.flags & VALUE_ORDERED != 0,
         }
     }
 
@@ -269,9 +265,6 @@ impl<'a> Elements<'a> {
                 .is_some_and(|value| place(value).is_eq())
         };
         let mut indexes: Vec<usize> = (0..self.len()).filter(is_meant).collect();
-        if self.answers_by_rank {
-            indexes = self.by_rank().into_iter().filter(is_meant).collect();
-        }
         if !is_multi {
             indexes.truncate(1);
         }
