@@ -22,7 +22,7 @@ use crate::state::State;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reply;
 use crate::wire::result::ResultCode;
-use crate::wire::{compression, security};
+use crate::wire::security;
 
 /// Bytes read at once: a hostile length claims nothing before the bytes are there.
 const READ_STEP: usize = 256 * 1024;
@@ -145,16 +145,9 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
     async fn handle(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
         self.answer.clear();
         if kind == FrameType::Compressed {
-            return match compression::inflate(body) {
-                Ok(inner) => {
-                    let _share = self.state.connections.budget.take(inner.len())?;
-                    self.handle_plain(FrameType::Message, &inner).await
-                }
-                Err(code) => {
-                    reply::write_result(&mut self.answer, code);
-                    self.send().await
-                }
-            };
+            // What a Community Edition says to compressed requests (`proto_ce.c`).
+            reply::write_result(&mut self.answer, ResultCode::ENTERPRISE_ONLY);
+            return self.send().await;
         }
         if let (FrameType::Info, Some(text)) = (kind, door::command(body)) {
             door::answer(&self.state, text, &mut self.answer).await;

@@ -2,6 +2,7 @@
 
 use super::codes::result;
 use super::select::{Elements, Lie, Pick, Selector};
+use super::value_list;
 use crate::wire::msgpack::{List, Map, Value, ORDERED, PRESERVE_ORDER};
 use crate::wire::result::{Outcome, ResultCode};
 
@@ -18,6 +19,15 @@ pub struct Request<'a> {
 pub fn run(elements: &Elements<'_>, request: &Request<'_>) -> Outcome<(Vec<usize>, Option<Value>)> {
     let inverted = request.result & result::INVERTED != 0;
     let kind = request.result & result::MASK;
+    if inverted && elements.keys.is_none() && matches!(request.selector, Selector::ValueList([])) {
+        // All but no values of a list: all its indexes (`packed_list_get_remove_all_by_value_list()`).
+        let all = Request {
+            result: request.result & !result::INVERTED,
+            selector: Selector::Index(0, elements.len() as u64),
+            is_multi: true,
+        };
+        return run(elements, &all);
+    }
     if matches!(request.selector, Selector::KeyList(_))
         && matches!(kind, result::RANK | result::REVERSE_RANK)
     {
@@ -30,7 +40,14 @@ pub fn run(elements: &Elements<'_>, request: &Request<'_>) -> Outcome<(Vec<usize
         // Indexes are answered in the order of the keys asked for, values in the order of the map.
         pick.indexes = elements.indexes_of(keys);
     }
-    let answer = build(elements, &pick, kind, request.is_multi)?;
+    let by_values = match request.selector {
+        Selector::ValueList(asked) => value_list::answer(elements, asked, &pick, kind, inverted),
+        _ => None,
+    };
+    let answer = match by_values {
+        Some(answer) => Some(answer),
+        None => build(elements, &pick, kind, request.is_multi)?,
+    };
     Ok((pick.indexes, answer))
 }
 
@@ -186,7 +203,7 @@ fn around(start: usize, count: usize, len: usize) -> [(usize, usize); 2] {
 
 /// Runs of numbers, each listed from its lowest number up even when counted from the end
 /// (`cdt_container_builder_add_int_range()`). One that is not there is -1.
-fn runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -> Value {
+pub fn runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -> Value {
     let from_end = |start: usize, count: usize| {
         if is_reverse {
             len.saturating_sub(start + count)
@@ -205,7 +222,7 @@ fn runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -
 }
 
 /// Numbers in the order in which their elements are answered. One that is not there is -1.
-fn one_by_one(mut numbers: Vec<usize>, len: usize, is_reverse: bool, is_multi: bool) -> Value {
+pub fn one_by_one(mut numbers: Vec<usize>, len: usize, is_reverse: bool, is_multi: bool) -> Value {
     if is_reverse {
         numbers
             .iter_mut()

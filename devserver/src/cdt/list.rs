@@ -10,6 +10,9 @@ use super::Effect;
 use crate::wire::msgpack::{List, Value, MAX_BYTES, ORDERED};
 use crate::wire::result::{Outcome, ResultCode};
 
+/// More items, or an index beyond this, no list has.
+const MAX_ITEMS: usize = i32::MAX as usize;
+
 /// Runs an operation that reads.
 pub fn read(list: &List, code: u64, args: &Args) -> Outcome<Option<Value>> {
     if code == code::SIZE {
@@ -61,7 +64,7 @@ pub fn modify(list: &mut List, code: u64, args: &Args) -> Outcome<Effect> {
             append(
                 list,
                 std::slice::from_ref(args.storable(0)?),
-                args.unsigned(2, 0)?,
+                args.unsigned(2, 0)? & !list_write::DO_PARTIAL,
             )
         }
         code::APPEND_ITEMS => {
@@ -77,7 +80,7 @@ pub fn modify(list: &mut List, code: u64, args: &Args) -> Outcome<Effect> {
                 list,
                 args.index(0)?,
                 std::slice::from_ref(args.storable(1)?),
-                args.unsigned(2, 0)?,
+                args.unsigned(2, 0)? & !list_write::DO_PARTIAL,
             )
         }
         code::INSERT_ITEMS => {
@@ -155,32 +158,39 @@ fn absolute(list: &List, index: i64) -> Outcome<usize> {
         index
     };
     let index = usize::try_from(index).map_err(|_| ResultCode::OP_NOT_APPLICABLE)?;
-    match index {
-        index if index > i32::MAX as usize => Err(ResultCode::OP_NOT_APPLICABLE),
-        // A list padded this far does not fit any record.
-        index if index > MAX_BYTES => Err(ResultCode::RECORD_TOO_BIG),
-        index => Ok(index),
+    if index > MAX_ITEMS {
+        return Err(ResultCode::OP_NOT_APPLICABLE);
     }
+    Ok(index)
 }
 
 /// Those of the items that unique lists may take. `None`: nothing is to be done, and that is no failure.
+///
+/// An item that is given twice is another failure than one that is in the list already. `DO_PARTIAL` counts only
+/// together with `NO_FAIL`, and a single item is never left out (`mod_flags_is_do_partial()`, `packed_list_insert()`,
+/// `packed_list_add_items_ordered()`).
 fn admit<'v>(list: &List, items: &'v [Value], flags: u64) -> Outcome<Option<Vec<&'v Value>>> {
     if flags & list_write::ADD_UNIQUE == 0 {
         return Ok(Some(items.iter().collect()));
     }
     let no_fail = flags & list_write::NO_FAIL != 0;
+    let partial = no_fail && flags & list_write::DO_PARTIAL != 0;
+    let refuse = |code| if no_fail { Ok(None) } else { Err(code) };
     let mut admitted: Vec<&Value> = Vec::with_capacity(items.len());
     for item in items {
         let is_equal = |other: &&Value| other.compare(item).is_eq();
-        let is_there =
-            list.items.iter().any(|other| is_equal(&other)) || admitted.iter().any(is_equal);
-        if !is_there {
+        if list.items.iter().any(|other| is_equal(&other)) {
+            if !partial {
+                return refuse(ResultCode::ELEMENT_EXISTS);
+            }
+        } else if !admitted.iter().any(is_equal) {
             admitted.push(item);
-        } else if !no_fail {
-            return Err(ResultCode::ELEMENT_EXISTS);
-        } else if flags & list_write::DO_PARTIAL == 0 {
-            return Ok(None);
+        } else if !partial {
+            return refuse(ResultCode::OP_NOT_APPLICABLE);
         }
+    }
+    if admitted.is_empty() && !list.is_ordered() {
+        return refuse(ResultCode::ELEMENT_EXISTS);
     }
     Ok(Some(admitted))
 }
@@ -213,8 +223,14 @@ fn insert(list: &mut List, index: i64, items: &[Value], flags: u64) -> Outcome<E
     let Some(admitted) = admit(list, items, flags)? else {
         return Effect::unchanged(Some(size(list)));
     };
-    if index > list.items.len() {
-        list.items.resize(index, Value::Nil);
+    if index >= list.items.len() {
+        match index.saturating_add(admitted.len()) {
+            // The limit of `packed_list_op_insert()`.
+            len if len >= MAX_ITEMS => return Err(ResultCode::PARAMETER),
+            // A list padded this far does not fit any record.
+            len if len > MAX_BYTES => return Err(ResultCode::RECORD_TOO_BIG),
+            _ => list.items.resize(index, Value::Nil),
+        }
     }
     list.items
         .splice(index..index, admitted.into_iter().cloned());

@@ -12,19 +12,22 @@
 //! | [`list`], [`map`] | the operations |
 //! | [`list_select`], [`map_select`] | what an operation says about the elements it means |
 //! | [`select`] | finds them: by index, rank, key, value |
-//! | [`answer`] | what of them is returned |
+//! | [`heap`] | the ranks of an unordered list, as the server's heap has them |
+//! | [`answer`], [`value_list`] | what of them is returned |
 //! | [`number`] | increments |
 
 mod answer;
 mod args;
 mod codes;
 mod context;
+mod heap;
 mod list;
 mod list_select;
 mod map;
 mod map_select;
 mod number;
 mod select;
+mod value_list;
 
 use crate::wire::consts::particle;
 use crate::wire::msgpack::Value;
@@ -32,6 +35,7 @@ use crate::wire::particle::Particle;
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 use args::Args;
+use codes::list::SORT;
 use codes::{FIRST_MAP_OP, OP_CONTEXT, OP_SELECT};
 use context::Context;
 
@@ -181,8 +185,13 @@ pub fn modify(bin: Option<&Particle>, bytes: &[u8]) -> Outcome<Change> {
 }
 
 fn modify_value_op(value: &mut Option<Value>, operation: &Operation) -> Outcome<Effect> {
+    let has_bin = value.is_some();
     match &operation.context {
-        Some(context) => context.change(value, &mut |place| modify_value(place, operation)),
+        Some(context) => context.change(value, &mut |place| match place {
+            // A list that would be made for it has nothing to sort; but a bin there must be.
+            None if has_bin && operation.code == SORT => Effect::nothing(),
+            place => modify_value(place, operation),
+        }),
         None => modify_value(value, operation),
     }
 }

@@ -6,7 +6,8 @@
 
 use std::cmp::Ordering;
 
-use crate::wire::msgpack::{List, Map, Value, VALUE_ORDERED};
+use super::heap;
+use crate::wire::msgpack::{List, Map, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// The elements of a list or map, to be looked at.
@@ -16,8 +17,6 @@ pub struct Elements<'a> {
     pub values: Vec<&'a Value>,
     /// An ordered list: there an index and a rank are the same.
     pub is_sorted: bool,
-    /// A map that keeps an order of its values answers in it.
-    pub answers_by_rank: bool,
 }
 
 /// What an operation says about the elements it means.
@@ -67,7 +66,6 @@ impl<'a> Elements<'a> {
             keys: None,
             values: list.items.iter().collect(),
             is_sorted: list.is_ordered(),
-            answers_by_rank: false,
         }
     }
 
@@ -76,7 +74,6 @@ impl<'a> Elements<'a> {
             keys: Some(map.pairs.iter().map(|(key, _)| key).collect()),
             values: map.pairs.iter().map(|(_, value)| value).collect(),
             is_sorted: false,
-            answers_by_rank: map.flags & VALUE_ORDERED != 0,
         }
     }
 
@@ -109,7 +106,11 @@ impl<'a> Elements<'a> {
         }
         let count = pick.indexes.len();
         let is_map = self.keys.is_some();
-        match pick.lie {
+        let lie = match pick.lie {
+            Lie::Ranks(start) if self.is_sorted => Lie::Indexes(start),
+            lie => lie,
+        };
+        match lie {
             // What is left is side by side again, if only one end was taken away.
             Lie::Indexes(_) if count == 0 => Ok(self.all_but(&pick, Lie::All)),
             Lie::Indexes(start) => match rest(start, count, self.len()) {
@@ -123,7 +124,9 @@ impl<'a> Elements<'a> {
                 Some((start, count)) if is_map && selector.is_rank_range() => {
                     self.rank_range(start as i64, count as u64, true)
                 }
-                Some(_) if count == 0 && (is_map || self.is_sorted) => {
+                Some(_)
+                    if count == 0 && (is_map || (self.len() == 0 && selector.is_rank_range())) =>
+                {
                     Ok(self.all_but(&pick, Lie::All))
                 }
                 _ => Ok(self.all_but(&pick, Lie::AllButRanks(start, count))),
@@ -214,7 +217,11 @@ impl<'a> Elements<'a> {
 
     fn rank_range(&self, rank: i64, count: u64, is_multi: bool) -> Outcome<Pick> {
         let (start, count) = clamp(rank, count, self.len(), is_multi)?;
-        let indexes = self.by_rank().into_iter().skip(start).take(count).collect();
+        let indexes = if self.keys.is_none() && !self.is_sorted {
+            heap::rank_range(&self.values, start, count)
+        } else {
+            self.by_rank().into_iter().skip(start).take(count).collect()
+        };
         Ok(Pick {
             indexes,
             lie: Lie::Ranks(start),
@@ -258,9 +265,6 @@ impl<'a> Elements<'a> {
                 .is_some_and(|value| place(value).is_eq())
         };
         let mut indexes: Vec<usize> = (0..self.len()).filter(is_meant).collect();
-        if self.answers_by_rank {
-            indexes = self.by_rank().into_iter().filter(is_meant).collect();
-        }
         if !is_multi {
             indexes.truncate(1);
         }

@@ -80,7 +80,7 @@ impl<'a> Batch<'a> {
         while self.rows_left > 0 && out.len() - start < PART_SIZE {
             self.rows_left -= 1;
             match self.run_row(out) {
-                Ok(code) => self.note(code),
+                Ok(code) => self.note(code, is_over),
                 Err(code) => {
                     // A row that cannot be read leaves nothing to read the next one by.
                     self.rows_left = 0;
@@ -142,14 +142,15 @@ impl<'a> Batch<'a> {
         self.flags & flag != 0
     }
 
-    /// Unless every row is to be answered, the first failure ends the batch (`as_batch_reserve()`).
-    fn note(&mut self, code: ResultCode) {
+    /// Unless every row is to be answered, a failure is the batch's, and of several the last, as all rows run; but a
+    /// frame with a failed row is the last that counts (`as_batch_reserve()`, `as_batch_send_response()`).
+    fn note(&mut self, code: ResultCode, is_over: bool) {
         let is_answer = matches!(
             code,
             ResultCode::OK | ResultCode::NOT_FOUND | ResultCode::FILTERED_OUT
         );
-        if !is_answer && !self.has(batch_flags::REPORT_ALL_ERRORS) && self.result == ResultCode::OK
-        {
+        let is_settled = is_over && self.has(batch_flags::REPORT_ERROR_ROW);
+        if !is_answer && !self.has(batch_flags::REPORT_ALL_ERRORS) && !is_settled {
             self.result = code;
         }
     }

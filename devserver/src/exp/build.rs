@@ -1,7 +1,10 @@
 //! From msgpack to a checked tree: every code known, every argument there and of the type it must be
 //! (the `build_*()` of `as/src/base/exp.c`).
 
+use regex::bytes::Regex;
+
 use super::codes::{self as code, CALL_CDT, CALL_MODIFY};
+use super::pattern;
 use super::types::{signature, Type};
 use crate::storage::record::BinName;
 use crate::wire::msgpack::Value;
@@ -26,6 +29,8 @@ pub enum Node {
     Var(usize),
     /// The number of the first variable, what the variables are, and what they are used in.
     Let(usize, Vec<Node>, Box<Node>),
+    /// A text that is looked for a pattern.
+    Match(Box<Regex>, Box<Node>),
     Call(Box<Call>),
 }
 
@@ -92,6 +97,18 @@ impl Builder {
             code::BIN_TYPE => {
                 let [name] = take(args)?;
                 Ok((Node::BinType(bin_name(name)?), Type::Int))
+            }
+            code::REGEX => {
+                let [Value::Int(options), Value::Bytes(pattern), text] = take(args)? else {
+                    return Err(BAD);
+                };
+                match self.node(text)? {
+                    (text, Type::Text) => {
+                        let regex = pattern::compile(&pattern, options)?;
+                        Ok((Node::Match(Box::new(regex), Box::new(text)), Type::Bool))
+                    }
+                    _ => Err(BAD),
+                }
             }
             code::COND => self.cond(args),
             code::LET => self.define(args),

@@ -4,7 +4,7 @@
 use super::build::{Call, Node};
 use super::codes as code;
 use super::types::Type;
-use super::{compare, math, View};
+use super::{compare, math, pattern, View};
 use crate::cdt;
 use crate::storage::clock;
 use crate::wire::consts::particle;
@@ -73,6 +73,13 @@ impl Evaluation<'_> {
             }
             Node::Var(at) => self.vars.get(*at).cloned().flatten(),
             Node::Apply(code, args) => self.apply(*code, args),
+            Node::Match(regex, text) => match self.eval(text)? {
+                Value::Bytes(bytes) => {
+                    let (_, text) = bytes.split_first()?;
+                    Some(Value::Bool(pattern::is_match(regex, text)))
+                }
+                _ => None,
+            },
             Node::Call(call) => self.call(call),
         }
     }
@@ -131,6 +138,11 @@ impl Evaluation<'_> {
                 }
                 _ => None,
             },
+            (code::INT_LSCAN | code::INT_RSCAN, [number, bit]) => {
+                let number = self.eval(number)?;
+                let bit = self.eval(bit)? == Value::Bool(true);
+                math::scan(&number, bit, code == code::INT_LSCAN)
+            }
             (code, args) => {
                 let values = args
                     .iter()

@@ -17,6 +17,18 @@ pub fn apply(code: i64, args: &[Value]) -> Option<Value> {
     }
 }
 
+/// Where in a number, counted from its highest bit, the first bit of this kind from the left or the right is; -1 when
+/// there is none (`eval_int_lscan()`, `eval_int_rscan()`).
+pub fn scan(number: &Value, bit: bool, from_left: bool) -> Option<Value> {
+    let number = as_int(number)?;
+    let bits = if bit { number } else { !number };
+    Some(Value::Int(match (bits, from_left) {
+        (0, _) => -1,
+        (bits, true) => i64::from(bits.leading_zeros()),
+        (bits, false) => 63 - i64::from(bits.trailing_zeros()),
+    }))
+}
+
 fn as_float(value: &Value) -> Option<f64> {
     match value {
         Value::Float(value) => Some(*value),

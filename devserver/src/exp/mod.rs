@@ -2,7 +2,7 @@
 //!
 //! An expression is msgpack: a literal, or a list of a code and its arguments. It is checked as a whole, types
 //! included, before anything is evaluated; what is wrong, or not known here, is [`ResultCode::PARAMETER`].
-//! Source: `as/src/base/exp.c`. Not made: regular expressions, geography, HyperLogLog and bit operations.
+//! Source: `as/src/base/exp.c`. Not made: geography, HyperLogLog and bit operations.
 //!
 //! | file | what |
 //! |---|---|
@@ -12,6 +12,7 @@
 //! | [`eval`] | from a tree and a record to a value |
 //! | [`compare`] | which of two values is greater, if that can be told |
 //! | [`math`] | numbers |
+//! | [`pattern`] | regular expressions |
 //! | [`op`] | the two operations |
 
 mod build;
@@ -20,6 +21,7 @@ mod compare;
 mod eval;
 mod math;
 pub mod op;
+mod pattern;
 mod types;
 
 use crate::storage::namespace::Namespace;

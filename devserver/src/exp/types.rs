@@ -89,6 +89,7 @@ pub fn signature(code: i64, args: &[Type]) -> Option<Type> {
         (code::INT_LSHIFT | code::INT_RSHIFT | code::INT_ARSHIFT, [Type::Int, Type::Int]) => {
             Type::Int
         }
+        (code::INT_LSCAN | code::INT_RSCAN, [Type::Int, Type::Bool]) => Type::Int,
         (code::MAP_KEYS | code::MAP_VALUES, [Type::Map]) => Type::List,
         _ => return None,
     })

@@ -3,7 +3,6 @@
 //! Nothing here knows what a record is or what a command does. Every number of the protocol has its one place:
 //! [`consts`] (bits, field types, operation codes, particle types) and [`result`] (result codes).
 
-pub mod compression;
 pub mod consts;
 #[cfg(test)]
 mod fuzz;

@@ -1,0 +1,91 @@
+//! What operations on a list answer that select by a list of values: where the elements are, value by value
+//! (`packed_list_get_remove_all_by_value_list*()` in `as/src/base/particle_list.c`).
+
+use super::answer::{one_by_one, runs};
+use super::codes::result;
+use super::select::{Elements, Pick};
+use crate::wire::msgpack::{List, Value};
+
+/// The answer where it goes by the values asked for; `None` where it is that of any other selection.
+pub fn answer(
+    elements: &Elements<'_>,
+    asked: &[Value],
+    pick: &Pick,
+    kind: u64,
+    inverted: bool,
+) -> Option<Value> {
+    if elements.keys.is_some() || asked.is_empty() {
+        return None;
+    }
+    let len = elements.len();
+    let is_reverse = matches!(kind, result::REVERSE_INDEX | result::REVERSE_RANK);
+    let is_rank = matches!(kind, result::RANK | result::REVERSE_RANK);
+    let is_index = matches!(kind, result::INDEX | result::REVERSE_INDEX);
+    match (elements.is_sorted, inverted) {
+        (true, false) if is_rank || is_index => {
+            Some(runs(&ranges(elements, asked), len, is_reverse, true))
+        }
+        (true, false) if kind == result::VALUE => {
+            let found = ranges(elements, asked)
+                .into_iter()
+                .flat_map(|(start, count)| elements.values.iter().skip(start).take(count));
+            Some(Value::List(List {
+                flags: 0,
+                items: found.map(|value| (*value).clone()).collect(),
+            }))
+        }
+        (true, true) if is_rank || is_index => {
+            Some(one_by_one(pick.indexes.clone(), len, is_reverse, true))
+        }
+        (false, false) if is_rank => {
+            let ranks = once_each(elements, asked)
+                .into_iter()
+                .flat_map(|(rank, count)| rank..rank + count);
+            Some(one_by_one(ranks.collect(), len, is_reverse, true))
+        }
+        (false, true) if is_rank => {
+            let mut found = once_each(elements, asked);
+            found.sort_unstable();
+            found.retain(|(_, count)| *count != 0);
+            found.push((len, 0));
+            let mut end = 0;
+            let gaps = found.into_iter().map(|(rank, count)| {
+                let gap = (end, rank - end);
+                end = rank + count;
+                gap
+            });
+            Some(runs(&gaps.collect::<Vec<_>>(), len, is_reverse, true))
+        }
+        _ => None,
+    }
+}
+
+/// The lowest rank of each value asked for, and how many elements have it.
+fn ranges(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
+    let count = |wanted: &Value, is: fn(std::cmp::Ordering) -> bool| {
+        let values = elements.values.iter();
+        values.filter(|value| is(value.compare(wanted))).count()
+    };
+    asked
+        .iter()
+        .map(|wanted| {
+            (
+                count(wanted, std::cmp::Ordering::is_lt),
+                count(wanted, std::cmp::Ordering::is_eq),
+            )
+        })
+        .collect()
+}
+
+/// The same, but the elements count only for the last of equal values.
+fn once_each(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
+    let mut ranges = ranges(elements, asked);
+    for (at, range) in ranges.iter_mut().enumerate() {
+        let wanted = asked.get(at);
+        let mut later = asked.iter().skip(at + 1);
+        if later.any(|other| wanted.is_some_and(|wanted| wanted.compare(other).is_eq())) {
+            range.1 = 0;
+        }
+    }
+    ranges
+}

@@ -1,0 +1,208 @@
+//! Regular expressions as the server has them, which are those of POSIX (`regcomp()`), in the words of the `regex` crate.
+//!
+//! Back references, which that crate cannot do, are refused like any expression that is wrong.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::wire::result::{Outcome, ResultCode};
+
+/// The options of `regcomp()`, as on Linux.
+mod option {
+    pub const EXTENDED: i64 = 1;
+    pub const IGNORE_CASE: i64 = 2;
+    pub const NEWLINE: i64 = 4;
+}
+
+/// Bytes a compiled pattern may take.
+const MAX_COMPILED: usize = 1024 * 1024;
+
+/// Compiles a pattern. What follows a NUL does not count: the server has it as a C string.
+///
+/// # Errors
+/// [`ResultCode::PARAMETER`] for a pattern that is none.
+pub fn compile(pattern: &[u8], options: i64) -> Outcome<Regex> {
+    const BAD: ResultCode = ResultCode::PARAMETER;
+    let pattern = std::str::from_utf8(c_string(pattern)).map_err(|_| BAD)?;
+    let has = |flag: i64| options & flag != 0;
+    let mut translation = Translation {
+        rest: pattern.chars().collect(),
+        is_extended: has(option::EXTENDED),
+        minds_newline: has(option::NEWLINE),
+        is_start: true,
+    };
+    translation.rest.reverse();
+    let translated = translation.run().ok_or(BAD)?;
+    RegexBuilder::new(&translated)
+        .unicode(false)
+        .case_insensitive(has(option::IGNORE_CASE))
+        .multi_line(has(option::NEWLINE))
+        .dot_matches_new_line(!has(option::NEWLINE))
+        .size_limit(MAX_COMPILED)
+        .build()
+        .map_err(|_| BAD)
+}
+
+/// Whether a text matches anywhere.
+pub fn is_match(regex: &Regex, text: &[u8]) -> bool {
+    regex.is_match(c_string(text))
+}
+
+fn c_string(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+struct Translation {
+    /// What is left of the pattern, its next character last.
+    rest: Vec<char>,
+    is_extended: bool,
+    minds_newline: bool,
+    /// At the beginning of the pattern, a group or an alternative: there nothing can be repeated.
+    is_start: bool,
+}
+
+impl Translation {
+    fn run(mut self) -> Option<String> {
+        let mut out = String::new();
+        while let Some(next) = self.rest.pop() {
+            let was_start = std::mem::replace(&mut self.is_start, false);
+            match next {
+                '[' => out.push_str(&self.bracket()?),
+                '\\' => self.escaped(&mut out, was_start)?,
+                '.' => out.push('.'),
+                '*' if was_start => out.push_str(r"\*"),
+                '*' => out.push('*'),
+                '^' if self.is_extended || was_start => {
+                    self.is_start = true;
+                    out.push('^');
+                }
+                '$' if self.is_extended || self.is_end() => out.push('$'),
+                '(' | ')' | '|' | '{' | '}' | '+' | '?' if self.is_extended => {
+                    self.operator(next, &mut out);
+                }
+                plain => push_literal(plain, &mut out),
+            }
+        }
+        Some(out)
+    }
+
+    fn operator(&mut self, operator: char, out: &mut String) {
+        self.is_start = matches!(operator, '(' | '|');
+        out.push(operator);
+    }
+
+    /// After a backslash: in a basic expression an operator, in an extended one itself.
+    fn escaped(&mut self, out: &mut String, was_start: bool) -> Option<()> {
+        match self.rest.pop()? {
+            operator @ ('(' | ')' | '|' | '{' | '}') if !self.is_extended => {
+                self.operator(operator, out);
+            }
+            operator @ ('+' | '?') if !self.is_extended && !was_start => out.push(operator),
+            class @ ('w' | 'W' | 's' | 'S' | 'b' | 'B') => {
+                out.push('\\');
+                out.push(class);
+            }
+            '<' => out.push_str(r"\b{start}"),
+            '>' => out.push_str(r"\b{end}"),
+            '`' => out.push_str(r"\A"),
+            '\'' => out.push_str(r"\z"),
+            '1'..='9' => return None,
+            plain => push_literal(plain, out),
+        }
+        Some(())
+    }
+
+    /// Whether a `$` of a basic expression is at the end of the pattern, a group or an alternative.
+    fn is_end(&self) -> bool {
+        match self.rest.as_slice() {
+            [] => true,
+            [.., operator, '\\'] => matches!(operator, ')' | '|'),
+            _ => false,
+        }
+    }
+
+    /// A bracket expression, in which a backslash means itself.
+    fn bracket(&mut self) -> Option<String> {
+        let mut out = String::from("[");
+        if self.rest.last() == Some(&'^') {
+            self.rest.pop();
+            out.push('^');
+            if self.minds_newline {
+                out.push_str(r"\n");
+            }
+        }
+        let mut is_first = true;
+        loop {
+            match self.rest.pop()? {
+                ']' if !is_first => break,
+                '[' if self.rest.last() == Some(&':') => {
+                    let mut name = String::from("[");
+                    while !name.ends_with(":]") || name.len() < 4 {
+                        name.push(self.rest.pop()?);
+                    }
+                    out.push_str(&name);
+                }
+                // Collating symbols and equivalence classes.
+                '[' if matches!(self.rest.last(), Some('.' | '=')) => return None,
+                '-' if is_first || self.rest.last() == Some(&']') => out.push_str(r"\-"),
+                '-' => out.push('-'),
+                plain => push_literal(plain, &mut out),
+            }
+            is_first = false;
+        }
+        out.push(']');
+        Some(out)
+    }
+}
+
+fn push_literal(plain: char, out: &mut String) {
+    if plain.is_ascii_punctuation() {
+        out.push('\\');
+    }
+    out.push(plain);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, options: i64, text: &str) -> bool {
+        is_match(
+            &compile(pattern.as_bytes(), options).unwrap(),
+            text.as_bytes(),
+        )
+    }
+
+    #[test]
+    fn a_basic_expression_has_its_operators_behind_backslashes() {
+        assert!(matches("a|b", 0, "a|b") && !matches("a|b", 0, "a"));
+        assert!(matches(r"\(a\)*c\{2\}", 0, "aacc"));
+        assert!(matches("*a^b$c", 0, "*a^b$c"));
+    }
+
+    #[test]
+    fn an_extended_expression_has_them_without() {
+        assert!(matches("^(a|b)+c{2}$", option::EXTENDED, "abcc"));
+        assert!(matches(r"\(a\)", option::EXTENDED, "(a)"));
+    }
+
+    #[test]
+    fn brackets_take_everything_as_it_is() {
+        assert!(matches(r"^[]\&[]*$", 0, r"]\&["));
+        assert!(matches("^[[:digit:]-]*$", 0, "1-2") && !matches("^[^a-c]$", 0, "b"));
+    }
+
+    #[test]
+    fn options_change_case_and_lines() {
+        assert!(matches("A", option::IGNORE_CASE, "a") && !matches("A", 0, "a"));
+        assert!(matches("^b", option::NEWLINE, "a\nb") && !matches("^b", 0, "a\nb"));
+        assert!(matches("a.b", 0, "a\nb") && !matches("a[^c]b", option::NEWLINE, "a\nb"));
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for pattern in ["[", r"\(a", r"\1", "a\\"] {
+            assert!(compile(pattern.as_bytes(), 0).is_err());
+        }
+    }
+}
