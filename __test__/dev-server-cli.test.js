@@ -265,6 +265,18 @@ describe('aerospike-session fault', () => {
   })
 })
 
+test('a dev server that nobody holds goes on', async () => {
+  const program = `
+    const { DevServer } = require(${JSON.stringify(require.resolve('../dev-server'))})
+    const net = require('node:net')
+    DevServer.start().then(({ port }) => setTimeout(() => {
+      gc()
+      setTimeout(() => net.connect(port, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1)), 50)
+    }, 50))`
+  const child = spawn(process.execPath, ['--expose-gc', '-e', program])
+  expect((await once(child, 'exit'))[0]).toBe(0)
+})
+
 describe('aerospike-session', () => {
   test('tells how it is used, and its version', async () => {
     const help = await run('--help')

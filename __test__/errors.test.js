@@ -177,3 +177,29 @@ describe('a server that refuses', () => {
     expect(await sessions.get('big')).toBeNull()
   })
 })
+
+describe('a full server', () => {
+  test('takes no session more, keeps those it has, and lets people log out', async () => {
+    const server = await DevServer.start({ memory: '1m' })
+    const sessions = sessionsAt(server.hosts)
+    const stores = [{}, { tombstones: true, set: 'buried' }].map(options => new AerospikeStore({ hosts: server.hosts, ...options }))
+    const session = { cookie: { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000) }, user: 'ada' }
+    for (const store of stores) await store.set('there', session)
+    await sessions.save('there as well', { user: 'bob' })
+    let error
+    for (let n = 0; error === undefined && n < 100; n++) error = await sessions.save(`s${n}`, { big: 'x'.repeat(50_000) }).catch(error => error)
+    expect(error).toMatchObject({ code: 'OVERLOAD', resultCode: 8, retryable: true, inDoubt: false })
+
+    expect(await sessions.get('there as well')).toEqual({ user: 'bob' })
+    expect(await sessions.delete('there as well')).toBe(true)
+    expect(await sessions.delete('there as well')).toBe(false)
+    expect(await sessions.get('there as well')).toBeNull()
+    for (const store of stores) {
+      expect((await store.get('there')).user).toBe('ada')
+      await store.destroy('there')
+      expect(await store.get('there')).toBeNull()
+      await store.close()
+    }
+    await server.stop()
+  })
+})

@@ -87,6 +87,24 @@ describe('a session of express', () => {
   })
 })
 
+describe('a session that was loaded', () => {
+  test('is a new one under another id, and in another store', async () => {
+    const [store, other] = [openStore(), openStore()]
+    await store.set('a', { cookie: cookie(60_000), n: 1 })
+    const req = { sessionID: 'a', sessionStore: store }
+    const loaded = store.createSession(req, await store.get('a'))
+    await Promise.all([store.set('b', loaded), other.set('a', loaded)])
+    expect(await store.get('b')).toMatchObject({ n: 1 })
+    expect(await other.get('a')).toMatchObject({ n: 1 })
+    // Under its own id it is the one it was, and gone when that is gone.
+    const again = store.createSession(req, await store.get('a'))
+    await store.destroy('a')
+    again.n = 2
+    await store.set('a', again)
+    expect(await store.get('a')).toBeNull()
+  })
+})
+
 describe('touch', () => {
   test('moves the end and leaves the data', async () => {
     const live = { cookie: cookie(300), user: 'ada' }

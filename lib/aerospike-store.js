@@ -7,12 +7,14 @@
 
 const { Administration } = require('./administration')
 const { attempt, native, optional } = require('./connection')
-const baselines = require('./baselines')
+const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { stringify } = require('./json')
 const { kind, userFault } = require('./validate')
 
 class AerospikeStore extends Administration {
+  #baselines = new Baselines()
+
   /**
    * Called by express-session on what `get` returned: what was loaded goes over to the Session.
    *
@@ -21,7 +23,7 @@ class AerospikeStore extends Administration {
    */
   createSession (req, session) {
     const made = super.createSession(req, session)
-    baselines.pass(session, made)
+    this.#baselines.pass(session, made)
     return made
   }
 
@@ -30,7 +32,8 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   get (sid, callback) {
-    return this.connection.one(native.load, sid, optional(callback), baselines.load)
+    const decode = (/** @type {string} */ text) => this.#baselines.load(sid, text)
+    return this.connection.one(native.load, sid, optional(callback), decode)
   }
 
   /**
@@ -45,9 +48,10 @@ class AerospikeStore extends Administration {
       const json = stringify(session)
       const expires = this.#expires(session, sid)
       if (expires <= Date.now()) return this.destroy(sid, done)
-      const written = (/** @type {string} */ text) => this.#written(session, text, json)
+      const known = this.#baselines.of(session, sid)
+      const written = (/** @type {string} */ text) => this.#written(known, text, json)
       const owner = this.#owner(session)
-      return this.connection.one(native.set, sid, done, written, json, expires, baselines.writer(session), baselines.of(session), owner)
+      return this.connection.one(native.set, sid, done, written, json, expires, known.writer, known.text, owner)
     })
   }
 
@@ -62,9 +66,9 @@ class AerospikeStore extends Administration {
       const expires = this.#expires(session, sid)
       if (expires <= Date.now()) return this.destroy(sid, done)
       const object = typeof session === 'object' && session !== null ? session : {}
-      const written = (/** @type {string} */ text) => this.#written(object, text, '')
-      const [writer, baseline] = [baselines.writer(object), baselines.of(object)]
-      return this.connection.one(native.refresh, sid, done, written, cookieOf(object), expires, writer, baseline)
+      const known = this.#baselines.of(object, sid)
+      const written = (/** @type {string} */ text) => this.#written(known, text, '')
+      return this.connection.one(native.refresh, sid, done, written, cookieOf(object), expires, known.writer, known.text)
     })
   }
 
@@ -115,18 +119,18 @@ class AerospikeStore extends Administration {
    * Takes note of what the core tells of a write: the head of the next baseline, or, as JSON, that
    * and what is worth an event.
    *
-   * @param {object} session
+   * @param {import('./baselines').Known} known
    * @param {string} text
    * @param {string} json
    */
-  #written (session, text, json) {
+  #written (known, text, json) {
     if (text === '') return undefined
     if (!text.startsWith('{')) {
-      baselines.keep(session, text + json)
+      known.text = text + json
       return undefined
     }
     const { head, gone, conflict } = JSON.parse(text)
-    if (head !== null) baselines.keep(session, head + json)
+    if (head !== null) known.text = head + json
     // After the callback, and outside of what calls it: a listener may throw.
     if (gone !== null) process.nextTick(() => this.emit('gone', { digest: gone }))
     if (conflict !== null) process.nextTick(() => this.emit('conflict', { digest: conflict }))

@@ -51,7 +51,9 @@ class DevServer {
   /** @param {import('../dev-server').DevServerOptions} [options] */
   static async start (options) {
     const handle = await native.startDevServer(JSON.stringify(devServerOptions(options)))
-    return new DevServer(KEY, handle, await control(handle, { command: 'nodes' }))
+    const server = new DevServer(KEY, handle, await control(handle, { command: 'nodes' }))
+    running.add(server)
+    return server
   }
 
   get hosts () {
@@ -148,6 +150,7 @@ class DevServer {
   }
 
   async stop () {
+    running.delete(this)
     await (this.#stopping ??= native.stopDevServer(this.#handle))
   }
 
@@ -157,5 +160,7 @@ class DevServer {
 }
 
 const KEY = Symbol('start')
+/** @type {Set<DevServer>} those not stopped: they go on although nobody may hold them any more */
+const running = new Set()
 
 module.exports = { DevServer }

@@ -55,12 +55,7 @@ impl Sessions<'_> {
             self.bury(at).await?;
             return Ok(Output::Done);
         }
-        let command = Command::Delete {
-            reading: vec![],
-            durable: self.options().durable_delete,
-            only_if: None,
-        };
-        self.execute(at, &command).await?;
+        self.erase(at).await?;
         Ok(Output::Done)
     }
 
