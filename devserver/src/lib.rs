@@ -1,6 +1,6 @@
-//! An in-memory server that speaks Aerospike's wire protocol, for development and tests. Never for production: it
-//! keeps no replicas, asks nobody for a password unless told to, and forgets everything unless told to keep a data
-//! file.
+//! An in-memory server that speaks Aerospike's wire protocol, for development and tests. Never for production: its
+//! nodes share one memory, it asks nobody for a password unless told to, and it forgets everything unless told to keep
+//! a data file.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
