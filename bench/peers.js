@@ -31,7 +31,8 @@ function official (format) {
     const { loadAerospike } = require('./untyped')
     const { OfficialStore } = require('./official-store')
     const aerospike = loadAerospike()
-    const client = await aerospike.connect({ hosts, log: { level: aerospike.log.OFF } })
+    // It refuses operations beyond its connections, 100 by default.
+    const client = await aerospike.connect({ hosts, maxConnsPerNode: 1_024, log: { level: aerospike.log.OFF } })
     return {
       store: new OfficialStore(client, set, format),
       close: async (/** @type {boolean} */ clear) => {

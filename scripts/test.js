@@ -1,13 +1,14 @@
 'use strict'
 
-// npm test: builds what is needed, then the tests of the Rust code, then those of the package and its
-// types. Arguments go to jest: `npm test -- hostile`. The last line counts cargo's and jest's tests.
+// npm test: builds what is needed, then the tests of the Rust code, the counts of its instructions, then the tests of the
+// package and its types. Arguments go to jest: `npm test -- hostile`. The last line counts them all.
 
 const fs = require('node:fs')
 const path = require('node:path')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { ROOT, ScriptError, build, runMain } = require('./build')
+const { checkInstructions } = require('./instructions')
 const { preparePython } = require('./python')
 
 const RESULTS = path.join(ROOT, '.cache/jest.json')
@@ -81,7 +82,8 @@ async function test () {
   try {
     console.log('== Build')
     build()
-    for (const [name, step] of Object.entries({ 'Rust tests (cargo)': cargo, 'JavaScript and type tests (jest)': jest })) {
+    const steps = { 'Rust tests (cargo)': cargo, 'Instructions (callgrind)': checkInstructions, 'JavaScript and type tests (jest)': jest }
+    for (const [name, step] of Object.entries(steps)) {
       console.log(`\n== ${name}`)
       const counts = await step()
       total.passed += counts.passed
