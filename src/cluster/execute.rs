@@ -38,7 +38,7 @@ pub async fn run(
             match std::mem::take(&mut is_first) {
                 true => in_turn(cluster, &client, key, command, deadline).await,
                 // Alone: a read then looks at the other replicas by itself.
-                false => once(cluster, &client, key, command, deadline).await,
+                false => Box::pin(once(cluster, &client, key, command, deadline)).await,
             }
         };
         // The crate's own timeouts start anew with every read from the socket; this one does not.
@@ -95,7 +95,9 @@ async fn in_turn(
 ) -> aerospike::Result<Reply> {
     let lane = cluster.connection.routes().lane(key);
     match lane.enter(client, deadline, || batch::row(key, command)) {
-        Turn::Go(_flight) => once(cluster, client, key, command, deadline).await,
+        // The crate's futures are large; boxed, they are not part of every request's own, which is
+        // moved on its way to its task, also where it goes in a batch.
+        Turn::Go(_flight) => Box::pin(once(cluster, client, key, command, deadline)).await,
         Turn::Wait(answer) => match answer.await {
             Ok(reply) => reply,
             // The others' time was up, and so is ours.

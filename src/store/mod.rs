@@ -250,11 +250,16 @@ impl Core {
                 self.cluster.close().await;
                 Ok(Output::Done)
             }
-            operation => tokio::select! {
-                biased;
-                outcome = self.run(&view, operation, deadline) => outcome,
-                () = self.cluster.closed() => Err(Error::closed()),
-            },
+            operation => {
+                // Pinned here: `select!` would keep room for it twice, and all of it is moved on
+                // the way to its task.
+                let run = std::pin::pin!(self.run(&view, operation, deadline));
+                tokio::select! {
+                    biased;
+                    outcome = run => outcome,
+                    () = self.cluster.closed() => Err(Error::closed()),
+                }
+            }
         };
         let outcome = outcome.map_err(|error| error.during(name));
         let mut answer = answer;
@@ -278,7 +283,8 @@ impl Core {
                 let at = At { key, deadline };
                 sessions.one(&at, what).await
             }
-            Operation::Many(many) => sessions.many(many).await,
+            // Boxed: much larger than that of one session, and rare.
+            Operation::Many(many) => Box::pin(sessions.many(many)).await,
         }
     }
 }

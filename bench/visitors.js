@@ -1,0 +1,95 @@
+'use strict'
+
+// The load: visitors of a site, so many at a time, each of whom reads a session and perhaps changes or prolongs it.
+
+const { performance } = require('node:perf_hooks')
+const { readClocks, usedSince } = require('./clocks')
+const { change, prolong } = require('./session')
+
+/**
+ * @typedef {'read' | 'write' | 'touch'} Mix a get; a get and a set; a get and a touch
+ * @typedef {import('./clocks').Used & { ops: number, throughput: number, p50: number, p99: number, p999: number }} Measured
+ *   throughput in operations per second, latencies in microseconds
+ */
+
+/** The last million durations. Made once, so that a measurement leaves no garbage behind. */
+const durations = new Float64Array(1 << 20)
+
+/**
+ * @param {number} count how many there were
+ * @param {number[]} parts
+ */
+function quantiles (count, parts) {
+  const sorted = durations.subarray(0, Math.min(count, durations.length)).sort()
+  return parts.map(part => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))])
+}
+
+/**
+ * Lets `depth` visitors in at a time, until the time is up.
+ *
+ * @param {import('express-session').Store} store
+ * @param {{ ids: string[], depth: number, mix: Mix, seconds: number, operations?: number }} load ends after so many
+ *   seconds, or operations, if they are given
+ * @returns {Promise<Measured>}
+ */
+function measure (store, { ids, depth, mix, seconds, operations = Infinity }) {
+  const touch = /** @type {NonNullable<typeof store.touch>} */ (store.touch).bind(store)
+  let count = 0
+  const add = (/** @type {number} */ duration) => { durations[count++ % durations.length] = duration }
+  const clocks = readClocks()
+  const started = performance.now()
+  const end = started + seconds * 1_000
+  let next = 0
+  let inside = depth
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      if (--inside > 0) return
+      const took = performance.now() - started
+      const used = usedSince(clocks, count)
+      const [p50, p99, p999] = quantiles(count, [0.5, 0.99, 0.999]).map(ms => ms * 1_000)
+      resolve({ ops: count, throughput: count / took * 1_000, p50, p99, p999, ...used })
+    }
+    const visit = () => {
+      const begun = performance.now()
+      if (begun >= end || count >= operations) return leave()
+      // In turn: with so many ids no two visitors have the same session.
+      const id = ids[next++ % ids.length]
+      store.get(id, (error, session) => {
+        if (error || !session) return reject(error ?? new Error(`session ${id} is gone`))
+        const got = performance.now()
+        add(got - begun)
+        if (mix === 'read') return visit()
+        const done = (/** @type {any} */ error) => {
+          if (error) return reject(error)
+          add(performance.now() - got)
+          visit()
+        }
+        if (mix === 'write') {
+          change(session)
+          store.set(id, session, done)
+        } else {
+          prolong(session)
+          touch(id, session, /** @type {() => void} */ (done))
+        }
+      })
+    }
+    for (let n = 0; n < depth; n++) visit()
+  })
+}
+
+/**
+ * Stores a session under each id.
+ *
+ * @param {import('express-session').Store} store
+ * @param {string[]} ids
+ * @param {() => any} makeSession
+ */
+async function fill (store, ids, makeSession) {
+  for (let from = 0; from < ids.length; from += 64) {
+    await Promise.all(ids.slice(from, from + 64).map(id => new Promise((resolve, reject) => {
+      store.set(id, makeSession(), error => error ? reject(error) : resolve(undefined))
+    })))
+  }
+}
+
+module.exports = { fill, measure }
