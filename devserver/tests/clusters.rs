@@ -65,24 +65,27 @@ async fn addresses(server: &DevServer) -> Vec<SocketAddr> {
         .collect()
 }
 
+/// The bitmaps of the first namespace in an answer to `replicas` or `replicas-all`.
+fn bitmaps(answer: &str) -> Vec<Vec<u8>> {
+    use base64::Engine;
+    let (_, namespaces) = answer.trim().split_once('\t').unwrap();
+    let (first, _) = namespaces.split_once(';').unwrap();
+    let decode = |text| base64::engine::general_purpose::STANDARD.decode(text);
+    // The numbers in front are no bitmaps: of those each has 512 bytes.
+    let parts = first.split(',').filter_map(|part| decode(part).ok());
+    parts.filter(|bits| bits.len() == 512).collect()
+}
+
+fn has(bits: &[u8], partition: usize) -> bool {
+    bits[partition / 8] & (0x80 >> (partition % 8)) != 0
+}
+
 /// The partitions whose master a node says it is.
 fn masters(addr: SocketAddr) -> Vec<usize> {
-    use base64::Engine;
-    let answer = info_at(addr, "replicas\n");
-    let test = answer
-        .trim()
-        .split('\t')
-        .nth(1)
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap();
-    let bitmap = test.split(',').nth(2).unwrap();
-    let bits = base64::engine::general_purpose::STANDARD
-        .decode(bitmap)
-        .unwrap();
-    let is_set = |partition: &usize| bits[partition / 8] & (0x80 >> (partition % 8)) != 0;
-    (0..4096).filter(is_set).collect()
+    let master = &bitmaps(&info_at(addr, "replicas\n"))[0];
+    (0..4096)
+        .filter(|partition| has(master, *partition))
+        .collect()
 }
 
 fn number(addr: SocketAddr, command: &str) -> u32 {
@@ -242,23 +245,9 @@ async fn a_node_answers_for_records_of_others_and_a_query_only_for_its_own_parti
     server.stop().await;
 }
 
-/// Whether the first namespace of a `replicas-all` answer has a partition in any column.
+/// Whether a node that answers this to `replicas-all` holds a copy of a partition.
 fn owns(answer: &str, partition: usize) -> bool {
-    use base64::Engine;
-    let test = answer
-        .trim()
-        .split('\t')
-        .nth(1)
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap();
-    test.split(',').skip(1).any(|bitmap| {
-        let bits = base64::engine::general_purpose::STANDARD
-            .decode(bitmap)
-            .unwrap();
-        bits[partition / 8] & (0x80 >> (partition % 8)) != 0
-    })
+    bitmaps(answer).iter().any(|bits| has(bits, partition))
 }
 
 #[tokio::test(flavor = "multi_thread")]

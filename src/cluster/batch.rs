@@ -3,10 +3,11 @@
 use aerospike::operations;
 use aerospike::policy::ReadTouchTtl;
 use aerospike::{
-    BatchDeletePolicy, BatchOperation, BatchReadPolicy, BatchWritePolicy, Error, Expiration,
-    GenerationPolicy, Key, RecordExistsAction,
+    BatchDeletePolicy, BatchOperation, BatchReadPolicy, BatchWritePolicy, Error, Key, WritePolicy,
 };
+use tokio::time::Instant;
 
+use super::policy::Policies;
 use super::{Command, Reply};
 
 /// What the answer to a command looks like.
@@ -16,9 +17,11 @@ pub enum Shape {
     Done,
 }
 
-/// A command as a row of a batch. Its policies are those of [`super::execute`].
-pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
+/// A command as a row of a batch, under the policies it would have alone.
+pub fn row(policies: &Policies, key: &Key, command: &Command) -> (BatchOperation, Shape) {
     let key = key.clone();
+    // The deadline of a batch is that of the whole.
+    let write = policies.write(command, Instant::now()).unwrap_or_default();
     match command {
         Command::Read { bins, touch } => {
             let mut policy = BatchReadPolicy::default();
@@ -28,78 +31,42 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
             let row = BatchOperation::read(&policy, key, bins.clone());
             (row, Shape::Record)
         }
-        Command::Write {
-            bins,
-            replace,
-            ttl,
-            send_key,
-        } => {
-            let action = match replace {
-                true => RecordExistsAction::Replace,
-                false => RecordExistsAction::Update,
-            };
-            let mut policy = write(action, *ttl);
-            policy.send_key = *send_key;
+        Command::Write { bins, .. } => {
             let puts: Vec<_> = bins.iter().map(operations::put).collect();
-            (BatchOperation::write(&policy, key, puts), Shape::Done)
+            let row = BatchOperation::write(&of_row(write), key, puts);
+            (row, Shape::Done)
         }
-        Command::Change {
-            operations,
-            ttl,
-            only_if,
-            generation,
-        } => {
-            let mut policy = write(RecordExistsAction::UpdateOnly, *ttl);
-            policy.filter_expression.clone_from(only_if);
-            if let Some(generation) = generation {
-                policy.generation_policy = GenerationPolicy::ExpectGenEqual;
-                policy.generation = *generation;
-            }
-            let row = BatchOperation::write(&policy, key, operations.clone());
+        Command::Change { operations, .. } | Command::Upsert { operations, .. } => {
+            let row = BatchOperation::write(&of_row(write), key, operations.clone());
             (row, Shape::Record)
         }
-        Command::Upsert {
-            operations,
-            ttl,
-            send_key,
-        } => {
-            let mut policy = write(RecordExistsAction::Update, *ttl);
-            policy.send_key = *send_key;
-            let row = BatchOperation::write(&policy, key, operations.clone());
-            (row, Shape::Record)
-        }
-        Command::Delete {
-            reading,
-            durable,
-            only_if,
-        } if reading.is_empty() => {
+        Command::Delete { reading, .. } if reading.is_empty() => {
             let policy = BatchDeletePolicy {
-                durable_delete: *durable,
-                filter_expression: only_if.clone(),
+                durable_delete: write.durable_delete,
+                filter_expression: write.base_policy.filter_expression,
                 ..BatchDeletePolicy::default()
             };
             (BatchOperation::delete(&policy, key), Shape::Done)
         }
-        Command::Delete {
-            reading,
-            durable,
-            only_if,
-        } => {
-            let mut policy = write(RecordExistsAction::UpdateOnly, Expiration::DontUpdate);
-            policy.durable_delete = *durable;
-            policy.filter_expression.clone_from(only_if);
+        Command::Delete { reading, .. } => {
             let mut operations = reading.clone();
             operations.push(operations::delete());
-            let row = BatchOperation::write(&policy, key, operations);
+            let row = BatchOperation::write(&of_row(write), key, operations);
             (row, Shape::Record)
         }
     }
 }
 
-fn write(action: RecordExistsAction, ttl: Expiration) -> BatchWritePolicy {
+/// The policy of a row, from that of a command alone.
+fn of_row(policy: WritePolicy) -> BatchWritePolicy {
     BatchWritePolicy {
-        record_exists_action: action,
-        expiration: ttl,
+        record_exists_action: policy.record_exists_action,
+        generation_policy: policy.generation_policy,
+        generation: policy.generation,
+        expiration: policy.expiration,
+        send_key: policy.send_key,
+        durable_delete: policy.durable_delete,
+        filter_expression: policy.base_policy.filter_expression,
         ..BatchWritePolicy::default()
     }
 }

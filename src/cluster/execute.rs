@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use aerospike::operations;
-use aerospike::{Client, Expiration, GenerationPolicy, Key, RecordExistsAction, ResultCode};
+use aerospike::{Client, Key, ResultCode};
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
@@ -94,7 +94,9 @@ async fn in_turn(
     deadline: Instant,
 ) -> aerospike::Result<Reply> {
     let lane = cluster.connection.routes().lane(key);
-    match lane.enter(client, deadline, || batch::row(key, command)) {
+    match lane.enter(client, deadline, || {
+        batch::row(&cluster.policies, key, command)
+    }) {
         // The crate's futures are large; boxed, they are not part of every request's own, which is
         // moved on its way to its task, also where it goes in a batch.
         Turn::Go(_flight) => Box::pin(once(cluster, client, key, command, deadline)).await,
@@ -114,66 +116,25 @@ async fn once(
     deadline: Instant,
 ) -> aerospike::Result<Reply> {
     let policies = &cluster.policies;
+    let write = policies.write(command, deadline).unwrap_or_default();
     match command {
         Command::Read { bins, touch } => client
             .get(&policies.read(*touch, deadline), key, bins.clone())
             .await
             .map(Reply::Record),
-        Command::Write {
-            bins,
-            replace,
-            ttl,
-            send_key,
-        } => {
-            let action = match replace {
-                true => RecordExistsAction::Replace,
-                false => RecordExistsAction::Update,
-            };
-            let mut policy = policies.write(action, *ttl, deadline);
-            policy.send_key = *send_key;
-            client.put(&policy, key, bins).await.map(|()| Reply::Done)
-        }
-        Command::Change {
-            operations,
-            ttl,
-            only_if,
-            generation,
-        } => {
-            let mut policy = policies.write(RecordExistsAction::UpdateOnly, *ttl, deadline);
-            policy.base_policy.filter_expression.clone_from(only_if);
-            if let Some(generation) = generation {
-                policy.generation_policy = GenerationPolicy::ExpectGenEqual;
-                policy.generation = *generation;
-            }
-            let record = client.operate(&policy, key, operations).await;
+        Command::Write { bins, .. } => client.put(&write, key, bins).await.map(|()| Reply::Done),
+        Command::Change { operations, .. } | Command::Upsert { operations, .. } => {
+            let record = client.operate(&write, key, operations).await;
             record.map(Reply::Record)
         }
-        Command::Upsert {
-            operations,
-            ttl,
-            send_key,
-        } => {
-            let mut policy = policies.write(RecordExistsAction::Update, *ttl, deadline);
-            policy.send_key = *send_key;
-            let record = client.operate(&policy, key, operations).await;
-            record.map(Reply::Record)
+        Command::Delete { reading, .. } if reading.is_empty() => {
+            let existed = client.delete(&write, key).await?;
+            Ok(if existed { Reply::Done } else { Reply::Missing })
         }
-        Command::Delete {
-            reading,
-            durable,
-            only_if,
-        } => {
-            let (action, ttl) = (RecordExistsAction::UpdateOnly, Expiration::DontUpdate);
-            let mut policy = policies.write(action, ttl, deadline);
-            policy.durable_delete = *durable;
-            policy.base_policy.filter_expression.clone_from(only_if);
-            if reading.is_empty() {
-                let existed = client.delete(&policy, key).await?;
-                return Ok(if existed { Reply::Done } else { Reply::Missing });
-            }
+        Command::Delete { reading, .. } => {
             let mut operations = reading.clone();
             operations.push(operations::delete());
-            let record = client.operate(&policy, key, &operations).await;
+            let record = client.operate(&write, key, &operations).await;
             record.map(Reply::Record)
         }
     }

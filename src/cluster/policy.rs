@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
 use aerospike::{
-    AuthMode, BatchPolicy, ClientPolicy, Concurrency, Expiration, QueryPolicy, ReadPolicy,
-    RecordExistsAction, TlsPolicy, WritePolicy,
+    AuthMode, BatchPolicy, ClientPolicy, Concurrency, Expiration, GenerationPolicy, QueryPolicy,
+    ReadPolicy, RecordExistsAction, TlsPolicy, WritePolicy,
 };
 use tokio::time::Instant;
 
-use super::Options;
+use super::{Command, Options};
 
 /// Connections opened at the same time, over the whole cluster. Without a bound the crate opens
 /// one more per millisecond and waiting command (a storm, where a login takes 100 ms).
@@ -68,17 +68,57 @@ impl Policies {
         policy
     }
 
-    pub fn write(
-        &self,
-        action: RecordExistsAction,
-        ttl: Expiration,
-        deadline: Instant,
-    ) -> WritePolicy {
+    /// Of a command that writes; `None` for one that reads.
+    pub fn write(&self, command: &Command, deadline: Instant) -> Option<WritePolicy> {
+        if !command.is_write() {
+            return None;
+        }
         let mut policy = self.write.clone();
-        policy.record_exists_action = action;
-        policy.expiration = ttl;
+        match command {
+            Command::Read { .. } => {}
+            Command::Write {
+                replace,
+                ttl,
+                send_key,
+                ..
+            } => {
+                policy.record_exists_action = match replace {
+                    true => RecordExistsAction::Replace,
+                    false => RecordExistsAction::Update,
+                };
+                policy.expiration = *ttl;
+                policy.send_key = *send_key;
+            }
+            Command::Upsert { ttl, send_key, .. } => {
+                policy.record_exists_action = RecordExistsAction::Update;
+                policy.expiration = *ttl;
+                policy.send_key = *send_key;
+            }
+            Command::Change {
+                ttl,
+                only_if,
+                generation,
+                ..
+            } => {
+                policy.record_exists_action = RecordExistsAction::UpdateOnly;
+                policy.expiration = *ttl;
+                policy.base_policy.filter_expression.clone_from(only_if);
+                if let Some(generation) = generation {
+                    policy.generation_policy = GenerationPolicy::ExpectGenEqual;
+                    policy.generation = *generation;
+                }
+            }
+            Command::Delete {
+                durable, only_if, ..
+            } => {
+                policy.record_exists_action = RecordExistsAction::UpdateOnly;
+                policy.expiration = Expiration::DontUpdate;
+                policy.durable_delete = *durable;
+                policy.base_policy.filter_expression.clone_from(only_if);
+            }
+        }
         within(&mut policy.base_policy, deadline);
-        policy
+        Some(policy)
     }
 }
 

@@ -282,10 +282,18 @@ impl Cluster {
         });
     }
 
+    /// Waits until the condition holds; it is looked at after every change. Not by `wait_for()`, which would look at it
+    /// under a lock of its own, and whoever changes something holds ours first.
+    async fn until(&self, holds: impl Fn() -> bool) {
+        let mut changed = self.changed.subscribe();
+        while !holds() {
+            // The sender lives as long as the cluster.
+            let _ = changed.changed().await;
+        }
+    }
+
     /// Waits for that: see [`Self::is_settled`].
     pub async fn settled(&self) {
-        let mut changed = self.changed.subscribe();
-        // The sender lives as long as the cluster.
-        let _ = changed.wait_for(|_| self.is_settled()).await;
+        self.until(|| self.is_settled()).await;
     }
 }

@@ -73,8 +73,7 @@ impl Cluster {
             return Ok(());
         }
         let _place = write.map(|digest| self.queue(digest)).transpose()?;
-        let mut changed = self.changed.subscribe();
-        let settled = changed.wait_for(|_| !is_stalled());
+        let settled = self.until(|| !is_stalled());
         let _ = tokio::time::timeout(limit.unwrap_or(MAX_WAIT), settled).await;
         Ok(())
     }
