@@ -19,3 +19,8 @@ pub mod cluster;
 pub mod codec;
 pub mod error;
 pub mod store;
+
+/// A request allocates on one thread and frees on another, which the system's allocator does slowly.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

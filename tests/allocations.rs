@@ -88,5 +88,5 @@ fn a_request_and_its_answer_allocate_no_more_than_they_did() {
             dispatcher.answer(IN_FLIGHT);
         }
     });
-    is_about(21.0, counted);
+    is_about(14.0, counted);
 }

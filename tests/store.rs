@@ -11,6 +11,7 @@ use aerospike_session::store::{
     Answer, Many, Notice, One, Operation, Options, Output, Store, View,
 };
 use aerospike_session_devserver::{Config, DevServer};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 struct Reply(oneshot::Sender<Result<Output, Error>>);
@@ -57,7 +58,7 @@ impl Client {
             touch_on_read: None,
             ttl: 60_000,
         });
-        let store = Store::open(cluster, 100_000, move |notice| {
+        let store = Store::open(cluster, 100_000, &Handle::current(), move |notice| {
             let _ = tell.send(notice);
         });
         Client {
@@ -143,7 +144,7 @@ async fn a_loaded_session_is_updated_only_where_it_is_still_there() {
     assert_eq!(json(merged), r#"{"a":9,"b":2}"#);
 
     client.one(One::Destroy).await.unwrap();
-    let Output::Written(written) = client.one(set(r#"{"a":7,"b":1}"#)).await.unwrap() else {
+    let Output::Written(written, _) = client.one(set(r#"{"a":7,"b":1}"#)).await.unwrap() else {
         panic!("no word of it");
     };
     assert_eq!(written.gone.map(|digest| digest.len()), Some(40));

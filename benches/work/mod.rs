@@ -11,7 +11,7 @@ use aerospike_session::codec::{decode, encode, tree};
 use aerospike_session::error::Error;
 use aerospike_session::store::expiry::now;
 use aerospike_session::store::{Answer, One, Operation, Options, Output, Store, View};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 /// A session of about 450 bytes, and one of about 4 kB: a shop's, with more or less in the cart.
@@ -97,7 +97,8 @@ impl Dispatcher {
             touch_on_read: None,
             ttl: 86_400_000,
         });
-        let store = runtime.block_on(async { Store::open(cluster, 100_000, |_| {}) });
+        let store =
+            runtime.block_on(async { Store::open(cluster, 100_000, &Handle::current(), |_| {}) });
         let expires = now() + 86_400_000;
         let baseline = format!("Wm,{expires},{},1{}", now(), session(SMALL));
         Dispatcher {
@@ -128,7 +129,7 @@ impl Dispatcher {
                 answers.push(answer);
             }
             for answer in answers {
-                assert!(matches!(answer.await.unwrap(), Ok(Output::Written(_))));
+                assert!(matches!(answer.await.unwrap(), Ok(Output::Written(..))));
             }
         });
     }

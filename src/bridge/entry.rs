@@ -10,7 +10,7 @@ use napi_derive::napi;
 
 use super::hub::{Batch, Hub, Reply};
 use super::options::{ClusterOptions, ViewOptions};
-use super::runtime::runtime;
+use super::runtime::threads;
 use crate::store::{Many, Notice, One, Operation, Output, Store, View};
 
 /// A store's view as JavaScript holds it; when the last of a store is garbage, the store closes.
@@ -50,8 +50,9 @@ pub fn open_store(
     let view: ViewOptions = parsed(&view)?;
     let hub = Hub::clone(hub);
     let tell = hub.notifier(notice_slot);
-    let _threads = runtime()?.enter();
-    let store = Store::open(cluster, max_pending, move |notice| {
+    let threads = threads()?;
+    let _requests = threads.requests.enter();
+    let store = Store::open(cluster, max_pending, &threads.tending, move |notice| {
         let name = match notice {
             Notice::TtlRefused => "TTL_REFUSED",
             Notice::NoUserIndex => "NO_USER_INDEX",

@@ -289,7 +289,7 @@ unsafe fn output_value(env: sys::napi_env, output: Output) -> Result<sys::napi_v
             Output::Flag(flag) => bool::to_napi_value(env, flag),
             Output::Count(count) => f64::to_napi_value(env, count as f64),
             Output::Json(text) | Output::Loaded(text) => String::to_napi_value(env, text),
-            Output::Written(written) => String::to_napi_value(env, told(written)),
+            Output::Written(written, _) => String::to_napi_value(env, told(written)),
         }
     }
 }
@@ -300,7 +300,6 @@ fn told(written: Written) -> String {
         head,
         gone,
         conflict,
-        writer: _,
     } = written;
     if gone.is_none() && conflict.is_none() {
         return head.unwrap_or_default();

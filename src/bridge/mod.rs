@@ -5,6 +5,7 @@
 //! - [`hub`]: the way back. Completions gather in a queue and wake JavaScript once for many.
 //! - [`options`]: the one struct of validated options that comes over.
 //! - [`runtime`]: the threads everything runs on.
+//! - [`stay`]: keeps the library loaded.
 //! - [`dev_server`]: the development server's handle.
 
 // napi registers nothing in a test build, so nothing there calls what is only called from JavaScript.
@@ -15,3 +16,4 @@ mod entry;
 mod hub;
 mod options;
 mod runtime;
+mod stay;

@@ -1,14 +1,9 @@
 //! Commands as rows of a batch, and back.
 
-use aerospike::operations;
 use aerospike::policy::ReadTouchTtl;
-use aerospike::{
-    BatchDeletePolicy, BatchOperation, BatchReadPolicy, BatchWritePolicy, Error, Key, WritePolicy,
-};
-use tokio::time::Instant;
+use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, Key};
 
-use super::policy::Policies;
-use super::{Command, Reply};
+use super::{policy, Command, Reply};
 
 /// What the answer to a command looks like.
 #[derive(Clone, Copy)]
@@ -18,10 +13,8 @@ pub enum Shape {
 }
 
 /// A command as a row of a batch, under the policies it would have alone.
-pub fn row(policies: &Policies, key: &Key, command: &Command) -> (BatchOperation, Shape) {
+pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
     let key = key.clone();
-    // The deadline of a batch is that of the whole.
-    let write = policies.write(command, Instant::now()).unwrap_or_default();
     match command {
         Command::Read { bins, touch } => {
             let mut policy = BatchReadPolicy::default();
@@ -31,43 +24,26 @@ pub fn row(policies: &Policies, key: &Key, command: &Command) -> (BatchOperation
             let row = BatchOperation::read(&policy, key, bins.clone());
             (row, Shape::Record)
         }
-        Command::Write { bins, .. } => {
-            let puts: Vec<_> = bins.iter().map(operations::put).collect();
-            let row = BatchOperation::write(&of_row(write), key, puts);
-            (row, Shape::Done)
-        }
-        Command::Change { operations, .. } | Command::Upsert { operations, .. } => {
-            let row = BatchOperation::write(&of_row(write), key, operations.clone());
-            (row, Shape::Record)
-        }
-        Command::Delete { reading, .. } if reading.is_empty() => {
+        Command::Delete {
+            reading,
+            durable,
+            only_if,
+        } if reading.is_empty() => {
             let policy = BatchDeletePolicy {
-                durable_delete: write.durable_delete,
-                filter_expression: write.base_policy.filter_expression,
+                durable_delete: *durable,
+                filter_expression: only_if.clone(),
                 ..BatchDeletePolicy::default()
             };
             (BatchOperation::delete(&policy, key), Shape::Done)
         }
-        Command::Delete { reading, .. } => {
-            let mut operations = reading.clone();
-            operations.push(operations::delete());
-            let row = BatchOperation::write(&of_row(write), key, operations);
-            (row, Shape::Record)
+        _ => {
+            let row = BatchOperation::write(&policy::row(command), key, command.operations());
+            let shape = match command {
+                Command::Write { .. } => Shape::Done,
+                _ => Shape::Record,
+            };
+            (row, shape)
         }
-    }
-}
-
-/// The policy of a row, from that of a command alone.
-fn of_row(policy: WritePolicy) -> BatchWritePolicy {
-    BatchWritePolicy {
-        record_exists_action: policy.record_exists_action,
-        generation_policy: policy.generation_policy,
-        generation: policy.generation,
-        expiration: policy.expiration,
-        send_key: policy.send_key,
-        durable_delete: policy.durable_delete,
-        filter_expression: policy.base_policy.filter_expression,
-        ..BatchWritePolicy::default()
     }
 }
 

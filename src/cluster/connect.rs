@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::Client;
+use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
@@ -52,18 +53,18 @@ struct Publish {
 }
 
 impl Connection {
-    pub fn open(options: Arc<Options>) -> Connection {
+    pub fn open(options: Arc<Options>, tending: &Handle) -> Connection {
         let (publish_state, state) = watch::channel(State::Connecting);
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let routes = Arc::new(Routes::new());
+        let routes = Arc::new(Routes::new(close.clone()));
         let publish = Publish {
             state: publish_state,
             health: publish_health,
             routes: routes.clone(),
         };
-        tokio::spawn(keep(options.clone(), publish, wanted.clone(), close));
+        tending.spawn(keep(options.clone(), publish, wanted.clone(), close));
         Connection {
             options,
             state,
@@ -89,6 +90,14 @@ impl Connection {
     /// its outcome: an operation fails at once when connections are refused, and succeeds as soon
     /// as the cluster is back.
     pub async fn client(&self, deadline: Instant) -> Result<Client> {
+        if let State::Up(client) = &*self.state.borrow() {
+            return Ok(client.clone());
+        }
+        // Rare, and not part of the future of every operation.
+        Box::pin(self.next_client(deadline)).await
+    }
+
+    async fn next_client(&self, deadline: Instant) -> Result<Client> {
         let mut state = self.state.clone();
         let mut asked = false;
         loop {
@@ -117,6 +126,10 @@ impl Connection {
         let mut state = self.state.clone();
         // An error means the task has ended, which is as closed as can be.
         let _ = state.wait_for(|state| matches!(state, State::Closed)).await;
+    }
+
+    pub fn is_closed(&self) -> bool {
+        *self.closing.borrow()
     }
 
     pub async fn closed(&self) {

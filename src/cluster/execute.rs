@@ -6,13 +6,11 @@
 
 use std::time::Duration;
 
-use aerospike::operations;
 use aerospike::{Client, Key, ResultCode};
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
-use super::lane::Turn;
-use super::{batch, Cluster, Command, Reply};
+use super::{policy, Cluster, Command, Reply};
 use crate::error::{Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
@@ -26,53 +24,98 @@ pub async fn run(
     command: &Command,
     deadline: Instant,
 ) -> Result<Reply> {
+    let client = cluster.connection.client(deadline).await?;
+    let lane = cluster.connection.routes().lane(key);
+    let answer = lane.enter(&client, deadline, key, command);
+    let outcome = match timeout_at(deadline, answer).await {
+        Ok(Ok(outcome)) => Some(outcome),
+        Ok(Err(_)) if cluster.connection.is_closed() => return Err(Error::closed()),
+        // Our time is up, or that of those it went with, and then ours is as well.
+        Ok(Err(_)) | Err(_) => None,
+    };
+    // Rare, and much larger than all before: boxed, it is no part of every operation.
+    let again = match judge(cluster, &client, command, outcome, None)? {
+        Verdict::Answered(reply) => return Ok(reply),
+        Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, error)),
+    };
+    again.await
+}
+
+/// Repeats a command that failed, alone: a read then looks at the other replicas by itself.
+async fn again(
+    cluster: &Cluster,
+    key: &Key,
+    command: &Command,
+    deadline: Instant,
+    mut last: Error,
+) -> Result<Reply> {
     let mut pause = FIRST_PAUSE;
-    let mut last: Option<Error> = None;
-    let mut is_first = true;
     loop {
-        let client = match cluster.connection.client(deadline).await {
-            Ok(client) => client,
-            Err(error) => return Err(last.unwrap_or(error)),
-        };
-        let attempt = async {
-            match std::mem::take(&mut is_first) {
-                true => in_turn(cluster, &client, key, command, deadline).await,
-                // Alone: a read then looks at the other replicas by itself.
-                false => Box::pin(once(cluster, &client, key, command, deadline)).await,
-            }
-        };
-        // The crate's own timeouts start anew with every read from the socket; this one does not.
-        let error = match timeout_at(deadline, attempt).await {
-            Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) => {
-                let is_passing = match failure::kind(&error) {
-                    Kind::Missing => return Ok(Reply::Missing),
-                    Kind::Moved => return Ok(Reply::Moved),
-                    Kind::WrongType => return Ok(Reply::WrongType),
-                    Kind::Final => false,
-                    Kind::Passing => true,
-                };
-                let mut told = failure::operation(&cluster.options, &client, &error);
-                // Of what an earlier try may have done this one knows nothing.
-                told.in_doubt |= last.is_some_and(|last| last.in_doubt);
-                if !is_passing {
-                    return Err(told);
-                }
-                told
-            }
-            Err(_) => {
-                let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, &client));
-                told.in_doubt |= client.is_connected() && command.is_write();
-                return Err(told);
-            }
-        };
-        last = Some(error);
         let wake = Instant::now() + jittered(pause);
         if wake >= deadline {
-            return Err(last.unwrap_or_else(|| cluster.unreachable()));
+            return Err(last);
         }
-        tokio::time::sleep_until(wake).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+        let attempt = async {
+            tokio::time::sleep_until(wake).await;
+            let Ok(client) = cluster.connection.client(deadline).await else {
+                return None;
+            };
+            // The crate's own timeouts start anew with every read from the socket; this one does not.
+            let outcome = timeout_at(deadline, once(&client, key, command, deadline)).await;
+            Some((client, outcome.ok()))
+        };
+        let attempt = tokio::select! {
+            attempt = attempt => attempt,
+            () = cluster.closed() => return Err(Error::closed()),
+        };
+        let Some((client, outcome)) = attempt else {
+            return Err(last);
+        };
+        match judge(cluster, &client, command, outcome, Some(last))? {
+            Verdict::Answered(reply) => return Ok(reply),
+            Verdict::Failed(error) => last = error,
+        }
+    }
+}
+
+/// What an attempt has come to.
+enum Verdict {
+    Answered(Reply),
+    /// It may well succeed the next time.
+    Failed(Error),
+}
+
+/// `outcome`: `None` where the time was up. `last`: the failure of the attempt before.
+fn judge(
+    cluster: &Cluster,
+    client: &Client,
+    command: &Command,
+    outcome: Option<aerospike::Result<Reply>>,
+    last: Option<Error>,
+) -> Result<Verdict> {
+    let error = match outcome {
+        Some(Ok(reply)) => return Ok(Verdict::Answered(reply)),
+        Some(Err(error)) => error,
+        None => {
+            let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
+            told.in_doubt |= client.is_connected() && command.is_write();
+            return Err(told);
+        }
+    };
+    let is_passing = match failure::kind(&error) {
+        Kind::Missing => return Ok(Verdict::Answered(Reply::Missing)),
+        Kind::Moved => return Ok(Verdict::Answered(Reply::Moved)),
+        Kind::WrongType => return Ok(Verdict::Answered(Reply::WrongType)),
+        Kind::Final => false,
+        Kind::Passing => true,
+    };
+    let mut told = failure::operation(&cluster.options, client, &error);
+    // Of what an earlier try may have done this one knows nothing.
+    told.in_doubt |= last.is_some_and(|last| last.in_doubt);
+    match is_passing {
+        true => Ok(Verdict::Failed(told)),
+        false => Err(told),
     }
 }
 
@@ -85,64 +128,27 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2) * noise / 1_000
 }
 
-/// Goes alone at once, or, while much is under way to the node, together with others.
-async fn in_turn(
-    cluster: &Cluster,
-    client: &Client,
-    key: &Key,
-    command: &Command,
-    deadline: Instant,
-) -> aerospike::Result<Reply> {
-    let lane = cluster.connection.routes().lane(key);
-    match lane.enter(client, deadline, || {
-        batch::row(&cluster.policies, key, command)
-    }) {
-        // The crate's futures are large; boxed, they are not part of every request's own, which is
-        // moved on its way to its task, also where it goes in a batch.
-        Turn::Go(_flight) => Box::pin(once(cluster, client, key, command, deadline)).await,
-        Turn::Wait(answer) => match answer.await {
-            Ok(reply) => reply,
-            // The others' time was up, and so is ours.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}
-
 async fn once(
-    cluster: &Cluster,
     client: &Client,
     key: &Key,
     command: &Command,
     deadline: Instant,
 ) -> aerospike::Result<Reply> {
-    let policies = &cluster.policies;
-    let write = policies.write(command, deadline).unwrap_or_default();
+    let write = || policy::write(command, deadline);
     match command {
         Command::Read { bins, touch } => client
-            .get(&policies.read(*touch, deadline), key, bins.clone())
+            .get(&policy::read(*touch, deadline), key, bins.clone())
             .await
             .map(Reply::Record),
-        Command::Write { bins, .. } => client.put(&write, key, bins).await.map(|()| Reply::Done),
-        Command::Change { operations, .. } | Command::Upsert { operations, .. } => {
-            let record = client.operate(&write, key, operations).await;
-            record.map(Reply::Record)
-        }
+        Command::Write { bins, .. } => client.put(&write(), key, bins).await.map(|()| Reply::Done),
         Command::Delete { reading, .. } if reading.is_empty() => {
-            let existed = client.delete(&write, key).await?;
+            let existed = client.delete(&write(), key).await?;
             Ok(if existed { Reply::Done } else { Reply::Missing })
         }
-        Command::Delete { reading, .. } => {
-            let mut operations = reading.clone();
-            operations.push(operations::delete());
-            let record = client.operate(&write, key, &operations).await;
+        _ => {
+            let record = client.operate(&write(), key, &command.operations()).await;
             record.map(Reply::Record)
         }
-    }
-}
-
-impl Command {
-    pub(super) fn is_write(&self) -> bool {
-        !matches!(self, Command::Read { .. })
     }
 }
 

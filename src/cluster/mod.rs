@@ -24,19 +24,20 @@ mod routes;
 pub mod scan;
 pub mod tls;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::expressions::Expression;
-use aerospike::operations::Operation;
-use aerospike::{Bin, Bins, Expiration, Key, Record};
+use aerospike::operations::{self, Operation};
+use aerospike::{Bin, Bins, Expiration, Key, Record, Value};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 use connect::Connection;
-use policy::Policies;
 
 /// Where the cluster is and how to speak to it. Already validated.
 #[derive(Debug, Clone)]
@@ -90,10 +91,13 @@ pub enum Command {
         /// Store the key itself, not only its digest.
         send_key: bool,
     },
-    /// The operations are applied, if the record is there, passes the filter and still has the
-    /// generation. Applying them twice must be the same as applying them once.
+    /// The operations are applied and then the bins written, if the record is there, passes the filter and still has
+    /// the generation. Doing so twice must be the same as doing it once.
     Change {
         operations: Vec<Operation>,
+        /// About how many bytes the operations hold.
+        size: usize,
+        bins: Vec<Bin>,
         ttl: Expiration,
         only_if: Option<Expression>,
         generation: Option<u32>,
@@ -101,6 +105,7 @@ pub enum Command {
     /// As [`Command::Change`], but the record is created if need be.
     Upsert {
         operations: Vec<Operation>,
+        bins: Vec<Bin>,
         ttl: Expiration,
         send_key: bool,
     },
@@ -111,6 +116,62 @@ pub enum Command {
         durable: bool,
         only_if: Option<Expression>,
     },
+}
+
+impl Command {
+    /// Sets another TTL, where the command sets one.
+    pub fn set_ttl(&mut self, new: Expiration) {
+        match self {
+            Command::Write { ttl, .. }
+            | Command::Change { ttl, .. }
+            | Command::Upsert { ttl, .. } => *ttl = new,
+            Command::Read { .. } | Command::Delete { .. } => {}
+        }
+    }
+
+    /// About how many bytes it sends, apart from what every command does.
+    fn size(&self) -> usize {
+        let size = |bin: &Bin| match &bin.value {
+            Value::String(text) => text.len(),
+            Value::Unknown(_, packed) => packed.len(),
+            _ => 0,
+        };
+        match self {
+            Command::Write { bins, .. } | Command::Upsert { bins, .. } => {
+                bins.iter().map(size).sum()
+            }
+            Command::Change {
+                bins, size: more, ..
+            } => bins.iter().map(size).sum::<usize>() + more,
+            Command::Read { .. } | Command::Delete { .. } => 0,
+        }
+    }
+
+    fn is_write(&self) -> bool {
+        !matches!(self, Command::Read { .. })
+    }
+
+    /// What the server is to do, one after the other, of a command that writes.
+    fn operations(&self) -> Vec<Operation> {
+        let (operations, bins): (&[Operation], &[Bin]) = match self {
+            Command::Read { .. } => (&[], &[]),
+            Command::Write { bins, .. } => (&[], bins),
+            Command::Change {
+                operations, bins, ..
+            }
+            | Command::Upsert {
+                operations, bins, ..
+            } => (operations, bins),
+            Command::Delete { reading, .. } => (reading, &[]),
+        };
+        let mut all = Vec::with_capacity(operations.len() + bins.len() + 1);
+        all.extend_from_slice(operations);
+        all.extend(bins.iter().map(operations::put));
+        if matches!(self, Command::Delete { .. }) {
+            all.push(operations::delete());
+        }
+        all
+    }
 }
 
 /// What came of a command.
@@ -133,17 +194,15 @@ pub enum Reply {
 /// A cluster. Created unconnected; connects by itself, for as long as it is not closed.
 pub struct Cluster {
     options: Arc<Options>,
-    policies: Policies,
     connection: Connection,
 }
 
 impl Cluster {
-    /// Starts connecting in the background. Must be called within a tokio runtime.
-    pub fn open(options: Options) -> Cluster {
+    /// Starts connecting in the background, and looks after the cluster there: in `tending`.
+    pub fn open(options: Options, tending: &Handle) -> Cluster {
         let options = Arc::new(options);
         Cluster {
-            policies: Policies::new(),
-            connection: Connection::open(options.clone()),
+            connection: Connection::open(options.clone(), tending),
             options,
         }
     }
@@ -173,8 +232,13 @@ impl Cluster {
     ///
     /// Anything but "there is no such record", which is [`Reply::Missing`]. Never later than
     /// `deadline`.
-    pub async fn execute(&self, key: &Key, command: &Command, deadline: Instant) -> Result<Reply> {
-        execute::run(self, key, command, deadline).await
+    pub fn execute<'a>(
+        &'a self,
+        key: &'a Key,
+        command: &'a Command,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Reply>> + 'a {
+        execute::run(self, key, command, deadline)
     }
 
     /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.
@@ -192,10 +256,5 @@ impl Cluster {
     /// Resolves when [`Cluster::close`] has been called.
     pub async fn closed(&self) {
         self.connection.closed().await;
-    }
-
-    /// The error of an operation that met its deadline without having been sent.
-    fn unreachable(&self) -> Error {
-        failure::unreachable(&self.options, None)
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
 use aerospike::{
-    AuthMode, BatchPolicy, ClientPolicy, Concurrency, Expiration, GenerationPolicy, QueryPolicy,
-    ReadPolicy, RecordExistsAction, TlsPolicy, WritePolicy,
+    AuthMode, BatchPolicy, BatchWritePolicy, ClientPolicy, Concurrency, Expiration,
+    GenerationPolicy, QueryPolicy, ReadPolicy, RecordExistsAction, TlsPolicy, WritePolicy,
 };
 use tokio::time::Instant;
 
@@ -42,84 +42,84 @@ pub fn client(options: &Options) -> ClientPolicy {
     }
 }
 
-/// The policies of single commands, to be copied and completed.
-pub struct Policies {
-    read: ReadPolicy,
-    write: WritePolicy,
+/// Of a command alone that reads.
+pub fn read(touch: Option<u8>, deadline: Instant) -> ReadPolicy {
+    let mut policy = ReadPolicy::default();
+    policy.base_policy.max_retries = READ_RETRIES;
+    policy.base_policy.replica = Replica::Sequence;
+    if let Some(percent) = touch {
+        policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
+    }
+    within(&mut policy.base_policy, deadline);
+    policy
 }
 
-impl Policies {
-    pub fn new() -> Policies {
-        let mut read = ReadPolicy::default();
-        read.base_policy.max_retries = READ_RETRIES;
-        read.base_policy.replica = Replica::Sequence;
-        let mut write = WritePolicy::default();
-        // Whether a write may be repeated is ours to decide, see `execute`.
-        write.base_policy.max_retries = 0;
-        Policies { read, write }
-    }
+/// Of a command alone that writes: what it would have in a batch.
+pub fn write(command: &Command, deadline: Instant) -> WritePolicy {
+    let row = row(command);
+    let mut policy = WritePolicy {
+        record_exists_action: row.record_exists_action,
+        generation_policy: row.generation_policy,
+        generation: row.generation,
+        expiration: row.expiration,
+        send_key: row.send_key,
+        durable_delete: row.durable_delete,
+        ..WritePolicy::default()
+    };
+    // Whether a write may be repeated is ours to decide, see `execute`.
+    policy.base_policy.max_retries = 0;
+    policy.base_policy.filter_expression = row.filter_expression;
+    within(&mut policy.base_policy, deadline);
+    policy
+}
 
-    pub fn read(&self, touch: Option<u8>, deadline: Instant) -> ReadPolicy {
-        let mut policy = self.read.clone();
-        if let Some(percent) = touch {
-            policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
+/// Of a command that writes, as a row of a batch.
+pub fn row(command: &Command) -> BatchWritePolicy {
+    let mut policy = BatchWritePolicy::default();
+    match command {
+        Command::Read { .. } => {}
+        Command::Write {
+            replace,
+            ttl,
+            send_key,
+            ..
+        } => {
+            policy.record_exists_action = match replace {
+                true => RecordExistsAction::Replace,
+                false => RecordExistsAction::Update,
+            };
+            policy.expiration = *ttl;
+            policy.send_key = *send_key;
         }
-        within(&mut policy.base_policy, deadline);
-        policy
+        Command::Upsert { ttl, send_key, .. } => {
+            policy.record_exists_action = RecordExistsAction::Update;
+            policy.expiration = *ttl;
+            policy.send_key = *send_key;
+        }
+        Command::Change {
+            ttl,
+            only_if,
+            generation,
+            ..
+        } => {
+            policy.record_exists_action = RecordExistsAction::UpdateOnly;
+            policy.expiration = *ttl;
+            policy.filter_expression.clone_from(only_if);
+            if let Some(generation) = generation {
+                policy.generation_policy = GenerationPolicy::ExpectGenEqual;
+                policy.generation = *generation;
+            }
+        }
+        Command::Delete {
+            durable, only_if, ..
+        } => {
+            policy.record_exists_action = RecordExistsAction::UpdateOnly;
+            policy.expiration = Expiration::DontUpdate;
+            policy.durable_delete = *durable;
+            policy.filter_expression.clone_from(only_if);
+        }
     }
-
-    /// Of a command that writes; `None` for one that reads.
-    pub fn write(&self, command: &Command, deadline: Instant) -> Option<WritePolicy> {
-        if !command.is_write() {
-            return None;
-        }
-        let mut policy = self.write.clone();
-        match command {
-            Command::Read { .. } => {}
-            Command::Write {
-                replace,
-                ttl,
-                send_key,
-                ..
-            } => {
-                policy.record_exists_action = match replace {
-                    true => RecordExistsAction::Replace,
-                    false => RecordExistsAction::Update,
-                };
-                policy.expiration = *ttl;
-                policy.send_key = *send_key;
-            }
-            Command::Upsert { ttl, send_key, .. } => {
-                policy.record_exists_action = RecordExistsAction::Update;
-                policy.expiration = *ttl;
-                policy.send_key = *send_key;
-            }
-            Command::Change {
-                ttl,
-                only_if,
-                generation,
-                ..
-            } => {
-                policy.record_exists_action = RecordExistsAction::UpdateOnly;
-                policy.expiration = *ttl;
-                policy.base_policy.filter_expression.clone_from(only_if);
-                if let Some(generation) = generation {
-                    policy.generation_policy = GenerationPolicy::ExpectGenEqual;
-                    policy.generation = *generation;
-                }
-            }
-            Command::Delete {
-                durable, only_if, ..
-            } => {
-                policy.record_exists_action = RecordExistsAction::UpdateOnly;
-                policy.expiration = Expiration::DontUpdate;
-                policy.durable_delete = *durable;
-                policy.base_policy.filter_expression.clone_from(only_if);
-            }
-        }
-        within(&mut policy.base_policy, deadline);
-        Some(policy)
-    }
+    policy
 }
 
 /// A scan has no deadline as a whole, only one for each silence (see `scan`).

@@ -11,6 +11,7 @@ use std::time::Duration;
 use aerospike::{Client, Key, Node};
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::lane::Lane;
@@ -21,6 +22,7 @@ const PARTITIONS: usize = 4_096;
 
 /// The lanes to the nodes.
 pub struct Routes {
+    closing: watch::Receiver<bool>,
     current: RwLock<Arc<Map>>,
 }
 
@@ -34,13 +36,15 @@ struct Map {
 }
 
 impl Routes {
-    pub fn new() -> Routes {
+    /// `closing` turns true when the store is closed.
+    pub fn new(closing: watch::Receiver<bool>) -> Routes {
         Routes {
             current: RwLock::new(Arc::new(Map {
-                lanes: vec![Arc::default()],
+                lanes: vec![Lane::new(closing.clone())],
                 made_from: Vec::new(),
                 masters: HashMap::new(),
             })),
+            closing,
         }
     }
 
@@ -58,7 +62,8 @@ impl Routes {
                 .map_or(0, |lane| usize::from(*lane))
         };
         let lane = map.lanes.get(lane).or_else(|| map.lanes.first());
-        lane.cloned().unwrap_or_default()
+        lane.cloned()
+            .unwrap_or_else(|| Lane::new(self.closing.clone()))
     }
 
     /// Asks the nodes again, if one of them says that something has changed.
@@ -85,7 +90,8 @@ impl Routes {
         let lanes = made_from.iter().map(|(name, _)| {
             let known = before.made_from.iter().position(|(known, _)| known == name);
             let lane = known.and_then(|known| before.lanes.get(known));
-            lane.cloned().unwrap_or_default()
+            lane.cloned()
+                .unwrap_or_else(|| Lane::new(self.closing.clone()))
         });
         let map = Map {
             lanes: lanes.collect(),

@@ -60,6 +60,16 @@ pub fn check(text: &str) -> Result<(), CodecError> {
     }
 }
 
+/// Checks a text that is known to be that of an object: that it is nested no deeper than a map may be.
+pub fn bounded(text: String) -> Result<String, CodecError> {
+    let opening = |byte: &&u8| matches!(byte, b'{' | b'[');
+    let most = text.as_bytes().iter().filter(opening).count();
+    match most > MAX_DEPTH && nesting(&text) > MAX_DEPTH {
+        true => Err(CodecError::TooDeep),
+        false => Ok(text),
+    }
+}
+
 /// The only data errors are those the visitors below raise.
 pub(super) fn data_error(error: &serde_json::Error) -> CodecError {
     if error.to_string().starts_with(TOO_DEEP) {

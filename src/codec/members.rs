@@ -16,7 +16,7 @@ use super::CodecError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member<'a> {
     /// The key's bytes: UTF-8, or WTF-8 where it holds a lone surrogate.
-    pub key: Vec<u8>,
+    pub key: Cow<'a, [u8]>,
     /// The text of the value.
     pub value: &'a str,
     /// Key, colon and value as they stand in the text.
@@ -47,8 +47,10 @@ pub fn split(text: &str) -> Result<Vec<Member<'_>>, CodecError> {
 }
 
 /// The object made of these members.
-pub fn join<'a>(members: impl IntoIterator<Item = &'a Member<'a>>) -> String {
-    let mut text = String::from("{");
+pub fn join(members: &[Member<'_>]) -> String {
+    let length: usize = members.iter().map(|member| member.whole.len() + 1).sum();
+    let mut text = String::with_capacity(length + 2);
+    text.push('{');
     for member in members {
         if text.len() > 1 {
             text.push(',');
@@ -64,7 +66,7 @@ pub fn without<'a>(text: &'a str, name: &str) -> Result<Without<'a>, CodecError>
     let mut members = split(text)?;
     let mut taken = None;
     members.retain(|member| {
-        let found = member.key == name.as_bytes();
+        let found = *member.key == *name.as_bytes();
         if found {
             taken = Some(member.value);
         }
@@ -79,6 +81,9 @@ pub fn without<'a>(text: &'a str, name: &str) -> Result<Without<'a>, CodecError>
 
 struct Members<'a>(&'a str);
 
+/// Members of a session, usually.
+const USUAL: usize = 12;
+
 impl<'a> Visitor<'a> for Members<'a> {
     type Value = Vec<Member<'a>>;
 
@@ -88,7 +93,7 @@ impl<'a> Visitor<'a> for Members<'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let text = self.0;
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(USUAL);
         let mut end = 0;
         while let Some(Key(key)) = map.next_key()? {
             let value: &RawValue = map.next_value()?;
@@ -109,21 +114,21 @@ impl<'a> Visitor<'a> for Members<'a> {
 }
 
 /// A key as bytes: a lone surrogate in it is no error.
-struct Key(Vec<u8>);
+struct Key<'a>(Cow<'a, [u8]>);
 
-impl<'de> serde::Deserialize<'de> for Key {
+impl<'de> serde::Deserialize<'de> for Key<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Key;
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Key<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a key")
             }
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Key, E> {
-                Ok(Key(bytes.to_vec()))
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Key<'de>, E> {
+                Ok(Key(bytes.into()))
             }
-            fn visit_str<E>(self, text: &str) -> Result<Key, E> {
-                Ok(Key(text.as_bytes().to_vec()))
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Key<'de>, E> {
+                Ok(Key(bytes.to_vec().into()))
             }
         }
         deserializer.deserialize_bytes(Bytes)

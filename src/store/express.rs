@@ -15,15 +15,16 @@ use std::time::Duration;
 use aerospike::operations::maps::{put_items, remove_by_key_list};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, MapPolicy, MapReturnType, MapWriteFlags, Value};
+use futures::future::BoxFuture;
 
 use super::baseline::{Baseline, Form, Head, Origin};
 use super::expiry::now;
-use super::layout::{bad_session, unreadable, COOKIE, LEGACY};
-use super::merge::{key_text, same_cookie, Diff};
-use super::recipe::{puts, Which};
-use super::{cookie, At, Output, Sessions, Written};
+use super::layout::{bad_session, unreadable, LEGACY};
+use super::merge::{key_text, same_cookie, Diff, Session};
+use super::recipe::Which;
+use super::{At, Output, Sessions, Written};
 use crate::cluster::{Command, Reply};
-use crate::codec::{members, tree};
+use crate::codec::tree;
 use crate::error::{Code, Error, Result};
 
 /// Tries of a merge under a generation check, before it is given up as a conflict.
@@ -52,7 +53,7 @@ impl Sessions<'_> {
 
     pub(super) async fn destroy(&self, at: &At) -> Result<Output> {
         if self.options().tombstones {
-            self.bury(at).await?;
+            Box::pin(self.bury(at)).await?;
             return Ok(Output::Done);
         }
         self.erase(at).await?;
@@ -65,31 +66,28 @@ impl Sessions<'_> {
         cookie: Option<&str>,
         expires: i64,
         baseline: Option<&str>,
-    ) -> Result<Output> {
-        let baseline = baseline.and_then(Baseline::parse);
-        let Some(base) = baseline else {
+    ) -> Result<Written> {
+        let Some(base) = baseline.and_then(Baseline::parse) else {
             return self.extend(at, cookie, expires, None).await;
         };
-        let before = members::without(base.json, COOKIE).map_err(bad_session)?;
-        let changed = match (before.taken, cookie) {
+        let before = Session::parse(base.json).map_err(bad_session)?;
+        let changed = match (before.cookie, cookie) {
             (Some(before), Some(cookie)) => !same_cookie(before, cookie),
             (before, cookie) => before.is_some() != cookie.is_some(),
         };
         let expires = self.not_beyond(expires, base.head.created);
         if !changed && self.is_not_worth_a_touch(&base.head, expires) {
-            return Ok(Output::Written(Written::default()));
+            return Ok(Written::default());
         }
+        let mut data = before.data();
         let written = cookie.filter(|_| changed);
         let mut outcome = self.extend(at, written, expires, Some(base.head)).await?;
-        if let Output::Written(Written {
-            head: Some(head), ..
-        }) = &mut outcome
-        {
+        if let Some(head) = &mut outcome.head {
             // The whole of the next baseline: the session's text, with the cookie as it is now.
             let cookie = cookie.unwrap_or("null");
-            let data = cookie::inside(&before.rest);
-            let comma = if data.trim().is_empty() { "" } else { "," };
-            head.push_str(&format!("{{\"cookie\":{cookie}{comma}{data}}}"));
+            let comma = if data == "{}" { "" } else { "," };
+            data.replace_range(..1, &format!("{head}{{\"cookie\":{cookie}{comma}"));
+            *head = data;
         }
         Ok(outcome)
     }
@@ -101,23 +99,25 @@ impl Sessions<'_> {
         expires: i64,
         baseline: Option<&str>,
         user: Option<Option<&str>>,
-    ) -> Result<Output> {
+    ) -> Result<Written> {
+        let session = Session::parse(json).map_err(bad_session)?;
         let Some(base) = baseline.and_then(Baseline::parse) else {
-            return self.create(at, json, expires, user).await;
+            return self.create(at, &session, expires, user).await;
         };
-        let diff = Diff::between(base.json, json).map_err(bad_session)?;
+        let before = Session::parse(base.json).map_err(bad_session)?;
+        let diff = Diff::between(&before, &session);
         let expires = self.not_beyond(expires, base.head.created);
         if diff.keeps_data() && base.head.form != Form::Legacy {
             let untouched = diff.cookie.is_none() && is_next_to_nothing(&base.head, expires);
             if untouched {
-                return Ok(Output::Written(Written::default()));
+                return Ok(Written::default());
             }
             return self.extend(at, diff.cookie, expires, Some(base.head)).await;
         }
         let write = Write {
             at,
             diff,
-            json,
+            session,
             expires,
             base: base.head,
             user,
@@ -129,16 +129,15 @@ impl Sessions<'_> {
     async fn create(
         &self,
         at: &At,
-        json: &str,
+        session: &Session<'_>,
         expires: i64,
         user: Option<Option<&str>>,
-    ) -> Result<Output> {
+    ) -> Result<Written> {
         let now = now();
         let expires = self.not_beyond(expires, None);
-        let parts = members::without(json, COOKIE).map_err(bad_session)?;
         let mut bins = vec![
-            self.layout.of_data(&parts.rest)?,
-            self.layout.of_cookie(parts.taken)?,
+            self.layout.of_session(session)?,
+            self.layout.of_cookie(session.cookie)?,
             self.layout.of_expires(expires),
         ];
         bins.extend(self.layout.of_prefix());
@@ -151,14 +150,14 @@ impl Sessions<'_> {
         } else {
             bins.push(self.layout.of_created(now));
             bins.extend(user.flatten().map(|user| self.layout.of_user(Some(user))));
-            let send_key = self.options().store_ids;
-            self.with_ttl(at, expires, Expiration::Never, |ttl| Command::Write {
-                bins: bins.clone(),
+            let mut command = Command::Write {
+                bins,
                 replace: true,
-                ttl,
-                send_key,
-            })
-            .await?;
+                ttl: Expiration::Never,
+                send_key: self.options().store_ids,
+            };
+            self.with_ttl(at, expires, Expiration::Never, &mut command)
+                .await?;
         }
         let head = Head {
             origin: Origin::Written,
@@ -167,10 +166,10 @@ impl Sessions<'_> {
             created: Some(now),
             generation: 0,
         };
-        Ok(Output::Written(Written {
+        Ok(Written {
             head: Some(head.to_string()),
             ..Written::default()
-        }))
+        })
     }
 
     /// More life, and the cookie if it changed.
@@ -180,7 +179,7 @@ impl Sessions<'_> {
         cookie: Option<&str>,
         expires: i64,
         base: Option<Head>,
-    ) -> Result<Output> {
+    ) -> Result<Written> {
         let mut bins = vec![self.layout.of_expires(expires)];
         if cookie.is_some() {
             bins.push(self.layout.of_cookie(cookie)?);
@@ -189,41 +188,54 @@ impl Sessions<'_> {
             created: base.and_then(|base| base.created),
             generation: None,
         };
-        match self.change(at, &puts(&bins), expires, which).await? {
-            Reply::Record(record) => Ok(Output::Written(Written {
+        let mut change = self.change((vec![], 0), bins, which);
+        match self.apply(at, expires, &mut change).await? {
+            Reply::Record(record) => Ok(Written {
                 head: base.map(|base| extended(base, expires, record.generation).to_string()),
                 ..Written::default()
-            })),
+            }),
             // A touch of a session that is gone is no news: what it had to say is lost anyway.
-            _ => Ok(Output::Written(Written::default())),
+            _ => Ok(Written::default()),
         }
     }
 
-    /// A session that was stored before, with changed data.
-    async fn update(&self, write: &Write<'_>) -> Result<Output> {
-        let both_maps = write.base.form == Form::Map && !self.options().json;
-        if both_maps && !self.options().overwrite {
-            if let Some(operations) = self.merging(write)? {
-                let (at, expires) = (write.at, write.expires);
-                match self.change(at, &operations, expires, write.which()).await? {
-                    Reply::Record(record) => return Ok(write.done(record.generation, false)),
-                    // The data is no map by now: JSON, or what was left by a logout.
-                    Reply::WrongType => return self.rewrite(write, None).await,
-                    _ => return Ok(write.gone()),
-                }
+    /// A session that was stored before, with changed data: by one command, in all but rare cases.
+    async fn update(&self, write: &Write<'_>) -> Result<Written> {
+        if let Some(mut change) = self.updating(write)? {
+            let reply = self.apply(write.at, write.expires, &mut change).await?;
+            match reply {
+                Reply::Record(record) => return Ok(write.done(record.generation, false)),
+                // The data is no map by now (JSON, or what was left by a logout), or has changed.
+                Reply::WrongType | Reply::Moved => {}
+                Reply::Done | Reply::Missing => return Ok(write.gone()),
             }
         }
-        if self.options().overwrite {
-            return self.overwrite(write).await;
-        }
-        let known = Some(write.base.generation).filter(|generation| *generation > 0);
-        self.rewrite(write, known).await
+        self.rewrite(write).await
     }
 
-    /// The changes as operations on the map. `None`: no map can hold them.
-    fn merging(&self, write: &Write<'_>) -> Result<Option<Vec<Operation>>> {
+    /// The command that updates a session, if what was known of it is still so. `None`: too little is known.
+    fn updating(&self, write: &Write<'_>) -> Result<Option<Command>> {
+        let (base, options) = (&write.base, self.options());
+        if options.overwrite {
+            // Whatever is there, as long as the session is.
+            return self.replacing(write, None).map(Some);
+        }
+        if base.form == Form::Map && !options.json {
+            if let Some(operations) = self.merging(write)? {
+                let bins = self.beside_the_data(write)?;
+                return Ok(Some(self.change(operations, bins, write.which())));
+            }
+        }
+        match base.generation {
+            0 => Ok(None),
+            known => self.replacing(write, Some(known)).map(Some),
+        }
+    }
+
+    /// The changes as operations on the map, and about how many bytes they are. `None`: no map can hold them.
+    fn merging(&self, write: &Write<'_>) -> Result<Option<(Vec<Operation>, usize)>> {
         let bin = self.options().bin.as_str();
-        let mut operations = Vec::with_capacity(5);
+        let mut operations = Vec::with_capacity(2);
         let mut removed = Vec::with_capacity(write.diff.removed.len());
         for key in &write.diff.removed {
             let Some(key) = key_text(key) else {
@@ -235,12 +247,14 @@ impl Sessions<'_> {
             operations.push(remove_by_key_list(bin, removed, MapReturnType::NONE));
         }
         let mut changed = BTreeMap::new();
+        let mut size = 0;
         for member in &write.diff.changed {
             let value = tree::value(member.value, 2).map_err(bad_session)?;
             let (Some(key), Some(value)) = (key_text(&member.key), value) else {
                 return Ok(None);
             };
             changed.insert(Value::String(key.to_owned()), value);
+            size += member.whole.len();
         }
         if !changed.is_empty() {
             let policy = MapPolicy::new(
@@ -249,74 +263,61 @@ impl Sessions<'_> {
             );
             operations.push(put_items(&policy, bin, changed));
         }
-        operations.extend(puts(&self.beside_the_data(write)?));
-        Ok(Some(operations))
+        Ok(Some((operations, size)))
     }
 
-    /// The writer's whole data, but only over a session that is still there.
-    async fn overwrite(&self, write: &Write<'_>) -> Result<Output> {
-        let data = members::without(write.json, COOKIE).map_err(bad_session)?;
-        let mut bins = vec![self.layout.of_data(&data.rest)?];
+    /// The writer's whole data in the place of what is there, if that still has the generation.
+    fn replacing(&self, write: &Write<'_>, generation: Option<u32>) -> Result<Command> {
+        let mut bins = vec![self.layout.of_session(&write.session)?];
         bins.extend(self.beside_the_data(write)?);
-        match self
-            .change(write.at, &puts(&bins), write.expires, write.which())
-            .await?
-        {
-            Reply::Record(record) => Ok(write.done(record.generation, false)),
-            _ => Ok(write.gone()),
-        }
+        let which = Which {
+            generation,
+            ..write.which()
+        };
+        Ok(self.change((vec![], 0), bins, which))
     }
 
     /// The whole data, under a generation check, merged with what the record holds by now.
     ///
-    /// `known`: the generation the baseline was read at; what was written then is what is there.
-    async fn rewrite(&self, write: &Write<'_>, known: Option<u32>) -> Result<Output> {
-        let at = write.at;
-        if let Some(generation) = known {
-            let data = members::without(write.json, COOKIE).map_err(bad_session)?;
-            match self.replace_data(write, &data.rest, generation).await? {
-                Reply::Record(record) => return Ok(write.done(record.generation, false)),
-                Reply::Moved => {}
-                _ => return Ok(write.gone()),
+    /// Boxed: it is rare, and many times as large as what is not.
+    fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Written>> {
+        Box::pin(async {
+            let at = write.at;
+            for attempt in 0..TRIES {
+                let Some(record) = self.read(at, Bins::All).await? else {
+                    return Ok(write.gone());
+                };
+                let theirs = match self.layout.open(&record, now()) {
+                    Some(stored) => self.layout.data(&stored)?,
+                    None => None,
+                };
+                let Some(theirs) = theirs else {
+                    return Ok(write.gone());
+                };
+                let merged = write.diff.apply(&theirs).map_err(unreadable)?;
+                let mut bins = vec![self.layout.of_data(&merged)?];
+                bins.extend(self.beside_the_data(write)?);
+                let which = Which {
+                    generation: Some(record.generation),
+                    ..write.which()
+                };
+                let mut change = self.change((vec![], 0), bins, which);
+                match self.apply(at, write.expires, &mut change).await? {
+                    Reply::Record(record) => return Ok(write.done(record.generation, true)),
+                    Reply::Moved => {}
+                    _ => return Ok(write.gone()),
+                }
+                tokio::time::sleep(pause(attempt)).await;
             }
-        }
-        for attempt in 0..TRIES {
-            let Some(record) = self.read(at, Bins::All).await? else {
-                return Ok(write.gone());
-            };
-            let theirs = match self.layout.open(&record, now()) {
-                Some(stored) => self.layout.data(&stored)?,
-                None => None,
-            };
-            let Some(theirs) = theirs else {
-                return Ok(write.gone());
-            };
-            let merged = write.diff.apply(&theirs).map_err(unreadable)?;
-            match self.replace_data(write, &merged, record.generation).await? {
-                Reply::Record(record) => return Ok(write.done(record.generation, true)),
-                Reply::Moved => {}
-                _ => return Ok(write.gone()),
-            }
-            tokio::time::sleep(pause(attempt)).await;
-        }
-        let mut error = Error::new(
-            Code::Conflict,
-            format!("others wrote to the session faster than it could be merged, {TRIES} times"),
-        );
-        error.retryable = true;
-        Err(error)
-    }
-
-    async fn replace_data(&self, write: &Write<'_>, data: &str, generation: u32) -> Result<Reply> {
-        let mut bins = vec![self.layout.of_data(data)?];
-        bins.extend(self.beside_the_data(write)?);
-        let operations = puts(&bins);
-        let which = Which {
-            generation: Some(generation),
-            ..write.which()
-        };
-        self.change(write.at, &operations, write.expires, which)
-            .await
+            let mut error = Error::new(
+                Code::Conflict,
+                format!(
+                    "others wrote to the session faster than it could be merged, {TRIES} times"
+                ),
+            );
+            error.retryable = true;
+            Err(error)
+        })
     }
 
     /// The bins that go with a change of the data.
@@ -324,8 +325,7 @@ impl Sessions<'_> {
         let mut bins = vec![self.layout.of_expires(write.expires)];
         if write.base.form == Form::Legacy {
             // Upgraded: everything the old bin held has a bin of its own now.
-            let cookie = members::without(write.json, COOKIE).map_err(bad_session)?;
-            bins.push(self.layout.of_cookie(cookie.taken)?);
+            bins.push(self.layout.of_cookie(write.session.cookie)?);
             bins.push(
                 self.layout
                     .of_created(write.base.created.unwrap_or_else(now)),
@@ -389,7 +389,7 @@ fn pause(attempt: u32) -> Duration {
 struct Write<'a> {
     at: &'a At,
     diff: Diff<'a>,
-    json: &'a str,
+    session: Session<'a>,
     expires: i64,
     base: Head,
     user: Option<Option<&'a str>>,
@@ -405,7 +405,7 @@ impl Write<'_> {
 
     /// `merged`: with what others wrote; then the session is no longer what the caller has, and
     /// its generation says nothing about that.
-    fn done(&self, generation: u32, merged: bool) -> Output {
+    fn done(&self, generation: u32, merged: bool) -> Written {
         let form = match self.base.form {
             Form::Legacy => Form::Map,
             form => form,
@@ -416,17 +416,17 @@ impl Write<'_> {
             generation
         };
         let head = written(Head { form, ..self.base }, self.expires, generation);
-        Output::Written(Written {
+        Written {
             head: Some(head.to_string()),
             conflict: merged.then(|| self.at.digest()),
             ..Written::default()
-        })
+        }
     }
 
-    fn gone(&self) -> Output {
-        Output::Written(Written {
+    fn gone(&self) -> Written {
+        Written {
             gone: Some(self.at.digest()),
             ..Written::default()
-        })
+        }
     }
 }

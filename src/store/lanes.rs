@@ -6,11 +6,13 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Request;
+use super::{Answer, Errand};
 
-type Waiting<A> = HashMap<String, VecDeque<Request<A>>>;
+/// By the digest of the session's key.
+type Waiting<A> = HashMap<Digest, VecDeque<Box<Errand<A>>>>;
+type Digest = [u8; 20];
 
 pub struct Lanes<A> {
     busy: Mutex<Waiting<A>>,
@@ -24,38 +26,38 @@ impl<A> Default for Lanes<A> {
     }
 }
 
-impl<A> Lanes<A> {
-    /// Gives the request back if its lane is free, and holds the lane for it; keeps it otherwise.
-    pub fn enter(&self, id: &str, request: Request<A>) -> Option<Request<A>> {
-        match self.lock().entry(id.to_owned()) {
+impl<A: Answer> Lanes<A> {
+    /// Gives the errand back if its lane is free, and holds the lane for it; keeps it otherwise.
+    pub fn enter(&self, errand: Box<Errand<A>>) -> Option<Box<Errand<A>>> {
+        match self.lock().entry(errand.lane()) {
             Entry::Occupied(mut waiting) => {
-                waiting.get_mut().push_back(request);
+                waiting.get_mut().push_back(errand);
                 None
             }
             Entry::Vacant(lane) => {
                 lane.insert(VecDeque::new());
-                Some(request)
+                Some(errand)
             }
         }
     }
 
-    /// Takes those that wait next and ask just what `request` asks. Only those: what comes while it is under way may
+    /// Takes those that wait next and ask just what `errand` asks. Only those: what comes while it is under way may
     /// have to see what has happened meanwhile.
-    pub fn alike(&self, id: &str, request: &Request<A>) -> Vec<Request<A>> {
+    pub fn alike(&self, errand: &Errand<A>) -> Vec<Box<Errand<A>>> {
         let mut alike = Vec::new();
-        if let Some(waiting) = self.lock().get_mut(id) {
-            while waiting.front().is_some_and(|next| next.is_like(request)) {
+        if let Some(waiting) = self.lock().get_mut(&errand.lane()) {
+            while waiting.front().is_some_and(|next| next.is_like(errand)) {
                 alike.extend(waiting.pop_front());
             }
         }
         alike
     }
 
-    fn next(&self, id: &str) -> Option<Request<A>> {
+    fn next(&self, lane: &Digest) -> Option<Box<Errand<A>>> {
         let mut busy = self.lock();
-        let next = busy.get_mut(id).and_then(VecDeque::pop_front);
+        let next = busy.get_mut(lane).and_then(VecDeque::pop_front);
         if next.is_none() {
-            busy.remove(id);
+            busy.remove(lane);
         }
         next
     }
@@ -66,36 +68,36 @@ impl<A> Lanes<A> {
     }
 }
 
-/// The end of a request's stay in its lane.
+/// The end of an errand's stay in its lane.
 ///
-/// Should the request panic, dropping this frees the lane, and with it the requests that wait
-/// there: each answers, as it is dropped, that it was lost.
-pub struct Stay<'a, A> {
-    lanes: &'a Arc<Lanes<A>>,
-    id: &'a str,
+/// Should it panic, dropping this frees the lane, and with it those that wait there: each answers, as it is dropped,
+/// that it was lost.
+pub struct Stay<'a, A: Answer> {
+    lanes: &'a Lanes<A>,
+    lane: Digest,
     left: bool,
 }
 
-impl<'a, A> Stay<'a, A> {
-    pub fn new(lanes: &'a Arc<Lanes<A>>, id: &'a str) -> Stay<'a, A> {
+impl<'a, A: Answer> Stay<'a, A> {
+    pub fn new(lanes: &'a Lanes<A>, lane: Digest) -> Stay<'a, A> {
         Stay {
             lanes,
-            id,
+            lane,
             left: false,
         }
     }
 
-    /// The request that waited longest, if any; the lane is free otherwise.
-    pub fn next(mut self) -> Option<Request<A>> {
+    /// The errand that waited longest, if any; the lane is free otherwise.
+    pub fn next(mut self) -> Option<Box<Errand<A>>> {
         self.left = true;
-        self.lanes.next(self.id)
+        self.lanes.next(&self.lane)
     }
 }
 
-impl<A> Drop for Stay<'_, A> {
+impl<A: Answer> Drop for Stay<'_, A> {
     fn drop(&mut self) {
         if !self.left {
-            let stranded = self.lanes.lock().remove(self.id);
+            let stranded = self.lanes.lock().remove(&self.lane);
             drop(stranded);
         }
     }

@@ -22,10 +22,11 @@ use aerospike::expressions::{
 use aerospike::{Bin, Key, ParticleType, Record, Value};
 
 use super::baseline::{Form, Head, Origin};
+use super::merge::Session;
 use super::{cookie, expiry, Options};
 use crate::codec::encode::Encoded;
 use crate::codec::{decode, encode, members, packer, tree, CodecError};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
 pub const COOKIE: &str = "cookie";
 pub const EXPIRES: &str = "expires";
@@ -48,14 +49,17 @@ pub struct Stored<'a> {
 }
 
 impl Layout {
-    pub fn key(&self, id: &str) -> Result<Key> {
+    pub fn key(&self, id: &str) -> Key {
         let text = match self.options.prefix.as_str() {
             "" => id.to_owned(),
             prefix => format!("{prefix}{id}"),
         };
-        let (namespace, set) = (&self.options.namespace, &self.options.set);
-        Key::new(namespace.as_str(), set.as_str(), Value::String(text))
-            .map_err(|_| Error::new(Code::Server, "the key could not be made"))
+        let (namespace, set) = (&self.options.namespace, self.options.set.as_str());
+        // The namespace is no part of the digest.
+        let key = Key::new("", set, Value::String(text)).expect("every string can be a key");
+        // What is not to be stored need not be carried along.
+        let stored = key.user_key().filter(|_| self.options.store_ids);
+        Key::with_digest(namespace.as_str(), set, stored.cloned(), key.digest())
     }
 
     /// The session id of a record, where it was stored.
@@ -104,6 +108,16 @@ impl Layout {
         let value = match self.options.json {
             true => Value::String(checked(json)?.to_owned()),
             false => object(json)?,
+        };
+        Ok(Bin::new(self.options.bin.as_str(), value))
+    }
+
+    /// The bin of the data of a session that was taken apart, and so is known to be JSON.
+    pub fn of_session(&self, session: &Session<'_>) -> Result<Bin> {
+        let data = session.data();
+        let value = match self.options.json {
+            true => Value::String(encode::bounded(data).map_err(bad_session)?),
+            false => object(&data)?,
         };
         Ok(Bin::new(self.options.bin.as_str(), value))
     }

@@ -4,6 +4,9 @@
 //! a key it deleted is deleted, every other key is what the record holds by now. The cookie is
 //! always the writer's, whole.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value as Json;
 
 use super::layout::COOKIE;
@@ -15,42 +18,38 @@ use crate::codec::CodecError;
 pub struct Diff<'a> {
     pub changed: Vec<Member<'a>>,
     /// Keys that are no more.
-    pub removed: Vec<Vec<u8>>,
+    pub removed: Vec<Cow<'a, [u8]>>,
     /// The text of the cookie, if it changed in more than its `expires`.
     pub cookie: Option<&'a str>,
 }
 
 impl<'a> Diff<'a> {
-    /// From `before` to `now`, both texts of whole sessions.
-    pub fn between(before: &str, now: &'a str) -> Result<Diff<'a>, CodecError> {
-        let (before, now) = (
-            unique(members::split(before)?),
-            unique(members::split(now)?),
-        );
-        let find = |members: &[Member<'_>], key: &[u8]| {
-            members.iter().position(|member| member.key == key)
-        };
+    /// From `before` to `now`, both whole sessions.
+    pub fn between(before: &Session<'a>, now: &Session<'a>) -> Diff<'a> {
+        let (earlier, later) = (Places::of(&before.data), Places::of(&now.data));
         let mut diff = Diff {
             changed: Vec::new(),
             removed: Vec::new(),
             cookie: None,
         };
-        for old in &before {
-            if old.key != COOKIE.as_bytes() && find(&now, &old.key).is_none() {
+        for old in &before.data {
+            if later.find(&now.data, &old.key).is_none() {
                 diff.removed.push(old.key.clone());
             }
         }
-        for new in now {
-            let old = find(&before, &new.key).map(|index| before[index].value);
-            if new.key == COOKIE.as_bytes() {
-                if !old.is_some_and(|old| same_cookie(old, new.value)) {
-                    diff.cookie = Some(new.value);
-                }
-            } else if !old.is_some_and(|old| same(old, new.value)) {
-                diff.changed.push(new);
+        for new in &now.data {
+            let old = earlier.find(&before.data, &new.key);
+            let old = old.map(|place| before.data[place].value);
+            if !old.is_some_and(|old| same(old, new.value)) {
+                diff.changed.push(new.clone());
             }
         }
-        Ok(diff)
+        if let Some(cookie) = now.cookie {
+            if !before.cookie.is_some_and(|old| same_cookie(old, cookie)) {
+                diff.cookie = Some(cookie);
+            }
+        }
+        diff
     }
 
     /// Whether the data stayed as it was.
@@ -61,27 +60,95 @@ impl<'a> Diff<'a> {
     /// The data `theirs` (an object without cookie) with these changes.
     pub fn apply(&self, theirs: &str) -> Result<String, CodecError> {
         let mut merged = unique(members::split(theirs)?);
-        merged.retain(|member| !self.removed.contains(&member.key));
+        let removed: HashSet<&[u8]> = self.removed.iter().map(AsRef::as_ref).collect();
+        merged.retain(|member| !removed.contains(&*member.key));
+        let places = Places::of(&merged);
+        let mut added = Vec::new();
         for change in &self.changed {
-            match merged.iter_mut().find(|member| member.key == change.key) {
-                Some(member) => *member = change.clone(),
-                None => merged.push(change.clone()),
+            match places.find(&merged, &change.key) {
+                Some(place) => merged[place] = change.clone(),
+                None => added.push(change.clone()),
             }
         }
+        merged.append(&mut added);
         Ok(members::join(&merged))
     }
 }
 
-/// Of members with equal keys, the last.
-fn unique(members: Vec<Member<'_>>) -> Vec<Member<'_>> {
-    let mut kept: Vec<Member<'_>> = Vec::with_capacity(members.len());
-    for member in members {
-        match kept.iter_mut().find(|one| one.key == member.key) {
-            Some(before) => *before = member,
-            None => kept.push(member),
+/// The text of a session, taken apart.
+pub struct Session<'a> {
+    /// Everything but the cookie, each key once.
+    pub data: Vec<Member<'a>>,
+    /// The text of the cookie.
+    pub cookie: Option<&'a str>,
+}
+
+impl<'a> Session<'a> {
+    pub fn parse(text: &'a str) -> Result<Session<'a>, CodecError> {
+        let mut data = unique(members::split(text)?);
+        let place = data
+            .iter()
+            .position(|member| *member.key == *COOKIE.as_bytes());
+        Ok(Session {
+            cookie: place.map(|place| data.remove(place).value),
+            data,
+        })
+    }
+
+    /// The text of the data, an object.
+    pub fn data(&self) -> String {
+        members::join(&self.data)
+    }
+}
+
+/// Of members with equal keys, the last, in the place of the first.
+fn unique(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
+    let places = Places::of(&members);
+    let mut repeated = HashSet::new();
+    for later in 0..members.len() {
+        match places.find(&members, &members[later].key) {
+            Some(first) if first < later => {
+                members[first] = members[later].clone();
+                repeated.insert(later);
+            }
+            _ => {}
         }
     }
-    kept
+    if !repeated.is_empty() {
+        let mut place = 0..;
+        members.retain(|_| !place.next().is_some_and(|place| repeated.contains(&place)));
+    }
+    members
+}
+
+/// Finds members by their keys. A session has few, and then looking at each is the fastest; but nobody keeps an
+/// application from having a hundred thousand.
+enum Places<'a> {
+    Few,
+    Many(HashMap<Cow<'a, [u8]>, usize>),
+}
+
+impl<'a> Places<'a> {
+    const FEW: usize = 32;
+
+    /// Of members with equal keys, it finds the first.
+    fn of(members: &[Member<'a>]) -> Places<'a> {
+        if members.len() <= Places::FEW {
+            return Places::Few;
+        }
+        let mut places = HashMap::with_capacity(members.len());
+        for (place, member) in members.iter().enumerate() {
+            places.entry(member.key.clone()).or_insert(place);
+        }
+        Places::Many(places)
+    }
+
+    fn find(&self, members: &[Member<'a>], key: &[u8]) -> Option<usize> {
+        match self {
+            Places::Few => members.iter().position(|member| *member.key == *key),
+            Places::Many(places) => places.get(key).copied(),
+        }
+    }
 }
 
 /// Whether two cookies differ in nothing but when they expire, which has a bin of its own.
@@ -133,8 +200,9 @@ pub fn key_text(key: &[u8]) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn diff<'a>(before: &str, now: &'a str) -> Diff<'a> {
-        Diff::between(before, now).expect("two sessions")
+    fn diff<'a>(before: &'a str, now: &'a str) -> Diff<'a> {
+        let parsed = |text| Session::parse(text).expect("a session");
+        Diff::between(&parsed(before), &parsed(now))
     }
 
     fn merged(before: &str, now: &str, theirs: &str) -> String {
@@ -149,7 +217,7 @@ mod tests {
         );
         let changed: Vec<&str> = diff.changed.iter().map(|member| member.whole).collect();
         assert_eq!(changed, [r#""b":9"#, r#""d":4"#]);
-        assert_eq!(diff.removed, [b"c".to_vec()]);
+        assert_eq!(diff.removed, [Cow::from(b"c".as_slice())]);
         assert!(diff.cookie.is_none());
     }
 
@@ -179,6 +247,27 @@ mod tests {
             merged(before, ours, theirs),
             r#"{"a":5,"b":7,"l":[1,2],"new":{}}"#
         );
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_counts_however_many_there_are() {
+        for others in [0, 100] {
+            let others: String = (0..others).map(|n| format!(r#""k{n}":{n},"#)).collect();
+            let text = format!(r#"{{"a":1,{others}"b":2,"a":3,"b":4,"b":5}}"#);
+            let session = Session::parse(&text).expect("a session");
+            assert_eq!(session.data(), format!(r#"{{"a":3,{others}"b":5}}"#));
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_take_no_time() {
+        let text = |n: usize| {
+            let keys: Vec<_> = (0..100_000).map(|key| format!(r#""k{key}":{n}"#)).collect();
+            format!("{{{}}}", keys.join(","))
+        };
+        let (before, now) = (text(1), text(2));
+        assert_eq!(diff(&before, &now).changed.len(), 100_000);
+        assert_eq!(merged(&before, &now, &before), now);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! - [`express`]: the operations of express-session, which lose no update and revive nothing.
 //! - [`many`], [`users`]: the operations on all sessions of a view, and on those of a user.
 //! - [`layout`], [`cookie`]: the record: which bin holds what. The only place that knows.
+//! - [`filters`]: what a change of a session passes only if it goes on, packed beforehand.
 //! - [`baseline`], [`merge`]: what a request knew, what it changed, and how that goes together
 //!   with what others changed.
 //! - [`writers`]: what was stored for a session object and is not told yet.
@@ -15,6 +16,7 @@ pub mod baseline;
 mod cookie;
 pub mod expiry;
 mod express;
+mod filters;
 mod lanes;
 mod layout;
 mod many;
@@ -28,6 +30,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 use aerospike::Key;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -35,15 +38,17 @@ use crate::cluster::{self, Cluster};
 use crate::error::{Error, Result};
 
 use expiry::TtlSupport;
+use filters::Filters;
 use lanes::Lanes;
 use layout::Layout;
+use request::Errand;
 pub use request::{Answer, Many, One, Operation, Output, Request, Written};
 pub use writers::Writer;
 use writers::Writers;
 
 /// Where sessions are kept, what they are called, and what is done about the hard cases. Already
 /// validated.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     pub namespace: String,
     pub set: String,
@@ -96,6 +101,7 @@ pub struct Store<A: Answer> {
 /// One way of looking at the store's sessions: several may share a store.
 pub struct View {
     layout: Layout,
+    filters: Filters,
     writers: Arc<Writers>,
 }
 
@@ -112,12 +118,15 @@ struct Core {
 struct Sessions<'a> {
     core: &'a Core,
     layout: &'a Layout,
+    filters: &'a Filters,
 }
 
 impl View {
     pub fn new(options: Options) -> Arc<View> {
+        let layout = Layout { options };
         Arc::new(View {
-            layout: Layout { options },
+            filters: Filters::new(&layout),
+            layout,
             writers: Arc::default(),
         })
     }
@@ -129,15 +138,17 @@ impl View {
 }
 
 impl<A: Answer> Store<A> {
-    /// Opens a store and starts connecting. Must be called within a tokio runtime. Beyond `max_pending` requests that
-    /// are not answered yet, further ones are refused.
+    /// Opens a store and starts connecting. Must be called within the tokio runtime that requests are to run in;
+    /// `tending` looks after the cluster, and may be another. Beyond `max_pending` requests that are not answered yet,
+    /// further ones are refused.
     pub fn open(
         cluster: cluster::Options,
         max_pending: usize,
+        tending: &Handle,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Store<A> {
         let core = Arc::new(Core {
-            cluster: Cluster::open(cluster),
+            cluster: Cluster::open(cluster, tending),
             ttl: TtlSupport::default(),
             lacks_index: AtomicBool::new(false),
             notify: Box::new(notify),
@@ -184,28 +195,74 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
     let mut taken = Vec::with_capacity(AT_ONCE);
     while queue.recv_many(&mut taken, AT_ONCE).await > 0 {
         for request in taken.drain(..) {
-            let core = core.clone();
-            let Operation::One { id, .. } = &request.operation else {
-                tokio::spawn(async move { core.answer(request, Vec::new()).await });
+            let Operation::One { id, what } = request.operation else {
+                tokio::spawn(answer(core.clone(), request));
                 continue;
             };
-            let lane = request.view.lane(id);
-            if let Some(first) = lanes.enter(&lane, request) {
-                let lanes = lanes.clone();
-                tokio::spawn(async move {
-                    let mut next = Some(first);
-                    while let Some(request) = next {
-                        let stay = lanes::Stay::new(&lanes, &lane);
-                        let alike = lanes.alike(&lane, &request);
-                        core.answer(request, alike).await;
-                        next = stay.next();
-                    }
-                });
+            let at = At {
+                key: request.view.layout.key(&id),
+                deadline: request.deadline,
+            };
+            // Boxed: it is moved from hand to hand.
+            let errand = Box::new(Errand {
+                view: request.view,
+                at,
+                what,
+                answer: request.answer,
+                ticket: request.ticket,
+            });
+            if let Some(first) = lanes.enter(errand) {
+                tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
             }
         }
     }
     // The store was dropped without `close`: the crate's client would live on.
     core.cluster.close().await;
+}
+
+/// Carries out what there is to do for one session, one after the other, and answers with the same words those that
+/// ask the same.
+async fn serve<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, first: Box<Errand<A>>) {
+    let lane = first.lane();
+    let mut next = Some(first);
+    while let Some(mut errand) = next.take() {
+        let stay = lanes::Stay::new(&lanes, lane);
+        let alike = lanes.alike(&errand);
+        let sessions = core.seen_through(&errand.view);
+        let outcome = sessions.one(&errand.at, &mut errand.what).await;
+        let outcome = outcome.map_err(|error| error.during(errand.what.name()));
+        let mut answer = errand.answer;
+        for other in alike {
+            answer.give(outcome.clone());
+            answer = other.answer;
+        }
+        answer.give(outcome);
+        next = stay.next();
+    }
+}
+
+/// Answers a request that concerns no single session.
+async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
+    let Request {
+        view,
+        operation,
+        deadline,
+        answer,
+        ticket: _ticket,
+    } = request;
+    let name = operation.name();
+    let outcome = match operation {
+        Operation::Close => {
+            core.cluster.close().await;
+            Ok(Output::Done)
+        }
+        operation => tokio::select! {
+            biased;
+            outcome = core.run(&view, operation, deadline) => outcome,
+            () = core.cluster.closed() => Err(Error::closed()),
+        },
+    };
+    answer.give(outcome.map_err(|error| error.during(name)));
 }
 
 /// Tells of the cluster's coming and going, until it is closed.
@@ -227,70 +284,27 @@ async fn watch(core: Arc<Core>) {
     }
 }
 
-impl View {
-    /// What names a session across all views of a store.
-    fn lane(&self, id: &str) -> String {
-        [self.layout.options.prefix.as_str(), id].concat()
-    }
-}
-
 impl Core {
-    /// Answers a request, and with the same words those that ask the same.
-    async fn answer<A: Answer>(&self, request: Request<A>, alike: Vec<Request<A>>) {
-        let Request {
-            view,
-            operation,
-            deadline,
-            answer,
-            ticket: _ticket,
-        } = request;
-        let name = operation.name();
-        let outcome = match operation {
-            Operation::Close => {
-                self.cluster.close().await;
-                Ok(Output::Done)
-            }
-            operation => {
-                // Pinned here: `select!` would keep room for it twice, and all of it is moved on
-                // the way to its task.
-                let run = std::pin::pin!(self.run(&view, operation, deadline));
-                tokio::select! {
-                    biased;
-                    outcome = run => outcome,
-                    () = self.cluster.closed() => Err(Error::closed()),
-                }
-            }
-        };
-        let outcome = outcome.map_err(|error| error.during(name));
-        let mut answer = answer;
-        for other in alike {
-            answer.give(outcome.clone());
-            answer = other.answer;
+    fn seen_through<'a>(&'a self, view: &'a View) -> Sessions<'a> {
+        Sessions {
+            core: self,
+            layout: &view.layout,
+            filters: &view.filters,
         }
-        answer.give(outcome);
     }
 
     async fn run(&self, view: &View, operation: Operation, deadline: Instant) -> Result<Output> {
-        let sessions = Sessions {
-            core: self,
-            layout: &view.layout,
-        };
+        let sessions = self.seen_through(view);
         match operation {
             Operation::Ready => self.cluster.ready(deadline).await.map(|()| Output::Done),
-            Operation::Close => Ok(Output::Done),
-            Operation::One { id, what } => {
-                let key = view.layout.key(&id)?;
-                let at = At { key, deadline };
-                sessions.one(&at, what).await
-            }
-            // Boxed: much larger than that of one session, and rare.
-            Operation::Many(many) => Box::pin(sessions.many(many)).await,
+            Operation::Many(many) => sessions.many(many).await,
+            Operation::Close | Operation::One { .. } => Ok(Output::Done),
         }
     }
 }
 
-/// One session's key, and when its request has to be over.
-struct At {
+/// One session's key, and when what is asked of it has to be over.
+pub struct At {
     key: Key,
     deadline: Instant,
 }
@@ -312,12 +326,14 @@ impl Sessions<'_> {
         &self.layout.options
     }
 
-    async fn one(&self, at: &At, what: One) -> Result<Output> {
+    /// Takes out of `what` what it stores or returns.
+    async fn one(&self, at: &At, what: &mut One) -> Result<Output> {
         match what {
-            One::Save { json, expires } => self.save(at, &json, expires).await,
+            One::Save { json, expires } => self.save(at, json, *expires).await,
             One::Get => self.get(at).await,
-            One::Touch { expires } => self.touch(at, expires).await,
-            One::Delete => self.delete(at).await,
+            One::Touch { expires } => self.touch(at, *expires).await,
+            // Boxed: much larger than the others, and rare.
+            One::Delete => Box::pin(self.delete(at)).await,
             One::Has => self.has(at).await,
             One::Load => self.load(at).await,
             One::Set {
@@ -329,17 +345,14 @@ impl Sessions<'_> {
             } => {
                 let user = user.as_ref().map(Option::as_deref);
                 // What an earlier set of the same object stored, if its answer is on the way.
-                let baseline = writer.baseline().or(baseline);
-                let mut outcome = self
-                    .set(at, &json, expires, baseline.as_deref(), user)
+                let baseline = writer.baseline().or_else(|| baseline.take());
+                let written = self
+                    .set(at, json, *expires, baseline.as_deref(), user)
                     .await?;
-                if let Output::Written(written) = &mut outcome {
-                    if let Some(head) = &written.head {
-                        writer.stored(format!("{head}{json}"));
-                    }
-                    written.writer = Some(writer);
+                if let Some(head) = &written.head {
+                    writer.stored(head.clone(), std::mem::take(json));
                 }
-                Ok(outcome)
+                Ok(Output::Written(written, writer.clone()))
             }
             One::Refresh {
                 cookie,
@@ -347,17 +360,14 @@ impl Sessions<'_> {
                 baseline,
                 writer,
             } => {
-                let baseline = writer.baseline().or(baseline);
-                let mut outcome = self
-                    .refresh(at, cookie.as_deref(), expires, baseline.as_deref())
+                let baseline = writer.baseline().or_else(|| baseline.take());
+                let written = self
+                    .refresh(at, cookie.as_deref(), *expires, baseline.as_deref())
                     .await?;
-                if let Output::Written(written) = &mut outcome {
-                    if let Some(baseline) = &written.head {
-                        writer.stored(baseline.clone());
-                    }
-                    written.writer = Some(writer);
+                if let Some(baseline) = &written.head {
+                    writer.stored(baseline.clone(), String::new());
                 }
-                Ok(outcome)
+                Ok(Output::Written(written, writer.clone()))
             }
             One::Destroy => self.destroy(at).await,
         }

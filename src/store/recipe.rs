@@ -1,6 +1,8 @@
 //! The operations on plain data, as Aerospike's session-store recipe has them, and the writing
 //! with a TTL that all share.
 
+use std::future::Future;
+
 use aerospike::expressions::{and, bin_exists, cond, int_bin, int_val};
 use aerospike::operations::exp::{write_exp, ExpWriteFlags};
 use aerospike::operations::{self, Operation};
@@ -10,7 +12,7 @@ use super::expiry::{self, now};
 use super::layout::{COOKIE, CREATED, EXPIRES, LEGACY, USER};
 use super::{At, Notice, Output, Sessions};
 use crate::cluster::{Command, Reply};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {
     pub(super) async fn save(&self, at: &At, json: &str, expires: i64) -> Result<Output> {
@@ -44,9 +46,8 @@ impl Sessions<'_> {
 
     pub(super) async fn touch(&self, at: &At, expires: i64) -> Result<Output> {
         let bins = vec![self.layout.of_expires(expires)];
-        let reply = self
-            .change(at, &puts(&bins), expires, Which::default())
-            .await?;
+        let mut change = self.change((vec![], 0), bins, Which::default());
+        let reply = self.apply(at, expires, &mut change).await?;
         Ok(Output::Flag(!matches!(reply, Reply::Missing)))
     }
 
@@ -96,18 +97,16 @@ impl Sessions<'_> {
             return Ok(false);
         };
         let existed = self.layout.open(&record, now()).is_some();
-        let mut operations = vec![operations::put(&Bin::new(
-            self.options().bin.as_str(),
-            Value::Int(0),
-        ))];
-        for bin in [COOKIE, EXPIRES, CREATED, USER, LEGACY] {
-            operations.push(operations::put(&Bin::new(bin, Value::Nil)));
-        }
+        let mut bins = vec![Bin::new(self.options().bin.as_str(), Value::Int(0))];
+        let emptied = [COOKIE, EXPIRES, CREATED, USER, LEGACY];
+        bins.extend(emptied.map(|bin| Bin::new(bin, Value::Nil)));
         // An earlier version of the record may have had a longer life than the last one.
         let left = record.time_to_live().map(|left| left.as_millis() as i64);
         let outlives = left.map_or(i64::MAX, |left| left.max(self.options().ttl) + 60_000);
         let command = Command::Change {
-            operations,
+            operations: vec![],
+            size: 0,
+            bins,
             ttl: match left {
                 None => Expiration::Never,
                 Some(_) => expiry::ttl(outlives, 0),
@@ -131,9 +130,13 @@ impl Sessions<'_> {
         }
     }
 
-    pub(super) async fn execute(&self, at: &At, command: &Command) -> Result<Reply> {
+    pub(super) fn execute<'b>(
+        &'b self,
+        at: &'b At,
+        command: &'b Command,
+    ) -> impl Future<Output = Result<Reply>> + 'b {
         let cluster = &self.core.cluster;
-        cluster.execute(&at.key, command, at.deadline).await
+        cluster.execute(&at.key, command, at.deadline)
     }
 
     /// What decides whether a session goes on.
@@ -152,46 +155,61 @@ impl Sessions<'_> {
     /// Writes these bins and leaves others as they are; the record is created if need be.
     pub(super) async fn upsert(&self, at: &At, bins: Vec<Bin>, expires: i64) -> Result<Reply> {
         let send_key = self.options().store_ids;
-        if self.options().absolute_ttl.is_none() {
-            return self
-                .with_ttl(at, expires, Expiration::Never, |ttl| Command::Write {
-                    bins: bins.clone(),
-                    replace: false,
-                    ttl,
-                    send_key,
-                })
-                .await;
-        }
-        // The time of creation is that of the first write; what is left of a session that has ended
-        // is no part of this one. Before the puts, since they change what decides that.
+        let mut command = match self.options().absolute_ttl {
+            None => Command::Write {
+                bins,
+                replace: false,
+                ttl: Expiration::Never,
+                send_key,
+            },
+            Some(_) => Command::Upsert {
+                operations: vec![self.creation()],
+                bins,
+                ttl: Expiration::Never,
+                send_key,
+            },
+        };
+        self.with_ttl(at, expires, Expiration::Never, &mut command)
+            .await
+    }
+
+    /// Sets the time of creation: that of the first write; but what is left of a session that has ended is no part of
+    /// the next one. It goes before the bins, since they change what decides that.
+    fn creation(&self) -> Operation {
         let now = now();
         let goes_on = and(vec![bin_exists(CREATED), self.layout.alive(now)]);
         let created = cond(vec![goes_on, int_bin(CREATED), int_val(now)]);
-        let mut operations = vec![write_exp(CREATED, created, ExpWriteFlags::DEFAULT)];
-        operations.extend(puts(&bins));
-        self.with_ttl(at, expires, Expiration::Never, |ttl| Command::Upsert {
-            operations: operations.clone(),
-            ttl,
-            send_key,
-        })
-        .await
+        write_exp(CREATED, created, ExpWriteFlags::DEFAULT)
     }
 
-    /// Applies the operations to a session that goes on, and to no other.
-    pub(super) async fn change(
+    /// Operations (of so many bytes) and bins for a session that goes on, and for no other.
+    pub(super) fn change(
         &self,
-        at: &At,
-        operations: &[Operation],
-        expires: i64,
+        (operations, size): (Vec<Operation>, usize),
+        bins: Vec<Bin>,
         which: Which,
-    ) -> Result<Reply> {
-        self.with_ttl(at, expires, Expiration::DontUpdate, |ttl| Command::Change {
-            operations: operations.to_vec(),
-            ttl,
-            only_if: Some(self.layout.same_and_alive(which.created, now())),
+    ) -> Command {
+        let only_if = self
+            .filters
+            .same_and_alive(self.layout, which.created, now());
+        Command::Change {
+            operations,
+            size,
+            bins,
+            ttl: Expiration::DontUpdate,
+            only_if: Some(only_if),
             generation: which.generation,
-        })
-        .await
+        }
+    }
+
+    /// Runs a [`Sessions::change`] of a session that ends at `expires` then.
+    pub(super) fn apply<'b>(
+        &'b self,
+        at: &'b At,
+        expires: i64,
+        change: &'b mut Command,
+    ) -> impl Future<Output = Result<Reply>> + 'b {
+        self.with_ttl(at, expires, Expiration::DontUpdate, change)
     }
 
     /// Runs a write with the TTL that `expires` asks for; where the namespace refuses TTLs, with
@@ -201,30 +219,32 @@ impl Sessions<'_> {
         at: &At,
         expires: i64,
         instead: Expiration,
-        command: impl Fn(Expiration) -> Command,
+        command: &mut Command,
     ) -> Result<Reply> {
         let (now, support) = (now(), &self.core.ttl);
-        if support.is_refused(now) {
-            return self.execute(at, &command(instead)).await;
-        }
-        match self.execute(at, &command(expiry::ttl(expires, now))).await {
-            Err(error) if error.code == Code::Forbidden => {
-                // There are other reasons for this answer; only if the write goes through without
-                // a TTL was it the TTL.
-                let reply = self.execute(at, &command(instead)).await?;
-                if applied(&reply) && support.refuse(now) {
-                    (self.core.notify)(Notice::TtlRefused);
-                }
-                Ok(reply)
+        let is_refused = support.is_refused(now);
+        command.set_ttl(match is_refused {
+            true => instead,
+            false => expiry::ttl(expires, now),
+        });
+        let outcome = self.execute(at, command).await;
+        let may_be_the_ttl = |error: &Error| error.code == Code::Forbidden && !is_refused;
+        if !outcome.as_ref().is_err_and(may_be_the_ttl) {
+            if !is_refused && outcome.as_ref().is_ok_and(applied) {
+                support.accept();
             }
-            Ok(reply) => {
-                if applied(&reply) {
-                    support.accept();
-                }
-                Ok(reply)
-            }
-            Err(error) => Err(error),
+            return outcome;
         }
+        drop(outcome);
+        // There are other reasons for this answer; only if the write goes through without a TTL was
+        // it the TTL.
+        command.set_ttl(instead);
+        let again = Box::pin(self.execute(at, command));
+        let reply = again.await?;
+        if applied(&reply) && support.refuse(now) {
+            (self.core.notify)(Notice::TtlRefused);
+        }
+        Ok(reply)
     }
 }
 
@@ -239,8 +259,4 @@ pub(super) struct Which {
 
 fn applied(reply: &Reply) -> bool {
     matches!(reply, Reply::Record(_) | Reply::Done)
-}
-
-pub(super) fn puts(bins: &[Bin]) -> Vec<Operation> {
-    bins.iter().map(operations::put).collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{View, Writer};
+use super::{At, View, Writer};
 use crate::error::Result;
 
 /// Who waits for an answer. `give` consumes it: an answer comes once.
@@ -22,24 +22,28 @@ pub struct Request<A> {
     pub ticket: Arc<()>,
 }
 
-impl<A> Request<A> {
+/// A request about one session, which has a key by now.
+pub struct Errand<A> {
+    pub view: Arc<View>,
+    pub at: At,
+    pub what: One,
+    pub answer: A,
+    pub ticket: Arc<()>,
+}
+
+impl<A: Answer> Errand<A> {
+    /// What names the session across all views of a store.
+    pub fn lane(&self) -> [u8; 20] {
+        self.at.key.digest()
+    }
+
     /// Whether the answer to `other`, asked after this and not before, is the answer to this as well.
-    pub fn is_like(&self, other: &Request<A>) -> bool {
-        let same = |what: &One, other: &One| {
-            matches!(
-                (what, other),
-                (One::Get, One::Get) | (One::Load, One::Load) | (One::Has, One::Has)
-            )
-        };
-        match (&self.operation, &other.operation) {
-            (
-                Operation::One { what, .. },
-                Operation::One {
-                    what: other_what, ..
-                },
-            ) => same(what, other_what) && Arc::ptr_eq(&self.view, &other.view),
-            _ => false,
-        }
+    pub fn is_like(&self, other: &Errand<A>) -> bool {
+        let same = matches!(
+            (&self.what, &other.what),
+            (One::Get, One::Get) | (One::Load, One::Load) | (One::Has, One::Has)
+        );
+        same && Arc::ptr_eq(&self.view, &other.view)
     }
 }
 
@@ -122,15 +126,7 @@ impl Operation {
         match self {
             Operation::Ready => "ready",
             Operation::Close => "close",
-            Operation::One { what, .. } => match what {
-                One::Save { .. } => "save",
-                One::Get | One::Load => "get",
-                One::Touch { .. } | One::Refresh { .. } => "touch",
-                One::Delete => "delete",
-                One::Has => "has",
-                One::Set { .. } => "set",
-                One::Destroy => "destroy",
-            },
+            Operation::One { what, .. } => what.name(),
             Operation::Many(many) => match many {
                 Many::All { partitions: None } => "all",
                 Many::All { .. } => "sessions",
@@ -143,6 +139,21 @@ impl Operation {
                 Many::CountOf { .. } => "countOf",
                 Many::DestroyOf { .. } => "destroyOf",
             },
+        }
+    }
+}
+
+impl One {
+    /// The method's name in JavaScript.
+    pub fn name(&self) -> &'static str {
+        match self {
+            One::Save { .. } => "save",
+            One::Get | One::Load => "get",
+            One::Touch { .. } | One::Refresh { .. } => "touch",
+            One::Delete => "delete",
+            One::Has => "has",
+            One::Set { .. } => "set",
+            One::Destroy => "destroy",
         }
     }
 }
@@ -160,8 +171,8 @@ pub enum Output {
     Json(String),
     /// A session's head and its JSON text, see [`super::baseline`].
     Loaded(String),
-    /// What became of a set.
-    Written(Written),
+    /// What became of a set, and who made it: held until the answer has been handed over.
+    Written(Written, Arc<Writer>),
 }
 
 /// What became of a set or a refresh.
@@ -173,6 +184,4 @@ pub struct Written {
     pub gone: Option<String>,
     /// Somebody else wrote meanwhile, and the two were merged: the key's digest.
     pub conflict: Option<String>,
-    /// Held until the answer has been handed over.
-    pub writer: Option<Arc<Writer>>,
 }

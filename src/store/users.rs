@@ -19,7 +19,7 @@ impl Sessions<'_> {
         let mut name = format!("user-{}", options.set);
         if name.len() > LONGEST_INDEX_NAME {
             // Two sets whose names begin alike must not share an index.
-            let tail: String = self.layout.key(&options.set)?.digest()[..4]
+            let tail: String = self.layout.key(&options.set).digest()[..4]
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect();
@@ -48,10 +48,7 @@ impl Sessions<'_> {
     }
 
     pub(super) async fn destroy_of(&self, user: &str, except: Option<&str>) -> Result<Output> {
-        let except = match except {
-            Some(id) => Some(self.layout.key(id)?),
-            None => None,
-        };
+        let except = except.map(|id| self.layout.key(id));
         let indexed = self.indexed(Bins::None, user);
         let removed = match self.remove(indexed, except.as_ref(), None).await {
             Err(error) if lacks_index(&error) => {

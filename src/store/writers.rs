@@ -18,7 +18,8 @@ pub struct Writers {
 pub struct Writer {
     number: u64,
     writers: Arc<Writers>,
-    baseline: Mutex<Option<String>>,
+    /// The head of the baseline of what was stored last, and the text that goes with it.
+    stored: Mutex<Option<(String, String)>>,
 }
 
 impl Writers {
@@ -31,7 +32,7 @@ impl Writers {
         let writer = Arc::new(Writer {
             number,
             writers: self.clone(),
-            baseline: Mutex::new(None),
+            stored: Mutex::new(None),
         });
         known.insert(number, Arc::downgrade(&writer));
         writer
@@ -41,11 +42,14 @@ impl Writers {
 impl Writer {
     /// The baseline of what was stored last, if any set under way stored anything.
     pub fn baseline(&self) -> Option<String> {
-        lock(&self.baseline).clone()
+        let stored = lock(&self.stored);
+        stored
+            .as_ref()
+            .map(|(head, json)| [head.as_str(), json].concat())
     }
 
-    pub fn stored(&self, baseline: String) {
-        *lock(&self.baseline) = Some(baseline);
+    pub fn stored(&self, head: String, json: String) {
+        *lock(&self.stored) = Some((head, json));
     }
 }
 
@@ -83,7 +87,7 @@ mod tests {
         let writers = Arc::new(Writers::default());
         let first = writers.join(7);
         let second = writers.join(7);
-        first.stored("Wm,,,0{}".into());
+        first.stored("Wm,,,0".into(), "{}".into());
         drop(first);
         assert_eq!(second.baseline().as_deref(), Some("Wm,,,0{}"));
         assert_eq!(writers.join(8).baseline(), None);
