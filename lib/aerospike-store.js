@@ -6,7 +6,7 @@
 // they are plain functions with all their parameters named.
 
 const { Administration } = require('./administration')
-const { attempt, native, optional } = require('./connection')
+const { failed, native, optional } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { stringify } = require('./json')
@@ -32,7 +32,7 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   get (sid, callback) {
-    const decode = (/** @type {string} */ text) => this.#baselines.load(sid, text)
+    const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.#baselines.load(sid, head, json)
     return this.connection.one(native.load, sid, optional(callback), decode)
   }
 
@@ -43,16 +43,20 @@ class AerospikeStore extends Administration {
    */
   set (sid, session, callback) {
     const done = optional(callback)
-    return attempt(done, () => {
+    let json, expires, owner
+    try {
       // The text is taken now: what the application changes later belongs to a later set.
-      const json = stringify(session)
-      const expires = this.#expires(session, sid)
-      if (expires <= Date.now()) return this.destroy(sid, done)
-      const known = this.#baselines.of(session, sid)
-      const written = (/** @type {string} */ text) => this.#written(known, text, json)
-      const owner = this.#owner(session)
-      return this.connection.one(native.set, sid, done, written, json, expires, known.writer, known.text, owner)
-    })
+      json = stringify(session)
+      expires = this.#expires(session, sid)
+      owner = this.#owner(session)
+    } catch (error) {
+      return failed(error, done)
+    }
+    if (expires <= Date.now()) return this.destroy(sid, done)
+    const known = this.#baselines.of(session, sid)
+    const { writer, head, json: base } = known
+    const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told)
+    return this.connection.one(native.set, sid, done, written, json, expires, writer, head, base, owner)
   }
 
   /**
@@ -62,14 +66,21 @@ class AerospikeStore extends Administration {
    */
   touch (sid, session, callback) {
     const done = optional(callback)
-    return attempt(done, () => {
-      const expires = this.#expires(session, sid)
-      if (expires <= Date.now()) return this.destroy(sid, done)
-      const object = typeof session === 'object' && session !== null ? session : {}
-      const known = this.#baselines.of(object, sid)
-      const written = (/** @type {string} */ text) => this.#written(known, text, '')
-      return this.connection.one(native.refresh, sid, done, written, cookieOf(object), expires, known.writer, known.text)
-    })
+    const object = typeof session === 'object' && session !== null ? session : {}
+    let cookie, expires
+    try {
+      expires = this.#expires(session, sid)
+      cookie = cookieOf(object)
+    } catch (error) {
+      return failed(error, done)
+    }
+    if (expires <= Date.now()) return this.destroy(sid, done)
+    const known = this.#baselines.of(object, sid)
+    const written = (/** @type {string} */ head, /** @type {string | undefined} */ json) => {
+      known.head = head
+      known.json = json
+    }
+    return this.connection.one(native.refresh, sid, done, written, cookie, expires, known.writer, known.head, known.json)
   }
 
   /**
@@ -92,7 +103,8 @@ class AerospikeStore extends Administration {
     const ttl = this.ttl
     if (typeof ttl === 'function') return Date.now() + lifetime(ttl, session, sid)
     const expires = session?.cookie?.expires
-    const date = expires ? new Date(expires).getTime() : NaN
+    // Mostly a date already, as express-session has it.
+    const date = expires instanceof Date ? expires.getTime() : expires ? new Date(expires).getTime() : NaN
     return Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date)
   }
 
@@ -116,25 +128,25 @@ class AerospikeStore extends Administration {
   }
 
   /**
-   * Takes note of what the core tells of a write: the head of the next baseline, or, as JSON, that
-   * and what is worth an event.
+   * Takes note of what the core tells of a set: the head of the next baseline, or, as JSON, that and what is worth an
+   * event. Nothing of it is for who waits.
    *
    * @param {import('./baselines').Known} known
-   * @param {string} text
-   * @param {string} json
+   * @param {string} json what was set
+   * @param {string | null} head
+   * @param {string | undefined} told
    */
-  #written (known, text, json) {
-    if (text === '') return undefined
-    if (!text.startsWith('{')) {
-      known.text = text + json
-      return undefined
+  #written (known, json, head, told) {
+    let gone = null
+    let conflict = null
+    if (told !== undefined) ({ head, gone, conflict } = JSON.parse(told))
+    if (head !== null) {
+      known.head = head
+      known.json = json
     }
-    const { head, gone, conflict } = JSON.parse(text)
-    if (head !== null) known.text = head + json
     // After the callback, and outside of what calls it: a listener may throw.
     if (gone !== null) process.nextTick(() => this.emit('gone', { digest: gone }))
     if (conflict !== null) process.nextTick(() => this.emit('conflict', { digest: conflict }))
-    return undefined
   }
 }
 

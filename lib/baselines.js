@@ -11,12 +11,16 @@
 /** What is known of a session object. */
 class Known {
   /**
+   * @param {Baselines} owner
    * @param {string} sid the id it is known under
-   * @param {string} [text] the baseline: a head, and the session's JSON
+   * @param {string} [head] the baseline: a head, which only the core reads
+   * @param {string} [json] and the session's JSON
    */
-  constructor (sid, text) {
+  constructor (owner, sid, head, json) {
+    this.owner = owner
     this.sid = sid
-    this.text = text
+    this.head = head
+    this.json = json
     /** By this the core knows which sets belong together before the first is answered (src/store/writers.rs). */
     this.writer = ++last
   }
@@ -24,20 +28,63 @@ class Known {
 
 let last = 0
 
-/** Of the sessions of one store. */
-class Baselines {
-  /** @type {WeakMap<object, Known>} */
-  #known = new WeakMap()
+/** Makes of its subclass's private fields fields of whatever object it is given. */
+class Stamp {
+  /** @param {object} object */
+  constructor (object) {
+    return object
+  }
+}
+
+/**
+ * A private field of a session object: nobody sees it, nothing copies it, and it goes when the object goes. A WeakMap
+ * does the same, but costs a request more than all else that JavaScript does here, most of it in the garbage collector.
+ */
+class Stamped extends Stamp {
+  #known
 
   /**
-   * A session from the text that the core loaded.
+   * @param {object} session
+   * @param {Known} known
+   */
+  constructor (session, known) {
+    super(session)
+    this.#known = known
+  }
+
+  /**
+   * @param {any} session
+   * @returns {Known | undefined}
+   */
+  static of (session) {
+    return #known in session ? session.#known : undefined
+  }
+
+  /**
+   * @param {any} session
+   * @param {Known} known
+   */
+  static set (session, known) {
+    if (#known in session) session.#known = known
+    else new Stamped(session, known) // eslint-disable-line no-new
+  }
+}
+
+/** Of the sessions of one store. */
+class Baselines {
+  /** Of objects that were another store's before they were this one's, or take no more fields. @type {WeakMap<object, Known>} */
+  #others = new WeakMap()
+
+  /**
+   * A session from the baseline that the core loaded.
    * @param {string} sid
-   * @param {string} text
+   * @param {string} head
+   * @param {string} json
    * @returns {object}
    */
-  load (sid, text) {
-    const session = JSON.parse(text.slice(text.indexOf('{')))
-    this.#known.set(session, new Known(sid, text))
+  load (sid, head, json) {
+    const session = JSON.parse(json)
+    Stamped.set(session, new Known(this, sid, head, json))
     return session
   }
 
@@ -46,8 +93,8 @@ class Baselines {
    * @param {object} to
    */
   pass (from, to) {
-    const known = this.#known.get(from)
-    if (known !== undefined) this.#known.set(to, new Known(known.sid, known.text))
+    const known = this.#known(from)
+    if (known !== undefined) this.#note(to, new Known(this, known.sid, known.head, known.json))
   }
 
   /**
@@ -55,9 +102,26 @@ class Baselines {
    * @param {string} sid
    */
   of (session, sid) {
-    let known = this.#known.get(session)
-    if (known?.sid !== sid) this.#known.set(session, known = new Known(sid))
+    let known = this.#known(session)
+    if (known === undefined || known.sid !== sid) this.#note(session, known = new Known(this, sid))
     return known
+  }
+
+  /** @param {object} session */
+  #known (session) {
+    const known = Stamped.of(session)
+    return known?.owner === this ? known : this.#others.get(session)
+  }
+
+  /**
+   * @param {object} session
+   * @param {Known} known
+   */
+  #note (session, known) {
+    const before = Stamped.of(session)
+    const isFree = before === undefined ? Object.isExtensible(session) : before.owner === this
+    if (isFree) Stamped.set(session, known)
+    else this.#others.set(session, known)
   }
 }
 

@@ -98,12 +98,13 @@ class Connection {
    * @param {any} [c]
    * @param {any} [d]
    * @param {any} [e]
+   * @param {any} [f]
    */
-  one (entry, id, callback, decode, a, b, c, d, e) {
+  one (entry, id, callback, decode, a, b, c, d, e, f) {
     if (this.#shared.closed) return hub.fail(closed(), callback)
     const fault = idFault(id)
     if (fault !== undefined) return hub.fail(badKey(fault), callback)
-    return hub.request(entry, this.#handle, callback, decode, id, a, b, c, d, e)
+    return hub.request(entry, this.#handle, callback, decode, id, a, b, c, d, e, f)
   }
 
   /** @param {Callback | undefined} callback */
@@ -130,6 +131,17 @@ function optional (callback) {
 }
 
 /**
+ * Fails a request that could not be made: with an error of ours; any other is no failure of the request, but a bug.
+ *
+ * @param {unknown} error
+ * @param {Callback | undefined} callback
+ */
+function failed (error, callback) {
+  if (error instanceof AerospikeSessionError) return hub.fail(error, callback)
+  throw error
+}
+
+/**
  * Runs what makes a request; an error of ours that making it raises fails the request.
  *
  * @template T
@@ -140,9 +152,8 @@ function attempt (callback, make) {
   try {
     return make()
   } catch (error) {
-    if (error instanceof AerospikeSessionError) return hub.fail(error, callback)
-    throw error
+    return failed(error, callback)
   }
 }
 
-module.exports = { Connection, optional, attempt, native, answer: hub.answer }
+module.exports = { Connection, optional, attempt, failed, native, answer: hub.answer }

@@ -2,8 +2,8 @@
 
 // Requests to the native core, and its answers.
 //
-// Each request takes a slot; the core answers with the slot's number. Answers arrive in batches,
-// as a flat array [slot, error, value, ...]: one crossing from native code for many.
+// Each request takes a slot; the core answers with the slot's number. Answers arrive in batches, as a flat array: of each
+// a number, its slot and its kind, and then the values of that kind. One crossing from native code for many.
 
 const { AsyncResource } = require('node:async_hooks')
 const native = require('./native')
@@ -14,9 +14,15 @@ const { badData, badOption, fromNative } = require('./errors')
  * @typedef {import('./native-types').HubHandle} HubHandle
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {(error: Error | null, value?: any) => void} Callback
- * @typedef {(text: string) => any} Decode
+ * @typedef {(text: string, more?: any) => any} Decode
  * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void }} Waiting
  */
+
+// The kinds of answers, in the lowest bits of their numbers: src/bridge/hub.rs has the same list.
+const KIND_BITS = 4
+const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR] = Array(10).keys()
+/** How many values follow the number, by kind. */
+const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1]
 
 /** Who waits with a callback: called in the AsyncLocalStorage context it was given in. */
 class WaitingCallback extends AsyncResource {
@@ -119,14 +125,25 @@ function drain (batch, from = 0) {
   let next = from
   try {
     while (next < batch.length) {
-      const [slot, error, value] = [batch[next], batch[next + 1], batch[next + 2]]
-      next += 3
+      const number = batch[next]
+      const slot = number >>> KIND_BITS
+      const kind = number & ((1 << KIND_BITS) - 1)
+      const first = batch[next + 1]
+      next += 1 + VALUES[kind]
       const waiting = slots[slot]
       if (waiting === undefined) continue
       if (!(waiting instanceof Listening)) give(slot)
-      if (error !== null) waiting.settle(fromNative(error), undefined)
-      else if (typeof value !== 'string') waiting.settle(null, value)
-      else settleText(waiting, value)
+      switch (kind) {
+        case DONE: waiting.settle(null, undefined); break
+        case MISSING: waiting.settle(null, null); break
+        case TRUE: waiting.settle(null, true); break
+        case FALSE: waiting.settle(null, false); break
+        case COUNT: waiting.settle(null, first); break
+        case ERROR: waiting.settle(fromNative(first), undefined); break
+        case HEAD: waiting.settle(null, waiting.decode(first)); break
+        case TOLD: waiting.settle(null, waiting.decode('', first)); break
+        default: settleText(waiting, first, kind === BASELINE ? batch[next - 1] : undefined)
+      }
     }
   } finally {
     if (next < batch.length) setImmediate(drain, batch, next)
@@ -136,11 +153,12 @@ function drain (batch, from = 0) {
 /**
  * @param {Waiting} waiting
  * @param {string} text
+ * @param {string} [more]
  */
-function settleText (waiting, text) {
+function settleText (waiting, text, more) {
   let value
   try {
-    value = waiting.decode(text)
+    value = waiting.decode(text, more)
   } catch (cause) {
     return waiting.settle(badData('what is stored is not valid JSON', cause), undefined)
   }
@@ -200,15 +218,16 @@ function closeStore ({ notices }) {
  * @param {any} [d]
  * @param {any} [e]
  * @param {any} [f]
+ * @param {any} [g]
  * @returns {Promise<any> | undefined}
  */
-function request (entry, handle, callback, decode, a, b, c, d, e, f) {
+function request (entry, handle, callback, decode, a, b, c, d, e, f, g) {
   if (callback === undefined) {
     return new Promise((resolve, reject) => {
-      submit(entry, handle, new WaitingPromise(resolve, reject, decode), a, b, c, d, e, f)
+      submit(entry, handle, new WaitingPromise(resolve, reject, decode), a, b, c, d, e, f, g)
     })
   }
-  submit(entry, handle, new WaitingCallback(callback, decode), a, b, c, d, e, f)
+  submit(entry, handle, new WaitingCallback(callback, decode), a, b, c, d, e, f, g)
 }
 
 /**
@@ -221,11 +240,12 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f) {
  * @param {any} d
  * @param {any} e
  * @param {any} f
+ * @param {any} g
  */
-function submit (entry, handle, waiting, a, b, c, d, e, f) {
+function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
   const slot = take(waiting)
   try {
-    entry(handle, slot, a, b, c, d, e, f)
+    entry(handle, slot, a, b, c, d, e, f, g)
   } catch (error) {
     // The arguments did not get across (a string longer than memory, say).
     give(slot)

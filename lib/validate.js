@@ -186,7 +186,7 @@ function idFault (id) {
   if (id === '') return 'a session id must not be empty'
   // Two ids that differ only in lone surrogates would be one key.
   if (!id.isWellFormed()) return 'a session id must be well-formed Unicode'
-  if (id.length > LONGEST_ID || Buffer.byteLength(id) > LONGEST_ID) return `a session id must be at most ${LONGEST_ID} bytes long`
+  if (id.length * 3 > LONGEST_ID && Buffer.byteLength(id) > LONGEST_ID) return `a session id must be at most ${LONGEST_ID} bytes long`
 }
 
 /**

@@ -9,6 +9,7 @@ use aerospike::Value;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::codec::{decode, encode, tree};
 use aerospike_session::error::Error;
+use aerospike_session::store::baseline::Baseline;
 use aerospike_session::store::expiry::now;
 use aerospike_session::store::{Answer, One, Operation, Options, Output, Store, View};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -63,7 +64,7 @@ pub struct Dispatcher {
     store: Store<Reply>,
     view: Arc<View>,
     expires: i64,
-    baseline: String,
+    baseline: Baseline,
 }
 
 impl Dispatcher {
@@ -100,7 +101,10 @@ impl Dispatcher {
         let store =
             runtime.block_on(async { Store::open(cluster, 100_000, &Handle::current(), |_| {}) });
         let expires = now() + 86_400_000;
-        let baseline = format!("Wm,{expires},{},1{}", now(), session(SMALL));
+        let baseline = Baseline {
+            head: format!("Wm,{expires},{},1", now()),
+            json: session(SMALL),
+        };
         Dispatcher {
             runtime,
             store,

@@ -11,6 +11,8 @@ use napi_derive::napi;
 use super::hub::{Batch, Hub, Reply};
 use super::options::{ClusterOptions, ViewOptions};
 use super::runtime::threads;
+use super::text::Text;
+use crate::store::baseline::Baseline;
 use crate::store::{Many, Notice, One, Operation, Output, Store, View};
 
 /// A store's view as JavaScript holds it; when the last of a store is garbage, the store closes.
@@ -91,8 +93,8 @@ impl Handle {
         Ok(())
     }
 
-    fn one(&self, env: &Env, slot: u32, id: String, what: One) -> Result<()> {
-        self.submit(env, slot, Operation::One { id, what })
+    fn one(&self, env: &Env, slot: u32, id: Text, what: One) -> Result<()> {
+        self.submit(env, slot, Operation::One { id: id.0, what })
     }
 
     fn many(&self, env: &Env, slot: u32, many: Many) -> Result<()> {
@@ -115,43 +117,44 @@ pub fn close(env: Env, store: &Opened, slot: u32) -> Result<()> {
 }
 
 #[napi]
-pub fn save(
-    env: Env,
-    store: &Opened,
-    slot: u32,
-    id: String,
-    json: String,
-    expires: i64,
-) -> Result<()> {
-    store.one(&env, slot, id, One::Save { json, expires })
+pub fn save(env: Env, store: &Opened, slot: u32, id: Text, json: Text, expires: i64) -> Result<()> {
+    store.one(
+        &env,
+        slot,
+        id,
+        One::Save {
+            json: json.0,
+            expires,
+        },
+    )
 }
 
 #[napi]
-pub fn get(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+pub fn get(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Get)
 }
 
 #[napi]
-pub fn touch(env: Env, store: &Opened, slot: u32, id: String, expires: i64) -> Result<()> {
+pub fn touch(env: Env, store: &Opened, slot: u32, id: Text, expires: i64) -> Result<()> {
     store.one(&env, slot, id, One::Touch { expires })
 }
 
 #[napi]
-pub fn remove(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+pub fn remove(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Delete)
 }
 
 #[napi]
-pub fn has(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+pub fn has(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Has)
 }
 
 #[napi]
-pub fn load(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+pub fn load(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Load)
 }
 
-/// `writer`: the number of the session object. `user`: `undefined` where the store keeps no owners,
+/// `writer`: the number of the session object. `head`, `base`: its baseline. `user`: `undefined` where the store keeps no owners,
 /// `""` for a session that has none.
 #[napi]
 #[allow(clippy::too_many_arguments)]
@@ -159,19 +162,20 @@ pub fn set(
     env: Env,
     store: &Opened,
     slot: u32,
-    id: String,
-    json: String,
+    id: Text,
+    json: Text,
     expires: i64,
     writer: i64,
-    baseline: Option<String>,
-    user: Option<String>,
+    head: Option<Text>,
+    base: Option<Text>,
+    user: Option<Text>,
 ) -> Result<()> {
     let what = One::Set {
-        json,
+        json: json.0,
         expires,
-        baseline,
+        baseline: baseline(head, base),
         writer: store.view.writer(writer.unsigned_abs()),
-        user: user.map(|user| Some(user).filter(|user| !user.is_empty())),
+        user: user.map(|user| Some(user.0).filter(|user| !user.is_empty())),
     };
     store.one(&env, slot, id, what)
 }
@@ -182,23 +186,29 @@ pub fn refresh(
     env: Env,
     store: &Opened,
     slot: u32,
-    id: String,
-    cookie: Option<String>,
+    id: Text,
+    cookie: Option<Text>,
     expires: i64,
     writer: i64,
-    baseline: Option<String>,
+    head: Option<Text>,
+    base: Option<Text>,
 ) -> Result<()> {
     let what = One::Refresh {
-        cookie,
+        cookie: cookie.map(|cookie| cookie.0),
         expires,
-        baseline,
+        baseline: baseline(head, base),
         writer: store.view.writer(writer.unsigned_abs()),
     };
     store.one(&env, slot, id, what)
 }
 
+fn baseline(head: Option<Text>, base: Option<Text>) -> Option<Baseline> {
+    let (head, json) = (head?.0, base?.0);
+    Some(Baseline { head, json })
+}
+
 #[napi]
-pub fn destroy(env: Env, store: &Opened, slot: u32, id: String) -> Result<()> {
+pub fn destroy(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Destroy)
 }
 
@@ -244,13 +254,13 @@ pub fn create_user_index(env: Env, store: &Opened, slot: u32) -> Result<()> {
 }
 
 #[napi]
-pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: String) -> Result<()> {
-    store.many(&env, slot, Many::SessionsOf { user })
+pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: Text) -> Result<()> {
+    store.many(&env, slot, Many::SessionsOf { user: user.0 })
 }
 
 #[napi]
-pub fn count_of(env: Env, store: &Opened, slot: u32, user: String) -> Result<()> {
-    store.many(&env, slot, Many::CountOf { user })
+pub fn count_of(env: Env, store: &Opened, slot: u32, user: Text) -> Result<()> {
+    store.many(&env, slot, Many::CountOf { user: user.0 })
 }
 
 #[napi]
@@ -258,8 +268,12 @@ pub fn destroy_of(
     env: Env,
     store: &Opened,
     slot: u32,
-    user: String,
-    except: Option<String>,
+    user: Text,
+    except: Option<Text>,
 ) -> Result<()> {
-    store.many(&env, slot, Many::DestroyOf { user, except })
+    let many = Many::DestroyOf {
+        user: user.0,
+        except: except.map(|except| except.0),
+    };
+    store.many(&env, slot, many)
 }

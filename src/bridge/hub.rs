@@ -1,7 +1,7 @@
 //! The way back to JavaScript.
 //!
 //! Completions gather in a queue; the first one in wakes the JavaScript thread, which takes all
-//! that are there and hands them to one function as a flat array `[slot, error, value, ...]`.
+//! that are there and hands them to one function as a flat array, see [`Batch`].
 //! One threadsafe function serves all stores of an environment (a napi promise would make one per
 //! call, at three to four times the cost to the event loop: measured).
 //!
@@ -217,9 +217,34 @@ impl Drop for Reply {
     }
 }
 
-/// Completions as JavaScript gets them: `[slot, error, value, slot, error, value, ...]`, an error
-/// as JSON text or `null`.
+/// Completions as JavaScript gets them, in a flat array: of each a number, the slot and the [`Kind`], and then as many
+/// values as that kind has.
 pub struct Batch(Vec<Completion>);
+
+/// What an answer is, in the lowest bits of its number. Mirrored in `lib/hub.js`.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Undefined.
+    Done = 0,
+    /// Null.
+    Missing = 1,
+    True = 2,
+    False = 3,
+    /// One value: a number.
+    Count = 4,
+    /// One: text, to be decoded.
+    Text = 5,
+    /// Two: a baseline's head and its JSON.
+    Baseline = 6,
+    /// One: the head of the next baseline.
+    Head = 7,
+    /// One: what else became of a set, as JSON.
+    Told = 8,
+    /// One: an error, as JSON.
+    Error = 9,
+}
+
+const KIND_BITS: u32 = 4;
 
 impl TypeName for Batch {
     fn type_name() -> &'static str {
@@ -231,80 +256,134 @@ impl TypeName for Batch {
     }
 }
 
+/// The array, as it grows.
+struct Values {
+    env: sys::napi_env,
+    array: sys::napi_value,
+    length: u32,
+}
+
+impl Values {
+    fn push(&mut self, value: sys::napi_value) -> Result<()> {
+        // SAFETY: `array` was made in this environment, in the handle scope we are in.
+        check_status!(unsafe { sys::napi_set_element(self.env, self.array, self.length, value) })?;
+        self.length += 1;
+        Ok(())
+    }
+
+    fn push_answer<const N: usize>(
+        &mut self,
+        slot: u32,
+        kind: Kind,
+        values: [sys::napi_value; N],
+    ) -> Result<()> {
+        let number = slot << KIND_BITS | kind as u32;
+        // SAFETY: `env` is that of the thread we are on.
+        self.push(unsafe { u32::to_napi_value(self.env, number) }?)?;
+        values.into_iter().try_for_each(|value| self.push(value))
+    }
+
+    /// A text may be longer than JavaScript's strings may be: that is the error of its own request, and not of the
+    /// whole batch.
+    fn text(&self, text: &str) -> error::Result<sys::napi_value> {
+        // SAFETY: `env` is that of the thread we are on.
+        let made = unsafe { <&str>::to_napi_value(self.env, text) };
+        made.map_err(|_| {
+            error::Error::new(error::Code::TooBig, "the answer is too long for one string")
+        })
+    }
+
+    fn push_output(&mut self, slot: u32, output: &Output) -> Result<error::Result<()>> {
+        let done = match output {
+            Output::Done => self.push_answer(slot, Kind::Done, []),
+            Output::Missing => self.push_answer(slot, Kind::Missing, []),
+            Output::Flag(true) => self.push_answer(slot, Kind::True, []),
+            Output::Flag(false) => self.push_answer(slot, Kind::False, []),
+            Output::Count(count) => {
+                // SAFETY: `env` is that of the thread we are on.
+                let count = unsafe { f64::to_napi_value(self.env, *count as f64) }?;
+                self.push_answer(slot, Kind::Count, [count])
+            }
+            Output::Json(text) => match self.text(text) {
+                Ok(text) => self.push_answer(slot, Kind::Text, [text]),
+                Err(error) => return Ok(Err(error)),
+            },
+            Output::Loaded(baseline) => {
+                return self.push_baseline(slot, &baseline.head, &baseline.json)
+            }
+            Output::Written(written, _) => match written {
+                Written {
+                    head: Some(head),
+                    json: Some(json),
+                    ..
+                } => return self.push_baseline(slot, head, json),
+                Written {
+                    head: None,
+                    gone: None,
+                    ..
+                } => self.push_answer(slot, Kind::Done, []),
+                Written {
+                    head: Some(head),
+                    conflict: None,
+                    ..
+                } => match self.text(head) {
+                    Ok(head) => self.push_answer(slot, Kind::Head, [head]),
+                    Err(error) => return Ok(Err(error)),
+                },
+                Written {
+                    head,
+                    gone,
+                    conflict,
+                    ..
+                } => {
+                    let told =
+                        serde_json::json!({ "head": head, "gone": gone, "conflict": conflict });
+                    match self.text(&told.to_string()) {
+                        Ok(told) => self.push_answer(slot, Kind::Told, [told]),
+                        Err(error) => return Ok(Err(error)),
+                    }
+                }
+            },
+        };
+        done.map(Ok)
+    }
+
+    fn push_baseline(&mut self, slot: u32, head: &str, json: &str) -> Result<error::Result<()>> {
+        match (self.text(head), self.text(json)) {
+            (Ok(head), Ok(json)) => self.push_answer(slot, Kind::Baseline, [head, json]).map(Ok),
+            (Err(error), _) | (_, Err(error)) => Ok(Err(error)),
+        }
+    }
+
+    fn push_error(&mut self, slot: u32, error: &error::Error) -> Result<()> {
+        let text = serde_json::to_string(error).unwrap_or_default();
+        // SAFETY: `env` is that of the thread we are on.
+        let text = unsafe { String::to_napi_value(self.env, text) }?;
+        self.push_answer(slot, Kind::Error, [text])
+    }
+}
+
 impl ToNapiValue for Batch {
     unsafe fn to_napi_value(env: sys::napi_env, batch: Self) -> Result<sys::napi_value> {
         let mut array = std::ptr::null_mut();
-        // SAFETY: `env` is the environment this is called in; the same holds below.
-        check_status!(unsafe {
-            sys::napi_create_array_with_length(env, batch.0.len() * 3, &mut array)
-        })?;
-        let mut index = 0;
-        let mut push = |value: Result<sys::napi_value>| -> Result<()> {
-            // SAFETY: `array` was made above, in the same handle scope.
-            check_status!(unsafe { sys::napi_set_element(env, array, index, value?) })?;
-            index += 1;
-            Ok(())
+        // SAFETY: `env` is the environment this is called in.
+        check_status!(unsafe { sys::napi_create_array(env, &mut array) })?;
+        let mut values = Values {
+            env,
+            array,
+            length: 0,
         };
-        for Completion { slot, outcome, .. } in batch.0 {
-            // SAFETY: conversions of plain values in their own environment.
-            unsafe {
-                push(u32::to_napi_value(env, slot))?;
-                // A text may be longer than JavaScript's strings may be; that is the error of its
-                // own request, and not of the whole batch.
-                let value = match outcome {
-                    Ok(output) => output_value(env, output).map_err(|_| {
-                        error::Error::new(
-                            error::Code::TooBig,
-                            "the answer is too long for one string",
-                        )
-                    }),
-                    Err(error) => Err(error),
-                };
-                match value {
-                    Ok(value) => {
-                        push(Null::to_napi_value(env, Null))?;
-                        push(Ok(value))?;
-                    }
-                    Err(error) => {
-                        let text = serde_json::to_string(&error).unwrap_or_default();
-                        push(String::to_napi_value(env, text))?;
-                        push(Null::to_napi_value(env, Null))?;
-                    }
-                }
+        for Completion { slot, outcome, .. } in &batch.0 {
+            let outcome = match outcome {
+                Ok(output) => values.push_output(*slot, output)?,
+                Err(error) => Err(error.clone()),
+            };
+            if let Err(error) = outcome {
+                values.push_error(*slot, &error)?;
             }
         }
         Ok(array)
     }
-}
-
-/// # Safety
-///
-/// `env` must be the environment of the thread this is called on.
-unsafe fn output_value(env: sys::napi_env, output: Output) -> Result<sys::napi_value> {
-    // SAFETY: as of this function.
-    unsafe {
-        match output {
-            Output::Done => <()>::to_napi_value(env, ()),
-            Output::Missing => Null::to_napi_value(env, Null),
-            Output::Flag(flag) => bool::to_napi_value(env, flag),
-            Output::Count(count) => f64::to_napi_value(env, count as f64),
-            Output::Json(text) | Output::Loaded(text) => String::to_napi_value(env, text),
-            Output::Written(written, _) => String::to_napi_value(env, told(written)),
-        }
-    }
-}
-
-/// The head of the next baseline, or JSON text where there is more to say; nothing to say is "".
-fn told(written: Written) -> String {
-    let Written {
-        head,
-        gone,
-        conflict,
-    } = written;
-    if gone.is_none() && conflict.is_none() {
-        return head.unwrap_or_default();
-    }
-    serde_json::json!({ "head": head, "gone": gone, "conflict": conflict }).to_string()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

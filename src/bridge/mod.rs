@@ -4,6 +4,7 @@
 //!   class costs three times as much (measured).
 //! - [`hub`]: the way back. Completions gather in a queue and wake JavaScript once for many.
 //! - [`options`]: the one struct of validated options that comes over.
+//! - [`text`]: strings from JavaScript, copied once.
 //! - [`runtime`]: the threads everything runs on.
 //! - [`stay`]: keeps the library loaded.
 //! - [`dev_server`]: the development server's handle.
@@ -17,3 +18,4 @@ mod hub;
 mod options;
 mod runtime;
 mod stay;
+mod text;

@@ -170,8 +170,7 @@ impl<'de> Visitor<'de> for Packed<'_> {
             return Err(A::Error::custom("not an object"));
         }
         let depth = enter(self.depth)?;
-        // The count is known only at the end: pack the items, then put the header before them.
-        let start = self.out.len();
+        let header = Header::leave_room(self.out, packer::SHORT_LIST_HEADER);
         let mut count = 0;
         while seq
             .next_element_seed(Packed {
@@ -183,16 +182,17 @@ impl<'de> Visitor<'de> for Packed<'_> {
         {
             count += 1;
         }
-        let mut header = Vec::with_capacity(5);
-        packer::list_header(&mut header, count);
-        self.out.splice(start..start, header);
+        let mut packed = [0; packer::MAX_LIST_HEADER];
+        let length = packer::list_header(&mut packed, count);
+        header.fill(self.out, &packed[..length]);
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let depth = enter(self.depth)?;
+        let header = Header::leave_room(self.out, packer::SHORT_MAP_HEADER);
         let start = self.out.len();
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::with_capacity(USUAL_ENTRIES);
         while let Some(key) = map.next_key_seed(PackedKey {
             out: &mut *self.out,
         })? {
@@ -207,11 +207,33 @@ impl<'de> Visitor<'de> for Packed<'_> {
             });
         }
         order(self.out, start, &mut entries);
-        let mut header = [0; packer::MAX_MAP_HEADER];
-        let length = packer::key_ordered_header(&mut header, entries.len());
-        self.out
-            .splice(start..start, header[..length].iter().copied());
+        let mut packed = [0; packer::MAX_MAP_HEADER];
+        let length = packer::key_ordered_header(&mut packed, entries.len());
+        header.fill(self.out, &packed[..length]);
         Ok(())
+    }
+}
+
+/// Entries of a map, usually.
+const USUAL_ENTRIES: usize = 8;
+
+/// The place of a header, which counts what follows, and so is known only when that has been packed. Room is left for a
+/// short one; should it turn out longer, everything behind it moves.
+struct Header {
+    place: Range<usize>,
+}
+
+impl Header {
+    fn leave_room(out: &mut Vec<u8>, short: usize) -> Header {
+        let start = out.len();
+        out.resize(start + short, 0);
+        Header {
+            place: start..out.len(),
+        }
+    }
+
+    fn fill(self, out: &mut Vec<u8>, packed: &[u8]) {
+        out.splice(self.place, packed.iter().copied());
     }
 }
 

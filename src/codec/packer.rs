@@ -12,6 +12,12 @@ pub const PARTICLE_MAP: u8 = 19;
 const KEY_ORDERED_MARK: [u8; 4] = [0xc7, 0x00, 0x01, 0xc0];
 /// The longest map header: map32 and the mark.
 pub const MAX_MAP_HEADER: usize = 5 + KEY_ORDERED_MARK.len();
+/// The header of a map of a few entries: fixmap and the mark.
+pub const SHORT_MAP_HEADER: usize = 1 + KEY_ORDERED_MARK.len();
+/// The longest list header: array32.
+pub const MAX_LIST_HEADER: usize = 5;
+/// The header of a list of a few items: fixarray.
+pub const SHORT_LIST_HEADER: usize = 1;
 
 pub fn nil(out: &mut Vec<u8>) {
     out.push(0xc0);
@@ -78,16 +84,22 @@ pub fn string(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-pub fn list_header(out: &mut Vec<u8>, count: usize) {
+/// The header of a list of `count` items, into `header`; returns its length.
+pub fn list_header(header: &mut [u8; MAX_LIST_HEADER], count: usize) -> usize {
     match count {
-        0..=15 => out.push(0x90 | count as u8),
+        0..=15 => {
+            header[0] = 0x90 | count as u8;
+            1
+        }
         16..=0xffff => {
-            out.push(0xdc);
-            out.extend((count as u16).to_be_bytes());
+            header[0] = 0xdc;
+            header[1..3].copy_from_slice(&(count as u16).to_be_bytes());
+            3
         }
         _ => {
-            out.push(0xdd);
-            out.extend((count as u32).to_be_bytes());
+            header[0] = 0xdd;
+            header[1..5].copy_from_slice(&(count as u32).to_be_bytes());
+            5
         }
     }
 }

@@ -32,6 +32,8 @@ const TRIES: u32 = 32;
 /// A set or touch right after a write by the same request moves the end by next to nothing; it is
 /// left out if it does so by less than this, and by less than a twentieth of the session's life.
 const NEXT_TO_NOTHING_MS: i64 = 1_000;
+/// The text of most sessions fits in so many bytes.
+const USUAL_LENGTH: usize = 1_024;
 
 impl Sessions<'_> {
     /// The session, and the head of its baseline before it.
@@ -46,9 +48,10 @@ impl Sessions<'_> {
         let Some(head) = self.layout.head(&stored) else {
             return Ok(Output::Missing);
         };
-        let mut text = head.to_string();
-        self.layout.session(&mut text, &stored, now, None)?;
-        Ok(Output::Loaded(text))
+        let mut json = String::with_capacity(USUAL_LENGTH);
+        self.layout.session(&mut json, &stored, now, None)?;
+        let head = head.to_string();
+        Ok(Output::Loaded(Baseline { head, json }))
     }
 
     pub(super) async fn destroy(&self, at: &At) -> Result<Output> {
@@ -65,31 +68,31 @@ impl Sessions<'_> {
         at: &At,
         cookie: Option<&str>,
         expires: i64,
-        baseline: Option<&str>,
+        baseline: Option<&Baseline>,
     ) -> Result<Written> {
-        let Some(base) = baseline.and_then(Baseline::parse) else {
+        let Some((base, json)) = known(baseline) else {
             return self.extend(at, cookie, expires, None).await;
         };
-        let before = Session::parse(base.json).map_err(bad_session)?;
+        let before = Session::parse(json).map_err(bad_session)?;
         let changed = match (before.cookie, cookie) {
             (Some(before), Some(cookie)) => !same_cookie(before, cookie),
             (before, cookie) => before.is_some() != cookie.is_some(),
         };
-        let expires = self.not_beyond(expires, base.head.created);
-        if !changed && self.is_not_worth_a_touch(&base.head, expires) {
+        let expires = self.not_beyond(expires, base.created);
+        if !changed && self.is_not_worth_a_touch(&base, expires) {
             return Ok(Written::default());
         }
-        let mut data = before.data();
-        let written = cookie.filter(|_| changed);
-        let mut outcome = self.extend(at, written, expires, Some(base.head)).await?;
-        if let Some(head) = &mut outcome.head {
-            // The whole of the next baseline: the session's text, with the cookie as it is now.
-            let cookie = cookie.unwrap_or("null");
-            let comma = if data == "{}" { "" } else { "," };
-            data.replace_range(..1, &format!("{head}{{\"cookie\":{cookie}{comma}"));
-            *head = data;
-        }
-        Ok(outcome)
+        // The text of the next baseline, with the cookie as it is now.
+        let mut json = before.data();
+        let comma = if json == "{}" { "" } else { "," };
+        let text = cookie.unwrap_or("null");
+        json.replace_range(..1, &format!("{{\"cookie\":{text}{comma}"));
+        let cookie = cookie.filter(|_| changed);
+        let written = self.extend(at, cookie, expires, Some(base)).await?;
+        Ok(Written {
+            json: written.head.is_some().then_some(json),
+            ..written
+        })
     }
 
     pub(super) async fn set(
@@ -97,29 +100,29 @@ impl Sessions<'_> {
         at: &At,
         json: &str,
         expires: i64,
-        baseline: Option<&str>,
+        baseline: Option<&Baseline>,
         user: Option<Option<&str>>,
     ) -> Result<Written> {
         let session = Session::parse(json).map_err(bad_session)?;
-        let Some(base) = baseline.and_then(Baseline::parse) else {
+        let Some((base, before)) = known(baseline) else {
             return self.create(at, &session, expires, user).await;
         };
-        let before = Session::parse(base.json).map_err(bad_session)?;
+        let before = Session::parse(before).map_err(bad_session)?;
         let diff = Diff::between(&before, &session);
-        let expires = self.not_beyond(expires, base.head.created);
-        if diff.keeps_data() && base.head.form != Form::Legacy {
-            let untouched = diff.cookie.is_none() && is_next_to_nothing(&base.head, expires);
+        let expires = self.not_beyond(expires, base.created);
+        if diff.keeps_data() && base.form != Form::Legacy {
+            let untouched = diff.cookie.is_none() && is_next_to_nothing(&base, expires);
             if untouched {
                 return Ok(Written::default());
             }
-            return self.extend(at, diff.cookie, expires, Some(base.head)).await;
+            return self.extend(at, diff.cookie, expires, Some(base)).await;
         }
         let write = Write {
             at,
             diff,
             session,
             expires,
-            base: base.head,
+            base,
             user,
         };
         self.update(&write).await
@@ -354,6 +357,12 @@ impl Sessions<'_> {
         let by_the_server = options.touch_on_read.is_some() && !self.core.ttl.is_refused(now());
         throttled || by_the_server || is_next_to_nothing(base, expires)
     }
+}
+
+/// The head and the text of a baseline, if it is one.
+fn known(baseline: Option<&Baseline>) -> Option<(Head, &str)> {
+    let baseline = baseline?;
+    Some((Head::parse(&baseline.head)?, &baseline.json))
 }
 
 /// Whether the same request wrote the session a moment ago with all but the same end.

@@ -37,6 +37,7 @@ use tokio::time::Instant;
 use crate::cluster::{self, Cluster};
 use crate::error::{Error, Result};
 
+use baseline::Baseline;
 use expiry::TtlSupport;
 use filters::Filters;
 use lanes::Lanes;
@@ -347,10 +348,11 @@ impl Sessions<'_> {
                 // What an earlier set of the same object stored, if its answer is on the way.
                 let baseline = writer.baseline().or_else(|| baseline.take());
                 let written = self
-                    .set(at, json, *expires, baseline.as_deref(), user)
+                    .set(at, json, *expires, baseline.as_ref(), user)
                     .await?;
-                if let Some(head) = &written.head {
-                    writer.stored(head.clone(), std::mem::take(json));
+                if let Some(head) = written.head.clone() {
+                    let json = std::mem::take(json);
+                    writer.stored(Baseline { head, json });
                 }
                 Ok(Output::Written(written, writer.clone()))
             }
@@ -362,10 +364,10 @@ impl Sessions<'_> {
             } => {
                 let baseline = writer.baseline().or_else(|| baseline.take());
                 let written = self
-                    .refresh(at, cookie.as_deref(), *expires, baseline.as_deref())
+                    .refresh(at, cookie.as_deref(), *expires, baseline.as_ref())
                     .await?;
-                if let Some(baseline) = &written.head {
-                    writer.stored(baseline.clone(), String::new());
+                if let (Some(head), Some(json)) = (written.head.clone(), written.json.clone()) {
+                    writer.stored(Baseline { head, json });
                 }
                 Ok(Output::Written(written, writer.clone()))
             }

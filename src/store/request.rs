@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::baseline::Baseline;
 use super::{At, View, Writer};
 use crate::error::Result;
 
@@ -78,7 +79,7 @@ pub enum One {
         json: String,
         expires: i64,
         /// What [`One::Load`] or the last set answered, for a session that was stored before.
-        baseline: Option<String>,
+        baseline: Option<Baseline>,
         /// The session object that is set.
         writer: Arc<Writer>,
         /// The owner, where the store keeps one: `Some(None)` is nobody.
@@ -88,7 +89,7 @@ pub enum One {
     Refresh {
         cookie: Option<String>,
         expires: i64,
-        baseline: Option<String>,
+        baseline: Option<Baseline>,
         writer: Arc<Writer>,
     },
     /// Express: remove, if it is there.
@@ -169,8 +170,8 @@ pub enum Output {
     Count(u64),
     /// JSON text.
     Json(String),
-    /// A session's head and its JSON text, see [`super::baseline`].
-    Loaded(String),
+    /// A session's JSON text, and what it is the base of.
+    Loaded(Baseline),
     /// What became of a set, and who made it: held until the answer has been handed over.
     Written(Written, Arc<Writer>),
 }
@@ -178,8 +179,10 @@ pub enum Output {
 /// What became of a set or a refresh.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
-    /// The head of the baseline of what is written next; with the session's text it makes one.
+    /// The head of the baseline of what is written next.
     pub head: Option<String>,
+    /// The text that goes with it, if it is not the one that was set.
+    pub json: Option<String>,
     /// The session was gone, and has not been brought back: its key's digest.
     pub gone: Option<String>,
     /// Somebody else wrote meanwhile, and the two were merged: the key's digest.

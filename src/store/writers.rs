@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::baseline::Baseline;
+
 /// The session objects with sets under way, by the numbers JavaScript gave them.
 #[derive(Default)]
 pub struct Writers {
@@ -18,8 +20,7 @@ pub struct Writers {
 pub struct Writer {
     number: u64,
     writers: Arc<Writers>,
-    /// The head of the baseline of what was stored last, and the text that goes with it.
-    stored: Mutex<Option<(String, String)>>,
+    stored: Mutex<Option<Baseline>>,
 }
 
 impl Writers {
@@ -41,15 +42,12 @@ impl Writers {
 
 impl Writer {
     /// The baseline of what was stored last, if any set under way stored anything.
-    pub fn baseline(&self) -> Option<String> {
-        let stored = lock(&self.stored);
-        stored
-            .as_ref()
-            .map(|(head, json)| [head.as_str(), json].concat())
+    pub fn baseline(&self) -> Option<Baseline> {
+        lock(&self.stored).clone()
     }
 
-    pub fn stored(&self, head: String, json: String) {
-        *lock(&self.stored) = Some((head, json));
+    pub fn stored(&self, baseline: Baseline) {
+        *lock(&self.stored) = Some(baseline);
     }
 }
 
@@ -87,12 +85,15 @@ mod tests {
         let writers = Arc::new(Writers::default());
         let first = writers.join(7);
         let second = writers.join(7);
-        first.stored("Wm,,,0".into(), "{}".into());
+        first.stored(Baseline {
+            head: "Wm,,,0".into(),
+            json: "{}".into(),
+        });
         drop(first);
-        assert_eq!(second.baseline().as_deref(), Some("Wm,,,0{}"));
-        assert_eq!(writers.join(8).baseline(), None);
+        assert_eq!(second.baseline().expect("what was stored").head, "Wm,,,0");
+        assert!(writers.join(8).baseline().is_none());
         drop(second);
-        assert_eq!(writers.join(7).baseline(), None);
+        assert!(writers.join(7).baseline().is_none());
         assert!(lock(&writers.known).is_empty());
     }
 }
