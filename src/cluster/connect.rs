@@ -12,14 +12,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
+use super::lane::Common;
 use super::routes::Routes;
-use super::{failure, policy, Options};
+use super::trouble::Trouble;
+use super::{execute, failure, policy, Options};
 use crate::error::{Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
 const PAUSE: Duration = Duration::from_millis(1_000);
 /// The shortest time between the starts of two attempts, however many ask.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// How long a client may be without any node before the seeds are asked again.
+const LOST_FOR: Duration = Duration::from_millis(1_000);
 /// How often a connected client is asked whether it has any node left.
 const HEALTH_CHECK: Duration = Duration::from_millis(200);
 
@@ -58,7 +62,11 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let routes = Arc::new(Routes::new(close.clone()));
+        let routes = Arc::new(Routes::new(Common {
+            trouble: Arc::new(Trouble::new()),
+            patience: options.timeout / execute::SMALLEST_PART,
+            closing: close.clone(),
+        }));
         let publish = Publish {
             state: publish_state,
             health: publish_health,
@@ -144,61 +152,79 @@ impl Drop for Connection {
     }
 }
 
-/// Connects, again and again, until there is a client; then waits for the end.
+/// Connects, again and again, until there is a client; looks after it until it is lost, and begins anew. Until the end.
 async fn keep(
     options: Arc<Options>,
     publish: Publish,
     wanted: Arc<Notify>,
     mut close: watch::Receiver<bool>,
 ) {
-    let closing = async {
-        let _ = close.wait_for(|closing| *closing).await;
+    let mut client = None;
+    let work = async {
+        let mut found = first(&options, &publish, &wanted).await;
+        loop {
+            publish.state.send_replace(State::Up(found.clone()));
+            let lost = client.replace(found.clone());
+            end(lost, &options).await;
+            found = look_after(&found, &options, &publish).await;
+        }
     };
-    tokio::pin!(closing);
-    let client = loop {
+    tokio::select! {
+        () = work => {}
+        // An error is the end of the store.
+        _ = close.wait_for(|closing| *closing) => {}
+    }
+    end(client, &options).await;
+    publish.state.send_replace(State::Closed);
+}
+
+/// The first client there is.
+async fn first(options: &Options, publish: &Publish, wanted: &Notify) -> Client {
+    loop {
         publish.state.send_replace(State::Connecting);
         let started = Instant::now();
-        let attempt = tokio::select! {
-            attempt = connect(&options) => attempt,
-            () = &mut closing => break None,
-        };
-        match attempt {
-            Ok(client) => break Some(client),
+        match connect(options).await {
+            Ok(client) => return client,
             Err(error) => {
                 publish.state.send_replace(State::Down(error));
                 publish.is(false);
             }
         }
-        let pause = async {
-            tokio::time::sleep_until(started + SHORTEST_PAUSE).await;
-            // An error of the timeout is the pause having passed with nobody asking.
-            let _ = timeout(PAUSE, wanted.notified()).await;
-        };
-        tokio::select! {
-            () = pause => {}
-            () = &mut closing => break None,
-        }
-    };
-    if let Some(client) = client {
-        publish.state.send_replace(State::Up(client.clone()));
-        loop {
-            publish.is(client.is_connected());
-            let look = async {
-                publish
-                    .routes
-                    .refresh(&client, options.connect_timeout)
-                    .await;
-                tokio::time::sleep(HEALTH_CHECK).await;
-            };
-            tokio::select! {
-                () = look => {}
-                () = &mut closing => break,
+        tokio::time::sleep_until(started + SHORTEST_PAUSE).await;
+        // An error of the timeout is the pause having passed with nobody asking.
+        let _ = timeout(PAUSE, wanted.notified()).await;
+    }
+}
+
+/// Keeps an eye on a client as long as it has nodes. The crate looks for lost ones where they were; but a whole cluster
+/// that is gone may come back elsewhere, under the same names. So then this asks the seeds, and returns the client that
+/// finds a cluster there.
+async fn look_after(client: &Client, options: &Options, publish: &Publish) -> Client {
+    let mut lost_at = None;
+    loop {
+        let is_connected = client.is_connected();
+        publish.is(is_connected);
+        if is_connected {
+            lost_at = None;
+            let routes = &publish.routes;
+            routes.refresh(client, options.connect_timeout).await;
+        } else {
+            let lost_at = *lost_at.get_or_insert_with(Instant::now);
+            if lost_at.elapsed() >= LOST_FOR {
+                if let Ok(found) = connect(options).await {
+                    return found;
+                }
             }
         }
+        tokio::time::sleep(HEALTH_CHECK).await;
+    }
+}
+
+async fn end(client: Option<Client>, options: &Options) {
+    if let Some(client) = client {
         // Idempotent, and the only error it knows is that of having been closed.
         let _ = timeout(options.connect_timeout, client.close()).await;
     }
-    publish.state.send_replace(State::Closed);
 }
 
 impl Publish {

@@ -3,19 +3,30 @@
 //! Every command may be repeated, also one that was perhaps applied: they all set absolute values, and what updates
 //! a session does not create it. A whole write could bring back a session that was removed in between; but then it
 //! was still under way when the session was removed, and might as well have come after that.
+//!
+//! An attempt gets a part of the time only, so that enough is left for another: a node that has died, or stopped answering,
+//! is not waited for. Reads then go to other nodes that have the record, at once as soon as the node is known to be in
+//! trouble. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
+//! three seconds; they are repeated until then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::{Client, Key, ResultCode};
+use aerospike::{Bins, Client, Key, ResultCode};
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
+use super::lane::Lane;
 use super::{policy, Cluster, Command, Reply};
 use crate::error::{Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// The part of its time that the first attempt of an operation gets.
+const FIRST_PART: u32 = 3;
+/// The part that an attempt gets where the last one failed; each further one gets twice that of the one before.
+pub const SMALLEST_PART: u32 = 12;
 
 /// Runs `command` until it is answered, up to `deadline`.
 pub async fn run(
@@ -25,57 +36,99 @@ pub async fn run(
     deadline: Instant,
 ) -> Result<Reply> {
     let client = cluster.connection.client(deadline).await?;
-    let lane = cluster.connection.routes().lane(key);
-    let answer = lane.enter(&client, deadline, key, command);
-    let outcome = match timeout_at(deadline, answer).await {
-        Ok(Ok(outcome)) => Some(outcome),
-        Ok(Err(_)) if cluster.connection.is_closed() => return Err(Error::closed()),
-        // Our time is up, or that of those it went with, and then ours is as well.
-        Ok(Err(_)) | Err(_) => None,
-    };
+    let lane = cluster.connection.routes().lane(key, command.is_write());
     // Rare, and much larger than all before: boxed, it is no part of every operation.
-    let again = match judge(cluster, &client, command, outcome, None)? {
-        Verdict::Answered(reply) => return Ok(reply),
-        Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, error)),
+    let again = if lane.is_in_trouble() && !command.is_write() {
+        if lane.is_probe_due() {
+            probe(&lane, &client, key, command);
+        }
+        Box::pin(again(cluster, key, command, deadline, None))
+    } else {
+        let part = match lane.is_in_trouble() {
+            true => SMALLEST_PART,
+            false => FIRST_PART,
+        };
+        let until = deadline.min(Instant::now() + cluster.options.timeout / part);
+        let answer = lane.enter(&client, until, key, command);
+        // The crate's own timeouts start anew with every read from the socket; this one does not.
+        let outcome = match timeout_at(until, answer).await {
+            Ok(Ok(outcome)) => Some(outcome),
+            Ok(Err(_)) if cluster.connection.is_closed() => return Err(Error::closed()),
+            // Its time is up, or that of those it went with.
+            Ok(Err(_)) | Err(_) => None,
+        };
+        match judge(cluster, &client, command, outcome, None)? {
+            Verdict::Answered(reply) => return Ok(reply),
+            Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, Some(error))),
+        }
     };
     again.await
 }
 
-/// Repeats a command that failed, alone: a read then looks at the other replicas by itself.
+/// Reads from a node in trouble, for nobody: whoever asked does not wait for it.
+fn probe(lane: &Arc<Lane>, client: &Client, key: &Key, command: &Command) {
+    let until = Instant::now() + lane.patience();
+    let answer = lane.enter(client, until, key, command);
+    tokio::spawn(timeout_at(until, answer));
+}
+
+/// Makes further attempts. `last` is the failure of the first, if there was one.
 async fn again(
     cluster: &Cluster,
     key: &Key,
     command: &Command,
     deadline: Instant,
-    mut last: Error,
+    mut last: Option<Error>,
 ) -> Result<Reply> {
     let mut pause = FIRST_PAUSE;
+    let mut patience = cluster.options.timeout / SMALLEST_PART;
     loop {
-        let wake = Instant::now() + jittered(pause);
-        if wake >= deadline {
-            return Err(last);
+        if let Some(error) = last.take_if(|_| Instant::now() + pause >= deadline) {
+            return Err(error);
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let is_first = last.is_none();
         let attempt = async {
-            tokio::time::sleep_until(wake).await;
-            let Ok(client) = cluster.connection.client(deadline).await else {
-                return None;
+            if !is_first {
+                tokio::time::sleep(jittered(pause)).await;
+            }
+            let client = cluster.connection.client(deadline).await?;
+            let until = deadline.min(Instant::now() + patience);
+            let outcome = match command.is_write() {
+                // Together with others that wait for the same node.
+                true => {
+                    let lane = cluster.connection.routes().lane(key, true);
+                    let answer = lane.enter(&client, until, key, command);
+                    timeout_at(until, answer)
+                        .await
+                        .ok()
+                        .and_then(|answer| answer.ok())
+                }
+                false => {
+                    let elsewhere = async {
+                        // An error means that the semaphore was closed, and it never is.
+                        let _permit = cluster.elsewhere.acquire().await;
+                        once(&client, key, command, until).await
+                    };
+                    timeout_at(until, elsewhere).await.ok()
+                }
             };
-            // The crate's own timeouts start anew with every read from the socket; this one does not.
-            let outcome = timeout_at(deadline, once(&client, key, command, deadline)).await;
-            Some((client, outcome.ok()))
+            Ok((client, outcome))
         };
         let attempt = tokio::select! {
             attempt = attempt => attempt,
             () = cluster.closed() => return Err(Error::closed()),
         };
-        let Some((client, outcome)) = attempt else {
-            return Err(last);
+        let (client, outcome) = match attempt {
+            Ok(attempt) => attempt,
+            Err(error) => return Err(last.unwrap_or(error)),
         };
-        match judge(cluster, &client, command, outcome, Some(last))? {
+        match judge(cluster, &client, command, outcome, last)? {
             Verdict::Answered(reply) => return Ok(reply),
-            Verdict::Failed(error) => last = error,
+            Verdict::Failed(error) if Instant::now() >= deadline => return Err(error),
+            Verdict::Failed(error) => last = Some(error),
         }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        patience *= 2;
     }
 }
 
@@ -86,7 +139,7 @@ enum Verdict {
     Failed(Error),
 }
 
-/// `outcome`: `None` where the time was up. `last`: the failure of the attempt before.
+/// `outcome`: `None` where its time was up. `last`: the failure of the attempt before.
 fn judge(
     cluster: &Cluster,
     client: &Client,
@@ -100,7 +153,7 @@ fn judge(
         None => {
             let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
             told.in_doubt |= client.is_connected() && command.is_write();
-            return Err(told);
+            return Ok(Verdict::Failed(told));
         }
     };
     let is_passing = match failure::kind(&error) {
@@ -128,28 +181,19 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2) * noise / 1_000
 }
 
+/// A command that reads, alone, from whichever node has the record and answers.
 async fn once(
     client: &Client,
     key: &Key,
     command: &Command,
-    deadline: Instant,
+    until: Instant,
 ) -> aerospike::Result<Reply> {
-    let write = || policy::write(command, deadline);
-    match command {
-        Command::Read { bins, touch } => client
-            .get(&policy::read(*touch, deadline), key, bins.clone())
-            .await
-            .map(Reply::Record),
-        Command::Write { bins, .. } => client.put(&write(), key, bins).await.map(|()| Reply::Done),
-        Command::Delete { reading, .. } if reading.is_empty() => {
-            let existed = client.delete(&write(), key).await?;
-            Ok(if existed { Reply::Done } else { Reply::Missing })
-        }
-        _ => {
-            let record = client.operate(&write(), key, &command.operations()).await;
-            record.map(Reply::Record)
-        }
-    }
+    let (bins, touch) = match command {
+        Command::Read { bins, touch } => (bins.clone(), *touch),
+        _ => (Bins::None, None),
+    };
+    let record = client.get(&policy::read(touch, until), key, bins).await;
+    record.map(Reply::Record)
 }
 
 /// Result codes that a later attempt may well not meet.

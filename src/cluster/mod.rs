@@ -6,6 +6,7 @@
 //! - [`connect`]: one task owns the connection: it connects, reconnects and closes.
 //! - [`execute`]: one command, within its deadline, with retries.
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
+//! - [`trouble`]: whether a node has lately failed to answer.
 //! - [`scan`]: many records, streamed.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`tls`]: whom to trust, and what to show.
@@ -23,6 +24,7 @@ mod policy;
 mod routes;
 pub mod scan;
 pub mod tls;
+mod trouble;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ use aerospike::expressions::Expression;
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Key, Record, Value};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{watch, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::Result;
@@ -195,7 +197,12 @@ pub enum Reply {
 pub struct Cluster {
     options: Arc<Options>,
     connection: Connection,
+    /// Reads that go elsewhere than usual, see `execute`: each would try again every millisecond for a connection.
+    elsewhere: Semaphore,
 }
+
+/// Reads that look for another node at the same time.
+const ELSEWHERE: usize = 64;
 
 impl Cluster {
     /// Starts connecting in the background, and looks after the cluster there: in `tending`.
@@ -203,6 +210,7 @@ impl Cluster {
         let options = Arc::new(options);
         Cluster {
             connection: Connection::open(options.clone(), tending),
+            elsewhere: Semaphore::new(ELSEWHERE),
             options,
         }
     }

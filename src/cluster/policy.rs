@@ -5,7 +5,7 @@ use std::time::Duration;
 use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
 use aerospike::{
     AuthMode, BatchPolicy, BatchWritePolicy, ClientPolicy, Concurrency, Expiration,
-    GenerationPolicy, QueryPolicy, ReadPolicy, RecordExistsAction, TlsPolicy, WritePolicy,
+    GenerationPolicy, QueryPolicy, ReadPolicy, RecordExistsAction, TlsPolicy,
 };
 use tokio::time::Instant;
 
@@ -21,6 +21,10 @@ const TEND_INTERVAL: Duration = Duration::from_millis(500);
 /// The crate's own retries of a read, each on the next replica.
 const READ_RETRIES: usize = 2;
 
+/// The part of an operation's time that a node gets to tell how the cluster is. Until all have, or not, nothing new is
+/// known of any.
+const TEND_PART: u32 = 4;
+
 pub fn client(options: &Options) -> ClientPolicy {
     let connect = millis(options.connect_timeout);
     ClientPolicy {
@@ -28,7 +32,7 @@ pub fn client(options: &Options) -> ClientPolicy {
             Some((user, password)) => AuthMode::Internal(user.clone(), password.clone()),
             None => AuthMode::None,
         },
-        timeout: connect,
+        timeout: millis(options.timeout / TEND_PART).clamp(1, connect),
         connect_timeout: connect,
         login_timeout: connect,
         idle_timeout: millis(IDLE),
@@ -42,34 +46,18 @@ pub fn client(options: &Options) -> ClientPolicy {
     }
 }
 
-/// Of a command alone that reads.
+/// Of a command alone that reads, and may do so from any node that has the record.
 pub fn read(touch: Option<u8>, deadline: Instant) -> ReadPolicy {
     let mut policy = ReadPolicy::default();
     policy.base_policy.max_retries = READ_RETRIES;
-    policy.base_policy.replica = Replica::Sequence;
+    // `Sequence` would wait for a connection to a dead master, and never go on to the next node.
+    policy.base_policy.replica = Replica::MasterProles;
     if let Some(percent) = touch {
         policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
     }
     within(&mut policy.base_policy, deadline);
-    policy
-}
-
-/// Of a command alone that writes: what it would have in a batch.
-pub fn write(command: &Command, deadline: Instant) -> WritePolicy {
-    let row = row(command);
-    let mut policy = WritePolicy {
-        record_exists_action: row.record_exists_action,
-        generation_policy: row.generation_policy,
-        generation: row.generation,
-        expiration: row.expiration,
-        send_key: row.send_key,
-        durable_delete: row.durable_delete,
-        ..WritePolicy::default()
-    };
-    // Whether a write may be repeated is ours to decide, see `execute`.
-    policy.base_policy.max_retries = 0;
-    policy.base_policy.filter_expression = row.filter_expression;
-    within(&mut policy.base_policy, deadline);
+    // Half the time for the node that is asked first: it may be the one that does not answer.
+    policy.base_policy.socket_timeout = (policy.base_policy.total_timeout / 2).max(1);
     policy
 }
 
