@@ -226,6 +226,28 @@ export type Callback<T> = (error: AerospikeSessionError | null, value?: T) => vo
 /** The callback of an operation that has nothing to return. */
 export type DoneCallback = (error?: AerospikeSessionError | null) => void
 
+/** What `stats()` tells. Numbers count since the client was made. */
+export interface SessionStoreStats {
+  /** Whether a node can be reached. */
+  connected: boolean
+  /** The nodes of the cluster, as far as they are known: `address` is `host:port`, `active` whether it answered when last asked. */
+  nodes: { name: string, address: string, active: boolean }[]
+  /** Operations that are not answered yet. */
+  inFlight: number
+  /** By method (`get`, `set`, `touch` …): how many succeeded, and how many failed with which code. */
+  operations: Record<string, { ok: number, errors: Partial<Record<AerospikeSessionErrorCode, number>> }>
+  /** Attempts beyond an operation's first. */
+  retries: number
+  /** Requests to a node that carried more than one operation, and the operations that went so. */
+  batches: number
+  batched: number
+  /**
+   * How long operations on one session took, from the call until their answer was ready: `counts[i]` of them at most
+   * `bounds[i]` **milliseconds** and more than the bound before; the last count is of those above every bound.
+   */
+  latency: { bounds: number[], counts: number[] }
+}
+
 /**
  * Aerospike's session-store recipe: sessions as plain data, in the layout of its Java and Python
  * recipes. Every method returns a promise if, and only if, it is given no callback.
@@ -266,6 +288,9 @@ export class SessionStore extends EventEmitter {
   /** Whether there is a session, without reading its data. */
   has(id: string): Promise<boolean>
   has(id: string, callback: Callback<boolean>): void
+
+  /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
+  stats(): SessionStoreStats
 
   /** Resolves once connected; rejects when the attempt to connect fails, with the reason. */
   ready(): Promise<void>
@@ -362,6 +387,9 @@ export class AerospikeStore extends Store {
   destroyOf(user: string | number, options?: { except?: string }): Promise<number>
   destroyOf(user: string | number, callback: Callback<number>): void
   destroyOf(user: string | number, options: { except?: string } | undefined, callback: Callback<number>): void
+
+  /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
+  stats(): SessionStoreStats
 
   /** Resolves once connected; rejects when the attempt to connect fails, with the reason. */
   ready(): Promise<void>

@@ -122,6 +122,10 @@ class Administration extends Store {
     return this.#of(native.destroyOf, user, done, except)
   }
 
+  stats () {
+    return this.#client.stats()
+  }
+
   /** @param {any} [callback] */
   ready (callback) {
     return this.#client.ready(callback)

@@ -107,6 +107,11 @@ class Connection {
     return hub.request(entry, this.#handle, callback, decode, id, a, b, c, d, e, f)
   }
 
+  /** @returns {import('../index').SessionStoreStats} */
+  stats () {
+    return JSON.parse(native.stats(this.#handle))
+  }
+
   /** @param {Callback | undefined} callback */
   close (callback) {
     const shared = this.#shared

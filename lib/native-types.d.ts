@@ -20,6 +20,7 @@ export interface Native {
   openStore(hub: HubHandle, noticeSlot: number, cluster: string, view: string): StoreHandle
   openView(store: StoreHandle, view: string): StoreHandle
 
+  stats(store: StoreHandle): string
   ready: Entry
   close: Entry
 

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// What went wrong, as `AerospikeSessionError.code` tells it (DESIGN section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
     /// No node could be reached.

@@ -105,6 +105,13 @@ impl Handle {
 /// What `open_store` and `open_view` returned.
 type Opened = External<Handle>;
 
+/// What has been asked of the store and what came of it, as JSON.
+#[napi]
+pub fn stats(store: &Opened) -> Result<String> {
+    serde_json::to_string(&store.store.stats())
+        .map_err(|error| Error::from_reason(error.to_string()))
+}
+
 #[napi]
 pub fn ready(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.submit(&env, slot, Operation::Ready)

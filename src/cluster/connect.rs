@@ -14,6 +14,7 @@ use tokio::time::{timeout, timeout_at, Instant};
 
 use super::lane::Common;
 use super::routes::Routes;
+use super::stats::NodeStats;
 use super::trouble::Trouble;
 use super::{execute, failure, policy, Options};
 use crate::error::{Error, Result};
@@ -64,6 +65,7 @@ impl Connection {
         let wanted = Arc::new(Notify::new());
         let routes = Arc::new(Routes::new(Common {
             trouble: Arc::new(Trouble::new()),
+            counters: Arc::default(),
             patience: options.timeout / execute::SMALLEST_PART,
             closing: close.clone(),
         }));
@@ -86,6 +88,19 @@ impl Connection {
     /// The lanes to the nodes, as far as they are known.
     pub fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// Whether the cluster is there, and its nodes.
+    pub fn nodes(&self) -> (bool, Vec<NodeStats>) {
+        let State::Up(client) = &*self.state.borrow() else {
+            return (false, Vec::new());
+        };
+        let nodes = client.nodes().into_iter().map(|node| NodeStats {
+            name: node.name().to_owned(),
+            address: node.address().to_owned(),
+            active: node.is_active(),
+        });
+        (client.is_connected(), nodes.collect())
     }
 
     pub fn health(&self) -> watch::Receiver<Option<bool>> {

@@ -87,6 +87,9 @@ async fn again(
             return Err(error);
         }
         let is_first = last.is_none();
+        if !is_first {
+            cluster.connection.routes().common().counters.retry();
+        }
         let attempt = async {
             if !is_first {
                 tokio::time::sleep(jittered(pause)).await;

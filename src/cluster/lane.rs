@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout_at, Instant};
 
 use super::batch::{self, Shape};
+use super::stats::Counters;
 use super::trouble::Trouble;
 use super::{policy, Command, Reply};
 
@@ -49,6 +50,7 @@ pub struct Lane {
 pub struct Common {
     /// Whether any node is in trouble.
     pub trouble: Arc<Trouble>,
+    pub counters: Arc<Counters>,
     /// How long a flight to a node in trouble is waited for.
     pub patience: Duration,
     /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
@@ -218,6 +220,7 @@ impl Flight {
         if self.lane.is_in_trouble() {
             last = last.min(Instant::now() + self.lane.common.patience);
         }
+        self.lane.common.counters.flight(waiting.len());
         let mut rows = Vec::with_capacity(waiting.len());
         let mut shapes = Vec::with_capacity(waiting.len());
         let mut answers = Vec::with_capacity(waiting.len());

@@ -8,6 +8,7 @@
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
 //! - [`trouble`]: whether a node has lately failed to answer.
 //! - [`scan`]: many records, streamed.
+//! - [`stats`]: what is counted.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`tls`]: whom to trust, and what to show.
 //! - [`failure`]: the crate's errors in our words.
@@ -23,6 +24,7 @@ mod lane;
 mod policy;
 mod routes;
 pub mod scan;
+mod stats;
 pub mod tls;
 mod trouble;
 
@@ -40,6 +42,7 @@ use tokio::time::Instant;
 use crate::error::Result;
 
 use connect::Connection;
+pub use stats::Stats;
 
 /// Where the cluster is and how to speak to it. Already validated.
 #[derive(Debug, Clone)]
@@ -227,6 +230,18 @@ impl Cluster {
     /// When an operation that starts now has to be over.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.options.timeout
+    }
+
+    /// How long ago an operation started that has to be over at `deadline`.
+    pub fn since(&self, deadline: Instant) -> Duration {
+        (Instant::now() + self.options.timeout).saturating_duration_since(deadline)
+    }
+
+    /// What the cluster is, as far as is known, and how it was used.
+    pub fn stats(&self) -> Stats {
+        let (connected, nodes) = self.connection.nodes();
+        let counters = &self.connection.routes().common().counters;
+        counters.stats(connected, nodes)
     }
 
     /// The longest [`Cluster::ready`] should be waited for.

@@ -54,6 +54,10 @@ impl Routes {
         }
     }
 
+    pub fn common(&self) -> &Common {
+        &self.common
+    }
+
     /// The lane to the node that holds this record, for a command that writes, or reads.
     pub fn lane(&self, key: &Key, is_write: bool) -> Arc<Lane> {
         let map = self.current();

@@ -10,6 +10,7 @@
 //! - [`baseline`], [`merge`]: what a request knew, what it changed, and how that goes together
 //!   with what others changed.
 //! - [`writers`]: what was stored for a session object and is not told yet.
+//! - [`tally`]: what has been asked, and what came of it.
 //! - [`expiry`]: when a session ends. The only place that decides.
 
 pub mod baseline;
@@ -23,6 +24,7 @@ mod many;
 mod merge;
 mod recipe;
 pub mod request;
+mod tally;
 mod users;
 mod writers;
 
@@ -44,6 +46,8 @@ use lanes::Lanes;
 use layout::Layout;
 use request::Errand;
 pub use request::{Answer, Many, One, Operation, Output, Request, Written};
+pub use tally::Stats;
+use tally::Tally;
 pub use writers::Writer;
 use writers::Writers;
 
@@ -110,6 +114,7 @@ pub struct View {
 struct Core {
     cluster: Cluster,
     ttl: TtlSupport,
+    tally: Tally,
     /// Whether it was told that users have no index: once is enough.
     lacks_index: AtomicBool,
     notify: Box<dyn Fn(Notice) + Send + Sync>,
@@ -151,6 +156,7 @@ impl<A: Answer> Store<A> {
         let core = Arc::new(Core {
             cluster: Cluster::open(cluster, tending),
             ttl: TtlSupport::default(),
+            tally: Tally::default(),
             lacks_index: AtomicBool::new(false),
             notify: Box::new(notify),
         });
@@ -165,12 +171,20 @@ impl<A: Answer> Store<A> {
         }
     }
 
+    /// What has been asked of the store, and what came of it.
+    pub fn stats(&self) -> Stats {
+        // One is the store's own.
+        let in_flight = Arc::strong_count(&self.tickets) - 1;
+        self.core.tally.stats(self.core.cluster.stats(), in_flight)
+    }
+
     /// Hands a request over; never blocks. Its answer comes exactly once, from another thread.
     pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
-        let is_about_sessions = !matches!(operation, Operation::Ready | Operation::Close);
-        if is_about_sessions && Arc::strong_count(&self.tickets) > self.max_pending {
-            let error = Error::overload(self.max_pending).during(operation.name());
-            return answer.give(Err(error));
+        if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
+            let name = operation.name();
+            let refused = Err(Error::overload(self.max_pending).during(name));
+            self.core.tally.count(name, &refused, None);
+            return answer.give(refused);
         }
         let request = Request {
             view,
@@ -231,9 +245,14 @@ async fn serve<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, first: Box<Erra
         let alike = lanes.alike(&errand);
         let sessions = core.seen_through(&errand.view);
         let outcome = sessions.one(&errand.at, &mut errand.what).await;
-        let outcome = outcome.map_err(|error| error.during(errand.what.name()));
+        let name = errand.what.name();
+        let outcome = outcome.map_err(|error| error.during(name));
         let mut answer = errand.answer;
+        let took = core.cluster.since(errand.at.deadline);
+        core.tally.count(name, &outcome, Some(took));
         for other in alike {
+            let took = core.cluster.since(other.at.deadline);
+            core.tally.count(name, &outcome, Some(took));
             answer.give(outcome.clone());
             answer = other.answer;
         }
@@ -252,6 +271,7 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
         ticket: _ticket,
     } = request;
     let name = operation.name();
+    let is_about_sessions = operation.is_about_sessions();
     let outcome = match operation {
         Operation::Close => {
             core.cluster.close().await;
@@ -263,7 +283,11 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
             () = core.cluster.closed() => Err(Error::closed()),
         },
     };
-    answer.give(outcome.map_err(|error| error.during(name)));
+    let outcome = outcome.map_err(|error| error.during(name));
+    if is_about_sessions {
+        core.tally.count(name, &outcome, None);
+    }
+    answer.give(outcome);
 }
 
 /// Tells of the cluster's coming and going, until it is closed.
