@@ -115,6 +115,15 @@ describe('a session with encryptionKeys', () => {
     await expect(store.set('deep', { cookie: cookie(60_000), deep })).rejects.toMatchObject({ code: 'BAD_DATA' })
   })
 
+  test('keeps the end of its cookie, or that it has none', async () => {
+    await store.set('end', { cookie: cookie(60_000) })
+    const { cookie: { originalMaxAge, expires } } = await store.get('end')
+    expect(originalMaxAge).toBe(60_000)
+    expect(Math.abs(new Date(expires) - Date.now() - 60_000)).toBeLessThan(5_000)
+    await store.set('end', { cookie: cookie(undefined, { path: '/\ud800' }) })
+    expect((await store.get('end')).cookie).toStrictEqual({ originalMaxAge: null, path: '/\ud800', httpOnly: true, expires: null })
+  })
+
   test('without a cookie is one without a cookie', async () => {
     await store.set('bare', { n: 1 })
     expect(await store.get('bare')).toStrictEqual({ n: 1 })

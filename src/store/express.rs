@@ -263,7 +263,7 @@ impl Sessions<'_> {
             // Whatever is there, as long as the session is.
             return self.replacing(write, None).map(Some);
         }
-        if base.form == Form::Map && !options.json && !self.layout.seals() {
+        if base.form == Form::Map && !options.json {
             if let Some(operations) = self.merging(write)? {
                 let bins = self.beside_the_data(write, base.form)?;
                 return Ok(Some(self.change(operations, bins, write.which())));
