@@ -84,6 +84,21 @@ export interface SessionStoreOptions {
    */
   format?: 'map' | 'json'
   /**
+   * Encrypt data and cookie, by AES-256-GCM: keys of 32 bytes each, as a Buffer or in base64. The first encrypts, all of
+   * them decrypt. What was stored before, without encryption or with an older key, is read, and encrypted with the first
+   * by its next write. A record that no key opens fails its `get` with `BAD_DATA`, and stays as it is. See
+   * docs/security.md for how to change keys, and for what this does not hide.
+   * @default none: nothing is encrypted
+   */
+  encryptionKeys?: ReadonlyArray<string | Uint8Array>
+  /**
+   * A secret of at least 16 bytes, by which the record's key is an HMAC of the session id, and bin `user` one of the user:
+   * who has the database can then not even look up an id or a user. Sessions stored without it, or with another, are not
+   * found. Not together with `storeIds`.
+   * @default none: ids are not hashed
+   */
+  hashIds?: string | Uint8Array
+  /**
    * Keep the session id with the record. Without it the server knows only a digest of each id, a
    * dump of it holds no live ids, and `ids()` has none to give.
    * @default false
@@ -177,7 +192,7 @@ export type AerospikeSessionErrorCode =
   | 'UNAVAILABLE' | 'TIMEOUT' | 'CLOSED' | 'AUTH' | 'TLS' | 'FORBIDDEN' | 'NAMESPACE' | 'TOO_BIG'
   | 'OVERLOAD' | 'BAD_DATA' | 'BAD_KEY' | 'BAD_OPTION' | 'CONFLICT' | 'SERVER'
 
-/** Every error of this package. Its message never holds session data, a session id or a password. */
+/** Every error of this package. Its message never holds session data, a session id, a password or a key. */
 export class AerospikeSessionError extends Error {
   private constructor()
   readonly name: 'AerospikeSessionError'
@@ -196,8 +211,9 @@ export interface SessionStoreWarning {
   /**
    * `TTL_REFUSED`: the namespace refuses TTLs; sessions end on time but are not removed.
    * `NO_USER_INDEX`: sessions of a user were found by reading every record of the set. Told once.
+   * `UNREADABLE`: a record cannot be read: it holds no session, or no key of `encryptionKeys` opens it. Told once.
    */
-  code: 'TTL_REFUSED' | 'NO_USER_INDEX'
+  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'UNREADABLE'
   message: string
 }
 
@@ -343,7 +359,10 @@ export class AerospikeStore extends Store {
   destroy(sid: string): Promise<void>
   destroy(sid: string, callback?: (error?: any) => void): void
 
-  /** Every session of this store's prefix, at once: for administration, and for small sets. */
+  /**
+   * Every session of this store's prefix, at once: for administration, and for small sets. A record that cannot be read is
+   * left out, here and wherever many sessions are returned, and told by a `warning`.
+   */
   all(): Promise<StoredSession[]>
   all(callback: (error: any, sessions?: StoredSession[]) => void): void
 

@@ -37,6 +37,8 @@ describe('without options', () => {
         bin: 'data',
         prefix: '',
         format: 'map',
+        encryptionKeys: null,
+        hashIds: null,
         conflict: 'merge',
         storeIds: false,
         tombstones: false,

@@ -226,9 +226,11 @@ function hide (object, names) {
  * The view of a lent client, as the options that make the same.
  * @param {import('./options').ViewOptions} view
  */
-function asOptions ({ absoluteTtl, touchAfter, touchOnRead, ...view }) {
+function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnRead, ...view }) {
   return {
     ...view,
+    ...(encryptionKeys === null ? {} : { encryptionKeys }),
+    ...(hashIds === null ? {} : { hashIds }),
     ...(absoluteTtl === null ? {} : { absoluteTtl: absoluteTtl / 1_000 }),
     ...(touchAfter === 0 ? {} : { touchAfter: touchAfter / 1_000 }),
     ...(touchOnRead === null ? {} : { touchOnRead })

@@ -5,6 +5,7 @@
 
 const hub = require('./hub')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
+const { serialize } = require('./secrets')
 const { idFault, kind } = require('./validate')
 
 const { native } = hub
@@ -70,7 +71,7 @@ class Connection {
    * @param {ViewOptions} view
    */
   through (view) {
-    return new Connection(native.openView(this.#handle, JSON.stringify(view)), this.#shared, view)
+    return new Connection(native.openView(this.#handle, serialize(view)), this.#shared, view)
   }
 
   /**

@@ -8,6 +8,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const native = require('./native')
 const { badData, badOption, fromNative } = require('./errors')
+const { serialize } = require('./secrets')
 
 /**
  * @typedef {import('./native-types').Entry} Entry
@@ -182,7 +183,7 @@ function openStore (cluster, view, listener) {
   hub ??= native.openHub(drain)
   const notices = take(new Listening(listener))
   try {
-    const handle = native.openStore(hub, notices, JSON.stringify(cluster), JSON.stringify(view))
+    const handle = native.openStore(hub, notices, JSON.stringify(cluster), serialize(view))
     stores += 1
     return { handle, notices }
   } catch (error) {

@@ -13,7 +13,7 @@ use super::options::{ClusterOptions, ViewOptions};
 use super::runtime::threads;
 use super::text::Text;
 use crate::store::baseline::Baseline;
-use crate::store::{Many, Notice, One, Operation, Output, Store, View};
+use crate::store::{self, Many, Notice, One, Operation, Output, Store, View};
 
 /// A store's view as JavaScript holds it; when the last of a store is garbage, the store closes.
 pub struct Handle {
@@ -58,6 +58,7 @@ pub fn open_store(
         let name = match notice {
             Notice::TtlRefused => "TTL_REFUSED",
             Notice::NoUserIndex => "NO_USER_INDEX",
+            Notice::Unreadable => "UNREADABLE",
             Notice::Up => "UP",
             Notice::Down => "DOWN",
         };
@@ -65,7 +66,7 @@ pub fn open_store(
     });
     Ok(External::new(Handle {
         store: Arc::new(store),
-        view: View::new(view.into()),
+        view: View::new(complete(view)?),
         hub,
     }))
 }
@@ -76,9 +77,14 @@ pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Hand
     let view: ViewOptions = parsed(&view)?;
     Ok(External::new(Handle {
         store: store.store.clone(),
-        view: View::new(view.into()),
+        view: View::new(complete(view)?),
         hub: store.hub.clone(),
     }))
+}
+
+fn complete(view: ViewOptions) -> Result<store::Options> {
+    view.try_into()
+        .map_err(|error: String| Error::new(Status::InvalidArg, error))
 }
 
 fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {

@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
+use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::Engine;
 use serde::Deserialize;
 
+use crate::store::hashed::Hasher;
+use crate::store::sealed::{Keyring, KEY};
 use crate::{cluster, store};
 
 /// Of the connection.
@@ -50,6 +54,10 @@ pub struct ViewOptions {
     bin: String,
     prefix: String,
     format: Format,
+    /// Base64.
+    encryption_keys: Option<Vec<String>>,
+    /// Base64.
+    hash_ids: Option<String>,
     conflict: Conflict,
     store_ids: bool,
     tombstones: bool,
@@ -106,13 +114,27 @@ impl TryFrom<ClusterOptions> for cluster::Options {
     }
 }
 
-impl From<ViewOptions> for store::Options {
-    fn from(options: ViewOptions) -> Self {
-        store::Options {
+impl TryFrom<ViewOptions> for store::Options {
+    /// Never quotes a secret.
+    type Error = String;
+
+    fn try_from(options: ViewOptions) -> Result<Self, String> {
+        let keys = options.encryption_keys.unwrap_or_default();
+        let keys: Option<Vec<[u8; KEY]>> = keys
+            .iter()
+            .map(|key| BASE64.decode(key).ok()?.try_into().ok())
+            .collect();
+        let keys = keys.ok_or("option 'encryptionKeys' cannot be read")?;
+        let secret = options.hash_ids.map(|secret| BASE64.decode(secret));
+        let secret = secret.transpose();
+        let secret = secret.map_err(|_| "option 'hashIds' cannot be read")?;
+        Ok(store::Options {
             namespace: options.namespace,
             set: options.set,
             bin: options.bin,
             prefix: options.prefix,
+            keys: Keyring::new(&keys),
+            hasher: secret.as_deref().map(Hasher::new),
             json: options.format == Format::Json,
             overwrite: options.conflict == Conflict::Overwrite,
             store_ids: options.store_ids,
@@ -122,6 +144,6 @@ impl From<ViewOptions> for store::Options {
             touch_after: options.touch_after,
             touch_on_read: options.touch_on_read,
             ttl: options.ttl,
-        }
+        })
     }
 }

@@ -138,7 +138,7 @@ impl Command {
     fn size(&self) -> usize {
         let size = |bin: &Bin| match &bin.value {
             Value::String(text) => text.len(),
-            Value::Unknown(_, packed) => packed.len(),
+            Value::Unknown(_, packed) | Value::Blob(packed) => packed.len(),
             _ => 0,
         };
         match self {

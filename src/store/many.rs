@@ -10,7 +10,7 @@ use super::layout::EXPIRES;
 use super::{Output, Sessions};
 use crate::cluster::scan::Query;
 use crate::codec::decode;
-use crate::error::Result;
+use crate::error::{Code, Result};
 
 /// Keys gathered before they are deleted.
 const DELETED_TOGETHER: usize = 5_000;
@@ -88,19 +88,27 @@ impl Sessions<'_> {
         }
     }
 
-    /// The sessions of a query, with their ids where they are stored, as a JSON array.
+    /// The sessions of a query, with their ids where they are stored, as a JSON array. What cannot be read is left out.
     pub(super) async fn gather(&self, query: Query<'_>) -> Result<Output> {
         let mut json = String::from("[");
         self.each(query, |record| {
             let now = now();
-            if let Some(stored) = self.layout.open(&record, now) {
+            // Every record of a query has one.
+            let Some(key) = &record.key else {
+                return Ok(());
+            };
+            if let Some(stored) = self.layout.open(&record, key, now) {
                 let end = json.len();
                 if end > 1 {
                     json.push(',');
                 }
                 let id = self.layout.id(&record);
-                if !self.layout.session(&mut json, &stored, now, id)? {
-                    json.truncate(end);
+                match self.read_as(self.layout.session(&mut json, &stored, now, id)) {
+                    Ok(true) => {}
+                    Ok(false) => json.truncate(end),
+                    // One that cannot be read must not hide all the others.
+                    Err(error) if error.code == Code::BadData => json.truncate(end),
+                    Err(error) => return Err(error),
                 }
             }
             Ok(())

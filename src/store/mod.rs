@@ -6,6 +6,7 @@
 //! - [`express`]: the operations of express-session, which lose no update and revive nothing.
 //! - [`many`], [`users`]: the operations on all sessions of a view, and on those of a user.
 //! - [`layout`], [`cookie`]: the record: which bin holds what. The only place that knows.
+//! - [`sealed`], [`hashed`]: what of the record is encrypted, and what is hashed.
 //! - [`filters`]: what a change of a session passes only if it goes on, packed beforehand.
 //! - [`baseline`], [`merge`]: what a request knew, what it changed, and how that goes together
 //!   with what others changed.
@@ -18,17 +19,19 @@ mod cookie;
 pub mod expiry;
 mod express;
 mod filters;
+pub mod hashed;
 mod lanes;
 mod layout;
 mod many;
 mod merge;
 mod recipe;
 pub mod request;
+pub mod sealed;
 mod tally;
 mod users;
 mod writers;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use aerospike::Key;
@@ -37,15 +40,17 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::cluster::{self, Cluster};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 use baseline::Baseline;
 use expiry::TtlSupport;
 use filters::Filters;
+use hashed::Hasher;
 use lanes::Lanes;
 use layout::Layout;
 use request::Errand;
 pub use request::{Answer, Many, One, Operation, Output, Request, Written};
+use sealed::Keyring;
 pub use tally::Stats;
 use tally::Tally;
 pub use writers::Writer;
@@ -61,6 +66,10 @@ pub struct Options {
     pub bin: String,
     /// What is put before every session id, and keeps this view of the set to itself.
     pub prefix: String,
+    /// Encrypt data and cookie with the first of these, if there are any.
+    pub keys: Keyring,
+    /// Hash ids and users with this.
+    pub hasher: Option<Hasher>,
     /// Keep the data as JSON text, not as a native map.
     pub json: bool,
     /// The writer's whole data wins; otherwise changes of different keys are merged.
@@ -88,6 +97,8 @@ pub enum Notice {
     TtlRefused,
     /// Sessions of a user were looked for without an index: every record was read.
     NoUserIndex,
+    /// A record holds what cannot be read, for want of a key maybe. It stays as it is.
+    Unreadable,
     /// The cluster is there (again).
     Up,
     /// No node of the cluster can be reached.
@@ -117,6 +128,8 @@ struct Core {
     tally: Tally,
     /// Whether it was told that users have no index: once is enough.
     lacks_index: AtomicBool,
+    /// Whether it was told that a record cannot be read.
+    met_unreadable: AtomicBool,
     notify: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
@@ -158,6 +171,7 @@ impl<A: Answer> Store<A> {
             ttl: TtlSupport::default(),
             tally: Tally::default(),
             lacks_index: AtomicBool::new(false),
+            met_unreadable: AtomicBool::new(false),
             notify: Box::new(notify),
         });
         let (requests, queue) = mpsc::unbounded_channel();
@@ -349,6 +363,17 @@ impl At {
 impl Sessions<'_> {
     fn options(&self) -> &Options {
         &self.layout.options
+    }
+
+    /// What came of reading what is stored. That it cannot be read is told, once.
+    fn read_as<T>(&self, outcome: Result<T>) -> Result<T> {
+        let is_unreadable = |error: &Error| error.code == Code::BadData;
+        if outcome.as_ref().is_err_and(is_unreadable)
+            && !self.core.met_unreadable.swap(true, Ordering::Relaxed)
+        {
+            (self.core.notify)(Notice::Unreadable);
+        }
+        outcome
     }
 
     /// Takes out of `what` what it stores or returns.

@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {
     pub(super) async fn save(&self, at: &At, json: &str, expires: i64) -> Result<Output> {
-        let data = self.layout.of_data(json)?;
+        let data = self.layout.of_data(&at.key, json)?;
         let expires = self.not_beyond(expires, None);
         let mut bins = vec![data, self.layout.of_expires(expires)];
         bins.extend(self.layout.of_prefix());
@@ -28,9 +28,9 @@ impl Sessions<'_> {
         let record = self.read(at, Bins::All).await?;
         let stored = record
             .as_ref()
-            .and_then(|record| self.layout.open(record, now()));
+            .and_then(|record| self.layout.open(record, &at.key, now()));
         let data = match stored {
-            Some(stored) => self.layout.data(&stored)?,
+            Some(stored) => self.read_as(self.layout.data(&stored))?,
             None => None,
         };
         Ok(data.map_or(Output::Missing, Output::Json))
@@ -40,7 +40,7 @@ impl Sessions<'_> {
         let record = self.read(at, self.bins_of_life()).await?;
         let stored = record
             .as_ref()
-            .and_then(|record| self.layout.open(record, now()));
+            .and_then(|record| self.layout.open(record, &at.key, now()));
         Ok(Output::Flag(stored.is_some()))
     }
 
@@ -75,7 +75,8 @@ impl Sessions<'_> {
             }
             Err(error) => return Err(error),
         };
-        let existed = record.is_some_and(|record| self.layout.open(&record, now()).is_some());
+        let open = |record| self.layout.open(record, &at.key, now()).is_some();
+        let existed = record.as_ref().is_some_and(open);
         Ok(Output::Flag(existed))
     }
 
@@ -96,7 +97,7 @@ impl Sessions<'_> {
         let Some(record) = self.read(at, self.bins_of_life()).await? else {
             return Ok(false);
         };
-        let existed = self.layout.open(&record, now()).is_some();
+        let existed = self.layout.open(&record, &at.key, now()).is_some();
         let mut bins = vec![Bin::new(self.options().bin.as_str(), Value::Int(0))];
         let emptied = [COOKIE, EXPIRES, CREATED, USER, LEGACY];
         bins.extend(emptied.map(|bin| Bin::new(bin, Value::Nil)));
