@@ -2,11 +2,16 @@
 
 // A cluster of three dev-server nodes that can be broken in every way.
 
+const crypto = require('node:crypto')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { Child } = require('./child')
 
+/** Below what systems give to outgoing connections: else one may have a port when the cluster comes back to it. */
+const PORTS = { least: 15_000, most: 30_000 }
+/** Ports that are tried. */
+const TRIES = 20
 /** Enough for the sessions, and soon full. */
 const MEMORY = '64m'
 
@@ -33,17 +38,23 @@ class DevCluster {
 
   async open () {
     if (this.isDurable) this.#folder = fs.mkdtempSync(path.join(os.tmpdir(), 'torture-'))
-    await this.startAll()
+    for (let tries = 1; ; tries++) {
+      this.#port = crypto.randomInt(PORTS.least, PORTS.most)
+      try {
+        return await this.startAll()
+      } catch (error) {
+        await this.#process.kill()
+        if (tries === TRIES) throw error
+      }
+    }
   }
 
   async startAll () {
     this.#process = new Child('dev-server-process.js', this.whenEnded)
     const data = this.#folder === undefined ? undefined : path.join(this.#folder, 'data.sessions')
-    const { port, hosts } = await this.#process.ask('start', {
+    this.hosts = await this.#process.ask('start', {
       port: this.#port, nodes: this.size, replicationFactor: 2, migrationTime: 1_000, memory: MEMORY, data
     })
-    this.#port = port
-    this.hosts = hosts
   }
 
   killAll () { return this.#process.kill() }

@@ -17,7 +17,7 @@ serve({
   /** @param {import('../dev-server').DevServerOptions} options */
   async start (options) {
     server = await DevServer.start(options)
-    return { port: server.port, hosts: server.hosts }
+    return server.hosts
   },
   /** @param {{ node: number }} options */
   stopNode: ({ node }) => server.stopNode(node),

@@ -43,7 +43,8 @@ function faultTable ({ entries }) {
       seconds(most(({ slowest }) => slowest)), told(most(({ lastDuring }) => lastDuring)), told(most(({ lastAfter }) => lastAfter))
     ])
   }
-  return columns(rows)
+  const failures = entries.filter(({ failed }) => failed > 0).map(({ text, failures }) => `failed of ${text}: ${byCode(failures)}`)
+  return [columns(rows), ...failures].join('\n')
 }
 
 /** @param {number} ms */

@@ -25,12 +25,17 @@ class Site {
   #children = []
   /** The memory of each in the beginning, and the files it had open: the most. @type {{ looks: number, memory: number, files: number }[]} */
   #early = []
-  /** @type {Look[]} */
-  last = []
+  /** @type {(Look | undefined)[]} */
+  #last = []
 
   /** @param {import('./ledger').Ledger} ledger */
   constructor (ledger) {
     this.#ledger = ledger
+  }
+
+  /** What the processes told last. */
+  get last () {
+    return this.#last.filter(look => look !== undefined)
   }
 
   /**
@@ -60,7 +65,7 @@ class Site {
    * @param {Look} look
    */
   #judge (n, look) {
-    this.last[n] = look
+    this.#last[n] = look
     for (const { operation, ms, code } of look.late) {
       this.#ledger.violation('a store operation over its deadline', `${operation} in process ${n + 1} took ${ms.toFixed(0)} ms${code === undefined ? '' : `, and failed with ${code}`}`)
     }
@@ -85,7 +90,7 @@ class Site {
     await Promise.all(this.#children.map(async (child, n) => {
       if (!child.isRunning) return
       const most = FILES + connections + nodes * CONNECTIONS_PER_NODE
-      const { files } = this.last[n] ?? { files: 0 }
+      const { files } = this.#last[n] ?? { files: 0 }
       if (files > most) this.#ledger.violation('files are left open', `process ${n + 1}: ${files}`)
       try {
         const { pending } = await child.ask('close', { clear: n === 0 })

@@ -13,10 +13,13 @@ const QUIET = 700
 /** What any fault may make a request fail with. */
 const USUAL_CODES = ['UNAVAILABLE', 'TIMEOUT', 'OVERLOAD']
 
+/** The code of a request that had no answer at all. */
+const HUNG = 'HUNG'
+
 /**
  * @typedef {{ name: string, text: string, codes: string[], isBounded: boolean, began: number, ended: number,
- *   requests: number, failed: number, lastDuring: number, lastAfter: number, slowest: number }} Entry
- *   milliseconds; lastDuring, lastAfter: when the last request began that failed, since the fault began, and since it
+ *   requests: number, failed: number, failures: Record<string, number>, lastDuring: number, lastAfter: number, slowest: number }} Entry
+ *   milliseconds; codes: that are expected of it, besides the usual; failures: by route and code; lastDuring, lastAfter: when the last request began that failed, since the fault began, and since it
  *   ended; 0: none did
  */
 
@@ -46,7 +49,7 @@ class Timeline {
   begin ({ name, text, codes = [], isBounded = false }) {
     this.#ledger.faultBegins()
     this.entries.push({
-      name, text, codes, isBounded, began: this.#ledger.now(), ended: Infinity, requests: 0, failed: 0, lastDuring: 0, lastAfter: 0, slowest: 0
+      name, text, codes, isBounded, began: this.#ledger.now(), ended: Infinity, requests: 0, failed: 0, failures: {}, lastDuring: 0, lastAfter: 0, slowest: 0
     })
   }
 
@@ -69,9 +72,10 @@ class Timeline {
    * @param {Entry | undefined} at what was wrong when it was sent
    * @param {number} sent
    * @param {string} code
-   * @param {string} what
+   * @param {string} route
+   * @param {string} what the request and its error, in words
    */
-  failed (at, sent, code, what) {
+  failed (at, sent, code, route, what) {
     this.#lastFailure = Math.max(this.#lastFailure, sent)
     // What has begun or was still on since it was sent is to blame.
     const { last } = this
@@ -79,7 +83,10 @@ class Timeline {
     const told = `${what} sent at ${clock(sent)} failed at ${clock(this.#ledger.now())} with ${code}`
     if (entry === undefined) return this.#ledger.violation('a request failed although nothing was wrong', `${told}; last fault: ${last?.text ?? 'none'}`)
     entry.failed++
-    if (![...USUAL_CODES, ...entry.codes, ...at?.codes ?? []].includes(code)) {
+    const failure = `${route} ${code}`
+    entry.failures[failure] = (entry.failures[failure] ?? 0) + 1
+    // That it hung is told already.
+    if (![...USUAL_CODES, HUNG, ...entry.codes, ...at?.codes ?? []].includes(code)) {
       this.#ledger.violation('an error answer with an unexpected code', `${told}, during: ${entry.text}`)
     }
     const hasEnded = sent >= entry.ended
@@ -97,4 +104,4 @@ class Timeline {
   }
 }
 
-module.exports = { RECOVERY, Timeline }
+module.exports = { HUNG, RECOVERY, Timeline }

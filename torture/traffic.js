@@ -3,6 +3,8 @@
 // Requests to the site, over HTTP, to any of its processes as a load balancer would have it.
 
 const http = require('node:http')
+const { clock } = require('./ledger')
+const { HUNG } = require('./timeline')
 
 /** Milliseconds a request may take besides what the store is given for its operations. */
 const SLACK = 2_000
@@ -71,7 +73,7 @@ class Traffic {
       const code = answer.code ?? 'none'
       this.counts.failed++
       this.codes[code] = (this.codes[code] ?? 0) + 1
-      this.#timeline.failed(entry, sent, code, answer.message === undefined ? what : `${what} (${answer.message})`)
+      this.#timeline.failed(entry, sent, code, path.split('?', 1)[0], answer.message === undefined ? what : `${what} (${answer.message})`)
     }
     return answer
   }
@@ -84,19 +86,19 @@ class Traffic {
    * @returns {Promise<Answer>}
    */
   #exchange (method, path, cookie, bound) {
+    const port = this.#random.pick(this.#ports)
     return new Promise(resolve => {
       const hung = setTimeout(() => {
-        this.#ledger.violation('a request hung', `${method} ${path} had no answer within ${bound} ms`)
-        done({ ok: false, code: 'HUNG' })
+        const at = `sent at ${clock(this.#ledger.now() - bound)} to process ${this.#ports.indexOf(port) + 1}`
+        this.#ledger.violation('a request hung', `${method} ${path} ${at} had no answer within ${bound} ms`)
+        done({ ok: false, code: HUNG })
         request.destroy()
       }, bound)
       const done = (/** @type {Answer} */ answer) => {
         clearTimeout(hung)
         resolve(answer)
       }
-      const request = http.request({
-        host: '127.0.0.1', port: this.#random.pick(this.#ports), method, path, agent: this.#agent, headers: cookie === undefined ? {} : { cookie }
-      })
+      const request = http.request({ host: '127.0.0.1', port, method, path, agent: this.#agent, headers: cookie === undefined ? {} : { cookie } })
       request.on('error', (/** @type {any} */ error) => done({ ok: false, code: `HTTP ${error.code}` }))
       request.on('response', response => {
         let text = ''

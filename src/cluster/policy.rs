@@ -21,6 +21,11 @@ const TEND_INTERVAL: Duration = Duration::from_millis(500);
 /// The crate's own retries of a read, each on the next replica.
 const READ_RETRIES: usize = 2;
 
+/// Further tries of a scan, of the partitions that were not answered; the pauses between them double.
+const SCAN_RETRIES: usize = 8;
+/// Milliseconds.
+const SCAN_FIRST_PAUSE: u32 = 25;
+
 pub fn client(options: &Options) -> ClientPolicy {
     let connect = millis(options.connect_timeout);
     ClientPolicy {
@@ -127,6 +132,11 @@ pub fn scan(silence: Duration) -> QueryPolicy {
     let mut policy = QueryPolicy::default();
     policy.base_policy.total_timeout = 0;
     policy.base_policy.socket_timeout = millis(silence);
+    // While nodes come and go partitions are asked for in vain. The crate's five tries at once are over before that is:
+    // these take some seconds, or as long as the silence may last.
+    policy.base_policy.max_retries = SCAN_RETRIES;
+    policy.base_policy.sleep_between_retries = SCAN_FIRST_PAUSE;
+    policy.base_policy.sleep_multiplier = 2.0;
     policy
 }
 
