@@ -1,46 +1,21 @@
 'use strict'
 
 // The store as the site uses it, with a stopwatch on every operation. What is measured is what express-session waits
-// for: from the call to the callback. Time in which the whole process stood still (a busy machine) is not the store's.
+// for: from the call to the callback. Time in which the process had no core to run on is not the store's.
+
+const { KNOWN_AFTER, Stalls } = require('./stalls')
 
 /** Milliseconds an operation may take beyond its deadline. */
 const TOLERANCE = 50
-/** Milliseconds. */
-const TICK = 20
-/** Stalls that are remembered. */
-const STALLS = 500
 /** Operations that were late and are told. */
 const TOLD = 20
-
-/** When the event loop stood still, found by a timer that was late. */
-class Stalls {
-  /** @type {{ from: number, to: number }[]} */
-  #found = []
-  #due = performance.now() + TICK
-
-  constructor () {
-    setInterval(() => {
-      const now = performance.now()
-      if (now - this.#due > TICK / 4) this.#found.push({ from: this.#due, to: now })
-      if (this.#found.length > STALLS) this.#found.shift()
-      this.#due = now + TICK
-    }, TICK).unref()
-  }
-
-  /**
-   * Milliseconds of it between two times.
-   * @param {number} from
-   * @param {number} to
-   */
-  between (from, to) {
-    return this.#found.reduce((sum, stall) => sum + Math.max(0, Math.min(to, stall.to) - Math.max(from, stall.from)), 0)
-  }
-}
 
 class Stopwatch {
   #timeout
   #stalls = new Stalls()
-  counts = { operations: 0, pending: 0 }
+  /** When those under way were begun. @type {Set<{ from: number }>} */
+  #pending = new Set()
+  operations = 0
   /** Milliseconds, by operation. @type {Record<string, number>} */
   longest = {}
   /** @type {{ operation: string, ms: number, code: string | undefined }[]} */
@@ -51,20 +26,30 @@ class Stopwatch {
     this.#timeout = timeout
   }
 
+  get pending () {
+    return this.#pending.size
+  }
+
+  /** Milliseconds that the oldest operation has been under way. */
+  get oldest () {
+    const [first] = this.#pending
+    return first === undefined ? 0 : performance.now() - first.from
+  }
+
   /** @param {string} operation */
   start (operation) {
     const from = performance.now()
-    this.counts.operations++
-    this.counts.pending++
+    const pending = { from }
+    this.operations++
+    this.#pending.add(pending)
     return (/** @type {any} */ error) => {
-      this.counts.pending--
+      this.#pending.delete(pending)
       const to = performance.now()
       if (to - from <= Math.max(this.#timeout / 2, this.longest[operation] ?? 0)) {
         this.longest[operation] = Math.max(this.longest[operation] ?? 0, to - from)
         return
       }
-      // The timer that finds stalls may be about to.
-      setTimeout(() => this.#judge(operation, from, to, error?.code), 2 * TICK)
+      setTimeout(() => this.#judge(operation, from, to, error?.code), KNOWN_AFTER)
     }
   }
 
@@ -75,7 +60,7 @@ class Stopwatch {
    * @param {string | undefined} code
    */
   #judge (operation, from, to, code) {
-    const ms = to - from - this.#stalls.between(from, to)
+    const ms = to - from - this.#stalls.ofLoop(from, to) - (to - from > this.#timeout ? this.#stalls.ofThreads(to) : 0)
     this.longest[operation] = Math.max(this.longest[operation] ?? 0, ms)
     // A walk over all sessions of a user is many operations.
     const isBounded = operation !== 'destroyOf'

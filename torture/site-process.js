@@ -125,7 +125,8 @@ serve({
   /** What has come up since it was asked last, and what is in use. */
   look () {
     const late = watch.late.splice(0)
-    return { ...watch.counts, longest: watch.longest, late, unseen, memory: process.memoryUsage.rss(), files: openFiles() }
+    const { operations, pending, oldest, longest } = watch
+    return { operations, pending, oldest, longest, late, unseen, memory: process.memoryUsage.rss(), files: openFiles() }
   },
 
   /** Ends what keeps the process alive; then it has to end by itself. @param {{ clear: boolean }} options */
@@ -134,6 +135,6 @@ serve({
     server.close()
     if (clear) await store.clear()
     await store.close()
-    return { ...watch.counts }
+    return { pending: watch.pending }
   }
 })

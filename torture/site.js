@@ -11,11 +11,13 @@ const GROWTH = 64 * 2 ** 20
 const EARLY = 10
 /** Files that a process may have open besides its connections to nodes and visitors. */
 const FILES = 100
+/** Milliseconds after which an operation counts as one that never ends: longer than any timeout, and many of them. */
+const FOREVER = 12_000
 /** Milliseconds within which a process ends once it is told to. */
 const PATIENCE = 10_000
 
 /**
- * @typedef {{ operations: number, pending: number, longest: Record<string, number>, unseen: Record<string, number>,
+ * @typedef {{ operations: number, pending: number, oldest: number, longest: Record<string, number>, unseen: Record<string, number>,
  *   late: { operation: string, ms: number, code?: string }[], memory: number, files: number }} Look
  */
 
@@ -68,6 +70,9 @@ class Site {
     this.#last[n] = look
     for (const { operation, ms, code } of look.late) {
       this.#ledger.violation('a store operation over its deadline', `${operation} in process ${n + 1} took ${ms.toFixed(0)} ms${code === undefined ? '' : `, and failed with ${code}`}`)
+    }
+    if (look.oldest > FOREVER) {
+      this.#ledger.violation('a store operation never ended', `process ${n + 1}: ${look.pending} are pending, the oldest for ${look.oldest.toFixed(0)} ms`)
     }
     const early = this.#early[n]
     if (early.looks++ < EARLY) {

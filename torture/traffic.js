@@ -4,6 +4,7 @@
 
 const http = require('node:http')
 const { clock } = require('./ledger')
+const { Stalls } = require('./stalls')
 const { HUNG } = require('./timeline')
 
 /** Milliseconds a request may take besides what the store is given for its operations. */
@@ -22,6 +23,7 @@ class Traffic {
   #pace
   #random
   #bound
+  #stalls = new Stalls()
   /** @type {number[]} */
   #ports = []
   #agent = new http.Agent({ keepAlive: true, maxSockets: Infinity })
@@ -88,12 +90,20 @@ class Traffic {
   #exchange (method, path, cookie, bound) {
     const port = this.#random.pick(this.#ports)
     return new Promise(resolve => {
-      const hung = setTimeout(() => {
+      const begun = performance.now()
+      const judge = () => {
+        // Nobody hangs because of our own process.
+        const left = bound - (performance.now() - begun) + this.#stalls.ofLoop(begun, performance.now())
+        if (left > 1) {
+          hung = setTimeout(judge, left)
+          return
+        }
         const at = `sent at ${clock(this.#ledger.now() - bound)} to process ${this.#ports.indexOf(port) + 1}`
         this.#ledger.violation('a request hung', `${method} ${path} ${at} had no answer within ${bound} ms`)
         done({ ok: false, code: HUNG })
         request.destroy()
-      }, bound)
+      }
+      let hung = setTimeout(judge, bound)
       const done = (/** @type {Answer} */ answer) => {
         clearTimeout(hung)
         resolve(answer)
