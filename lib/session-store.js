@@ -6,7 +6,7 @@ const { EventEmitter } = require('node:events')
 const { Connection, attempt, native, optional } = require('./connection')
 const { stringify } = require('./json')
 const { callOptions, sessionStoreOptions } = require('./options')
-const { warn } = require('./warnings')
+const { announce, warningOf } = require('./warnings')
 
 const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')
 
@@ -106,9 +106,17 @@ class SessionStore extends EventEmitter {
 
   /** @param {string} notice */
   #hear (notice) {
-    if (notice !== 'UP' && notice !== 'DOWN') return warn(this, notice)
+    const { followers } = this.#connection
+    if (notice !== 'UP' && notice !== 'DOWN') {
+      const warning = warningOf(notice)
+      const isHeard = this.emit('warning', warning)
+      if (!followers.tell('warning', warning) && !isHeard) announce(warning)
+      return
+    }
     this.#up = notice === 'UP'
-    this.emit(this.#up ? 'up' : 'down')
+    const event = this.#up ? 'up' : 'down'
+    this.emit(event)
+    followers.tell(event)
   }
 }
 

@@ -13,11 +13,11 @@ const MESSAGES = {
 }
 
 /**
- * @param {import('node:events').EventEmitter} emitter
  * @param {string} code
+ * @returns {Warning}
  */
-function warn (emitter, code) {
-  tell(emitter, /** @type {Warning} */ ({ code, message: MESSAGES[code] }))
+function warningOf (code) {
+  return /** @type {Warning} */ ({ code, message: MESSAGES[code] })
 }
 
 /**
@@ -25,8 +25,12 @@ function warn (emitter, code) {
  * @param {Warning} warning
  */
 function tell (emitter, warning) {
-  if (emitter.emit('warning', warning)) return
+  if (!emitter.emit('warning', warning)) announce(warning)
+}
+
+/** @param {Warning} warning */
+function announce (warning) {
   process.emitWarning(warning.message, { type: 'AerospikeSessionWarning', code: warning.code })
 }
 
-module.exports = { warn, tell }
+module.exports = { announce, tell, warningOf }

@@ -4,10 +4,13 @@
 //! gets one; a client that is dropped without `close` leaks its tend task and sockets, so this
 //! task closes every client it made.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::Client;
+use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
@@ -15,6 +18,7 @@ use tokio::time::{timeout, timeout_at, Instant};
 use super::routes::Routes;
 use super::{failure, policy, Options};
 use crate::error::{Error, Result};
+use crate::planted;
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
 const PAUSE: Duration = Duration::from_millis(1_000);
@@ -159,7 +163,7 @@ async fn keep(
         publish.state.send_replace(State::Connecting);
         let started = Instant::now();
         let attempt = tokio::select! {
-            attempt = connect(&options) => attempt,
+            attempt = unwound(connect(&options)) => attempt.unwrap_or_else(|| Err(Error::given_up())),
             () = &mut closing => break None,
         };
         match attempt {
@@ -184,10 +188,8 @@ async fn keep(
         loop {
             publish.is(client.is_connected());
             let look = async {
-                publish
-                    .routes
-                    .refresh(&client, options.connect_timeout)
-                    .await;
+                // What came of it is in the routes; should it have panicked they are as they were.
+                let _ = unwound(publish.routes.refresh(&client, options.connect_timeout)).await;
                 tokio::time::sleep(HEALTH_CHECK).await;
             };
             tokio::select! {
@@ -208,8 +210,16 @@ impl Publish {
     }
 }
 
+/// `None` of what panicked: this task is the only one that connects, and goes on.
+async fn unwound<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}
+
 /// One attempt.
 async fn connect(options: &Options) -> Result<Client> {
+    if let Some(first) = options.hosts.first() {
+        planted::panic_in("connect", &first.name);
+    }
     let hosts: Vec<aerospike::Host> = options
         .hosts
         .iter()

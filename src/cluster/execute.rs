@@ -10,6 +10,7 @@ use aerospike::{Client, Key, ResultCode};
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
+use super::lane::Outcome;
 use super::{policy, Cluster, Command, Reply};
 use crate::error::{Error, Result};
 
@@ -24,17 +25,27 @@ pub async fn run(
     command: &Command,
     deadline: Instant,
 ) -> Result<Reply> {
+    if command.is_too_big() {
+        return Err(failure::too_big());
+    }
     let client = cluster.connection.client(deadline).await?;
     let lane = cluster.connection.routes().lane(key);
     let answer = lane.enter(&client, deadline, key, command);
-    let outcome = match timeout_at(deadline, answer).await {
-        Ok(Ok(outcome)) => Some(outcome),
+    let verdict = match timeout_at(deadline, answer).await {
+        Ok(Ok(Outcome::Own(outcome))) => judge(cluster, &client, command, Some(outcome), None)?,
+        // Another's fault, or ours: alone it will show.
+        Ok(Ok(Outcome::Lost(error))) => {
+            Verdict::Failed(failure::operation(&cluster.options, &client, &error))
+        }
         Ok(Err(_)) if cluster.connection.is_closed() => return Err(Error::closed()),
+        Ok(Err(_)) if Instant::now() < deadline => {
+            return Err(Error::given_up().in_doubt(command.is_write()))
+        }
         // Our time is up, or that of those it went with, and then ours is as well.
-        Ok(Err(_)) | Err(_) => None,
+        Ok(Err(_)) | Err(_) => judge(cluster, &client, command, None, None)?,
     };
     // Rare, and much larger than all before: boxed, it is no part of every operation.
-    let again = match judge(cluster, &client, command, outcome, None)? {
+    let again = match verdict {
         Verdict::Answered(reply) => return Ok(reply),
         Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, error)),
     };

@@ -40,13 +40,24 @@ struct State {
     waiting: VecDeque<Waiting>,
 }
 
+/// What came of an operation.
+// As `Reply`: a box would be one allocation more for each.
+#[allow(clippy::large_enum_variant)]
+pub enum Outcome {
+    /// Of its own doing.
+    Own(aerospike::Result<Reply>),
+    /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
+    /// known.
+    Lost(aerospike::Error),
+}
+
 /// An operation that waits.
 struct Waiting {
     row: BatchOperation,
     shape: Shape,
     size: usize,
     deadline: Instant,
-    answer: oneshot::Sender<aerospike::Result<Reply>>,
+    answer: oneshot::Sender<Outcome>,
 }
 
 impl Lane {
@@ -65,7 +76,7 @@ impl Lane {
         deadline: Instant,
         key: &Key,
         command: &Command,
-    ) -> oneshot::Receiver<aerospike::Result<Reply>> {
+    ) -> oneshot::Receiver<Outcome> {
         let (answer, answered) = oneshot::channel();
         let (row, shape) = batch::row(key, command);
         let mut state = self.state();
@@ -170,12 +181,12 @@ async fn together(client: &Client, waiting: Vec<Waiting>) {
         rows.push(one.row);
         answers.push((one.shape, one.answer));
     }
-    let policy = policy::batch(last);
+    let (policy, alone) = (policy::batch(last), rows.len() == 1);
     // The failure of the whole is noted in the rows that it left without an answer.
     if let Ok(outcome) = timeout_at(last, client.batch(&policy, &mut rows)).await {
         for (row, (shape, answer)) in rows.into_iter().zip(answers) {
             // Nobody listens any more: its deadline has passed.
-            let _ = answer.send(batch::reply(row, shape, &outcome));
+            let _ = answer.send(batch::outcome(row, shape, alone, &outcome));
         }
     }
 }
