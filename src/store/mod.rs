@@ -20,7 +20,8 @@ mod filters;
 mod lanes;
 mod layout;
 mod many;
-mod merge;
+// Public for fuzz/.
+pub mod merge;
 mod recipe;
 pub mod request;
 mod users;
