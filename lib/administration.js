@@ -176,7 +176,7 @@ class Administration extends Store {
    * @param {'error' | 'anonymous'} whenDown
    */
   #follow (whenDown) {
-    this.connection.followers.add(this, (event, warning) => {
+    this.connection.followers.add(this.#client, this, (event, warning) => {
       if (warning !== undefined) tell(this, warning)
       else this.#turn(event === 'down', whenDown)
     })

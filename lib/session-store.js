@@ -6,7 +6,7 @@ const { EventEmitter } = require('node:events')
 const { Connection, attempt, native, optional } = require('./connection')
 const { stringify } = require('./json')
 const { callOptions, sessionStoreOptions } = require('./options')
-const { announce, warningOf } = require('./warnings')
+const { warn } = require('./warnings')
 
 const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')
 
@@ -106,17 +106,9 @@ class SessionStore extends EventEmitter {
 
   /** @param {string} notice */
   #hear (notice) {
-    const { followers } = this.#connection
-    if (notice !== 'UP' && notice !== 'DOWN') {
-      const warning = warningOf(notice)
-      const isHeard = this.emit('warning', warning)
-      if (!followers.tell('warning', warning) && !isHeard) announce(warning)
-      return
-    }
+    if (notice !== 'UP' && notice !== 'DOWN') return warn(this, notice)
     this.#up = notice === 'UP'
-    const event = this.#up ? 'up' : 'down'
-    this.emit(event)
-    followers.tell(event)
+    this.emit(this.#up ? 'up' : 'down')
   }
 }
 

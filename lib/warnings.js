@@ -13,11 +13,11 @@ const MESSAGES = {
 }
 
 /**
+ * @param {import('node:events').EventEmitter} emitter
  * @param {string} code
- * @returns {Warning}
  */
-function warningOf (code) {
-  return /** @type {Warning} */ ({ code, message: MESSAGES[code] })
+function warn (emitter, code) {
+  tell(emitter, /** @type {Warning} */ ({ code, message: MESSAGES[code] }))
 }
 
 /**
@@ -33,4 +33,4 @@ function announce (warning) {
   process.emitWarning(warning.message, { type: 'AerospikeSessionWarning', code: warning.code })
 }
 
-module.exports = { announce, tell, warningOf }
+module.exports = { announce, tell, warn }
