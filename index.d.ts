@@ -182,7 +182,7 @@ export interface TtlOptions {
  * - `UNAVAILABLE` no node could be reached; `TIMEOUT` no answer in time; `OVERLOAD` too much work;
  * - `CLOSED` the store was closed;
  * - `AUTH`, `TLS`, `FORBIDDEN`, `NAMESPACE` the cluster refuses;
- * - `TOO_BIG` the session is larger than one record may be;
+ * - `TOO_BIG` the session is larger than one record may be: 1 MiB, unless the server says otherwise;
  * - `BAD_DATA` the data cannot be stored, or what is stored is no session; `BAD_KEY` the session id
  *   cannot be one; `BAD_OPTION` an option or argument is wrong;
  * - `CONFLICT` a write lost against too many others;
@@ -360,8 +360,9 @@ export class AerospikeStore extends Store {
   destroy(sid: string, callback?: (error?: any) => void): void
 
   /**
-   * Every session of this store's prefix, at once: for administration, and for small sets. A record that cannot be read is
-   * left out, here and wherever many sessions are returned, and told by a `warning`.
+   * Every session of this store's prefix, at once: for administration, and for small sets. Records that hold no session,
+   * written by somebody else, are left out; so is one that cannot be read, here and wherever many sessions are returned,
+   * and that is told by a `warning`.
    */
   all(): Promise<StoredSession[]>
   all(callback: (error: any, sessions?: StoredSession[]) => void): void

@@ -180,18 +180,10 @@ class Administration extends Store {
    * @param {'error' | 'anonymous'} whenDown
    */
   #follow (whenDown) {
-    // Weakly: a lent client outlives many stores.
-    const self = new WeakRef(this)
-    this.#client.on('warning', (/** @type {import('../index').SessionStoreWarning} */ warning) => {
-      const store = self.deref()
-      if (store !== undefined) tell(store, warning)
+    this.connection.followers.add(this.#client, this, (event, warning) => {
+      if (warning !== undefined) tell(this, warning)
+      else this.#turn(event === 'down', whenDown)
     })
-    for (const event of /** @type {const} */ (['up', 'down'])) {
-      this.#client.on(event, () => {
-        const store = self.deref()
-        if (store !== undefined) store.#turn(event === 'down', whenDown)
-      })
-    }
     if (whenDown !== 'anonymous') return
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.

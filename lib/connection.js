@@ -3,10 +3,11 @@
 // An open store of the core, seen through one view, and the rules every request keeps: a good id,
 // an open store, a callback or a promise.
 
+const { Followers } = require('./followers')
 const hub = require('./hub')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
 const { serialize } = require('./secrets')
-const { idFault, kind } = require('./validate')
+const { idFault, type } = require('./validate')
 
 const { native } = hub
 
@@ -16,7 +17,8 @@ const { native } = hub
  * @typedef {import('./native-types').Entry} Entry
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {import('./options').ViewOptions} ViewOptions
- * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, closing?: Promise<void> }} Shared
+ * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, closing?: Promise<void>,
+ *   followers: Followers }} Shared
  */
 
 /** @type {WeakMap<object, Connection>} */
@@ -53,7 +55,7 @@ class Connection {
       const owner = holder.deref()
       if (owner !== undefined) listener(owner, notice)
     })
-    const connection = new Connection(handle, { handle, notices, closed: false }, view)
+    const connection = new Connection(handle, { handle, notices, closed: false, followers: new Followers() }, view)
     connections.set(owner, connection)
     return connection
   }
@@ -64,6 +66,11 @@ class Connection {
    */
   static of (store) {
     return connections.get(store)
+  }
+
+  /** Who wants to be told what the store is told. */
+  get followers () {
+    return this.#shared.followers
   }
 
   /**
@@ -133,7 +140,7 @@ class Connection {
 function optional (callback) {
   if (callback === undefined || callback === null) return undefined
   if (typeof callback === 'function') return callback
-  throw badOption(`a callback must be a function, not ${kind(callback)}`)
+  throw badOption(`a callback must be a function, not ${type(callback)}`)
 }
 
 /**

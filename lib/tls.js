@@ -5,7 +5,7 @@
 const crypto = require('node:crypto')
 const nodeTls = require('node:tls')
 const { badOption } = require('./errors')
-const { kind, names, string } = require('./validate')
+const { kind, names, string, type } = require('./validate')
 
 /** @typedef {{ ca: string, cert: string | null, key: string | null }} TlsOptions all PEM */
 
@@ -47,7 +47,7 @@ function pem (option, value) {
   const parts = Array.isArray(value) ? value : [value]
   for (const part of parts) {
     if (typeof part !== 'string' && !Buffer.isBuffer(part)) {
-      throw badOption(`option 'tls.${option}' must be PEM, as a string or a Buffer, not ${kind(part)}`)
+      throw badOption(`option 'tls.${option}' must be PEM, as a string or a Buffer, not ${type(part)}`)
     }
   }
   const text = parts.map(String).join('\n')

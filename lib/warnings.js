@@ -27,8 +27,12 @@ function warn (emitter, code) {
  * @param {Warning} warning
  */
 function tell (emitter, warning) {
-  if (emitter.emit('warning', warning)) return
+  if (!emitter.emit('warning', warning)) announce(warning)
+}
+
+/** @param {Warning} warning */
+function announce (warning) {
   process.emitWarning(warning.message, { type: 'AerospikeSessionWarning', code: warning.code })
 }
 
-module.exports = { warn, tell }
+module.exports = { announce, tell, warn }

@@ -70,6 +70,12 @@ impl Error {
         Error::new(Code::Closed, "the session store is closed")
     }
 
+    /// A panic took the core off its way.
+    pub fn given_up() -> Error {
+        let message = "an internal error: the operation was given up";
+        Error::new(Code::Server, message)
+    }
+
     pub fn overload(max_pending: usize) -> Error {
         let message =
             format!("{max_pending} operations are under way already (option 'maxPending')");

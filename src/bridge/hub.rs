@@ -212,10 +212,7 @@ impl Answer for Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if !self.given {
-            let lost = error::Error::new(
-                error::Code::Server,
-                "an internal error: the operation was given up",
-            );
+            let lost = error::Error::given_up();
             self.shared.give(Completion {
                 slot: self.slot,
                 answers: true,

@@ -4,10 +4,13 @@
 //! gets one; a client that is dropped without `close` leaks its tend task and sockets, so this
 //! task closes every client it made.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::Client;
+use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
@@ -18,6 +21,7 @@ use super::stats::NodeStats;
 use super::trouble::Trouble;
 use super::{execute, failure, policy, Options};
 use crate::error::{Error, Result};
+use crate::planted;
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
 const PAUSE: Duration = Duration::from_millis(1_000);
@@ -198,7 +202,8 @@ async fn first(options: &Options, publish: &Publish, wanted: &Notify) -> Client 
     loop {
         publish.state.send_replace(State::Connecting);
         let started = Instant::now();
-        match connect(options).await {
+        let attempt = unwound(connect(options)).await;
+        match attempt.unwrap_or_else(|| Err(Error::given_up())) {
             Ok(client) => return client,
             Err(error) => {
                 publish.state.send_replace(State::Down(error));
@@ -222,11 +227,12 @@ async fn look_after(client: &Client, options: &Options, publish: &Publish) -> Cl
         if is_connected {
             lost_at = None;
             let routes = &publish.routes;
-            routes.refresh(client, options.connect_timeout).await;
+            // What came of it is in the routes; should it have panicked they are as they were.
+            let _ = unwound(routes.refresh(client, options.connect_timeout)).await;
         } else {
             let lost_at = *lost_at.get_or_insert_with(Instant::now);
             if lost_at.elapsed() >= LOST_FOR {
-                if let Ok(found) = connect(options).await {
+                if let Some(Ok(found)) = unwound(connect(options)).await {
                     return found;
                 }
             }
@@ -249,8 +255,16 @@ impl Publish {
     }
 }
 
+/// `None` of what panicked: this task is the only one that connects, and goes on.
+async fn unwound<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}
+
 /// One attempt.
 async fn connect(options: &Options) -> Result<Client> {
+    if let Some(first) = options.hosts.first() {
+        planted::panic_in("connect", &first.name);
+    }
     let hosts: Vec<aerospike::Host> = options
         .hosts
         .iter()

@@ -16,7 +16,7 @@ use aerospike::{Bins, Client, Key, ResultCode};
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
-use super::lane::Lane;
+use super::lane::{Lane, Outcome};
 use super::{policy, Cluster, Command, Reply};
 use crate::error::{Error, Result};
 
@@ -35,6 +35,9 @@ pub async fn run(
     command: &Command,
     deadline: Instant,
 ) -> Result<Reply> {
+    if command.is_too_big() {
+        return Err(failure::too_big());
+    }
     let client = cluster.connection.client(deadline).await?;
     let lane = cluster.connection.routes().lane(key, command.is_write());
     // Rare, and much larger than all before: boxed, it is no part of every operation.
@@ -49,20 +52,35 @@ pub async fn run(
             false => FIRST_PART,
         };
         let until = deadline.min(Instant::now() + cluster.options.timeout / part);
-        let answer = lane.enter(&client, until, key, command);
-        // The crate's own timeouts start anew with every read from the socket; this one does not.
-        let outcome = match timeout_at(until, answer).await {
-            Ok(Ok(outcome)) => Some(outcome),
-            Ok(Err(_)) if cluster.connection.is_closed() => return Err(Error::closed()),
-            // Its time is up, or that of those it went with.
-            Ok(Err(_)) | Err(_) => None,
-        };
+        let outcome = in_lane(cluster, &client, &lane, key, command, until).await?;
         match judge(cluster, &client, command, outcome, None)? {
             Verdict::Answered(reply) => return Ok(reply),
             Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, Some(error))),
         }
     };
     again.await
+}
+
+/// Together with others, if there are any. `None` where its time is up, or the node is in trouble.
+async fn in_lane(
+    cluster: &Cluster,
+    client: &Client,
+    lane: &Arc<Lane>,
+    key: &Key,
+    command: &Command,
+    until: Instant,
+) -> Result<Option<Outcome>> {
+    let answer = lane.enter(client, until, key, command);
+    // The crate's own timeouts start anew with every read from the socket; this one does not.
+    match timeout_at(until, answer).await {
+        Ok(Ok(outcome)) => Ok(Some(outcome)),
+        Ok(Err(_)) if cluster.connection.is_closed() => Err(Error::closed()),
+        // Nobody gave it up for a reason: what carried it has panicked.
+        Ok(Err(_)) if Instant::now() < until && !lane.is_in_trouble() => {
+            Err(Error::given_up().in_doubt(command.is_write()))
+        }
+        Ok(Err(_)) | Err(_) => Ok(None),
+    }
 }
 
 /// Reads from a node in trouble, for nobody: whoever asked does not wait for it.
@@ -100,11 +118,7 @@ async fn again(
                 // Together with others that wait for the same node.
                 true => {
                     let lane = cluster.connection.routes().lane(key, true);
-                    let answer = lane.enter(&client, until, key, command);
-                    timeout_at(until, answer)
-                        .await
-                        .ok()
-                        .and_then(|answer| answer.ok())
+                    in_lane(cluster, &client, &lane, key, command, until).await?
                 }
                 false => {
                     let elsewhere = async {
@@ -112,7 +126,7 @@ async fn again(
                         let _permit = cluster.elsewhere.acquire().await;
                         once(&client, key, command, until).await
                     };
-                    timeout_at(until, elsewhere).await.ok()
+                    timeout_at(until, elsewhere).await.ok().map(Outcome::Own)
                 }
             };
             Ok((client, outcome))
@@ -147,12 +161,17 @@ fn judge(
     cluster: &Cluster,
     client: &Client,
     command: &Command,
-    outcome: Option<aerospike::Result<Reply>>,
+    outcome: Option<Outcome>,
     last: Option<Error>,
 ) -> Result<Verdict> {
     let error = match outcome {
-        Some(Ok(reply)) => return Ok(Verdict::Answered(reply)),
-        Some(Err(error)) => error,
+        Some(Outcome::Own(Ok(reply))) => return Ok(Verdict::Answered(reply)),
+        Some(Outcome::Own(Err(error))) => error,
+        // Another's fault, or ours: alone it will show.
+        Some(Outcome::Lost(error)) => {
+            let told = failure::operation(&cluster.options, client, &error);
+            return Ok(Verdict::Failed(told));
+        }
         None => {
             let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
             told.in_doubt |= client.is_connected() && command.is_write();

@@ -164,6 +164,13 @@ const HANDSHAKE_FAILED: [(&str, &str); 7] = [
     ("received fatal alert", "it refused the handshake"),
 ];
 
+/// Of a session that no server takes.
+pub fn too_big() -> Error {
+    Error::new(Code::TooBig, TOO_BIG)
+}
+
+const TOO_BIG: &str = "the session is larger than the server stores in one record";
+
 /// No node answered.
 pub fn unreachable(options: &Options, cause: Option<String>) -> Error {
     let error = Error::new(Code::Unavailable, no_node(options));
@@ -230,7 +237,7 @@ fn code_of(code: ResultCode) -> Code {
 
 fn words(code: Code, error: &aerospike::Error) -> String {
     match code {
-        Code::TooBig => "the session is larger than the server stores in one record".into(),
+        Code::TooBig => TOO_BIG.into(),
         Code::Namespace => "the cluster has no such namespace".into(),
         Code::Forbidden => "the server forbids this operation".into(),
         Code::Overload => {

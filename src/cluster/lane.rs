@@ -65,6 +65,17 @@ struct State {
     waiting: VecDeque<Waiting>,
 }
 
+/// What came of an operation.
+// As `Reply`: a box would be one allocation more for each.
+#[allow(clippy::large_enum_variant)]
+pub enum Outcome {
+    /// Of its own doing.
+    Own(aerospike::Result<Reply>),
+    /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
+    /// known.
+    Lost(aerospike::Error),
+}
+
 /// An operation that waits.
 struct Waiting {
     row: BatchOperation,
@@ -72,7 +83,7 @@ struct Waiting {
     is_write: bool,
     size: usize,
     deadline: Instant,
-    answer: oneshot::Sender<aerospike::Result<Reply>>,
+    answer: oneshot::Sender<Outcome>,
 }
 
 impl Lane {
@@ -126,7 +137,7 @@ impl Lane {
         deadline: Instant,
         key: &Key,
         command: &Command,
-    ) -> oneshot::Receiver<aerospike::Result<Reply>> {
+    ) -> oneshot::Receiver<Outcome> {
         let (answer, answered) = oneshot::channel();
         let (row, shape) = batch::row(key, command);
         let mut state = self.state();
@@ -229,7 +240,7 @@ impl Flight {
             shapes.push(one.shape);
             answers.push((Some(one.answer), one.is_write));
         }
-        let policy = policy::batch(last);
+        let (policy, alone) = (policy::batch(last), rows.len() == 1);
         let outcome = {
             let batch = timeout_at(last, self.client.batch(&policy, &mut rows));
             let mut batch = std::pin::pin!(batch);
@@ -255,7 +266,7 @@ impl Flight {
         for ((row, shape), (answer, _)) in rows.into_iter().zip(shapes).zip(answers) {
             if let Some(answer) = answer {
                 // An error means that nobody listens any more: its time has passed.
-                let _ = answer.send(batch::reply(row, shape, &outcome));
+                let _ = answer.send(batch::outcome(row, shape, alone, &outcome));
             }
         }
     }

@@ -44,8 +44,12 @@ use crate::error::Result;
 use connect::Connection;
 pub use stats::Stats;
 
+/// Bytes: the most that a server can be told to take of one record (`max-record-size`, WBLOCK_SZ in
+/// as/include/storage/storage.h), before it compresses any. What is larger need not travel.
+pub const LARGEST_RECORD: usize = 8 * 1024 * 1024;
+
 /// Where the cluster is and how to speak to it. Already validated.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Seeds, at least one.
     pub hosts: Vec<Host>,
@@ -100,7 +104,7 @@ pub enum Command {
     /// the generation. Doing so twice must be the same as doing it once.
     Change {
         operations: Vec<Operation>,
-        /// About how many bytes the operations hold.
+        /// About how many bytes the operations hold; no fewer, if more than [`LARGEST_RECORD`].
         size: usize,
         bins: Vec<Bin>,
         ttl: Expiration,
@@ -136,6 +140,18 @@ impl Command {
 
     /// About how many bytes it sends, apart from what every command does.
     fn size(&self) -> usize {
+        let (bins, operations) = self.sizes();
+        bins + operations
+    }
+
+    /// Whether no server can take it.
+    fn is_too_big(&self) -> bool {
+        let (bins, operations) = self.sizes();
+        bins > LARGEST_RECORD || operations > LARGEST_RECORD
+    }
+
+    /// Bytes of the bins, and, about, of the operations.
+    fn sizes(&self) -> (usize, usize) {
         let size = |bin: &Bin| match &bin.value {
             Value::String(text) => text.len(),
             Value::Unknown(_, packed) | Value::Blob(packed) => packed.len(),
@@ -143,12 +159,12 @@ impl Command {
         };
         match self {
             Command::Write { bins, .. } | Command::Upsert { bins, .. } => {
-                bins.iter().map(size).sum()
+                (bins.iter().map(size).sum(), 0)
             }
             Command::Change {
                 bins, size: more, ..
-            } => bins.iter().map(size).sum::<usize>() + more,
-            Command::Read { .. } | Command::Delete { .. } => 0,
+            } => (bins.iter().map(size).sum(), *more),
+            Command::Read { .. } | Command::Delete { .. } => (0, 0),
         }
     }
 

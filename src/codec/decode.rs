@@ -2,10 +2,8 @@
 
 use aerospike::Value;
 
-use super::{CodecError, MAX_SAFE};
-
-/// How deep a value somebody else wrote may nest before it is refused.
-const MAX_FOREIGN_DEPTH: usize = 1_000;
+use super::encode::nests_deeper;
+use super::{CodecError, MAX_FOREIGN_DEPTH, MAX_SAFE};
 
 /// Appends the JSON text of `value` to `out`.
 pub fn value(out: &mut String, value: &Value) -> Result<(), CodecError> {
@@ -25,6 +23,14 @@ pub fn map_members(
         Value::OrderedMap(map) => members(out, map, except, 1),
         Value::HashMap(map) => members(out, map, except, 1),
         _ => Err(CodecError::NotAnObject),
+    }
+}
+
+/// JSON text as it is stored, without the space around it, if it nests no deeper than a value may.
+pub fn text(json: &str) -> Result<&str, CodecError> {
+    match nests_deeper(json, MAX_FOREIGN_DEPTH) {
+        true => Err(CodecError::StoredTooDeep),
+        false => Ok(json.trim()),
     }
 }
 
@@ -57,7 +63,7 @@ fn quoted(out: &mut String, text: &str) {
 
 fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> {
     if depth > MAX_FOREIGN_DEPTH {
-        return Err(CodecError::TooDeep);
+        return Err(CodecError::StoredTooDeep);
     }
     match value {
         Value::Nil => out.push_str("null"),
@@ -224,7 +230,7 @@ mod tests {
         }
         assert_eq!(
             super::value(&mut String::new(), &value),
-            Err(CodecError::TooDeep)
+            Err(CodecError::StoredTooDeep)
         );
     }
 }

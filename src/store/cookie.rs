@@ -49,7 +49,7 @@ pub fn from_stored(
     out.push_str("\"cookie\":{");
     let any = match cookie {
         Value::String(json) => {
-            let kept = members::without(json.trim(), "expires")?.rest;
+            let kept = members::without(decode::text(json)?, "expires")?.rest;
             let inside = inside(&kept);
             out.push_str(inside);
             !inside.trim().is_empty()

@@ -26,8 +26,9 @@ use super::layout::{bad_session, unreadable, LEGACY};
 use super::merge::{key_text, same_cookie, Diff, Session};
 use super::recipe::Which;
 use super::{At, Output, Sessions, Written};
-use crate::cluster::{Command, Reply};
-use crate::codec::tree;
+use crate::cluster::{Command, Reply, LARGEST_RECORD};
+use crate::codec::encode::{self, Encoded};
+use crate::codec::{members, tree};
 use crate::error::{Code, Error, Result};
 
 /// Tries of a merge under a generation check, before it is given up as a conflict.
@@ -299,6 +300,13 @@ impl Sessions<'_> {
             changed.insert(Value::String(key.to_owned()), value);
             size += member.whole.len();
         }
+        if size > LARGEST_RECORD {
+            // JSON may take several bytes for one that is stored.
+            size = match encode::object(&members::join(&write.diff.changed)).map_err(bad_session)? {
+                Encoded::Map(packed) => packed.len(),
+                Encoded::OnlyJson => size,
+            };
+        }
         if !changed.is_empty() {
             let policy = MapPolicy::new(
                 operations::maps::MapOrder::KeyOrdered,
@@ -419,7 +427,7 @@ fn is_next_to_nothing(base: &Head, expires: i64) -> bool {
 /// The head after a change of everything but the data. The generation tells of the data that is
 /// known only if nobody wrote in between.
 fn extended(base: Head, expires: i64, generation: u32) -> Head {
-    let next = base.generation > 0 && generation == base.generation + 1;
+    let next = base.generation > 0 && Some(generation) == base.generation.checked_add(1);
     written(base, expires, if next { generation } else { 0 })
 }
 

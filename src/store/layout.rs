@@ -16,10 +16,9 @@
 use std::borrow::Cow;
 
 use aerospike::expressions::{
-    and, bin_exists, bin_type, eq, int_bin, int_val, ne, not, or, string_bin, string_val,
-    Expression,
+    and, bin_exists, eq, int_bin, int_val, not, or, string_bin, string_val, Expression,
 };
-use aerospike::{Bin, Key, ParticleType, Record, Value};
+use aerospike::{Bin, Key, Record, Value};
 
 use super::baseline::{Form, Head, Origin};
 use super::merge::Session;
@@ -68,9 +67,9 @@ impl Layout {
         Key::with_digest(namespace.as_str(), set, stored.cloned(), key.digest())
     }
 
-    /// The session id of a record, where it was stored.
-    pub fn id<'a>(&self, record: &'a Record) -> Option<&'a str> {
-        match record.key.as_ref()?.user_key() {
+    /// The session id of a record's key, where it was stored.
+    pub fn id<'a>(&self, key: &'a Key) -> Option<&'a str> {
+        match key.user_key() {
             Some(Value::String(key)) => key.strip_prefix(self.options.prefix.as_str()),
             _ => None,
         }
@@ -86,10 +85,8 @@ impl Layout {
 
     /// Passes the records of sessions that go on: neither ended nor removed.
     pub fn alive(&self, now: i64) -> Expression {
-        let tombstone = int_val(ParticleType::Integer as i64);
-        let is_no_tombstone = ne(bin_type(self.options.bin.as_str()), tombstone);
         and(vec![
-            is_no_tombstone,
+            not(expiry::is_integer(self.options.bin.as_str())),
             expiry::alive(now, self.options.absolute_ttl),
         ])
     }
@@ -102,7 +99,7 @@ impl Layout {
             Some(created) => and(vec![
                 self.alive(now),
                 or(vec![
-                    not(bin_exists(CREATED)),
+                    not(expiry::is_integer(CREATED)),
                     eq(int_bin(CREATED), int_val(created)),
                 ]),
             ]),
@@ -310,7 +307,8 @@ impl Layout {
             None => {}
         }
         if let (None, Some(Value::String(json))) = (bins.get(&self.options.bin), bins.get(LEGACY)) {
-            let legacy = members::without(json.trim(), COOKIE).map_err(unreadable)?;
+            let json = decode::text(json).map_err(unreadable)?;
+            let legacy = members::without(json, COOKIE).map_err(unreadable)?;
             if let Some(text) = legacy.taken.filter(|text| text.starts_with('{')) {
                 let kept = cookie::to_stored(text).map_err(unreadable)?;
                 let cookie = match tree::value(&kept, 1).map_err(unreadable)? {
@@ -344,11 +342,11 @@ impl Layout {
                     .map_err(unreadable);
             }
         };
-        let json = json.trim();
+        let json = decode::text(json).map_err(unreadable)?;
         let text: Cow<'_, str> = match except {
             Some(except) => members::without(json, except).map_err(unreadable)?.rest,
             None => {
-                encode::check(json).map_err(unreadable)?;
+                encode::check_object(json).map_err(unreadable)?;
                 json.into()
             }
         };

@@ -23,7 +23,8 @@ pub mod hashed;
 mod lanes;
 mod layout;
 mod many;
-mod merge;
+// Public for fuzz/.
+pub mod merge;
 mod recipe;
 pub mod request;
 pub mod sealed;
@@ -31,6 +32,7 @@ mod tally;
 mod users;
 mod writers;
 
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ use tokio::time::Instant;
 
 use crate::cluster::{self, Cluster};
 use crate::error::{Code, Error, Result};
+use crate::planted;
 
 use baseline::Baseline;
 use expiry::TtlSupport;
@@ -150,6 +153,10 @@ impl View {
         })
     }
 
+    pub fn set(&self) -> &str {
+        &self.layout.options.set
+    }
+
     /// Who sets sessions under this number: each session object has one of its own.
     pub fn writer(&self, number: u64) -> Arc<Writer> {
         self.writers.join(number)
@@ -224,29 +231,36 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
     let mut taken = Vec::with_capacity(AT_ONCE);
     while queue.recv_many(&mut taken, AT_ONCE).await > 0 {
         for request in taken.drain(..) {
-            let Operation::One { id, what } = request.operation else {
-                tokio::spawn(answer(core.clone(), request));
-                continue;
-            };
-            let at = At {
-                key: request.view.layout.key(&id),
-                deadline: request.deadline,
-            };
-            // Boxed: it is moved from hand to hand.
-            let errand = Box::new(Errand {
-                view: request.view,
-                at,
-                what,
-                answer: request.answer,
-                ticket: request.ticket,
-            });
-            if let Some(first) = lanes.enter(errand) {
-                tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
-            }
+            // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
+            let start = AssertUnwindSafe(|| start(&core, &lanes, request));
+            let _ = catch_unwind(start);
         }
     }
     // The store was dropped without `close`: the crate's client would live on.
     core.cluster.close().await;
+}
+
+fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
+    planted::panic_in("drive", &request.view.layout.options.set);
+    let Operation::One { id, what } = request.operation else {
+        tokio::spawn(answer(core.clone(), request));
+        return;
+    };
+    let at = At {
+        key: request.view.layout.key(&id),
+        deadline: request.deadline,
+    };
+    // Boxed: it is moved from hand to hand.
+    let errand = Box::new(Errand {
+        view: request.view,
+        at,
+        what,
+        answer: request.answer,
+        ticket: request.ticket,
+    });
+    if let Some(first) = lanes.enter(errand) {
+        tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
+    }
 }
 
 /// Carries out what there is to do for one session, one after the other, and answers with the same words those that
@@ -378,6 +392,7 @@ impl Sessions<'_> {
 
     /// Takes out of `what` what it stores or returns.
     async fn one(&self, at: &At, what: &mut One) -> Result<Output> {
+        planted::panic_in("serve", &self.options().set);
         match what {
             One::Save { json, expires } => self.save(at, json, *expires).await,
             One::Get => self.get(at).await,
@@ -425,6 +440,7 @@ impl Sessions<'_> {
     }
 
     async fn many(&self, many: Many) -> Result<Output> {
+        planted::panic_in("many", &self.options().set);
         match many {
             Many::All { partitions } => self.all(partitions).await,
             Many::Ids => self.ids().await,

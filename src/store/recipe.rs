@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use aerospike::expressions::{and, bin_exists, cond, int_bin, int_val};
+use aerospike::expressions::{and, cond, int_bin, int_val};
 use aerospike::operations::exp::{write_exp, ExpWriteFlags};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Record, Value};
@@ -73,6 +73,8 @@ impl Sessions<'_> {
                 self.erase(at).await?;
                 record
             }
+            // It is removed, and held what cannot be read.
+            Err(error) if error.code == Code::BadData => return Ok(Output::Flag(true)),
             Err(error) => return Err(error),
         };
         let open = |record| self.layout.open(record, &at.key, now()).is_some();
@@ -94,7 +96,12 @@ impl Sessions<'_> {
     /// restart of the Community Edition, which reads removed records from disk again, finds
     /// something newer. Whether there was a session.
     pub(super) async fn bury(&self, at: &At) -> Result<bool> {
-        let Some(record) = self.read(at, self.bins_of_life()).await? else {
+        let record = match self.read(at, self.bins_of_life()).await {
+            // What cannot be read is removed like any other.
+            Err(error) if error.code == Code::BadData => self.read(at, Bins::None).await?,
+            outcome => outcome?,
+        };
+        let Some(record) = record else {
             return Ok(false);
         };
         let existed = self.layout.open(&record, &at.key, now()).is_some();
@@ -178,7 +185,7 @@ impl Sessions<'_> {
     /// the next one. It goes before the bins, since they change what decides that.
     fn creation(&self) -> Operation {
         let now = now();
-        let goes_on = and(vec![bin_exists(CREATED), self.layout.alive(now)]);
+        let goes_on = and(vec![expiry::is_integer(CREATED), self.layout.alive(now)]);
         let created = cond(vec![goes_on, int_bin(CREATED), int_val(now)]);
         write_exp(CREATED, created, ExpWriteFlags::DEFAULT)
     }
