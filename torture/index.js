@@ -21,6 +21,8 @@ const { Visitor, look } = require('./visitor')
 
 /** Sessions that are looked at side by side in a sweep. */
 const SWEEP = 24
+/** Sweeps that look for a session that is gone; and so does the last. */
+const SWEEPS = 2
 /** Times a session is looked at until that succeeds. */
 const TRIES = 100
 /** Violations. */
@@ -34,9 +36,11 @@ const MOMENT = 50
  * Reads every session that is known, those that are gone included: after a fault nothing may be missing, and nothing
  * be back.
  * @param {Test} test
+ * @param {boolean} [isLast] also those that were looked for after they were gone
  */
-async function sweep ({ ledger, traffic }) {
-  const sessions = [...ledger.open, ...ledger.gone].values()
+async function sweep ({ ledger, traffic }, isLast = false) {
+  const gone = ledger.gone.filter(session => isLast || session.sweeps++ < SWEEPS)
+  const sessions = [...ledger.open, ...gone].values()
   await Promise.all(Array.from({ length: SWEEP }, async () => {
     for (const session of sessions) {
       // A failure is judged where it is counted; here it leaves something unchecked.
@@ -107,7 +111,7 @@ async function play (test) {
     await Promise.all(visitors)
     clearInterval(telling)
   }
-  if (!isDecided(test)) await sweep(test)
+  if (!isDecided(test)) await sweep(test, true)
   await site.look()
 }
 

@@ -39,6 +39,8 @@ class Session {
   state = 'alive'
   /** Logouts on their way. */
   closing = 0
+  /** Times it was looked for since it is gone. */
+  sweeps = 0
   /** Faults that logouts in doubt met: the last. */
   fault = 0
   /** @type {Map<string, Key>} */

@@ -9,6 +9,10 @@ const { HUNG } = require('./timeline')
 
 /** Milliseconds a request may take besides what the store is given for its operations. */
 const SLACK = 2_000
+/** Requests sent later that have been answered make one that was not hang: else it waits for its turn on a busy machine. */
+const OVERTAKING = 20
+/** Milliseconds. */
+const MOMENT = 1_000
 /** Store operations of a request, at the most. */
 const OPERATIONS = 4
 
@@ -23,6 +27,8 @@ class Traffic {
   #pace
   #random
   #bound
+  /** When the requests were sent that each process answered last. @type {Map<number, number[]>} */
+  #latest = new Map()
   #stalls = new Stalls()
   /** @type {number[]} */
   #ports = []
@@ -93,9 +99,10 @@ class Traffic {
       const begun = performance.now()
       const judge = () => {
         // Nobody hangs because of our own process.
-        const left = bound - (performance.now() - begun) + this.#stalls.ofLoop(begun, performance.now())
-        if (left > 1) {
-          hung = setTimeout(judge, left)
+        const now = performance.now()
+        const left = bound - (now - begun) + this.#stalls.ofLoop(begun, now)
+        if (left > 1 || !this.#isOvertaken(port, begun)) {
+          hung = setTimeout(judge, Math.max(left, MOMENT))
           return
         }
         const at = `sent at ${clock(this.#ledger.now() - bound)} to process ${this.#ports.indexOf(port) + 1}`
@@ -114,10 +121,36 @@ class Traffic {
         let text = ''
         response.setEncoding('utf8').on('data', data => { text += data })
         response.on('error', (/** @type {any} */ error) => done({ ok: false, code: `HTTP ${error.code}` }))
-        response.on('end', () => done(read(response, text)))
+        response.on('end', () => {
+          this.#answered(port, begun)
+          done(read(response, text))
+        })
       })
       request.end()
     })
+  }
+
+  /**
+   * Takes note of a request that was answered.
+   * @param {number} port
+   * @param {number} sent
+   */
+  #answered (port, sent) {
+    let latest = this.#latest.get(port)
+    if (latest === undefined) this.#latest.set(port, latest = [])
+    latest.push(sent)
+    if (latest.length > OVERTAKING) latest.shift()
+  }
+
+  /**
+   * Whether a process has answered others that were sent later, or nobody at all.
+   * @param {number} port
+   * @param {number} sent
+   */
+  #isOvertaken (port, sent) {
+    const latest = this.#latest.get(port) ?? []
+    const later = latest.filter(one => one > sent)
+    return later.length === OVERTAKING || later.length === 0
   }
 
   close () {
