@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(1_000);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client may be without any node before the seeds are asked again.
 const LOST_FOR: Duration = Duration::from_millis(1_000);
+/// How long the end of a client is waited for.
+const ENDING: Duration = Duration::from_millis(1_000);
 /// How often a connected client is asked whether it has any node left.
 const HEALTH_CHECK: Duration = Duration::from_millis(200);
 
@@ -184,7 +186,7 @@ async fn keep(
         loop {
             publish.state.send_replace(State::Up(found.clone()));
             let lost = client.replace(found.clone());
-            end(lost, &options).await;
+            end(lost).await;
             found = look_after(&found, &options, &publish).await;
         }
     };
@@ -193,7 +195,7 @@ async fn keep(
         // An error is the end of the store.
         _ = close.wait_for(|closing| *closing) => {}
     }
-    end(client, &options).await;
+    end(client).await;
     publish.state.send_replace(State::Closed);
 }
 
@@ -241,10 +243,11 @@ async fn look_after(client: &Client, options: &Options, publish: &Publish) -> Cl
     }
 }
 
-async fn end(client: Option<Client>, options: &Options) {
+async fn end(client: Option<Client>) {
     if let Some(client) = client {
-        // Idempotent, and the only error it knows is that of having been closed.
-        let _ = timeout(options.connect_timeout, client.close()).await;
+        // Idempotent, and the only error it knows is that of having been closed. It waits for its tend task, and that for
+        // nodes that may not answer: then both end later, by themselves.
+        let _ = timeout(ENDING, client.close()).await;
     }
 }
 

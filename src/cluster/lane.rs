@@ -217,7 +217,11 @@ impl Flight {
             () = carry => false,
         };
         if closed {
-            let stranded = std::mem::take(&mut self.lane.state().waiting);
+            let mut state = self.lane.state();
+            // It may not have come so far as to leave.
+            state.boarding = false;
+            let stranded = std::mem::take(&mut state.waiting);
+            drop(state);
             drop(stranded);
         }
     }
