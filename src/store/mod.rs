@@ -35,6 +35,7 @@ mod writers;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aerospike::Key;
 use tokio::runtime::Handle;
@@ -296,13 +297,14 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
         operation,
         deadline,
         answer,
-        ticket: _ticket,
+        ticket,
     } = request;
     let name = operation.name();
     let is_about_sessions = operation.is_about_sessions();
     let outcome = match operation {
         Operation::Close => {
             core.cluster.close().await;
+            others_answered(&ticket).await;
             Ok(Output::Done)
         }
         operation => tokio::select! {
@@ -316,6 +318,20 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
         core.tally.count(name, &outcome, None);
     }
     answer.give(outcome);
+}
+
+/// Waits until every other request that was under way has been answered: what a store was asked is answered before its
+/// end is. Not for ever: one that hangs must not keep the application from ending.
+async fn others_answered(ticket: &Arc<()>) {
+    /// Looks, a millisecond apart.
+    const PATIENCE: usize = 1_000;
+    for _ in 0..PATIENCE {
+        // One is the store's, and one ours.
+        if Arc::strong_count(ticket) <= 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Tells of the cluster's coming and going, until it is closed.
