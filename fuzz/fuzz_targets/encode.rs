@@ -16,7 +16,9 @@ fuzz_target!(|text: &str| {
             assert!(same(&unpack(&mut rest), meant));
             assert!(rest.is_empty());
             assert!(checked.is_ok());
-            let value = tree::value(text, 1).expect("an object").expect("no lone surrogates");
+            let value = tree::value(text, 1)
+                .expect("an object")
+                .expect("no lone surrogates");
             let mut back = String::new();
             decode::value(&mut back, &value).expect("what we made");
             assert!(same(&serde_json::from_str(&back).expect("JSON"), meant));
@@ -45,13 +47,28 @@ fn unpack(from: &mut &[u8]) -> Json {
         0xd3 => (number(from, 8) as i64).into(),
         small @ 0xe0..=0xff => (small as i8).into(),
         kind @ 0x80..=0x8f => map(from, usize::from(kind & 0x0f)),
-        0xde => { let count = number(from, 2); map(from, count as usize) }
-        0xdf => { let count = number(from, 4); map(from, count as usize) }
+        0xde => {
+            let count = number(from, 2);
+            map(from, count as usize)
+        }
+        0xdf => {
+            let count = number(from, 4);
+            map(from, count as usize)
+        }
         kind @ 0x90..=0x9f => list(from, usize::from(kind & 0x0f)),
-        0xdc => { let count = number(from, 2); list(from, count as usize) }
-        0xdd => { let count = number(from, 4); list(from, count as usize) }
+        0xdc => {
+            let count = number(from, 2);
+            list(from, count as usize)
+        }
+        0xdd => {
+            let count = number(from, 4);
+            list(from, count as usize)
+        }
         kind @ 0xa0..=0xbf => string(from, usize::from(kind & 0x1f)),
-        kind @ 0xd9..=0xdb => { let length = number(from, 1 << (kind - 0xd9)); string(from, length as usize) }
+        kind @ 0xd9..=0xdb => {
+            let length = number(from, 1 << (kind - 0xd9));
+            string(from, length as usize)
+        }
         other => panic!("{other:#x}"),
     }
 }
@@ -67,7 +84,9 @@ fn byte(from: &mut &[u8]) -> u8 {
 }
 
 fn number(from: &mut &[u8], bytes: usize) -> u64 {
-    take(from, bytes).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    take(from, bytes)
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn double(value: f64) -> Json {
@@ -75,7 +94,9 @@ fn double(value: f64) -> Json {
 }
 
 fn string(from: &mut &[u8], length: usize) -> Json {
-    let [3, text @ ..] = take(from, length) else { panic!("no string") };
+    let [3, text @ ..] = take(from, length) else {
+        panic!("no string")
+    };
     std::str::from_utf8(text).expect("UTF-8").into()
 }
 
@@ -89,7 +110,9 @@ fn map(from: &mut &[u8], count: usize) -> Json {
     let mut map = Map::new();
     let mut last: Option<String> = None;
     for _ in 1..count {
-        let Json::String(key) = unpack(from) else { panic!("no key") };
+        let Json::String(key) = unpack(from) else {
+            panic!("no key")
+        };
         assert!(last.as_ref().is_none_or(|last| *last < key));
         map.insert(key.clone(), unpack(from));
         last = Some(key);
@@ -102,11 +125,19 @@ fn same(stored: &Json, meant: &Json) -> bool {
     match (stored, meant) {
         (Json::Number(stored), Json::Number(meant)) => {
             let is_integer = stored.is_i64() || stored.is_u64();
-            stored.as_f64() == meant.as_f64() && (!is_integer || stored.as_f64().is_some_and(|n| n.abs() <= MAX_SAFE || meant.is_f64() || stored == meant))
+            stored.as_f64() == meant.as_f64()
+                && (!is_integer
+                    || stored
+                        .as_f64()
+                        .is_some_and(|n| n.abs() <= MAX_SAFE || meant.is_f64() || stored == meant))
         }
-        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Json::Array(a), Json::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
         (Json::Object(a), Json::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            a.len() == b.len()
+                && a.iter()
+                    .all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
         }
         (a, b) => a == b,
     }

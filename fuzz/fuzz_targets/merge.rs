@@ -21,7 +21,9 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let mut from = Unstructured::new(bytes);
-    let Ok([before, now, theirs]) = sessions(&mut from) else { return };
+    let Ok([before, now, theirs]) = sessions(&mut from) else {
+        return;
+    };
     let texts = [&before, &now, &theirs].map(|map| Json::Object(map.clone()).to_string());
     let [a, b] = [&texts[0], &texts[1]].map(|text| Session::parse(text).expect("an object"));
     let merged = Diff::between(&a, &b).apply(&texts[2]).expect("an object");
@@ -29,16 +31,25 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(merged, Json::Object(merge(before, now, theirs)));
 });
 
-fn merge(before: Map<String, Json>, now: Map<String, Json>, mut theirs: Map<String, Json>) -> Map<String, Json> {
+fn merge(
+    before: Map<String, Json>,
+    now: Map<String, Json>,
+    mut theirs: Map<String, Json>,
+) -> Map<String, Json> {
     theirs.retain(|key, _| !before.contains_key(key) || now.contains_key(key));
-    theirs.extend(now.into_iter().filter(|(key, value)| before.get(key) != Some(value)));
+    theirs.extend(
+        now.into_iter()
+            .filter(|(key, value)| before.get(key) != Some(value)),
+    );
     theirs
 }
 
 fn sessions(from: &mut Unstructured<'_>) -> arbitrary::Result<[Map<String, Json>; 3]> {
-    let mut one = || {
+    let mut one = || -> arbitrary::Result<Map<String, Json>> {
         let count = from.int_in_range(0..=40)?;
-        (0..count).map(|_| Ok((key(from)?, value(from, 0)?))).collect()
+        (0..count)
+            .map(|_| Ok((key(from)?, value(from, 0)?)))
+            .collect()
     };
     Ok([one()?, one()?, one()?])
 }
@@ -52,12 +63,21 @@ fn key(from: &mut Unstructured<'_>) -> arbitrary::Result<String> {
 }
 
 fn value(from: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Json> {
-    Ok(match from.int_in_range(0..=if depth > 3 { 3 } else { 5 })? {
-        0 => Json::Null,
-        1 => bool::arbitrary(from)?.into(),
-        2 => u8::arbitrary(from)?.into(),
-        3 => String::arbitrary(from)?.into(),
-        4 => (0..from.int_in_range(0..=3)?).map(|_| value(from, depth + 1)).collect::<Result<Vec<_>, _>>()?.into(),
-        _ => Json::Object((0..from.int_in_range(0..=3)?).map(|_| Ok((key(from)?, value(from, depth + 1)?))).collect::<Result<_, _>>()?),
-    })
+    Ok(
+        match from.int_in_range(0..=if depth > 3 { 3 } else { 5 })? {
+            0 => Json::Null,
+            1 => bool::arbitrary(from)?.into(),
+            2 => u8::arbitrary(from)?.into(),
+            3 => String::arbitrary(from)?.into(),
+            4 => (0..from.int_in_range(0..=3)?)
+                .map(|_| value(from, depth + 1))
+                .collect::<Result<Vec<_>, _>>()?
+                .into(),
+            _ => Json::Object(
+                (0..from.int_in_range(0..=3)?)
+                    .map(|_| Ok((key(from)?, value(from, depth + 1)?)))
+                    .collect::<Result<_, _>>()?,
+            ),
+        },
+    )
 }

@@ -62,9 +62,6 @@ fn quoted(out: &mut String, text: &str) {
 }
 
 fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> {
-    if depth > MAX_FOREIGN_DEPTH {
-        return Err(CodecError::StoredTooDeep);
-    }
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -73,12 +70,13 @@ fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> 
         Value::String(text) | Value::GeoJson(text) => string(out, text),
         Value::Blob(bytes) | Value::Hll(bytes) => buffer(out, bytes),
         Value::List(items) => {
+            let depth = enter(depth)?;
             out.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                any(out, item, depth + 1)?;
+                any(out, item, depth)?;
             }
             out.push(']');
         }
@@ -93,13 +91,22 @@ fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> 
     Ok(())
 }
 
+/// `depth`: the lists and maps around this one.
+fn enter(depth: usize) -> Result<usize, CodecError> {
+    match depth < MAX_FOREIGN_DEPTH {
+        true => Ok(depth + 1),
+        false => Err(CodecError::StoredTooDeep),
+    }
+}
+
 fn object<'a>(
     out: &mut String,
     entries: impl IntoIterator<Item = (&'a Value, &'a Value)>,
     depth: usize,
 ) -> Result<(), CodecError> {
+    let depth = enter(depth)?;
     out.push('{');
-    members(out, entries, None, depth + 1)?;
+    members(out, entries, None, depth)?;
     out.push('}');
     Ok(())
 }
@@ -225,9 +232,12 @@ mod tests {
     #[test]
     fn a_value_nested_beyond_reason_is_refused() {
         let mut value = Value::Nil;
-        for _ in 0..=MAX_FOREIGN_DEPTH {
+        for _ in 0..MAX_FOREIGN_DEPTH {
             value = Value::List(vec![value]);
         }
+        // As deep as a text may be, and no deeper.
+        assert!(text(&json(&value)).is_ok());
+        let value = Value::List(vec![value]);
         assert_eq!(
             super::value(&mut String::new(), &value),
             Err(CodecError::StoredTooDeep)
