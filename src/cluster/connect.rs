@@ -1,8 +1,7 @@
 //! One task owns the connection to the cluster: it connects, connects again, and closes.
 //!
-//! Guards against the crate's defects: `Client::new` has no deadline of its own, so each attempt
-//! gets one; a client that is dropped without `close` leaks its tend task and sockets, so this
-//! task closes every client it made.
+//! Guards against the crate's defects: a client that is dropped without `close` leaks its tend task and sockets, so
+//! this task closes every client it made; a client that is not let in any more is replaced, see `doubt`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +11,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
+use super::attempt::{connect, Connected};
+use super::doubt::{is_lost, Doubts, Probe};
 use super::routes::Routes;
 use super::{failure, policy, Options};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
 const PAUSE: Duration = Duration::from_millis(1_000);
 /// The shortest time between the starts of two attempts, however many ask.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// The same after a login that was refused: servers count those.
+const SHORTEST_PAUSE_REFUSED: Duration = Duration::from_millis(1_000);
 /// How often a connected client is asked whether it has any node left.
 const HEALTH_CHECK: Duration = Duration::from_millis(200);
 
@@ -43,6 +46,7 @@ pub struct Connection {
     closing: watch::Sender<bool>,
     health: watch::Receiver<Option<bool>>,
     routes: Arc<Routes>,
+    doubts: Arc<Doubts>,
 }
 
 /// What the task tells the others.
@@ -50,6 +54,7 @@ struct Publish {
     state: watch::Sender<State>,
     health: watch::Sender<Option<bool>>,
     routes: Arc<Routes>,
+    doubts: Arc<Doubts>,
 }
 
 impl Connection {
@@ -58,11 +63,13 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let routes = Arc::new(Routes::new(close.clone()));
+        let routes = Arc::new(Routes::new(close.clone(), policy::replica(&options)));
+        let doubts = Arc::new(Doubts::default());
         let publish = Publish {
             state: publish_state,
             health: publish_health,
             routes: routes.clone(),
+            doubts: doubts.clone(),
         };
         tending.spawn(keep(options.clone(), publish, wanted.clone(), close));
         Connection {
@@ -72,12 +79,18 @@ impl Connection {
             closing,
             health,
             routes,
+            doubts,
         }
     }
 
     /// The lanes to the nodes, as far as they are known.
     pub fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// Where operations tell that they get no connection, and learn why.
+    pub fn doubts(&self) -> &Doubts {
+        &self.doubts
     }
 
     pub fn health(&self) -> watch::Receiver<Option<bool>> {
@@ -100,14 +113,16 @@ impl Connection {
     async fn next_client(&self, deadline: Instant) -> Result<Client> {
         let mut state = self.state.clone();
         let mut asked = false;
+        let mut last = None;
         loop {
             let now = state.borrow_and_update().clone();
             match now {
                 State::Up(client) => return Ok(client),
                 State::Closed => return Err(Error::closed()),
                 State::Down(error) if asked => return Err(error),
-                State::Down(_) => {
+                State::Down(error) => {
                     asked = true;
+                    last = Some(error);
                     self.wanted.notify_one();
                 }
                 // An attempt that began before we came counts as well.
@@ -116,7 +131,8 @@ impl Connection {
             match timeout_at(deadline, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(Error::closed()),
-                Err(_) => return Err(failure::unreachable(&self.options, None)),
+                // What the attempt under way will come to is most likely what the one before has.
+                Err(_) => return Err(last.unwrap_or_else(|| failure::unanswered(&self.options))),
             }
         }
     }
@@ -144,92 +160,117 @@ impl Drop for Connection {
     }
 }
 
-/// Connects, again and again, until there is a client; then waits for the end.
+/// Keeps a client connected, until the end.
 async fn keep(
     options: Arc<Options>,
     publish: Publish,
     wanted: Arc<Notify>,
     mut close: watch::Receiver<bool>,
 ) {
-    let closing = async {
-        let _ = close.wait_for(|closing| *closing).await;
+    let work = async {
+        loop {
+            let connected = connect_at_last(&options, &publish, &wanted).await;
+            let refusal = look_after(connected, &options, &publish).await;
+            publish.down(refusal);
+            tokio::time::sleep(SHORTEST_PAUSE_REFUSED).await;
+        }
     };
-    tokio::pin!(closing);
-    let client = loop {
-        publish.state.send_replace(State::Connecting);
-        let started = Instant::now();
-        let attempt = tokio::select! {
-            attempt = connect(&options) => attempt,
-            () = &mut closing => break None,
-        };
-        match attempt {
-            Ok(client) => break Some(client),
-            Err(error) => {
-                publish.state.send_replace(State::Down(error));
-                publish.is(false);
-            }
-        }
-        let pause = async {
-            tokio::time::sleep_until(started + SHORTEST_PAUSE).await;
-            // An error of the timeout is the pause having passed with nobody asking.
-            let _ = timeout(PAUSE, wanted.notified()).await;
-        };
-        tokio::select! {
-            () = pause => {}
-            () = &mut closing => break None,
-        }
+    tokio::select! {
+        () = work => {}
+        _ = close.wait_for(|closing| *closing) => {}
+    }
+    let client = match &*publish.state.borrow() {
+        State::Up(client) => Some(client.clone()),
+        _ => None,
     };
     if let Some(client) = client {
-        publish.state.send_replace(State::Up(client.clone()));
-        loop {
-            publish.is(client.is_connected());
-            let look = async {
-                publish
-                    .routes
-                    .refresh(&client, options.connect_timeout)
-                    .await;
-                tokio::time::sleep(HEALTH_CHECK).await;
-            };
-            tokio::select! {
-                () = look => {}
-                () = &mut closing => break,
-            }
-        }
-        // Idempotent, and the only error it knows is that of having been closed.
-        let _ = timeout(options.connect_timeout, client.close()).await;
+        shut(client, options.connect_timeout).await;
     }
     publish.state.send_replace(State::Closed);
 }
 
-impl Publish {
-    fn is(&self, healthy: bool) {
-        self.health
-            .send_if_modified(|before| before.replace(healthy) != Some(healthy));
+/// Connects, again and again, until there is a client.
+async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) -> Connected {
+    loop {
+        publish.state.send_replace(State::Connecting);
+        let started = Instant::now();
+        let error = match connect(options).await {
+            Ok(connected) => return connected,
+            Err(error) => error,
+        };
+        let shortest = match error.code {
+            Code::Auth => SHORTEST_PAUSE_REFUSED,
+            _ => SHORTEST_PAUSE,
+        };
+        publish.down(error);
+        tokio::time::sleep_until(started + shortest).await;
+        // An error of the timeout is the pause having passed with nobody asking.
+        let _ = timeout(PAUSE, wanted.notified()).await;
     }
 }
 
-/// One attempt.
-async fn connect(options: &Options) -> Result<Client> {
-    let hosts: Vec<aerospike::Host> = options
-        .hosts
-        .iter()
-        .map(|host| aerospike::Host {
-            name: host.name.clone(),
-            port: host.port,
-            // The crate would not fall back on the seed's own name.
-            tls_name: host.tls_name.clone().or_else(|| Some(host.name.clone())),
-        })
-        .collect();
-    let policy = policy::client(options);
-    match timeout(options.connect_timeout, Client::new(&policy, &hosts)).await {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) => Err(failure::connecting(options, &error)),
-        Err(_) => Err(failure::unreachable(
-            options,
-            Some(format!(
-                "no answer within {} ms",
-                options.connect_timeout.as_millis()
-            )),
-        )),
+/// Looks after a client that is connected, until the cluster will not have us any more: returns why.
+async fn look_after(mut connected: Connected, options: &Options, publish: &Publish) -> Error {
+    let mut probe = Probe::new(options);
+    publish
+        .state
+        .send_replace(State::Up(connected.client.clone()));
+    loop {
+        let client = &connected.client;
+        publish.is(client.is_connected());
+        probe.consider(&publish.doubts, client);
+        let look = async {
+            publish
+                .routes
+                .refresh(client, options.connect_timeout)
+                .await;
+            tokio::time::sleep(HEALTH_CHECK).await;
+        };
+        let probed = tokio::select! {
+            () = look => continue,
+            probed = probe.done() => probed,
+        };
+        match probed.outcome {
+            // The same login as before: what the old client has not got is not to be had.
+            Ok(new)
+                if new.auth == connected.auth && !probed.renews_login && client.is_connected() =>
+            {
+                publish.doubts.clear();
+                tokio::spawn(shut(new.client, options.connect_timeout));
+            }
+            Ok(new) => {
+                publish.doubts.clear();
+                publish.state.send_replace(State::Up(new.client.clone()));
+                let old = std::mem::replace(&mut connected, new);
+                tokio::spawn(shut(old.client, options.connect_timeout));
+            }
+            // Nobody there: the crate goes on looking.
+            Err(error) if error.code == Code::Unavailable => {}
+            Err(error) if is_lost(client) => {
+                publish.state.send_replace(State::Connecting);
+                shut(connected.client, options.connect_timeout).await;
+                return error;
+            }
+            // The connections there are may still be of use.
+            Err(error) => publish.doubts.found(error),
+        }
+    }
+}
+
+/// Closes a client. What is under way on it is repeated with the next one.
+async fn shut(client: Client, patience: Duration) {
+    // Idempotent, and the only error it knows is that of having been closed.
+    let _ = timeout(patience, client.close()).await;
+}
+
+impl Publish {
+    fn down(&self, error: Error) {
+        self.state.send_replace(State::Down(error));
+        self.is(false);
+    }
+
+    fn is(&self, healthy: bool) {
+        self.health
+            .send_if_modified(|before| before.replace(healthy) != Some(healthy));
     }
 }

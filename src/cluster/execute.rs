@@ -11,11 +11,13 @@ use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
 use super::{policy, Cluster, Command, Reply};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long an operation may be unanswered before we look whether connections can be had at all.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Runs `command` until it is answered, up to `deadline`.
 pub async fn run(
@@ -26,8 +28,13 @@ pub async fn run(
 ) -> Result<Reply> {
     let client = cluster.connection.client(deadline).await?;
     let lane = cluster.connection.routes().lane(key);
-    let answer = lane.enter(&client, deadline, key, command);
-    let outcome = match timeout_at(deadline, answer).await {
+    let mut answer = lane.enter(&client, deadline, key, command);
+    let mut answered = timeout_at(doubtful(cluster, deadline), &mut answer).await;
+    if answered.is_err() {
+        cluster.connection.doubts().no_connection();
+        answered = timeout_at(deadline, answer).await;
+    }
+    let outcome = match answered {
         Ok(Ok(outcome)) => Some(outcome),
         Ok(Err(_)) if cluster.connection.is_closed() => return Err(Error::closed()),
         // Our time is up, or that of those it went with, and then ours is as well.
@@ -58,19 +65,21 @@ async fn again(
         pause = (pause * 2).min(LONGEST_PAUSE);
         let attempt = async {
             tokio::time::sleep_until(wake).await;
-            let Ok(client) = cluster.connection.client(deadline).await else {
-                return None;
-            };
+            let client = cluster.connection.client(deadline).await?;
             // The crate's own timeouts start anew with every read from the socket; this one does not.
-            let outcome = timeout_at(deadline, once(&client, key, command, deadline)).await;
-            Some((client, outcome.ok()))
+            let outcome =
+                timeout_at(deadline, once(cluster, &client, key, command, deadline)).await;
+            Ok::<_, Error>((client, outcome.ok()))
         };
         let attempt = tokio::select! {
             attempt = attempt => attempt,
             () = cluster.closed() => return Err(Error::closed()),
         };
-        let Some((client, outcome)) = attempt else {
-            return Err(last);
+        let (client, outcome) = match attempt {
+            Ok(attempt) => attempt,
+            // Nobody there: what was known before says more.
+            Err(error) if error.code == Code::Unavailable => return Err(last),
+            Err(error) => return Err(error.in_doubt(last.in_doubt)),
         };
         match judge(cluster, &client, command, outcome, Some(last))? {
             Verdict::Answered(reply) => return Ok(reply),
@@ -100,7 +109,7 @@ fn judge(
         None => {
             let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
             told.in_doubt |= client.is_connected() && command.is_write();
-            return Err(told);
+            return Err(explained(cluster, told));
         }
     };
     let is_passing = match failure::kind(&error) {
@@ -110,12 +119,35 @@ fn judge(
         Kind::Final => false,
         Kind::Passing => true,
     };
-    let mut told = failure::operation(&cluster.options, client, &error);
+    if failure::is_not_logged_in(&error) {
+        cluster.connection.doubts().not_logged_in();
+    }
+    let told = failure::operation(&cluster.options, client, &error);
+    if told.code == Code::Unavailable {
+        cluster.connection.doubts().no_connection();
+    }
+    let mut told = explained(cluster, told);
     // Of what an earlier try may have done this one knows nothing.
     told.in_doubt |= last.is_some_and(|last| last.in_doubt);
     match is_passing {
         true => Ok(Verdict::Failed(told)),
         false => Err(told),
+    }
+}
+
+/// When an operation that is not answered is to make us doubt that there is a connection for it.
+fn doubtful(cluster: &Cluster, deadline: Instant) -> Instant {
+    deadline - cluster.options.timeout.saturating_sub(PATIENCE)
+}
+
+/// That there is no connection, or none in time, has a reason of its own where connecting anew is refused.
+fn explained(cluster: &Cluster, error: Error) -> Error {
+    match error.code {
+        Code::Unavailable | Code::Timeout => match cluster.connection.doubts().finding() {
+            Some(reason) => reason.in_doubt(error.in_doubt),
+            None => error,
+        },
+        _ => error,
     }
 }
 
@@ -129,6 +161,7 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 async fn once(
+    cluster: &Cluster,
     client: &Client,
     key: &Key,
     command: &Command,
@@ -136,10 +169,11 @@ async fn once(
 ) -> aerospike::Result<Reply> {
     let write = || policy::write(command, deadline);
     match command {
-        Command::Read { bins, touch } => client
-            .get(&policy::read(*touch, deadline), key, bins.clone())
-            .await
-            .map(Reply::Record),
+        Command::Read { bins, touch } => {
+            let policy = policy::read(*touch, policy::replica(&cluster.options), deadline);
+            let record = client.get(&policy, key, bins.clone()).await;
+            record.map(Reply::Record)
+        }
         Command::Write { bins, .. } => client.put(&write(), key, bins).await.map(|()| Reply::Done),
         Command::Delete { reading, .. } if reading.is_empty() => {
             let existed = client.delete(&write(), key).await?;
@@ -160,5 +194,8 @@ pub fn is_passing(code: ResultCode) -> bool {
             | ResultCode::KeyBusy
             | ResultCode::DeviceOverload
             | ResultCode::PartitionUnavailable
+            // A connection whose login is no more: another one, or another client, has one.
+            | ResultCode::NotAuthenticated
+            | ResultCode::ExpiredSession
     )
 }

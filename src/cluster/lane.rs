@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aerospike::policy::Replica;
 use aerospike::{BatchOperation, Client, Key};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout_at, Instant};
@@ -29,6 +30,8 @@ const BYTES_AT_ONCE: usize = 256 * 1024;
 pub struct Lane {
     /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
     closing: watch::Receiver<bool>,
+    /// Which copy of a record is read first.
+    replica: Replica,
     state: Mutex<State>,
 }
 
@@ -50,9 +53,10 @@ struct Waiting {
 }
 
 impl Lane {
-    pub fn new(closing: watch::Receiver<bool>) -> Arc<Lane> {
+    pub fn new(closing: watch::Receiver<bool>, replica: Replica) -> Arc<Lane> {
         Arc::new(Lane {
             closing,
+            replica,
             state: Mutex::default(),
         })
     }
@@ -133,7 +137,7 @@ impl Flight {
         let carry = async {
             let mut taken = self.lane.next(&self.client, true);
             while !taken.is_empty() {
-                together(&self.client, taken).await;
+                together(&self.client, self.lane.replica, taken).await;
                 taken = self.lane.next(&self.client, false);
             }
         };
@@ -160,7 +164,7 @@ impl Drop for Flight {
 }
 
 /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone.
-async fn together(client: &Client, waiting: Vec<Waiting>) {
+async fn together(client: &Client, replica: Replica, waiting: Vec<Waiting>) {
     let Some(last) = waiting.iter().map(|one| one.deadline).max() else {
         return;
     };
@@ -170,7 +174,7 @@ async fn together(client: &Client, waiting: Vec<Waiting>) {
         rows.push(one.row);
         answers.push((one.shape, one.answer));
     }
-    let policy = policy::batch(last);
+    let policy = policy::batch(replica, last);
     // The failure of the whole is noted in the rows that it left without an answer.
     if let Ok(outcome) = timeout_at(last, client.batch(&policy, &mut rows)).await {
         for (row, (shape, answer)) in rows.into_iter().zip(answers) {

@@ -21,13 +21,10 @@ const TEND_INTERVAL: Duration = Duration::from_millis(500);
 /// The crate's own retries of a read, each on the next replica.
 const READ_RETRIES: usize = 2;
 
-pub fn client(options: &Options) -> ClientPolicy {
+pub fn client(options: &Options, auth_mode: AuthMode) -> ClientPolicy {
     let connect = millis(options.connect_timeout);
     ClientPolicy {
-        auth_mode: match &options.credentials {
-            Some((user, password)) => AuthMode::Internal(user.clone(), password.clone()),
-            None => AuthMode::None,
-        },
+        auth_mode,
         timeout: connect,
         connect_timeout: connect,
         login_timeout: connect,
@@ -38,15 +35,27 @@ pub fn client(options: &Options) -> ClientPolicy {
         tls_policy: options.tls.clone().map(TlsPolicy::new),
         opening_connection_threshold: CONNECTIONS_OPENING,
         tend_interval: millis(TEND_INTERVAL),
+        cluster_name: options.cluster_name.clone(),
+        use_services_alternate: options.services_alternate,
+        // An empty list would be refused.
+        rack_ids: (!options.rack_ids.is_empty()).then(|| options.rack_ids.clone()),
         ..ClientPolicy::default()
     }
 }
 
+/// Which copy of a record is read first. `PreferRack` without racks fails every read of the crate's.
+pub fn replica(options: &Options) -> Replica {
+    match options.rack_ids.is_empty() {
+        true => Replica::Sequence,
+        false => Replica::PreferRack,
+    }
+}
+
 /// Of a command alone that reads.
-pub fn read(touch: Option<u8>, deadline: Instant) -> ReadPolicy {
+pub fn read(touch: Option<u8>, replica: Replica, deadline: Instant) -> ReadPolicy {
     let mut policy = ReadPolicy::default();
     policy.base_policy.max_retries = READ_RETRIES;
-    policy.base_policy.replica = Replica::Sequence;
+    policy.base_policy.replica = replica;
     if let Some(percent) = touch {
         policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
     }
@@ -136,8 +145,9 @@ pub fn admin(timeout: Duration) -> AdminPolicy {
     }
 }
 
-pub fn batch(deadline: Instant) -> BatchPolicy {
+pub fn batch(replica: Replica, deadline: Instant) -> BatchPolicy {
     let mut policy = BatchPolicy::default();
+    policy.base_policy.replica = replica;
     // Whether a row is repeated is ours to decide, see `execute`. The rows of one batch go to one node, mostly:
     // then this saves a task.
     policy.base_policy.max_retries = 0;

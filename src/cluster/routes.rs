@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use aerospike::policy::Replica;
 use aerospike::{Client, Key, Node};
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
@@ -23,6 +24,8 @@ const PARTITIONS: usize = 4_096;
 /// The lanes to the nodes.
 pub struct Routes {
     closing: watch::Receiver<bool>,
+    /// Which copy of a record is read first.
+    replica: Replica,
     current: RwLock<Arc<Map>>,
 }
 
@@ -37,14 +40,15 @@ struct Map {
 
 impl Routes {
     /// `closing` turns true when the store is closed.
-    pub fn new(closing: watch::Receiver<bool>) -> Routes {
+    pub fn new(closing: watch::Receiver<bool>, replica: Replica) -> Routes {
         Routes {
             current: RwLock::new(Arc::new(Map {
-                lanes: vec![Lane::new(closing.clone())],
+                lanes: vec![Lane::new(closing.clone(), replica)],
                 made_from: Vec::new(),
                 masters: HashMap::new(),
             })),
             closing,
+            replica,
         }
     }
 
@@ -63,7 +67,7 @@ impl Routes {
         };
         let lane = map.lanes.get(lane).or_else(|| map.lanes.first());
         lane.cloned()
-            .unwrap_or_else(|| Lane::new(self.closing.clone()))
+            .unwrap_or_else(|| Lane::new(self.closing.clone(), self.replica))
     }
 
     /// Asks the nodes again, if one of them says that something has changed.
@@ -91,7 +95,7 @@ impl Routes {
             let known = before.made_from.iter().position(|(known, _)| known == name);
             let lane = known.and_then(|known| before.lanes.get(known));
             lane.cloned()
-                .unwrap_or_else(|| Lane::new(self.closing.clone()))
+                .unwrap_or_else(|| Lane::new(self.closing.clone(), self.replica))
         });
         let map = Map {
             lanes: lanes.collect(),
