@@ -136,6 +136,21 @@ export interface SessionStoreOptions {
    */
   format?: 'map' | 'json'
   /**
+   * Encrypt data and cookie, by AES-256-GCM: keys of 32 bytes each, as a Buffer or in base64. The first encrypts, all of
+   * them decrypt. What was stored before, without encryption or with an older key, is read, and encrypted with the first
+   * by its next write. A record that no key opens fails its `get` with `BAD_DATA`, and stays as it is. See
+   * docs/security.md for how to change keys, and for what this does not hide.
+   * @default none: nothing is encrypted
+   */
+  encryptionKeys?: ReadonlyArray<string | Uint8Array>
+  /**
+   * A secret of at least 16 bytes, by which the record's key is an HMAC of the session id, and bin `user` one of the user:
+   * who has the database can then not even look up an id or a user. Sessions stored without it, or with another, are not
+   * found. Not together with `storeIds`.
+   * @default none: ids are not hashed
+   */
+  hashIds?: string | Uint8Array
+  /**
    * Keep the session id with the record. Without it the server knows only a digest of each id, a
    * dump of it holds no live ids, and `ids()` has none to give.
    * @default false
@@ -219,7 +234,7 @@ export interface TtlOptions {
  * - `UNAVAILABLE` no node could be reached; `TIMEOUT` no answer in time; `OVERLOAD` too much work;
  * - `CLOSED` the store was closed;
  * - `AUTH`, `TLS`, `FORBIDDEN`, `NAMESPACE` the cluster refuses; `AUTH` also: option `auth` gives no login;
- * - `TOO_BIG` the session is larger than one record may be;
+ * - `TOO_BIG` the session is larger than one record may be: 1 MiB, unless the server says otherwise;
  * - `BAD_DATA` the data cannot be stored, or what is stored is no session; `BAD_KEY` the session id
  *   cannot be one; `BAD_OPTION` an option or argument is wrong;
  * - `CONFLICT` a write lost against too many others;
@@ -229,7 +244,7 @@ export type AerospikeSessionErrorCode =
   | 'UNAVAILABLE' | 'TIMEOUT' | 'CLOSED' | 'AUTH' | 'TLS' | 'FORBIDDEN' | 'NAMESPACE' | 'TOO_BIG'
   | 'OVERLOAD' | 'BAD_DATA' | 'BAD_KEY' | 'BAD_OPTION' | 'CONFLICT' | 'SERVER'
 
-/** Every error of this package. Its message never holds session data, a session id or a password. */
+/** Every error of this package. Its message never holds session data, a session id, a password or a key. */
 export class AerospikeSessionError extends Error {
   private constructor()
   readonly name: 'AerospikeSessionError'
@@ -248,8 +263,9 @@ export interface SessionStoreWarning {
   /**
    * `TTL_REFUSED`: the namespace refuses TTLs; sessions end on time but are not removed.
    * `NO_USER_INDEX`: sessions of a user were found by reading every record of the set. Told once.
+   * `UNREADABLE`: a record cannot be read: it holds no session, or no key of `encryptionKeys` opens it. Told once.
    */
-  code: 'TTL_REFUSED' | 'NO_USER_INDEX'
+  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'UNREADABLE'
   message: string
 }
 
@@ -277,6 +293,28 @@ export type StoredSession = Omit<SessionData, 'id'> & { id?: string }
 export type Callback<T> = (error: AerospikeSessionError | null, value?: T) => void
 /** The callback of an operation that has nothing to return. */
 export type DoneCallback = (error?: AerospikeSessionError | null) => void
+
+/** What `stats()` tells. Numbers count since the client was made. */
+export interface SessionStoreStats {
+  /** Whether a node can be reached. */
+  connected: boolean
+  /** The nodes of the cluster, as far as they are known: `address` is `host:port`, `active` whether it answered when last asked. */
+  nodes: { name: string, address: string, active: boolean }[]
+  /** Operations that are not answered yet. */
+  inFlight: number
+  /** By method (`get`, `set`, `touch` …): how many succeeded, and how many failed with which code. */
+  operations: Record<string, { ok: number, errors: Partial<Record<AerospikeSessionErrorCode, number>> }>
+  /** Attempts beyond an operation's first. */
+  retries: number
+  /** Requests to a node that carried more than one operation, and the operations that went so. */
+  batches: number
+  batched: number
+  /**
+   * How long operations on one session took, from the call until their answer was ready: `counts[i]` of them at most
+   * `bounds[i]` **milliseconds** and more than the bound before; the last count is of those above every bound.
+   */
+  latency: { bounds: number[], counts: number[] }
+}
 
 /**
  * Aerospike's session-store recipe: sessions as plain data, in the layout of its Java and Python
@@ -318,6 +356,9 @@ export class SessionStore extends EventEmitter {
   /** Whether there is a session, without reading its data. */
   has(id: string): Promise<boolean>
   has(id: string, callback: Callback<boolean>): void
+
+  /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
+  stats(): SessionStoreStats
 
   /** Resolves once connected; rejects when the attempt to connect fails, with the reason. */
   ready(): Promise<void>
@@ -370,7 +411,11 @@ export class AerospikeStore extends Store {
   destroy(sid: string): Promise<void>
   destroy(sid: string, callback?: (error?: any) => void): void
 
-  /** Every session of this store's prefix, at once: for administration, and for small sets. */
+  /**
+   * Every session of this store's prefix, at once: for administration, and for small sets. Records that hold no session,
+   * written by somebody else, are left out; so is one that cannot be read, here and wherever many sessions are returned,
+   * and that is told by a `warning`.
+   */
   all(): Promise<StoredSession[]>
   all(callback: (error: any, sessions?: StoredSession[]) => void): void
 
@@ -414,6 +459,9 @@ export class AerospikeStore extends Store {
   destroyOf(user: string | number, options?: { except?: string }): Promise<number>
   destroyOf(user: string | number, callback: Callback<number>): void
   destroyOf(user: string | number, options: { except?: string } | undefined, callback: Callback<number>): void
+
+  /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
+  stats(): SessionStoreStats
 
   /** Resolves once connected; rejects when the attempt to connect fails, with the reason. */
   ready(): Promise<void>

@@ -178,7 +178,7 @@ describe('pins', () => {
   test.each([
     ['no array', NOBODY, /'tls.pins' must be an array of strings, not a string/],
     ['none', [], /'tls.pins' must not be empty/],
-    ['no strings', [7], /'tls.pins' must be a string, not 7/],
+    ['no strings', [7], /'tls.pins' must be a string, not a number/],
     ['of another hash', ['sha1/AAAA'], /'tls.pins' must hold 'sha256\/'/],
     ['too short', ['sha256/AAAA'], /'tls.pins' must hold 'sha256\/'/]
   ])('are checked at once: %s', (_, pins, message) => {
@@ -380,7 +380,7 @@ describe('a function that gives user and password', () => {
     ['gives nothing', () => {}, 'it must give { user, password }, not undefined'],
     ['gives a string', () => PASSWORD, 'it must give { user, password }, not a string'],
     ['gives no password', () => ({ user: 'ada' }), "'user' needs option 'password'"],
-    ['gives a number', () => ({ user: 'ada', password: 5 }), "'password' must be a string, not 5"],
+    ['gives a number', () => ({ user: 'ada', password: 5 }), "'password' must be a string, not a number"],
     ['gives too much', () => ({ user: 'ada', password: PASSWORD.repeat(100) }), 'at most 900 bytes long together']
   ])('that %s fails the store with AUTH, and nothing else', async (_, auth, cause) => {
     const unhandled = jest.fn()
@@ -469,7 +469,7 @@ describe('a cluster', () => {
   test.each([
     [{ clusterName: '' }, /'clusterName' must be 1 to 63 bytes long/],
     [{ clusterName: 'c'.repeat(64) }, /'clusterName' must be 1 to 63 bytes long/],
-    [{ clusterName: 5 }, /'clusterName' must be a string, not 5/],
+    [{ clusterName: 5 }, /'clusterName' must be a string, not a number/],
     [{ servicesAlternate: 'yes' }, /'servicesAlternate' must be true or false, not a string/],
     [{ rackIds: -1 }, /'rackIds' must be a whole number from 0 to 1000000, not -1/],
     [{ rackIds: [1, 1.5] }, /'rackIds' must be a whole number from 0 to 1000000, not 1.5/],

@@ -190,6 +190,7 @@ describe('a record of another language', () => {
   test('that holds no session is an error, and is not destroyed', async () => {
     const set = freshSet()
     const store = openStore({ set })
+    store.on('warning', () => {})
     await put(set, 'list', { data: [1, 2] }, 120)
     await put(set, 'text', { data: 'no JSON' }, 120)
     for (const id of ['list', 'text']) {

@@ -3,7 +3,9 @@
 // Whatever a visitor or an application sends: a clear error or a faithful round trip.
 
 const fc = require('fast-check')
+const { SessionStore, AerospikeStore } = require('..')
 const { openSessions, openStore } = require('./support/server')
+const { WireTap } = require('./support/wire-tap')
 
 const sessions = openSessions()
 const store = openStore()
@@ -143,6 +145,37 @@ describe('session data', () => {
       delete expected.cookie
       expect(sorted(got)).toBe(sorted(expected))
     }), { numRuns: 300 })
+  })
+})
+
+describe('a session that no server can take', () => {
+  const mebi = 1_024 ** 2
+  test.each([
+    ['as text', { big: 'x'.repeat(9 * mebi) }],
+    ['as JSON too long to be handed over', { big: 'x'.repeat(49 * mebi) }]
+  ])('%s is TOO_BIG, and does not travel', async (_, data) => {
+    const tap = await WireTap.start()
+    for (const format of ['map', 'json']) {
+      const sessions = new SessionStore({ hosts: tap.hosts, format })
+      const store = new AerospikeStore({ client: sessions })
+      await sessions.ready()
+      const session = { cookie: { originalMaxAge: null }, small: 1 }
+      await store.set('loaded', session)
+      const asked = await tap.during(async () => {
+        for (const write of [sessions.save('big', data), store.set('big', { ...session, ...data }), store.set('loaded', Object.assign(session, data))]) {
+          expect(await caught(write)).toMatchObject({ code: 'TOO_BIG', retryable: false, inDoubt: false })
+        }
+      })
+      expect(asked).not.toContain('write')
+      expect(await store.get('loaded')).toMatchObject({ small: 1 })
+      await sessions.close()
+    }
+    await tap.stop()
+  })
+
+  test('is told from one that only this server does not take', async () => {
+    const error = await caught(sessions.save('big', { big: 'x'.repeat(7 * mebi) }))
+    expect(error).toMatchObject({ code: 'TOO_BIG', resultCode: 13 })
   })
 })
 

@@ -40,6 +40,8 @@ describe('without options', () => {
         bin: 'data',
         prefix: '',
         format: 'map',
+        encryptionKeys: null,
+        hashIds: null,
         conflict: 'merge',
         storeIds: false,
         tombstones: false,
@@ -104,7 +106,7 @@ describe('a wrong option is refused at once and in words', () => {
     [{ set: 's'.repeat(64) }, /'set' must be at most 63 bytes/],
     [{ bin: 'b'.repeat(16) }, /'bin' must be at most 15 bytes/],
     [{ bin: 'cookie' }, /its own bin of that name/],
-    [{ prefix: 5 }, /'prefix' must be a string, not 5/],
+    [{ prefix: 5 }, /'prefix' must be a string, not a number/],
     [{ prefix: '\ud800' }, /'prefix' must be well-formed/],
     [{ ttl: 0 }, /'ttl' must be more than 0/],
     [{ ttl: -1 }, /'ttl' must be more than 0/],
@@ -141,7 +143,7 @@ describe('a wrong option is refused at once and in words', () => {
     [{ touchAfter: '5' }, /'touchAfter' must be a number of seconds/],
     [{ whenDown: 'ignore' }, /'whenDown' must be 'error' or 'anonymous'/],
     [{ user: 'a..b' }, /'user' must be a function, a path/],
-    [{ user: 5 }, /'user' must be a string, not 5/],
+    [{ user: 5 }, /'user' must be a string, not a number/],
     [{ user: () => 'a', password: 'b' }, /log in by option 'auth'/]
   ])('of a store for express: %j', (options, message) => {
     expect(() => new AerospikeStore(options)).toThrow(expect.objectContaining({

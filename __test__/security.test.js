@@ -160,7 +160,7 @@ describe('a server whose users must log in', () => {
 
   test('is told what makes no sense, without a password', async () => {
     for (const [security, message] of [
-      [{ users: { ada: 1 } }, /'security.users' must be a string, not 1/],
+      [{ users: { ada: 1 } }, /'security.users' must be a string, not a number/],
       [{ users: { '': PASSWORD } }, /a name that is not 1 to 63 bytes/],
       [{ users: { ada: { password: PASSWORD, role: 'read' } } }, /unknown option 'role': did you mean 'roles'/],
       [{ users: { ada: { password: PASSWORD, roles: ['no such'] } } }, /a role of user "ada" is unknown/],
@@ -250,7 +250,7 @@ describe('a server with TLS', () => {
       ['yes', /'tls' must be true or an object, not a string/],
       [{ CA: ca }, /unknown option 'CA': did you mean 'ca'/],
       [{ ca: '/etc/ca.pem' }, /'tls.ca' is neither PEM nor the path of a file that can be read/],
-      [{ ca: 7 }, /'tls.ca' must be PEM, as a string or a Buffer, or the path of a file that holds it, not 7/],
+      [{ ca: 7 }, /'tls.ca' must be PEM, as a string or a Buffer, or the path of a file that holds it, not a number/],
       [{ ca: key }, /'tls.ca' cannot be read/],
       [{ ca, cert }, /'tls.cert' and 'tls.key' need each other/],
       [{ ca, cert, key: cert }, /'tls.key' cannot be read/],

@@ -122,6 +122,10 @@ class Administration extends Store {
     return this.#of(native.destroyOf, user, done, except)
   }
 
+  stats () {
+    return this.#client.stats()
+  }
+
   /** @param {any} [callback] */
   ready (callback) {
     return this.#client.ready(callback)
@@ -176,18 +180,10 @@ class Administration extends Store {
    * @param {'error' | 'anonymous'} whenDown
    */
   #follow (whenDown) {
-    // Weakly: a lent client outlives many stores.
-    const self = new WeakRef(this)
-    this.#client.on('warning', (/** @type {import('../index').SessionStoreWarning} */ warning) => {
-      const store = self.deref()
-      if (store !== undefined) tell(store, warning)
+    this.connection.followers.add(this.#client, this, (event, warning) => {
+      if (warning !== undefined) tell(this, warning)
+      else this.#turn(event === 'down', whenDown)
     })
-    for (const event of /** @type {const} */ (['up', 'down'])) {
-      this.#client.on(event, () => {
-        const store = self.deref()
-        if (store !== undefined) store.#turn(event === 'down', whenDown)
-      })
-    }
     if (whenDown !== 'anonymous') return
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.
@@ -222,9 +218,11 @@ function hide (object, names) {
  * The view of a lent client, as the options that make the same.
  * @param {import('./options').ViewOptions} view
  */
-function asOptions ({ absoluteTtl, touchAfter, touchOnRead, ...view }) {
+function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnRead, ...view }) {
   return {
     ...view,
+    ...(encryptionKeys === null ? {} : { encryptionKeys }),
+    ...(hashIds === null ? {} : { hashIds }),
     ...(absoluteTtl === null ? {} : { absoluteTtl: absoluteTtl / 1_000 }),
     ...(touchAfter === 0 ? {} : { touchAfter: touchAfter / 1_000 }),
     ...(touchOnRead === null ? {} : { touchOnRead })

@@ -9,7 +9,7 @@ const { Administration } = require('./administration')
 const { failed, native, optional } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
-const { stringify } = require('./json')
+const { stringify, unquoted } = require('./json')
 const { kind, userFault } = require('./validate')
 
 class AerospikeStore extends Administration {
@@ -181,7 +181,7 @@ function cookieOf (session) {
     const json = JSON.stringify(cookie)
     return json?.startsWith('{') ? json : undefined
   } catch (cause) {
-    throw badData("the session's cookie cannot be turned into JSON", cause)
+    throw badData("the session's cookie cannot be turned into JSON", unquoted(cause))
   }
 }
 

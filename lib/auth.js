@@ -3,7 +3,7 @@
 // Who we are to the cluster: options `auth`, `user`, `password` and `authMode`.
 
 const { badOption } = require('./errors')
-const { choice, kind, names, string } = require('./validate')
+const { choice, names, string, type } = require('./validate')
 
 /**
  * @typedef {{ user: string, password: string }} Credentials
@@ -72,10 +72,10 @@ async function askFor (ask) {
   try {
     given = await ask()
   } catch (error) {
-    return { user: '', password: '', failure: String(error instanceof Error ? error.message : kind(error)) }
+    return { user: '', password: '', failure: String(error instanceof Error ? error.message : type(error)) }
   }
   try {
-    if (typeof given !== 'object' || given === null) throw badOption(`it must give { user, password }, not ${kind(given)}`)
+    if (typeof given !== 'object' || given === null) throw badOption(`it must give { user, password }, not ${type(given)}`)
     return credentials(given)
   } catch (/** @type {any} */ error) {
     return { user: '', password: '', failure: error.message }

@@ -4,9 +4,11 @@
 // an open store, a callback or a promise.
 
 const { askFor } = require('./auth')
+const { Followers } = require('./followers')
 const hub = require('./hub')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
-const { idFault, kind } = require('./validate')
+const { serialize } = require('./secrets')
+const { idFault, type } = require('./validate')
 
 const { native } = hub
 
@@ -17,7 +19,7 @@ const { native } = hub
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {import('./options').ViewOptions} ViewOptions
  * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, ask?: () => any,
- *   closing?: Promise<void> }} Shared
+ *   closing?: Promise<void>, followers: Followers }} Shared
  */
 
 /** @type {WeakMap<object, Connection>} */
@@ -57,7 +59,7 @@ class Connection {
       if (question === undefined) listener(owner, notice)
       else Connection.#answer(owner, question)
     })
-    const connection = new Connection(handle, { handle, notices, closed: false, ask }, view)
+    const connection = new Connection(handle, { handle, notices, closed: false, ask, followers: new Followers() }, view)
     connections.set(owner, connection)
     return connection
   }
@@ -70,12 +72,17 @@ class Connection {
     return connections.get(store)
   }
 
+  /** Who wants to be told what the store is told. */
+  get followers () {
+    return this.#shared.followers
+  }
+
   /**
    * The same store, seen in another way.
    * @param {ViewOptions} view
    */
   through (view) {
-    return new Connection(native.openView(this.#handle, JSON.stringify(view)), this.#shared, view)
+    return new Connection(native.openView(this.#handle, serialize(view)), this.#shared, view)
   }
 
   /**
@@ -124,6 +131,11 @@ class Connection {
     native.giveCredentials(handle, question, user, password, failure)
   }
 
+  /** @returns {import('../index').SessionStoreStats} */
+  stats () {
+    return JSON.parse(native.stats(this.#handle))
+  }
+
   /** @param {Callback | undefined} callback */
   close (callback) {
     const shared = this.#shared
@@ -144,7 +156,7 @@ class Connection {
 function optional (callback) {
   if (callback === undefined || callback === null) return undefined
   if (typeof callback === 'function') return callback
-  throw badOption(`a callback must be a function, not ${kind(callback)}`)
+  throw badOption(`a callback must be a function, not ${type(callback)}`)
 }
 
 /**

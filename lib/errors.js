@@ -60,4 +60,13 @@ function closed () {
   return new AerospikeSessionError({ code: 'CLOSED', message: 'the session store is closed' })
 }
 
-module.exports = { AerospikeSessionError, fromNative, badOption, badKey, badData, closed }
+function tooBig () {
+  return new AerospikeSessionError({ code: 'TOO_BIG', message: 'the session is larger than the server stores in one record' })
+}
+
+/** A request that was never made, or an answer that will never come. */
+function internal () {
+  return new AerospikeSessionError({ code: 'SERVER', message: 'an internal error: the operation was given up', inDoubt: true })
+}
+
+module.exports = { AerospikeSessionError, fromNative, badOption, badKey, badData, closed, internal, tooBig }

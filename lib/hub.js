@@ -7,7 +7,8 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const native = require('./native')
-const { badData, badOption, fromNative } = require('./errors')
+const { badData, badOption, fromNative, internal } = require('./errors')
+const { serialize } = require('./secrets')
 
 /**
  * @typedef {import('./native-types').Entry} Entry
@@ -159,8 +160,9 @@ function settleText (waiting, text, more) {
   let value
   try {
     value = waiting.decode(text, more)
-  } catch (cause) {
-    return waiting.settle(badData('what is stored is not valid JSON', cause), undefined)
+  } catch {
+    // Without the cause: V8 quotes what it could not parse.
+    return waiting.settle(badData('what is stored is not valid JSON'), undefined)
   }
   waiting.settle(null, value)
 }
@@ -182,7 +184,7 @@ function openStore (cluster, view, listener) {
   hub ??= native.openHub(drain)
   const notices = take(new Listening(listener))
   try {
-    const handle = native.openStore(hub, notices, JSON.stringify(cluster), JSON.stringify(view))
+    const handle = native.openStore(hub, notices, JSON.stringify(cluster), serialize(view))
     stores += 1
     return { handle, notices }
   } catch (error) {
@@ -246,10 +248,11 @@ function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
   const slot = take(waiting)
   try {
     entry(handle, slot, a, b, c, d, e, f, g)
-  } catch (error) {
-    // The arguments did not get across (a string longer than memory, say).
-    give(slot)
-    process.nextTick(() => waiting.settle(/** @type {Error} */ (error), undefined))
+  } catch {
+    // The arguments did not get across, or the core has panicked; in what words is nobody's business, they may hold
+    // data. The slot is lost: should there be an answer to it after all, it must not be another's.
+    slots[slot] = undefined
+    process.nextTick(() => waiting.settle(internal(), undefined))
   }
 }
 

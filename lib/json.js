@@ -2,13 +2,19 @@
 
 // Session data to JSON text. What JSON.stringify does, we do.
 
-const { badData } = require('./errors')
+const { badData, tooBig } = require('./errors')
 const { kind } = require('./validate')
+
+/**
+ * UTF-16 units: JSON that no record can hold, however it is kept. The core knows exactly (LARGEST_RECORD in
+ * src/cluster/mod.rs); this is what need not even be handed over, while everything waits.
+ */
+const LONGEST_JSON = 6 * 8 * 1_024 ** 2
 
 /**
  * @param {any} data
  * @returns {string}
- * @throws {import('./errors').AerospikeSessionError} BAD_DATA
+ * @throws {import('./errors').AerospikeSessionError} BAD_DATA, TOO_BIG
  */
 function stringify (data) {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
@@ -20,11 +26,23 @@ function stringify (data) {
     json = JSON.stringify(data)
   } catch (cause) {
     // A BigInt, a cycle, a toJSON that throws.
-    throw badData('session data cannot be turned into JSON', cause)
+    throw badData('session data cannot be turned into JSON', unquoted(cause))
   }
   // A toJSON of the data's own may return anything at all.
   if (typeof json !== 'string') throw badData('session data cannot be turned into JSON')
+  if (json.length > LONGEST_JSON) throw tooBig()
   return json
 }
 
-module.exports = { stringify }
+/**
+ * V8 tells of a cycle by the keys that lead to it, and keys are data. What the application's own code throws is its own.
+ * @param {unknown} cause
+ */
+function unquoted (cause) {
+  if (!(cause instanceof TypeError) || !cause.message.startsWith(CYCLE)) return cause
+  return new TypeError(CYCLE)
+}
+
+const CYCLE = 'Converting circular structure to JSON'
+
+module.exports = { stringify, unquoted }

@@ -21,6 +21,7 @@ export interface Native {
   openView(store: StoreHandle, view: string): StoreHandle
   giveCredentials(store: StoreHandle, question: number, user: string, password: string, failure?: string): void
 
+  stats(store: StoreHandle): string
   ready: Entry
   close: Entry
 

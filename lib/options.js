@@ -8,6 +8,7 @@ const { authOptions } = require('./auth')
 const { badOption } = require('./errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
 const { protectionOptions } = require('./protection')
+const { encryptionKeys, hashSecret } = require('./secrets')
 const { tlsOptions } = require('./tls')
 const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = require('./validate')
 
@@ -18,6 +19,7 @@ const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = 
  *   maxConnsPerNode: number, clusterName: string | null, servicesAlternate: boolean,
  *   rackIds: number[], maxPending: number }} ClusterOptions of the connection
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, format: 'map' | 'json',
+ *   encryptionKeys: import('./secrets').Secret[] | null, hashIds: import('./secrets').Secret | null,
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
  *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
  *   touchOnRead: number | null, ttl: number }} ViewOptions of a view of the store; times in ms
@@ -37,7 +39,7 @@ const CONNECTION = [
   'clusterName', 'servicesAlternate', 'rackIds'
 ]
 const PLACE = ['namespace', 'set', 'bin']
-const RECORDS = ['prefix', 'ttl', 'format', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
+const RECORDS = ['prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
 const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
 
 const SESSION_STORE = [...CONNECTION, ...PLACE, ...RECORDS]
@@ -96,6 +98,9 @@ function view (options, ttl) {
   const tombstones = boolean('tombstones', options.tombstones ?? false)
   const durableDelete = boolean('durableDelete', options.durableDelete ?? false)
   if (tombstones && durableDelete) throw badOption("options 'tombstones' and 'durableDelete' do the same in two ways: choose one")
+  const storeIds = boolean('storeIds', options.storeIds ?? false)
+  const hashIds = options.hashIds === undefined ? null : hashSecret(options.hashIds)
+  if (storeIds && hashIds !== null) throw badOption("options 'storeIds' and 'hashIds' contradict each other: hashed ids cannot be told")
   const { absoluteTtl, touchOnRead } = options
   return {
     namespace: name('namespace', options.namespace ?? 'test'),
@@ -103,8 +108,10 @@ function view (options, ttl) {
     bin,
     prefix: string('prefix', options.prefix ?? ''),
     format: choice('format', options.format ?? 'map', /** @type {const} */ (['map', 'json'])),
+    encryptionKeys: options.encryptionKeys === undefined ? null : encryptionKeys(options.encryptionKeys),
+    hashIds,
     conflict: choice('conflict', options.conflict ?? 'merge', /** @type {const} */ (['merge', 'overwrite'])),
-    storeIds: boolean('storeIds', options.storeIds ?? false),
+    storeIds,
     tombstones,
     durableDelete,
     absoluteTtl: absoluteTtl === undefined ? null : Math.ceil(seconds('absoluteTtl', absoluteTtl) * 1_000),

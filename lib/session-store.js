@@ -82,6 +82,10 @@ class SessionStore extends EventEmitter {
     return this.#connection.one(native.has, id, optional(callback), JSON.parse)
   }
 
+  stats () {
+    return this.#connection.stats()
+  }
+
   /** @param {any} [callback] */
   ready (callback) {
     return this.#connection.request(native.ready, optional(callback))

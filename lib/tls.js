@@ -6,7 +6,7 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const nodeTls = require('node:tls')
 const { badOption } = require('./errors')
-const { kind, names, string } = require('./validate')
+const { kind, names, string, type } = require('./validate')
 
 /**
  * @typedef {{ ca: string, system: boolean, cert: string | null, key: string | null, pins: string[] }} TlsOptions
@@ -97,7 +97,7 @@ function pem (option, value) {
 function content (option, part) {
   if (Buffer.isBuffer(part)) return part.toString()
   if (typeof part !== 'string') {
-    throw badOption(`option 'tls.${option}' must be PEM, as a string or a Buffer, or the path of a file that holds it, not ${kind(part)}`)
+    throw badOption(`option 'tls.${option}' must be PEM, as a string or a Buffer, or the path of a file that holds it, not ${type(part)}`)
   }
   if (part.includes('-----BEGIN')) return part
   try {

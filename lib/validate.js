@@ -1,7 +1,7 @@
 'use strict'
 
-// Checks of single values, each in words. What a message says of a value is its type, or a short
-// number, never its text: it may be a password or a session id.
+// Checks of single values, each in words. What a message says of a value is its type, and a number only where one is
+// asked for: anything else may be a password or a session id.
 
 const { badOption } = require('./errors')
 
@@ -31,13 +31,21 @@ function kind (value) {
 }
 
 /**
+ * What a value is, and nothing of what it holds.
+ * @param {any} value
+ */
+function type (value) {
+  return typeof value === 'number' || typeof value === 'boolean' ? `a ${typeof value}` : kind(value)
+}
+
+/**
  * @param {any} options
  * @param {readonly string[]} known
  * @param {string} [what]
  */
 function names (options, known, what = 'options') {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw badOption(`${what} must be an object, not ${kind(options)}`)
+    throw badOption(`${what} must be an object, not ${type(options)}`)
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
@@ -85,7 +93,7 @@ function editDistance (a, b) {
  * @returns {string}
  */
 function string (option, value) {
-  if (typeof value !== 'string') throw badOption(`option '${option}' must be a string, not ${kind(value)}`)
+  if (typeof value !== 'string') throw badOption(`option '${option}' must be a string, not ${type(value)}`)
   if (!value.isWellFormed()) throw badOption(`option '${option}' must be well-formed Unicode`)
   return value
 }
@@ -182,7 +190,7 @@ function seconds (option, value) {
  * @returns {string | undefined} what is wrong with a session id, if anything
  */
 function idFault (id) {
-  if (typeof id !== 'string') return `a session id must be a string, not ${kind(id)}`
+  if (typeof id !== 'string') return `a session id must be a string, not ${type(id)}`
   if (id === '') return 'a session id must not be empty'
   // Two ids that differ only in lone surrogates would be one key.
   if (!id.isWellFormed()) return 'a session id must be well-formed Unicode'
@@ -194,10 +202,10 @@ function idFault (id) {
  * @returns {string | undefined} what is wrong with the name of a session's owner, if anything
  */
 function userFault (user) {
-  if (typeof user !== 'string') return `a user must be a string, not ${kind(user)}`
+  if (typeof user !== 'string') return `a user must be a string, not ${type(user)}`
   if (user === '') return 'a user must not be empty'
   if (!user.isWellFormed()) return 'a user must be well-formed Unicode'
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
 
-module.exports = { boolean, bytes, choice, idFault, integer, kind, name, names, seconds, string, userFault }
+module.exports = { boolean, bytes, choice, idFault, integer, kind, name, names, seconds, string, type, userFault }

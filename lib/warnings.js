@@ -9,7 +9,9 @@ const MESSAGES = {
   TTL_REFUSED: 'the namespace refuses TTLs (nsup-period is 0 and allow-ttl-without-nsup is false): sessions are ' +
     'stored without one. They still end on time, but the server does not remove them: prune() does',
   NO_USER_INDEX: "the sessions of a user were looked for without an index on bin 'user', by reading every record " +
-    'of the set: createUserIndex() makes one'
+    'of the set: createUserIndex() makes one',
+  UNREADABLE: 'a record that should hold a session cannot be read: it is none, or is encrypted with a key that is not in option ' +
+    "'encryptionKeys'. It stays as it is; get() fails with BAD_DATA, and all(), sessions() and sessionsOf() leave it out"
 }
 
 /**
@@ -25,8 +27,12 @@ function warn (emitter, code) {
  * @param {Warning} warning
  */
 function tell (emitter, warning) {
-  if (emitter.emit('warning', warning)) return
+  if (!emitter.emit('warning', warning)) announce(warning)
+}
+
+/** @param {Warning} warning */
+function announce (warning) {
   process.emitWarning(warning.message, { type: 'AerospikeSessionWarning', code: warning.code })
 }
 
-module.exports = { warn, tell }
+module.exports = { announce, tell, warn }

@@ -86,7 +86,8 @@ function buildAddon () {
   run(path.join(ROOT, 'node_modules/.bin/napi'), [
     'build', '--platform', '--release', '--features', 'mimalloc', '--output-dir', 'lib/binding', '--js', 'native.js',
     // The generated types describe what only lib/ calls: lib/native-types.d.ts, written by hand, is what it goes by.
-    '--dts', '../../target/native.d.ts'
+    '--dts', '../../target/native.d.ts',
+    '--', '--locked'
   ])
   // cargo leaves a binary as it is if the sources are the same but for their times.
   for (const name of fs.readdirSync(BINDING)) fs.utimesSync(path.join(BINDING, name), new Date(), new Date())

@@ -46,7 +46,7 @@ function judge (ok, counts) {
 /** @returns {Promise<Counts>} */
 async function cargo () {
   // Unoptimised: from nothing, and after every change, that is built in less time than --release.
-  const { ok, output } = await run('cargo', ['test', '--workspace', '--no-fail-fast'])
+  const { ok, output } = await run('cargo', ['test', '--workspace', '--locked', '--no-fail-fast'])
   const counts = { passed: 0, failed: 0 }
   for (const [, passed, failed] of output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed;/gm)) {
     counts.passed += Number(passed)
@@ -63,12 +63,30 @@ async function instructions () {
   return process.argv.length > 2 ? { passed: 0, failed: 0 } : checkInstructions()
 }
 
+/**
+ * The core that panics on demand, for __test__/panics.test.js. All but this crate itself cargo's tests have built already.
+ * @returns {Promise<Record<string, string>>}
+ */
+async function planted () {
+  const chosen = process.argv.slice(2)
+  if (chosen.length > 0 && !chosen.some(one => one.includes('panics'))) return {}
+  const { ok } = await run('cargo', ['build', '--locked', '--lib', '--features', 'planted'])
+  if (!ok) throw new ScriptError('the core for the tests of panics could not be built')
+  const names = /** @type {Record<string, string>} */ ({ win32: 'aerospike_session.dll', darwin: 'libaerospike_session.dylib' })
+  // Copied: the next build without the feature takes its place.
+  const core = path.join(ROOT, '.cache/planted.node')
+  fs.mkdirSync(path.dirname(core), { recursive: true })
+  fs.copyFileSync(path.join(ROOT, 'target/debug', names[process.platform] ?? 'libaerospike_session.so'), core)
+  return { TEST_PLANTED: core }
+}
+
 /** @returns {Promise<Counts>} */
 async function jest () {
   const found = await preparePython()
   /** @type {Record<string, string>} */
   const env = 'python' in found ? { TEST_PYTHON: found.python } : { TEST_PYTHON_MISSING: found.reason }
   if ('sdkReason' in found && found.sdkReason !== undefined) env.TEST_PYTHON_SDK_MISSING = found.sdkReason
+  Object.assign(env, await planted())
   fs.rmSync(RESULTS, { force: true })
   const { ok } = await run(process.execPath, [
     'node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...process.argv.slice(2)

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 /// What went wrong, as `AerospikeSessionError.code` tells it (DESIGN section 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
     /// No node could be reached.
@@ -68,6 +68,12 @@ impl Error {
 
     pub fn closed() -> Error {
         Error::new(Code::Closed, "the session store is closed")
+    }
+
+    /// A panic took the core off its way.
+    pub fn given_up() -> Error {
+        let message = "an internal error: the operation was given up";
+        Error::new(Code::Server, message)
     }
 
     pub fn overload(max_pending: usize) -> Error {

@@ -18,6 +18,7 @@ pub mod bridge;
 pub mod cluster;
 pub mod codec;
 pub mod error;
+mod planted;
 pub mod store;
 
 /// A request allocates on one thread and frees on another, which the system's allocator does slowly.

@@ -61,6 +61,7 @@ impl Client {
             touch_after: 0,
             touch_on_read: None,
             ttl: 60_000,
+            ..Options::default()
         });
         let store = Store::open(cluster, 100_000, &Handle::current(), move |notice| {
             let _ = tell.send(notice);

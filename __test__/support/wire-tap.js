@@ -94,4 +94,4 @@ function kindOf (message) {
   return info2 & INFO2_WRITE ? 'write' : 'read'
 }
 
-module.exports = { WireTap }
+module.exports = { Frames, WireTap }

@@ -113,7 +113,7 @@ expectType<void>(sessions.close(error => { expectType<Done>(error) }))
 expectType<Promise<void>>(sessions[Symbol.asyncDispose]())
 
 expectType<SessionStore>(sessions.on('warning', warning => { expectType<SessionStoreWarning>(warning) }))
-expectType<SessionStore>(sessions.once('warning', warning => { expectType<'TTL_REFUSED' | 'NO_USER_INDEX'>(warning.code) }))
+expectType<SessionStore>(sessions.once('warning', warning => { expectType<'TTL_REFUSED' | 'NO_USER_INDEX' | 'UNREADABLE'>(warning.code) }))
 expectType<SessionStore>(sessions.on('anything', (...args) => { expectType<any[]>(args) }))
 expectAssignable<NodeJS.EventEmitter>(sessions)
 
@@ -212,6 +212,11 @@ expectAssignable<AerospikeStoreOptions>({
 expectAssignable<AerospikeStoreOptions>({ user: 'passport.user', durableDelete: true })
 expectNotAssignable<AerospikeStoreOptions>({ conflict: 'last' })
 expectNotAssignable<SessionStoreOptions>({ whenDown: 'error' })
+expectAssignable<SessionStoreOptions>({ encryptionKeys: [Buffer.alloc(32), new Uint8Array(32), ''] as const, hashIds: '' })
+expectAssignable<AerospikeStoreOptions>({ encryptionKeys: [''], hashIds: Buffer.alloc(16) })
+expectNotAssignable<SessionStoreOptions>({ encryptionKeys: '' })
+expectNotAssignable<SessionStoreOptions>({ encryptionKeys: [1] })
+expectNotAssignable<SessionStoreOptions>({ hashIds: true })
 
 expectType<Promise<number>>(store.length())
 expectType<void>(store.length((error, length) => {

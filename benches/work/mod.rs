@@ -101,6 +101,7 @@ impl Dispatcher {
             touch_after: 0,
             touch_on_read: None,
             ttl: 86_400_000,
+            ..Options::default()
         });
         let store =
             runtime.block_on(async { Store::open(cluster, 100_000, &Handle::current(), |_| {}) });

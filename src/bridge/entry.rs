@@ -1,6 +1,6 @@
 //! The functions the JavaScript facade calls. Private to it: `lib/hub.js` is their only caller.
 //!
-//! Every operation returns at once; its answer comes through the hub, under `slot`. Points in
+//! Every operation returns at once, and throws what panics; its answer comes through the hub, under `slot`. Points in
 //! time are milliseconds since 1970, which a JavaScript number holds exactly.
 
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use super::questions::Questions;
 use super::runtime::threads;
 use super::text::Text;
 use crate::cluster::credentials::Login;
+use crate::planted;
 use crate::store::baseline::Baseline;
-use crate::store::{Many, Notice, One, Operation, Output, Store, View};
+use crate::store::{self, Many, Notice, One, Operation, Output, Store, View};
 
 /// A store's view as JavaScript holds it; when the last of a store is garbage, the store closes.
 pub struct Handle {
@@ -26,13 +27,13 @@ pub struct Handle {
 }
 
 /// Makes the hub, which hands completions to `drain`: one for all stores of the caller.
-#[napi]
+#[napi(catch_unwind)]
 pub fn open_hub(drain: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>) -> Result<External<Hub>> {
     Ok(External::new(Hub::open(&drain)?))
 }
 
 /// Lets go of the hub, once nothing is in flight and nothing will be.
-#[napi]
+#[napi(catch_unwind)]
 pub fn close_hub(hub: &External<Hub>) {
     hub.close();
 }
@@ -40,7 +41,7 @@ pub fn close_hub(hub: &External<Hub>) {
 /// Opens a store, whose connection starts to be made in the background.
 ///
 /// Both options are the JSON text of complete options; notices, and questions, come under `notice_slot`.
-#[napi]
+#[napi(catch_unwind)]
 pub fn open_store(
     hub: &External<Hub>,
     notice_slot: u32,
@@ -62,6 +63,7 @@ pub fn open_store(
         let name = match notice {
             Notice::TtlRefused => "TTL_REFUSED",
             Notice::NoUserIndex => "NO_USER_INDEX",
+            Notice::Unreadable => "UNREADABLE",
             Notice::Up => "UP",
             Notice::Down => "DOWN",
         };
@@ -69,22 +71,27 @@ pub fn open_store(
     });
     Ok(External::new(Handle {
         store: Arc::new(store),
-        view: View::new(view.into()),
+        view: View::new(complete(view)?),
         hub,
         questions,
     }))
 }
 
 /// Another view of the same store.
-#[napi]
+#[napi(catch_unwind)]
 pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Handle>> {
     let view: ViewOptions = parsed(&view)?;
     Ok(External::new(Handle {
         store: store.store.clone(),
-        view: View::new(view.into()),
+        view: View::new(complete(view)?),
         hub: store.hub.clone(),
         questions: store.questions.clone(),
     }))
+}
+
+fn complete(view: ViewOptions) -> Result<store::Options> {
+    view.try_into()
+        .map_err(|error: String| Error::new(Status::InvalidArg, error))
 }
 
 fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {
@@ -94,6 +101,7 @@ fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {
 
 impl Handle {
     fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
+        planted::panic_in("entry", self.view.set());
         let reply = self.hub.expect(env, slot)?;
         self.store.submit(self.view.clone(), operation, reply);
         Ok(())
@@ -109,7 +117,7 @@ impl Handle {
 }
 
 /// The answer to a question for credentials, or why there is none.
-#[napi]
+#[napi(catch_unwind)]
 pub fn give_credentials(
     store: &Opened,
     question: u32,
@@ -127,18 +135,25 @@ pub fn give_credentials(
 /// What `open_store` and `open_view` returned.
 type Opened = External<Handle>;
 
-#[napi]
+/// What has been asked of the store and what came of it, as JSON.
+#[napi(catch_unwind)]
+pub fn stats(store: &Opened) -> Result<String> {
+    serde_json::to_string(&store.store.stats())
+        .map_err(|error| Error::from_reason(error.to_string()))
+}
+
+#[napi(catch_unwind)]
 pub fn ready(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.submit(&env, slot, Operation::Ready)
 }
 
 /// Closes the connection; what is pending fails with `CLOSED`, and then this is answered.
-#[napi]
+#[napi(catch_unwind)]
 pub fn close(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.submit(&env, slot, Operation::Close)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn save(env: Env, store: &Opened, slot: u32, id: Text, json: Text, expires: i64) -> Result<()> {
     store.one(
         &env,
@@ -151,34 +166,34 @@ pub fn save(env: Env, store: &Opened, slot: u32, id: Text, json: Text, expires: 
     )
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn get(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Get)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn touch(env: Env, store: &Opened, slot: u32, id: Text, expires: i64) -> Result<()> {
     store.one(&env, slot, id, One::Touch { expires })
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn remove(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Delete)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn has(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Has)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn load(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Load)
 }
 
 /// `writer`: the number of the session object. `head`, `base`: its baseline. `user`: `undefined` where the store keeps no owners,
 /// `""` for a session that has none.
-#[napi]
+#[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments)]
 pub fn set(
     env: Env,
@@ -202,7 +217,7 @@ pub fn set(
     store.one(&env, slot, id, what)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments)]
 pub fn refresh(
     env: Env,
@@ -229,13 +244,13 @@ fn baseline(head: Option<Text>, base: Option<Text>) -> Option<Baseline> {
     Some(Baseline { head, json })
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn destroy(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Destroy)
 }
 
 /// Of all partitions, or, for a page, of `count` from `first` on.
-#[napi]
+#[napi(catch_unwind)]
 pub fn all(
     env: Env,
     store: &Opened,
@@ -249,43 +264,43 @@ pub fn all(
     store.many(&env, slot, Many::All { partitions })
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn ids(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.many(&env, slot, Many::Ids)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn length(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.many(&env, slot, Many::Length)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn clear(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.many(&env, slot, Many::Clear)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn prune(env: Env, store: &Opened, slot: u32, first: u32, count: u32) -> Result<()> {
     let partitions = (first as usize, count as usize);
     store.many(&env, slot, Many::Prune { partitions })
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn create_user_index(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.many(&env, slot, Many::CreateUserIndex)
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: Text) -> Result<()> {
     store.many(&env, slot, Many::SessionsOf { user: user.0 })
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn count_of(env: Env, store: &Opened, slot: u32, user: Text) -> Result<()> {
     store.many(&env, slot, Many::CountOf { user: user.0 })
 }
 
-#[napi]
+#[napi(catch_unwind)]
 pub fn destroy_of(
     env: Env,
     store: &Opened,

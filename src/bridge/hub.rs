@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::bindgen_prelude::*;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{check_status, sys};
+use tokio::runtime::Handle;
 
 use crate::error;
 use crate::store::{Answer, Output, Written};
@@ -106,14 +107,21 @@ impl Hub {
 }
 
 impl Shared {
-    fn give(&self, completion: Completion) {
+    fn give(self: &Arc<Shared>, completion: Completion) {
         let mut queue = lock(&self.queue);
         queue.waiting.push(completion);
         if std::mem::replace(&mut queue.woken, true) {
             return;
         }
         drop(queue);
-        self.wake();
+        match Handle::try_current() {
+            // Behind whatever can be answered now as well: waking is what costs most, on both sides.
+            Ok(threads) => {
+                let shared = Arc::clone(self);
+                drop(threads.spawn(async move { shared.wake() }));
+            }
+            Err(_) => self.wake(),
+        }
     }
 
     fn wake(&self) {
@@ -204,10 +212,7 @@ impl Answer for Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if !self.given {
-            let lost = error::Error::new(
-                error::Code::Server,
-                "an internal error: the operation was given up",
-            );
+            let lost = error::Error::given_up();
             self.shared.give(Completion {
                 slot: self.slot,
                 answers: true,

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use crate::cluster::credentials::{self, Ask, Credentials, Login, Mode};
 use crate::cluster::tls::{self, Authorities};
+use crate::store::hashed::Hasher;
+use crate::store::sealed::{Keyring, KEY};
 use crate::{cluster, store};
 
 /// Of the connection.
@@ -78,6 +80,10 @@ pub struct ViewOptions {
     bin: String,
     prefix: String,
     format: Format,
+    /// Base64.
+    encryption_keys: Option<Vec<String>>,
+    /// Base64.
+    hash_ids: Option<String>,
     conflict: Conflict,
     store_ids: bool,
     tombstones: bool,
@@ -168,13 +174,27 @@ impl Tls {
     }
 }
 
-impl From<ViewOptions> for store::Options {
-    fn from(options: ViewOptions) -> Self {
-        store::Options {
+impl TryFrom<ViewOptions> for store::Options {
+    /// Never quotes a secret.
+    type Error = String;
+
+    fn try_from(options: ViewOptions) -> Result<Self, String> {
+        let keys = options.encryption_keys.unwrap_or_default();
+        let keys: Option<Vec<[u8; KEY]>> = keys
+            .iter()
+            .map(|key| BASE64.decode(key).ok()?.try_into().ok())
+            .collect();
+        let keys = keys.ok_or("option 'encryptionKeys' cannot be read")?;
+        let secret = options.hash_ids.map(|secret| BASE64.decode(secret));
+        let secret = secret.transpose();
+        let secret = secret.map_err(|_| "option 'hashIds' cannot be read")?;
+        Ok(store::Options {
             namespace: options.namespace,
             set: options.set,
             bin: options.bin,
             prefix: options.prefix,
+            keys: Keyring::new(&keys),
+            hasher: secret.as_deref().map(Hasher::new),
             json: options.format == Format::Json,
             overwrite: options.conflict == Conflict::Overwrite,
             store_ids: options.store_ids,
@@ -184,6 +204,6 @@ impl From<ViewOptions> for store::Options {
             touch_after: options.touch_after,
             touch_on_read: options.touch_on_read,
             ttl: options.ttl,
-        }
+        })
     }
 }

@@ -5,15 +5,18 @@
 //! - `aerospike-tend`: connecting, and looking after the cluster. It logs in, and for that hashes passwords, for a tenth
 //!   of a second each: no request waits for that.
 
-use std::sync::OnceLock;
+use std::io::Write;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use napi::{Error, Result};
 use tokio::runtime::{Builder, Handle};
 
-/// The crate decodes records by recursion; a record that somebody nested deeply needs the room.
+/// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
+/// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of
+/// 8 MiB, the most that can be configured, and of 1 MiB, the server's default; and for a system that gives neither.
 /// Address space only: pages are committed when touched.
-const STACK: usize = 64 * 1024 * 1024;
+const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
 
 /// Never stopped: they hold nothing open, and the process ends without waiting for them.
 pub struct Threads {
@@ -26,24 +29,48 @@ pub fn threads() -> Result<&'static Threads> {
     if let Some(threads) = THREADS.get() {
         return Ok(threads);
     }
+    quiet_panics();
     let threads = Threads {
-        requests: start("aerospike-session")?,
-        tending: start("aerospike-tend")?,
+        requests: start("aerospike-session", &STACKS)?,
+        tending: start("aerospike-tend", &STACKS[2..])?,
     };
     Ok(THREADS.get_or_init(|| threads))
 }
 
-fn start(name: &str) -> Result<Handle> {
+/// What a panic says may quote what it stumbled on, a session say, and would go to the terminal. Where it was is enough.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let place = place.unwrap_or_default();
+        // A terminal that is gone is no reason for another panic.
+        let _ = writeln!(
+            std::io::stderr(),
+            "aerospike-session: internal error at {place}"
+        );
+    }));
+}
+
+/// With the first of the stacks that the system gives.
+fn start(name: &str, stacks: &[usize]) -> Result<Handle> {
     let failed = |error| Error::from_reason(format!("no thread could be started: {error}"));
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(failed)?;
     let handle = runtime.handle().clone();
-    thread::Builder::new()
-        .name(name.to_owned())
-        .stack_size(STACK)
-        .spawn(move || runtime.block_on(std::future::pending::<()>()))
-        .map_err(failed)?;
+    let runtime = Arc::new(runtime);
+    let mut started = Ok(());
+    for stack in stacks {
+        let runtime = runtime.clone();
+        started = thread::Builder::new()
+            .name(name.to_owned())
+            .stack_size(*stack)
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .map(drop);
+        if started.is_ok() {
+            break;
+        }
+    }
+    started.map_err(failed)?;
     Ok(handle)
 }

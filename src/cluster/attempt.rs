@@ -1,12 +1,16 @@
 //! One attempt to connect, within its deadline.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use aerospike::{AuthMode, Client};
+use futures::FutureExt;
 use tokio::time::{timeout_at, Instant};
 
 use super::{failure, knock, policy, Options};
 use crate::error::{Code, Error, Result};
+use crate::planted;
 
 /// The share of an attempt's time that is kept for saying why the seeds do not answer.
 const KEPT: u32 = 10;
@@ -19,11 +23,25 @@ pub struct Connected {
     pub auth: AuthMode,
 }
 
-/// Connects. `Client::new` has no deadline of its own: this has one.
+/// Connects. Should that panic, in the crate or here, whoever goes on connecting goes on.
 ///
 /// # Errors
 /// Why no seed has let us in.
 pub async fn connect(options: &Options) -> Result<Connected> {
+    let attempt = unwound(attempt(options)).await;
+    attempt.unwrap_or_else(|| Err(Error::given_up()))
+}
+
+/// `None` of what panicked.
+pub async fn unwound<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}
+
+/// `Client::new` has no deadline of its own: this has one.
+async fn attempt(options: &Options) -> Result<Connected> {
+    if let Some(first) = options.hosts.first() {
+        planted::panic_in("connect", &first.name);
+    }
     let deadline = Instant::now() + options.connect_timeout;
     let sooner = deadline - (options.connect_timeout / KEPT).min(MOST_KEPT);
     let seeds = knock::answering(options, sooner).await?;

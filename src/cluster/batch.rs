@@ -1,9 +1,11 @@
 //! Commands as rows of a batch, and back.
 
 use aerospike::policy::ReadTouchTtl;
-use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, Key};
+use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, ErrorKind, Key};
 
+use super::lane::Outcome;
 use super::{policy, Command, Reply};
+use crate::planted;
 
 /// What the answer to a command looks like.
 #[derive(Clone, Copy)]
@@ -47,23 +49,38 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
     }
 }
 
-/// What a row has come to; `whole` is what the batch has.
-pub fn reply(
+/// What a row has come to; `whole` is what the batch has, `alone`: with no other row.
+pub fn outcome(
     row: BatchOperation,
     shape: Shape,
+    alone: bool,
     whole: &aerospike::Result<()>,
-) -> aerospike::Result<Reply> {
+) -> Outcome {
     let row = row.into_batch_record();
+    planted::panic_in("flight", row.key.set_name());
     if let Some(error) = row.error() {
-        return Err(error.clone());
+        return match alone || !is_unreadable(error) {
+            true => Outcome::Own(Err(error.clone())),
+            false => Outcome::Lost(error.clone()),
+        };
     }
-    match (row.record, shape) {
+    Outcome::Own(match (row.record, shape) {
         (Some(record), Shape::Record) => Ok(Reply::Record(record)),
         (Some(_), Shape::Done) => Ok(Reply::Done),
-        // Every row has an outcome, unless the batch has failed before it was sent.
+        // Every row has an outcome, unless the batch has failed as a whole.
         (None, _) => Err(match whole {
+            Err(error) if !alone && is_unreadable(error) => return Outcome::Lost(error.clone()),
             Err(error) => error.clone(),
             Ok(()) => Error::client_error("a row of a batch was not answered"),
         }),
-    }
+    })
+}
+
+/// Whether the crate could not make sense of what a node answered: it gives up the rest of the answer then, and all
+/// rows in it.
+fn is_unreadable(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidUtf8(_) | ErrorKind::BadResponse
+    )
 }

@@ -11,10 +11,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
-use super::attempt::{connect, Connected};
+use super::attempt::{connect, unwound, Connected};
 use super::doubt::{is_lost, Doubts, Probe};
+use super::lane::Common;
 use super::routes::Routes;
-use super::{failure, policy, Options};
+use super::stats::NodeStats;
+use super::trouble::Trouble;
+use super::{execute, failure, policy, Options};
 use crate::error::{Code, Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
@@ -23,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(1_000);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// The same after a login that was refused: servers count those.
 const SHORTEST_PAUSE_REFUSED: Duration = Duration::from_millis(1_000);
+/// How long the end of a client is waited for.
+const ENDING: Duration = Duration::from_millis(1_000);
 /// How often a connected client is asked whether it has any node left.
 const HEALTH_CHECK: Duration = Duration::from_millis(200);
 
@@ -63,7 +68,13 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let routes = Arc::new(Routes::new(close.clone(), policy::replica(&options)));
+        let routes = Arc::new(Routes::new(Common {
+            trouble: Arc::new(Trouble::new()),
+            counters: Arc::default(),
+            patience: options.timeout / execute::SMALLEST_PART,
+            replica: policy::replica(&options),
+            closing: close.clone(),
+        }));
         let doubts = Arc::new(Doubts::default());
         let publish = Publish {
             state: publish_state,
@@ -91,6 +102,19 @@ impl Connection {
     /// Where operations tell that they get no connection, and learn why.
     pub fn doubts(&self) -> &Doubts {
         &self.doubts
+    }
+
+    /// Whether the cluster is there, and its nodes.
+    pub fn nodes(&self) -> (bool, Vec<NodeStats>) {
+        let State::Up(client) = &*self.state.borrow() else {
+            return (false, Vec::new());
+        };
+        let nodes = client.nodes().into_iter().map(|node| NodeStats {
+            name: node.name().to_owned(),
+            address: node.address().to_owned(),
+            active: node.is_active(),
+        });
+        (client.is_connected(), nodes.collect())
     }
 
     pub fn health(&self) -> watch::Receiver<Option<bool>> {
@@ -184,7 +208,7 @@ async fn keep(
         _ => None,
     };
     if let Some(client) = client {
-        shut(client, options.connect_timeout).await;
+        shut(client).await;
     }
     publish.state.send_replace(State::Closed);
 }
@@ -220,10 +244,9 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
         publish.is(client.is_connected());
         probe.consider(&publish.doubts, client);
         let look = async {
-            publish
-                .routes
-                .refresh(client, options.connect_timeout)
-                .await;
+            let routes = &publish.routes;
+            // What came of it is in the routes; should it have panicked they are as they were.
+            let _ = unwound(routes.refresh(client, options.connect_timeout)).await;
             tokio::time::sleep(HEALTH_CHECK).await;
         };
         let probed = tokio::select! {
@@ -236,19 +259,19 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
                 if new.auth == connected.auth && !probed.renews_login && client.is_connected() =>
             {
                 publish.doubts.clear();
-                tokio::spawn(shut(new.client, options.connect_timeout));
+                tokio::spawn(shut(new.client));
             }
             Ok(new) => {
                 publish.doubts.clear();
                 publish.state.send_replace(State::Up(new.client.clone()));
                 let old = std::mem::replace(&mut connected, new);
-                tokio::spawn(shut(old.client, options.connect_timeout));
+                tokio::spawn(shut(old.client));
             }
             // Nobody there: the crate goes on looking.
             Err(error) if error.code == Code::Unavailable => {}
             Err(error) if is_lost(client) => {
                 publish.state.send_replace(State::Connecting);
-                shut(connected.client, options.connect_timeout).await;
+                shut(connected.client).await;
                 return error;
             }
             // The connections there are may still be of use.
@@ -258,9 +281,10 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
 }
 
 /// Closes a client. What is under way on it is repeated with the next one.
-async fn shut(client: Client, patience: Duration) {
-    // Idempotent, and the only error it knows is that of having been closed.
-    let _ = timeout(patience, client.close()).await;
+async fn shut(client: Client) {
+    // Idempotent, and the only error it knows is that of having been closed. It waits for its tend task, and that for
+    // nodes that may not answer: then both end later, by themselves.
+    let _ = timeout(ENDING, client.close()).await;
 }
 
 impl Publish {

@@ -109,6 +109,10 @@ impl<'a> Probe<'a> {
             }
             return;
         }
+        // A cluster that is gone may come back elsewhere, under the same names: the seeds are asked again and again.
+        if !client.is_connected() {
+            self.pause = FIRST_PAUSE;
+        }
         self.next = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.renews_login = renews_login;

@@ -3,21 +3,30 @@
 //! Every command may be repeated, also one that was perhaps applied: they all set absolute values, and what updates
 //! a session does not create it. A whole write could bring back a session that was removed in between; but then it
 //! was still under way when the session was removed, and might as well have come after that.
+//!
+//! An attempt gets a part of the time only, so that enough is left for another: a node that has died, or stopped answering,
+//! is not waited for. Reads then go to other nodes that have the record, at once as soon as the node is known to be in
+//! trouble. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
+//! three seconds; they are repeated until then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::{Client, Key, ResultCode};
+use aerospike::{Bins, Client, Key, ResultCode};
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
+use super::lane::{Lane, Outcome};
 use super::{policy, Cluster, Command, Reply};
 use crate::error::{Code, Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-/// How long an operation may be unanswered before we look whether connections can be had at all.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The part of its time that the first attempt of an operation gets.
+const FIRST_PART: u32 = 3;
+/// The part that an attempt gets where the last one failed; each further one gets twice that of the one before.
+pub const SMALLEST_PART: u32 = 12;
 
 /// Runs `command` until it is answered, up to `deadline`.
 pub async fn run(
@@ -26,50 +35,101 @@ pub async fn run(
     command: &Command,
     deadline: Instant,
 ) -> Result<Reply> {
-    let client = cluster.connection.client(deadline).await?;
-    let lane = cluster.connection.routes().lane(key);
-    let mut answer = lane.enter(&client, deadline, key, command);
-    let mut answered = timeout_at(doubtful(cluster, deadline), &mut answer).await;
-    if answered.is_err() {
-        cluster.connection.doubts().no_connection();
-        answered = timeout_at(deadline, answer).await;
+    if command.is_too_big() {
+        return Err(failure::too_big());
     }
-    let outcome = match answered {
-        Ok(Ok(outcome)) => Some(outcome),
-        Ok(Err(_)) if cluster.connection.is_closed() => return Err(Error::closed()),
-        // Our time is up, or that of those it went with, and then ours is as well.
-        Ok(Err(_)) | Err(_) => None,
-    };
+    let client = cluster.connection.client(deadline).await?;
+    let lane = cluster.connection.routes().lane(key, command.is_write());
     // Rare, and much larger than all before: boxed, it is no part of every operation.
-    let again = match judge(cluster, &client, command, outcome, None)? {
-        Verdict::Answered(reply) => return Ok(reply),
-        Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, error)),
+    let again = if lane.is_in_trouble() && !command.is_write() {
+        if lane.is_probe_due() {
+            probe(&lane, &client, key, command);
+        }
+        Box::pin(again(cluster, key, command, deadline, None))
+    } else {
+        let part = match lane.is_in_trouble() {
+            true => SMALLEST_PART,
+            false => FIRST_PART,
+        };
+        let until = deadline.min(Instant::now() + cluster.options.timeout / part);
+        let outcome = in_lane(cluster, &client, &lane, key, command, until).await?;
+        match judge(cluster, &client, command, outcome, None)? {
+            Verdict::Answered(reply) => return Ok(reply),
+            Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, Some(error))),
+        }
     };
-    again.await
+    again.await.map_err(|error| explained(cluster, error))
 }
 
-/// Repeats a command that failed, alone: a read then looks at the other replicas by itself.
+/// Together with others, if there are any. `None` where its time is up, or the node is in trouble.
+async fn in_lane(
+    cluster: &Cluster,
+    client: &Client,
+    lane: &Arc<Lane>,
+    key: &Key,
+    command: &Command,
+    until: Instant,
+) -> Result<Option<Outcome>> {
+    let answer = lane.enter(client, until, key, command);
+    // The crate's own timeouts start anew with every read from the socket; this one does not.
+    match timeout_at(until, answer).await {
+        Ok(Ok(outcome)) => Ok(Some(outcome)),
+        Ok(Err(_)) if cluster.connection.is_closed() => Err(Error::closed()),
+        // Nobody gave it up for a reason: what carried it has panicked.
+        Ok(Err(_)) if Instant::now() < until && !lane.is_in_trouble() => {
+            Err(Error::given_up().in_doubt(command.is_write()))
+        }
+        Ok(Err(_)) | Err(_) => Ok(None),
+    }
+}
+
+/// Reads from a node in trouble, for nobody: whoever asked does not wait for it.
+fn probe(lane: &Arc<Lane>, client: &Client, key: &Key, command: &Command) {
+    let until = Instant::now() + lane.patience();
+    let answer = lane.enter(client, until, key, command);
+    tokio::spawn(timeout_at(until, answer));
+}
+
+/// Makes further attempts. `last` is the failure of the first, if there was one.
 async fn again(
     cluster: &Cluster,
     key: &Key,
     command: &Command,
     deadline: Instant,
-    mut last: Error,
+    mut last: Option<Error>,
 ) -> Result<Reply> {
     let mut pause = FIRST_PAUSE;
+    let mut patience = cluster.options.timeout / SMALLEST_PART;
     loop {
-        let wake = Instant::now() + jittered(pause);
-        if wake >= deadline {
-            return Err(last);
+        if let Some(error) = last.take_if(|_| Instant::now() + pause >= deadline) {
+            return Err(error);
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let is_first = last.is_none();
+        if !is_first {
+            cluster.connection.routes().common().counters.retry();
+        }
         let attempt = async {
-            tokio::time::sleep_until(wake).await;
+            if !is_first {
+                tokio::time::sleep(jittered(pause)).await;
+            }
             let client = cluster.connection.client(deadline).await?;
-            // The crate's own timeouts start anew with every read from the socket; this one does not.
-            let outcome =
-                timeout_at(deadline, once(cluster, &client, key, command, deadline)).await;
-            Ok::<_, Error>((client, outcome.ok()))
+            let until = deadline.min(Instant::now() + patience);
+            let outcome = match command.is_write() {
+                // Together with others that wait for the same node.
+                true => {
+                    let lane = cluster.connection.routes().lane(key, true);
+                    in_lane(cluster, &client, &lane, key, command, until).await?
+                }
+                false => {
+                    let elsewhere = async {
+                        // An error means that the semaphore was closed, and it never is.
+                        let _permit = cluster.elsewhere.acquire().await;
+                        once(&client, key, command, until).await
+                    };
+                    timeout_at(until, elsewhere).await.ok().map(Outcome::Own)
+                }
+            };
+            Ok::<_, Error>((client, outcome))
         };
         let attempt = tokio::select! {
             attempt = attempt => attempt,
@@ -78,13 +138,16 @@ async fn again(
         let (client, outcome) = match attempt {
             Ok(attempt) => attempt,
             // Nobody there: what was known before says more.
-            Err(error) if error.code == Code::Unavailable => return Err(last),
-            Err(error) => return Err(error.in_doubt(last.in_doubt)),
+            Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
+            Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
         };
-        match judge(cluster, &client, command, outcome, Some(last))? {
+        match judge(cluster, &client, command, outcome, last)? {
             Verdict::Answered(reply) => return Ok(reply),
-            Verdict::Failed(error) => last = error,
+            Verdict::Failed(error) if Instant::now() >= deadline => return Err(error),
+            Verdict::Failed(error) => last = Some(error),
         }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        patience *= 2;
     }
 }
 
@@ -95,21 +158,27 @@ enum Verdict {
     Failed(Error),
 }
 
-/// `outcome`: `None` where the time was up. `last`: the failure of the attempt before.
+/// `outcome`: `None` where its time was up. `last`: the failure of the attempt before.
 fn judge(
     cluster: &Cluster,
     client: &Client,
     command: &Command,
-    outcome: Option<aerospike::Result<Reply>>,
+    outcome: Option<Outcome>,
     last: Option<Error>,
 ) -> Result<Verdict> {
     let error = match outcome {
-        Some(Ok(reply)) => return Ok(Verdict::Answered(reply)),
-        Some(Err(error)) => error,
+        Some(Outcome::Own(Ok(reply))) => return Ok(Verdict::Answered(reply)),
+        Some(Outcome::Own(Err(error))) => error,
+        // Another's fault, or ours: alone it will show.
+        Some(Outcome::Lost(error)) => {
+            let told = failure::operation(&cluster.options, client, &error);
+            return Ok(Verdict::Failed(told));
+        }
         None => {
+            cluster.connection.doubts().no_connection();
             let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
             told.in_doubt |= client.is_connected() && command.is_write();
-            return Err(explained(cluster, told));
+            return Ok(Verdict::Failed(told));
         }
     };
     let is_passing = match failure::kind(&error) {
@@ -122,22 +191,16 @@ fn judge(
     if failure::is_not_logged_in(&error) {
         cluster.connection.doubts().not_logged_in();
     }
-    let told = failure::operation(&cluster.options, client, &error);
+    let mut told = failure::operation(&cluster.options, client, &error);
     if told.code == Code::Unavailable {
         cluster.connection.doubts().no_connection();
     }
-    let mut told = explained(cluster, told);
     // Of what an earlier try may have done this one knows nothing.
     told.in_doubt |= last.is_some_and(|last| last.in_doubt);
     match is_passing {
         true => Ok(Verdict::Failed(told)),
         false => Err(told),
     }
-}
-
-/// When an operation that is not answered is to make us doubt that there is a connection for it.
-fn doubtful(cluster: &Cluster, deadline: Instant) -> Instant {
-    deadline - cluster.options.timeout.saturating_sub(PATIENCE)
 }
 
 /// That there is no connection, or none in time, has a reason of its own where connecting anew is refused.
@@ -160,30 +223,19 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2) * noise / 1_000
 }
 
+/// A command that reads, alone, from whichever node has the record and answers.
 async fn once(
-    cluster: &Cluster,
     client: &Client,
     key: &Key,
     command: &Command,
-    deadline: Instant,
+    until: Instant,
 ) -> aerospike::Result<Reply> {
-    let write = || policy::write(command, deadline);
-    match command {
-        Command::Read { bins, touch } => {
-            let policy = policy::read(*touch, policy::replica(&cluster.options), deadline);
-            let record = client.get(&policy, key, bins.clone()).await;
-            record.map(Reply::Record)
-        }
-        Command::Write { bins, .. } => client.put(&write(), key, bins).await.map(|()| Reply::Done),
-        Command::Delete { reading, .. } if reading.is_empty() => {
-            let existed = client.delete(&write(), key).await?;
-            Ok(if existed { Reply::Done } else { Reply::Missing })
-        }
-        _ => {
-            let record = client.operate(&write(), key, &command.operations()).await;
-            record.map(Reply::Record)
-        }
-    }
+    let (bins, touch) = match command {
+        Command::Read { bins, touch } => (bins.clone(), *touch),
+        _ => (Bins::None, None),
+    };
+    let record = client.get(&policy::read(touch, until), key, bins).await;
+    record.map(Reply::Record)
 }
 
 /// Result codes that a later attempt may well not meet.

@@ -165,6 +165,13 @@ const HANDSHAKE_FAILED: [&str; 3] = [
     "received fatal alert",
 ];
 
+/// Of a session that no server takes.
+pub fn too_big() -> Error {
+    Error::new(Code::TooBig, TOO_BIG)
+}
+
+const TOO_BIG: &str = "the session is larger than the server stores in one record";
+
 /// No node answered yet.
 pub fn unanswered(options: &Options) -> Error {
     let waited = options.connect_timeout.as_millis();
@@ -239,7 +246,7 @@ fn code_of(code: ResultCode) -> Code {
 
 fn words(code: Code, error: &aerospike::Error) -> String {
     match code {
-        Code::TooBig => "the session is larger than the server stores in one record".into(),
+        Code::TooBig => TOO_BIG.into(),
         Code::Namespace => "the cluster has no such namespace".into(),
         Code::Forbidden => "the server forbids this operation".into(),
         Code::Overload => {

@@ -6,7 +6,9 @@
 //! and batches appear just when many come at once, or the cluster is slower than the application.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aerospike::policy::Replica;
 use aerospike::{BatchOperation, Client, Key};
@@ -14,6 +16,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout_at, Instant};
 
 use super::batch::{self, Shape};
+use super::stats::Counters;
+use super::trouble::Trouble;
 use super::{policy, Command, Reply};
 
 /// Flights under way to a node at the same time.
@@ -26,13 +30,34 @@ const AT_ONCE: usize = 128;
 /// them in one message would keep everybody else waiting.
 const BYTES_AT_ONCE: usize = 256 * 1024;
 
+/// A node that is silent for so many times the patience is in trouble.
+const SILENCE: u32 = 2;
+/// How often a read goes to a node in trouble, to see whether it still is. Writes go there anyway.
+const PROBE_INTERVAL_MS: u64 = 100;
+
 /// The way to one node.
 pub struct Lane {
-    /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
-    closing: watch::Receiver<bool>,
-    /// Which copy of a record is read first.
-    replica: Replica,
+    common: Common,
+    /// The last flight failed to reach the node, or to hear from it.
+    trouble: AtomicBool,
+    /// When somebody last found out whether it still does: milliseconds since `opened`.
+    probed: AtomicU64,
+    opened: Instant,
     state: Mutex<State>,
+}
+
+/// What all lanes of a store have in common.
+#[derive(Clone)]
+pub struct Common {
+    /// Whether any node is in trouble.
+    pub trouble: Arc<Trouble>,
+    pub counters: Arc<Counters>,
+    /// How long a flight to a node in trouble is waited for.
+    pub patience: Duration,
+    /// Which copy of a record is read first.
+    pub replica: Replica,
+    /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
+    pub closing: watch::Receiver<bool>,
 }
 
 #[derive(Default)]
@@ -43,39 +68,86 @@ struct State {
     waiting: VecDeque<Waiting>,
 }
 
+/// What came of an operation.
+// As `Reply`: a box would be one allocation more for each.
+#[allow(clippy::large_enum_variant)]
+pub enum Outcome {
+    /// Of its own doing.
+    Own(aerospike::Result<Reply>),
+    /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
+    /// known.
+    Lost(aerospike::Error),
+}
+
 /// An operation that waits.
 struct Waiting {
     row: BatchOperation,
     shape: Shape,
+    is_write: bool,
     size: usize,
     deadline: Instant,
-    answer: oneshot::Sender<aerospike::Result<Reply>>,
+    answer: oneshot::Sender<Outcome>,
 }
 
 impl Lane {
-    pub fn new(closing: watch::Receiver<bool>, replica: Replica) -> Arc<Lane> {
+    pub fn new(common: &Common) -> Arc<Lane> {
         Arc::new(Lane {
-            closing,
-            replica,
+            common: common.clone(),
+            trouble: AtomicBool::new(false),
+            probed: AtomicU64::new(0),
+            opened: Instant::now(),
             state: Mutex::default(),
         })
     }
 
+    /// Whether the node did not answer when it was last asked.
+    pub fn is_in_trouble(&self) -> bool {
+        self.trouble.load(Ordering::Relaxed)
+    }
+
+    /// How long a node in trouble is waited for.
+    pub fn patience(&self) -> Duration {
+        self.common.patience
+    }
+
+    /// Whether it is time to ask again, for the one that asks this.
+    pub fn is_probe_due(&self) -> bool {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.probed.load(Ordering::Relaxed);
+        let is_due = now >= last.saturating_add(PROBE_INTERVAL_MS);
+        let swap = |last| {
+            let order = Ordering::Relaxed;
+            self.probed.compare_exchange(last, now, order, order)
+        };
+        is_due && swap(last).is_ok()
+    }
+
+    /// Takes note whether the node was heard from. If it was not, reads that wait for it are sent away: another node can
+    /// answer them.
+    fn note(&self, heard: bool) {
+        self.trouble.store(!heard, Ordering::Relaxed);
+        if !heard {
+            self.common.trouble.raise();
+            self.state().waiting.retain(|waiting| waiting.is_write);
+        }
+    }
+
     /// Takes an operation, to go as soon as may be. The receiver ends without an answer where the time of those it went
-    /// with was up, or the store was closed.
+    /// with was up, the node is in trouble, or the store was closed.
     pub fn enter(
         self: &Arc<Lane>,
         client: &Client,
         deadline: Instant,
         key: &Key,
         command: &Command,
-    ) -> oneshot::Receiver<aerospike::Result<Reply>> {
+    ) -> oneshot::Receiver<Outcome> {
         let (answer, answered) = oneshot::channel();
         let (row, shape) = batch::row(key, command);
         let mut state = self.state();
         state.waiting.push_back(Waiting {
             row,
             shape,
+            is_write: command.is_write(),
             size: command.size(),
             deadline,
             answer,
@@ -133,11 +205,11 @@ struct Flight {
 
 impl Flight {
     async fn carry(self) {
-        let mut closing = self.lane.closing.clone();
+        let mut closing = self.lane.common.closing.clone();
         let carry = async {
             let mut taken = self.lane.next(&self.client, true);
             while !taken.is_empty() {
-                together(&self.client, self.lane.replica, taken).await;
+                self.together(taken).await;
                 taken = self.lane.next(&self.client, false);
             }
         };
@@ -148,8 +220,64 @@ impl Flight {
             () = carry => false,
         };
         if closed {
-            let stranded = std::mem::take(&mut self.lane.state().waiting);
+            let mut state = self.lane.state();
+            // It may not have come so far as to leave.
+            state.boarding = false;
+            let stranded = std::mem::take(&mut state.waiting);
+            drop(state);
             drop(stranded);
+        }
+    }
+
+    /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone. If the node
+    /// is silent for too long, reads are sent away, and only writes wait on.
+    async fn together(&self, waiting: Vec<Waiting>) {
+        let Some(mut last) = waiting.iter().map(|one| one.deadline).max() else {
+            return;
+        };
+        if self.lane.is_in_trouble() {
+            last = last.min(Instant::now() + self.lane.common.patience);
+        }
+        self.lane.common.counters.flight(waiting.len());
+        let mut rows = Vec::with_capacity(waiting.len());
+        let mut shapes = Vec::with_capacity(waiting.len());
+        let mut answers = Vec::with_capacity(waiting.len());
+        for one in waiting {
+            rows.push(one.row);
+            shapes.push(one.shape);
+            answers.push((Some(one.answer), one.is_write));
+        }
+        let (policy, alone) = (
+            policy::batch(self.lane.common.replica, last),
+            rows.len() == 1,
+        );
+        let outcome = {
+            let batch = timeout_at(last, self.client.batch(&policy, &mut rows));
+            let mut batch = std::pin::pin!(batch);
+            tokio::select! {
+                biased;
+                outcome = &mut batch => outcome,
+                () = tokio::time::sleep(self.lane.common.patience * SILENCE) => {
+                    self.lane.note(false);
+                    for (answer, is_write) in &mut answers {
+                        answer.take_if(|_| !*is_write);
+                    }
+                    batch.await
+                }
+            }
+        };
+        let Ok(outcome) = outcome else {
+            return self.lane.note(false);
+        };
+        // Any word of the server's, and be it that it refuses, is an answer.
+        let silence = |error: &aerospike::Error| error.server_result_code().is_none();
+        self.lane.note(!outcome.as_ref().is_err_and(silence));
+        // The failure of the whole is noted in the rows that it left without an answer.
+        for ((row, shape), (answer, _)) in rows.into_iter().zip(shapes).zip(answers) {
+            if let Some(answer) = answer {
+                // An error means that nobody listens any more: its time has passed.
+                let _ = answer.send(batch::outcome(row, shape, alone, &outcome));
+            }
         }
     }
 }
@@ -160,26 +288,5 @@ impl Drop for Flight {
         state.under_way -= 1;
         // Who came since the last look; and, should this one have panicked, who has waited for it.
         self.lane.board(&self.client, state);
-    }
-}
-
-/// Carries out operations together. Each is answered for itself; one that fails leaves the others alone.
-async fn together(client: &Client, replica: Replica, waiting: Vec<Waiting>) {
-    let Some(last) = waiting.iter().map(|one| one.deadline).max() else {
-        return;
-    };
-    let mut rows = Vec::with_capacity(waiting.len());
-    let mut answers = Vec::with_capacity(waiting.len());
-    for one in waiting {
-        rows.push(one.row);
-        answers.push((one.shape, one.answer));
-    }
-    let policy = policy::batch(replica, last);
-    // The failure of the whole is noted in the rows that it left without an answer.
-    if let Ok(outcome) = timeout_at(last, client.batch(&policy, &mut rows)).await {
-        for (row, (shape, answer)) in rows.into_iter().zip(answers) {
-            // Nobody listens any more: its deadline has passed.
-            let _ = answer.send(batch::reply(row, shape, &outcome));
-        }
     }
 }

@@ -9,7 +9,9 @@
 //! - [`doubt`]: finds out why a connected client gets no connections any more.
 //! - [`execute`]: one command, within its deadline, with retries.
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
+//! - [`trouble`]: whether a node has lately failed to answer.
 //! - [`scan`]: many records, streamed.
+//! - [`stats`]: what is counted.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`tls`]: whom to trust, and what to show.
 //! - [`failure`]: the crate's errors in our words.
@@ -29,7 +31,9 @@ mod lane;
 mod policy;
 mod routes;
 pub mod scan;
+mod stats;
 pub mod tls;
+mod trouble;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -39,16 +43,21 @@ use aerospike::expressions::Expression;
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Key, Record, Value};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{watch, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::Result;
 
 use connect::Connection;
 use credentials::Auth;
+pub use stats::Stats;
+
+/// Bytes: the most that a server can be told to take of one record (`max-record-size`, WBLOCK_SZ in
+/// as/include/storage/storage.h), before it compresses any. What is larger need not travel.
+pub const LARGEST_RECORD: usize = 8 * 1024 * 1024;
 
 /// Where the cluster is and how to speak to it. Already validated.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Seeds, at least one.
     pub hosts: Vec<Host>,
@@ -116,7 +125,7 @@ pub enum Command {
     /// the generation. Doing so twice must be the same as doing it once.
     Change {
         operations: Vec<Operation>,
-        /// About how many bytes the operations hold.
+        /// About how many bytes the operations hold; no fewer, if more than [`LARGEST_RECORD`].
         size: usize,
         bins: Vec<Bin>,
         ttl: Expiration,
@@ -152,19 +161,31 @@ impl Command {
 
     /// About how many bytes it sends, apart from what every command does.
     fn size(&self) -> usize {
+        let (bins, operations) = self.sizes();
+        bins + operations
+    }
+
+    /// Whether no server can take it.
+    fn is_too_big(&self) -> bool {
+        let (bins, operations) = self.sizes();
+        bins > LARGEST_RECORD || operations > LARGEST_RECORD
+    }
+
+    /// Bytes of the bins, and, about, of the operations.
+    fn sizes(&self) -> (usize, usize) {
         let size = |bin: &Bin| match &bin.value {
             Value::String(text) => text.len(),
-            Value::Unknown(_, packed) => packed.len(),
+            Value::Unknown(_, packed) | Value::Blob(packed) => packed.len(),
             _ => 0,
         };
         match self {
             Command::Write { bins, .. } | Command::Upsert { bins, .. } => {
-                bins.iter().map(size).sum()
+                (bins.iter().map(size).sum(), 0)
             }
             Command::Change {
                 bins, size: more, ..
-            } => bins.iter().map(size).sum::<usize>() + more,
-            Command::Read { .. } | Command::Delete { .. } => 0,
+            } => (bins.iter().map(size).sum(), *more),
+            Command::Read { .. } | Command::Delete { .. } => (0, 0),
         }
     }
 
@@ -216,7 +237,12 @@ pub enum Reply {
 pub struct Cluster {
     options: Arc<Options>,
     connection: Connection,
+    /// Reads that go elsewhere than usual, see `execute`: each would try again every millisecond for a connection.
+    elsewhere: Semaphore,
 }
+
+/// Reads that look for another node at the same time.
+const ELSEWHERE: usize = 64;
 
 impl Cluster {
     /// Starts connecting in the background, and looks after the cluster there: in `tending`.
@@ -224,6 +250,7 @@ impl Cluster {
         let options = Arc::new(options);
         Cluster {
             connection: Connection::open(options.clone(), tending),
+            elsewhere: Semaphore::new(ELSEWHERE),
             options,
         }
     }
@@ -240,6 +267,18 @@ impl Cluster {
     /// When an operation that starts now has to be over.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.options.timeout
+    }
+
+    /// How long ago an operation started that has to be over at `deadline`.
+    pub fn since(&self, deadline: Instant) -> Duration {
+        (Instant::now() + self.options.timeout).saturating_duration_since(deadline)
+    }
+
+    /// What the cluster is, as far as is known, and how it was used.
+    pub fn stats(&self) -> Stats {
+        let (connected, nodes) = self.connection.nodes();
+        let counters = &self.connection.routes().common().counters;
+        counters.stats(connected, nodes)
     }
 
     /// The longest [`Cluster::ready`] should be waited for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
 use aerospike::{
     AuthMode, BatchPolicy, BatchWritePolicy, ClientPolicy, Concurrency, Expiration,
-    GenerationPolicy, QueryPolicy, ReadPolicy, RecordExistsAction, TlsPolicy, WritePolicy,
+    GenerationPolicy, QueryPolicy, ReadPolicy, RecordExistsAction, TlsPolicy,
 };
 use tokio::time::Instant;
 
@@ -21,11 +21,19 @@ const TEND_INTERVAL: Duration = Duration::from_millis(500);
 /// The crate's own retries of a read, each on the next replica.
 const READ_RETRIES: usize = 2;
 
+/// The part of an operation's time that a node gets to tell how the cluster is. Until all have, or not, nothing new is
+/// known of any.
+const TEND_PART: u32 = 4;
+/// Further tries of a scan, of the partitions that were not answered; the pauses between them double.
+const SCAN_RETRIES: usize = 8;
+/// Milliseconds.
+const SCAN_FIRST_PAUSE: u32 = 25;
+
 pub fn client(options: &Options, auth_mode: AuthMode) -> ClientPolicy {
     let connect = millis(options.connect_timeout);
     ClientPolicy {
         auth_mode,
-        timeout: connect,
+        timeout: millis(options.timeout / TEND_PART).clamp(1, connect),
         connect_timeout: connect,
         login_timeout: connect,
         idle_timeout: millis(IDLE),
@@ -51,34 +59,18 @@ pub fn replica(options: &Options) -> Replica {
     }
 }
 
-/// Of a command alone that reads.
-pub fn read(touch: Option<u8>, replica: Replica, deadline: Instant) -> ReadPolicy {
+/// Of a command alone that reads, and may do so from any node that has the record.
+pub fn read(touch: Option<u8>, deadline: Instant) -> ReadPolicy {
     let mut policy = ReadPolicy::default();
     policy.base_policy.max_retries = READ_RETRIES;
-    policy.base_policy.replica = replica;
+    // `Sequence` would wait for a connection to a dead master, and never go on to the next node.
+    policy.base_policy.replica = Replica::MasterProles;
     if let Some(percent) = touch {
         policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
     }
     within(&mut policy.base_policy, deadline);
-    policy
-}
-
-/// Of a command alone that writes: what it would have in a batch.
-pub fn write(command: &Command, deadline: Instant) -> WritePolicy {
-    let row = row(command);
-    let mut policy = WritePolicy {
-        record_exists_action: row.record_exists_action,
-        generation_policy: row.generation_policy,
-        generation: row.generation,
-        expiration: row.expiration,
-        send_key: row.send_key,
-        durable_delete: row.durable_delete,
-        ..WritePolicy::default()
-    };
-    // Whether a write may be repeated is ours to decide, see `execute`.
-    policy.base_policy.max_retries = 0;
-    policy.base_policy.filter_expression = row.filter_expression;
-    within(&mut policy.base_policy, deadline);
+    // Half the time for the node that is asked first: it may be the one that does not answer.
+    policy.base_policy.socket_timeout = (policy.base_policy.total_timeout / 2).max(1);
     policy
 }
 
@@ -136,6 +128,11 @@ pub fn scan(silence: Duration) -> QueryPolicy {
     let mut policy = QueryPolicy::default();
     policy.base_policy.total_timeout = 0;
     policy.base_policy.socket_timeout = millis(silence);
+    // While nodes come and go partitions are asked for in vain. The crate's five tries at once are over before that is:
+    // these take some seconds, or as long as the silence may last.
+    policy.base_policy.max_retries = SCAN_RETRIES;
+    policy.base_policy.sleep_between_retries = SCAN_FIRST_PAUSE;
+    policy.base_policy.sleep_multiplier = 2.0;
     policy
 }
 

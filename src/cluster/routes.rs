@@ -8,30 +8,34 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use aerospike::policy::Replica;
 use aerospike::{Client, Key, Node};
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::lane::Lane;
+use super::lane::{Common, Lane};
 use super::policy;
 
 /// Partitions of every namespace: a constant of Aerospike.
 const PARTITIONS: usize = 4_096;
 
+/// The lanes to one node.
+#[derive(Clone)]
+struct Lanes {
+    all: Arc<Lane>,
+    /// For reads, as long as a node is in trouble.
+    reads: Arc<Lane>,
+}
+
 /// The lanes to the nodes.
 pub struct Routes {
-    closing: watch::Receiver<bool>,
-    /// Which copy of a record is read first.
-    replica: Replica,
+    common: Common,
     current: RwLock<Arc<Map>>,
 }
 
 struct Map {
     /// One for each node, and never none.
-    lanes: Vec<Arc<Lane>>,
+    lanes: Vec<Lanes>,
     /// The nodes and their partition generations this was made from.
     made_from: Vec<(String, isize)>,
     /// By namespace: the lane of each partition.
@@ -39,21 +43,23 @@ struct Map {
 }
 
 impl Routes {
-    /// `closing` turns true when the store is closed.
-    pub fn new(closing: watch::Receiver<bool>, replica: Replica) -> Routes {
+    pub fn new(common: Common) -> Routes {
         Routes {
             current: RwLock::new(Arc::new(Map {
-                lanes: vec![Lane::new(closing.clone(), replica)],
+                lanes: vec![Lanes::new(&common)],
                 made_from: Vec::new(),
                 masters: HashMap::new(),
             })),
-            closing,
-            replica,
+            common,
         }
     }
 
-    /// The lane to the node that holds this record.
-    pub fn lane(&self, key: &Key) -> Arc<Lane> {
+    pub fn common(&self) -> &Common {
+        &self.common
+    }
+
+    /// The lane to the node that holds this record, for a command that writes, or reads.
+    pub fn lane(&self, key: &Key, is_write: bool) -> Arc<Lane> {
         let map = self.current();
         let lane = if map.lanes.len() == 1 {
             0
@@ -65,9 +71,12 @@ impl Routes {
                 .and_then(|masters| masters.get(partition))
                 .map_or(0, |lane| usize::from(*lane))
         };
-        let lane = map.lanes.get(lane).or_else(|| map.lanes.first());
-        lane.cloned()
-            .unwrap_or_else(|| Lane::new(self.closing.clone(), self.replica))
+        let lanes = map.lanes.get(lane).or_else(|| map.lanes.first());
+        match lanes {
+            Some(lanes) if !is_write && self.common.trouble.is_there() => lanes.reads.clone(),
+            Some(lanes) => lanes.all.clone(),
+            None => Lane::new(&self.common),
+        }
     }
 
     /// Asks the nodes again, if one of them says that something has changed.
@@ -94,8 +103,7 @@ impl Routes {
         let lanes = made_from.iter().map(|(name, _)| {
             let known = before.made_from.iter().position(|(known, _)| known == name);
             let lane = known.and_then(|known| before.lanes.get(known));
-            lane.cloned()
-                .unwrap_or_else(|| Lane::new(self.closing.clone(), self.replica))
+            lane.cloned().unwrap_or_else(|| Lanes::new(&self.common))
         });
         let map = Map {
             lanes: lanes.collect(),
@@ -109,6 +117,15 @@ impl Routes {
         // Nothing that holds this lock can panic half-way through a change.
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&current)
+    }
+}
+
+impl Lanes {
+    fn new(common: &Common) -> Lanes {
+        Lanes {
+            all: Lane::new(common),
+            reads: Lane::new(common),
+        }
     }
 }
 

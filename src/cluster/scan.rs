@@ -20,6 +20,7 @@ const DELETED_AT_ONCE: usize = 500;
 pub const PARTITIONS: usize = 4_096;
 
 /// Which records.
+#[derive(Clone)]
 pub struct Query<'a> {
     pub namespace: &'a str,
     pub set: &'a str,

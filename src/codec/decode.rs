@@ -2,10 +2,8 @@
 
 use aerospike::Value;
 
-use super::{CodecError, MAX_SAFE};
-
-/// How deep a value somebody else wrote may nest before it is refused.
-const MAX_FOREIGN_DEPTH: usize = 1_000;
+use super::encode::nests_deeper;
+use super::{CodecError, MAX_FOREIGN_DEPTH, MAX_SAFE};
 
 /// Appends the JSON text of `value` to `out`.
 pub fn value(out: &mut String, value: &Value) -> Result<(), CodecError> {
@@ -25,6 +23,14 @@ pub fn map_members(
         Value::OrderedMap(map) => members(out, map, except, 1),
         Value::HashMap(map) => members(out, map, except, 1),
         _ => Err(CodecError::NotAnObject),
+    }
+}
+
+/// JSON text as it is stored, without the space around it, if it nests no deeper than a value may.
+pub fn text(json: &str) -> Result<&str, CodecError> {
+    match nests_deeper(json, MAX_FOREIGN_DEPTH) {
+        true => Err(CodecError::StoredTooDeep),
+        false => Ok(json.trim()),
     }
 }
 
@@ -56,9 +62,6 @@ fn quoted(out: &mut String, text: &str) {
 }
 
 fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> {
-    if depth > MAX_FOREIGN_DEPTH {
-        return Err(CodecError::TooDeep);
-    }
     match value {
         Value::Nil => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -67,12 +70,13 @@ fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> 
         Value::String(text) | Value::GeoJson(text) => string(out, text),
         Value::Blob(bytes) | Value::Hll(bytes) => buffer(out, bytes),
         Value::List(items) => {
+            let depth = enter(depth)?;
             out.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                any(out, item, depth + 1)?;
+                any(out, item, depth)?;
             }
             out.push(']');
         }
@@ -87,13 +91,22 @@ fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> 
     Ok(())
 }
 
+/// `depth`: the lists and maps around this one.
+fn enter(depth: usize) -> Result<usize, CodecError> {
+    match depth < MAX_FOREIGN_DEPTH {
+        true => Ok(depth + 1),
+        false => Err(CodecError::StoredTooDeep),
+    }
+}
+
 fn object<'a>(
     out: &mut String,
     entries: impl IntoIterator<Item = (&'a Value, &'a Value)>,
     depth: usize,
 ) -> Result<(), CodecError> {
+    let depth = enter(depth)?;
     out.push('{');
-    members(out, entries, None, depth + 1)?;
+    members(out, entries, None, depth)?;
     out.push('}');
     Ok(())
 }
@@ -219,12 +232,15 @@ mod tests {
     #[test]
     fn a_value_nested_beyond_reason_is_refused() {
         let mut value = Value::Nil;
-        for _ in 0..=MAX_FOREIGN_DEPTH {
+        for _ in 0..MAX_FOREIGN_DEPTH {
             value = Value::List(vec![value]);
         }
+        // As deep as a text may be, and no deeper.
+        assert!(text(&json(&value)).is_ok());
+        let value = Value::List(vec![value]);
         assert_eq!(
             super::value(&mut String::new(), &value),
-            Err(CodecError::TooDeep)
+            Err(CodecError::StoredTooDeep)
         );
     }
 }

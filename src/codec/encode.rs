@@ -48,13 +48,19 @@ pub fn object(text: &str) -> Result<Encoded, CodecError> {
     }
 }
 
+/// Checks that the text is that of an object.
+pub fn check_object(text: &str) -> Result<(), CodecError> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text)?;
+    match text.trim_start().starts_with('{') {
+        true => Ok(()),
+        false => Err(CodecError::NotAnObject),
+    }
+}
+
 /// Checks that the text is that of an object, nested no deeper than a map may be.
 pub fn check(text: &str) -> Result<(), CodecError> {
-    serde_json::from_str::<serde::de::IgnoredAny>(text)?;
-    if !text.trim_start().starts_with('{') {
-        return Err(CodecError::NotAnObject);
-    }
-    match nesting(text) > MAX_DEPTH {
+    check_object(text)?;
+    match nests_deeper(text, MAX_DEPTH) {
         true => Err(CodecError::TooDeep),
         false => Ok(()),
     }
@@ -62,12 +68,16 @@ pub fn check(text: &str) -> Result<(), CodecError> {
 
 /// Checks a text that is known to be that of an object: that it is nested no deeper than a map may be.
 pub fn bounded(text: String) -> Result<String, CodecError> {
-    let opening = |byte: &&u8| matches!(byte, b'{' | b'[');
-    let most = text.as_bytes().iter().filter(opening).count();
-    match most > MAX_DEPTH && nesting(&text) > MAX_DEPTH {
+    match nests_deeper(&text, MAX_DEPTH) {
         true => Err(CodecError::TooDeep),
         false => Ok(text),
     }
+}
+
+/// Whether a JSON text nests deeper than `most`. Few do, and of those that do not a look at each byte tells it.
+pub(super) fn nests_deeper(text: &str, most: usize) -> bool {
+    let opening = |byte: &&u8| matches!(byte, b'{' | b'[');
+    text.as_bytes().iter().filter(opening).count() > most && nesting(text) > most
 }
 
 /// The only data errors are those the visitors below raise.

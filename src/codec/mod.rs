@@ -22,6 +22,9 @@ pub mod tree;
 /// overflow a thread's stack and abort the process; so the bound is ours, and well below that.
 pub const MAX_DEPTH: usize = 100;
 
+/// How deep what somebody else has stored may nest: it is read, though it could not be written.
+pub const MAX_FOREIGN_DEPTH: usize = 1_000;
+
 /// The largest magnitude up to which every whole number is exactly one double: 2^53.
 pub const MAX_SAFE: f64 = 9_007_199_254_740_992.0;
 
@@ -30,6 +33,8 @@ pub const MAX_SAFE: f64 = 9_007_199_254_740_992.0;
 pub enum CodecError {
     /// Nested deeper than [`MAX_DEPTH`].
     TooDeep,
+    /// Stored by somebody else, and nested deeper than [`MAX_FOREIGN_DEPTH`].
+    StoredTooDeep,
     /// Not a JSON object.
     NotAnObject,
     /// Not JSON at all; the place where parsing stopped.
@@ -42,6 +47,9 @@ impl std::fmt::Display for CodecError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             CodecError::TooDeep => write!(f, "nested deeper than {MAX_DEPTH} levels"),
+            CodecError::StoredTooDeep => {
+                write!(f, "nested deeper than {MAX_FOREIGN_DEPTH} levels")
+            }
             CodecError::NotAnObject => f.write_str("not a plain object"),
             CodecError::Syntax { line, column } => {
                 write!(f, "not valid JSON (line {line}, column {column})")

@@ -20,6 +20,17 @@ pub enum Form {
     Json,
     /// The record of aerospike-session-store 0.4: JSON of data and cookie in bin `session`.
     Legacy,
+    /// Encrypted, as it would be written now.
+    Sealed,
+    /// Not encrypted though it would be written so now, or with an older key.
+    Stale,
+}
+
+impl Form {
+    /// Whether the next write has to bring the whole record into another form, changed or not.
+    pub fn is_outdated(self) -> bool {
+        matches!(self, Form::Legacy | Form::Stale)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +68,8 @@ impl fmt::Display for Head {
             Form::Map => "m",
             Form::Json => "j",
             Form::Legacy => "s",
+            Form::Sealed => "e",
+            Form::Stale => "o",
         })?;
         for time in [self.expires, self.created] {
             f.write_str(",")?;
@@ -81,6 +94,8 @@ impl Head {
             b'm' => Form::Map,
             b'j' => Form::Json,
             b's' => Form::Legacy,
+            b'e' => Form::Sealed,
+            b'o' => Form::Stale,
             _ => return None,
         };
         let mut time = || match fields.next()? {
@@ -109,6 +124,8 @@ mod tests {
             (Origin::Loaded, Form::Map, Some(5), None, 0),
             (Origin::Written, Form::Json, None, Some(-7), 65_535),
             (Origin::Loaded, Form::Legacy, None, None, 1),
+            (Origin::Written, Form::Sealed, None, None, 2),
+            (Origin::Loaded, Form::Stale, None, None, 3),
         ];
         for (origin, form, expires, created, generation) in heads {
             let head = Head {

@@ -49,7 +49,7 @@ pub fn from_stored(
     out.push_str("\"cookie\":{");
     let any = match cookie {
         Value::String(json) => {
-            let kept = members::without(json.trim(), "expires")?.rest;
+            let kept = members::without(decode::text(json)?, "expires")?.rest;
             let inside = inside(&kept);
             out.push_str(inside);
             !inside.trim().is_empty()
@@ -60,18 +60,18 @@ pub fn from_stored(
         out.truncate(start);
         return Ok(false);
     }
-    match (entry(cookie, "expires"), entry(cookie, "originalMaxAge")) {
-        (Some(Value::String(_)), _) => date(out, expires),
+    match (kind(cookie, "expires")?, kind(cookie, "originalMaxAge")?) {
+        (Some(Kind::Text), _) => date(out, expires),
         // A date as some frameworks keep it: milliseconds.
-        (Some(Value::Int(_) | Value::Float(_)), _) => {
+        (Some(Kind::Number), _) => {
             if let Some(expires) = expires {
                 out.push_str(&format!(",\"expires\":{expires}"));
             }
         }
-        (Some(Value::Bool(false)), _) => out.push_str(",\"expires\":false"),
+        (Some(Kind::False), _) => out.push_str(",\"expires\":false"),
         (Some(_), _) => date(out, None),
-        (None, Some(Value::Int(_) | Value::Float(_))) => date(out, expires),
-        (None, Some(Value::Bool(false))) => out.push_str(",\"expires\":false"),
+        (None, Some(Kind::Number)) => date(out, expires),
+        (None, Some(Kind::False)) => out.push_str(",\"expires\":false"),
         (None, _) => date(out, None),
     }
     out.push('}');
@@ -111,14 +111,38 @@ pub fn inside(object: &str) -> &str {
         .unwrap_or_default()
 }
 
-fn entry<'a>(map: &'a Value, key: &str) -> Option<&'a Value> {
+/// What a member of a stored cookie is.
+enum Kind {
+    Text,
+    Number,
+    False,
+    Other,
+}
+
+/// `None`: the cookie, a map or JSON text, has no such member.
+fn kind(cookie: &Value, key: &str) -> Result<Option<Kind>, CodecError> {
+    if let Value::String(json) = cookie {
+        let member = members::without(json.trim(), key)?.taken;
+        return Ok(member.map(|text| match text {
+            "false" => Kind::False,
+            text if text.starts_with('"') => Kind::Text,
+            text if is_number(text) => Kind::Number,
+            _ => Kind::Other,
+        }));
+    }
     let key = Value::from(key);
-    match map {
+    let member = match cookie {
         Value::SortedMap(map) => map.get(&key),
         Value::OrderedMap(map) => map.get(&key),
         Value::HashMap(map) => map.get(&key),
         _ => None,
-    }
+    };
+    Ok(member.map(|member| match member {
+        Value::String(_) => Kind::Text,
+        Value::Int(_) | Value::Float(_) => Kind::Number,
+        Value::Bool(false) => Kind::False,
+        _ => Kind::Other,
+    }))
 }
 
 #[cfg(test)]
@@ -146,6 +170,30 @@ mod tests {
             r#"{"originalMaxAge":5,"expires":null}"#,
         ] {
             assert_eq!(stored(kept), kept);
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_read_alike_from_a_map_and_from_json() {
+        for json in [
+            r#"{"originalMaxAge":5,"path":"/"}"#,
+            r#"{"originalMaxAge":null,"path":"/"}"#,
+            r#"{"originalMaxAge":false}"#,
+            r#"{"maxAge":5,"expires":1767225600000}"#,
+            r#"{"a":1,"expires":"2026"}"#,
+            r#"{"a":1,"expires":null}"#,
+            r#"{"a":1,"expires":false}"#,
+            r#"{"a":1}"#,
+            "{}",
+        ] {
+            let map = crate::codec::tree::value(json, 1).expect("a cookie");
+            let read = |cookie: &Value| {
+                let mut out = String::new();
+                let any = from_stored(&mut out, cookie, Some(7)).expect("a cookie");
+                (any, out)
+            };
+            let map = read(&map.expect("a map"));
+            assert_eq!(read(&Value::from(json)), map, "{json}");
         }
     }
 

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aerospike::expressions::{
-    and, bin_exists, gt, int_bin, int_val, not, num_add, num_mul, or, void_time, Expression,
+    and, bin_type, eq, gt, int_bin, int_val, not, num_add, num_mul, or, void_time, Expression,
 };
-use aerospike::Expiration;
+use aerospike::{Expiration, ParticleType};
 
 use super::layout::{CREATED, EXPIRES};
 
@@ -57,12 +57,18 @@ pub fn ttl(expires: i64, now: i64) -> Expiration {
     Expiration::Seconds(u32::try_from(seconds).unwrap_or(1))
 }
 
+/// Whether a bin holds an integer. One of another type is none of ours, and counts as absent here as it does where a
+/// record is read: to the server the value of such a bin is unknown, and what depends on it passes nothing.
+pub fn is_integer(bin: &str) -> Expression {
+    eq(bin_type(bin), int_val(ParticleType::Integer as i64))
+}
+
 /// [`effective`] and the bound of [`bounded`], as the server evaluates them: passes what has not
 /// ended at `now`.
 pub fn alive(now: i64, absolute_ttl: Option<i64>) -> Expression {
     let expires = || int_bin(EXPIRES);
     let effective = or(vec![
-        not(bin_exists(EXPIRES)),
+        not(is_integer(EXPIRES)),
         gt(expires(), int_val(now)),
         // Nanoseconds since 1970; the server itself hides a record that is past it.
         gt(
@@ -78,7 +84,7 @@ pub fn alive(now: i64, absolute_ttl: Option<i64>) -> Expression {
         Some(ttl) => and(vec![
             effective,
             or(vec![
-                not(bin_exists(CREATED)),
+                not(is_integer(CREATED)),
                 gt(int_bin(CREATED), int_val(now - ttl)),
             ]),
         ]),

@@ -4,10 +4,13 @@
 //! |---|---|
 //! | a new session | a write of the whole record |
 //! | a loaded one, kept as a map | ONE update-only `operate`: deleted keys out, changed keys in |
-//! | a loaded one, kept as JSON | a write of the whole under a generation check; on a mismatch a re-read, a merge and another try |
+//! | a loaded one, kept as JSON or encrypted | a write of the whole under a generation check; on a mismatch a re-read, a merge and another try |
 //! | a loaded one, nothing changed | a touch, or, right after a write, nothing |
 //!
 //! A record that is gone meanwhile (logout, expiry) stays gone: that succeeds, and is told.
+//!
+//! A record in a form that is outdated (not encrypted yet, or with an older key) is written whole by the next write, also by
+//! one that has nothing to change, under the same check.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,8 +26,9 @@ use super::layout::{bad_session, unreadable, LEGACY};
 use super::merge::{key_text, same_cookie, Diff, Session};
 use super::recipe::Which;
 use super::{At, Output, Sessions, Written};
-use crate::cluster::{Command, Reply};
-use crate::codec::tree;
+use crate::cluster::{Command, Reply, LARGEST_RECORD};
+use crate::codec::encode::{self, Encoded};
+use crate::codec::{members, tree};
 use crate::error::{Code, Error, Result};
 
 /// Tries of a merge under a generation check, before it is given up as a conflict.
@@ -42,14 +46,14 @@ impl Sessions<'_> {
             return Ok(Output::Missing);
         };
         let now = now();
-        let Some(stored) = self.layout.open(&record, now) else {
+        let Some(stored) = self.layout.open(&record, &at.key, now) else {
             return Ok(Output::Missing);
         };
         let Some(head) = self.layout.head(&stored) else {
             return Ok(Output::Missing);
         };
         let mut json = String::with_capacity(USUAL_LENGTH);
-        self.layout.session(&mut json, &stored, now, None)?;
+        self.read_as(self.layout.session(&mut json, &stored, now, None))?;
         let head = head.to_string();
         Ok(Output::Loaded(Baseline { head, json }))
     }
@@ -79,7 +83,8 @@ impl Sessions<'_> {
             (before, cookie) => before.is_some() != cookie.is_some(),
         };
         let expires = self.not_beyond(expires, base.created);
-        if !changed && self.is_not_worth_a_touch(&base, expires) {
+        let is_stale = base.form == Form::Stale;
+        if !changed && !is_stale && self.is_not_worth_a_touch(&base, expires) {
             return Ok(Written::default());
         }
         // The text of the next baseline, with the cookie as it is now.
@@ -87,12 +92,44 @@ impl Sessions<'_> {
         let comma = if json == "{}" { "" } else { "," };
         let text = cookie.unwrap_or("null");
         json.replace_range(..1, &format!("{{\"cookie\":{text}{comma}"));
-        let cookie = cookie.filter(|_| changed);
-        let written = self.extend(at, cookie, expires, Some(base)).await?;
+        let written = match is_stale {
+            true => Box::pin(self.renew(at, &before, cookie, expires, base)).await?,
+            false => {
+                let cookie = cookie.filter(|_| changed);
+                self.extend(at, cookie, expires, Some(base)).await?
+            }
+        };
         Ok(Written {
             json: written.head.is_some().then_some(json),
-            ..written
+            head: written.head,
+            // A touch of a session that is gone is no news, nor is it one that others wrote.
+            ..Written::default()
         })
+    }
+
+    /// More life for a session whose record is to be in another form: with its data as it is there.
+    async fn renew(
+        &self,
+        at: &At,
+        before: &Session<'_>,
+        cookie: Option<&str>,
+        expires: i64,
+        base: Head,
+    ) -> Result<Written> {
+        let session = Session {
+            data: before.data.clone(),
+            cookie: cookie.or(before.cookie),
+        };
+        let write = Write {
+            at,
+            diff: Diff::between(before, &session),
+            session,
+            expires,
+            base,
+            form: self.own_form(),
+            user: None,
+        };
+        self.update(&write).await
     }
 
     pub(super) async fn set(
@@ -110,7 +147,7 @@ impl Sessions<'_> {
         let before = Session::parse(before).map_err(bad_session)?;
         let diff = Diff::between(&before, &session);
         let expires = self.not_beyond(expires, base.created);
-        if diff.keeps_data() && base.form != Form::Legacy {
+        if diff.keeps_data() && !base.form.is_outdated() {
             let untouched = diff.cookie.is_none() && is_next_to_nothing(&base, expires);
             if untouched {
                 return Ok(Written::default());
@@ -123,6 +160,10 @@ impl Sessions<'_> {
             session,
             expires,
             base,
+            form: match base.form.is_outdated() {
+                true => self.own_form(),
+                false => base.form,
+            },
             user,
         };
         self.update(&write).await
@@ -139,8 +180,8 @@ impl Sessions<'_> {
         let now = now();
         let expires = self.not_beyond(expires, None);
         let mut bins = vec![
-            self.layout.of_session(session)?,
-            self.layout.of_cookie(session.cookie)?,
+            self.layout.of_session(&at.key, session)?,
+            self.layout.of_cookie(&at.key, session.cookie)?,
             self.layout.of_expires(expires),
         ];
         bins.extend(self.layout.of_prefix());
@@ -185,7 +226,7 @@ impl Sessions<'_> {
     ) -> Result<Written> {
         let mut bins = vec![self.layout.of_expires(expires)];
         if cookie.is_some() {
-            bins.push(self.layout.of_cookie(cookie)?);
+            bins.push(self.layout.of_cookie(&at.key, cookie)?);
         }
         let which = Which {
             created: base.and_then(|base| base.created),
@@ -219,13 +260,13 @@ impl Sessions<'_> {
     /// The command that updates a session, if what was known of it is still so. `None`: too little is known.
     fn updating(&self, write: &Write<'_>) -> Result<Option<Command>> {
         let (base, options) = (&write.base, self.options());
-        if options.overwrite {
+        if options.overwrite && !write.diff.keeps_data() {
             // Whatever is there, as long as the session is.
             return self.replacing(write, None).map(Some);
         }
         if base.form == Form::Map && !options.json {
             if let Some(operations) = self.merging(write)? {
-                let bins = self.beside_the_data(write)?;
+                let bins = self.beside_the_data(write, base.form)?;
                 return Ok(Some(self.change(operations, bins, write.which())));
             }
         }
@@ -259,6 +300,13 @@ impl Sessions<'_> {
             changed.insert(Value::String(key.to_owned()), value);
             size += member.whole.len();
         }
+        if size > LARGEST_RECORD {
+            // JSON may take several bytes for one that is stored.
+            size = match encode::object(&members::join(&write.diff.changed)).map_err(bad_session)? {
+                Encoded::Map(packed) => packed.len(),
+                Encoded::OnlyJson => size,
+            };
+        }
         if !changed.is_empty() {
             let policy = MapPolicy::new(
                 operations::maps::MapOrder::KeyOrdered,
@@ -271,8 +319,8 @@ impl Sessions<'_> {
 
     /// The writer's whole data in the place of what is there, if that still has the generation.
     fn replacing(&self, write: &Write<'_>, generation: Option<u32>) -> Result<Command> {
-        let mut bins = vec![self.layout.of_session(&write.session)?];
-        bins.extend(self.beside_the_data(write)?);
+        let mut bins = vec![self.layout.of_session(&write.at.key, &write.session)?];
+        bins.extend(self.beside_the_data(write, write.base.form)?);
         let which = Which {
             generation,
             ..write.which()
@@ -290,16 +338,18 @@ impl Sessions<'_> {
                 let Some(record) = self.read(at, Bins::All).await? else {
                     return Ok(write.gone());
                 };
-                let theirs = match self.layout.open(&record, now()) {
-                    Some(stored) => self.layout.data(&stored)?,
+                let theirs = match self.layout.open(&record, &at.key, now()) {
+                    Some(stored) => self
+                        .read_as(self.layout.data(&stored))?
+                        .zip(self.layout.form(&stored)),
                     None => None,
                 };
-                let Some(theirs) = theirs else {
+                let Some((theirs, form)) = theirs else {
                     return Ok(write.gone());
                 };
                 let merged = write.diff.apply(&theirs).map_err(unreadable)?;
-                let mut bins = vec![self.layout.of_data(&merged)?];
-                bins.extend(self.beside_the_data(write)?);
+                let mut bins = vec![self.layout.of_data(&at.key, &merged)?];
+                bins.extend(self.beside_the_data(write, form)?);
                 let which = Which {
                     generation: Some(record.generation),
                     ..write.which()
@@ -323,19 +373,20 @@ impl Sessions<'_> {
         })
     }
 
-    /// The bins that go with a change of the data.
-    fn beside_the_data(&self, write: &Write<'_>) -> Result<Vec<Bin>> {
+    /// The bins that go with a change of the data of a record in this form.
+    fn beside_the_data(&self, write: &Write<'_>, form: Form) -> Result<Vec<Bin>> {
+        let (key, cookie) = (&write.at.key, write.session.cookie);
         let mut bins = vec![self.layout.of_expires(write.expires)];
         if write.base.form == Form::Legacy {
             // Upgraded: everything the old bin held has a bin of its own now.
-            bins.push(self.layout.of_cookie(write.session.cookie)?);
+            bins.push(self.layout.of_cookie(key, cookie)?);
             bins.push(
                 self.layout
                     .of_created(write.base.created.unwrap_or_else(now)),
             );
             bins.push(Bin::new(LEGACY, Value::Nil));
-        } else if let Some(cookie) = write.diff.cookie {
-            bins.push(self.layout.of_cookie(Some(cookie))?);
+        } else if form == Form::Stale || write.diff.cookie.is_some() {
+            bins.push(self.layout.of_cookie(key, cookie)?);
         }
         bins.extend(write.user.map(|user| self.layout.of_user(user)));
         Ok(bins)
@@ -343,6 +394,7 @@ impl Sessions<'_> {
 
     fn own_form(&self) -> Form {
         match self.options().json {
+            _ if self.layout.seals() => Form::Sealed,
             true => Form::Json,
             false => Form::Map,
         }
@@ -375,7 +427,7 @@ fn is_next_to_nothing(base: &Head, expires: i64) -> bool {
 /// The head after a change of everything but the data. The generation tells of the data that is
 /// known only if nobody wrote in between.
 fn extended(base: Head, expires: i64, generation: u32) -> Head {
-    let next = base.generation > 0 && generation == base.generation + 1;
+    let next = base.generation > 0 && Some(generation) == base.generation.checked_add(1);
     written(base, expires, if next { generation } else { 0 })
 }
 
@@ -401,6 +453,8 @@ struct Write<'a> {
     session: Session<'a>,
     expires: i64,
     base: Head,
+    /// That the record has then.
+    form: Form,
     user: Option<Option<&'a str>>,
 }
 
@@ -415,10 +469,7 @@ impl Write<'_> {
     /// `merged`: with what others wrote; then the session is no longer what the caller has, and
     /// its generation says nothing about that.
     fn done(&self, generation: u32, merged: bool) -> Written {
-        let form = match self.base.form {
-            Form::Legacy => Form::Map,
-            form => form,
-        };
+        let form = self.form;
         let generation = if merged || form == Form::Map {
             0
         } else {

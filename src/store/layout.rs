@@ -2,31 +2,31 @@
 //!
 //! | bin | type | holds |
 //! |---|---|---|
-//! | `data` (option `bin`) | map | the user's keys, natively; a string is JSON; 0 is a tombstone |
-//! | `cookie` | map | `cookie.toJSON()` without `expires`; empty: the session had no cookie |
+//! | `data` (option `bin`) | map | the user's keys, natively; a string is JSON; a blob is encrypted JSON; 0 is a tombstone |
+//! | `cookie` | map | `cookie.toJSON()` without `expires`; empty: the session had no cookie; a blob is encrypted JSON |
 //! | `expires` | integer | the exact end, ms since 1970 |
 //! | `created` | integer | ms since 1970 |
-//! | `user` | string | the owner, where the store is told one |
+//! | `user` | string | the owner, where the store is told one; with option `hashIds` its hash |
 //! | `prefix` | string | the option, unless it is empty |
 //! | `session` | string | JSON of cookie and data: a record of aerospike-session-store 0.4 |
 //!
-//! The key is prefix + session id. The id itself is not stored, unless option `storeIds` says so:
-//! the server keeps only its digest.
+//! The key is prefix + session id, or, with option `hashIds`, the hash of that. The id itself is not stored, unless option
+//! `storeIds` says so: the server keeps only the key's digest.
 
 use std::borrow::Cow;
 
 use aerospike::expressions::{
-    and, bin_exists, bin_type, eq, int_bin, int_val, ne, not, or, string_bin, string_val,
-    Expression,
+    and, bin_exists, eq, int_bin, int_val, not, or, string_bin, string_val, Expression,
 };
-use aerospike::{Bin, Key, ParticleType, Record, Value};
+use aerospike::{Bin, Key, Record, Value};
 
 use super::baseline::{Form, Head, Origin};
 use super::merge::Session;
+use super::sealed::{sealed, Locked};
 use super::{cookie, expiry, Options};
 use crate::codec::encode::Encoded;
 use crate::codec::{decode, encode, members, packer, tree, CodecError};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 pub const COOKIE: &str = "cookie";
 pub const EXPIRES: &str = "expires";
@@ -43,6 +43,7 @@ pub struct Layout {
 /// A record that was read, of a session that goes on.
 pub struct Stored<'a> {
     record: &'a Record,
+    digest: [u8; 20],
     /// The effective end; `None`: never.
     pub expires: Option<i64>,
     pub created: Option<i64>,
@@ -54,6 +55,10 @@ impl Layout {
             "" => id.to_owned(),
             prefix => format!("{prefix}{id}"),
         };
+        let text = match &self.options.hasher {
+            Some(hasher) => hasher.id(&text),
+            None => text,
+        };
         let (namespace, set) = (&self.options.namespace, self.options.set.as_str());
         // The namespace is no part of the digest.
         let key = Key::new("", set, Value::String(text)).expect("every string can be a key");
@@ -62,9 +67,9 @@ impl Layout {
         Key::with_digest(namespace.as_str(), set, stored.cloned(), key.digest())
     }
 
-    /// The session id of a record, where it was stored.
-    pub fn id<'a>(&self, record: &'a Record) -> Option<&'a str> {
-        match record.key.as_ref()?.user_key() {
+    /// The session id of a record's key, where it was stored.
+    pub fn id<'a>(&self, key: &'a Key) -> Option<&'a str> {
+        match key.user_key() {
             Some(Value::String(key)) => key.strip_prefix(self.options.prefix.as_str()),
             _ => None,
         }
@@ -80,10 +85,8 @@ impl Layout {
 
     /// Passes the records of sessions that go on: neither ended nor removed.
     pub fn alive(&self, now: i64) -> Expression {
-        let tombstone = int_val(ParticleType::Integer as i64);
-        let is_no_tombstone = ne(bin_type(self.options.bin.as_str()), tombstone);
         and(vec![
-            is_no_tombstone,
+            not(expiry::is_integer(self.options.bin.as_str())),
             expiry::alive(now, self.options.absolute_ttl),
         ])
     }
@@ -96,38 +99,58 @@ impl Layout {
             Some(created) => and(vec![
                 self.alive(now),
                 or(vec![
-                    not(bin_exists(CREATED)),
+                    not(expiry::is_integer(CREATED)),
                     eq(int_bin(CREATED), int_val(created)),
                 ]),
             ]),
         }
     }
 
+    /// Whether data and cookie are encrypted.
+    pub fn seals(&self) -> bool {
+        !self.options.keys.is_empty()
+    }
+
     /// The bin of the data, from the text of an object.
-    pub fn of_data(&self, json: &str) -> Result<Bin> {
+    pub fn of_data(&self, key: &Key, json: &str) -> Result<Bin> {
+        let bin = self.options.bin.as_str();
         let value = match self.options.json {
+            _ if self.seals() => self.seal(key, bin, checked(json)?)?,
             true => Value::String(checked(json)?.to_owned()),
             false => object(json)?,
         };
-        Ok(Bin::new(self.options.bin.as_str(), value))
+        Ok(Bin::new(bin, value))
     }
 
     /// The bin of the data of a session that was taken apart, and so is known to be JSON.
-    pub fn of_session(&self, session: &Session<'_>) -> Result<Bin> {
+    pub fn of_session(&self, key: &Key, session: &Session<'_>) -> Result<Bin> {
+        let bin = self.options.bin.as_str();
         let data = session.data();
+        let bounded = |data| encode::bounded(data).map_err(bad_session);
         let value = match self.options.json {
-            true => Value::String(encode::bounded(data).map_err(bad_session)?),
+            _ if self.seals() => self.seal(key, bin, &bounded(data)?)?,
+            true => Value::String(bounded(data)?),
             false => object(&data)?,
         };
-        Ok(Bin::new(self.options.bin.as_str(), value))
+        Ok(Bin::new(bin, value))
     }
 
     /// The cookie's bin, from the text of `cookie.toJSON()`; what is no cookie is stored as the
     /// mark of a session without one, so that express-session finds out by itself.
-    pub fn of_cookie(&self, json: Option<&str>) -> Result<Bin> {
+    pub fn of_cookie(&self, key: &Key, json: Option<&str>) -> Result<Bin> {
         let json = json.filter(|json| json.starts_with('{')).unwrap_or("{}");
         let stored = cookie::to_stored(json).map_err(bad_session)?;
-        Ok(Bin::new(COOKIE, object(&stored)?))
+        let value = match self.seals() {
+            true => self.seal(key, COOKIE, checked(&stored)?)?,
+            false => object(&stored)?,
+        };
+        Ok(Bin::new(COOKIE, value))
+    }
+
+    fn seal(&self, key: &Key, bin: &str, json: &str) -> Result<Value> {
+        let sealed = self.options.keys.seal(&key.digest(), bin, json);
+        let failed = || Error::new(Code::Server, "the system gives no random numbers");
+        sealed.map(Value::Blob).ok_or_else(failed)
     }
 
     pub fn of_expires(&self, expires: i64) -> Bin {
@@ -140,8 +163,16 @@ impl Layout {
 
     /// The owner's bin; nothing stored for nobody.
     pub fn of_user(&self, user: Option<&str>) -> Bin {
-        let value = user.map_or(Value::Nil, |user| Value::String(user.to_owned()));
+        let value = user.map_or(Value::Nil, |user| Value::String(self.owner(user).into()));
         Bin::new(USER, value)
+    }
+
+    /// A user, as the owner's bin has it.
+    pub fn owner<'u>(&self, user: &'u str) -> Cow<'u, str> {
+        match &self.options.hasher {
+            Some(hasher) => hasher.user(user).into(),
+            None => user.into(),
+        }
     }
 
     pub fn of_prefix(&self) -> Option<Bin> {
@@ -150,7 +181,7 @@ impl Layout {
     }
 
     /// What a record holds, unless its session has ended or been removed.
-    pub fn open<'a>(&self, record: &'a Record, now: i64) -> Option<Stored<'a>> {
+    pub fn open<'a>(&self, record: &'a Record, key: &Key, now: i64) -> Option<Stored<'a>> {
         let integer = |bin| match record.bins.get(bin) {
             Some(Value::Int(value)) => Some(*value),
             _ => None,
@@ -165,6 +196,7 @@ impl Layout {
         let tombstone = matches!(record.bins.get(&self.options.bin), Some(Value::Int(_)));
         (!ended && !tombstone).then_some(Stored {
             record,
+            digest: key.digest(),
             expires,
             created,
         })
@@ -174,10 +206,32 @@ impl Layout {
     pub fn form(&self, stored: &Stored<'_>) -> Option<Form> {
         let bins = &stored.record.bins;
         match bins.get(&self.options.bin) {
+            None => matches!(bins.get(LEGACY), Some(Value::String(_))).then_some(Form::Legacy),
+            Some(data) if self.seals() => {
+                let mut values = [Some(data), bins.get(COOKIE)].into_iter().flatten();
+                let is_new =
+                    |value| sealed(value).is_some_and(|it| self.options.keys.is_of_first(it));
+                Some(match values.all(is_new) {
+                    true => Form::Sealed,
+                    false => Form::Stale,
+                })
+            }
             Some(Value::String(_)) => Some(Form::Json),
             Some(_) => Some(Form::Map),
-            None => matches!(bins.get(LEGACY), Some(Value::String(_))).then_some(Form::Legacy),
         }
+    }
+
+    /// A bin's value; the text in it, if it is sealed.
+    fn value<'a>(&self, stored: &Stored<'a>, bin: &str) -> Result<Option<Cow<'a, Value>>> {
+        let Some(value) = stored.record.bins.get(bin) else {
+            return Ok(None);
+        };
+        let Some(blob) = sealed(value) else {
+            return Ok(Some(Cow::Borrowed(value)));
+        };
+        let text = self.options.keys.open(&stored.digest, bin, blob);
+        let text = text.map_err(locked)?;
+        Ok(Some(Cow::Owned(Value::String(text))))
     }
 
     /// The head of the baseline of what was read.
@@ -245,7 +299,7 @@ impl Layout {
 
     fn cookie(&self, out: &mut String, stored: &Stored<'_>, now: i64) -> Result<bool> {
         let bins = &stored.record.bins;
-        match bins.get(COOKIE) {
+        match self.value(stored, COOKIE)?.as_deref() {
             Some(cookie @ (Value::String(_) | Value::SortedMap(_) | Value::OrderedMap(_))) => {
                 return cookie::from_stored(out, cookie, stored.expires).map_err(unreadable);
             }
@@ -253,7 +307,8 @@ impl Layout {
             None => {}
         }
         if let (None, Some(Value::String(json))) = (bins.get(&self.options.bin), bins.get(LEGACY)) {
-            let legacy = members::without(json.trim(), COOKIE).map_err(unreadable)?;
+            let json = decode::text(json).map_err(unreadable)?;
+            let legacy = members::without(json, COOKIE).map_err(unreadable)?;
             if let Some(text) = legacy.taken.filter(|text| text.starts_with('{')) {
                 let kept = cookie::to_stored(text).map_err(unreadable)?;
                 let cookie = match tree::value(&kept, 1).map_err(unreadable)? {
@@ -275,9 +330,9 @@ impl Layout {
         stored: &Stored<'_>,
         but_the_cookie: bool,
     ) -> Result<Option<bool>> {
-        let bins = &stored.record.bins;
         let except = but_the_cookie.then_some(COOKIE);
-        let (json, except) = match (bins.get(&self.options.bin), bins.get(LEGACY)) {
+        let data = self.value(stored, &self.options.bin)?;
+        let (json, except) = match (data.as_deref(), stored.record.bins.get(LEGACY)) {
             (Some(Value::String(json)), _) => (json, except),
             (None, Some(Value::String(json))) => (json, Some(COOKIE)),
             (None, _) => return Ok(None),
@@ -287,11 +342,11 @@ impl Layout {
                     .map_err(unreadable);
             }
         };
-        let json = json.trim();
+        let json = decode::text(json).map_err(unreadable)?;
         let text: Cow<'_, str> = match except {
             Some(except) => members::without(json, except).map_err(unreadable)?.rest,
             None => {
-                encode::check(json).map_err(unreadable)?;
+                encode::check_object(json).map_err(unreadable)?;
                 json.into()
             }
         };
@@ -317,6 +372,10 @@ fn checked(json: &str) -> Result<&str> {
 
 pub fn bad_session(error: CodecError) -> Error {
     Error::bad_data(format!("the session data is {error}"))
+}
+
+fn locked(why: Locked) -> Error {
+    Error::bad_data(format!("what is stored is {why}"))
 }
 
 pub fn unreadable(error: CodecError) -> Error {

@@ -1,19 +1,25 @@
 //! The operations on all sessions of a view: scans of its set.
+//!
+//! Anybody may have written to the set: a record that holds no session is left out, and spoils none of the others.
 
 use std::ops::ControlFlow;
 
-use aerospike::expressions::{and, bin_exists, not, Expression};
+use aerospike::expressions::{and, not, Expression};
 use aerospike::{Bins, Key, Record};
+use futures::future::join_all;
 
-use super::expiry::now;
+use super::expiry::{is_integer, now};
 use super::layout::EXPIRES;
-use super::{Output, Sessions};
+use super::{At, Output, Sessions};
 use crate::cluster::scan::Query;
+use crate::cluster::{Command, Reply};
 use crate::codec::decode;
-use crate::error::Result;
+use crate::error::{Code, Result};
 
 /// Keys gathered before they are deleted.
 const DELETED_TOGETHER: usize = 5_000;
+/// Records read at the same time, where each is read for itself.
+const READ_TOGETHER: usize = 100;
 
 impl Sessions<'_> {
     pub(super) async fn all(&self, partitions: Option<(usize, usize)>) -> Result<Output> {
@@ -27,7 +33,7 @@ impl Sessions<'_> {
     pub(super) async fn ids(&self) -> Result<Output> {
         let mut json = String::from("[");
         self.each(self.query(Bins::None, self.going_on()), |record| {
-            if let Some(id) = self.layout.id(&record) {
+            if let Some(id) = record.key.as_ref().and_then(|key| self.layout.id(key)) {
                 if json.len() > 1 {
                     json.push(',');
                 }
@@ -60,7 +66,7 @@ impl Sessions<'_> {
     pub(super) async fn prune(&self, partitions: (usize, usize)) -> Result<Output> {
         let ended = and(vec![
             self.layout.of_this_view(),
-            bin_exists(EXPIRES),
+            is_integer(EXPIRES),
             not(self.layout.alive(now())),
         ]);
         let query = Query {
@@ -88,26 +94,52 @@ impl Sessions<'_> {
         }
     }
 
-    /// The sessions of a query, with their ids where they are stored, as a JSON array.
+    /// The sessions of a query, with their ids where they are stored, as a JSON array. What cannot be read is left out.
     pub(super) async fn gather(&self, query: Query<'_>) -> Result<Output> {
-        let mut json = String::from("[");
-        self.each(query, |record| {
-            let now = now();
-            if let Some(stored) = self.layout.open(&record, now) {
-                let end = json.len();
-                if end > 1 {
-                    json.push(',');
-                }
-                let id = self.layout.id(&record);
-                if !self.layout.session(&mut json, &stored, now, id)? {
-                    json.truncate(end);
-                }
-            }
+        let keys_alone = Query {
+            bins: Bins::None,
+            ..query.clone()
+        };
+        let mut found = Found::new(self);
+        let scan = self.each(query, |record| {
+            found.add(record.key.as_ref(), &record);
+            Ok(())
+        });
+        match scan.await {
+            // The crate gives up a scan at the first record that it cannot read.
+            Err(error) if error.code == Code::BadData => self.gather_each(keys_alone).await,
+            outcome => outcome.map(|()| found.all()),
+        }
+    }
+
+    /// The same, but each record is read for itself.
+    async fn gather_each(&self, keys_alone: Query<'_>) -> Result<Output> {
+        let mut keys: Vec<Key> = Vec::new();
+        self.each(keys_alone, |record| {
+            keys.extend(record.key);
             Ok(())
         })
         .await?;
-        json.push(']');
-        Ok(Output::Json(json))
+        let mut found = Found::new(self);
+        for keys in keys.chunks(READ_TOGETHER) {
+            let deadline = self.core.cluster.deadline();
+            let reads = keys.iter().map(|key| async move {
+                let key = key.clone();
+                let whole = Command::Read {
+                    bins: Bins::All,
+                    touch: None,
+                };
+                self.execute(&At { key, deadline }, &whole).await
+            });
+            for (key, outcome) in keys.iter().zip(join_all(reads).await) {
+                match outcome {
+                    Ok(Reply::Record(record)) => found.add(Some(key), &record),
+                    Err(error) if error.code != Code::BadData => return Err(error),
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        }
+        Ok(found.all())
     }
 
     pub(super) async fn count(&self, query: Query<'_>) -> Result<Output> {
@@ -152,7 +184,7 @@ impl Sessions<'_> {
         let mut buried = 0;
         for key in keys {
             let deadline = self.core.cluster.deadline();
-            buried += u64::from(self.bury(&super::At { key, deadline }).await?);
+            buried += u64::from(self.bury(&At { key, deadline }).await?);
         }
         Ok(buried)
     }
@@ -164,5 +196,43 @@ impl Sessions<'_> {
     ) -> Result<()> {
         let go_on = |record| each(record).map(|()| ControlFlow::Continue(()));
         self.core.cluster.scan(query, go_on).await
+    }
+}
+
+/// Sessions that were found, as they are gathered into a JSON array. What cannot be read is left out: one record must not
+/// hide all the others.
+struct Found<'a> {
+    sessions: &'a Sessions<'a>,
+    json: String,
+}
+
+impl<'a> Found<'a> {
+    fn new(sessions: &'a Sessions<'a>) -> Found<'a> {
+        Found {
+            sessions,
+            json: String::from("["),
+        }
+    }
+
+    fn add(&mut self, key: Option<&Key>, record: &Record) {
+        let (now, layout) = (now(), self.sessions.layout);
+        // Every record of a query has one.
+        let Some(key) = key else { return };
+        let Some(stored) = layout.open(record, key, now) else {
+            return;
+        };
+        let end = self.json.len();
+        if end > 1 {
+            self.json.push(',');
+        }
+        let session = layout.session(&mut self.json, &stored, now, layout.id(key));
+        if !self.sessions.read_as(session).unwrap_or(false) {
+            self.json.truncate(end);
+        }
+    }
+
+    fn all(mut self) -> Output {
+        self.json.push(']');
+        Output::Json(self.json)
     }
 }

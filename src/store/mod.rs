@@ -6,10 +6,12 @@
 //! - [`express`]: the operations of express-session, which lose no update and revive nothing.
 //! - [`many`], [`users`]: the operations on all sessions of a view, and on those of a user.
 //! - [`layout`], [`cookie`]: the record: which bin holds what. The only place that knows.
+//! - [`sealed`], [`hashed`]: what of the record is encrypted, and what is hashed.
 //! - [`filters`]: what a change of a session passes only if it goes on, packed beforehand.
 //! - [`baseline`], [`merge`]: what a request knew, what it changed, and how that goes together
 //!   with what others changed.
 //! - [`writers`]: what was stored for a session object and is not told yet.
+//! - [`tally`]: what has been asked, and what came of it.
 //! - [`expiry`]: when a session ends. The only place that decides.
 
 pub mod baseline;
@@ -17,17 +19,23 @@ mod cookie;
 pub mod expiry;
 mod express;
 mod filters;
+pub mod hashed;
 mod lanes;
 mod layout;
 mod many;
-mod merge;
+// Public for fuzz/.
+pub mod merge;
 mod recipe;
 pub mod request;
+pub mod sealed;
+mod tally;
 mod users;
 mod writers;
 
-use std::sync::atomic::AtomicBool;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aerospike::Key;
 use tokio::runtime::Handle;
@@ -35,15 +43,20 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::cluster::{self, Cluster};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::planted;
 
 use baseline::Baseline;
 use expiry::TtlSupport;
 use filters::Filters;
+use hashed::Hasher;
 use lanes::Lanes;
 use layout::Layout;
 use request::Errand;
 pub use request::{Answer, Many, One, Operation, Output, Request, Written};
+use sealed::Keyring;
+pub use tally::Stats;
+use tally::Tally;
 pub use writers::Writer;
 use writers::Writers;
 
@@ -57,6 +70,10 @@ pub struct Options {
     pub bin: String,
     /// What is put before every session id, and keeps this view of the set to itself.
     pub prefix: String,
+    /// Encrypt data and cookie with the first of these, if there are any.
+    pub keys: Keyring,
+    /// Hash ids and users with this.
+    pub hasher: Option<Hasher>,
     /// Keep the data as JSON text, not as a native map.
     pub json: bool,
     /// The writer's whole data wins; otherwise changes of different keys are merged.
@@ -84,6 +101,8 @@ pub enum Notice {
     TtlRefused,
     /// Sessions of a user were looked for without an index: every record was read.
     NoUserIndex,
+    /// A record holds what cannot be read, for want of a key maybe. It stays as it is.
+    Unreadable,
     /// The cluster is there (again).
     Up,
     /// No node of the cluster can be reached.
@@ -110,8 +129,11 @@ pub struct View {
 struct Core {
     cluster: Cluster,
     ttl: TtlSupport,
+    tally: Tally,
     /// Whether it was told that users have no index: once is enough.
     lacks_index: AtomicBool,
+    /// Whether it was told that a record cannot be read.
+    met_unreadable: AtomicBool,
     notify: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
@@ -130,6 +152,10 @@ impl View {
             layout,
             writers: Arc::default(),
         })
+    }
+
+    pub fn set(&self) -> &str {
+        &self.layout.options.set
     }
 
     /// Who sets sessions under this number: each session object has one of its own.
@@ -151,7 +177,9 @@ impl<A: Answer> Store<A> {
         let core = Arc::new(Core {
             cluster: Cluster::open(cluster, tending),
             ttl: TtlSupport::default(),
+            tally: Tally::default(),
             lacks_index: AtomicBool::new(false),
+            met_unreadable: AtomicBool::new(false),
             notify: Box::new(notify),
         });
         let (requests, queue) = mpsc::unbounded_channel();
@@ -165,12 +193,20 @@ impl<A: Answer> Store<A> {
         }
     }
 
+    /// What has been asked of the store, and what came of it.
+    pub fn stats(&self) -> Stats {
+        // One is the store's own.
+        let in_flight = Arc::strong_count(&self.tickets) - 1;
+        self.core.tally.stats(self.core.cluster.stats(), in_flight)
+    }
+
     /// Hands a request over; never blocks. Its answer comes exactly once, from another thread.
     pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
-        let is_about_sessions = !matches!(operation, Operation::Ready | Operation::Close);
-        if is_about_sessions && Arc::strong_count(&self.tickets) > self.max_pending {
-            let error = Error::overload(self.max_pending).during(operation.name());
-            return answer.give(Err(error));
+        if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
+            let name = operation.name();
+            let refused = Err(Error::overload(self.max_pending).during(name));
+            self.core.tally.count(name, &refused, None);
+            return answer.give(refused);
         }
         let request = Request {
             view,
@@ -196,29 +232,36 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
     let mut taken = Vec::with_capacity(AT_ONCE);
     while queue.recv_many(&mut taken, AT_ONCE).await > 0 {
         for request in taken.drain(..) {
-            let Operation::One { id, what } = request.operation else {
-                tokio::spawn(answer(core.clone(), request));
-                continue;
-            };
-            let at = At {
-                key: request.view.layout.key(&id),
-                deadline: request.deadline,
-            };
-            // Boxed: it is moved from hand to hand.
-            let errand = Box::new(Errand {
-                view: request.view,
-                at,
-                what,
-                answer: request.answer,
-                ticket: request.ticket,
-            });
-            if let Some(first) = lanes.enter(errand) {
-                tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
-            }
+            // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
+            let start = AssertUnwindSafe(|| start(&core, &lanes, request));
+            let _ = catch_unwind(start);
         }
     }
     // The store was dropped without `close`: the crate's client would live on.
     core.cluster.close().await;
+}
+
+fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
+    planted::panic_in("drive", &request.view.layout.options.set);
+    let Operation::One { id, what } = request.operation else {
+        tokio::spawn(answer(core.clone(), request));
+        return;
+    };
+    let at = At {
+        key: request.view.layout.key(&id),
+        deadline: request.deadline,
+    };
+    // Boxed: it is moved from hand to hand.
+    let errand = Box::new(Errand {
+        view: request.view,
+        at,
+        what,
+        answer: request.answer,
+        ticket: request.ticket,
+    });
+    if let Some(first) = lanes.enter(errand) {
+        tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
+    }
 }
 
 /// Carries out what there is to do for one session, one after the other, and answers with the same words those that
@@ -231,9 +274,14 @@ async fn serve<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, first: Box<Erra
         let alike = lanes.alike(&errand);
         let sessions = core.seen_through(&errand.view);
         let outcome = sessions.one(&errand.at, &mut errand.what).await;
-        let outcome = outcome.map_err(|error| error.during(errand.what.name()));
+        let name = errand.what.name();
+        let outcome = outcome.map_err(|error| error.during(name));
         let mut answer = errand.answer;
+        let took = core.cluster.since(errand.at.deadline);
+        core.tally.count(name, &outcome, Some(took));
         for other in alike {
+            let took = core.cluster.since(other.at.deadline);
+            core.tally.count(name, &outcome, Some(took));
             answer.give(outcome.clone());
             answer = other.answer;
         }
@@ -249,12 +297,14 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
         operation,
         deadline,
         answer,
-        ticket: _ticket,
+        ticket,
     } = request;
     let name = operation.name();
+    let is_about_sessions = operation.is_about_sessions();
     let outcome = match operation {
         Operation::Close => {
             core.cluster.close().await;
+            others_answered(&ticket).await;
             Ok(Output::Done)
         }
         operation => tokio::select! {
@@ -263,7 +313,25 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
             () = core.cluster.closed() => Err(Error::closed()),
         },
     };
-    answer.give(outcome.map_err(|error| error.during(name)));
+    let outcome = outcome.map_err(|error| error.during(name));
+    if is_about_sessions {
+        core.tally.count(name, &outcome, None);
+    }
+    answer.give(outcome);
+}
+
+/// Waits until every other request that was under way has been answered: what a store was asked is answered before its
+/// end is. Not for ever: one that hangs must not keep the application from ending.
+async fn others_answered(ticket: &Arc<()>) {
+    /// Looks, a millisecond apart.
+    const PATIENCE: usize = 1_000;
+    for _ in 0..PATIENCE {
+        // One is the store's, and one ours.
+        if Arc::strong_count(ticket) <= 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Tells of the cluster's coming and going, until it is closed.
@@ -327,8 +395,20 @@ impl Sessions<'_> {
         &self.layout.options
     }
 
+    /// What came of reading what is stored. That it cannot be read is told, once.
+    fn read_as<T>(&self, outcome: Result<T>) -> Result<T> {
+        let is_unreadable = |error: &Error| error.code == Code::BadData;
+        if outcome.as_ref().is_err_and(is_unreadable)
+            && !self.core.met_unreadable.swap(true, Ordering::Relaxed)
+        {
+            (self.core.notify)(Notice::Unreadable);
+        }
+        outcome
+    }
+
     /// Takes out of `what` what it stores or returns.
     async fn one(&self, at: &At, what: &mut One) -> Result<Output> {
+        planted::panic_in("serve", &self.options().set);
         match what {
             One::Save { json, expires } => self.save(at, json, *expires).await,
             One::Get => self.get(at).await,
@@ -376,6 +456,7 @@ impl Sessions<'_> {
     }
 
     async fn many(&self, many: Many) -> Result<Output> {
+        planted::panic_in("many", &self.options().set);
         match many {
             Many::All { partitions } => self.all(partitions).await,
             Many::Ids => self.ids().await,

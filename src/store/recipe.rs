@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use aerospike::expressions::{and, bin_exists, cond, int_bin, int_val};
+use aerospike::expressions::{and, cond, int_bin, int_val};
 use aerospike::operations::exp::{write_exp, ExpWriteFlags};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Record, Value};
@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {
     pub(super) async fn save(&self, at: &At, json: &str, expires: i64) -> Result<Output> {
-        let data = self.layout.of_data(json)?;
+        let data = self.layout.of_data(&at.key, json)?;
         let expires = self.not_beyond(expires, None);
         let mut bins = vec![data, self.layout.of_expires(expires)];
         bins.extend(self.layout.of_prefix());
@@ -28,9 +28,9 @@ impl Sessions<'_> {
         let record = self.read(at, Bins::All).await?;
         let stored = record
             .as_ref()
-            .and_then(|record| self.layout.open(record, now()));
+            .and_then(|record| self.layout.open(record, &at.key, now()));
         let data = match stored {
-            Some(stored) => self.layout.data(&stored)?,
+            Some(stored) => self.read_as(self.layout.data(&stored))?,
             None => None,
         };
         Ok(data.map_or(Output::Missing, Output::Json))
@@ -40,7 +40,7 @@ impl Sessions<'_> {
         let record = self.read(at, self.bins_of_life()).await?;
         let stored = record
             .as_ref()
-            .and_then(|record| self.layout.open(record, now()));
+            .and_then(|record| self.layout.open(record, &at.key, now()));
         Ok(Output::Flag(stored.is_some()))
     }
 
@@ -73,9 +73,12 @@ impl Sessions<'_> {
                 self.erase(at).await?;
                 record
             }
+            // It is removed, and held what cannot be read.
+            Err(error) if error.code == Code::BadData => return Ok(Output::Flag(true)),
             Err(error) => return Err(error),
         };
-        let existed = record.is_some_and(|record| self.layout.open(&record, now()).is_some());
+        let open = |record| self.layout.open(record, &at.key, now()).is_some();
+        let existed = record.as_ref().is_some_and(open);
         Ok(Output::Flag(existed))
     }
 
@@ -93,10 +96,15 @@ impl Sessions<'_> {
     /// restart of the Community Edition, which reads removed records from disk again, finds
     /// something newer. Whether there was a session.
     pub(super) async fn bury(&self, at: &At) -> Result<bool> {
-        let Some(record) = self.read(at, self.bins_of_life()).await? else {
+        let record = match self.read(at, self.bins_of_life()).await {
+            // What cannot be read is removed like any other.
+            Err(error) if error.code == Code::BadData => self.read(at, Bins::None).await?,
+            outcome => outcome?,
+        };
+        let Some(record) = record else {
             return Ok(false);
         };
-        let existed = self.layout.open(&record, now()).is_some();
+        let existed = self.layout.open(&record, &at.key, now()).is_some();
         let mut bins = vec![Bin::new(self.options().bin.as_str(), Value::Int(0))];
         let emptied = [COOKIE, EXPIRES, CREATED, USER, LEGACY];
         bins.extend(emptied.map(|bin| Bin::new(bin, Value::Nil)));
@@ -177,7 +185,7 @@ impl Sessions<'_> {
     /// the next one. It goes before the bins, since they change what decides that.
     fn creation(&self) -> Operation {
         let now = now();
-        let goes_on = and(vec![bin_exists(CREATED), self.layout.alive(now)]);
+        let goes_on = and(vec![expiry::is_integer(CREATED), self.layout.alive(now)]);
         let created = cond(vec![goes_on, int_bin(CREATED), int_val(now)]);
         write_exp(CREATED, created, ExpWriteFlags::DEFAULT)
     }

@@ -122,6 +122,10 @@ pub enum Many {
 }
 
 impl Operation {
+    pub fn is_about_sessions(&self) -> bool {
+        !matches!(self, Operation::Ready | Operation::Close)
+    }
+
     /// The method's name in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {

@@ -34,6 +34,7 @@ impl Sessions<'_> {
     }
 
     pub(super) async fn sessions_of(&self, user: &str) -> Result<Output> {
+        let user = &*self.layout.owner(user);
         match self.gather(self.indexed(Bins::All, user)).await {
             Err(error) if lacks_index(&error) => self.gather(self.scanned(Bins::All, user)).await,
             outcome => outcome,
@@ -41,6 +42,7 @@ impl Sessions<'_> {
     }
 
     pub(super) async fn count_of(&self, user: &str) -> Result<Output> {
+        let user = &*self.layout.owner(user);
         match self.count(self.indexed(Bins::None, user)).await {
             Err(error) if lacks_index(&error) => self.count(self.scanned(Bins::None, user)).await,
             outcome => outcome,
@@ -49,6 +51,7 @@ impl Sessions<'_> {
 
     pub(super) async fn destroy_of(&self, user: &str, except: Option<&str>) -> Result<Output> {
         let except = except.map(|id| self.layout.key(id));
+        let user = &*self.layout.owner(user);
         let indexed = self.indexed(Bins::None, user);
         let removed = match self.remove(indexed, except.as_ref(), None).await {
             Err(error) if lacks_index(&error) => {

@@ -1,0 +1,151 @@
+'use strict'
+
+// Nodes that die, freeze or move while sessions are used, and what of that visitors notice.
+
+const { once } = require('node:events')
+const net = require('node:net')
+const { setTimeout: pass } = require('node:timers/promises')
+const { SessionStore } = require('..')
+const { DevServer } = require('../dev-server')
+
+const SESSIONS = 300
+/** Milliseconds; as on a real cluster, the others notice that a node is lost only after a while. */
+const HEARTBEAT_TIMEOUT = 1_500
+const TIMEOUT = 3_000
+/** How much longer than `timeout` an operation may take. The test's own event loop is no part of it, and may be late. */
+const SLACK = 50 + 200
+
+const id = n => `visitor-${n}`
+
+const open = []
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await (one.close?.() ?? one.stop())
+})
+
+async function cluster (options) {
+  const server = await DevServer.start({ nodes: 3, heartbeatTimeout: HEARTBEAT_TIMEOUT, migrationTime: 100 })
+  const sessions = new SessionStore({ hosts: server.hosts, timeout: TIMEOUT, ...options })
+  open.push(server, sessions)
+  await sessions.ready()
+  await all(n => sessions.save(id(n), { visits: 0 }))
+  return { server, sessions }
+}
+
+const all = use => Promise.all(Array.from({ length: SESSIONS }, (_, n) => use(n)))
+
+/** Visits, one after the other, until it is over: what was acknowledged, what failed, and how long the longest took. */
+function visit (sessions, over) {
+  const seen = { acknowledged: new Array(SESSIONS).fill(0), failures: [], longest: 0, reads: 0 }
+  const timed = async (run, name) => {
+    const begun = performance.now()
+    try {
+      return await run()
+    } catch (error) {
+      seen.failures.push(`${name} ${error.code}`)
+    } finally {
+      seen.longest = Math.max(seen.longest, performance.now() - begun)
+    }
+  }
+  const visitor = async first => {
+    for (let n = first; !over.aborted; n = (n + 16) % SESSIONS) {
+      const session = await timed(() => sessions.get(id(n)), 'get')
+      seen.reads += 1
+      if (session !== undefined && session.visits < seen.acknowledged[n]) seen.failures.push('a visit was lost')
+      const visits = seen.acknowledged[n] + 1
+      await timed(async () => {
+        await sessions.save(id(n), { visits })
+        seen.acknowledged[n] = visits
+      }, 'save')
+      await pass(1)
+    }
+  }
+  const done = Promise.all(Array.from({ length: 16 }, (_, first) => visitor(first)))
+  return { seen, done }
+}
+
+test('a node that freezes costs nobody a request, and none takes longer than it may', async () => {
+  const { server, sessions } = await cluster()
+  const over = new AbortController()
+  const { seen, done } = visit(sessions, over.signal)
+  await pass(200)
+  await server.freeze(1)
+  await server.settled()
+  await pass(500)
+  await server.thaw(1)
+  await server.settled()
+  over.abort()
+  await done
+  expect(seen.failures).toEqual([])
+  expect(seen.longest).toBeLessThan(TIMEOUT + SLACK)
+}, 60_000)
+
+test('a node that dies costs nobody a request, and sessions it held are read on at once', async () => {
+  const { server, sessions } = await cluster()
+  const over = new AbortController()
+  const { seen, done } = visit(sessions, over.signal)
+  await pass(200)
+  const reader = new SessionStore({ hosts: server.hosts, timeout: TIMEOUT })
+  open.push(reader)
+  await all(n => reader.get(id(n)))
+  await server.stopNode(1)
+  // Nobody has noticed yet: every session is read all the same, from the node that has the other copy.
+  const before = performance.now()
+  await all(n => reader.get(id(n)))
+  const took = performance.now() - before
+  await server.settled()
+  await pass(200)
+  over.abort()
+  await done
+  expect(took).toBeLessThan(HEARTBEAT_TIMEOUT)
+  expect(seen.failures).toEqual([])
+  expect(seen.longest).toBeLessThan(TIMEOUT + SLACK)
+}, 60_000)
+
+test('a cluster that has moved is found again behind its old name', async () => {
+  const first = await DevServer.start()
+  const second = await DevServer.start()
+  let target = first.port
+  // The name: a port that leads to wherever the cluster is.
+  const sockets = new Set()
+  const name = net.createServer(socket => {
+    const onward = net.connect(target, '127.0.0.1')
+    sockets.add(socket).add(onward)
+    for (const [from, to] of [[socket, onward], [onward, socket]]) {
+      from.on('error', () => to.destroy())
+      from.pipe(to)
+    }
+  }).listen(0, '127.0.0.1')
+  await once(name, 'listening')
+  const sessions = new SessionStore({ hosts: `127.0.0.1:${name.address().port}`, timeout: TIMEOUT })
+  const stop = async () => {
+    name.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  open.push({ stop }, second, sessions)
+  await sessions.save('one', { n: 1 })
+  const down = once(sessions, 'down')
+  target = second.port
+  await first.stop()
+  await down
+  const up = once(sessions, 'up')
+  await up
+  await sessions.save('two', { n: 2 })
+  expect(await sessions.get('two')).toEqual({ n: 2 })
+  expect(await sessions.get('one')).toBe(null)
+}, 30_000)
+
+test('of a cluster that answers nothing at all every operation fails on time, and works again after', async () => {
+  const { server, sessions } = await cluster({ timeout: 1_000 })
+  for (const node of [0, 1, 2]) await server.freeze(node)
+  const begun = performance.now()
+  const outcomes = await Promise.allSettled(Array.from({ length: 200 }, (_, n) => n % 2 ? sessions.get(id(n)) : sessions.save(id(n), { visits: 1 })))
+  const took = performance.now() - begun
+  expect(outcomes.map(({ reason }) => reason?.code).filter(code => !['TIMEOUT', 'UNAVAILABLE'].includes(code))).toEqual([])
+  expect(outcomes.filter((_, n) => n % 2 === 0).every(({ reason }) => reason.inDoubt)).toBe(true)
+  expect(outcomes.filter((_, n) => n % 2 === 1).some(({ reason }) => reason.inDoubt)).toBe(false)
+  expect(took).toBeLessThan(1_000 + SLACK)
+  for (const node of [0, 1, 2]) await server.thaw(node)
+  await server.settled()
+  await all(n => sessions.save(id(n), { visits: 2 }))
+  expect(await sessions.get(id(7))).toEqual({ visits: 2 })
+}, 30_000)

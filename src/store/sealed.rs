@@ -1,0 +1,312 @@
+//! Encryption at rest (option `encryptionKeys`): texts that nobody reads without a key.
+//!
+//! A sealed text is a blob, made for one bin of one record:
+//!
+//! | bytes | hold |
+//! |---|---|
+//! | 0..4 | `a5 73 65 73`: one of these, and no blob of somebody else's |
+//! | 4 | 1: the version of this layout |
+//! | 5..13 | which key: the first 8 bytes of its SHA-256 |
+//! | 13..25 | the nonce, random |
+//! | 25.. | the text in UTF-8, by AES-256-GCM, and the tag, 16 bytes |
+//!
+//! - Associated data: bytes 0..13 and the bin's name. A value does not open in another bin.
+//! - The AES key is the record's own: HMAC-SHA-256 under the option's key of [`RECORD_KEY`] and the 20 bytes of the record's
+//!   digest. A value does not open in another record; and random nonces, good for 2^32 values under one AES key (NIST
+//!   SP 800-38D, section 8.3), last for so many writes of each session and not of all together.
+//!
+//! The key's id says which of several keys opens a value, so that keys can be changed on a running site.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aerospike::Value;
+use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM, NONCE_LEN};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac};
+
+/// Bytes of a key.
+pub const KEY: usize = 32;
+
+const MAGIC: [u8; 4] = *b"\xa5ses";
+const VERSION: u8 = 1;
+const KEY_ID: usize = 8;
+const HEADER: usize = MAGIC.len() + 1 + KEY_ID;
+const RECORD_KEY: &[u8] = b"aerospike-session record key 1";
+
+/// A record's digest.
+type Digest = [u8; 20];
+
+/// The keys of option `encryptionKeys`. The first seals; all of them open.
+#[derive(Clone, Default)]
+pub struct Keyring {
+    keys: Arc<[Member]>,
+}
+
+struct Member {
+    id: [u8; KEY_ID],
+    key: hmac::Key,
+}
+
+/// Why a sealed text does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locked {
+    NoKeys,
+    NoSuchKey,
+    NoSuchVersion,
+    /// Altered, cut short, or made for another bin or record.
+    Altered,
+}
+
+impl fmt::Display for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Locked::NoKeys => "encrypted: it takes option 'encryptionKeys' to read it",
+            Locked::NoSuchKey => "encrypted with a key that is not in option 'encryptionKeys'",
+            Locked::NoSuchVersion => "encrypted in a way that only a later version knows",
+            Locked::Altered => {
+                "encrypted, and was altered since, or written for another session or bin"
+            }
+        })
+    }
+}
+
+/// The bytes of a sealed text, if the value is one.
+pub fn sealed(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::Blob(bytes) if bytes.starts_with(&MAGIC) => Some(bytes),
+        _ => None,
+    }
+}
+
+impl Keyring {
+    /// Of these keys, the one that seals first.
+    pub fn new(keys: &[[u8; KEY]]) -> Keyring {
+        Keyring {
+            keys: keys.iter().map(Member::new).collect(),
+        }
+    }
+
+    /// Whether there are no keys: then nothing is sealed.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether it was sealed with the key that seals now.
+    pub fn is_of_first(&self, sealed: &[u8]) -> bool {
+        let first = self.keys.first().map(Member::header);
+        first.is_some_and(|header| sealed.starts_with(&header))
+    }
+
+    /// The text, sealed for this bin of this record. `None`: there is no key, or the system gives no random numbers.
+    pub fn seal(&self, digest: &Digest, bin: &str, text: &str) -> Option<Vec<u8>> {
+        let member = self.keys.first()?;
+        let header = member.header();
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let mut text = text.as_bytes().to_vec();
+        let tag = member
+            .of_record(digest)?
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                associated(&header, bin),
+                &mut text,
+            )
+            .ok()?;
+        Some([&header, &nonce[..], &text, tag.as_ref()].concat())
+    }
+
+    /// The text that was sealed for this bin of this record.
+    pub fn open(&self, digest: &Digest, bin: &str, sealed: &[u8]) -> Result<String, Locked> {
+        if self.is_empty() {
+            return Err(Locked::NoKeys);
+        }
+        if sealed.get(MAGIC.len()).is_some_and(|byte| *byte != VERSION) {
+            return Err(Locked::NoSuchVersion);
+        }
+        let (header, rest) = sealed
+            .split_first_chunk::<HEADER>()
+            .ok_or(Locked::Altered)?;
+        let (nonce, rest) = rest
+            .split_first_chunk::<NONCE_LEN>()
+            .ok_or(Locked::Altered)?;
+        let mut members = self.keys.iter();
+        let member = members
+            .find(|member| member.header() == *header)
+            .ok_or(Locked::NoSuchKey)?;
+        let mut text = rest.to_vec();
+        let length = member
+            .of_record(digest)
+            .ok_or(Locked::Altered)?
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                associated(header, bin),
+                &mut text,
+            )
+            .map_err(|_| Locked::Altered)?
+            .len();
+        text.truncate(length);
+        String::from_utf8(text).map_err(|_| Locked::Altered)
+    }
+}
+
+impl Member {
+    fn new(key: &[u8; KEY]) -> Member {
+        let mut id = [0; KEY_ID];
+        id.copy_from_slice(&digest::digest(&digest::SHA256, key).as_ref()[..KEY_ID]);
+        Member {
+            id,
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+        }
+    }
+
+    fn header(&self) -> [u8; HEADER] {
+        let mut header = [VERSION; HEADER];
+        header[..MAGIC.len()].copy_from_slice(&MAGIC);
+        header[MAGIC.len() + 1..].copy_from_slice(&self.id);
+        header
+    }
+
+    /// `None` never: a key of HMAC-SHA-256 has the length that AES-256 takes.
+    fn of_record(&self, digest: &Digest) -> Option<LessSafeKey> {
+        let mut key = hmac::Context::with_key(&self.key);
+        key.update(RECORD_KEY);
+        key.update(digest);
+        let key = UnboundKey::new(&AES_256_GCM, key.sign().as_ref()).ok()?;
+        Some(LessSafeKey::new(key))
+    }
+}
+
+fn associated(header: &[u8; HEADER], bin: &str) -> Aad<Vec<u8>> {
+    Aad::from([header, bin.as_bytes()].concat())
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the keys.
+        write!(f, "Keyring({})", self.keys.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ONE: [u8; KEY] = [1; KEY];
+    const TWO: [u8; KEY] = [2; KEY];
+    const HERE: Digest = [7; 20];
+    const THERE: Digest = [8; 20];
+
+    fn seal(keys: &Keyring, text: &str) -> Vec<u8> {
+        keys.seal(&HERE, "data", text).expect("random numbers")
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_as_it_was_written_and_is_not_to_be_seen(text in "\\PC*", bin in "[a-z]{1,15}", digest: Digest) {
+            let keys = Keyring::new(&[ONE]);
+            let blob = keys.seal(&digest, &bin, &text).expect("random numbers");
+            prop_assert_eq!(blob.len(), HEADER + NONCE_LEN + text.len() + AES_256_GCM.tag_len());
+            // A shorter text may well be there by chance.
+            prop_assert!(text.len() < 8 || !blob.windows(text.len()).any(|part| part == text.as_bytes()));
+            prop_assert!(sealed(&Value::Blob(blob.clone())).is_some());
+            prop_assert_eq!(keys.open(&digest, &bin, &blob), Ok(text));
+        }
+
+        #[test]
+        fn no_bytes_at_all_open_or_panic(bytes: Vec<u8>) {
+            let keys = Keyring::new(&[ONE]);
+            prop_assert!(keys.open(&HERE, "data", &bytes).is_err());
+            prop_assert!(keys.open(&HERE, "data", &[&MAGIC, &bytes[..]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_value_opens_in_its_own_record_and_bin_only() {
+        let keys = Keyring::new(&[ONE]);
+        let blob = seal(&keys, "{}");
+        assert_eq!(keys.open(&HERE, "data", &blob), Ok("{}".into()));
+        assert_eq!(keys.open(&THERE, "data", &blob), Err(Locked::Altered));
+        assert_eq!(keys.open(&HERE, "cookie", &blob), Err(Locked::Altered));
+    }
+
+    #[test]
+    fn a_value_with_a_flipped_bit_or_cut_short_does_not_open() {
+        let keys = Keyring::new(&[ONE]);
+        let blob = seal(&keys, r#"{"user":"ada"}"#);
+        for place in 0..blob.len() * 8 {
+            let mut altered = blob.clone();
+            altered[place / 8] ^= 1 << (place % 8);
+            assert!(keys.open(&HERE, "data", &altered).is_err(), "bit {place}");
+        }
+        for length in 0..blob.len() {
+            assert!(keys.open(&HERE, "data", &blob[..length]).is_err());
+        }
+    }
+
+    #[test]
+    fn the_header_is_part_of_what_is_authenticated() {
+        let mut keys = Keyring::new(&[ONE]);
+        let blob = seal(&keys, "{}");
+        // Two keys of one id, as far as anybody can tell.
+        keys.keys = Arc::new([Member {
+            id: [9; KEY_ID],
+            ..Member::new(&ONE)
+        }]);
+        let mut altered = blob;
+        altered[MAGIC.len() + 1..HEADER].fill(9);
+        assert_eq!(keys.open(&HERE, "data", &altered), Err(Locked::Altered));
+    }
+
+    #[test]
+    fn every_key_opens_what_it_sealed_and_the_first_seals() {
+        let (old, new) = (Keyring::new(&[ONE]), Keyring::new(&[TWO]));
+        let both = Keyring::new(&[TWO, ONE]);
+        let before = seal(&old, "before");
+        assert_eq!(both.open(&HERE, "data", &before), Ok("before".into()));
+        assert!(!both.is_of_first(&before));
+        let after = seal(&both, "after");
+        assert!(both.is_of_first(&after));
+        assert_eq!(new.open(&HERE, "data", &after), Ok("after".into()));
+        assert_eq!(old.open(&HERE, "data", &after), Err(Locked::NoSuchKey));
+    }
+
+    #[test]
+    fn without_keys_nothing_is_sealed_and_nothing_opens() {
+        let none = Keyring::default();
+        assert_eq!(none.seal(&HERE, "data", "{}"), None);
+        let blob = seal(&Keyring::new(&[ONE]), "{}");
+        assert_eq!(none.open(&HERE, "data", &blob), Err(Locked::NoKeys));
+        assert!(!none.is_of_first(&blob));
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_a_damaged_value() {
+        let keys = Keyring::new(&[ONE]);
+        let mut blob = seal(&keys, "{}");
+        blob[MAGIC.len()] = 2;
+        assert_eq!(keys.open(&HERE, "data", &blob), Err(Locked::NoSuchVersion));
+    }
+
+    #[test]
+    fn blobs_of_others_are_not_taken_for_sealed_texts() {
+        for bytes in [&b""[..], b"\xa5se", b"ses\xa5", b"\x80\x04pickle"] {
+            assert_eq!(sealed(&Value::Blob(bytes.to_vec())), None);
+        }
+        assert_eq!(sealed(&Value::from("\u{a5}ses")), None);
+    }
+
+    #[test]
+    fn no_two_values_are_alike() {
+        let keys = Keyring::new(&[ONE]);
+        assert_ne!(seal(&keys, "{}"), seal(&keys, "{}"));
+    }
+
+    #[test]
+    fn keys_are_not_printed() {
+        let keys = Keyring::new(&[ONE, TWO]);
+        assert_eq!(format!("{keys:?}"), "Keyring(2)");
+    }
+}

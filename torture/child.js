@@ -1,0 +1,113 @@
+'use strict'
+
+// Processes that do as they are told over IPC. One that ends without being told so is news.
+
+const { fork } = require('node:child_process')
+const { once } = require('node:events')
+const path = require('node:path')
+
+/** What is kept of what a process said last. */
+const LAST_WORDS = 4_000
+
+/** In the parent: a child process, and its methods. */
+class Child {
+  #process
+  /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
+  #waiting = new Map()
+  #asked = 0
+  #isEnding = false
+  #said = ''
+
+  /**
+   * @param {string} file
+   * @param {(how: string) => void} whenEnded called where it ended by itself
+   */
+  constructor (file, whenEnded) {
+    this.#process = fork(path.join(__dirname, file), [], {
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      execArgv: ['--unhandled-rejections=strict'],
+      env: { ...process.env, NODE_ENV: 'production' }
+    })
+    this.#process.stderr?.setEncoding('utf8').on('data', text => { this.#said = (this.#said + text).slice(-LAST_WORDS) })
+    this.#process.on('message', (/** @type {any} */ { number, value, error }) => {
+      const waiting = this.#waiting.get(number)
+      this.#waiting.delete(number)
+      if (error === undefined) waiting?.resolve(value)
+      else waiting?.reject(new Error(error))
+    })
+    // Not exit: what it said last comes before this.
+    this.#process.on('close', (code, signal) => {
+      const how = `${file} ended (${signal ?? code}) ${this.#said}`.trim()
+      for (const { reject } of this.#waiting.values()) reject(new Error(how))
+      this.#waiting.clear()
+      if (!this.#isEnding) whenEnded(how)
+    })
+  }
+
+  get isRunning () {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  /** What it wrote to stderr last. */
+  get said () {
+    return this.#said
+  }
+
+  /**
+   * @param {string} method
+   * @param {object} [options]
+   * @returns {Promise<any>}
+   */
+  ask (method, options = {}) {
+    return new Promise((resolve, reject) => {
+      if (!this.isRunning) return reject(new Error('the process has ended'))
+      const number = this.#asked++
+      this.#waiting.set(number, { resolve, reject })
+      this.#process.send({ number, method, options })
+    })
+  }
+
+  /** As `kill -9`. */
+  async kill () {
+    this.#isEnding = true
+    if (!this.isRunning) return
+    const gone = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await gone
+  }
+
+  /**
+   * Lets go of it, and waits until nothing keeps it alive any more.
+   * @param {number} patience milliseconds
+   * @returns {Promise<number | NodeJS.Signals | null>} its exit code; a signal where it had to be killed
+   */
+  async end (patience) {
+    this.#isEnding = true
+    if (!this.isRunning) return this.#process.exitCode ?? this.#process.signalCode
+    const gone = once(this.#process, 'exit')
+    if (this.#process.connected) this.#process.disconnect()
+    const killing = setTimeout(() => this.#process.kill('SIGKILL'), patience)
+    const [code, signal] = await gone
+    clearTimeout(killing)
+    return code ?? signal
+  }
+}
+
+/**
+ * In the child: answers with these methods. The process ends by itself once the parent has let go of it, if nothing
+ * keeps it alive.
+ * @param {Record<string, (options: any) => any>} methods
+ */
+function serve (methods) {
+  process.on('message', async (/** @type {any} */ { number, method, options }) => {
+    let answer
+    try {
+      answer = { number, value: await methods[method](options) ?? null }
+    } catch (error) {
+      answer = { number, error: /** @type {any} */ (error)?.message ?? String(error) }
+    }
+    if (process.connected) process.send?.(answer)
+  })
+}
+
+module.exports = { Child, serve }

@@ -1,0 +1,364 @@
+'use strict'
+
+// What the checker knows: every session, every key of it, every write that was acknowledged. It judges what each
+// answer shows. The rules, in full: docs/torture.md.
+//
+// A key is written by one request at a time, with numbers that grow. What a request must see is fixed when it is
+// sent: nothing older than what had been acknowledged by then, but for writes in doubt: those that failed, and may
+// still be carried out for as long as the fault lasts that they met, and a while.
+
+/** Milliseconds after a fault in which a request that was caught in it may still be carried out. */
+const GRACE = 3_000
+/** Events of a session that are remembered. */
+const HISTORY = 40
+/** Sessions that are gone and looked for again. */
+const GONE = 3_000
+/** Violations of a rule that are explained; the others are only counted. */
+const EXPLAINED = 5
+
+/**
+ * @typedef {{ user?: any, number?: any, isWhole: boolean, keys: Record<string, unknown> } | null} Seen
+ * @typedef {{ value: number, fault: number }} Doubt
+ * @typedef {'alive' | 'doubtful' | 'gone' | 'lost'} State
+ *   doubtful: a logout failed, or ran at the same time as the login; lost: the cluster lost its records
+ */
+
+class Key {
+  /** The last value that was sent. */
+  issued = 0
+  /** The last one that was acknowledged. */
+  floor = 0
+  /** Writes that failed and may yet have happened. @type {Doubt[]} */
+  doubts = []
+  /** A request is on its way. */
+  isBusy = false
+}
+
+class Session {
+  /** @type {State} */
+  state = 'alive'
+  /** Logouts on their way. */
+  closing = 0
+  /** Times it was looked for since it is gone. */
+  sweeps = 0
+  /** Faults that logouts in doubt met: the last. */
+  fault = 0
+  /** @type {Map<string, Key>} */
+  keys = new Map()
+  /** @type {string[]} */
+  #history = []
+
+  /**
+   * @param {number} number
+   * @param {User} user
+   * @param {string} cookie
+   */
+  constructor (number, user, cookie) {
+    this.number = number
+    this.user = user
+    this.cookie = cookie
+  }
+
+  /** @param {string} name */
+  key (name) {
+    let key = this.keys.get(name)
+    if (key === undefined) this.keys.set(name, key = new Key())
+    return key
+  }
+
+  /** @param {string} event */
+  note (event) {
+    this.#history.push(event)
+    if (this.#history.length > HISTORY) this.#history.shift()
+  }
+
+  get history () {
+    return this.#history
+  }
+}
+
+class User {
+  /** @type {Set<Session>} */
+  sessions = new Set()
+  /** Logouts everywhere that are on their way. */
+  closing = 0
+  lastClosing = -Infinity
+
+  /** @param {string} name */
+  constructor (name) {
+    this.name = name
+  }
+}
+
+/** A request, as the ledger saw it go: what its answer must show. */
+class Sent {
+  /**
+   * @param {Session} session
+   * @param {string} what
+   * @param {number} at
+   * @param {number} fault
+   */
+  constructor (session, what, at, fault) {
+    this.session = session
+    this.what = what
+    this.at = at
+    this.fault = fault
+    this.state = session.state
+    this.closing = session.closing
+    /** @type {Map<string, number>} */
+    this.floors = new Map()
+    for (const [name, key] of session.keys) this.floors.set(name, key.floor)
+  }
+}
+
+class Ledger {
+  #sessions = 0
+  /** When each fault was over, milliseconds; Infinity: it is not. @type {number[]} */
+  #faults = [0]
+  #from = performance.now()
+  #lastLoss = -Infinity
+  /** @type {Map<string, User>} */
+  #users = new Map()
+  /** @type {Set<Session>} */
+  open = new Set()
+  /** Sessions that are gone for good. @type {Session[]} */
+  gone = []
+  /** @type {{ rule: string, text: string }[]} */
+  violations = []
+  violated = 0
+  counts = { writes: 0, logins: 0, logouts: 0, everywhere: 0, inDoubt: 0, landedLate: 0, reads: 0, lost: 0 }
+
+  /** The test begins. */
+  start () {
+    this.#from = performance.now()
+  }
+
+  /** Milliseconds since the test began. */
+  now () {
+    return performance.now() - this.#from
+  }
+
+  /** A fault begins; its number. */
+  faultBegins () {
+    return this.#faults.push(Infinity) - 1
+  }
+
+  faultEnds () {
+    this.#faults[this.#faults.length - 1] = this.now()
+  }
+
+  get #fault () {
+    return this.#faults.length - 1
+  }
+
+  /**
+   * Whether nothing that met this fault can be under way any more.
+   * @param {number} fault
+   * @param {number} at
+   */
+  #isCalm (fault, at) {
+    return at > this.#faults[fault] + GRACE
+  }
+
+  /** @param {string} name */
+  user (name) {
+    let user = this.#users.get(name)
+    if (user === undefined) this.#users.set(name, user = new User(name))
+    return user
+  }
+
+  /** The number that the next session is to have. */
+  nextNumber () {
+    return ++this.#sessions
+  }
+
+  /**
+   * A login was acknowledged.
+   * @param {number} number
+   * @param {User} user
+   * @param {string} cookie
+   * @param {number} sent when it was sent
+   */
+  loggedIn (number, user, cookie, sent) {
+    const session = new Session(number, user, cookie)
+    this.counts.logins++
+    session.note(`${clock(sent)}–${clock(this.now())} login`)
+    if (user.closing > 0 || user.lastClosing >= sent || this.#lastLoss >= sent) {
+      session.state = 'doubtful'
+      session.fault = this.#fault
+    }
+    session.closing = user.closing
+    this.open.add(session)
+    user.sessions.add(session)
+    return session
+  }
+
+  /**
+   * A request is sent that uses a session.
+   * @param {Session} session
+   * @param {string} what
+   */
+  send (session, what) {
+    return new Sent(session, what, this.now(), this.#fault)
+  }
+
+  /**
+   * The next value for a key that nobody is writing.
+   * @param {Session} session
+   * @param {string} name
+   */
+  issue (session, name) {
+    const key = session.key(name)
+    key.isBusy = true
+    return ++key.issued
+  }
+
+  /**
+   * A write was answered, or failed.
+   * @param {Sent} sent
+   * @param {string} name
+   * @param {number} value
+   * @param {boolean} isAcknowledged
+   */
+  written (sent, name, value, isAcknowledged) {
+    const key = sent.session.key(name)
+    key.isBusy = false
+    if (isAcknowledged) {
+      this.counts.writes++
+      key.floor = value
+      key.doubts = key.doubts.filter(({ fault }) => !this.#isCalm(fault, sent.at))
+    } else {
+      this.counts.inDoubt++
+      key.doubts.push({ value, fault: this.#fault })
+    }
+  }
+
+  /**
+   * What a request showed of its session.
+   * @param {Sent} sent
+   * @param {Seen} seen
+   */
+  saw (sent, seen) {
+    const { session, what } = sent
+    this.counts.reads++
+    const shown = seen === null ? 'no session' : JSON.stringify(seen.keys)
+    session.note(`${clock(sent.at)}–${clock(this.now())} ${what}, saw ${shown}`)
+    if (seen === null) return this.#sawNothing(sent)
+    if (sent.state === 'gone') return this.#violated('a logout was undone', session, `${what} sent at ${clock(sent.at)} sees the session again: ${shown}`)
+    if (seen.number !== session.number || seen.user !== session.user.name || !seen.isWhole) {
+      return this.#violated('a session holds what is not its own', session, `${what} sent at ${clock(sent.at)} sees session ${seen.number} of ${seen.user}${seen.isWhole ? '' : ', damaged'}`)
+    }
+    if (session.state === 'doubtful' && sent.state === 'doubtful' && session.closing === 0 && sent.closing === 0 && this.#isCalm(session.fault, sent.at)) {
+      session.state = 'alive'
+    }
+    for (const [name, floor] of sent.floors) this.#sawKey(sent, name, floor, seen.keys[name] ?? 0)
+  }
+
+  /** @param {Sent} sent */
+  #sawNothing ({ session, what, at, state, closing }) {
+    if (session.state === 'alive' && session.closing === 0 && closing === 0) {
+      this.#violated('a session was lost', session, `${what} sent at ${clock(at)} sees no session; nobody has logged out`)
+    }
+    // What a logout on its way does is known when it is answered.
+    if (state !== 'gone' && session.closing === 0) this.#bury(session)
+  }
+
+  /**
+   * @param {Sent} sent
+   * @param {string} name
+   * @param {number} floor
+   * @param {unknown} value
+   */
+  #sawKey ({ session, what, at }, name, floor, value) {
+    const key = session.key(name)
+    const isNew = typeof value === 'number' && value >= floor && value <= key.issued
+    if (isNew) return
+    if (key.doubts.some(doubt => doubt.value === value)) {
+      this.counts.landedLate++
+      return
+    }
+    this.#violated('an acknowledged write was lost', session,
+      `${what} sent at ${clock(at)} sees ${name} = ${value}; ${floor} had been acknowledged by then, ${key.issued} was the last one sent, in doubt: ${key.doubts.map(({ value }) => value).join(', ') || 'none'}`)
+  }
+
+  /**
+   * A logout is sent: of one session, or of all that a user has now.
+   * @param {Session} session
+   * @param {boolean} everywhere
+   * @returns {(how: 'acknowledged' | 'failed' | 'found no session') => void} to be told how it ended
+   */
+  logOut (session, everywhere) {
+    const { user } = session
+    const meant = everywhere ? [...user.sessions] : [session]
+    const sent = this.now()
+    for (const one of meant) one.closing++
+    if (everywhere) user.closing++
+    return how => {
+      const event = `${clock(sent)}–${clock(this.now())} logout${everywhere ? ' everywhere' : ''} ${how}`
+      if (everywhere) {
+        user.closing--
+        user.lastClosing = this.now()
+        // Those who logged in meanwhile may be meant, or not.
+        for (const one of user.sessions) if (!meant.includes(one)) one.closing--
+      }
+      for (const one of meant) {
+        one.closing--
+        one.note(event)
+        if (how === 'acknowledged') this.#bury(one)
+        else if (how === 'failed' && (one.state === 'alive' || one.state === 'doubtful')) [one.state, one.fault] = ['doubtful', this.#fault]
+      }
+      if (how === 'acknowledged') this.counts[everywhere ? 'everywhere' : 'logouts']++
+    }
+  }
+
+  /** @param {Session} session */
+  #bury (session) {
+    if (session.state === 'gone') return
+    session.state = 'gone'
+    this.open.delete(session)
+    session.user.sessions.delete(session)
+    this.gone.push(session)
+    if (this.gone.length > GONE) this.gone.shift()
+  }
+
+  /** The cluster has lost its records: whatever is left of the open sessions is nothing to count on. */
+  allLost () {
+    this.#lastLoss = this.now()
+    for (const session of this.open) {
+      session.state = 'lost'
+      session.user.sessions.delete(session)
+      this.counts.lost++
+    }
+    this.open.clear()
+  }
+
+  /**
+   * @param {string} rule
+   * @param {Session} session
+   * @param {string} text
+   */
+  #violated (rule, session, text) {
+    this.violation(rule, `session ${session.number}: ${text}`, session.history)
+  }
+
+  /**
+   * @param {string} rule
+   * @param {string} text
+   * @param {string[]} [history]
+   */
+  violation (rule, text, history = []) {
+    this.violated++
+    if (this.violations.filter(one => one.rule === rule).length >= EXPLAINED) return
+    this.violations.push({ rule, text: [text, ...history.map(event => `    ${event}`)].join('\n') })
+  }
+}
+
+/**
+ * Seconds since the test began.
+ * @param {number} ms
+ */
+function clock (ms) {
+  return `${(ms / 1_000).toFixed(3)} s`
+}
+
+module.exports = { Ledger, Session, clock }

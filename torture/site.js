@@ -1,0 +1,125 @@
+'use strict'
+
+// The processes of the site, and what may not happen to them: a crash, an operation over its deadline, memory and
+// files that grow and grow, a process that does not end.
+
+const { Child } = require('./child')
+
+/** Bytes a process may grow by after its first samples. */
+const GROWTH = 64 * 2 ** 20
+/** Samples that count as the beginning, of each second. */
+const EARLY = 10
+/** Files that a process may have open besides its connections to nodes and visitors. */
+const FILES = 100
+/** Milliseconds after which an operation counts as one that never ends: longer than any timeout, and many of them. */
+const FOREVER = 12_000
+/** Milliseconds within which a process ends once it is told to. */
+const PATIENCE = 10_000
+
+/**
+ * @typedef {{ operations: number, pending: number, oldest: number, longest: Record<string, number>, unseen: Record<string, number>,
+ *   late: { operation: string, ms: number, code?: string }[], memory: number, files: number }} Look
+ */
+
+class Site {
+  #ledger
+  /** @type {Child[]} */
+  #children = []
+  /** The memory of each in the beginning, and the files it had open: the most. @type {{ looks: number, memory: number, files: number }[]} */
+  #early = []
+  /** @type {(Look | undefined)[]} */
+  #last = []
+
+  /** @param {import('./ledger').Ledger} ledger */
+  constructor (ledger) {
+    this.#ledger = ledger
+  }
+
+  /** What the processes told last. */
+  get last () {
+    return this.#last.filter(look => look !== undefined)
+  }
+
+  /**
+   * @param {number} processes
+   * @param {{ hosts: string, set: string, format: 'map' | 'json' | 'mixed', timeout: number, plant: string | undefined }} options
+   * @returns {Promise<number[]>} their ports
+   */
+  async open (processes, options) {
+    for (let n = 0; n < processes; n++) {
+      this.#children.push(new Child('site-process.js', how => this.#ledger.violation('a process of the site crashed', how)))
+      this.#early.push({ looks: 0, memory: 0, files: 0 })
+    }
+    return Promise.all(this.#children.map((child, n) => {
+      const format = options.format === 'mixed' ? ['map', 'json'][n % 2] : options.format
+      return child.ask('open', { ...options, format })
+    }))
+  }
+
+  /** Looks after the processes, each second or so. */
+  async look () {
+    const looks = await Promise.all(this.#children.map(child => child.ask('look').catch(() => undefined)))
+    for (const [n, look] of looks.entries()) if (look !== undefined) this.#judge(n, look)
+  }
+
+  /**
+   * @param {number} n
+   * @param {Look} look
+   */
+  #judge (n, look) {
+    this.#last[n] = look
+    for (const { operation, ms, code } of look.late) {
+      this.#ledger.violation('a store operation over its deadline', `${operation} in process ${n + 1} took ${ms.toFixed(0)} ms${code === undefined ? '' : `, and failed with ${code}`}`)
+    }
+    if (look.oldest > FOREVER) {
+      this.#ledger.violation('a store operation never ended', `process ${n + 1}: ${look.pending} are pending, the oldest for ${look.oldest.toFixed(0)} ms`)
+    }
+    const early = this.#early[n]
+    if (early.looks++ < EARLY) {
+      early.memory = Math.max(early.memory, look.memory)
+      early.files = Math.max(early.files, look.files)
+      return
+    }
+    if (look.memory > 1.5 * early.memory + GROWTH) {
+      this.#ledger.violation('memory grows', `process ${n + 1}: ${mib(look.memory)} MiB, after ${mib(early.memory)} in the beginning`)
+      early.memory = look.memory
+    }
+  }
+
+  /**
+   * Ends the processes: each has to do so by itself, with nothing left to do.
+   * @param {number} connections of visitors, at the most
+   * @param {number} nodes
+   */
+  async close (connections, nodes) {
+    await Promise.all(this.#children.map(async (child, n) => {
+      if (!child.isRunning) return
+      const most = FILES + connections + nodes * CONNECTIONS_PER_NODE
+      const { files } = this.#last[n] ?? { files: 0 }
+      if (files > most) this.#ledger.violation('files are left open', `process ${n + 1}: ${files}`)
+      try {
+        const { pending } = await child.ask('close', { clear: n === 0 })
+        if (pending > 0) this.#ledger.violation('a store operation never ended', `process ${n + 1}: ${pending} pending`)
+      } catch (error) {
+        this.#ledger.violation('a process of the site did not close', /** @type {Error} */ (error).message)
+      }
+      const code = await child.end(PATIENCE)
+      if (code !== 0) this.#ledger.violation('a process of the site did not end', `process ${n + 1}: ${code}; ${child.said}`)
+    }))
+  }
+
+  /** Where something else has failed. */
+  async kill () {
+    await Promise.all(this.#children.map(child => child.kill()))
+  }
+}
+
+/** The store's default for `maxConnsPerNode`. */
+const CONNECTIONS_PER_NODE = 64
+
+/** @param {number} bytes */
+function mib (bytes) {
+  return (bytes / 2 ** 20).toFixed(0)
+}
+
+module.exports = { Site, mib }
