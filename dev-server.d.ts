@@ -40,6 +40,13 @@ export interface DevServerOptions {
    * @default '1g'
    */
   memory?: number | string
+  /** The name of the cluster, 1 to 63 bytes: its `cluster-name`. @default none */
+  clusterName?: string
+  /**
+   * The racks the nodes stand in (`rack-id`), one number for each node, as with the Enterprise Edition.
+   * @default none: clients that ask are told that there are no racks, as by the Community Edition
+   */
+  racks?: ReadonlyArray<number>
   /**
    * Users who must log in, as with the Enterprise Edition.
    * @default none: a login is answered with "security not supported", as by the Community Edition
@@ -87,6 +94,10 @@ export interface DevServerTlsOptions {
    * @default ['localhost', '127.0.0.1', '::1']
    */
   names?: string[]
+  /** When the server's certificate begins to be valid. @default long ago */
+  validFrom?: Date
+  /** When it ends: to see what a client says of one that has expired. @default in centuries */
+  validTo?: Date
 }
 
 /** What a client needs for TLS, as PEM: what to give as option `tls` of a store. */

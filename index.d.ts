@@ -13,11 +13,16 @@ export interface Host {
 }
 
 /**
- * How connections are encrypted, named as in Node's own `tls.connect()`. All of it is PEM: what is in
- * a file, not its path.
+ * How connections are encrypted, named as in Node's own `tls.connect()`. Certificates and keys are
+ * PEM, as a string or a `Buffer`, or the path of a file that holds it. Files are read once, when the
+ * store is made.
  */
 export interface TlsOptions {
-  /** The authorities that may have signed the nodes' certificates. @default those Node.js trusts */
+  /**
+   * The authorities that may have signed the nodes' certificates.
+   * @default those the operating system trusts (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`), and
+   * those Node.js trusts: the ones it comes with and those of `NODE_EXTRA_CA_CERTS`
+   */
   ca?: string | Buffer | ReadonlyArray<string | Buffer>
   /** Our certificate, and those between it and its authority, where nodes ask for one. Needs `key`. */
   cert?: string | Buffer | ReadonlyArray<string | Buffer>
@@ -25,6 +30,21 @@ export interface TlsOptions {
   key?: string | Buffer
   /** The name in the certificates of hosts without a `tlsName`. @default each host's own name */
   servername?: string
+  /** The same as `servername`. */
+  serverName?: string
+  /**
+   * The public keys that a node's certificate may be for, besides the usual checks: `'sha256/'` and the
+   * base64 of the SHA-256 of its SubjectPublicKeyInfo, as in RFC 7469. Give the next key's pin as well,
+   * before the certificate changes.
+   * @default any
+   */
+  pins?: ReadonlyArray<string>
+}
+
+/** A user and a password: at most 900 bytes together. */
+export interface Credentials {
+  user: string
+  password: string
 }
 
 /** Options of a {@link SessionStore}. Unknown names and wrong values are refused with `BAD_OPTION`. */
@@ -53,14 +73,27 @@ export interface SessionStoreOptions {
    * @default 86400
    */
   ttl?: number
-  /** Where the cluster asks for a login: at most 900 bytes together. */
-  auth?: { user: string, password: string }
+  /**
+   * Where the cluster asks for a login: user and password, or a function that gives them, or a promise
+   * of them. The function is called before each attempt to connect, and when a login is refused while
+   * the store runs: passwords may change without a restart. What it throws, or what it gives that is
+   * none, fails operations with `AUTH`, and so does an answer that takes longer than `connectTimeout`.
+   */
+  auth?: Credentials | (() => Credentials | Promise<Credentials>)
   /** A login, as in `auth`. Needs `password`. */
   user?: string
   password?: string
   /**
-   * Encrypted connections: `true` to trust the authorities that Node.js trusts, or {@link TlsOptions}.
-   * Every node's certificate must be for the `tlsName` of its host, or else for its name or address.
+   * Who knows the password: `'internal'`, the cluster; `'external'`, a directory (LDAP) behind it, which
+   * gets it in clear and therefore needs `tls`; `'external-insecure'`, the same without TLS, for tests.
+   * `'pki'`: no password, the user is whom the certificate in `tls.cert` names.
+   * @default 'internal', where there is a login
+   */
+  authMode?: 'internal' | 'external' | 'external-insecure' | 'pki'
+  /**
+   * Encrypted connections: `true` to trust the authorities that the operating system and Node.js
+   * trust, or {@link TlsOptions}. Every node's certificate must be for the `tlsName` of its host, or else
+   * for its name or address.
    * @default false
    */
   tls?: boolean | TlsOptions
@@ -70,6 +103,25 @@ export interface SessionStoreOptions {
   connectTimeout?: number
   /** Connections to each node, at the most. @default 64 */
   maxConnsPerNode?: number
+  /**
+   * The name the cluster must have, 1 to 63 bytes. A node of another cluster is not connected to:
+   * operations fail with `SERVER`, and say so.
+   * @default any
+   */
+  clusterName?: string
+  /**
+   * Connect to the addresses that nodes announce as `alternate-access-address`: from outside their
+   * network.
+   * @default false
+   */
+  servicesAlternate?: boolean
+  /**
+   * The rack this process stands in (the server's `rack-id`, 0 to 1000000), or several, the best first:
+   * records are read from a copy there, if there is one, and from any other otherwise. Writes go where
+   * they have to. Without racks (the Community Edition) it changes nothing.
+   * @default none
+   */
+  rackIds?: number | ReadonlyArray<number>
   /**
    * Operations under way at the same time, over all stores that share this connection; beyond that
    * further ones fail at once with `OVERLOAD`, so that a cluster that stalls does not fill the memory.
@@ -181,7 +233,7 @@ export interface TtlOptions {
  *
  * - `UNAVAILABLE` no node could be reached; `TIMEOUT` no answer in time; `OVERLOAD` too much work;
  * - `CLOSED` the store was closed;
- * - `AUTH`, `TLS`, `FORBIDDEN`, `NAMESPACE` the cluster refuses;
+ * - `AUTH`, `TLS`, `FORBIDDEN`, `NAMESPACE` the cluster refuses; `AUTH` also: option `auth` gives no login;
  * - `TOO_BIG` the session is larger than one record may be: 1 MiB, unless the server says otherwise;
  * - `BAD_DATA` the data cannot be stored, or what is stored is no session; `BAD_KEY` the session id
  *   cannot be one; `BAD_OPTION` an option or argument is wrong;

@@ -124,7 +124,7 @@ describe('aerospike-session dev-server', () => {
     const pem = name => fs.readFile(path.join(directory, name), 'utf8')
     const own = option === 'tls' ? {} : { cert: await pem('cert.pem'), key: await pem('key.pem') }
     await withSessions(server.hosts, sessions => sessions.ready(), { tls: { ca: await pem('ca.pem'), ...own } })
-    await expect(withSessions(server.hosts, sessions => sessions.ready())).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await expect(withSessions(server.hosts, sessions => sessions.ready())).rejects.toMatchObject({ code: 'TLS' })
     await server.stop('SIGTERM')
   })
 

@@ -21,14 +21,17 @@ describe('without options', () => {
     delete process.env.AEROSPIKE_HOSTS
     expect(sessionStoreOptions()).toStrictEqual({
       ttl: 86_400,
+      ask: undefined,
       cluster: {
         hosts: [{ name: 'localhost', port: 3000, tlsName: null }],
-        user: null,
-        password: null,
+        auth: null,
         tls: null,
         timeout: 3_000,
         connectTimeout: 5_000,
         maxConnsPerNode: 64,
+        clusterName: null,
+        servicesAlternate: false,
+        rackIds: [],
         maxPending: 100_000
       },
       view: {

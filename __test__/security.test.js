@@ -128,15 +128,14 @@ describe('a server whose users must log in', () => {
 
   test('takes a store back that could not log in any more, once its password is right again', async () => {
     const server = await startSecured()
-    const sessions = open(server, ada)
+    const sessions = open(server, { ...ada, timeout: 10_000 })
     await expectWorks(sessions)
     await server.setPassword('ada', WRONG)
     await server.expireSessions({ disconnect: true })
-    const error = await failure(sessions.get('a'))
-    expect(['AUTH', 'UNAVAILABLE']).toContain(error.code)
+    expect(await failure(sessions.get('a'))).toMatchObject({ code: 'AUTH' })
     await server.setPassword('ada', PASSWORD)
     await eventually(() => expectWorks(sessions))
-  })
+  }, 20_000)
 
   test('lets a user do what the roles say, and answers anything else with AUTH', async () => {
     const server = await startSecured()
@@ -210,13 +209,6 @@ describe('a server with TLS', () => {
     expect(await failure(sessions.ready())).toMatchObject({ code: 'TLS' })
   })
 
-  test('fails a store without TLS, and a server without TLS one with it, with UNAVAILABLE', async () => {
-    const encrypted = await start({ tls: true })
-    const plain = await start()
-    expect(await failure(open(encrypted).ready())).toMatchObject({ code: 'UNAVAILABLE' })
-    expect(await failure(open(plain, { tls: encrypted.tls }).ready())).toMatchObject({ code: 'UNAVAILABLE' })
-  })
-
   test('of both sides serves only a store with the certificate made for clients', async () => {
     const server = await start({ tls: { mutual: true } })
     const other = await start({ tls: { mutual: true } })
@@ -257,8 +249,8 @@ describe('a server with TLS', () => {
     for (const [tls, message] of [
       ['yes', /'tls' must be true or an object, not a string/],
       [{ CA: ca }, /unknown option 'CA': did you mean 'ca'/],
-      [{ ca: '/etc/ca.pem' }, /'tls.ca' holds no PEM: give the content of the file/],
-      [{ ca: 7 }, /'tls.ca' must be PEM, as a string or a Buffer, not a number/],
+      [{ ca: '/etc/ca.pem' }, /'tls.ca' is neither PEM nor the path of a file that can be read/],
+      [{ ca: 7 }, /'tls.ca' must be PEM, as a string or a Buffer, or the path of a file that holds it, not a number/],
       [{ ca: key }, /'tls.ca' cannot be read/],
       [{ ca, cert }, /'tls.cert' and 'tls.key' need each other/],
       [{ ca, cert, key: cert }, /'tls.key' cannot be read/],

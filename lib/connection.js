@@ -3,6 +3,7 @@
 // An open store of the core, seen through one view, and the rules every request keeps: a good id,
 // an open store, a callback or a promise.
 
+const { askFor } = require('./auth')
 const { Followers } = require('./followers')
 const hub = require('./hub')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
@@ -17,8 +18,8 @@ const { native } = hub
  * @typedef {import('./native-types').Entry} Entry
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {import('./options').ViewOptions} ViewOptions
- * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, closing?: Promise<void>,
- *   followers: Followers }} Shared
+ * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, ask?: () => any,
+ *   closing?: Promise<void>, followers: Followers }} Shared
  */
 
 /** @type {WeakMap<object, Connection>} */
@@ -47,15 +48,18 @@ class Connection {
    * @param {import('./options').ClusterOptions} cluster
    * @param {ViewOptions} view
    * @param {(owner: T, notice: string) => void} listener
+   * @param {() => any} [ask] gives user and password
    */
-  static open (owner, cluster, view, listener) {
+  static open (owner, cluster, view, listener, ask) {
     // Weakly, so that a store nobody uses any more is garbage, and closes.
     const holder = new WeakRef(owner)
-    const { handle, notices } = hub.openStore(cluster, view, ({ notice }) => {
+    const { handle, notices } = hub.openStore(cluster, view, ({ notice, question }) => {
       const owner = holder.deref()
-      if (owner !== undefined) listener(owner, notice)
+      if (owner === undefined) return
+      if (question === undefined) listener(owner, notice)
+      else Connection.#answer(owner, question)
     })
-    const connection = new Connection(handle, { handle, notices, closed: false, followers: new Followers() }, view)
+    const connection = new Connection(handle, { handle, notices, closed: false, ask, followers: new Followers() }, view)
     connections.set(owner, connection)
     return connection
   }
@@ -113,6 +117,18 @@ class Connection {
     const fault = idFault(id)
     if (fault !== undefined) return hub.fail(badKey(fault), callback)
     return hub.request(entry, this.#handle, callback, decode, id, a, b, c, d, e, f)
+  }
+
+  /**
+   * Answers the core's question for user and password.
+   * @param {object} owner
+   * @param {number} question
+   */
+  static async #answer (owner, question) {
+    const { ask, handle } = /** @type {Connection} */ (connections.get(owner)).#shared
+    if (ask === undefined) return
+    const { user, password, failure } = await askFor(ask)
+    native.giveCredentials(handle, question, user, password, failure)
   }
 
   /** @returns {import('../index').SessionStoreStats} */

@@ -4,6 +4,7 @@
 // native core gets. Nothing is checked or defaulted anywhere else.
 
 const net = require('node:net')
+const { authOptions } = require('./auth')
 const { badOption } = require('./errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
 const { protectionOptions } = require('./protection')
@@ -13,9 +14,10 @@ const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = 
 
 /**
  * @typedef {import('./hosts').Host} Host
- * @typedef {{ hosts: Host[], user: string | null, password: string | null,
+ * @typedef {{ hosts: Host[], auth: import('./auth').AuthOptions | null,
  *   tls: import('./tls').TlsOptions | null, timeout: number, connectTimeout: number,
- *   maxConnsPerNode: number, maxPending: number }} ClusterOptions of the connection
+ *   maxConnsPerNode: number, clusterName: string | null, servicesAlternate: boolean,
+ *   rackIds: number[], maxPending: number }} ClusterOptions of the connection
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, format: 'map' | 'json',
  *   encryptionKeys: import('./secrets').Secret[] | null, hashIds: import('./secrets').Secret | null,
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
@@ -25,12 +27,17 @@ const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = 
 
 /** Seconds: a day, as connect-redis has it. */
 const DEFAULT_TTL = 86_400
-/** Bytes of user and password together: the crate sends them in a buffer of 1,024. */
-const LONGEST_CREDENTIALS = 900
+/** Bytes: the server's own limit for the name of a cluster. */
+const LONGEST_CLUSTER_NAME = 63
+/** The server's own limit for `rack-id` (MAX_RACK_ID in as/include/fabric/partition_balance.h). */
+const LARGEST_RACK_ID = 1_000_000
 /** Bins of the record that are ours (src/store/layout.rs). */
 const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session']
 
-const CONNECTION = ['hosts', 'auth', 'user', 'password', 'tls', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending']
+const CONNECTION = [
+  'hosts', 'auth', 'user', 'password', 'authMode', 'tls', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending',
+  'clusterName', 'servicesAlternate', 'rackIds'
+]
 const PLACE = ['namespace', 'set', 'bin']
 const RECORDS = ['prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
 const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
@@ -38,26 +45,25 @@ const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
 const SESSION_STORE = [...CONNECTION, ...PLACE, ...RECORDS]
 const AEROSPIKE_STORE = [...new Set([...SESSION_STORE, ...EXPRESS])]
 
+/** @param {any} name */
+function clusterName (name) {
+  if (name === undefined) return null
+  string('clusterName', name)
+  const size = Buffer.byteLength(name)
+  if (size < 1 || size > LONGEST_CLUSTER_NAME) throw badOption(`option 'clusterName' must be 1 to ${LONGEST_CLUSTER_NAME} bytes long`)
+  return name
+}
+
 /**
- * @param {any} options
- * @returns {Pick<ClusterOptions, 'user' | 'password'>}
+ * @param {any} ids
+ * @param {string} option
+ * @returns {number[]}
  */
-function credentials ({ auth, user, password }) {
-  if (auth !== undefined) {
-    if (user !== undefined || password !== undefined) throw badOption("option 'auth' stands in the place of 'user' and 'password'")
-    names(auth, ['user', 'password'], "option 'auth'")
-    return credentials({ user: auth.user, password: auth.password })
-  }
-  if (user === undefined && password === undefined) return { user: null, password: null }
-  if (user === undefined) throw badOption("option 'password' needs option 'user'")
-  if (password === undefined) throw badOption("option 'user' needs option 'password'")
-  string('user', user)
-  string('password', password)
-  if (user === '') throw badOption("option 'user' must not be empty")
-  if (Buffer.byteLength(user) + Buffer.byteLength(password) > LONGEST_CREDENTIALS) {
-    throw badOption(`options 'user' and 'password' must be at most ${LONGEST_CREDENTIALS} bytes long together`)
-  }
-  return { user, password }
+function rackIds (ids, option) {
+  if (ids === undefined) return []
+  if (!Array.isArray(ids)) return [integer(option, ids, 0, LARGEST_RACK_ID)]
+  if (ids.length === 0) throw badOption(`option '${option}' must not be empty: leave it out for no racks`)
+  return ids.map(id => integer(option, id, 0, LARGEST_RACK_ID))
 }
 
 /**
@@ -69,11 +75,14 @@ function cluster (options) {
   const { tls, servername } = tlsOptions(options.tls)
   return {
     hosts: hosts.map(host => ({ ...host, tlsName: host.tlsName ?? servername })),
-    ...credentials(options),
+    auth: authOptions(options, tls),
     tls,
     timeout: integer('timeout', options.timeout ?? 3_000, 1, 600_000, ' of milliseconds'),
     connectTimeout: integer('connectTimeout', options.connectTimeout ?? 5_000, 1, 600_000, ' of milliseconds'),
     maxConnsPerNode: integer('maxConnsPerNode', options.maxConnsPerNode ?? 64, 1, 10_000),
+    clusterName: clusterName(options.clusterName),
+    servicesAlternate: boolean('servicesAlternate', options.servicesAlternate ?? false),
+    rackIds: rackIds(options.rackIds, 'rackIds'),
     maxPending: integer('maxPending', options.maxPending ?? 100_000, 1, 10_000_000)
   }
 }
@@ -119,7 +128,8 @@ function view (options, ttl) {
 function sessionStoreOptions (options = {}) {
   names(options, SESSION_STORE)
   const ttl = seconds('ttl', options.ttl ?? DEFAULT_TTL)
-  return { ttl, cluster: cluster(options), view: view(options, ttl) }
+  const ask = typeof options.auth === 'function' ? options.auth : undefined
+  return { ttl, ask, cluster: cluster(options), view: view(options, ttl) }
 }
 
 /**
@@ -211,20 +221,28 @@ function walkOptions (options = {}) {
  * @param {any} [options]
  */
 function devServerOptions (options = {}) {
-  names(options, ['host', 'port', 'data', 'nodes', 'replicationFactor', 'heartbeatTimeout', 'migrationTime', 'memory', 'security', 'tls'])
+  names(options, [
+    'host', 'port', 'data', 'nodes', 'replicationFactor', 'heartbeatTimeout', 'migrationTime', 'memory', 'clusterName', 'racks',
+    'security', 'tls'
+  ])
   const host = string('host', options.host ?? '127.0.0.1')
   if (net.isIP(host) === 0) throw badOption("option 'host' must be an IP address")
   const data = options.data === undefined ? null : string('data', options.data)
   if (data === '') throw badOption("option 'data' must not be empty")
+  const nodes = integer('nodes', options.nodes ?? 1, 1, 8)
+  const racks = options.racks === undefined ? [] : rackIds(options.racks, 'racks')
+  if (racks.length > 0 && racks.length !== nodes) throw badOption("option 'racks' must have one number for each node")
   return {
     host,
     port: integer('port', options.port ?? 0, 0, 65_535),
     data,
     memory: bytes('memory', options.memory ?? '1g'),
-    nodes: integer('nodes', options.nodes ?? 1, 1, 8),
+    nodes,
+    racks,
     replicationFactor: integer('replicationFactor', options.replicationFactor ?? 2, 1, 8),
     heartbeatTimeout: integer('heartbeatTimeout', options.heartbeatTimeout ?? 1_500, 0, 600_000),
     migrationTime: integer('migrationTime', options.migrationTime ?? 500, 0, 600_000),
+    clusterName: clusterName(options.clusterName) ?? '',
     ...protectionOptions(options)
   }
 }

@@ -50,12 +50,26 @@ function userOption (name, user) {
 function tlsOptions (tls) {
   if (tls === undefined || tls === false) return null
   if (tls === true) return {}
-  names(tls, ['mutual', 'names'], "option 'tls'")
+  names(tls, ['mutual', 'names', 'validFrom', 'validTo'], "option 'tls'")
   const { mutual = false, names: subjects } = tls
   boolean('tls.mutual', mutual)
-  if (subjects === undefined) return { mutual }
+  const options = { mutual, validFrom: time('tls.validFrom', tls.validFrom), validTo: time('tls.validTo', tls.validTo) }
+  if (subjects === undefined) return options
   if (!Array.isArray(subjects) || subjects.length === 0) throw badOption("option 'tls.names' must be an array of at least one name")
-  return { mutual, names: subjects.map(name => string('tls.names', name)) }
+  return { ...options, names: subjects.map(name => string('tls.names', name)) }
+}
+
+/**
+ * @param {string} option
+ * @param {unknown} date
+ * @returns {number | null} seconds since 1970
+ */
+function time (option, date) {
+  if (date === undefined) return null
+  // What an X.509 certificate can say.
+  const isDate = date instanceof Date && date.getTime() >= 0 && date.getUTCFullYear() <= 9999
+  if (!isDate) throw badOption(`option '${option}' must be a Date from 1970 to 9999`)
+  return Math.floor(date.getTime() / 1_000)
 }
 
 /**

@@ -19,9 +19,9 @@ class SessionStore extends EventEmitter {
   /** @param {import('../index').SessionStoreOptions} [options] */
   constructor (options) {
     super()
-    const { cluster, ttl, view } = sessionStoreOptions(options)
+    const { ask, cluster, ttl, view } = sessionStoreOptions(options)
     this.#ttl = ttl
-    this.#connection = Connection.open(this, cluster, view, (self, notice) => self.#hear(notice))
+    this.#connection = Connection.open(this, cluster, view, (self, notice) => self.#hear(notice), ask)
   }
 
   get ttl () {

@@ -1,15 +1,21 @@
 'use strict'
 
-// Option `tls`: certificates and keys as PEM, in the shapes that Node's own tls.connect() takes.
+// Option `tls`: certificates and keys as PEM, in the shapes that Node's own tls.connect() takes, or as paths of files.
 
 const crypto = require('node:crypto')
+const fs = require('node:fs')
 const nodeTls = require('node:tls')
 const { badOption } = require('./errors')
 const { kind, names, string, type } = require('./validate')
 
-/** @typedef {{ ca: string, cert: string | null, key: string | null }} TlsOptions all PEM */
+/**
+ * @typedef {{ ca: string, system: boolean, cert: string | null, key: string | null, pins: string[] }} TlsOptions
+ *   all PEM, but for the pins: SHA-256 in base64. `system`: trust what the operating system trusts as well
+ */
 
 const PEM = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g
+/** A pin as in RFC 7469: base64 of 32 bytes. */
+const PIN = /^sha256\/([A-Za-z0-9+/]{43}=)$/
 
 /**
  * @param {any} tls
@@ -21,22 +27,55 @@ function tlsOptions (tls) {
   if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
     throw badOption(`option 'tls' must be true or an object, not ${kind(tls)}`)
   }
-  names(tls, ['ca', 'cert', 'key', 'servername'], "option 'tls'")
-  const ca = tls.ca === undefined ? trustedByNode() : certificates('ca', tls.ca)
+  names(tls, ['ca', 'cert', 'key', 'servername', 'serverName', 'pins'], "option 'tls'")
+  const system = tls.ca === undefined
+  const ca = system ? trustedByNode() : certificates('ca', tls.ca)
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     throw badOption("options 'tls.cert' and 'tls.key' need each other")
   }
-  if (tls.servername !== undefined && string('tls.servername', tls.servername) === '') {
-    throw badOption("option 'tls.servername' must not be empty")
-  }
   const own = tls.cert === undefined ? { cert: null, key: null } : pair(tls.cert, tls.key)
-  return { tls: { ca, ...own }, servername: tls.servername ?? null }
+  return { tls: { ca, system, ...own, pins: pins(tls.pins) }, servername: servername(tls) }
 }
 
-/** The authorities that Node.js itself trusts. */
+/** @param {any} tls */
+function servername ({ servername, serverName }) {
+  if (servername !== undefined && serverName !== undefined) throw badOption("options 'tls.servername' and 'tls.serverName' are the same: choose one")
+  const name = servername ?? serverName
+  if (name === undefined) return null
+  if (string('tls.servername', name) === '') throw badOption("option 'tls.servername' must not be empty")
+  return name
+}
+
+/** @param {any} given */
+function pins (given) {
+  if (given === undefined) return []
+  if (!Array.isArray(given)) throw badOption(`option 'tls.pins' must be an array of strings, not ${kind(given)}`)
+  if (given.length === 0) throw badOption("option 'tls.pins' must not be empty: leave it out to take any key")
+  return given.map(pin => {
+    const match = PIN.exec(string('tls.pins', pin))
+    if (match === null) throw badOption("option 'tls.pins' must hold 'sha256/' and the base64 of a SHA-256, as 'sha256/AAAA…='")
+    return match[1]
+  })
+}
+
+/** The authorities that Node.js itself trusts: those it comes with, and those of NODE_EXTRA_CA_CERTS. */
 function trustedByNode () {
   const { getCACertificates } = /** @type {any} */ (nodeTls)
-  return (getCACertificates?.('default') ?? nodeTls.rootCertificates).join('\n')
+  if (getCACertificates !== undefined) return getCACertificates('default').join('\n')
+  // Node.js before 22.15 keeps the extra ones to itself.
+  return [...nodeTls.rootCertificates, ...extraCertificates()].join('\n')
+}
+
+/** @returns {string[]} */
+function extraCertificates () {
+  const file = process.env.NODE_EXTRA_CA_CERTS
+  if (!file) return []
+  try {
+    return fs.readFileSync(file, 'utf8').match(PEM) ?? []
+  } catch {
+    // Node.js has warned of it, when it started.
+    return []
+  }
 }
 
 /**
@@ -45,14 +84,28 @@ function trustedByNode () {
  */
 function pem (option, value) {
   const parts = Array.isArray(value) ? value : [value]
-  for (const part of parts) {
-    if (typeof part !== 'string' && !Buffer.isBuffer(part)) {
-      throw badOption(`option 'tls.${option}' must be PEM, as a string or a Buffer, not ${type(part)}`)
-    }
-  }
-  const text = parts.map(String).join('\n')
-  if (text.match(PEM) === null) throw badOption(`option 'tls.${option}' holds no PEM: give the content of the file, not its path`)
+  const text = parts.map(part => content(option, part)).join('\n')
+  if (text.match(PEM) === null) throw badOption(`option 'tls.${option}' holds no PEM`)
   return text
+}
+
+/**
+ * PEM as it is, or out of a file.
+ * @param {string} option
+ * @param {any} part
+ */
+function content (option, part) {
+  if (Buffer.isBuffer(part)) return part.toString()
+  if (typeof part !== 'string') {
+    throw badOption(`option 'tls.${option}' must be PEM, as a string or a Buffer, or the path of a file that holds it, not ${type(part)}`)
+  }
+  if (part.includes('-----BEGIN')) return part
+  try {
+    return fs.readFileSync(part, 'utf8')
+  } catch (/** @type {any} */ error) {
+    // Not the path itself: it may be a key whose first line is missing.
+    throw badOption(`option 'tls.${option}' is neither PEM nor the path of a file that can be read (${error.code})`)
+  }
 }
 
 /**

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aerospike_session::cluster::credentials::Auth;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::error::{Code, Error};
 use aerospike_session::store::expiry::now;
@@ -37,11 +38,14 @@ impl Client {
                 port,
                 tls_name: None,
             }],
-            credentials: None,
+            auth: Auth::None,
             tls: None,
             timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(3),
             max_conns_per_node: 16,
+            cluster_name: None,
+            services_alternate: false,
+            rack_ids: Vec::new(),
         };
         let view = View::new(Options {
             namespace: namespace.into(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::Value;
+use aerospike_session::cluster::credentials::Auth;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::codec::{decode, encode, tree};
 use aerospike_session::error::Error;
@@ -77,11 +78,14 @@ impl Dispatcher {
                 port: 1,
                 tls_name: None,
             }],
-            credentials: None,
+            auth: Auth::None,
             timeout: Duration::from_secs(3),
             connect_timeout: Duration::from_secs(3),
             tls: None,
             max_conns_per_node: 16,
+            cluster_name: None,
+            services_alternate: false,
+            rack_ids: Vec::new(),
         };
         let view = View::new(Options {
             namespace: "test".into(),

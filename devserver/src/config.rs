@@ -51,6 +51,9 @@ pub struct Config {
     pub transfer_timeout: Duration,
     /// The cluster name announced. Default empty, which the info command answers as `null`.
     pub cluster_name: String,
+    /// The racks of the nodes, one for each, of all namespaces. Default none: racks are not supported, as in the
+    /// Community Edition.
+    pub racks: Vec<u32>,
     /// Users who must log in. Default `None`: security is not supported, as in the Community Edition.
     pub security: Option<SecurityConfig>,
     /// TLS on all ports. Default `None`.
@@ -73,6 +76,7 @@ impl Default for Config {
             idle_timeout: None,
             transfer_timeout: Duration::from_secs(30),
             cluster_name: String::new(),
+            racks: Vec::new(),
             security: None,
             tls: None,
         }

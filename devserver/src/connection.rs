@@ -172,7 +172,11 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
                 );
             }
             FrameType::Security => match &self.state.security {
-                Some(security) => security.handle(&mut self.login, body, &mut self.answer),
+                Some(security) => {
+                    let tls = self.state.tls.as_deref();
+                    let certificate = tls.and_then(|tls| tls.client);
+                    security.handle(&mut self.login, certificate, body, &mut self.answer);
+                }
                 // `as/src/base/security_ce.c`
                 None => {
                     security::write_result(&mut self.answer, ResultCode::SECURITY_NOT_SUPPORTED)

@@ -34,6 +34,7 @@ impl Default for Server {
             nodes: vec![NodeIdentity {
                 id: "BB9000000000000".into(),
                 port: local.port(),
+                rack: None,
             }],
             replication_factor: 1,
             heartbeat_timeout: Duration::ZERO,

@@ -86,9 +86,11 @@ impl DevServer {
             name: config.cluster_name,
             nodes: listeners
                 .iter()
-                .map(|(_, addr)| NodeIdentity {
+                .enumerate()
+                .map(|(node, (_, addr))| NodeIdentity {
                     id: node_id(*addr),
                     port: addr.port(),
+                    rack: config.racks.get(node).copied(),
                 })
                 .collect(),
             replication_factor: config.replication_factor,

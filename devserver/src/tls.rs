@@ -11,6 +11,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose,
 };
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -22,6 +23,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// How long a client may take to shake hands.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The name in a client's certificate: who it is to PKI.
+const CLIENT: &str = "client";
 
 /// TLS, as told at the start. As JSON: `{ "mutual": true }`.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +35,10 @@ pub struct TlsConfig {
     /// Host names and addresses the server's certificate is for; the first is also the name that nodes are announced
     /// with. Default `localhost`, `127.0.0.1` and `::1`.
     pub names: Vec<String>,
+    /// When the server's certificate begins to be valid, in seconds since 1970. Default long ago.
+    pub valid_from: Option<i64>,
+    /// When it ends, in seconds since 1970. Default never.
+    pub valid_to: Option<i64>,
 }
 
 impl Default for TlsConfig {
@@ -39,6 +46,8 @@ impl Default for TlsConfig {
         TlsConfig {
             mutual: false,
             names: ["localhost", "127.0.0.1", "::1"].map(String::from).into(),
+            valid_from: None,
+            valid_to: None,
         }
     }
 }
@@ -61,6 +70,8 @@ pub struct Tls {
     acceptor: TlsAcceptor,
     /// The name that nodes are announced with.
     pub name: String,
+    /// The name in the clients' certificates, where they need one: there is no other one by our authority.
+    pub client: Option<&'static str>,
     /// For clients.
     pub identity: TlsIdentity,
 }
@@ -83,6 +94,12 @@ impl Tls {
         let mut params = CertificateParams::new(names)
             .map_err(|error| refused(format!("the names of TLS: {error}")))?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if let Some(from) = config.valid_from {
+            params.not_before = point_in_time(from)?;
+        }
+        if let Some(to) = config.valid_to {
+            params.not_after = point_in_time(to)?;
+        }
         let (cert, key) = sign(params, &name, &ca)?;
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
 
@@ -111,13 +128,14 @@ impl Tls {
         if config.mutual {
             let mut params = CertificateParams::default();
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            let (cert, key) = sign(params, "client", &ca)?;
+            let (cert, key) = sign(params, CLIENT, &ca)?;
             identity.cert = Some(cert.pem());
             identity.key = Some(key.serialize_pem());
         }
         Ok(Tls {
             acceptor: TlsAcceptor::from(Arc::new(server)),
             name,
+            client: config.mutual.then_some(CLIENT),
             identity,
         })
     }
@@ -154,6 +172,11 @@ fn sign(
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let cert = params.signed_by(&key, ca).map_err(io::Error::other)?;
     Ok((cert, key))
+}
+
+fn point_in_time(seconds: i64) -> io::Result<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .map_err(|error| refused(format!("the validity of the certificate: {error}")))
 }
 
 fn named(name: &str) -> rcgen::DistinguishedName {

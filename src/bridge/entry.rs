@@ -10,8 +10,10 @@ use napi_derive::napi;
 
 use super::hub::{Batch, Hub, Reply};
 use super::options::{ClusterOptions, ViewOptions};
+use super::questions::Questions;
 use super::runtime::threads;
 use super::text::Text;
+use crate::cluster::credentials::Login;
 use crate::planted;
 use crate::store::baseline::Baseline;
 use crate::store::{self, Many, Notice, One, Operation, Output, Store, View};
@@ -21,6 +23,7 @@ pub struct Handle {
     store: Arc<Store<Reply>>,
     view: Arc<View>,
     hub: Hub,
+    questions: Arc<Questions>,
 }
 
 /// Makes the hub, which hands completions to `drain`: one for all stores of the caller.
@@ -37,7 +40,7 @@ pub fn close_hub(hub: &External<Hub>) {
 
 /// Opens a store, whose connection starts to be made in the background.
 ///
-/// Both options are the JSON text of complete options; notices come under `notice_slot`.
+/// Both options are the JSON text of complete options; notices, and questions, come under `notice_slot`.
 #[napi(catch_unwind)]
 pub fn open_store(
     hub: &External<Hub>,
@@ -47,11 +50,12 @@ pub fn open_store(
 ) -> Result<External<Handle>> {
     let cluster: ClusterOptions = parsed(&cluster)?;
     let max_pending = cluster.max_pending;
-    let cluster = cluster.try_into().map_err(|error: String| {
-        Error::new(Status::InvalidArg, format!("option 'tls': {error}"))
-    })?;
     let view: ViewOptions = parsed(&view)?;
     let hub = Hub::clone(hub);
+    let questions = Arc::new(Questions::new(hub.notifier(notice_slot)));
+    let cluster = cluster
+        .complete(questions.clone())
+        .map_err(|error| Error::new(Status::InvalidArg, format!("option 'tls': {error}")))?;
     let tell = hub.notifier(notice_slot);
     let threads = threads()?;
     let _requests = threads.requests.enter();
@@ -69,6 +73,7 @@ pub fn open_store(
         store: Arc::new(store),
         view: View::new(complete(view)?),
         hub,
+        questions,
     }))
 }
 
@@ -80,6 +85,7 @@ pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Hand
         store: store.store.clone(),
         view: View::new(complete(view)?),
         hub: store.hub.clone(),
+        questions: store.questions.clone(),
     }))
 }
 
@@ -108,6 +114,22 @@ impl Handle {
     fn many(&self, env: &Env, slot: u32, many: Many) -> Result<()> {
         self.submit(env, slot, Operation::Many(many))
     }
+}
+
+/// The answer to a question for credentials, or why there is none.
+#[napi(catch_unwind)]
+pub fn give_credentials(
+    store: &Opened,
+    question: u32,
+    user: String,
+    password: String,
+    failure: Option<String>,
+) {
+    let answer = match failure {
+        None => Ok(Login { user, password }),
+        Some(failure) => Err(failure),
+    };
+    store.questions.answer(question, answer);
 }
 
 /// What `open_store` and `open_view` returned.

@@ -4,6 +4,7 @@
 //!   class costs three times as much (measured).
 //! - [`hub`]: the way back. Completions gather in a queue and wake JavaScript once for many.
 //! - [`options`]: the one struct of validated options that comes over.
+//! - [`questions`]: what the core asks of JavaScript.
 //! - [`text`]: strings from JavaScript, copied once.
 //! - [`runtime`]: the threads everything runs on.
 //! - [`stay`]: keeps the library loaded.
@@ -16,6 +17,7 @@ mod dev_server;
 mod entry;
 mod hub;
 mod options;
+mod questions;
 mod runtime;
 mod stay;
 mod text;

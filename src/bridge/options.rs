@@ -1,12 +1,15 @@
 //! The options that come over from JavaScript: complete and already validated (`lib/options.js`),
 //! so that nothing is checked or defaulted twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
 use serde::Deserialize;
 
+use crate::cluster::credentials::{self, Ask, Credentials, Login, Mode};
+use crate::cluster::tls::{self, Authorities};
 use crate::store::hashed::Hasher;
 use crate::store::sealed::{Keyring, KEY};
 use crate::{cluster, store};
@@ -16,14 +19,16 @@ use crate::{cluster, store};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterOptions {
     hosts: Vec<Host>,
-    user: Option<String>,
-    password: Option<String>,
+    auth: Option<Auth>,
     tls: Option<Tls>,
     /// Milliseconds.
     timeout: u64,
     /// Milliseconds.
     connect_timeout: u64,
     max_conns_per_node: usize,
+    cluster_name: Option<String>,
+    services_alternate: bool,
+    rack_ids: Vec<usize>,
     /// Operations under way.
     pub max_pending: usize,
 }
@@ -36,13 +41,34 @@ struct Host {
     tls_name: Option<String>,
 }
 
-/// All PEM.
+/// How to log in. Without `user` and `password`, where they are needed, they are asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Auth {
+    mode: AuthMode,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum AuthMode {
+    Internal,
+    External,
+    ExternalInsecure,
+    Pki,
+}
+
+/// All PEM, but for the pins, which are base64.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Tls {
     ca: String,
+    /// Whether to trust what the system trusts as well.
+    system: bool,
     cert: Option<String>,
     key: Option<String>,
+    pins: Vec<String>,
 }
 
 /// Of a view of the store.
@@ -86,30 +112,64 @@ enum Conflict {
     Overwrite,
 }
 
-impl TryFrom<ClusterOptions> for cluster::Options {
-    /// Certificates and keys are the one thing that cannot be wholly validated before.
-    type Error = String;
-
-    fn try_from(options: ClusterOptions) -> Result<Self, String> {
-        let tls = options.tls.as_ref().map(|tls| {
-            cluster::tls::config(cluster::tls::Pem {
-                ca: &tls.ca,
-                own: tls.cert.as_deref().zip(tls.key.as_deref()),
-            })
-        });
-        let tls = tls.transpose()?;
-        let hosts = options.hosts.into_iter().map(|host| cluster::Host {
+impl ClusterOptions {
+    /// `ask` is asked for credentials that are not given.
+    ///
+    /// # Errors
+    /// In words: certificates and keys are the one thing that cannot be wholly validated before.
+    pub fn complete(self, ask: Arc<dyn Ask>) -> Result<cluster::Options, String> {
+        let tls = self.tls.as_ref().map(Tls::config).transpose()?;
+        let hosts = self.hosts.into_iter().map(|host| cluster::Host {
             name: host.name,
             port: host.port,
             tls_name: host.tls_name,
         });
         Ok(cluster::Options {
             hosts: hosts.collect(),
-            credentials: options.user.zip(options.password),
+            auth: self
+                .auth
+                .map_or(credentials::Auth::None, |auth| auth.complete(ask)),
             tls,
-            timeout: Duration::from_millis(options.timeout),
-            connect_timeout: Duration::from_millis(options.connect_timeout),
-            max_conns_per_node: options.max_conns_per_node,
+            timeout: Duration::from_millis(self.timeout),
+            connect_timeout: Duration::from_millis(self.connect_timeout),
+            max_conns_per_node: self.max_conns_per_node,
+            cluster_name: self.cluster_name,
+            services_alternate: self.services_alternate,
+            rack_ids: self.rack_ids,
+        })
+    }
+}
+
+impl Auth {
+    fn complete(self, ask: Arc<dyn Ask>) -> credentials::Auth {
+        let mode = match self.mode {
+            AuthMode::Internal => Mode::Internal,
+            AuthMode::External => Mode::External,
+            AuthMode::ExternalInsecure => Mode::ExternalInsecure,
+            AuthMode::Pki => return credentials::Auth::Certificate,
+        };
+        let known = self.user.zip(self.password);
+        let credentials = known.map_or(Credentials::Asked(ask), |(user, password)| {
+            Credentials::Known(Login { user, password })
+        });
+        credentials::Auth::Password { mode, credentials }
+    }
+}
+
+impl Tls {
+    fn config(&self) -> Result<Arc<rustls::ClientConfig>, String> {
+        let pins = self.pins.iter().map(|pin| {
+            let pin = BASE64.decode(pin).ok()?;
+            pin.try_into().ok()
+        });
+        let pins: Option<Vec<_>> = pins.collect();
+        tls::config(tls::Identity {
+            authorities: match self.system {
+                true => Authorities::System(&self.ca),
+                false => Authorities::Given(&self.ca),
+            },
+            own: self.cert.as_deref().zip(self.key.as_deref()),
+            pins: &pins.ok_or("'pins' holds what is no SHA-256 in base64")?,
         })
     }
 }

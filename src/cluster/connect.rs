@@ -1,34 +1,31 @@
 //! One task owns the connection to the cluster: it connects, connects again, and closes.
 //!
-//! Guards against the crate's defects: `Client::new` has no deadline of its own, so each attempt
-//! gets one; a client that is dropped without `close` leaks its tend task and sockets, so this
-//! task closes every client it made.
+//! Guards against the crate's defects: a client that is dropped without `close` leaks its tend task and sockets, so
+//! this task closes every client it made; a client that is not let in any more is replaced, see `doubt`.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::Client;
-use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
+use super::attempt::{connect, unwound, Connected};
+use super::doubt::{is_lost, Doubts, Probe};
 use super::lane::Common;
 use super::routes::Routes;
 use super::stats::NodeStats;
 use super::trouble::Trouble;
 use super::{execute, failure, policy, Options};
-use crate::error::{Error, Result};
-use crate::planted;
+use crate::error::{Code, Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
 const PAUSE: Duration = Duration::from_millis(1_000);
 /// The shortest time between the starts of two attempts, however many ask.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// How long a client may be without any node before the seeds are asked again.
-const LOST_FOR: Duration = Duration::from_millis(1_000);
+/// The same after a login that was refused: servers count those.
+const SHORTEST_PAUSE_REFUSED: Duration = Duration::from_millis(1_000);
 /// How long the end of a client is waited for.
 const ENDING: Duration = Duration::from_millis(1_000);
 /// How often a connected client is asked whether it has any node left.
@@ -54,6 +51,7 @@ pub struct Connection {
     closing: watch::Sender<bool>,
     health: watch::Receiver<Option<bool>>,
     routes: Arc<Routes>,
+    doubts: Arc<Doubts>,
 }
 
 /// What the task tells the others.
@@ -61,6 +59,7 @@ struct Publish {
     state: watch::Sender<State>,
     health: watch::Sender<Option<bool>>,
     routes: Arc<Routes>,
+    doubts: Arc<Doubts>,
 }
 
 impl Connection {
@@ -73,12 +72,15 @@ impl Connection {
             trouble: Arc::new(Trouble::new()),
             counters: Arc::default(),
             patience: options.timeout / execute::SMALLEST_PART,
+            replica: policy::replica(&options),
             closing: close.clone(),
         }));
+        let doubts = Arc::new(Doubts::default());
         let publish = Publish {
             state: publish_state,
             health: publish_health,
             routes: routes.clone(),
+            doubts: doubts.clone(),
         };
         tending.spawn(keep(options.clone(), publish, wanted.clone(), close));
         Connection {
@@ -88,12 +90,18 @@ impl Connection {
             closing,
             health,
             routes,
+            doubts,
         }
     }
 
     /// The lanes to the nodes, as far as they are known.
     pub fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// Where operations tell that they get no connection, and learn why.
+    pub fn doubts(&self) -> &Doubts {
+        &self.doubts
     }
 
     /// Whether the cluster is there, and its nodes.
@@ -129,14 +137,16 @@ impl Connection {
     async fn next_client(&self, deadline: Instant) -> Result<Client> {
         let mut state = self.state.clone();
         let mut asked = false;
+        let mut last = None;
         loop {
             let now = state.borrow_and_update().clone();
             match now {
                 State::Up(client) => return Ok(client),
                 State::Closed => return Err(Error::closed()),
                 State::Down(error) if asked => return Err(error),
-                State::Down(_) => {
+                State::Down(error) => {
                     asked = true;
+                    last = Some(error);
                     self.wanted.notify_one();
                 }
                 // An attempt that began before we came counts as well.
@@ -145,7 +155,8 @@ impl Connection {
             match timeout_at(deadline, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(Error::closed()),
-                Err(_) => return Err(failure::unreachable(&self.options, None)),
+                // What the attempt under way will come to is most likely what the one before has.
+                Err(_) => return Err(last.unwrap_or_else(|| failure::unanswered(&self.options))),
             }
         }
     }
@@ -173,121 +184,117 @@ impl Drop for Connection {
     }
 }
 
-/// Connects, again and again, until there is a client; looks after it until it is lost, and begins anew. Until the end.
+/// Keeps a client connected, until the end.
 async fn keep(
     options: Arc<Options>,
     publish: Publish,
     wanted: Arc<Notify>,
     mut close: watch::Receiver<bool>,
 ) {
-    let mut client = None;
     let work = async {
-        let mut found = first(&options, &publish, &wanted).await;
         loop {
-            publish.state.send_replace(State::Up(found.clone()));
-            let lost = client.replace(found.clone());
-            end(lost).await;
-            found = look_after(&found, &options, &publish).await;
+            let connected = connect_at_last(&options, &publish, &wanted).await;
+            let refusal = look_after(connected, &options, &publish).await;
+            publish.down(refusal);
+            tokio::time::sleep(SHORTEST_PAUSE_REFUSED).await;
         }
     };
     tokio::select! {
         () = work => {}
-        // An error is the end of the store.
         _ = close.wait_for(|closing| *closing) => {}
     }
-    end(client).await;
+    let client = match &*publish.state.borrow() {
+        State::Up(client) => Some(client.clone()),
+        _ => None,
+    };
+    if let Some(client) = client {
+        shut(client).await;
+    }
     publish.state.send_replace(State::Closed);
 }
 
-/// The first client there is.
-async fn first(options: &Options, publish: &Publish, wanted: &Notify) -> Client {
+/// Connects, again and again, until there is a client.
+async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) -> Connected {
     loop {
         publish.state.send_replace(State::Connecting);
         let started = Instant::now();
-        let attempt = unwound(connect(options)).await;
-        match attempt.unwrap_or_else(|| Err(Error::given_up())) {
-            Ok(client) => return client,
-            Err(error) => {
-                publish.state.send_replace(State::Down(error));
-                publish.is(false);
-            }
-        }
-        tokio::time::sleep_until(started + SHORTEST_PAUSE).await;
+        let error = match connect(options).await {
+            Ok(connected) => return connected,
+            Err(error) => error,
+        };
+        let shortest = match error.code {
+            Code::Auth => SHORTEST_PAUSE_REFUSED,
+            _ => SHORTEST_PAUSE,
+        };
+        publish.down(error);
+        tokio::time::sleep_until(started + shortest).await;
         // An error of the timeout is the pause having passed with nobody asking.
         let _ = timeout(PAUSE, wanted.notified()).await;
     }
 }
 
-/// Keeps an eye on a client as long as it has nodes. The crate looks for lost ones where they were; but a whole cluster
-/// that is gone may come back elsewhere, under the same names. So then this asks the seeds, and returns the client that
-/// finds a cluster there.
-async fn look_after(client: &Client, options: &Options, publish: &Publish) -> Client {
-    let mut lost_at = None;
+/// Looks after a client that is connected, until the cluster will not have us any more: returns why.
+async fn look_after(mut connected: Connected, options: &Options, publish: &Publish) -> Error {
+    let mut probe = Probe::new(options);
+    publish
+        .state
+        .send_replace(State::Up(connected.client.clone()));
     loop {
-        let is_connected = client.is_connected();
-        publish.is(is_connected);
-        if is_connected {
-            lost_at = None;
+        let client = &connected.client;
+        publish.is(client.is_connected());
+        probe.consider(&publish.doubts, client);
+        let look = async {
             let routes = &publish.routes;
             // What came of it is in the routes; should it have panicked they are as they were.
             let _ = unwound(routes.refresh(client, options.connect_timeout)).await;
-        } else {
-            let lost_at = *lost_at.get_or_insert_with(Instant::now);
-            if lost_at.elapsed() >= LOST_FOR {
-                if let Some(Ok(found)) = unwound(connect(options)).await {
-                    return found;
-                }
+            tokio::time::sleep(HEALTH_CHECK).await;
+        };
+        let probed = tokio::select! {
+            () = look => continue,
+            probed = probe.done() => probed,
+        };
+        match probed.outcome {
+            // The same login as before: what the old client has not got is not to be had.
+            Ok(new)
+                if new.auth == connected.auth && !probed.renews_login && client.is_connected() =>
+            {
+                publish.doubts.clear();
+                tokio::spawn(shut(new.client));
             }
+            Ok(new) => {
+                publish.doubts.clear();
+                publish.state.send_replace(State::Up(new.client.clone()));
+                let old = std::mem::replace(&mut connected, new);
+                tokio::spawn(shut(old.client));
+            }
+            // Nobody there: the crate goes on looking.
+            Err(error) if error.code == Code::Unavailable => {}
+            Err(error) if is_lost(client) => {
+                publish.state.send_replace(State::Connecting);
+                shut(connected.client).await;
+                return error;
+            }
+            // The connections there are may still be of use.
+            Err(error) => publish.doubts.found(error),
         }
-        tokio::time::sleep(HEALTH_CHECK).await;
     }
 }
 
-async fn end(client: Option<Client>) {
-    if let Some(client) = client {
-        // Idempotent, and the only error it knows is that of having been closed. It waits for its tend task, and that for
-        // nodes that may not answer: then both end later, by themselves.
-        let _ = timeout(ENDING, client.close()).await;
-    }
+/// Closes a client. What is under way on it is repeated with the next one.
+async fn shut(client: Client) {
+    // Idempotent, and the only error it knows is that of having been closed. It waits for its tend task, and that for
+    // nodes that may not answer: then both end later, by themselves.
+    let _ = timeout(ENDING, client.close()).await;
 }
 
 impl Publish {
+    fn down(&self, error: Error) {
+        self.state.send_replace(State::Down(error));
+        self.is(false);
+    }
+
     fn is(&self, healthy: bool) {
         self.health
             .send_if_modified(|before| before.replace(healthy) != Some(healthy));
-    }
-}
-
-/// `None` of what panicked: this task is the only one that connects, and goes on.
-async fn unwound<T>(work: impl Future<Output = T>) -> Option<T> {
-    AssertUnwindSafe(work).catch_unwind().await.ok()
-}
-
-/// One attempt.
-async fn connect(options: &Options) -> Result<Client> {
-    if let Some(first) = options.hosts.first() {
-        planted::panic_in("connect", &first.name);
-    }
-    let hosts: Vec<aerospike::Host> = options
-        .hosts
-        .iter()
-        .map(|host| aerospike::Host {
-            name: host.name.clone(),
-            port: host.port,
-            // The crate would not fall back on the seed's own name.
-            tls_name: host.tls_name.clone().or_else(|| Some(host.name.clone())),
-        })
-        .collect();
-    let policy = policy::client(options);
-    match timeout(options.connect_timeout, Client::new(&policy, &hosts)).await {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) => Err(failure::connecting(options, &error)),
-        Err(_) => Err(failure::unreachable(
-            options,
-            Some(format!(
-                "no answer within {} ms",
-                options.connect_timeout.as_millis()
-            )),
-        )),
     }
 }

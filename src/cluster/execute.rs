@@ -18,7 +18,7 @@ use tokio::time::{timeout_at, Instant};
 use super::failure::{self, Kind};
 use super::lane::{Lane, Outcome};
 use super::{policy, Cluster, Command, Reply};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -58,7 +58,7 @@ pub async fn run(
             Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, Some(error))),
         }
     };
-    again.await
+    again.await.map_err(|error| explained(cluster, error))
 }
 
 /// Together with others, if there are any. `None` where its time is up, or the node is in trouble.
@@ -129,7 +129,7 @@ async fn again(
                     timeout_at(until, elsewhere).await.ok().map(Outcome::Own)
                 }
             };
-            Ok((client, outcome))
+            Ok::<_, Error>((client, outcome))
         };
         let attempt = tokio::select! {
             attempt = attempt => attempt,
@@ -137,7 +137,9 @@ async fn again(
         };
         let (client, outcome) = match attempt {
             Ok(attempt) => attempt,
-            Err(error) => return Err(last.unwrap_or(error)),
+            // Nobody there: what was known before says more.
+            Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
+            Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
         };
         match judge(cluster, &client, command, outcome, last)? {
             Verdict::Answered(reply) => return Ok(reply),
@@ -173,6 +175,7 @@ fn judge(
             return Ok(Verdict::Failed(told));
         }
         None => {
+            cluster.connection.doubts().no_connection();
             let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
             told.in_doubt |= client.is_connected() && command.is_write();
             return Ok(Verdict::Failed(told));
@@ -185,12 +188,29 @@ fn judge(
         Kind::Final => false,
         Kind::Passing => true,
     };
+    if failure::is_not_logged_in(&error) {
+        cluster.connection.doubts().not_logged_in();
+    }
     let mut told = failure::operation(&cluster.options, client, &error);
+    if told.code == Code::Unavailable {
+        cluster.connection.doubts().no_connection();
+    }
     // Of what an earlier try may have done this one knows nothing.
     told.in_doubt |= last.is_some_and(|last| last.in_doubt);
     match is_passing {
         true => Ok(Verdict::Failed(told)),
         false => Err(told),
+    }
+}
+
+/// That there is no connection, or none in time, has a reason of its own where connecting anew is refused.
+fn explained(cluster: &Cluster, error: Error) -> Error {
+    match error.code {
+        Code::Unavailable | Code::Timeout => match cluster.connection.doubts().finding() {
+            Some(reason) => reason.in_doubt(error.in_doubt),
+            None => error,
+        },
+        _ => error,
     }
 }
 
@@ -226,5 +246,8 @@ pub fn is_passing(code: ResultCode) -> bool {
             | ResultCode::KeyBusy
             | ResultCode::DeviceOverload
             | ResultCode::PartitionUnavailable
+            // A connection whose login is no more: another one, or another client, has one.
+            | ResultCode::NotAuthenticated
+            | ResultCode::ExpiredSession
     )
 }

@@ -6,6 +6,7 @@
 
 use aerospike::{Client, ClientResultCode, ErrorKind, ResultCode};
 
+use super::credentials::Auth;
 use super::execute::is_passing;
 use super::Options;
 use crate::error::{Code, Error};
@@ -45,6 +46,11 @@ pub fn kind(error: &aerospike::Error) -> Kind {
         ErrorKind::InvalidNamespace => Kind::Passing,
         _ => Kind::Final,
     }
+}
+
+/// The connection is that of nobody, as far as the server knows, or of somebody whose login has expired.
+pub fn is_not_logged_in(error: &aerospike::Error) -> bool {
+    error.matches(&[ResultCode::NotAuthenticated, ResultCode::ExpiredSession])
 }
 
 /// An operation the server or the crate failed.
@@ -106,62 +112,57 @@ pub fn late(options: &Options, client: &Client) -> Error {
     }
 }
 
-/// An attempt to connect that failed. What each seed answered reaches us only as text.
+/// An attempt to connect that failed, after the seeds had answered (see `knock`). What each of them said reaches us
+/// only as text.
 pub fn connecting(options: &Options, error: &aerospike::Error) -> Error {
     let said = error.to_string();
-    let find = |table: &[(&str, &'static str)]| {
-        let found = table.iter().find(|(text, _)| said.contains(text));
-        found.map(|(_, words)| *words)
-    };
-    if let Some(words) = find(&LOGIN_REFUSED) {
+    let refused = LOGIN_REFUSED.iter().find(|(text, _)| said.contains(text));
+    if let Some((_, words)) = refused {
         return Error::new(Code::Auth, format!("{} {words}", hosts(options)));
     }
     // A node tells nothing, not even its name, to who has not logged in.
-    if options.credentials.is_none() && said.contains("Missing node name") {
+    if matches!(options.auth, Auth::None) && said.contains("Missing node name") {
         let message = format!("{} asks for a user and a password", hosts(options));
         return Error::new(Code::Auth, message);
     }
-    match find(&HANDSHAKE_FAILED) {
-        Some(words) => Error::new(
-            Code::Tls,
-            format!("no TLS connection to {}: {words}", hosts(options)),
-        )
-        .caused_by(said),
-        None => unreachable(options, Some(said)),
+    if let Some(expected) = &options.cluster_name {
+        if said.contains("Cluster name mismatch") || said.contains("Missing cluster name") {
+            let words = format!("is not of cluster '{expected}' (option 'clusterName')");
+            let message = format!("{} {words}", hosts(options));
+            return Error::new(Code::Server, message).caused_by(said);
+        }
     }
+    if HANDSHAKE_FAILED.iter().any(|text| said.contains(text)) {
+        let message = format!("no TLS connection to a node behind {}", hosts(options));
+        return Error::new(Code::Tls, message).caused_by(said);
+    }
+    unreachable(options, Some(said))
 }
 
 /// What the crate says of a login that was refused, and what we say.
-const LOGIN_REFUSED: [(&str, &str); 6] = [
+const LOGIN_REFUSED: [(&str, &str); 9] = [
     ("Invalid credential", "refused the user or the password"),
     ("Invalid user", "refused the user or the password"),
     ("Invalid password", "refused the user or the password"),
     ("Expired password", "refused a password that has expired"),
+    ("Forbidden password", "refused a password that is forbidden"),
+    ("Login session expired", "refused a login that has expired"),
     ("Not authenticated", "asks for a user and a password"),
+    (
+        "not allowlisted",
+        "does not let the user in from this address",
+    ),
     (
         "Security not supported",
         "knows no users: it takes no user and no password",
     ),
 ];
 
-/// What the crate says of a handshake that failed, and what we say.
-const HANDSHAKE_FAILED: [(&str, &str); 7] = [
-    (
-        "UnknownIssuer",
-        "its certificate is by an authority that is not trusted",
-    ),
-    (
-        "BadSignature",
-        "its certificate is by an authority that is not trusted",
-    ),
-    ("not valid for name", "its certificate is for another name"),
-    (
-        "invalid dns name",
-        "no certificate can be for the name it is called by",
-    ),
-    ("CertificateRequired", "it asks for a certificate of ours"),
-    ("invalid peer certificate", "its certificate is not valid"),
-    ("received fatal alert", "it refused the handshake"),
+/// What the crate says of a handshake that failed.
+const HANDSHAKE_FAILED: [&str; 3] = [
+    "invalid peer certificate",
+    "invalid dns name",
+    "received fatal alert",
 ];
 
 /// Of a session that no server takes.
@@ -170,6 +171,13 @@ pub fn too_big() -> Error {
 }
 
 const TOO_BIG: &str = "the session is larger than the server stores in one record";
+
+/// No node answered yet.
+pub fn unanswered(options: &Options) -> Error {
+    let waited = options.connect_timeout.as_millis();
+    let cause = format!("no answer within {waited} ms (option 'connectTimeout')");
+    unreachable(options, Some(cause))
+}
 
 /// No node answered.
 pub fn unreachable(options: &Options, cause: Option<String>) -> Error {
@@ -228,6 +236,7 @@ fn code_of(code: ResultCode) -> Code {
         | ResultCode::InvalidCredential
         | ResultCode::ExpiredPassword
         | ResultCode::ForbiddenPassword
+        | ResultCode::ExpiredSession
         | ResultCode::NotAuthenticated
         | ResultCode::RoleViolation => Code::Auth,
         ResultCode::BinTypeError => Code::BadData,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aerospike::policy::Replica;
 use aerospike::{BatchOperation, Client, Key};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout_at, Instant};
@@ -53,6 +54,8 @@ pub struct Common {
     pub counters: Arc<Counters>,
     /// How long a flight to a node in trouble is waited for.
     pub patience: Duration,
+    /// Which copy of a record is read first.
+    pub replica: Replica,
     /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
     pub closing: watch::Receiver<bool>,
 }
@@ -244,7 +247,10 @@ impl Flight {
             shapes.push(one.shape);
             answers.push((Some(one.answer), one.is_write));
         }
-        let (policy, alone) = (policy::batch(last), rows.len() == 1);
+        let (policy, alone) = (
+            policy::batch(self.lane.common.replica, last),
+            rows.len() == 1,
+        );
         let outcome = {
             let batch = timeout_at(last, self.client.batch(&policy, &mut rows));
             let mut batch = std::pin::pin!(batch);

@@ -4,6 +4,9 @@
 //! decided here, so that commands can be gathered into batches without a word to anybody above.
 //!
 //! - [`connect`]: one task owns the connection: it connects, reconnects and closes.
+//! - [`attempt`], [`knock`]: one attempt to connect, which first speaks to the seeds itself.
+//! - [`credentials`]: users and passwords, and where they come from.
+//! - [`doubt`]: finds out why a connected client gets no connections any more.
 //! - [`execute`]: one command, within its deadline, with retries.
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
 //! - [`trouble`]: whether a node has lately failed to answer.
@@ -16,10 +19,14 @@
 //! The guards against the crate's defects (connecting without a deadline, connection storms, no
 //! fail-over of reads, a client that leaks unless closed) live in these files and nowhere else.
 
+mod attempt;
 mod batch;
 mod connect;
+pub mod credentials;
+mod doubt;
 mod execute;
 mod failure;
+mod knock;
 mod lane;
 mod policy;
 mod routes;
@@ -42,6 +49,7 @@ use tokio::time::Instant;
 use crate::error::Result;
 
 use connect::Connection;
+use credentials::Auth;
 pub use stats::Stats;
 
 /// Bytes: the most that a server can be told to take of one record (`max-record-size`, WBLOCK_SZ in
@@ -53,8 +61,8 @@ pub const LARGEST_RECORD: usize = 8 * 1024 * 1024;
 pub struct Options {
     /// Seeds, at least one.
     pub hosts: Vec<Host>,
-    /// User and password, where the cluster asks for them.
-    pub credentials: Option<(String, String)>,
+    /// Who we are, where the cluster asks for it.
+    pub auth: Auth,
     /// How to shake hands, where connections are to be encrypted, see [`tls::config`].
     pub tls: Option<Arc<rustls::ClientConfig>>,
     /// The longest an operation may take, everything included.
@@ -63,6 +71,12 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Connections kept per node, at the most.
     pub max_conns_per_node: usize,
+    /// The name the cluster must have; any, if `None`.
+    pub cluster_name: Option<String>,
+    /// Use the addresses that nodes announce as their alternate ones.
+    pub services_alternate: bool,
+    /// The racks to read from, the best first; none: read wherever the record is.
+    pub rack_ids: Vec<usize>,
 }
 
 /// One seed.
@@ -72,6 +86,13 @@ pub struct Host {
     pub port: u16,
     /// The name in the node's certificate.
     pub tls_name: Option<String>,
+}
+
+impl Host {
+    /// The name that its certificate has to be for.
+    fn certified_name(&self) -> &str {
+        self.tls_name.as_deref().unwrap_or(&self.name)
+    }
 }
 
 impl std::fmt::Display for Host {
@@ -290,6 +311,11 @@ impl Cluster {
     /// [`Code::Closed`]: crate::error::Code::Closed
     pub async fn close(&self) {
         self.connection.close().await;
+    }
+
+    /// Whether [`Cluster::close`] has been called.
+    pub fn is_closed(&self) -> bool {
+        self.connection.is_closed()
     }
 
     /// Resolves when [`Cluster::close`] has been called.

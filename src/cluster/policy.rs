@@ -29,13 +29,10 @@ const SCAN_RETRIES: usize = 8;
 /// Milliseconds.
 const SCAN_FIRST_PAUSE: u32 = 25;
 
-pub fn client(options: &Options) -> ClientPolicy {
+pub fn client(options: &Options, auth_mode: AuthMode) -> ClientPolicy {
     let connect = millis(options.connect_timeout);
     ClientPolicy {
-        auth_mode: match &options.credentials {
-            Some((user, password)) => AuthMode::Internal(user.clone(), password.clone()),
-            None => AuthMode::None,
-        },
+        auth_mode,
         timeout: millis(options.timeout / TEND_PART).clamp(1, connect),
         connect_timeout: connect,
         login_timeout: connect,
@@ -46,7 +43,19 @@ pub fn client(options: &Options) -> ClientPolicy {
         tls_policy: options.tls.clone().map(TlsPolicy::new),
         opening_connection_threshold: CONNECTIONS_OPENING,
         tend_interval: millis(TEND_INTERVAL),
+        cluster_name: options.cluster_name.clone(),
+        use_services_alternate: options.services_alternate,
+        // An empty list would be refused.
+        rack_ids: (!options.rack_ids.is_empty()).then(|| options.rack_ids.clone()),
         ..ClientPolicy::default()
+    }
+}
+
+/// Which copy of a record is read first. `PreferRack` without racks fails every read of the crate's.
+pub fn replica(options: &Options) -> Replica {
+    match options.rack_ids.is_empty() {
+        true => Replica::Sequence,
+        false => Replica::PreferRack,
     }
 }
 
@@ -133,8 +142,9 @@ pub fn admin(timeout: Duration) -> AdminPolicy {
     }
 }
 
-pub fn batch(deadline: Instant) -> BatchPolicy {
+pub fn batch(replica: Replica, deadline: Instant) -> BatchPolicy {
     let mut policy = BatchPolicy::default();
+    policy.base_policy.replica = replica;
     // Whether a row is repeated is ours to decide, see `execute`. The rows of one batch go to one node, mostly:
     // then this saves a task.
     policy.base_policy.max_retries = 0;

@@ -101,7 +101,7 @@ impl Cluster {
                 .iter()
                 .map(|key| BatchOperation::delete(&row, key.clone()))
                 .collect();
-            let policy = policy::batch(deadline);
+            let policy = policy::batch(policy::replica(&self.options), deadline);
             let batch = timeout_at(deadline, client.batch(&policy, &mut rows));
             tokio::select! {
                 done = batch => done

@@ -2,37 +2,62 @@
 
 use std::sync::Arc;
 
+use ring::digest::{digest, SHA256};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
-/// Certificates and keys, as PEM.
+/// The SHA-256 of a certificate's public key (SubjectPublicKeyInfo, as in RFC 7469).
+pub type Pin = [u8; 32];
+
+/// Whom to trust, and who we are. Certificates and keys are PEM.
 #[derive(Clone, Copy)]
-pub struct Pem<'a> {
-    /// The authorities to trust.
-    pub ca: &'a str,
+pub struct Identity<'a> {
+    pub authorities: Authorities<'a>,
     /// Our certificate and its key, where the nodes ask for one.
     pub own: Option<(&'a str, &'a str)>,
+    /// The keys that a node's certificate may be for; any, if there are none.
+    pub pins: &'a [Pin],
 }
 
-/// The handshake of every connection. A node's certificate must be signed by one of the authorities, be valid today
-/// and be for the name the node is called by.
+/// Who may have signed the nodes' certificates.
+#[derive(Clone, Copy)]
+pub enum Authorities<'a> {
+    /// These.
+    Given(&'a str),
+    /// Those the operating system trusts, and these.
+    System(&'a str),
+}
+
+/// The handshake of every connection. A node's certificate must be signed by one of the authorities, be valid today,
+/// be for the name the node is called by, and for one of the pinned keys if there are any.
 ///
 /// # Errors
 /// In words: PEM that holds nothing we can use. They never show any of it.
-pub fn config(pem: Pem<'_>) -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    // A bundle may hold some that we cannot read and need not.
-    let (added, _) = roots.add_parsable_certificates(certificates(pem.ca)?);
-    if added == 0 {
-        return Err("'ca' holds no certificate of an authority".into());
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+pub fn config(identity: Identity<'_>) -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(default_provider());
+    let roots = Arc::new(roots(identity.authorities)?);
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+    let verifier = verifier.map_err(|error| error.to_string())?;
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots);
-    let config = match pem.own {
+        .map_err(|error| error.to_string())?;
+    let builder = if identity.pins.is_empty() {
+        builder.with_webpki_verifier(verifier)
+    } else {
+        let pins = identity.pins.to_vec();
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned { verifier, pins }))
+    };
+    let config = match identity.own {
         Some((cert, key)) => {
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
                 .map_err(|_| "'key' cannot be read")?;
@@ -45,8 +70,84 @@ pub fn config(pem: Pem<'_>) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
+fn roots(authorities: Authorities<'_>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    // A bundle may hold some that we cannot read and need not.
+    let (given, is_system) = match authorities {
+        Authorities::Given(given) => (given, false),
+        Authorities::System(more) => (more, true),
+    };
+    roots.add_parsable_certificates(certificates(given)?);
+    if is_system {
+        // What cannot be read of the system's is missing, as it is to everybody else.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    if roots.is_empty() {
+        return Err("'ca' holds no certificate of an authority".into());
+    }
+    Ok(roots)
+}
+
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|_| "a certificate cannot be read".into())
+}
+
+/// Checks what is always checked, and then the key.
+#[derive(Debug)]
+struct Pinned {
+    verifier: Arc<WebPkiServerVerifier>,
+    pins: Vec<Pin>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
+        let found = digest(&SHA256, &key);
+        if self.pins.iter().any(|pin| pin == found.as_ref()) {
+            Ok(verified)
+        } else {
+            // The one error that is left to verifiers of their own.
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls12_signature(message, cert, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier
+            .verify_tls13_signature(message, cert, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }

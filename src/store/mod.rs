@@ -313,6 +313,11 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
             () = core.cluster.closed() => Err(Error::closed()),
         },
     };
+    let outcome = outcome.map_err(|error| match error.code {
+        // The connections went because they were closed.
+        Code::Unavailable if core.cluster.is_closed() => Error::closed().in_doubt(error.in_doubt),
+        _ => error,
+    });
     let outcome = outcome.map_err(|error| error.during(name));
     if is_about_sessions {
         core.tally.count(name, &outcome, None);

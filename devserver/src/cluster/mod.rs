@@ -39,6 +39,8 @@ pub struct NodeIdentity {
     /// Sixteen hex digits, starting at `BB9` as the server's ids do.
     pub id: String,
     pub port: u16,
+    /// `None`: there are no racks.
+    pub rack: Option<u32>,
 }
 
 /// A cluster, shared by its nodes.
@@ -101,6 +103,11 @@ impl Cluster {
             waiting: Mutex::default(),
             myself: Weak::clone(myself),
         })
+    }
+
+    /// The rack a node stands in, of all namespaces; `None`: there are no racks.
+    pub fn rack(&self, node: usize) -> Option<u32> {
+        self.settings.nodes.get(node)?.rack
     }
 
     /// The name announced; empty for none.

@@ -19,6 +19,10 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         "get-sl" => succession(state),
         "cluster-name" => cluster_name(state),
         "partition-generation" => state.cluster.generations().partition.to_string(),
+        "rack-ids" => match state.cluster.rack(state.node) {
+            Some(rack) => per_namespace(state, &rack.to_string()),
+            None => return Some(Err(error(ResultCode::ENTERPRISE_ONLY, "enterprise only"))),
+        },
         "rebalance-generation" => state.cluster.generations().rebalance.to_string(),
         "peers-generation" => state.cluster.generations().peers.to_string(),
         "peers-clear-std" | "peers-clear-alt" | "alumni-clear-std" | "alumni-clear-alt" => {
@@ -55,8 +59,8 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         // These belong to the Enterprise Edition.
         "peers-tls-std" | "peers-tls-alt" | "alumni-tls-std" | "alumni-tls-alt"
         | "service-tls-std" | "service-tls-alt" | "feature-key" | "masking" | "masking-show"
-        | "xdr-dc-state" | "xdr-get-filter" | "xdr-set-filter" | "rack-ids" | "racks"
-        | "roster" | "roster-set" | "quiesce" | "quiesce-undo" | "revive" => {
+        | "xdr-dc-state" | "xdr-get-filter" | "xdr-set-filter" | "racks" | "roster"
+        | "roster-set" | "quiesce" | "quiesce-undo" | "revive" => {
             return Some(Err(error(ResultCode::ENTERPRISE_ONLY, "enterprise only")));
         }
         _ => return None,

@@ -1,4 +1,5 @@
-//! Logging in: with a password, for which there is a session token, or with that token.
+//! Logging in: with a password or, over mutual TLS, the certificate alone, for which there is a session token; or with
+//! that token.
 //!
 //! A token that expires keeps nobody from going on: `session-ttl` is about new connections. The client then logs in
 //! again (`as_node_get_tend_connection()` of the C client).
@@ -15,11 +16,22 @@ impl Security {
     pub(super) fn log_in(
         &self,
         login: &mut Login,
+        certificate: Option<&str>,
         request: &Request<'_>,
         out: &mut Vec<u8>,
     ) -> Outcome<()> {
-        let user = request.text(field::USER).ok_or(ResultCode::INVALID_USER)?;
-        self.check_credential(user, request)?;
+        let user = match (request.text(field::USER), certificate) {
+            (Some(user), _) => {
+                self.check_credential(user, request)?;
+                user
+            }
+            // PKI: the certificate is all there is to check, and has been.
+            (None, Some(user)) => {
+                self.users.read().hash(user)?;
+                user
+            }
+            (None, None) => return Err(ResultCode::INVALID_USER),
+        };
         let fields = [
             (field::SESSION_TOKEN, self.tokens.issue(user)),
             (field::SESSION_TTL, self.tokens.ttl.to_be_bytes().to_vec()),
@@ -35,10 +47,12 @@ impl Security {
     pub(super) fn authenticate(
         &self,
         login: &mut Login,
+        certificate: Option<&str>,
         request: &Request<'_>,
         out: &mut Vec<u8>,
     ) -> Outcome<()> {
-        let user = request.text(field::USER).ok_or(ResultCode::INVALID_USER)?;
+        let user = request.text(field::USER).or(certificate);
+        let user = user.ok_or(ResultCode::INVALID_USER)?;
         match request.get(field::SESSION_TOKEN) {
             Some(token) => {
                 self.users.read().hash(user)?;

@@ -88,11 +88,18 @@ impl Security {
         }
     }
 
-    /// Handles the body of a security message and appends the answer.
-    pub fn handle(&self, login: &mut Login, body: &[u8], out: &mut Vec<u8>) {
+    /// Handles the body of a security message and appends the answer. `certificate`: the name in the client's
+    /// certificate, where it has shown one.
+    pub fn handle(
+        &self,
+        login: &mut Login,
+        certificate: Option<&str>,
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         let outcome = Request::parse(body).and_then(|request| match request.command {
-            command::LOGIN => self.log_in(login, &request, out),
-            command::AUTHENTICATE => self.authenticate(login, &request, out),
+            command::LOGIN => self.log_in(login, certificate, &request, out),
+            command::AUTHENTICATE => self.authenticate(login, certificate, &request, out),
             _ => self.administer(login, &request, out),
         });
         if let Err(code) = outcome {

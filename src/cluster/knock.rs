@@ -1,0 +1,289 @@
+//! Speaking to the seeds before the crate does.
+//!
+//! The crate shakes hands without a deadline, goes through the seeds one after the other, and tells what went wrong as
+//! text. So each seed is first asked for its name here: one that does not answer keeps nobody waiting, and what is wrong
+//! with it can be said exactly.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, ClientConfig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{timeout, timeout_at, Instant};
+use tokio_rustls::TlsConnector;
+
+use super::{failure, Host, Options};
+use crate::error::{Code, Error, Result};
+
+/// How long the other seeds have, once one has answered. The crate finds the rest of the cluster by itself.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long a server has that ended a connection to say why.
+const LISTENING: Duration = Duration::from_millis(500);
+
+/// `node` as an info request: version 2, type 1, and the length of what follows (as/include/base/proto.h).
+const QUESTION: &[u8] = b"\x02\x01\0\0\0\0\0\x05node\n";
+/// What an answer begins with: the protocol's version.
+const ANSWER: u8 = 2;
+/// What a TLS server begins with that is not spoken to in TLS: an alert (RFC 8446, section 5.1).
+const TLS_ALERT: u8 = 21;
+
+/// What is wrong with a seed.
+struct Refusal {
+    code: Code,
+    /// What it does, after its name.
+    words: String,
+    cause: Option<String>,
+}
+
+/// The seeds that answer, as far as they are worth asking: a single one without TLS is left to the crate.
+///
+/// # Errors
+/// None of them does, until `deadline`.
+pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host>> {
+    let hosts = &options.hosts;
+    if options.tls.is_none() && hosts.len() == 1 {
+        return Ok(hosts.iter().collect());
+    }
+    let ask = |(index, host)| async move { (index, knock(options, host, deadline).await) };
+    let mut knocks: FuturesUnordered<_> = hosts.iter().enumerate().map(ask).collect();
+    let mut answered = Vec::with_capacity(hosts.len());
+    let mut refused = Vec::new();
+    let mut until = deadline;
+    // Every knock ends by the deadline itself: this one is only ever that of the grace.
+    while let Ok(Some((index, outcome))) = timeout_at(until + GRACE, knocks.next()).await {
+        match outcome {
+            Ok(()) => {
+                if answered.is_empty() {
+                    until = Instant::now();
+                }
+                answered.push(index);
+            }
+            Err(refusal) => refused.push((index, refusal)),
+        }
+    }
+    if answered.is_empty() {
+        return Err(told(options, refused));
+    }
+    answered.sort_unstable();
+    Ok(answered
+        .into_iter()
+        .filter_map(|at| hosts.get(at))
+        .collect())
+}
+
+/// Why a seed without TLS has not let us in, where the crate could not tell.
+pub async fn diagnose(options: &Options, deadline: Instant) -> Option<Error> {
+    let host = options.hosts.first()?;
+    let refusal = knock(options, host, deadline).await.err()?;
+    Some(told(options, vec![(0, refusal)]))
+}
+
+/// What is said of all of them is what can be said of one: rather a mistake than that nobody is there.
+fn told(options: &Options, mut refused: Vec<(usize, Refusal)>) -> Error {
+    refused.sort_unstable_by_key(|(index, refusal)| (refusal.code == Code::Unavailable, *index));
+    let name = |index: &usize| options.hosts.get(*index).map(ToString::to_string);
+    let lines = refused.iter().map(|(index, refusal)| {
+        let name = name(index).unwrap_or_default();
+        match &refusal.cause {
+            Some(cause) => format!("{name} {}: {cause}", refusal.words),
+            None => format!("{name} {}", refusal.words),
+        }
+    });
+    let cause = lines.collect::<Vec<_>>().join("; ");
+    match refused.first() {
+        Some((index, refusal)) if refusal.code != Code::Unavailable => {
+            let name = name(index).unwrap_or_default();
+            Error::new(refusal.code, format!("{name} {}", refusal.words)).caused_by(cause)
+        }
+        _ => failure::unreachable(options, Some(cause)),
+    }
+}
+
+/// Asks a seed for its name.
+async fn knock(options: &Options, host: &Host, deadline: Instant) -> Result<(), Refusal> {
+    let silent = |words: &str| {
+        let timeout = options.connect_timeout.as_millis();
+        Refusal::unavailable(format!("{words} (option 'connectTimeout': {timeout} ms)"))
+    };
+    let stream = match timeout_at(deadline, connect(host)).await {
+        Ok(stream) => stream?,
+        Err(_) => return Err(silent("did not take the connection")),
+    };
+    let asking = async {
+        match &options.tls {
+            Some(tls) => ask_encrypted(stream, host, tls).await,
+            None => ask_plainly(stream).await,
+        }
+    };
+    match timeout_at(deadline, asking).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(silent("took the connection and did not answer")),
+    }
+}
+
+async fn connect(host: &Host) -> Result<TcpStream, Refusal> {
+    let connected = TcpStream::connect((host.name.as_str(), host.port)).await;
+    connected.map_err(|error| Refusal::unavailable("could not be connected to").caused_by(error))
+}
+
+async fn ask_plainly(stream: TcpStream) -> Result<(), Refusal> {
+    match first_byte(stream).await {
+        Ok(Some(ANSWER)) => Ok(()),
+        Ok(Some(TLS_ALERT)) => Err(Refusal::tls("speaks TLS on this port: set option 'tls'")),
+        Ok(Some(_)) => Err(Refusal::unavailable(
+            "does not speak Aerospike's protocol on this port",
+        )),
+        Ok(None) => Err(Refusal::unavailable("closed the connection unanswered")),
+        Err(error) => {
+            Err(Refusal::unavailable("closed the connection unanswered").caused_by(error))
+        }
+    }
+}
+
+async fn ask_encrypted(
+    stream: TcpStream,
+    host: &Host,
+    tls: &Arc<ClientConfig>,
+) -> Result<(), Refusal> {
+    let name = host.certified_name();
+    let Ok(name) = ServerName::try_from(name.to_owned()) else {
+        return Err(Refusal::tls(format!(
+            "is called by a name that no certificate can be for: {name:?}"
+        )));
+    };
+    let connector = TlsConnector::from(Arc::clone(tls));
+    let stream = match connector.connect(name.clone(), stream).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(of_handshake(host, error).await),
+    };
+    match first_byte(stream).await {
+        Ok(Some(ANSWER)) => return Ok(()),
+        Ok(Some(_)) => {
+            return Err(Refusal::unavailable(
+                "does not speak Aerospike's protocol on this port",
+            ))
+        }
+        Err(error) if reason(&error).is_some() => return Err(of_handshake(host, error).await),
+        Ok(None) | Err(_) => {}
+    }
+    // It may have said why, and our question have met a closed connection, which makes the system forget what came
+    // before: this time we only listen. (With TLS 1.3 a server looks at our certificate when we think we are done.)
+    let listening = async {
+        let stream = connect(host).await.ok()?;
+        let mut stream = connector.connect(name, stream).await.ok()?;
+        stream.read_u8().await.err()
+    };
+    match timeout(LISTENING, listening).await {
+        Ok(Some(error)) if reason(&error).is_some() => Err(of_handshake(host, error).await),
+        _ => Err(Refusal::unavailable("closed the connection unanswered")),
+    }
+}
+
+fn reason(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Why the handshake failed.
+async fn of_handshake(host: &Host, error: io::Error) -> Refusal {
+    let words = match reason(&error) {
+        Some(rustls::Error::InvalidCertificate(wrong)) => of_certificate(wrong),
+        Some(rustls::Error::AlertReceived(alert)) => of_alert(*alert),
+        Some(rustls::Error::PeerIncompatible(_)) => "has no version of TLS that we have",
+        // It said what is no TLS, or nothing.
+        Some(rustls::Error::InvalidMessage(_)) | None => {
+            if answers_plainly(host).await {
+                return Refusal::tls(
+                    "does not speak TLS on this port: leave out option 'tls', or use the TLS port",
+                );
+            }
+            let refusal = Refusal::unavailable("closed the connection at the TLS handshake");
+            return refusal.caused_by(error);
+        }
+        Some(_) => "could not agree on a TLS connection",
+    };
+    Refusal::tls(words).caused_by(error)
+}
+
+async fn answers_plainly(host: &Host) -> bool {
+    match connect(host).await {
+        Ok(stream) => ask_plainly(stream).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+fn of_certificate(wrong: &CertificateError) -> &'static str {
+    use CertificateError as Wrong;
+    match wrong {
+        Wrong::Expired | Wrong::ExpiredContext { .. } => "has a certificate that has expired",
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "has a certificate that is not valid yet"
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+            "has a certificate for another name (option 'tls.servername', or 'tlsName' of the host)"
+        }
+        Wrong::UnknownIssuer | Wrong::BadSignature => {
+            "has a certificate by an authority that is not trusted (option 'tls.ca')"
+        }
+        Wrong::ApplicationVerificationFailure => {
+            "has a certificate with a key that is none of option 'tls.pins'"
+        }
+        _ => "has a certificate that is not valid",
+    }
+}
+
+fn of_alert(alert: AlertDescription) -> &'static str {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::CertificateRequired => {
+            "asks for a certificate of ours (options 'tls.cert' and 'tls.key')"
+        }
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA
+        | Alert::DecryptError
+        | Alert::AccessDenied => "does not accept our certificate (option 'tls.cert')",
+        Alert::ProtocolVersion => "has no version of TLS that we have",
+        // Before TLS 1.3 this is also how a missing certificate is refused.
+        Alert::HandshakeFailure => "refused the TLS handshake",
+        _ => "refused the TLS connection",
+    }
+}
+
+/// What the answer to the question begins with; `None`: it was not answered.
+async fn first_byte(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Option<u8>> {
+    stream.write_all(QUESTION).await?;
+    stream.flush().await?;
+    let mut byte = [0];
+    let read = stream.read(&mut byte).await?;
+    Ok((read > 0).then_some(byte[0]))
+}
+
+impl Refusal {
+    fn new(code: Code, words: impl Into<String>) -> Refusal {
+        Refusal {
+            code,
+            words: words.into(),
+            cause: None,
+        }
+    }
+
+    fn tls(words: impl Into<String>) -> Refusal {
+        Refusal::new(Code::Tls, words)
+    }
+
+    fn unavailable(words: impl Into<String>) -> Refusal {
+        Refusal::new(Code::Unavailable, words)
+    }
+
+    fn caused_by(mut self, error: io::Error) -> Refusal {
+        self.cause = Some(error.to_string());
+        self
+    }
+}
