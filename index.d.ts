@@ -97,7 +97,11 @@ export interface SessionStoreOptions {
    * @default false
    */
   tls?: boolean | TlsOptions
-  /** The longest an operation may take, in milliseconds, connecting and retrying included. @default 3000 */
+  /**
+   * The longest an operation on one session may take, in milliseconds, connecting and retrying included. One that looks
+   * through many sessions takes as long as it takes, but fails when nothing is heard of the cluster for twice that long.
+   * @default 3000
+   */
   timeout?: number
   /** The longest one attempt to connect may take, in milliseconds, login included. @default 5000 */
   connectTimeout?: number

@@ -5,7 +5,7 @@
 const { once } = require('node:events')
 const net = require('node:net')
 const { setTimeout: pass } = require('node:timers/promises')
-const { SessionStore } = require('..')
+const { AerospikeStore, SessionStore } = require('..')
 const { DevServer } = require('../dev-server')
 
 const SESSIONS = 300
@@ -149,3 +149,21 @@ test('of a cluster that answers nothing at all every operation fails on time, an
   await all(n => sessions.save(id(n), { visits: 2 }))
   expect(await sessions.get(id(7))).toEqual({ visits: 2 })
 }, 30_000)
+
+// Every session of a user, found by an index or by looking at all, and removed, while the node that has a third of them is gone.
+test.each([
+  ['dies', server => server.stopNode(1)],
+  ['freezes', server => server.freeze(1)]
+])('logging out everywhere works while a node %s', async (_, lose) => {
+  const { server, sessions } = await cluster()
+  const store = new AerospikeStore({ client: sessions, prefix: 'web:', user: session => session.user })
+  await store.createUserIndex()
+  const visitor = n => ({ cookie: { maxAge: 60_000 }, user: `user-${n % 2}` })
+  await all(n => store.set(id(n), visitor(n)))
+  await lose(server)
+  expect(await store.destroyOf('user-0', { except: id(0) })).toBe(SESSIONS / 2 - 1)
+  expect(await store.countOf('user-0')).toBe(1)
+  expect(await store.sessionsOf('user-1')).toHaveLength(SESSIONS / 2)
+  await store.clear()
+  expect(await store.length()).toBe(0)
+}, 60_000)

@@ -2,8 +2,7 @@
 
 // The command line of the benchmark.
 
-const { parseArgs } = require('node:util')
-const { ScriptError } = require('../scripts/build')
+const { choices, count, number, parse } = require('../scripts/arguments')
 const { PEERS } = require('./peers')
 
 const HELP = `Usage: npm run bench -- [options]
@@ -37,78 +36,33 @@ Options:
 const QUICK = { depths: '1,16,64,256', mixes: 'write', sizes: '0.5,4', rounds: '3', seconds: '0.5', pages: 'read,write', 'page-seconds': '2' }
 const FULL = { ...QUICK, mixes: 'read,write,touch', sizes: '0.5,4,32', rounds: '5', seconds: '2', 'page-seconds': '5' }
 
-/**
- * @param {string} option
- * @param {string} list
- * @param {string[]} known
- */
-function choices (option, list, known) {
-  const chosen = list === 'none' ? [] : list.split(',')
-  const stray = chosen.find(one => !known.includes(one))
-  if (stray !== undefined) throw new ScriptError(`--${option} does not know '${stray}': it takes ${known.join(', ')}.`)
-  return chosen
-}
-
-/**
- * @param {string} option
- * @param {string} text
- * @param {number} most
- */
-function positive (option, text, most) {
-  const number = Number(text)
-  if (!(number > 0 && number <= most)) throw new ScriptError(`--${option} takes a number above 0, up to ${most}, not '${text}'.`)
-  return number
-}
-
-/**
- * @param {string} option
- * @param {string} text
- * @param {number} most
- */
-function count (option, text, most) {
-  const number = positive(option, text, most)
-  if (!Number.isInteger(number)) throw new ScriptError(`--${option} takes whole numbers, not '${text}'.`)
-  return number
-}
-
-/** @param {string[]} args */
-function parse (args) {
-  // --soak may stand alone.
-  const soak = args.indexOf('--soak')
-  const given = soak >= 0 && !/^\d/.test(args[soak + 1] ?? '') ? args.with(soak, '--soak=5000000') : args
-  const text = /** @type {const} */ ({ type: 'string' })
-  const flag = /** @type {const} */ ({ type: 'boolean' })
-  try {
-    return parseArgs({
-      args: given,
-      options: {
-        stores: text,
-        depths: text,
-        mixes: text,
-        sizes: text,
-        rounds: text,
-        seconds: text,
-        pages: text,
-        'page-seconds': text,
-        'no-limit': flag,
-        full: flag,
-        soak: text,
-        json: text,
-        plot: text,
-        help: flag
-      }
-    }).values
-  } catch (error) {
-    throw new ScriptError(`${/** @type {Error} */ (error).message} (see --help)`)
-  }
-}
+const TEXT = /** @type {const} */ ({ type: 'string' })
+const FLAG = /** @type {const} */ ({ type: 'boolean' })
 
 /**
  * @param {string[]} args
  * @returns {Options | undefined} undefined where only help was asked for
  */
 function readOptions (args) {
-  const given = parse(args)
+  // --soak may stand alone.
+  const soak = args.indexOf('--soak')
+  const whole = soak >= 0 && !/^\d/.test(args[soak + 1] ?? '') ? args.with(soak, '--soak=5000000') : args
+  const given = parse(whole, {
+    stores: TEXT,
+    depths: TEXT,
+    mixes: TEXT,
+    sizes: TEXT,
+    rounds: TEXT,
+    seconds: TEXT,
+    pages: TEXT,
+    'page-seconds': TEXT,
+    'no-limit': FLAG,
+    full: FLAG,
+    soak: TEXT,
+    json: TEXT,
+    plot: TEXT,
+    help: FLAG
+  })
   if (given.help) {
     process.stdout.write(HELP)
     return undefined
@@ -118,11 +72,11 @@ function readOptions (args) {
     stores: choices('stores', given.stores ?? Object.keys(PEERS).join(','), Object.keys(PEERS)),
     depths: values.depths.split(',').map(text => count('depths', text, 10_000)),
     mixes: /** @type {Mix[]} */ (choices('mixes', values.mixes, ['read', 'write', 'touch'])),
-    sizes: values.sizes.split(',').map(text => positive('sizes', text, 512)),
+    sizes: values.sizes.split(',').map(text => number('sizes', text, 0.1, 512)),
     rounds: count('rounds', values.rounds, 100),
-    seconds: positive('seconds', values.seconds, 600),
+    seconds: number('seconds', values.seconds, 0.01, 600),
     pages: choices('pages', values.pages, ['read', 'write']),
-    pageSeconds: positive('page-seconds', values['page-seconds'], 600),
+    pageSeconds: number('page-seconds', values['page-seconds'], 0.01, 600),
     limit: !given['no-limit'],
     soak: given.soak === undefined ? 0 : count('soak', given.soak, 1e9),
     json: given.json,

@@ -3,7 +3,7 @@
 // The command line of the torture test.
 
 const crypto = require('node:crypto')
-const { parseArgs } = require('node:util')
+const { choice, choices, number, parse } = require('../scripts/arguments')
 const { ScriptError } = require('../scripts/build')
 const { FAULTS } = require('./faults')
 const { PLANTS } = require('./plants')
@@ -39,65 +39,30 @@ Options:
  *   nodes: string | undefined, plant: string | undefined, quiet: boolean }} Options
  */
 
-/**
- * @param {string} option
- * @param {string} text
- * @param {number} least
- * @param {number} most
- */
-function number (option, text, least, most) {
-  const number = Number(text)
-  if (text.trim() === '' || !(number >= least && number <= most)) {
-    throw new ScriptError(`--${option} takes a number from ${least} to ${most}, not '${text}'.`)
-  }
-  return number
-}
-
-/**
- * @param {string} option
- * @param {string} text
- * @param {string[]} known
- */
-function choice (option, text, known) {
-  if (!known.includes(text)) throw new ScriptError(`--${option} does not know '${text}': it takes ${known.join(', ')}.`)
-  return text
-}
-
-/** @param {string[]} args */
-function parse (args) {
-  const text = /** @type {const} */ ({ type: 'string' })
-  const flag = /** @type {const} */ ({ type: 'boolean' })
-  try {
-    return parseArgs({
-      args,
-      options: {
-        seconds: { ...text, default: '60' },
-        seed: { ...text, default: String(crypto.randomInt(1e6)) },
-        'requests-per-second': { ...text, default: '500' },
-        visitors: text,
-        processes: { ...text, default: '2' },
-        only: text,
-        pause: { ...text, default: '0' },
-        format: { ...text, default: 'map' },
-        timeout: { ...text, default: '3000' },
-        data: flag,
-        nodes: text,
-        plant: text,
-        quiet: flag,
-        help: flag
-      }
-    }).values
-  } catch (error) {
-    throw new ScriptError(`${/** @type {Error} */ (error).message} (see --help)`)
-  }
-}
+const TEXT = /** @type {const} */ ({ type: 'string' })
+const FLAG = /** @type {const} */ ({ type: 'boolean' })
 
 /**
  * @param {string[]} args
  * @returns {Options | undefined} undefined where only help was asked for
  */
 function readOptions (args) {
-  const given = parse(args)
+  const given = parse(args, {
+    seconds: { ...TEXT, default: '60' },
+    seed: { ...TEXT, default: String(crypto.randomInt(1e6)) },
+    'requests-per-second': { ...TEXT, default: '500' },
+    visitors: TEXT,
+    processes: { ...TEXT, default: '2' },
+    only: TEXT,
+    pause: { ...TEXT, default: '0' },
+    format: { ...TEXT, default: 'map' },
+    timeout: { ...TEXT, default: '3000' },
+    data: FLAG,
+    nodes: TEXT,
+    plant: TEXT,
+    quiet: FLAG,
+    help: FLAG
+  })
   if (given.help) {
     process.stdout.write(HELP)
     return undefined
@@ -112,7 +77,7 @@ function readOptions (args) {
     rate,
     visitors: given.visitors === undefined ? Math.max(100, Math.ceil(rate)) : number('visitors', given.visitors, 1, 100_000),
     processes: number('processes', given.processes, 1, 64),
-    only: given.only === 'none' ? [] : given.only?.split(',').map(name => choice('only', name, Object.keys(FAULTS))),
+    only: given.only === undefined ? undefined : choices('only', given.only, Object.keys(FAULTS)),
     pause: number('pause', given.pause, 0, 3_600),
     format: /** @type {Options['format']} */ (choice('format', given.format, ['map', 'json', 'mixed'])),
     timeout: number('timeout', given.timeout, 100, 60_000),

@@ -4,6 +4,8 @@
 //! ran out of retries is always kind `Timeout`, code -11, with the real failure as its cause; a
 //! client that has lost every node answers "invalid namespace" to everything.
 
+use std::time::Duration;
+
 use aerospike::{Client, ClientResultCode, ErrorKind, ResultCode};
 
 use super::credentials::Auth;
@@ -80,7 +82,7 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
             )
         }
         Code::Unavailable => no_node(options),
-        Code::Timeout => late_words(options, error.node()),
+        Code::Timeout => late_words(options.timeout, error.node()),
         _ => format!("{}{}", words(code, error), at(error.node())),
     };
     let mut told = Error::new(code, message)
@@ -105,8 +107,13 @@ fn may_be_applied(error: &aerospike::Error) -> bool {
 
 /// No answer within the deadline.
 pub fn late(options: &Options, client: &Client) -> Error {
+    silent(options, client, options.timeout)
+}
+
+/// Nothing heard for that long.
+pub fn silent(options: &Options, client: &Client, within: Duration) -> Error {
     if client.is_connected() {
-        Error::new(Code::Timeout, late_words(options, None))
+        Error::new(Code::Timeout, late_words(within, None))
     } else {
         unreachable(options, None)
     }
@@ -195,12 +202,8 @@ fn no_node(options: &Options) -> String {
     )
 }
 
-fn late_words(options: &Options, node: Option<&str>) -> String {
-    format!(
-        "no answer within {} ms{}",
-        options.timeout.as_millis(),
-        at(node)
-    )
+fn late_words(within: Duration, node: Option<&str>) -> String {
+    format!("no answer within {} ms{}", within.as_millis(), at(node))
 }
 
 fn hosts(options: &Options) -> String {

@@ -123,7 +123,8 @@ pub fn row(command: &Command) -> BatchWritePolicy {
     policy
 }
 
-/// A scan has no deadline as a whole, only one for each silence (see `scan`).
+/// A scan has no deadline as a whole. `silence`: of one node, after which its partitions are asked for again, of whichever
+/// node has them then.
 pub fn scan(silence: Duration) -> QueryPolicy {
     let mut policy = QueryPolicy::default();
     policy.base_policy.total_timeout = 0;

@@ -4,20 +4,20 @@ use std::ops::ControlFlow;
 
 use aerospike::expressions::Expression;
 use aerospike::query::{Filter, PartitionFilter};
-use aerospike::{
-    BatchDeletePolicy, BatchOperation, Bins, CollectionIndexType, IndexType, Key, Record,
-    ResultCode, Statement, Task,
-};
+use aerospike::{Bins, CollectionIndexType, IndexType, Record, ResultCode, Statement, Task};
 use futures::StreamExt;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::{failure, policy, Cluster};
 use crate::error::{Code, Error, Result};
 
-/// Records deleted by one batch: well below the server's `batch-max-requests` (5,000).
-const DELETED_AT_ONCE: usize = 500;
 /// Partitions of every namespace: a constant of Aerospike.
 pub const PARTITIONS: usize = 4_096;
+
+/// The part of the timeout for which a node may be silent in a scan.
+const SILENT_PART: u32 = 3;
+/// Timeouts without a word of any node: until a cluster has given up a lost one, nobody has its partitions.
+const LONGEST_SILENCE: u32 = 2;
 
 /// Which records.
 #[derive(Clone)]
@@ -35,7 +35,8 @@ pub struct Query<'a> {
 impl Cluster {
     /// Hands every record of the query to `each`, until it breaks.
     ///
-    /// A scan takes as long as it takes, but no silence may last longer than the timeout.
+    /// A scan takes as long as it takes. But of a node that is silent its part is asked for again, of the one that has it
+    /// then; and when none has said anything for [`LONGEST_SILENCE`] timeouts the scan has failed.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ impl Cluster {
     ) -> Result<()> {
         let client = self.connection.client(self.deadline()).await?;
         let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
-        let mut policy = policy::scan(self.options.timeout);
+        let mut policy = policy::scan(self.options.timeout / SILENT_PART);
         policy.base_policy.filter_expression = Some(query.filter);
         let mut statement = Statement::new(query.namespace, query.set, query.bins);
         if let Some((bin, value)) = query.indexed {
@@ -57,10 +58,10 @@ impl Cluster {
             Some((first, count)) => PartitionFilter::by_range(first, count),
             None => PartitionFilter::all(),
         };
-        let silence = self.options.timeout;
+        let silence = self.options.timeout * LONGEST_SILENCE;
         let records = timeout(silence, client.query(&policy, partitions, statement))
             .await
-            .map_err(|_| failure::late(&self.options, &client))?
+            .map_err(|_| failure::silent(&self.options, &client, silence))?
             .map_err(|error| told(&error))?;
         let mut records = records.into_stream();
         loop {
@@ -68,7 +69,7 @@ impl Cluster {
                 next = timeout(silence, records.next()) => next,
                 () = self.closed() => return Err(Error::closed()),
             };
-            match next.map_err(|_| failure::late(&self.options, &client))? {
+            match next.map_err(|_| failure::silent(&self.options, &client, silence))? {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(told(&error)),
                 Some(Ok(record)) => {
@@ -78,46 +79,6 @@ impl Cluster {
                 }
             }
         }
-    }
-
-    /// Deletes the records that pass the filter; those already gone are no error. How many.
-    pub async fn delete_all(
-        &self,
-        keys: &[Key],
-        durable: bool,
-        only_if: Option<&Expression>,
-    ) -> Result<u64> {
-        let client = self.connection.client(self.deadline()).await?;
-        let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
-        let row = BatchDeletePolicy {
-            durable_delete: durable,
-            filter_expression: only_if.cloned(),
-            ..BatchDeletePolicy::default()
-        };
-        let mut deleted = 0;
-        for keys in keys.chunks(DELETED_AT_ONCE) {
-            let deadline = self.deadline();
-            let mut rows: Vec<BatchOperation> = keys
-                .iter()
-                .map(|key| BatchOperation::delete(&row, key.clone()))
-                .collect();
-            let policy = policy::batch(policy::replica(&self.options), deadline);
-            let batch = timeout_at(deadline, client.batch(&policy, &mut rows));
-            tokio::select! {
-                done = batch => done
-                    .map_err(|_| failure::late(&self.options, &client))?
-                    .map_err(|error| told(&error))?,
-                () = self.closed() => return Err(Error::closed()),
-            }
-            for row in &rows {
-                match row.error() {
-                    None => deleted += 1,
-                    Some(error) if matches!(failure::kind(error), failure::Kind::Missing) => {}
-                    Some(error) => return Err(told(error)),
-                }
-            }
-        }
-        Ok(deleted)
     }
 
     /// Makes a string index on a bin, unless there is one, and waits until it is complete.

@@ -60,10 +60,10 @@ impl Sessions<'_> {
 
     pub(super) async fn destroy(&self, at: &At) -> Result<Output> {
         if self.options().tombstones {
-            Box::pin(self.bury(at)).await?;
+            Box::pin(self.bury(at, None)).await?;
             return Ok(Output::Done);
         }
-        self.erase(at).await?;
+        self.erase(at, None).await?;
         Ok(Output::Done)
     }
 

@@ -7,17 +7,20 @@ use std::ops::ControlFlow;
 use aerospike::expressions::{and, not, Expression};
 use aerospike::{Bins, Key, Record};
 use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 
 use super::expiry::{is_integer, now};
 use super::layout::EXPIRES;
 use super::{At, Output, Sessions};
-use crate::cluster::scan::Query;
+use crate::cluster::scan::{Query, PARTITIONS};
 use crate::cluster::{Command, Reply};
 use crate::codec::decode;
 use crate::error::{Code, Result};
 
-/// Keys gathered before they are deleted.
-const DELETED_TOGETHER: usize = 5_000;
+/// Keys held at the same time, before their records are removed.
+const GATHERED: usize = 50_000;
+/// Records removed at the same time. When as many could not be, the rest is not tried.
+const REMOVED_TOGETHER: usize = 500;
 /// Records read at the same time, where each is read for itself.
 const READ_TOGETHER: usize = 100;
 
@@ -153,40 +156,76 @@ impl Sessions<'_> {
     }
 
     /// Removes what a query finds, except one record; how many.
+    ///
+    /// The keys of a part of the partitions are gathered, and then those records removed: of all of them, unless that
+    /// would be too many to hold.
     pub(super) async fn remove(
         &self,
         query: Query<'_>,
         except: Option<&Key>,
         only_if: Option<&Expression>,
     ) -> Result<u64> {
-        let mut keys: Vec<Key> = Vec::new();
-        self.each(query, |record| {
-            keys.extend(
-                record
-                    .key
-                    .filter(|key| except.map(Key::digest) != Some(key.digest())),
-            );
-            Ok(())
-        })
-        .await?;
-        if self.options().tombstones {
-            return self.bury_all(keys).await;
-        }
+        let (mut first, count) = query.partitions.unwrap_or((0, PARTITIONS));
+        let end = first + count;
+        let mut width = count;
         let mut removed = 0;
-        for keys in keys.chunks(DELETED_TOGETHER) {
-            let (cluster, durable) = (&self.core.cluster, self.options().durable_delete);
-            removed += cluster.delete_all(keys, durable, only_if).await?;
+        while first < end {
+            let part = width.min(end - first);
+            let mut keys: Vec<Key> = Vec::new();
+            let mut is_whole = true;
+            let gathering = Query {
+                partitions: Some((first, part)),
+                ..query.clone()
+            };
+            let scan = self.core.cluster.scan(gathering, |record| {
+                let is_excepted = |key: &Key| except.map(Key::digest) == Some(key.digest());
+                keys.extend(record.key.filter(|key| !is_excepted(key)));
+                // A single partition cannot be divided: there are never that many in one.
+                is_whole = part == 1 || keys.len() < GATHERED;
+                Ok(match is_whole {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                })
+            });
+            scan.await?;
+            removed += self.remove_each(keys, only_if).await?;
+            if is_whole {
+                first += part;
+            } else {
+                width = part / 2;
+            }
         }
         Ok(removed)
     }
 
-    async fn bury_all(&self, keys: Vec<Key>) -> Result<u64> {
-        let mut buried = 0;
-        for key in keys {
+    /// Removes these, or buries them; how many were there. None is left out because another one failed.
+    async fn remove_each(&self, keys: Vec<Key>, only_if: Option<&Expression>) -> Result<u64> {
+        let removals = keys.into_iter().map(|key| async {
             let deadline = self.core.cluster.deadline();
-            buried += u64::from(self.bury(&At { key, deadline }).await?);
+            self.remove_one(&At { key, deadline }, only_if).await
+        });
+        let mut removals = stream::iter(removals).buffer_unordered(REMOVED_TOGETHER);
+        let (mut removed, mut failures, mut failure) = (0, 0, None);
+        while let Some(outcome) = removals.next().await {
+            match outcome {
+                Ok(existed) => removed += u64::from(existed),
+                Err(error) => {
+                    failures += 1;
+                    failure.get_or_insert(error);
+                    if failures >= REMOVED_TOGETHER {
+                        break;
+                    }
+                }
+            }
         }
-        Ok(buried)
+        failure.map_or(Ok(removed), Err)
+    }
+
+    async fn remove_one(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
+        match self.options().tombstones {
+            true => self.bury(at, only_if).await,
+            false => self.erase(at, only_if).await,
+        }
     }
 
     async fn each(

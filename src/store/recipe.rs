@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use aerospike::expressions::{and, cond, int_bin, int_val};
+use aerospike::expressions::{and, cond, int_bin, int_val, Expression};
 use aerospike::operations::exp::{write_exp, ExpWriteFlags};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Record, Value};
@@ -53,7 +53,7 @@ impl Sessions<'_> {
 
     pub(super) async fn delete(&self, at: &At) -> Result<Output> {
         if self.options().tombstones {
-            return Ok(Output::Flag(self.bury(at).await?));
+            return Ok(Output::Flag(self.bury(at, None).await?));
         }
         let command = Command::Delete {
             reading: vec![
@@ -70,7 +70,7 @@ impl Sessions<'_> {
             // A full server refuses what writes, and for that it takes this; a bare removal it does not refuse.
             Err(error) if error.code == Code::Overload => {
                 let record = self.read(at, self.bins_of_life()).await?;
-                self.erase(at).await?;
+                self.erase(at, None).await?;
                 record
             }
             // It is removed, and held what cannot be read.
@@ -82,20 +82,21 @@ impl Sessions<'_> {
         Ok(Output::Flag(existed))
     }
 
-    /// Removes the record, whatever is in it.
-    pub(super) async fn erase(&self, at: &At) -> Result<()> {
+    /// Removes the record, whatever is in it. Whether there was one (that passes the filter).
+    pub(super) async fn erase(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
         let command = Command::Delete {
             reading: vec![],
             durable: self.options().durable_delete,
-            only_if: None,
+            only_if: only_if.cloned(),
         };
-        self.execute(at, &command).await.map(drop)
+        let reply = self.execute(at, &command).await?;
+        Ok(!matches!(reply, Reply::Missing))
     }
 
     /// Leaves a tombstone: an empty record that outlives the one it replaces, so that a cold
     /// restart of the Community Edition, which reads removed records from disk again, finds
-    /// something newer. Whether there was a session.
-    pub(super) async fn bury(&self, at: &At) -> Result<bool> {
+    /// something newer. Whether there was a session (that passes the filter).
+    pub(super) async fn bury(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
         let record = match self.read(at, self.bins_of_life()).await {
             // What cannot be read is removed like any other.
             Err(error) if error.code == Code::BadData => self.read(at, Bins::None).await?,
@@ -119,15 +120,16 @@ impl Sessions<'_> {
                 None => Expiration::Never,
                 Some(_) => expiry::ttl(outlives, 0),
             },
-            only_if: None,
+            only_if: only_if.cloned(),
             generation: None,
         };
         match self.execute(at, &command).await {
             // Rather removed without a tombstone than not at all.
-            Err(error) if error.code == Code::Overload => self.erase(at).await?,
-            outcome => drop(outcome?),
+            Err(error) if error.code == Code::Overload => {
+                Ok(self.erase(at, only_if).await? && existed)
+            }
+            outcome => Ok(!matches!(outcome?, Reply::Missing) && existed),
         }
-        Ok(existed)
     }
 
     pub(super) async fn read(&self, at: &At, bins: Bins) -> Result<Option<Record>> {
