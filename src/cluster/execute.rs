@@ -73,13 +73,11 @@ async fn in_lane(
     let answer = lane.enter(client, until, key, command);
     // The crate's own timeouts start anew with every read from the socket; this one does not.
     match timeout_at(until, answer).await {
+        Ok(Ok(Outcome::Away)) | Err(_) => Ok(None),
         Ok(Ok(outcome)) => Ok(Some(outcome)),
         Ok(Err(_)) if cluster.connection.is_closed() => Err(Error::closed()),
         // Nobody gave it up for a reason: what carried it has panicked.
-        Ok(Err(_)) if Instant::now() < until && !lane.is_in_trouble() => {
-            Err(Error::given_up().in_doubt(command.is_write()))
-        }
-        Ok(Err(_)) | Err(_) => Ok(None),
+        Ok(Err(_)) => Err(Error::given_up().in_doubt(command.is_write())),
     }
 }
 
@@ -174,7 +172,7 @@ fn judge(
             let told = failure::operation(&cluster.options, client, &error);
             return Ok(Verdict::Failed(told));
         }
-        None => {
+        Some(Outcome::Away) | None => {
             cluster.connection.doubts().no_connection();
             let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
             told.in_doubt |= client.is_connected() && command.is_write();

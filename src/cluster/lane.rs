@@ -77,6 +77,8 @@ pub enum Outcome {
     /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
     /// known.
     Lost(aerospike::Error),
+    /// It was sent away: the node is silent, or the time of those it went with was up.
+    Away,
 }
 
 /// An operation that waits.
@@ -128,12 +130,18 @@ impl Lane {
         self.trouble.store(!heard, Ordering::Relaxed);
         if !heard {
             self.common.trouble.raise();
-            self.state().waiting.retain(|waiting| waiting.is_write);
+            let mut state = self.state();
+            let (stay, go) = std::mem::take(&mut state.waiting)
+                .into_iter()
+                .partition(|waiting| waiting.is_write);
+            state.waiting = stay;
+            drop(state);
+            send_away(Vec::from(go).into_iter().map(|waiting| waiting.answer));
         }
     }
 
-    /// Takes an operation, to go as soon as may be. The receiver ends without an answer where the time of those it went
-    /// with was up, the node is in trouble, or the store was closed.
+    /// Takes an operation, to go as soon as may be. The receiver ends without an answer where the store was closed, or what
+    /// carried it has panicked.
     pub fn enter(
         self: &Arc<Lane>,
         client: &Client,
@@ -194,6 +202,13 @@ impl Lane {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that holds this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn send_away(answers: impl Iterator<Item = oneshot::Sender<Outcome>>) {
+    for answer in answers {
+        // An error means that nobody listens any more.
+        let _ = answer.send(Outcome::Away);
     }
 }
 
@@ -259,15 +274,15 @@ impl Flight {
                 outcome = &mut batch => outcome,
                 () = tokio::time::sleep(self.lane.common.patience * SILENCE) => {
                     self.lane.note(false);
-                    for (answer, is_write) in &mut answers {
-                        answer.take_if(|_| !*is_write);
-                    }
+                    let reads = answers.iter_mut().filter(|(_, is_write)| !is_write);
+                    send_away(reads.filter_map(|(answer, _)| answer.take()));
                     batch.await
                 }
             }
         };
         let Ok(outcome) = outcome else {
-            return self.lane.note(false);
+            self.lane.note(false);
+            return send_away(answers.into_iter().filter_map(|(answer, _)| answer));
         };
         // Any word of the server's, and be it that it refuses, is an answer.
         let silence = |error: &aerospike::Error| error.server_result_code().is_none();
