@@ -167,3 +167,32 @@ test.each([
   await store.clear()
   expect(await store.length()).toBe(0)
 }, 60_000)
+
+test('what was given up at a slow connection is not carried out after what came next', async () => {
+  const { server, sessions } = await cluster()
+  const changed = id(0)
+  const left = id(1)
+  const slow = { kind: 'latency', ms: 1_500, when: 'before', on: 'write', times: 1 }
+  const first = await server.inject(slow)
+  await sessions.save(changed, { visits: 1 })
+  await sessions.save(changed, { visits: 2 })
+  const second = await server.inject(slow)
+  await sessions.save(left, { visits: 1 })
+  await sessions.delete(left)
+  expect(await first.struck()).toBe(1)
+  expect(await second.struck()).toBe(1)
+  // The end of both delays.
+  await pass(1_500)
+  expect(await sessions.get(changed)).toEqual({ visits: 2 })
+  expect(await sessions.get(left)).toBe(null)
+  expect((await sessions.stats()).retries).toBeGreaterThanOrEqual(2)
+}, 30_000)
+
+test('a cluster that is always slow is used all the same', async () => {
+  const { server, sessions } = await cluster()
+  await server.inject({ kind: 'latency', ms: 700 })
+  for (const visits of [1, 2, 3]) {
+    await all(n => sessions.save(id(n), { visits }))
+    expect(await all(n => sessions.get(id(n)))).toEqual(new Array(SESSIONS).fill({ visits }))
+  }
+}, 30_000)

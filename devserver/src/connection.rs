@@ -1,13 +1,16 @@
 //! One client's connection: reads frames, has them handled, writes the answers, one after the other.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
@@ -36,21 +39,34 @@ pub struct Limits {
     pub transfer: Duration,
 }
 
-/// A stream that can end in a reset.
-pub trait Resettable {
+/// A stream over a socket.
+pub trait Socket {
     /// From here on closing it resets the connection.
     fn reset_on_close(&self) -> io::Result<()>;
+
+    /// Whether the client has closed its end, unread requests or not.
+    fn is_hung_up(&self) -> bool;
 }
 
-impl Resettable for TcpStream {
+impl Socket for TcpStream {
     fn reset_on_close(&self) -> io::Result<()> {
         SockRef::from(self).set_linger(Some(Duration::ZERO))
     }
+
+    fn is_hung_up(&self) -> bool {
+        let readiness = pin!(self.ready(Interest::READABLE));
+        let readiness = readiness.poll(&mut Context::from_waker(Waker::noop()));
+        matches!(readiness, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
 }
 
-impl<S: Resettable> Resettable for TlsStream<S> {
+impl<S: Socket> Socket for TlsStream<S> {
     fn reset_on_close(&self) -> io::Result<()> {
         self.get_ref().0.reset_on_close()
+    }
+
+    fn is_hung_up(&self) -> bool {
+        self.get_ref().0.is_hung_up()
     }
 }
 
@@ -68,7 +84,7 @@ pub struct Connection<S> {
     answer: Vec<u8>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
     /// Takes over a stream. `local` is the address the client reached us under: what we tell it to call again.
     pub fn new(stream: S, local: SocketAddr, state: Arc<State>, limits: Limits) -> Connection<S> {
         let session = info::Session::new(local);
@@ -159,7 +175,12 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
     async fn handle_plain(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
         self.state.faults.thawed().await;
         self.plan = self.state.faults.plan(&self.state, kind, body);
+        let read = Instant::now();
         self.strike(When::Before).await?;
+        // `handle_client_io_event` in as/src/base/service.c: who has hung up is not served any more.
+        if self.stream.is_hung_up() {
+            return Err(io::Error::other("the client has hung up"));
+        }
         match kind {
             FrameType::Info => {
                 let access = self.state.access(&self.login);
@@ -182,14 +203,22 @@ impl<S: AsyncRead + AsyncWrite + Resettable + Unpin> Connection<S> {
                     security::write_result(&mut self.answer, ResultCode::SECURITY_NOT_SUPPORTED)
                 }
             },
-            FrameType::Message | FrameType::Compressed => return self.handle_message(body).await,
+            FrameType::Message | FrameType::Compressed => {
+                return self.handle_message(body, read).await;
+            }
         }
         self.strike(When::After).await?;
         self.send().await
     }
 
-    async fn handle_message(&mut self, body: &[u8]) -> io::Result<()> {
+    async fn handle_message(&mut self, body: &[u8], read: Instant) -> io::Result<()> {
         let access = self.state.access(&self.login);
+        if !self.plan.delay_at(When::Before).is_zero()
+            && cmd::stalled::is_late(body, read.elapsed())
+        {
+            reply::write_result(&mut self.answer, ResultCode::TIMEOUT);
+            return self.send().await;
+        }
         if let Err(code) = cmd::stalled::wait(&self.state, &access, body).await {
             reply::write_result(&mut self.answer, code);
             return self.send().await;

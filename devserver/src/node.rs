@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{watch, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::connection::{Connection, Limits, Resettable};
+use crate::connection::{Connection, Limits, Socket};
 use crate::port::Port;
 use crate::state::State;
 
@@ -179,7 +179,7 @@ async fn serve(stream: TcpStream, state: Arc<State>, limits: Limits) {
 }
 
 /// Serves a client until it goes, or all are sent away.
-async fn converse<S: AsyncRead + AsyncWrite + Resettable + Unpin>(
+async fn converse<S: AsyncRead + AsyncWrite + Socket + Unpin>(
     stream: S,
     local: SocketAddr,
     state: Arc<State>,

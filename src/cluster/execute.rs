@@ -6,17 +6,17 @@
 //!
 //! An attempt gets a part of the time only, so that enough is left for another: a node that has died, or stopped answering,
 //! is not waited for. Reads then go to other nodes that have the record, at once as soon as the node is known to be in
-//! trouble. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
+//! trouble, and take whichever answer comes first. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
 //! three seconds; they are repeated until then.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::{Bins, Client, Key, ResultCode};
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
-use super::lane::{Lane, Outcome};
+use super::lane::Outcome;
 use super::{policy, Cluster, Command, Reply};
 use crate::error::{Code, Error, Result};
 
@@ -39,62 +39,104 @@ pub async fn run(
         return Err(failure::too_big());
     }
     let client = cluster.connection.client(deadline).await?;
-    let lane = cluster.connection.routes().lane(key, command.is_write());
-    // Rare, and much larger than all before: boxed, it is no part of every operation.
-    let again = if lane.is_in_trouble() && !command.is_write() {
-        if lane.is_probe_due() {
-            probe(&lane, &client, key, command);
+    let (outcome, pending) = match command.is_write() {
+        true => {
+            let patience = cluster.options.timeout / FIRST_PART;
+            let written = write(cluster, &client, key, command, patience, deadline);
+            (written.await?, None)
         }
-        Box::pin(again(cluster, key, command, deadline, None))
-    } else {
-        let part = match lane.is_in_trouble() {
-            true => SMALLEST_PART,
-            false => FIRST_PART,
-        };
-        let until = deadline.min(Instant::now() + cluster.options.timeout / part);
-        let outcome = in_lane(cluster, &client, &lane, key, command, until).await?;
-        match judge(cluster, &client, command, outcome, None)? {
+        false => read(cluster, &client, key, command, deadline).await?,
+    };
+    // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
+    let again = match pending {
+        Some(_) => {
+            cluster.connection.routes().common().counters.retry();
+            Box::pin(again(cluster, key, command, deadline, None, pending))
+        }
+        None => match judge(cluster, &client, command, outcome, None)? {
             Verdict::Answered(reply) => return Ok(reply),
-            Verdict::Failed(error) => Box::pin(again(cluster, key, command, deadline, Some(error))),
-        }
+            Verdict::Failed(error) => {
+                Box::pin(again(cluster, key, command, deadline, Some(error), None))
+            }
+        },
     };
     again.await.map_err(|error| explained(cluster, error))
 }
 
-/// Together with others, if there are any. `None` where its time is up, or the node is in trouble.
-async fn in_lane(
+/// A write, together with others, if there are any. `None` where its time is up, or that of those it went with.
+///
+/// A write that has left is waited for: as long as it may still be carried out it is not repeated, or else it might be
+/// carried out after the repetition, and after what comes then; that would undo a change, or a logout.
+async fn write(
     cluster: &Cluster,
     client: &Client,
-    lane: &Arc<Lane>,
     key: &Key,
     command: &Command,
-    until: Instant,
+    patience: Duration,
+    deadline: Instant,
 ) -> Result<Option<Outcome>> {
-    let answer = lane.enter(client, until, key, command);
-    // The crate's own timeouts start anew with every read from the socket; this one does not.
-    match timeout_at(until, answer).await {
-        Ok(Ok(Outcome::Away)) | Err(_) => Ok(None),
-        Ok(Ok(outcome)) => Ok(Some(outcome)),
-        Ok(Err(_)) if cluster.connection.is_closed() => Err(Error::closed()),
-        // Nobody gave it up for a reason: what carried it has panicked.
-        Ok(Err(_)) => Err(Error::given_up().in_doubt(command.is_write())),
+    let lane = cluster.connection.routes().lane(key, true);
+    let patience = match lane.is_in_trouble() {
+        true => patience.min(cluster.options.timeout / SMALLEST_PART),
+        false => patience,
+    };
+    let until = deadline.min(Instant::now() + patience);
+    let mut pass = lane.enter(client, deadline, key, command);
+    // The crate's own timeouts start anew with every read from the socket; these do not.
+    let mut answer = timeout_at(until, &mut pass.answer).await;
+    if answer.is_err() && !lane.withdraw(&pass) {
+        answer = timeout_at(deadline, &mut pass.answer).await;
+    }
+    answer.map_or(Ok(None), |answer| received(cluster, command, answer))
+}
+
+/// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
+/// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
+async fn read(
+    cluster: &Cluster,
+    client: &Client,
+    key: &Key,
+    command: &Command,
+    deadline: Instant,
+) -> Result<(Option<Outcome>, Option<Pending>)> {
+    let lane = cluster.connection.routes().lane(key, false);
+    let patience = match lane.is_in_trouble() {
+        true => Duration::ZERO,
+        false => lane.silence(),
+    };
+    let until = deadline.min(Instant::now() + patience);
+    let mut answer = lane.enter(client, deadline, key, command).answer;
+    match timeout_at(until, &mut answer).await {
+        Ok(answer) => Ok((received(cluster, command, answer)?, None)),
+        Err(_) => Ok((None, Some(answer))),
     }
 }
 
-/// Reads from a node in trouble, for nobody: whoever asked does not wait for it.
-fn probe(lane: &Arc<Lane>, client: &Client, key: &Key, command: &Command) {
-    let until = Instant::now() + lane.patience();
-    let answer = lane.enter(client, until, key, command);
-    tokio::spawn(timeout_at(until, answer));
+type Pending = oneshot::Receiver<Outcome>;
+
+/// What a lane has answered. `None`: its time was up.
+fn received(
+    cluster: &Cluster,
+    command: &Command,
+    answer: std::result::Result<Outcome, RecvError>,
+) -> Result<Option<Outcome>> {
+    match answer {
+        Ok(Outcome::Away) => Ok(None),
+        Ok(outcome) => Ok(Some(outcome)),
+        Err(_) if cluster.connection.is_closed() => Err(Error::closed()),
+        // Nobody gave it up for a reason: what carried it has panicked.
+        Err(_) => Err(Error::given_up().in_doubt(command.is_write())),
+    }
 }
 
-/// Makes further attempts. `last` is the failure of the first, if there was one.
+/// Makes further attempts. `last` is the failure of the first, if there was one; `pending`, where it may still be answered.
 async fn again(
     cluster: &Cluster,
     key: &Key,
     command: &Command,
     deadline: Instant,
     mut last: Option<Error>,
+    mut pending: Option<Pending>,
 ) -> Result<Reply> {
     let mut pause = FIRST_PAUSE;
     let mut patience = cluster.options.timeout / SMALLEST_PART;
@@ -111,14 +153,11 @@ async fn again(
                 tokio::time::sleep(jittered(pause)).await;
             }
             let client = cluster.connection.client(deadline).await?;
-            let until = deadline.min(Instant::now() + patience);
             let outcome = match command.is_write() {
                 // Together with others that wait for the same node.
-                true => {
-                    let lane = cluster.connection.routes().lane(key, true);
-                    in_lane(cluster, &client, &lane, key, command, until).await?
-                }
+                true => write(cluster, &client, key, command, patience, deadline).await?,
                 false => {
+                    let until = deadline.min(Instant::now() + patience);
                     let elsewhere = async {
                         // An error means that the semaphore was closed, and it never is.
                         let _permit = cluster.elsewhere.acquire().await;
@@ -130,6 +169,8 @@ async fn again(
             Ok::<_, Error>((client, outcome))
         };
         let attempt = tokio::select! {
+            biased;
+            Some(reply) = late_reply(&mut pending) => return Ok(reply),
             attempt = attempt => attempt,
             () = cluster.closed() => return Err(Error::closed()),
         };
@@ -146,6 +187,19 @@ async fn again(
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
         patience *= 2;
+    }
+}
+
+/// What a lane has answered after all, if that is of any use.
+async fn late_reply(pending: &mut Option<Pending>) -> Option<Reply> {
+    let answer = pending.as_mut()?.await;
+    *pending = None;
+    match answer.ok()? {
+        Outcome::Own(Ok(reply)) => Some(reply),
+        Outcome::Own(Err(error)) if matches!(failure::kind(&error), Kind::Missing) => {
+            Some(Reply::Missing)
+        }
+        _ => None,
     }
 }
 

@@ -6,7 +6,8 @@
 //! and batches appear just when many come at once, or the cluster is slower than the application.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,17 +33,15 @@ const BYTES_AT_ONCE: usize = 256 * 1024;
 
 /// A node that is silent for so many times the patience is in trouble.
 const SILENCE: u32 = 2;
-/// How often a read goes to a node in trouble, to see whether it still is. Writes go there anyway.
-const PROBE_INTERVAL_MS: u64 = 100;
+/// A flight is waited for so many times the patience at the most. Then its connection is closed: what the server has not
+/// begun by then it does not begin any more (handle_client_io_event in as/src/base/service.c).
+const LONGEST: u32 = 4;
 
 /// The way to one node.
 pub struct Lane {
     common: Common,
     /// The last flight failed to reach the node, or to hear from it.
     trouble: AtomicBool,
-    /// When somebody last found out whether it still does: milliseconds since `opened`.
-    probed: AtomicU64,
-    opened: Instant,
     state: Mutex<State>,
 }
 
@@ -52,8 +51,10 @@ pub struct Common {
     /// Whether any node is in trouble.
     pub trouble: Arc<Trouble>,
     pub counters: Arc<Counters>,
-    /// How long a flight to a node in trouble is waited for.
+    /// How long a node in trouble is waited for, at first.
     pub patience: Duration,
+    /// Notices that partitions have gone to other nodes.
+    pub moves: watch::Receiver<()>,
     /// Which copy of a record is read first.
     pub replica: Replica,
     /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
@@ -66,6 +67,15 @@ struct State {
     /// A flight is about to leave, and takes whoever comes before it does.
     boarding: bool,
     waiting: VecDeque<Waiting>,
+    /// How many have entered so far.
+    entered: u64,
+}
+
+/// What an operation that has entered a lane holds.
+pub struct Pass {
+    number: u64,
+    /// Ends without an answer where the store was closed, or what carried the operation has panicked.
+    pub answer: oneshot::Receiver<Outcome>,
 }
 
 /// What came of an operation.
@@ -83,9 +93,9 @@ pub enum Outcome {
 
 /// An operation that waits.
 struct Waiting {
+    number: u64,
     row: BatchOperation,
     shape: Shape,
-    is_write: bool,
     size: usize,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
@@ -96,8 +106,6 @@ impl Lane {
         Arc::new(Lane {
             common: common.clone(),
             trouble: AtomicBool::new(false),
-            probed: AtomicU64::new(0),
-            opened: Instant::now(),
             state: Mutex::default(),
         })
     }
@@ -107,61 +115,55 @@ impl Lane {
         self.trouble.load(Ordering::Relaxed)
     }
 
-    /// How long a node in trouble is waited for.
-    pub fn patience(&self) -> Duration {
-        self.common.patience
+    /// How long a node is silent that is in trouble then.
+    pub fn silence(&self) -> Duration {
+        self.common.patience * SILENCE
     }
 
-    /// Whether it is time to ask again, for the one that asks this.
-    pub fn is_probe_due(&self) -> bool {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let last = self.probed.load(Ordering::Relaxed);
-        let is_due = now >= last.saturating_add(PROBE_INTERVAL_MS);
-        let swap = |last| {
-            let order = Ordering::Relaxed;
-            self.probed.compare_exchange(last, now, order, order)
-        };
-        is_due && swap(last).is_ok()
-    }
-
-    /// Takes note whether the node was heard from. If it was not, reads that wait for it are sent away: another node can
-    /// answer them.
+    /// Takes note whether the node was heard from.
     fn note(&self, heard: bool) {
         self.trouble.store(!heard, Ordering::Relaxed);
         if !heard {
             self.common.trouble.raise();
-            let mut state = self.state();
-            let (stay, go) = std::mem::take(&mut state.waiting)
-                .into_iter()
-                .partition(|waiting| waiting.is_write);
-            state.waiting = stay;
-            drop(state);
-            send_away(Vec::from(go).into_iter().map(|waiting| waiting.answer));
         }
     }
 
-    /// Takes an operation, to go as soon as may be. The receiver ends without an answer where the store was closed, or what
-    /// carried it has panicked.
+    /// Takes an operation, to go as soon as may be.
     pub fn enter(
         self: &Arc<Lane>,
         client: &Client,
         deadline: Instant,
         key: &Key,
         command: &Command,
-    ) -> oneshot::Receiver<Outcome> {
+    ) -> Pass {
         let (answer, answered) = oneshot::channel();
         let (row, shape) = batch::row(key, command);
         let mut state = self.state();
+        state.entered += 1;
+        let number = state.entered;
         state.waiting.push_back(Waiting {
+            number,
             row,
             shape,
-            is_write: command.is_write(),
             size: command.size(),
             deadline,
             answer,
         });
         self.board(client, state);
-        answered
+        Pass {
+            number,
+            answer: answered,
+        }
+    }
+
+    /// Takes an operation back. `false`: it has left.
+    pub fn withdraw(&self, pass: &Pass) -> bool {
+        let mut state = self.state();
+        let place = state
+            .waiting
+            .iter()
+            .position(|one| one.number == pass.number);
+        place.is_some_and(|place| state.waiting.remove(place).is_some())
     }
 
     /// Readies another flight, if somebody waits for one and one more may be under way.
@@ -205,7 +207,18 @@ impl Lane {
     }
 }
 
-fn send_away(answers: impl Iterator<Item = oneshot::Sender<Outcome>>) {
+/// `None`: partitions have gone to other nodes meanwhile.
+async fn unless_moved<T>(moves: &watch::Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
+    let mut moves = moves.clone();
+    moves.mark_unchanged();
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        Ok(()) = moves.changed() => None,
+    }
+}
+
+fn send_away(answers: Vec<oneshot::Sender<Outcome>>) {
     for answer in answers {
         // An error means that nobody listens any more.
         let _ = answer.send(Outcome::Away);
@@ -244,55 +257,47 @@ impl Flight {
         }
     }
 
-    /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone. If the node
-    /// is silent for too long, reads are sent away, and only writes wait on.
+    /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone. A node that is
+    /// silent is waited for no longer than until others have its partitions.
     async fn together(&self, waiting: Vec<Waiting>) {
-        let Some(mut last) = waiting.iter().map(|one| one.deadline).max() else {
+        let common = &self.lane.common;
+        let Some(last) = waiting.iter().map(|one| one.deadline).max() else {
             return;
         };
-        if self.lane.is_in_trouble() {
-            last = last.min(Instant::now() + self.lane.common.patience);
-        }
-        self.lane.common.counters.flight(waiting.len());
+        let last = last.min(Instant::now() + common.patience * LONGEST);
+        common.counters.flight(waiting.len());
         let mut rows = Vec::with_capacity(waiting.len());
         let mut shapes = Vec::with_capacity(waiting.len());
         let mut answers = Vec::with_capacity(waiting.len());
         for one in waiting {
             rows.push(one.row);
             shapes.push(one.shape);
-            answers.push((Some(one.answer), one.is_write));
+            answers.push(one.answer);
         }
-        let (policy, alone) = (
-            policy::batch(self.lane.common.replica, last),
-            rows.len() == 1,
-        );
+        let (policy, alone) = (policy::batch(common.replica, last), rows.len() == 1);
         let outcome = {
             let batch = timeout_at(last, self.client.batch(&policy, &mut rows));
             let mut batch = std::pin::pin!(batch);
             tokio::select! {
                 biased;
-                outcome = &mut batch => outcome,
-                () = tokio::time::sleep(self.lane.common.patience * SILENCE) => {
+                outcome = &mut batch => Some(outcome),
+                () = tokio::time::sleep(self.lane.silence()) => {
                     self.lane.note(false);
-                    let reads = answers.iter_mut().filter(|(_, is_write)| !is_write);
-                    send_away(reads.filter_map(|(answer, _)| answer.take()));
-                    batch.await
+                    unless_moved(&common.moves, batch).await
                 }
             }
         };
-        let Ok(outcome) = outcome else {
+        let Some(Ok(outcome)) = outcome else {
             self.lane.note(false);
-            return send_away(answers.into_iter().filter_map(|(answer, _)| answer));
+            return send_away(answers);
         };
         // Any word of the server's, and be it that it refuses, is an answer.
         let silence = |error: &aerospike::Error| error.server_result_code().is_none();
         self.lane.note(!outcome.as_ref().is_err_and(silence));
         // The failure of the whole is noted in the rows that it left without an answer.
-        for ((row, shape), (answer, _)) in rows.into_iter().zip(shapes).zip(answers) {
-            if let Some(answer) = answer {
-                // An error means that nobody listens any more: its time has passed.
-                let _ = answer.send(batch::outcome(row, shape, alone, &outcome));
-            }
+        for ((row, shape), answer) in rows.into_iter().zip(shapes).zip(answers) {
+            // An error means that nobody listens any more: its time has passed.
+            let _ = answer.send(batch::outcome(row, shape, alone, &outcome));
         }
     }
 }

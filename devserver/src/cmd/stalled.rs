@@ -1,4 +1,4 @@
-//! Requests that need a node that is gone wait before they are handled, see [`crate::cluster::Stall`].
+//! Requests that wait before they are handled: those that need a node that is gone (see [`crate::cluster::Stall`]), and how long any may.
 
 use std::time::Duration;
 
@@ -10,6 +10,11 @@ use crate::wire::consts::{info1, info2};
 use crate::wire::message::{Header, Message};
 use crate::wire::reader::Reader;
 use crate::wire::result::Outcome;
+
+/// `transaction-max-ms`, of what comes without a timeout.
+const TRANSACTION_MAX: Duration = Duration::from_secs(1);
+/// The same of a batch.
+const BATCH_ABANDON_LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits until a message can be handled, or its time is up.
 ///
@@ -33,6 +38,27 @@ pub async fn wait(state: &State, access: &Access, body: &[u8]) -> Outcome<()> {
     let limit = (header.timeout != 0).then(|| Duration::from_millis(header.timeout.into()));
     let cluster = &state.cluster;
     cluster.wait(state.node, &records, write, limit).await
+}
+
+/// Whether a message on records has waited for longer than it may before it is carried out: then the server answers with
+/// a timeout instead (`as_tsvc_process_transaction()` in `as/src/base/thr_tsvc.c`, `as_batch_queue_task()` in `as/src/base/batch.c`).
+pub fn is_late(body: &[u8], waited: Duration) -> bool {
+    let Ok(header) = Header::parse(&mut Reader::new(body)) else {
+        return false;
+    };
+    let unlimited = match header.info1 & info1::BATCH {
+        0 if Message::parse(body).is_ok_and(|message| message.fields.digest.is_none()) => {
+            // A query: it has no time of its own.
+            return false;
+        }
+        0 => TRANSACTION_MAX,
+        _ => BATCH_ABANDON_LIMIT,
+    };
+    let limit = match header.timeout {
+        0 => unlimited,
+        timeout => Duration::from_millis(timeout.into()),
+    };
+    waited > limit
 }
 
 /// The records that a message is about, each with whether it is written to.
