@@ -93,6 +93,7 @@ const call = (store, method, ...args) => new Promise((resolve, reject) => {
 /** An old store, whose answers can be held back. */
 class HeldStore extends session.MemoryStore {
   #held
+  asked = 0
 
   /** The next `get` is done, and answered when the function that this resolves with is called. */
   hold () {
@@ -100,6 +101,7 @@ class HeldStore extends session.MemoryStore {
   }
 
   get (sid, callback) {
+    this.asked++
     const held = this.#held
     this.#held = undefined
     super.get(sid, held === undefined ? callback : (...answer) => held(() => callback(...answer)))
@@ -169,7 +171,22 @@ describe('on its way', () => {
     await open(one)
     const { visitor: ada } = await visitor()
     one.store.at = new Date(0)
-    await Promise.all(['/set?a=1', '/set?b=2', '/set?c=3'].map(path => ada.get(path)))
+    const { moved } = one.store
+    let waiting = 0
+    const allWait = new Promise(resolve => {
+      one.store.moved = sid => {
+        const move = moved.call(one.store, sid)
+        if (++waiting === 3) resolve()
+        return move
+      }
+    })
+    one.from.asked = 0
+    const held = one.from.hold()
+    const requests = ['/set?a=1', '/set?b=2', '/set?c=3'].map(path => ada.get(path))
+    const [release] = await Promise.all([held, allWait])
+    release()
+    await Promise.all(requests)
+    expect(one.from.asked).toBe(1)
     expect((await ada.get('/get')).body).toStrictEqual({ user: 'ada', a: '1', b: '2', c: '3' })
   })
 
