@@ -14,6 +14,7 @@ const { ROOT, folderFor } = require('./support/pages')
 const { freshSet, hosts, openStore } = require('./support/server')
 
 const PAGE = 'docs/migrating.md'
+openStore({ set: 'shop' }) // removes afterwards what the site after.js leaves
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0
 const folder = folderFor(PAGE)
 afterAll(() => fs.rmSync(folder, { recursive: true }))
@@ -111,7 +112,9 @@ class HeldStore extends session.MemoryStore {
 /** The store of the page, on its way from an old store to a new one. */
 function moving ({ from = new HeldStore(), at = new Date(0) } = {}) {
   const { MovingStore } = require(path.join(folder, 'moving.js'))
-  const to = openStore()
+  const set = freshSet()
+  const to = openStore({ set })
+  openStore({ set, prefix: 'gone:' }) // removes what the moving store notes there
   return { from, to, store: new MovingStore({ from, to, at }) }
 }
 
