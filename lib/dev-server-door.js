@@ -62,4 +62,4 @@ function exchange (address, text) {
   })
 }
 
-module.exports = { ask }
+module.exports = { ask, exchange }

@@ -37,9 +37,17 @@ class Visitor {
     this.cookies = new Map()
   }
 
-  async get (path) {
+  get (path) {
+    return this.#ask('GET', path)
+  }
+
+  post (path) {
+    return this.#ask('POST', path)
+  }
+
+  async #ask (method, path) {
     const cookie = [...this.cookies].map(([name, { value }]) => `${name}=${value}`).join('; ')
-    const response = await fetch(this.url + path, { headers: cookie ? { cookie } : {} })
+    const response = await fetch(this.url + path, { method, headers: cookie ? { cookie } : {} })
     for (const line of response.headers.getSetCookie()) {
       const [pair, ...attributes] = line.split('; ')
       const [name, value] = pair.split('=')
