@@ -1,0 +1,5 @@
+'use strict'
+
+const { testExample } = require('../support/site')
+
+testExample('examples/nestjs/app.js')
