@@ -64,11 +64,20 @@ class Seen {
    * @param {string} id
    */
   of (holder, id) {
-    const seen = this.#seen.get(holder)
-    if (seen?.id === id) return seen.session
+    const found = this.find(holder, id)
+    if (found !== undefined) return found
     const session = {}
     this.note(holder, id, session)
     return session
+  }
+
+  /**
+   * @param {object} holder
+   * @param {string} id
+   */
+  find (holder, id) {
+    const seen = this.#seen.get(holder)
+    return seen?.id === id ? seen.session : undefined
   }
 
   /** @param {object} holder */
@@ -85,12 +94,20 @@ class Seen {
  * @param {Date | null} expires null: the store's `ttl` decides
  */
 function fill (session, entries, expires) {
+  refill(session, entries)
+  session.cookie = { originalMaxAge: expires && wholeSeconds(expires.getTime() - Date.now()), expires }
+}
+
+/**
+ * @param {any} session
+ * @param {Iterable<[string, any]>} entries
+ */
+function refill (session, entries) {
   for (const name of Object.keys(session)) delete session[name]
   for (const [name, value] of entries) {
     // Not by an assignment: the name may be __proto__.
     Object.defineProperty(session, name, { value, enumerable: true, configurable: true, writable: true })
   }
-  session.cookie = { originalMaxAge: expires && wholeSeconds(expires.getTime() - Date.now()), expires }
 }
 
 /**
@@ -154,4 +171,4 @@ function dateOf (time) {
   return Number.isNaN(date.getTime()) ? null : date
 }
 
-module.exports = { FrameworkStore, Seen, dataOf, dateOf, entriesOf, escaped, fill, unescaped }
+module.exports = { FrameworkStore, Seen, dataOf, dateOf, entriesOf, escaped, fill, refill, unescaped }

@@ -2,52 +2,20 @@
 
 // hono-sessions' own middleware on a real server, and its contract with a store.
 
-const path = require('node:path')
-const { EventEmitter, once } = require('node:events')
-const { fork } = require('node:child_process')
 const { HonoStore } = require('../../hono')
+const { forkSite } = require('../support/fork-site')
 const { testRaces } = require('../support/framework-races')
 const { freshSet, hosts, openStore } = require('../support/server')
 const { Browser, testExample } = require('../support/site')
 
-const SITE = path.join(__dirname, '../support/hono-site.mjs')
 const EMPTY = { _data: {}, _expire: null, _delete: false, _accessed: null }
 const IN_AN_HOUR = () => new Date(Date.now() + 3_600_000).toISOString()
 
-const sites = []
-const stores = []
-
-afterAll(async () => {
-  for (const site of sites) {
-    site.kill()
-    await once(site, 'exit')
-  }
-  for (const store of stores) await store.close()
-})
-
-/** A site of hono-sessions', which tells of its events by messages. */
 async function openSite (options = {}, middleware = {}) {
   const all = { hosts: hosts(), set: freshSet(), ...options }
-  const store = openStore(all)
-  const { encryptionKeys } = all
-  if (encryptionKeys) all.encryptionKeys = encryptionKeys.map(key => [...key])
-  const site = fork(SITE, { env: { ...process.env, SITE: JSON.stringify({ options: all, middleware }) }, execArgv: [] })
-  sites.push(site)
-  const told = new EventEmitter()
-  site.on('message', message => {
-    const [[name, value]] = Object.entries(message)
-    told.emit(name === 'arrived' ? `arrived ${value}` : name, value)
-  })
-  const [port] = await once(told, 'port')
-  const gates = {
-    open: name => site.send({ open: name }),
-    arrived (name) {
-      const arrived = once(told, `arrived ${name}`)
-      site.send({ await: name })
-      return arrived
-    }
-  }
-  return { url: `http://localhost:${port}`, gates, store: told, records: store }
+  const records = openStore(all)
+  const { url, gates, events } = await forkSite('hono-site.mjs', { options: all, middleware })
+  return { url, gates, store: events, records }
 }
 
 testExample('examples/hono/app.mjs')
@@ -99,7 +67,7 @@ describe('the store alone:', () => {
   const set = freshSet()
   openStore({ set })
   const store = new HonoStore({ hosts: hosts(), set })
-  stores.push(store)
+  afterAll(() => store.close())
 
   test('what was created or persisted is found', async () => {
     await store.createSession('id', { ...EMPTY })

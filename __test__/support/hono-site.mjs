@@ -1,15 +1,13 @@
-// The site of framework-races.js with hono-sessions, in a process of its own: what that depends on is for ES modules
-// alone, and jest loads none. The test tells it by messages to open a gate, and hears by them who arrived at one.
+// The site of framework-races.js, and some more, with hono-sessions.
 
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { sessionMiddleware } from 'hono-sessions'
 import { HonoStore } from 'aerospike-session/hono'
+import forked from './fork-site.js'
 import gates from './gates.js'
 
-const { options, middleware } = JSON.parse(process.env.SITE)
-if (options.encryptionKeys) options.encryptionKeys = options.encryptionKeys.map(key => Buffer.from(key))
-
+const { options, middleware } = forked.siteConfig()
 const store = new HonoStore(options)
 const site = new gates.Gates()
 const app = new Hono()
@@ -42,10 +40,4 @@ app.post('/logout', c => {
   return c.json({})
 })
 
-store.store.on('gone', event => process.send({ gone: event }))
-process.on('message', ({ open, await: name }) => {
-  if (open !== undefined) site.open(open)
-  if (name !== undefined) site.arrived(name).then(() => process.send({ arrived: name }))
-})
-
-serve({ fetch: app.fetch, port: 0 }, ({ port }) => process.send({ port }))
+serve({ fetch: app.fetch, port: 0 }, ({ port }) => forked.siteIsOpen(site, store.store, port))

@@ -3,12 +3,12 @@
 const fastify = require('fastify')
 const cookie = require('@fastify/cookie')
 const session = require('@fastify/session')
-const { AerospikeStore } = require('aerospike-session')
+const { FastifyStore } = require('aerospike-session/fastify')
 
 const { AEROSPIKE_SET, PORT = 8080, SESSION_SECRET = 'a secret of 32 characters or more' } = process.env
 
 // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
-const store = new AerospikeStore({ set: AEROSPIKE_SET })
+const store = new FastifyStore({ set: AEROSPIKE_SET })
 const app = fastify()
 app.register(cookie)
 app.register(session, {
