@@ -5,7 +5,8 @@
 const crypto = require('node:crypto')
 const http = require('node:http')
 const { once } = require('node:events')
-const { freshSet, openStore } = require('../support/server')
+const { forkSite } = require('../support/fork-site')
+const { freshSet, hosts, openStore } = require('../support/server')
 const { Browser, openApp } = require('../support/site')
 
 const EXAMPLE = 'examples/openid-connect/app.js'
@@ -98,3 +99,44 @@ test(`${EXAMPLE}: a login is kept in the store, survives a restart of the proces
   expect((await thief.get(`${app.url}/`)).body).toEqual({ user: null })
   expect(await app.close()).toEqual({ code: 0, complaints: '' })
 }, 30_000)
+
+describe('express-openid-connect:', () => {
+  let url, gates
+  beforeAll(async () => {
+    const options = { hosts: hosts(), set: freshSet() }
+    openStore(options) // leaves it empty
+    ;({ url, gates } = await forkSite('openid-site.js', { options, issuer }))
+  })
+
+  test('a request that changes nothing loses nothing of what another changed meanwhile', async () => {
+    const browser = new Browser()
+    await login(browser, url)
+    const slow = browser.copy().get(`${url}/session?gate=slow`)
+    await gates.arrived('slow')
+    await browser.get(`${url}/put?key=news&value=1`)
+    gates.open('slow')
+    expect((await slow).body).toEqual({ user: 'ada' })
+    expect((await browser.get(`${url}/session`)).body).toEqual({ user: 'ada', news: '1' })
+  })
+
+  test('a session that is logged out during a request does not come back', async () => {
+    const browser = new Browser()
+    await login(browser, url)
+    const stale = browser.copy()
+    const slow = stale.get(`${url}/session?gate=logout`)
+    await gates.arrived('logout')
+    expect(await browser.get(`${url}/logout`)).toMatchObject({ status: 302 })
+    gates.open('logout')
+    expect((await slow).body).toEqual({ user: 'ada' })
+    expect((await stale.get(`${url}/session`)).body).toEqual({})
+  })
+
+  test('who has the cookie of a session that is gone can log in again', async () => {
+    const browser = new Browser()
+    await login(browser, url)
+    const stale = browser.copy()
+    await browser.get(`${url}/logout`)
+    await login(stale, url)
+    expect((await stale.get(`${url}/session`)).body).toEqual({ user: 'ada' })
+  })
+})
