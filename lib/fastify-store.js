@@ -6,14 +6,15 @@
 
 const { AerospikeStore } = require('./aerospike-store')
 const { optional } = require('./connection')
-const { Seen, refill } = require('./framework-store')
+const { refill } = require('./framework-store')
 const { frameworkOptions } = require('./options')
 
 /** The key of that function. */
 const MARK = '@aerospike-session'
 
 class FastifyStore extends AerospikeStore {
-  #seen = new Seen()
+  /** By the function that goes with it. @type {WeakMap<object, any>} */
+  #seen = new WeakMap()
 
   /** @param {any} [options] */
   constructor (options) {
@@ -26,7 +27,7 @@ class FastifyStore extends AerospikeStore {
    */
   get (sid, callback) {
     const done = optional(callback)
-    const mark = (/** @type {any} */ session) => this.#mark(sid, session)
+    const mark = (/** @type {any} */ session) => this.#mark(session)
     if (done === undefined) return super.get(sid, undefined)?.then(mark)
     return super.get(sid, (/** @type {any} */ error, /** @type {any} */ session) => {
       if (error) done(error)
@@ -40,21 +41,18 @@ class FastifyStore extends AerospikeStore {
    * @param {any} [callback]
    */
   set (sid, session, callback) {
-    const loaded = this.#seen.find(session?.[MARK], sid)
+    const loaded = this.#seen.get(session?.[MARK])
     if (loaded === undefined) return super.set(sid, session, callback)
     refill(loaded, Object.entries(session))
     return super.set(sid, loaded, callback)
   }
 
-  /**
-   * @param {string} sid
-   * @param {any} session
-   */
-  #mark (sid, session) {
+  /** @param {any} session */
+  #mark (session) {
     if (session === null) return null
     const mark = () => {}
     session[MARK] = mark
-    this.#seen.note(mark, sid, session)
+    this.#seen.set(mark, session)
     return session
   }
 }

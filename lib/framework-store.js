@@ -42,48 +42,16 @@ class FrameworkStore {
 }
 
 /**
- * The sessions that were loaded or stored, by what the framework has of each: its own object, or the request.
+ * The session that was loaded or stored for what the framework has of it, its own object or the request; else an empty
+ * one. Under another id than before it is a new session: lib/baselines.js knows.
+ *
+ * @param {WeakMap<object, any>} seen
+ * @param {object} holder
  */
-class Seen {
-  /** @type {WeakMap<object, { id: string, session: any }>} */
-  #seen = new WeakMap()
-
-  /**
-   * @param {object} holder
-   * @param {string} id
-   * @param {any} session
-   */
-  note (holder, id, session) {
-    this.#seen.set(holder, { id, session })
-  }
-
-  /**
-   * The session that the holder has under this id; an empty one, which is then a new session, if it has none.
-   *
-   * @param {object} holder
-   * @param {string} id
-   */
-  of (holder, id) {
-    const found = this.find(holder, id)
-    if (found !== undefined) return found
-    const session = {}
-    this.note(holder, id, session)
-    return session
-  }
-
-  /**
-   * @param {object} holder
-   * @param {string} id
-   */
-  find (holder, id) {
-    const seen = this.#seen.get(holder)
-    return seen?.id === id ? seen.session : undefined
-  }
-
-  /** @param {object} holder */
-  forget (holder) {
-    this.#seen.delete(holder)
-  }
+function sessionOf (seen, holder) {
+  let session = seen.get(holder)
+  if (session === undefined) seen.set(holder, session = {})
+  return session
 }
 
 /**
@@ -171,4 +139,4 @@ function dateOf (time) {
   return Number.isNaN(date.getTime()) ? null : date
 }
 
-module.exports = { FrameworkStore, Seen, dataOf, dateOf, entriesOf, escaped, fill, refill, unescaped }
+module.exports = { FrameworkStore, dataOf, dateOf, entriesOf, escaped, fill, refill, sessionOf, unescaped }

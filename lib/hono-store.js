@@ -3,14 +3,15 @@
 // The store for hono-sessions. It has the application's own keys where other frameworks have them, and not in `_data`:
 // so requests that change different keys do not lose each other's, and other applications find them.
 
-const { FrameworkStore, Seen, dateOf, escaped, fill, unescaped } = require('./framework-store')
+const { FrameworkStore, dateOf, escaped, fill, sessionOf, unescaped } = require('./framework-store')
 
 /** A value for one request, named as React Router names it. */
 const FLASH = /^__flash_([^]*)__$/
 const RESERVED = /^(cookie|_accessed|__flash_[^]*__)$/
 
 class HonoStore extends FrameworkStore {
-  #seen = new Seen()
+  /** By hono-sessions' object, which it gives back. @type {WeakMap<object, any>} */
+  #seen = new WeakMap()
 
   /** @param {string} [id] */
   async getSessionById (id) {
@@ -18,7 +19,7 @@ class HonoStore extends FrameworkStore {
     const session = await this.store.get(id)
     if (session === null) return null
     const data = toHono(session)
-    this.#seen.note(data, id, session)
+    this.#seen.set(data, session)
     return data
   }
 
@@ -27,7 +28,7 @@ class HonoStore extends FrameworkStore {
    * @param {any} data
    */
   async createSession (id, data) {
-    this.#seen.forget(data)
+    this.#seen.delete(data)
     await this.persistSessionData(id, data)
   }
 
@@ -36,8 +37,7 @@ class HonoStore extends FrameworkStore {
    * @param {any} data
    */
   async persistSessionData (id, data) {
-    // hono-sessions gives back the object that it got.
-    const session = this.#seen.of(data, id)
+    const session = sessionOf(this.#seen, data)
     fill(session, entries(data), dateOf(data._expire))
     await this.store.set(id, session)
   }

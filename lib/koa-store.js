@@ -3,10 +3,11 @@
 // The store for koa-session, which passes the request's context, and for koa-generic-session, which gives back the object
 // that it got.
 
-const { FrameworkStore, Seen, dataOf, entriesOf, fill } = require('./framework-store')
+const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framework-store')
 
 class KoaStore extends FrameworkStore {
-  #seen = new Seen()
+  /** By context, or by the framework's session object. @type {WeakMap<object, any>} */
+  #seen = new WeakMap()
 
   /**
    * @param {string} key
@@ -17,7 +18,7 @@ class KoaStore extends FrameworkStore {
     const session = await this.store.get(key)
     if (session === null) return null
     const data = dataOf(session)
-    this.#seen.note(options?.ctx ?? data, key, session)
+    this.#seen.set(options?.ctx ?? data, session)
     return data
   }
 
@@ -28,7 +29,7 @@ class KoaStore extends FrameworkStore {
    * @param {{ ctx?: any }} [options]
    */
   async set (key, data, maxAge, options) {
-    const session = this.#seen.of(options?.ctx ?? data, key)
+    const session = sessionOf(this.#seen, options?.ctx ?? data)
     fill(session, entriesOf(data), endOf(maxAge))
     await this.store.set(key, session)
   }
@@ -39,7 +40,7 @@ class KoaStore extends FrameworkStore {
    */
   async destroy (key, options) {
     // What the same request stores afterwards is a new session.
-    if (options?.ctx !== undefined) this.#seen.forget(options.ctx)
+    if (options?.ctx !== undefined) this.#seen.delete(options.ctx)
     await this.store.destroy(key)
   }
 }

@@ -12,7 +12,7 @@ const { idFault } = require('./validate')
 const ID_BYTES = 24
 
 /**
- * @typedef {{ id?: string, session?: any }} Loaded what was read, for one session object of React Router's
+ * @typedef {{ session?: any }} Loaded what was read, for one session object of React Router's
  */
 
 class ReactRouterStore extends FrameworkStore {
@@ -67,7 +67,7 @@ class ReactRouterStore extends FrameworkStore {
     const loaded = this.#loaded.getStore()
     const session = await this.store.get(id)
     if (session === null) return null
-    if (loaded !== undefined) Object.assign(loaded, { id, session })
+    if (loaded !== undefined) loaded.session = session
     return dataOf(session)
   }
 
@@ -78,7 +78,7 @@ class ReactRouterStore extends FrameworkStore {
    */
   async #updateData (id, data, expires) {
     const loaded = this.#loaded.getStore() ?? {}
-    if (loaded.id !== id) Object.assign(loaded, { id, session: {} })
+    loaded.session ??= {}
     await this.#write(id, loaded.session, data, expires)
   }
 

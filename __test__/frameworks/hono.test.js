@@ -65,7 +65,7 @@ describe('hono-sessions:', () => {
 
 test('hono-sessions fails requests when the store cannot be reached', async () => {
   const { url } = await forkSite('hono-site.mjs', { options: { hosts: '127.0.0.1:1' } })
-  expect((await new Browser().get(`${url}/session`)).status).toBe(500)
+  expect(await new Browser().get(`${url}/session`)).toMatchObject({ status: 500, body: { code: 'UNAVAILABLE' } })
 })
 
 describe('the store alone:', () => {

@@ -13,6 +13,7 @@ testExample('examples/passport/app.js', { login })
 describe('passport on Express:', () => {
   const set = freshSet()
   const store = openStore({ set, user: 'passport.user' })
+  store.on('warning', () => {}) // there is no index
   let url
   beforeAll(async () => { ({ url } = await openApp('examples/passport/app.js', { AEROSPIKE_SET: set })) })
 

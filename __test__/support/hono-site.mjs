@@ -40,4 +40,6 @@ app.post('/logout', c => {
   return c.json({})
 })
 
+app.onError((error, c) => c.json({ code: error.code }, 500))
+
 serve({ fetch: app.fetch, port: 0 }, ({ port }) => forked.siteIsOpen(site, store.store, port))
