@@ -5,7 +5,10 @@
 const { once } = require('node:events')
 const Koa = require('koa')
 const { createSession } = require('koa-session')
+const { AerospikeStore } = require('../..')
+const { HonoStore } = require('../../hono')
 const { KoaStore } = require('../../koa')
+const { ReactRouterStore } = require('../../react-router')
 const { Gates } = require('../support/gates')
 const { testRaces } = require('../support/framework-races')
 const { openStore, freshSet, hosts } = require('../support/server')
@@ -181,6 +184,19 @@ describe('the store alone:', () => {
     await store.destroy('generic')
     await store.set('generic', three, 60_000)
     expect(await store.get('generic')).toBeNull()
+  })
+
+  test('what one framework stored is found by the others, with the end that it has', async () => {
+    const { client } = store.store
+    const hono = new HonoStore({ client })
+    const router = new ReactRouterStore({ client })
+    await store.set('shared', { user: 'ada' }, 60_000)
+    const { cookie, ...data } = await new AerospikeStore({ client }).get('shared')
+    expect(data).toEqual({ user: 'ada' })
+    expect(await hono.getSessionById('shared')).toMatchObject({ _data: { user: { value: 'ada' } }, _expire: cookie.expires })
+    expect(await router.readData('shared')).toEqual({ user: 'ada' })
+    await router.updateData('shared', { user: 'grace' })
+    expect(await store.get('shared')).toEqual({ user: 'grace' })
   })
 
   test('a client can be lent, and stays open', async () => {
