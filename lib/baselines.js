@@ -5,7 +5,7 @@
 //
 // express-session passes what `get` returned to `createSession`, and the Session that makes to
 // `set` and `touch`. A framework that copies the session into an object of its own has no
-// baseline, and its sets replace the whole session. So has a session that is set under another id,
+// baseline, and its sets replace the whole session (but see lib/fastify-store.js). So has a session that is set under another id,
 // or in another store, than it came from: there it is a new one.
 
 /** What is known of a session object. */
@@ -70,6 +70,15 @@ class Stamped extends Stamp {
   }
 }
 
+/**
+ * express-openid-connect puts each session into a new object, but keeps the application's own in it.
+ * @param {any} session
+ * @returns {object | undefined}
+ */
+function innerOf ({ header, data }) {
+  return typeof header === 'object' && header !== null && typeof data === 'object' && data !== null ? data : undefined
+}
+
 /** Of the sessions of one store. */
 class Baselines {
   /** Of objects that were another store's before they were this one's, or take no more fields. @type {WeakMap<object, Known>} */
@@ -84,7 +93,10 @@ class Baselines {
    */
   load (sid, head, json) {
     const session = JSON.parse(json)
-    Stamped.set(session, new Known(this, sid, head, json))
+    const known = new Known(this, sid, head, json)
+    Stamped.set(session, known)
+    const inner = innerOf(session)
+    if (inner !== undefined) Stamped.set(inner, known)
     return session
   }
 
@@ -103,6 +115,10 @@ class Baselines {
    */
   of (session, sid) {
     let known = this.#known(session)
+    if (known === undefined) {
+      const inner = innerOf(session)
+      if (inner !== undefined) known = this.#known(inner)
+    }
     if (known === undefined || known.sid !== sid) this.#note(session, known = new Known(this, sid))
     return known
   }

@@ -155,6 +155,15 @@ function aerospikeStoreOptions (options = {}) {
 }
 
 /**
+ * The options of a framework's store: those of an AerospikeStore, but for what only express-session understands.
+ * @param {any} [options]
+ */
+function frameworkOptions (options = {}) {
+  names(options, AEROSPIKE_STORE.filter(name => name !== 'whenDown'))
+  return options
+}
+
+/**
  * What tells a session's owner: option `user`, unless it is a login (a name with a password).
  *
  * @param {any} given
@@ -258,5 +267,5 @@ function nodeNumber (node) {
 }
 
 module.exports = {
-  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, nodeNumber, sessionStoreOptions, view, walkOptions
+  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, sessionStoreOptions, view, walkOptions
 }

@@ -20,7 +20,7 @@ async function complaints (sample) {
   }
 }
 
-test.each(['commonjs.test-d.ts', 'esm.test-d.mts'])('the types are what %s says', async sample => {
+test.each(['commonjs.test-d.ts', 'esm.test-d.mts', 'frameworks.test-d.ts', 'frameworks-esm.test-d.mts'])('the types are what %s says', async sample => {
   expect(await complaints(sample)).toBe('')
 }, 120_000)
 
@@ -44,6 +44,16 @@ test('an ES module gets what the types promise', async () => {
 test('a TypeScript module that becomes CommonJS gets what the types promise', async () => {
   const { outputText } = ts.transpileModule(IMPORTS, { compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true } })
   expect(await outputOf('--input-type=commonjs', '--eval', outputText)).toBe(EXPECTED)
+})
+
+test.each(['fastify', 'hono', 'koa', 'react-router'])('%s: both module systems share one class, which is the default', async name => {
+  const script = `
+    import { createRequire } from 'node:module'
+    import Store, * as all from 'aerospike-session/${name}'
+    const required = createRequire(process.cwd() + '/')('aerospike-session/${name}')
+    console.log(Store.name, Store === all[Store.name], required.default === Store, required[Store.name] === Store)
+  `
+  expect(await outputOf('--input-type=module', '--eval', script)).toMatch(/^\w+Store true true true\n$/)
 })
 
 test('both module systems share one class', async () => {

@@ -1,0 +1,63 @@
+'use strict'
+
+// The site of framework-races.js, and some more, with @fastify/session.
+
+const fastify = require('fastify')
+const { AerospikeStore } = require('aerospike-session')
+const { FastifyStore } = require('aerospike-session/fastify')
+const { siteConfig, siteIsOpen } = require('./fork-site')
+const { Gates } = require('./gates')
+
+const { options, plugin, isMade } = siteConfig()
+const store = new (isMade ? FastifyStore : AerospikeStore)(options)
+const gates = new Gates()
+const app = fastify()
+app.register(require('@fastify/cookie'))
+app.register(require('@fastify/session'), {
+  store,
+  secret: 'only for tests, but of 32 characters',
+  cookieName: 'sid',
+  saveUninitialized: false,
+  cookie: { secure: false, maxAge: 1_800_000 },
+  ...plugin
+})
+
+const answer = ({ session }) => {
+  const { cookie, ...data } = session
+  return data
+}
+app.get('/put', async request => {
+  const { key, value, gate } = request.query
+  await gates.pass(gate)
+  request.session[key] = value
+  return answer(request)
+})
+app.get('/take', async request => {
+  delete request.session[request.query.key]
+  return answer(request)
+})
+app.get('/session', async request => answer(request))
+app.get('/twice', async request => {
+  request.session.a = 1
+  await request.session.save()
+  request.session.b = 2
+  return answer(request)
+})
+app.get('/reload', async request => {
+  request.session.lost = 1
+  await request.session.reload()
+  request.session.kept = 1
+  return answer(request)
+})
+app.post('/login', async request => {
+  await request.session.regenerate(request.query.keep.split(','))
+  request.session.user = 'ada'
+  return answer(request)
+})
+app.post('/logout', async request => {
+  await request.session.destroy()
+  return {}
+})
+app.setErrorHandler((error, request, reply) => reply.code(500).send({ code: error.code }))
+
+app.listen({ port: 0, host: 'localhost' }).then(() => siteIsOpen(gates, store, app.server.address().port))

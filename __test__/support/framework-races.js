@@ -1,0 +1,58 @@
+'use strict'
+
+// Requests that cross each other, for any framework. A site answers with what the session holds, in JSON:
+//
+//   GET  /put?key=..&value=..[&gate=..]  after it has put that into the session; with `gate`, it waits there before
+//   GET  /take?key=..                    after it has taken that out
+//   GET  /session                        as it is
+//   POST /logout                         after the session is no more
+
+const crypto = require('node:crypto')
+const { once } = require('node:events')
+const { Browser } = require('./site')
+
+const FORMS = [['as a map', {}], ['as JSON', { format: 'json' }], ['encrypted', { encryptionKeys: [crypto.randomBytes(32)] }]]
+
+/**
+ * @param {string} name
+ * @param {(options: object) => Promise<{ url: string, gates: { arrived (name: string): Promise<void>, open (name: string): void },
+ *   store: import('../..').AerospikeStore }>} open a site
+ */
+function testRaces (name, open) {
+  describe.each(FORMS)(`${name}, %s:`, (_, options) => {
+    let site
+    beforeAll(async () => { site = await open(options) })
+
+    test('two requests that change different keys lose nothing', async () => {
+      const { url, gates } = site
+      const browser = new Browser()
+      await browser.get(`${url}/put?key=first&value=1`)
+      await browser.get(`${url}/put?key=other&value=1`)
+      const slow = browser.get(`${url}/put?key=slow&value=2&gate=merge`)
+      await gates.arrived('merge')
+      expect((await browser.get(`${url}/put?key=fast&value=3`)).body).toEqual({ first: '1', other: '1', fast: '3' })
+      expect((await browser.get(`${url}/take?key=other`)).body).toEqual({ first: '1', fast: '3' })
+      gates.open('merge')
+      expect((await slow).status).toBe(200)
+      expect((await browser.get(`${url}/session`)).body).toEqual({ first: '1', slow: '2', fast: '3' })
+    })
+
+    test('a session that is logged out during a request does not come back', async () => {
+      const { url, gates, store } = site
+      const browser = new Browser()
+      await browser.get(`${url}/put?key=user&value=ada`)
+      const stale = browser.copy()
+      const slow = stale.get(`${url}/put?key=slow&value=2&gate=logout`)
+      await gates.arrived('logout')
+      await browser.post(`${url}/logout`)
+      const gone = once(store, 'gone')
+      gates.open('logout')
+      // Nobody is told of it but the store's listeners.
+      expect((await slow).status).toBe(200)
+      expect(await gone).toEqual([{ digest: expect.stringMatching(/^[0-9a-f]{40}$/) }])
+      expect((await stale.get(`${url}/session`)).body).toEqual({})
+    })
+  })
+}
+
+module.exports = { testRaces }

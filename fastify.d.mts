@@ -1,0 +1,2 @@
+export * from './fastify.js'
+export { FastifyStore as default } from './fastify.js'

@@ -1,0 +1,4 @@
+import api from './fastify.js'
+
+export const { FastifyStore } = api
+export default FastifyStore

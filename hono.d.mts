@@ -1,0 +1,2 @@
+export * from './hono.js'
+export { HonoStore as default } from './hono.js'

@@ -1,0 +1,4 @@
+import api from './hono.js'
+
+export const { HonoStore } = api
+export default HonoStore

@@ -1,0 +1,2 @@
+export * from './koa.js'
+export { KoaStore as default } from './koa.js'

@@ -1,0 +1,4 @@
+import api from './koa.js'
+
+export const { KoaStore } = api
+export default KoaStore
