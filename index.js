@@ -4,6 +4,10 @@ const { AerospikeStore } = require('./lib/aerospike-store')
 const { AerospikeSessionError } = require('./lib/errors')
 const { SessionStore } = require('./lib/session-store')
 
-// For TypeScript and bundlers that turn `import X from` into a require: the default is `default`.
+// For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
+// programs that only read this file see them, too.
 Object.defineProperty(exports, '__esModule', { value: true })
-Object.assign(exports, { AerospikeStore, SessionStore, AerospikeSessionError, default: AerospikeStore })
+exports.AerospikeStore = AerospikeStore
+exports.SessionStore = SessionStore
+exports.AerospikeSessionError = AerospikeSessionError
+exports.default = AerospikeStore

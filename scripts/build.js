@@ -1,7 +1,8 @@
 'use strict'
 
 // Builds what is missing or out of date: node_modules, then the native addon. Says nothing when
-// there is nothing to do. Runs on a fresh clone, so it uses Node's own modules only.
+// there is nothing to do. Runs on a fresh clone, so it uses Node's own modules only. Arguments go to
+// `napi build`: `--target aarch64-unknown-linux-gnu --use-napi-cross` for another platform.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -79,23 +80,26 @@ function install () {
   run('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'])
 }
 
-function buildAddon () {
-  if (isBuilt()) return
+/** @param {string[]} options of `napi build`; with any, it is built anew */
+function buildAddon (options) {
+  if (options.length === 0 && isBuilt()) return
   requireCargo()
   console.log('Building the native addon: the first time takes some minutes …')
   run(path.join(ROOT, 'node_modules/.bin/napi'), [
     'build', '--platform', '--release', '--features', 'mimalloc', '--output-dir', 'lib/binding', '--js', 'native.js',
     // The generated types describe what only lib/ calls: lib/native-types.d.ts, written by hand, is what it goes by.
     '--dts', '../../target/native.d.ts',
+    ...options,
     '--', '--locked'
   ])
   // cargo leaves a binary as it is if the sources are the same but for their times.
   for (const name of fs.readdirSync(BINDING)) fs.utimesSync(path.join(BINDING, name), new Date(), new Date())
 }
 
-function build () {
+/** @param {string[]} [options] */
+function build (options = []) {
   install()
-  buildAddon()
+  buildAddon(options)
 }
 
 /**
@@ -111,6 +115,6 @@ async function runMain (main) {
   }
 }
 
-if (require.main === module) runMain(build)
+if (require.main === module) runMain(() => build(process.argv.slice(2)))
 
 module.exports = { ROOT, ScriptError, build, runMain }

@@ -9,9 +9,13 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { ROOT, ScriptError, build, runMain } = require('./build')
 const { checkInstructions } = require('./instructions')
+const { SUPPORTED, prepareNode } = require('./nodes')
 const { preparePython } = require('./python')
+const { strict } = require('./test-node')
 
 const RESULTS = path.join(ROOT, '.cache/jest.json')
+/** The tests that run on every supported version of Node.js: the package as it is installed, and what touches its C interface. */
+const OTHER_NODES = ['package.test', 'store.test', 'contract', 'http.test', 'errors', 'threads']
 
 /** @typedef {{ passed: number, failed: number, skipped?: string[] }} Counts */
 
@@ -80,17 +84,15 @@ async function planted () {
   return { TEST_PLANTED: core }
 }
 
-/** @returns {Promise<Counts>} */
-async function jest () {
-  const found = await preparePython()
-  /** @type {Record<string, string>} */
-  const env = 'python' in found ? { TEST_PYTHON: found.python } : { TEST_PYTHON_MISSING: found.reason }
-  if ('sdkReason' in found && found.sdkReason !== undefined) env.TEST_PYTHON_SDK_MISSING = found.sdkReason
-  Object.assign(env, await planted())
+/**
+ * @param {string} node the program
+ * @param {string[]} args
+ * @param {Record<string, string>} env
+ * @returns {Promise<Counts>}
+ */
+async function runJest (node, args, env) {
   fs.rmSync(RESULTS, { force: true })
-  const { ok } = await run(process.execPath, [
-    'node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...process.argv.slice(2)
-  ], env)
+  const { ok } = await run(node, ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...args], env)
   if (!fs.existsSync(RESULTS)) return judge(ok, { passed: 0, failed: 0 })
   const results = JSON.parse(fs.readFileSync(RESULTS, 'utf8'))
   /** @type {{ status: string, fullName: string }[]} */
@@ -102,6 +104,38 @@ async function jest () {
   })
 }
 
+/** @returns {Promise<Counts>} */
+async function jest () {
+  const found = await preparePython()
+  /** @type {Record<string, string>} */
+  const env = 'python' in found ? { TEST_PYTHON: found.python } : { TEST_PYTHON_MISSING: found.reason }
+  if ('sdkReason' in found && found.sdkReason !== undefined) env.TEST_PYTHON_SDK_MISSING = found.sdkReason
+  return runJest(process.execPath, process.argv.slice(2), { ...env, ...await planted() })
+}
+
+/**
+ * What depends on Node.js most, on the other versions that are supported; where what is deprecated is an error. All the rest:
+ * npm run test:node.
+ * @returns {Promise<Counts>}
+ */
+async function otherNodes () {
+  /** @type {Required<Counts>} */
+  const total = { passed: 0, failed: 0, skipped: [] }
+  const others = process.argv.length > 2 ? [] : SUPPORTED.filter(version => version !== process.versions.node.split('.')[0])
+  for (const version of others) {
+    const found = await prepareNode(version)
+    if ('reason' in found) {
+      total.skipped.push(`Node.js ${version}: ${found.reason}`)
+      continue
+    }
+    console.log(`-- Node.js ${version}`)
+    const { passed, failed } = await runJest(found.node, OTHER_NODES, strict(found.node))
+    total.passed += passed
+    total.failed += failed
+  }
+  return total
+}
+
 async function test () {
   const total = { passed: 0, failed: 0 }
   /** @type {string[]} */
@@ -109,7 +143,12 @@ async function test () {
   try {
     console.log('== Build')
     build()
-    const steps = { 'Rust tests (cargo)': cargo, 'Instructions (callgrind)': instructions, 'JavaScript and type tests (jest)': jest }
+    const steps = {
+      'Rust tests (cargo)': cargo,
+      'Instructions (callgrind)': instructions,
+      'JavaScript and type tests (jest)': jest,
+      'Other versions of Node.js (jest)': otherNodes
+    }
     for (const [name, step] of Object.entries(steps)) {
       console.log(`\n== ${name}`)
       const counts = await step()

@@ -1,0 +1,141 @@
+'use strict'
+
+// npm run pack: what is published, as tarballs in dist/: the package itself, and a package for each binary that is there.
+// With --all there must be one for every platform of package.json (`napi.targets`), as for a release.
+
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { spawnSync } = require('node:child_process')
+const { parse } = require('./arguments')
+const { ROOT, ScriptError, build, runMain } = require('./build')
+
+const HELP = `Usage: npm run pack -- [options]
+
+  --artifacts DIR  where the binaries are (default lib/binding)
+  --out DIR        where the tarballs go (default dist)
+  --all            refuse to go on without a binary for every platform
+  --help           show this
+`
+
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @param {string} cwd
+ * @returns {string} what it printed
+ */
+function run (command, args, cwd) {
+  const { error, status, stdout, stderr } = spawnSync(command, args, {
+    cwd, encoding: 'utf8', env: { ...process.env, npm_config_ignore_scripts: 'true' }, shell: process.platform === 'win32'
+  })
+  if (error || status !== 0) throw new ScriptError(`${path.basename(command)} ${args.join(' ')} failed: ${error?.message ?? stderr + stdout}`)
+  return stdout
+}
+
+/**
+ * @param {string[]} args
+ * @param {string} cwd
+ */
+function napi (args, cwd) {
+  // By its file: its name in .bin is a shell's on Windows.
+  return run(process.execPath, [path.join(ROOT, 'node_modules/@napi-rs/cli/dist/cli.js'), ...args], cwd)
+}
+
+/**
+ * @param {string} folder
+ * @param {string} out
+ * @returns {string} the tarball
+ */
+function packFolder (folder, out) {
+  const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', out], folder))
+  return path.join(out, filename)
+}
+
+/**
+ * A copy of what npm takes of this folder, and beside it, in npm/, a folder for each platform.
+ * @param {string} stage
+ */
+function prepare (stage) {
+  const [{ files }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json'], ROOT))
+  for (const { path: file } of files) {
+    fs.mkdirSync(path.dirname(path.join(stage, file)), { recursive: true })
+    fs.copyFileSync(path.join(ROOT, file), path.join(stage, file))
+  }
+  napi(['create-npm-dirs'], stage)
+}
+
+/**
+ * Puts the binaries into their platforms' folders.
+ * @param {string} stage
+ * @param {string} artifacts
+ * @returns {{ there: string[], missing: string[] }} platforms
+ */
+function place (stage, artifacts) {
+  /** @type {{ there: string[], missing: string[] }} */
+  const found = { there: [], missing: [] }
+  const { napi: { binaryName } } = readManifest(stage)
+  for (const platform of fs.readdirSync(path.join(stage, 'npm'))) {
+    const binary = `${binaryName}.${platform}.node`
+    const isThere = fs.existsSync(path.join(artifacts, binary))
+    found[isThere ? 'there' : 'missing'].push(platform)
+    if (!isThere) continue
+    fs.copyFileSync(path.join(artifacts, binary), path.join(stage, 'npm', platform, binary))
+    fs.copyFileSync(path.join(ROOT, 'LICENSE'), path.join(stage, 'npm', platform, 'LICENSE'))
+  }
+  return found
+}
+
+/** @param {string} folder */
+function readManifest (folder) {
+  return JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'))
+}
+
+/**
+ * The package depends on exactly these packages of its own version, whichever of them are packed here. Not so in the
+ * repository: there `npm ci` would ask for packages that are not published yet.
+ * @param {string} stage
+ */
+function addOptionalDependencies (stage) {
+  const manifest = readManifest(stage)
+  const packages = fs.readdirSync(path.join(stage, 'npm')).map(platform => readManifest(path.join(stage, 'npm', platform)))
+  manifest.optionalDependencies = Object.fromEntries(packages.map(({ name }) => [name, manifest.version]))
+  fs.writeFileSync(path.join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+/**
+ * @param {{ artifacts?: string, out?: string, all?: boolean }} options
+ * @returns {{ main: string, platforms: Record<string, string> }} the tarballs
+ */
+function pack ({ artifacts = path.join(ROOT, 'lib/binding'), out = path.join(ROOT, 'dist'), all = false } = {}) {
+  const stage = fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-pack-'))
+  try {
+    prepare(stage)
+    const { there, missing } = place(stage, artifacts)
+    if (there.length === 0) throw new ScriptError(`There is no binary in ${artifacts}: npm run build`)
+    if (all && missing.length > 0) throw new ScriptError(`There is no binary in ${artifacts} for ${missing.join(', ')}.`)
+    addOptionalDependencies(stage)
+    // Checks every platform's package, and writes the same optionalDependencies.
+    if (all) napi(['pre-publish', '--skip-optional-publish', '--no-gh-release'], stage)
+    fs.mkdirSync(out, { recursive: true })
+    const platforms = there.map(platform => [platform, packFolder(path.join(stage, 'npm', platform), out)])
+    fs.rmSync(path.join(stage, 'npm'), { recursive: true })
+    return { main: packFolder(stage, out), platforms: Object.fromEntries(platforms) }
+  } finally {
+    fs.rmSync(stage, { recursive: true, force: true })
+  }
+}
+
+if (require.main === module) {
+  runMain(() => {
+    const values = parse(process.argv.slice(2), {
+      artifacts: { type: 'string' }, out: { type: 'string' }, all: { type: 'boolean' }, help: { type: 'boolean' }
+    })
+    if (values.help) return process.stdout.write(HELP)
+    const { artifacts, out, all } = values
+    if (artifacts === undefined) build()
+    const packed = pack({ artifacts: artifacts && path.resolve(artifacts), out: out && path.resolve(out), all })
+    for (const file of [...Object.values(packed.platforms), packed.main]) console.log(path.relative(process.cwd(), file))
+  })
+}
+
+module.exports = { pack }
