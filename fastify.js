@@ -2,6 +2,8 @@
 
 const { FastifyStore } = require('./lib/fastify-store')
 
-// For TypeScript and bundlers that turn `import X from` into a require: the default is `default`.
+// For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
+// programs that only read this file see them, too.
 Object.defineProperty(exports, '__esModule', { value: true })
-Object.assign(exports, { FastifyStore, default: FastifyStore })
+exports.FastifyStore = FastifyStore
+exports.default = FastifyStore

@@ -119,6 +119,14 @@ pub fn silent(options: &Options, client: &Client, within: Duration) -> Error {
     }
 }
 
+/// Partitions that nobody would read.
+pub fn incomplete() -> Error {
+    Error::new(
+        Code::Unavailable,
+        "a part of the sessions cannot be read at present: no node answers for it",
+    )
+}
+
 /// An attempt to connect that failed, after the seeds had answered (see `knock`). What each of them said reaches us
 /// only as text.
 pub fn connecting(options: &Options, error: &aerospike::Error) -> Error {

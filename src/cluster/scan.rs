@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use aerospike::expressions::Expression;
 use aerospike::query::{Filter, PartitionFilter};
-use aerospike::{Bins, CollectionIndexType, IndexType, Record, ResultCode, Statement, Task};
+use aerospike::{Bins, CollectionIndexType, IndexType, Key, Record, ResultCode, Statement, Task};
 use futures::StreamExt;
 use tokio::time::timeout;
 
@@ -18,6 +18,9 @@ pub const PARTITIONS: usize = 4_096;
 const SILENT_PART: u32 = 3;
 /// Timeouts without a word of any node: until a cluster has given up a lost one, nobody has its partitions.
 const LONGEST_SILENCE: u32 = 2;
+
+/// What the crate says when partitions have been asked for in vain for too often (query/partition_tracker.rs).
+const TRIES_SPENT: &str = "Max retries exceeded";
 
 /// Which records.
 #[derive(Clone)]
@@ -47,7 +50,10 @@ impl Cluster {
         mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let client = self.connection.client(self.deadline()).await?;
-        let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
+        let told = |error: &aerospike::Error| match error.base_message() {
+            said if said.contains(TRIES_SPENT) => failure::incomplete(),
+            _ => failure::operation(&self.options, &client, error),
+        };
         let mut policy = policy::scan(self.options.timeout / SILENT_PART);
         policy.base_policy.filter_expression = Some(query.filter);
         let mut statement = Statement::new(query.namespace, query.set, query.bins);
@@ -73,6 +79,11 @@ impl Cluster {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(told(&error)),
                 Some(Ok(record)) => {
+                    // The crate takes some refusals for a record: one of no namespace.
+                    let is_record = |key: &Key| key.namespace() == query.namespace;
+                    if !record.key.as_ref().is_some_and(is_record) {
+                        return Err(failure::incomplete());
+                    }
                     if each(record)?.is_break() {
                         return Ok(());
                     }

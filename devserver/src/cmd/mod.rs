@@ -103,7 +103,10 @@ fn dispatch<'a>(
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
         check_query(access, namespace, &message)?;
-        if let Some((_, code)) = state.faults.code(|| Target::of_message(&message)) {
+        let fault = state.faults.code(|| Target::of_message(&message));
+        let fault = fault.map(|(_, code)| code);
+        // Of partitions it is told one by one, and only so.
+        if let Some(code) = fault.filter(|code| *code != ResultCode::UNAVAILABLE) {
             return Err(code);
         }
         let is_background = message.header.info2 & info2::WRITE != 0;
@@ -112,7 +115,10 @@ fn dispatch<'a>(
             reply::write_last(out, ResultCode::OK);
             return Ok(Reply::Whole);
         }
-        let query = query::Query::parse(state, namespace, &message)?;
+        let mut query = query::Query::parse(state, namespace, &message)?;
+        if fault.is_some() {
+            query.lose_partitions();
+        }
         return Ok(Reply::Parts(Parts::Query(Box::new(query))));
     };
     let digest = digest.try_into().map_err(|_| ResultCode::PARAMETER)?;

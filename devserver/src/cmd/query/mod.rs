@@ -109,9 +109,16 @@ pub struct Query<'a> {
     is_short: bool,
     stops: std::vec::IntoIter<Stop>,
     stop: Option<Stop>,
+    /// A fault: no partition is held.
+    holds_none: bool,
 }
 
 impl Query<'_> {
+    /// Answers as if this node held none of the partitions.
+    pub fn lose_partitions(&mut self) {
+        self.holds_none = true;
+    }
+
     /// Walks on until a frame is full. False: the closing frame is written.
     pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
         let start = proto::begin(out, FrameType::Message);
@@ -144,7 +151,7 @@ impl Query<'_> {
             return false;
         };
         let namespace = Arc::clone(&self.namespace);
-        if !self.state.cluster.holds(self.state.node, stop.partition) {
+        if self.holds_none || !self.state.cluster.holds(self.state.node, stop.partition) {
             write_unavailable(stop.partition, out);
             return true;
         }

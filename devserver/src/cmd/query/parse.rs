@@ -52,6 +52,7 @@ impl<'a> Query<'a> {
             is_short: header.info1 & info1::SHORT_QUERY != 0,
             stops: stops.into_iter(),
             stop: None,
+            holds_none: false,
         })
     }
 }
