@@ -2,6 +2,8 @@
 
 // What the doctor makes of what it finds out: facts of a real server, Community Edition 8.1.2, with one thing changed.
 
+const fs = require('node:fs')
+const path = require('node:path')
 const { judge } = require('../lib/doctor')
 const { bounds, narrowed } = require('../lib/doctor/clock')
 const { nodeFacts } = require('../lib/doctor/facts')
@@ -179,4 +181,14 @@ test('percentiles are those of what was measured', () => {
   const hundred = Array.from({ length: 100 }, (_, n) => 100 - n)
   expect(percentiles(hundred)).toEqual({ count: 100, p50: 50, p95: 95, p99: 99, max: 100 })
   expect(percentiles([3])).toEqual({ count: 1, p50: 3, p95: 3, p99: 3, max: 3 })
+})
+
+test('docs/doctor.md has every finding, with its level, and no other', () => {
+  const folder = path.join(__dirname, '../lib/doctor/judges')
+  const sources = fs.readdirSync(folder).map(file => fs.readFileSync(path.join(folder, file), 'utf8')).join('\n')
+  const made = [...sources.matchAll(/found\.add\('(\w+)', '([A-Z_]+)'/g)].map(([, level, code]) => `${code} ${level}`)
+  const page = fs.readFileSync(path.join(__dirname, '../docs/doctor.md'), 'utf8')
+  const told = [...page.matchAll(/^\| `([A-Z_]+)` \| (\w+) \|/gm)].map(([, code, level]) => `${code} ${level}`)
+  expect(made.length).toBeGreaterThan(30)
+  expect([...new Set(told)].sort()).toEqual([...new Set(made)].sort())
 })

@@ -8,10 +8,14 @@ const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
 const { once } = require('node:events')
-const { AerospikeStore } = require('..')
+const { AerospikeStore, SessionStore } = require('..')
 const { DevServer } = require('../dev-server')
+const { Connection, native } = require('../lib/connection')
 const { noTerminal, run, runOnTerminal } = require('./support/cli')
 const { freshSet, hosts, openStore } = require('./support/server')
+
+// Some tests start a handful of processes, one after the other.
+jest.setTimeout(60_000)
 
 const PASSWORD = 'correct horse'
 const WRONG = 'battery staple'
@@ -275,6 +279,16 @@ describe('it tells', () => {
     expect(findings.find(({ code }) => code === 'OPERATION_FAILED').advice).toMatch(/make room/)
   })
 
+  test('that its own session could not be removed, which no store sees', async () => {
+    const server = await start()
+    await server.inject({ kind: 'code', code: 22, on: 'delete' })
+    const { code, problems, warnings } = await examine(server.hosts)
+    expect({ code, problems }).toEqual({ code: 1, problems: ['OPERATION_FAILED'] })
+    expect(warnings).toContain('LEFT_BEHIND')
+    expect(await left(server.hosts)).toBe(1)
+    expect(await left(server.hosts, { prefix: '' })).toBe(0)
+  })
+
   test('that reads extend sessions', async () => {
     const server = await start()
     await server.configure('test', { defaultReadTouchTtlPct: 80 })
@@ -289,6 +303,20 @@ describe('it tells', () => {
     await server.configure('test', { nsupPeriod: 0, allowTtlWithoutNsup: true })
     expect(await examine(server.hosts)).toMatchObject({ code: 1, problems: ['NEVER_REMOVED'] })
   })
+})
+
+test('a node that does not answer is told, with the answers of the others, in time', async () => {
+  const server = await start({ nodes: 2, heartbeatTimeout: 600_000 })
+  const sessions = new SessionStore({ hosts: server.hosts, timeout: 600 })
+  cleanups.push(() => sessions.close())
+  await sessions.ready()
+  await server.freeze(1)
+  const nodes = await Connection.of(sessions).request(native.info, undefined, ['build', 'no-such-thing'])
+  const [{ address, name }] = await server.nodes()
+  expect(nodes.find(node => node.name === name)).toEqual({
+    name, address, error: null, answers: { build: expect.stringMatching(/^8\.1/), 'no-such-thing': expect.stringMatching(/^ERROR:/) }
+  })
+  expect(nodes.find(node => node.name !== name)).toMatchObject({ error: expect.stringContaining('no answer within 600 ms'), answers: {} })
 })
 
 describe('on a terminal', () => {
