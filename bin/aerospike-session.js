@@ -1,15 +1,26 @@
 #!/usr/bin/env node
 'use strict'
 
-// The command line: `aerospike-session dev-server` and `aerospike-session fault`.
+// The command line. The commands `dev-server` and `fault` are here, the others in lib/cli/.
 
-const { parseArgs } = require('node:util')
+const usage = require('../lib/cli/usage')
 const { version } = require('../package.json')
+
+const { UsageError, number } = usage
+
+/** Commands with options and help of their own: `run` takes the arguments that follow. */
+const OTHERS = ['doctor', 'sessions']
 
 const HELP = `aerospike-session ${version}
 
 Usage: aerospike-session dev-server [options]
        aerospike-session fault HOST:PORT FAULT... | --list | --clear
+       aerospike-session doctor [options]
+       aerospike-session sessions count | list | destroy-user USER [options]
+
+  doctor looks at a cluster as sessions need it, and says what to do: see doctor --help.
+
+  sessions counts, lists and removes sessions: see sessions --help.
 
   dev-server runs an in-memory server that speaks Aerospike's wire protocol, with the
   namespaces test and nottl (which refuses TTLs). For development and tests only.
@@ -48,50 +59,26 @@ A fault is its kind and settings, in one argument:
 docs/testing.md tells what they do.
 `
 
-/** A mistake in the command line: exit code 2. */
-class UsageError extends Error {}
-
 /** @param {string[]} args */
 function parse (args) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        host: { type: 'string', default: '127.0.0.1' },
-        port: { type: 'string', default: '3000' },
-        data: { type: 'string' },
-        nodes: { type: 'string', default: '1' },
-        'replication-factor': { type: 'string', default: '2' },
-        memory: { type: 'string' },
-        user: { type: 'string', multiple: true, default: [] },
-        'session-ttl': { type: 'string', default: '86400' },
-        tls: { type: 'boolean' },
-        'mutual-tls': { type: 'boolean' },
-        'tls-dir': { type: 'string' },
-        fault: { type: 'string', multiple: true },
-        list: { type: 'boolean' },
-        clear: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-        version: { type: 'boolean', short: 'v' }
-      }
-    })
-  } catch (error) {
-    // The first sentence says what is wrong; Node's further advice is of no use here.
-    throw new UsageError(/** @type {Error} */ (error).message.split(/\.\s/)[0])
-  }
-}
-
-/**
- * @param {string} name
- * @param {string} text
- * @param {number} least
- * @param {number} most
- */
-function number (name, text, least, most) {
-  const value = Number(text)
-  if (!/^\d{1,6}$/.test(text) || value < least || value > most) throw new UsageError(`--${name} takes a number from ${least} to ${most}`)
-  return value
+  return usage.parse(args, {
+    host: { type: 'string', default: '127.0.0.1' },
+    port: { type: 'string', default: '3000' },
+    data: { type: 'string' },
+    nodes: { type: 'string', default: '1' },
+    'replication-factor': { type: 'string', default: '2' },
+    memory: { type: 'string' },
+    user: { type: 'string', multiple: true, default: [] },
+    'session-ttl': { type: 'string', default: '86400' },
+    tls: { type: 'boolean' },
+    'mutual-tls': { type: 'boolean' },
+    'tls-dir': { type: 'string' },
+    fault: { type: 'string', multiple: true },
+    list: { type: 'boolean' },
+    clear: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean', short: 'v' }
+  })
 }
 
 /**
@@ -188,6 +175,8 @@ async function breakServer ([address, ...texts], { list, clear, fault }) {
 
 /** @param {string[]} args */
 async function main (args) {
+  const [first] = args
+  if (OTHERS.includes(first)) return require(`../lib/cli/${first}`).run(args.slice(1))
   const { values, positionals: [command, ...rest] } = parse(args)
   if (values.help) process.stdout.write(HELP)
   else if (values.version) console.log(version)
@@ -200,9 +189,10 @@ async function main (args) {
  * @param {Options} options
  */
 async function run (command, rest, options) {
-  if (command === undefined) throw new UsageError('a command is missing: dev-server or fault')
+  if (command === undefined) throw new UsageError('a command is missing: dev-server, fault, doctor or sessions')
   if (command === 'fault') return breakServer(rest, options)
-  if (command !== 'dev-server') throw new UsageError(`'${command}' is no command: there are dev-server and fault`)
+  if (OTHERS.includes(command)) throw new UsageError(`${command} comes first, and its options after it`)
+  if (command !== 'dev-server') throw new UsageError(`'${command}' is no command: there are dev-server, fault, doctor and sessions`)
   if (rest.length > 0) throw new UsageError(`dev-server takes no argument '${rest[0]}'`)
   await devServer(options)
 }

@@ -7,13 +7,11 @@ const { Connection, answer, native, optional } = require('./connection')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
 const { aerospikeStoreOptions, clientOptions, view, walkOptions } = require('./options')
+const { pages } = require('./pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, userFault } = require('./validate')
 const { tell } = require('./warnings')
 const hub = require('./hub')
-
-/** Partitions of every namespace: a constant of Aerospike. */
-const PARTITIONS = 4_096
 
 class Administration extends Store {
   #client
@@ -155,22 +153,12 @@ class Administration extends Store {
   }
 
   /**
-   * Walks over the set, some partitions at a time: about as many as hold a batch of records.
-   *
    * @param {import('./native-types').Entry} entry
    * @param {number} batch
    * @param {(page: any) => number} sizeOf
    */
-  async * #pages (entry, batch, sizeOf) {
-    let width = 64
-    for (let first = 0; first < PARTITIONS;) {
-      const count = Math.min(width, PARTITIONS - first)
-      const page = await this.connection.request(entry, undefined, first, count)
-      first += count
-      yield { page, done: first / PARTITIONS }
-      if (sizeOf(page) < batch / 2) width *= 2
-      else if (sizeOf(page) > batch) width = Math.max(1, width >> 1)
-    }
+  #pages (entry, batch, sizeOf) {
+    return pages((first, count) => this.connection.request(entry, undefined, first, count), batch, sizeOf)
   }
 
   /**

@@ -23,6 +23,7 @@ export interface Native {
 
   stats(store: StoreHandle): string
   ready: Entry
+  info: Entry
   close: Entry
 
   save: Entry

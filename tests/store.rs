@@ -213,7 +213,7 @@ async fn what_waits_for_a_silent_server_ends_at_its_deadline() {
 async fn closing_fails_what_is_pending_and_what_comes_after() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::open(silent.local_addr().unwrap().port(), "test");
-    let pending = client.ask(Operation::Many(Many::Length));
+    let pending = client.ask(Operation::Many(Many::Length { partitions: None }));
     client.ask(Operation::Close).await.unwrap().unwrap();
     assert_eq!(pending.await.unwrap().unwrap_err().code, Code::Closed);
     let after = client.ask(Operation::Ready).await.unwrap();

@@ -147,6 +147,12 @@ pub fn ready(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.submit(&env, slot, Operation::Ready)
 }
 
+/// Asks every node info commands: internal, for `lib/doctor`.
+#[napi(catch_unwind)]
+pub fn info(env: Env, store: &Opened, slot: u32, commands: Vec<String>) -> Result<()> {
+    store.submit(&env, slot, Operation::Info { commands })
+}
+
 /// Closes the connection; what is pending fails with `CLOSED`, and then this is answered.
 #[napi(catch_unwind)]
 pub fn close(env: Env, store: &Opened, slot: u32) -> Result<()> {
@@ -250,6 +256,11 @@ pub fn destroy(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
 }
 
 /// Of all partitions, or, for a page, of `count` from `first` on.
+fn page(first: Option<u32>, count: Option<u32>) -> Option<(usize, usize)> {
+    let (first, count) = first.zip(count)?;
+    Some((first as usize, count as usize))
+}
+
 #[napi(catch_unwind)]
 pub fn all(
     env: Env,
@@ -258,20 +269,32 @@ pub fn all(
     first: Option<u32>,
     count: Option<u32>,
 ) -> Result<()> {
-    let partitions = first
-        .zip(count)
-        .map(|(first, count)| (first as usize, count as usize));
+    let partitions = page(first, count);
     store.many(&env, slot, Many::All { partitions })
 }
 
 #[napi(catch_unwind)]
-pub fn ids(env: Env, store: &Opened, slot: u32) -> Result<()> {
-    store.many(&env, slot, Many::Ids)
+pub fn ids(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    first: Option<u32>,
+    count: Option<u32>,
+) -> Result<()> {
+    let partitions = page(first, count);
+    store.many(&env, slot, Many::Ids { partitions })
 }
 
 #[napi(catch_unwind)]
-pub fn length(env: Env, store: &Opened, slot: u32) -> Result<()> {
-    store.many(&env, slot, Many::Length)
+pub fn length(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    first: Option<u32>,
+    count: Option<u32>,
+) -> Result<()> {
+    let partitions = page(first, count);
+    store.many(&env, slot, Many::Length { partitions })
 }
 
 #[napi(catch_unwind)]

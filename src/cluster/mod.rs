@@ -11,6 +11,7 @@
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
 //! - [`trouble`]: whether a node has lately failed to answer.
 //! - [`scan`]: many records, streamed.
+//! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`tls`]: whom to trust, and what to show.
@@ -26,6 +27,7 @@ pub mod credentials;
 mod doubt;
 mod execute;
 mod failure;
+mod info;
 mod knock;
 mod lane;
 mod policy;

@@ -33,9 +33,13 @@ impl Sessions<'_> {
         self.gather(query).await
     }
 
-    pub(super) async fn ids(&self) -> Result<Output> {
+    pub(super) async fn ids(&self, partitions: Option<(usize, usize)>) -> Result<Output> {
+        let query = Query {
+            partitions,
+            ..self.query(Bins::None, self.going_on())
+        };
         let mut json = String::from("[");
-        self.each(self.query(Bins::None, self.going_on()), |record| {
+        self.each(query, |record| {
             if let Some(id) = record.key.as_ref().and_then(|key| self.layout.id(key)) {
                 if json.len() > 1 {
                     json.push(',');
@@ -49,8 +53,12 @@ impl Sessions<'_> {
         Ok(Output::Json(json))
     }
 
-    pub(super) async fn length(&self) -> Result<Output> {
-        self.count(self.query(Bins::None, self.going_on())).await
+    pub(super) async fn length(&self, partitions: Option<(usize, usize)>) -> Result<Output> {
+        let query = Query {
+            partitions,
+            ..self.query(Bins::None, self.going_on())
+        };
+        self.count(query).await
     }
 
     /// A truncate would be one command, but would take the other views of the set with it, and

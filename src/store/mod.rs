@@ -371,9 +371,17 @@ impl Core {
         let sessions = self.seen_through(view);
         match operation {
             Operation::Ready => self.cluster.ready(deadline).await.map(|()| Output::Done),
+            Operation::Info { commands } => self.info(&commands, deadline).await,
             Operation::Many(many) => sessions.many(many).await,
             Operation::Close | Operation::One { .. } => Ok(Output::Done),
         }
+    }
+
+    async fn info(&self, commands: &[String], deadline: Instant) -> Result<Output> {
+        let nodes = self.cluster.info(commands, deadline).await?;
+        let json = serde_json::to_string(&nodes);
+        json.map(Output::Json)
+            .map_err(|error| Error::new(Code::Server, error.to_string()))
     }
 }
 
@@ -464,8 +472,8 @@ impl Sessions<'_> {
         planted::panic_in("many", &self.options().set);
         match many {
             Many::All { partitions } => self.all(partitions).await,
-            Many::Ids => self.ids().await,
-            Many::Length => self.length().await,
+            Many::Ids { partitions } => self.ids(partitions).await,
+            Many::Length { partitions } => self.length(partitions).await,
             Many::Clear => self.clear().await,
             Many::Prune { partitions } => self.prune(partitions).await,
             Many::CreateUserIndex => self.create_user_index().await,

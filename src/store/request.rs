@@ -52,6 +52,8 @@ impl<A: Answer> Errand<A> {
 pub enum Operation {
     /// Wait for the connection.
     Ready,
+    /// Ask every node these info commands.
+    Info { commands: Vec<String> },
     /// Close the connection; what is pending fails.
     Close,
     /// Something about one session.
@@ -101,9 +103,9 @@ pub enum Many {
     /// Every session with its data, as a JSON array.
     All { partitions: Option<(usize, usize)> },
     /// The ids of every session, as a JSON array.
-    Ids,
+    Ids { partitions: Option<(usize, usize)> },
     /// How many sessions there are.
-    Length,
+    Length { partitions: Option<(usize, usize)> },
     /// Remove every session of this view.
     Clear,
     /// Remove what has ended, but is still there; how many.
@@ -123,20 +125,21 @@ pub enum Many {
 
 impl Operation {
     pub fn is_about_sessions(&self) -> bool {
-        !matches!(self, Operation::Ready | Operation::Close)
+        matches!(self, Operation::One { .. } | Operation::Many(_))
     }
 
     /// The method's name in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {
             Operation::Ready => "ready",
+            Operation::Info { .. } => "info",
             Operation::Close => "close",
             Operation::One { what, .. } => what.name(),
             Operation::Many(many) => match many {
                 Many::All { partitions: None } => "all",
                 Many::All { .. } => "sessions",
-                Many::Ids => "ids",
-                Many::Length => "length",
+                Many::Ids { .. } => "ids",
+                Many::Length { .. } => "length",
                 Many::Clear => "clear",
                 Many::Prune { .. } => "prune",
                 Many::CreateUserIndex => "createUserIndex",

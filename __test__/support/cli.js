@@ -1,0 +1,78 @@
+'use strict'
+
+// The command line, as a process of its own.
+
+const path = require('node:path')
+const { spawn, spawnSync } = require('node:child_process')
+const { once } = require('node:events')
+
+const CLI = path.join(__dirname, '../../bin/aerospike-session.js')
+
+/** What may stand in the environment of whoever runs the suite, and would be heard. */
+const UNSET = ['AEROSPIKE_HOSTS', 'AEROSPIKE_PASSWORD', 'AEROSPIKE_HASH_IDS', 'NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS']
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set()
+
+function environment (env) {
+  const rest = Object.entries(process.env).filter(([name]) => !UNSET.includes(name))
+  return { ...Object.fromEntries(rest), ...env }
+}
+
+/** Starts a command, which ends with the tests of the file at the latest. */
+function launch (command, args, { env = {} } = {}) {
+  const child = spawn(command, args, { env: environment(env), stdio: ['pipe', 'pipe', 'pipe'] })
+  children.add(child)
+  child.stdin.on('error', () => {})
+  return child
+}
+
+async function ended (child) {
+  const said = { out: '', err: '' }
+  child.stdout.setEncoding('utf8').on('data', data => { said.out += data })
+  child.stderr.setEncoding('utf8').on('data', data => { said.err += data })
+  const [code] = await once(child, 'close')
+  return { code, ...said }
+}
+
+/** Runs the command line to its end. Node's own arguments are in `node`. */
+function run (args, { env, node = [] } = {}) {
+  const child = launch(process.execPath, [...node, CLI, ...args], { env })
+  child.stdin.end()
+  return ended(child)
+}
+
+/** Why there is no terminal to be had, if there is none. */
+function noTerminal () {
+  return spawnSync('script', ['--version']).status === 0 ? undefined : 'no script(1) here to make a terminal'
+}
+
+/**
+ * The same on a terminal, which both outputs go to. `typed` is typed as soon as the terminal shows `prompt`.
+ */
+async function runOnTerminal (args, { env, typed, prompt } = {}) {
+  const quoted = [process.execPath, CLI, ...args].map(word => `'${word}'`).join(' ')
+  const child = launch('script', ['-qec', quoted, '/dev/null'], { env: { TERM: 'xterm-256color', ...env } })
+  let shown = ''
+  child.stdout.on('data', data => {
+    shown += data
+    if (typed !== undefined && shown.includes(prompt)) {
+      child.stdin.write(typed)
+      typed = undefined
+    }
+  })
+  const { code, out } = await ended(child)
+  return { code, out }
+}
+
+if (typeof afterAll === 'function') {
+  afterAll(async () => {
+    for (const child of children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+  })
+}
+
+module.exports = { CLI, ended, launch, noTerminal, run, runOnTerminal }

@@ -1,0 +1,40 @@
+'use strict'
+
+// `aerospike-session doctor`: exit code 0 if there is no problem, else 1.
+
+const { version } = require('../../package.json')
+const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
+const { UsageError, number, parse } = require('./usage')
+
+const HELP = `Usage: aerospike-session doctor [options]
+
+  Connects as a store would, looks at the cluster, the namespace, the clocks and the set, and
+  saves, reads, touches and removes throw-away sessions. Says what is wrong, and what to do.
+
+Options:
+${STORE_HELP}  --rounds N          throw-away sessions to save, read, touch and remove (default 100)
+  --json              findings and facts as JSON
+  --help              show this
+
+Exit codes: 0 no problem (there may be warnings and notes), 1 problems, 2 a mistake in the
+command line. docs/doctor.md tells what every finding means.
+`
+
+/** @param {string[]} args */
+async function run (args) {
+  const { values, positionals: [stray] } = parse(args, { ...OPTIONS, rounds: { type: 'string', default: '100' } })
+  if (values.help) return process.stdout.write(HELP)
+  if (stray !== undefined) throw new UsageError(`doctor takes no argument '${stray}'`)
+  const rounds = number('rounds', values.rounds, 1, 100_000)
+  const options = await storeOptions(values)
+  const { collect, judge, report } = require('../doctor')
+  const { painter } = require('../doctor/print')
+  const facts = await collect(options, { rounds })
+  const findings = judge(facts)
+  process.stdout.write(values.json
+    ? `${JSON.stringify({ version, findings, facts }, null, 2)}\n`
+    : report(facts, findings, painter(process.stdout)))
+  if (findings.some(({ level }) => level === 'problem')) process.exitCode = 1
+}
+
+module.exports = { run }

@@ -1,0 +1,172 @@
+'use strict'
+
+// `aerospike-session sessions`: counts, lists and removes.
+
+const { native } = require('../connection')
+const { pages } = require('../pages')
+const { printable } = require('./printable')
+const { Progress } = require('./progress')
+const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
+const { UsageError, parse } = require('./usage')
+
+const HELP = `Usage: aerospike-session sessions count [options]
+       aerospike-session sessions list [options]
+       aerospike-session sessions destroy-user USER [options]
+
+  count tells how many sessions there are; with --of, how many a user has.
+
+  list prints the ids of all sessions, one a line. The server knows them only of sessions that
+  were stored with option storeIds. An id is as good as a login: mind where it is printed to.
+
+  destroy-user removes all sessions of a user, of a store with option user, and tells how many.
+
+Options:
+${STORE_HELP}  --of USER           count the sessions of this user only
+  --hash-ids          the store has option hashIds: its secret is in AEROSPIKE_HASH_IDS
+  --tombstones        remove as the store does with option tombstones
+  --durable-delete    remove as the store does with option durableDelete
+  --json              the answer as JSON
+  --help              show this
+
+Exit codes: 0 done, 1 failed, 2 a mistake in the command line.
+`
+
+const OWN = /** @type {const} */ ({
+  of: { type: 'string' },
+  'hash-ids': { type: 'boolean' },
+  tombstones: { type: 'boolean' },
+  'durable-delete': { type: 'boolean' }
+})
+
+/** Sessions that are looked at at one go, about. */
+const BATCH = 10_000
+
+/**
+ * @typedef {import('../aerospike-store').AerospikeStore} AerospikeStore
+ * @typedef {{ store: AerospikeStore, user?: string, json: boolean }} Task
+ */
+
+/** @type {Record<string, (task: Task) => Promise<void>>} */
+const COMMANDS = { count, list, 'destroy-user': destroyUser }
+
+/** @param {string[]} args */
+async function run (args) {
+  const { values, positionals: [command, user, stray] } = parse(args, { ...OPTIONS, ...OWN })
+  if (values.help) return process.stdout.write(HELP)
+  if (command === undefined) throw new UsageError('sessions needs to be told what to do: count, list or destroy-user')
+  if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`'${command}' is nothing sessions can do: there are count, list and destroy-user`)
+  if (command === 'destroy-user' && user === undefined) throw new UsageError('destroy-user needs the user')
+  const beyond = command === 'destroy-user' ? stray : user
+  if (beyond !== undefined) throw new UsageError(`${command} takes no argument '${beyond}'`)
+  if (values.of !== undefined && command !== 'count') throw new UsageError('--of belongs to count')
+  if (command === 'list' && values['hash-ids']) throw new UsageError('with option hashIds no session id is stored: there is nothing to list')
+  // Who reads no further, as head does, has enough.
+  process.stdout.on('error', error => process.exit(/** @type {any} */ (error).code === 'EPIPE' ? 0 : 1))
+  const store = open(await storeOptions(values), command, values)
+  try {
+    await store.ready()
+    await COMMANDS[command]({ store, user: values.of ?? user, json: values.json === true })
+  } finally {
+    await store.close()
+  }
+}
+
+/**
+ * @param {Record<string, any>} options of a SessionStore
+ * @param {string} command
+ * @param {Record<string, any>} values
+ * @returns {AerospikeStore}
+ */
+function open (options, command, values) {
+  const { SessionStore } = require('../session-store')
+  const { AerospikeStore } = require('../aerospike-store')
+  const client = new SessionStore({
+    ...options,
+    ...(values['hash-ids'] ? { hashIds: secret() } : {}),
+    ...(command === 'list' ? { storeIds: true } : {}),
+    tombstones: values.tombstones === true,
+    durableDelete: values['durable-delete'] === true
+  })
+  client.on('warning', () => {})
+  const store = new AerospikeStore({ client: /** @type {any} */ (client) })
+  store.on('warning', ({ code }) => {
+    if (code === 'NO_USER_INDEX') console.error("There is no index on bin 'user': all of the set is looked through. store.createUserIndex() makes one.")
+  })
+  store.close = () => client.close()
+  return store
+}
+
+function secret () {
+  const { AEROSPIKE_HASH_IDS: secret } = process.env
+  if (secret === undefined) throw new UsageError('--hash-ids needs the secret in the environment, as AEROSPIKE_HASH_IDS')
+  return secret
+}
+
+/** @param {Task} task */
+async function count ({ store, user, json }) {
+  const sessions = user === undefined ? await countAll(store) : await store.countOf(user)
+  console.log(json ? JSON.stringify({ sessions }) : String(sessions))
+}
+
+/** @param {AerospikeStore} store */
+async function countAll (store) {
+  let found = 0
+  for await (const page of walk(store, ask => ask(native.length), page => page, () => `${found} sessions`)) found += page
+  return found
+}
+
+/** @param {Task} task */
+async function list ({ store, json }) {
+  /** @type {string[]} */
+  const all = []
+  let [found, nameless] = [0, 0]
+  // Both of the same page: sessions that have no id are counted, but in no list.
+  const both = async (/** @type {(entry: any) => any} */ ask) => {
+    const [ids, length] = await Promise.all([ask(native.ids), ask(native.length)])
+    return { ids, length }
+  }
+  for await (const { ids, length } of walk(store, both, ({ length }) => length, () => `${found} ids`)) {
+    found += ids.length
+    // A session that was saved between the two is none without an id.
+    nameless += Math.max(0, length - ids.length)
+    if (json) all.push(...ids)
+    else for (const id of ids) console.log(printable(id))
+  }
+  if (json) console.log(JSON.stringify({ ids: all, withoutId: nameless }))
+  if (nameless > 0) {
+    console.error(`${nameless} of ${found + nameless} sessions are not listed: the server knows the ids of those only that were stored with option storeIds.`)
+  }
+}
+
+/** @param {Task} task */
+async function destroyUser ({ store, user, json }) {
+  const removed = await store.destroyOf(/** @type {string} */ (user))
+  console.log(json ? JSON.stringify({ removed }) : `${removed} ${removed === 1 ? 'session' : 'sessions'} removed`)
+}
+
+/**
+ * Walks over the set, and tells the terminal how far it is.
+ *
+ * @template T
+ * @param {AerospikeStore} store
+ * @param {(ask: (entry: import('../native-types').Entry) => Promise<any> | undefined) => Promise<T> | T} look at a page
+ * @param {(page: T) => number} sizeOf
+ * @param {() => string} words
+ * @returns {AsyncGenerator<T>}
+ */
+async function * walk (store, look, sizeOf, words) {
+  const { connection } = store
+  const progress = new Progress()
+  const ask = (/** @type {number} */ first, /** @type {number} */ count) => look(entry => connection.request(entry, undefined, first, count))
+  try {
+    for await (const { page, done } of pages(ask, BATCH, sizeOf)) {
+      progress.clear()
+      yield page
+      progress.show(done, words())
+    }
+  } finally {
+    progress.clear()
+  }
+}
+
+module.exports = { run }

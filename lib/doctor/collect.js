@@ -1,0 +1,76 @@
+'use strict'
+
+// Everything the doctor looks at. Nothing is judged here.
+
+const { Connection, native } = require('../connection')
+const { sessionStoreOptions } = require('../options')
+const { SessionStore } = require('../session-store')
+const { skews } = require('./clock')
+const { failureFacts, nodeFacts, questions, userIndex } = require('./facts')
+const { reach } = require('./reach')
+const { trial } = require('./trial')
+
+/** Put before the ids of throw-away sessions: applications that share the set do not see them. */
+const PREFIX = 'aerospike-session-doctor:'
+/** Seconds: how long one of them would live, should the doctor be killed. */
+const TTL = 600
+
+/**
+ * @param {Record<string, any>} options of a SessionStore
+ * @param {{ rounds: number }} how
+ * @returns {Promise<import('./facts').Facts>}
+ */
+async function collect (options, { rounds }) {
+  const { cluster, view } = sessionStoreOptions(options)
+  const { namespace, set, bin, prefix } = view
+  const seeds = await Promise.all(cluster.hosts.map(host => reach(host, cluster.connectTimeout)))
+  const target = { hosts: seeds.map(({ host }) => host), namespace, set, bin, prefix, tls: cluster.tls !== null, timeout: cluster.timeout }
+  const sessions = new SessionStore({ ...options, prefix: PREFIX, ttl: TTL })
+  // Told as a finding, and not by the process.
+  sessions.on('warning', () => {})
+  try {
+    const began = performance.now()
+    await sessions.ready()
+    const connected = performance.now() - began
+    return { target, seeds, connected, ...await examine(sessions, target, rounds) }
+  } catch (error) {
+    return { target, seeds, failure: failureFacts(error), nodes: [], skews: [] }
+  } finally {
+    await sessions.close()
+  }
+}
+
+/**
+ * @param {SessionStore} sessions
+ * @param {import('./facts').Target} target
+ * @param {number} rounds
+ */
+async function examine (sessions, target, rounds) {
+  const connection = /** @type {import('../connection').Connection} */ (Connection.of(sessions))
+  const ask = (/** @type {string[]} */ commands) => connection.request(native.info, undefined, commands)
+  const told = await ask(Object.values(questions(target)))
+  const nodes = told.map((/** @type {any} */ node) => nodeFacts(node, target))
+  // Of a namespace that is not there nothing more is to be had.
+  if (nodes.every((/** @type {any} */ node) => node.namespace === undefined && node.error === undefined)) return { nodes, skews: [] }
+  const [apart, tried] = await Promise.all([skews(command => ask([command]), target.namespace), trial(sessions, rounds)])
+  return { nodes, skews: apart, trial: tried, userQuery: await queryOfUser(connection, nodes, target) }
+}
+
+/**
+ * Asks for the sessions of a user that nobody is, if there is an index: without one all of the set would be read.
+ *
+ * @param {import('../connection').Connection} connection
+ * @param {import('./facts').NodeFacts[]} nodes
+ * @param {import('./facts').Target} target
+ */
+async function queryOfUser (connection, nodes, target) {
+  if (!nodes.some(node => userIndex(node, target) !== undefined)) return undefined
+  try {
+    await connection.request(native.countOf, undefined, PREFIX)
+    return /** @type {const} */ ('ok')
+  } catch (error) {
+    return failureFacts(error)
+  }
+}
+
+module.exports = { collect }

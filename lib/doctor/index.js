@@ -1,0 +1,25 @@
+'use strict'
+
+// The doctor: looks at a cluster as sessions need it, and says what to do.
+//
+// - collect.js: everything it looks at, as facts (facts.js); with reach.js, clock.js and trial.js.
+// - judges/: what the facts mean, as findings (finding.js). Pure: facts in, findings out.
+// - print.js: findings and facts for people.
+
+const { collect } = require('./collect')
+const { clock } = require('./judges/clock')
+const { cluster } = require('./judges/cluster')
+const { connection } = require('./judges/connection')
+const { namespace } = require('./judges/namespace')
+const { sessions } = require('./judges/sessions')
+const { report } = require('./print')
+
+/**
+ * @param {import('./facts').Facts} facts
+ * @returns {import('./finding').Finding[]}
+ */
+function judge (facts) {
+  return [connection, cluster, namespace, clock, sessions].flatMap(judge => judge(facts))
+}
+
+module.exports = { collect, judge, report }

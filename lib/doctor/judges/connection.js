@@ -1,0 +1,102 @@
+'use strict'
+
+// Why there is no connection, or that there is one.
+
+const { Findings, plural } = require('../finding')
+
+const DOCS = 'docs/connecting.md has all of it'
+
+/** By the system's error code: what is wrong with an address, and what to do. */
+const UNREACHED = /** @type {Record<string, [string, string]>} */ ({
+  ECONNREFUSED: [
+    'nobody listens there',
+    "start the server, or correct the port: --hosts HOST:PORT, by default 3000. To try things out: 'npx aerospike-session dev-server'"
+  ],
+  ENOTFOUND: ['there is no host of that name', 'correct the name in --hosts, or make it known to this machine (DNS, /etc/hosts)'],
+  EAI_AGAIN: ['the name cannot be looked up', 'see to the name server of this machine, or give the address in --hosts'],
+  ETIMEDOUT: ['nobody answers', 'correct the address in --hosts; or let this machine through: a firewall, a security group, another network'],
+  EHOSTUNREACH: ['there is no way to that host', 'correct the address in --hosts, or the routes of this machine'],
+  ENETUNREACH: ['there is no way to that network', 'correct the address in --hosts, or the routes of this machine']
+})
+
+/** By what the core says of a login that failed. */
+const LOGINS = /** @type {[RegExp, string][]} */ ([
+  [/asks for a user/, 'give --user NAME, and the password in the environment as AEROSPIKE_PASSWORD'],
+  [/knows no users/, 'leave --user out: security is off on these nodes, as always in the Community Edition'],
+  [/refused the user or the password/, 'check the user and the password (AEROSPIKE_PASSWORD). An administrator gives a new one: ' +
+    'asadm --enable -e "manage acl set-password user NAME"'],
+  [/expired|forbidden/, 'have an administrator give the user a new password'],
+  [/from this address/, "have an administrator add this machine's address to the allowlist of the user's role"]
+])
+
+/** By what the core says of a TLS handshake that failed. */
+const HANDSHAKES = /** @type {[RegExp, string][]} */ ([
+  [/not trusted/, "give the authority that has signed the nodes' certificates: --tls-ca FILE"],
+  [/for another name/, 'give the name that is in the certificates: --tls-name NAME, or HOST:NAME:PORT in --hosts'],
+  [/asks for a certificate/, 'give a certificate of ours: --tls-cert FILE and --tls-key FILE'],
+  [/expired/, 'renew the certificate of the node'],
+  [/not valid yet|not yet valid/, 'set the clock of this machine, or of the one that made the certificate']
+])
+
+/** @param {import('../finding').Facts} facts */
+function connection (facts) {
+  const found = new Findings('Connection')
+  if (facts.failure !== undefined) failed(found, facts, facts.failure)
+  else connected(found, facts)
+  return found.list
+}
+
+/**
+ * @param {Findings} found
+ * @param {import('../finding').Facts} facts
+ */
+function connected (found, { connected = 0, nodes, seeds, target }) {
+  found.ok('CONNECTED', `connected to ${plural(nodes.length, 'node')} within ${Math.ceil(connected)} ms${target.tls ? ', with TLS' : ''}`)
+  for (const { host, error } of seeds) {
+    if (error === undefined) continue
+    const [wrong] = UNREACHED[error] ?? [`no connection (${error})`]
+    found.add('warning', 'SEED_UNREACHABLE', `${host}: ${wrong}; the cluster was found by the others`,
+      'start that node, or take it out of the hosts: when it is the only one left, nothing can connect')
+  }
+}
+
+/**
+ * @param {Findings} found
+ * @param {import('../finding').Facts} facts
+ * @param {import('../facts').Failure} failure
+ */
+function failed (found, facts, failure) {
+  const { code, cause } = failure
+  const text = cause === undefined ? failure.message : `${failure.message}: ${cause}`
+  if (code === 'UNAVAILABLE') return unavailable(found, facts, text)
+  const advice = (/** @type {[RegExp, string][]} */ known, /** @type {string} */ otherwise) => known.find(([words]) => words.test(text))?.[1] ?? otherwise
+  switch (code) {
+    case 'AUTH': return found.add('problem', 'LOGIN_REFUSED', text, advice(LOGINS, `check --user, the password and --auth-mode; ${DOCS}`))
+    case 'TLS': return found.add('problem', 'TLS_FAILED', text, advice(HANDSHAKES,
+      `check that the port is one for TLS exactly if --tls is given, and --tls-ca, --tls-name, --tls-cert and --tls-key; ${DOCS}`))
+    case 'SERVER': if (/clusterName/.test(text)) {
+      return found.add('problem', 'OTHER_CLUSTER', text, 'correct --cluster-name, or --hosts')
+    }
+  }
+  found.add('problem', 'FAILED', text, "try again; if it stays, the server's log tells more")
+}
+
+/**
+ * @param {Findings} found
+ * @param {import('../finding').Facts} facts
+ * @param {string} text
+ */
+function unavailable (found, { seeds, target }, text) {
+  for (const { host, error } of seeds) {
+    if (error === undefined) continue
+    const [wrong, advice] = UNREACHED[error] ?? [`no connection (${error})`, 'correct the address in --hosts']
+    found.add('problem', 'HOST_UNREACHABLE', `${host}: ${wrong} (${error})`, advice)
+  }
+  if (seeds.every(({ error }) => error !== undefined)) return
+  found.add('problem', 'NO_NODE', `somebody takes connections, but is no node that can be used: ${text}`,
+    `check that the port is that of the service (3000), not of fabric, heartbeat or admin${target.tls ? '' : ', and whether it wants --tls'}; ` +
+    'a node that has just been started serves after a while; the addresses that nodes announce must be reachable from here ' +
+    '(access-address in aerospike.conf, or alternate-access-address with --services-alternate)')
+}
+
+module.exports = { connection }

@@ -1,0 +1,86 @@
+'use strict'
+
+// How much room is left, and what happens to writes when none is. The limits are those of eval_stop_writes() in the
+// server's as/src/base/nsup.c.
+
+const { bytes, named, number, setting } = require('../finding')
+
+/** The share of a limit from which it is close. */
+const CLOSE = 0.8
+
+/** @typedef {import('./namespace').Holder} Holder */
+/** @typedef {{ share: number, words: string }} Limit share: 1 and more, where it is reached */
+
+/**
+ * @param {import('../finding').Findings} found
+ * @param {Holder[]} holders
+ * @param {string} name of the namespace
+ */
+function room (found, holders, name) {
+  const stopped = holders.filter(({ namespace }) => namespace.stop_writes === 'true')
+  if (stopped.length > 0) {
+    const why = [...new Set(stopped.flatMap(node => limits(node).filter(({ share }) => share >= 1)).map(({ words }) => words))]
+    found.add('problem', 'STOP_WRITES', `${named(stopped)} takes no writes (stop_writes)${why.length > 0 ? `: ${why.join(', ')}` : ''}. No session can be ` +
+      'saved or extended there', 'add storage, memory or nodes; remove what is not needed; or shorten the sessions. Reads and logouts still work')
+  }
+  const skewed = holders.filter(({ namespace }) => namespace.clock_skew_stop_writes === 'true')
+  if (skewed.length > 0) {
+    found.add('problem', 'CLOCK_STOPS_WRITES', `${named(skewed)} takes no writes: the clocks of the nodes are too far apart (clock_skew_stop_writes)`,
+      'set the clocks of all nodes by NTP')
+  }
+  const closed = holders.filter(({ namespace }) => namespace['reject-non-xdr-writes'] === 'true')
+  if (closed.length > 0) {
+    found.add('problem', 'WRITES_REJECTED', `${named(closed)} takes no writes of applications (reject-non-xdr-writes)`, setting(name, 'reject-non-xdr-writes=false'))
+  }
+  if (stopped.length + skewed.length + closed.length > 0) return
+  const [fullest] = holders.flatMap(limits).sort((a, b) => b.share - a.share)
+  if (fullest?.share >= CLOSE) {
+    found.add('warning', 'ALMOST_FULL', `writes will stop soon: ${fullest.words}`, 'add storage, memory or nodes, or shorten the sessions')
+  } else {
+    found.ok('ROOM', `there is room${used(holders)}${fullest === undefined ? '' : `; closest to a limit: ${fullest.words}`}`)
+  }
+}
+
+/** @param {Holder[]} holders */
+function used (holders) {
+  const sum = (/** @type {string} */ name) => holders.reduce((sum, { namespace }) => sum + (number(namespace, name) ?? 0), 0)
+  const total = sum('data_total_bytes')
+  return total === 0 ? '' : `: ${bytes(sum('data_used_bytes'))} of ${bytes(total)} used`
+}
+
+/**
+ * Everything that stops writes, of one node.
+ *
+ * @param {Holder} node
+ * @returns {Limit[]}
+ */
+function limits ({ namespace, set, statistics }) {
+  const of = (/** @type {string} */ name) => number(namespace, name) ?? 0
+  /** @type {Limit[]} */
+  const limits = []
+  const add = (/** @type {number | undefined} */ is, /** @type {number | undefined} */ limit, /** @type {string} */ words) => {
+    if (is !== undefined && limit !== undefined && limit > 0) limits.push({ share: is / limit, words })
+  }
+  const limit = of('storage-engine.stop-writes-used-pct')
+  const data = number(namespace, 'data_used_pct')
+  add(data, limit, `${data} % of the storage used, of ${limit} % (stop-writes-used-pct)`)
+  const least = of('storage-engine.stop-writes-avail-pct')
+  const available = number(namespace, 'data_avail_pct')
+  if (least > 0 && available !== undefined) {
+    add(100 - available, 100 - least, `${available} % of the storage free to write to, at least ${least} % (stop-writes-avail-pct)`)
+  }
+  const indexes = number(namespace, 'indexes_memory_used_pct')
+  add(indexes, 100, `${indexes} % of the memory for indexes used (indexes-memory-budget)`)
+  // A server that does not know says 0 for both.
+  const memory = (number(statistics, 'system_free_mem_kbytes') ?? 0) > 0 ? 100 - (number(statistics, 'system_free_mem_pct') ?? 100) : undefined
+  const most = of('stop-writes-sys-memory-pct')
+  add(memory, most, `${memory} % of the machine's memory used, of ${most} % (stop-writes-sys-memory-pct)`)
+  for (const [name, what, show] of /** @type {const} */ ([['count', 'objects', String], ['size', 'data_used_bytes', bytes]])) {
+    const is = number(set, what)
+    const most = number(set, `stop-writes-${name}`)
+    add(is, most, `${show(is ?? 0)} in the set, of ${show(most ?? 0)} (stop-writes-${name})`)
+  }
+  return limits
+}
+
+module.exports = { room }

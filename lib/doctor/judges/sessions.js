@@ -1,0 +1,110 @@
+'use strict'
+
+// Whether sessions can be saved, read, touched and removed, and how long that takes.
+
+const { userIndex } = require('../facts')
+const { Findings } = require('../finding')
+
+/** Milliseconds: half of all operations take longer only where the cluster is far away, or has more work than it can do. */
+const SLOW = 10
+
+const DOES = /** @type {const} */ ({ save: 'saved', get: 'read', touch: 'touched', delete: 'removed' })
+/** The role a step needs at the least. */
+const NEEDS = /** @type {const} */ ({ save: 'read-write', get: 'read', touch: 'read-write', delete: 'read-write' })
+
+/** @typedef {import('../facts').Step} Step */
+
+/** @param {import('../finding').Facts} facts */
+function sessions (facts) {
+  const found = new Findings('Sessions')
+  const { target, trial, userQuery } = facts
+  if (trial === undefined) return found.list
+  const steps = /** @type {Step[]} */ (Object.keys(DOES))
+  for (const step of steps) {
+    const failure = trial.failures[step]
+    if (failure !== undefined) failed(found, step, failure, target)
+  }
+  for (const step of trial.wrong) {
+    found.add('problem', 'WRONG_ANSWER', `what ${step} answered of a session just saved is not what it has to be`,
+      'see whether something else writes to or empties the set; if nothing does, please report it')
+  }
+  if (trial.left > 0) {
+    found.add('warning', 'LEFT_BEHIND', 'the throw-away session could not be removed', trial.ttlRefused
+      ? 'it does no harm, but stays: store.prune() removes it, with option \'prefix\' aerospike-session-doctor:'
+      : 'nothing: it ends by itself, after ten minutes')
+  }
+  if (steps.every(step => trial.failures[step] === undefined)) {
+    if (trial.wrong.length === 0) found.ok('WORKS', 'sessions can be saved, read, touched and removed')
+    speed(found, trial, target)
+  }
+  index(found, facts, userQuery)
+  return found.list
+}
+
+/**
+ * @param {Findings} found
+ * @param {Step} step
+ * @param {import('../facts').Failure} failure
+ * @param {import('../facts').Target} target
+ */
+function failed (found, step, { code, message, resultCode }, { namespace, set }) {
+  const text = `no session can be ${DOES[step]}: ${message}`
+  if (code === 'AUTH') {
+    return found.add('problem', 'NO_PERMISSION', text, `give the user a role with ${NEEDS[step]} on set ${set} of namespace ${namespace}: ` +
+      `asadm --enable -e "manage acl create role sessions priv ${NEEDS[step]} ns ${namespace} set ${set}", then "manage acl grant user NAME roles sessions"`)
+  }
+  const advice = {
+    FORBIDDEN: "the namespace, the set or the user's quota forbids it: see the findings above, and the server's log",
+    TIMEOUT: 'see whether a node is overloaded or frozen, or the network loses packets; --timeout gives more time',
+    UNAVAILABLE: 'see whether all nodes can be reached from here, on the addresses they announce',
+    OVERLOAD: 'see to the storage of the nodes: it writes slower than it is written to (asadm -e "show statistics like write-q")',
+    NAMESPACE: 'correct --namespace'
+  }[code]
+  // AS_ERR_OUT_OF_SPACE
+  const full = resultCode === 8 ? 'make room: see the findings about the namespace' : undefined
+  found.add('problem', 'OPERATION_FAILED', text, full ?? advice ?? "the server's log tells more")
+}
+
+/**
+ * @param {Findings} found
+ * @param {import('../facts').Trial} trial
+ * @param {import('../facts').Target} target
+ */
+function speed (found, { times }, { timeout }) {
+  const all = Object.values(times)
+  const median = Math.max(...all.map(({ p50 }) => p50))
+  const longest = Math.max(...all.map(({ max }) => max))
+  if (median > SLOW) {
+    found.add('warning', 'SLOW', `half of all operations take more than ${Math.floor(median)} ms, and every page view needs one or two`,
+      'run the application close to the cluster (the same zone); if it is close, look at the load of the nodes')
+  } else if (longest > timeout / 3) {
+    found.add('warning', 'STALLS', `an operation took ${Math.round(longest)} ms, of the ${timeout} ms it may take`,
+      'see whether a node stalls: its load, its storage, the network; or whether this machine has nothing else to do')
+  } else {
+    found.ok('SPEED', 'operations are fast enough')
+  }
+}
+
+/**
+ * @param {Findings} found
+ * @param {import('../finding').Facts} facts
+ * @param {import('../finding').Facts['userQuery']} query
+ */
+function index (found, { nodes, target }, query) {
+  const telling = nodes.filter(({ error }) => error === undefined)
+  const indexes = telling.map(node => userIndex(node, target))
+  if (indexes.every(index => index === undefined)) {
+    found.add('note', 'NO_USER_INDEX', "there is no index on bin 'user': only option 'user' needs one",
+      'with that option, run store.createUserIndex() once; until then destroyOf() and its like read all of the set')
+  } else if (indexes.some(index => index?.state !== 'RW')) {
+    found.add('note', 'USER_INDEX_GROWING', "the index on bin 'user' is being built", 'wait until it is: the sessions of a user are not found by it yet')
+  } else if (query !== undefined && query !== 'ok') {
+    found.add('problem', 'USER_QUERY_FAILED', `the sessions of a user cannot be looked for: ${query.message}`, query.code === 'AUTH'
+      ? `give the user a role with read on set ${target.set} of namespace ${target.namespace}`
+      : "the server's log tells more")
+  } else {
+    found.ok('USER_INDEX', "the index on bin 'user' finds the sessions of a user")
+  }
+}
+
+module.exports = { sessions }
