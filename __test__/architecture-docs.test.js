@@ -9,7 +9,10 @@ const { ROOT, rowsUnder, textOf } = require('./support/pages')
 test.each(['lib', 'src/bridge', 'src/store', 'src/codec', 'src/cluster'])('every module of %s is in its table, and no other', folder => {
   const rows = rowsUnder('docs/architecture.md', `\`${folder}/\``)
   const named = rows.flatMap(([cell]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
-  const there = fs.readdirSync(path.join(ROOT, folder)).filter(name => /\.(js|rs)$/.test(name) && name !== 'mod.rs')
+  const entries = fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true })
+  const folders = entries.filter(entry => entry.isDirectory() && entry.name !== 'binding').map(({ name }) => `${name}/`)
+  const files = entries.map(({ name }) => name).filter(name => /\.(js|rs)$/.test(name) && name !== 'mod.rs')
+  const there = [...files, ...folders]
   expect([...named].sort()).toStrictEqual(there.sort())
 })
 
