@@ -9,6 +9,7 @@
 //! - [`doubt`]: finds out why a connected client gets no connections any more.
 //! - [`execute`]: one command, within its deadline, with retries.
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
+//! - [`trace`]: the way one operation takes, for who wants to know.
 //! - [`trouble`]: whether a node has lately failed to answer.
 //! - [`scan`]: many records, streamed.
 //! - [`stats`]: what is counted.
@@ -33,6 +34,7 @@ mod routes;
 pub mod scan;
 mod stats;
 pub mod tls;
+pub mod trace;
 mod trouble;
 
 use std::future::Future;
@@ -51,6 +53,7 @@ use crate::error::Result;
 use connect::Connection;
 use credentials::Auth;
 pub use stats::Stats;
+use trace::Trace;
 
 /// Bytes: the most that a server can be told to take of one record (`max-record-size`, WBLOCK_SZ in
 /// as/include/storage/storage.h), before it compresses any. What is larger need not travel.
@@ -286,7 +289,7 @@ impl Cluster {
         Instant::now() + self.options.connect_timeout
     }
 
-    /// Runs one command.
+    /// Runs one command; its way is noted in `trace`.
     ///
     /// # Errors
     ///
@@ -297,8 +300,9 @@ impl Cluster {
         key: &'a Key,
         command: &'a Command,
         deadline: Instant,
+        trace: Option<&'a Arc<Trace>>,
     ) -> impl Future<Output = Result<Reply>> + 'a {
-        execute::run(self, key, command, deadline)
+        execute::run(self, key, command, deadline, trace)
     }
 
     /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.
