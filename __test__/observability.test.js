@@ -47,7 +47,10 @@ function record (...operations) {
 async function nodesKnown (sessions) {
   const seen = []
   const stop = listen('has', { asyncEnd ({ node }) { if (node !== undefined) seen.push(node) } })
-  while (seen.length === 0) await sessions.has('any')
+  for (let tries = 0; seen.length === 0; tries++) {
+    if (tries === 10_000) throw new Error('no node was told')
+    await sessions.has('any')
+  }
   stop()
 }
 
