@@ -315,9 +315,46 @@ export interface SessionStoreStats {
   batched: number
   /**
    * How long operations on one session took, from the call until their answer was ready: `counts[i]` of them at most
-   * `bounds[i]` **milliseconds** and more than the bound before; the last count is of those above every bound.
+   * `bounds[i]` **milliseconds** and more than the bound before; the last count is of those above every bound. `sum`: all of them
+   * together, in milliseconds.
    */
-  latency: { bounds: number[], counts: number[] }
+  latency: { bounds: number[], counts: number[], sum: number }
+}
+
+/** The operations that diagnostics channels tell of, by the method that asks for them. `sessions` and `prune` ask once for each page. */
+export type OperationName =
+  | 'get' | 'set' | 'touch' | 'destroy' | 'save' | 'delete' | 'has' | 'all' | 'sessions' | 'ids' | 'length' | 'clear' | 'prune'
+  | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'ready'
+
+/**
+ * The message of the channels `tracing:aerospike-session:<operation>:<event>`, made for
+ * `diagnostics_channel.tracingChannel('aerospike-session:get')` and so on, see docs/observability.md. One object for all
+ * events of an operation, to which listeners may add what they need. Holds no session id and no data.
+ */
+export interface OperationMessage {
+  readonly operation: OperationName
+  readonly namespace: string
+  readonly set: string
+  /**
+   * From `asyncStart` and `error` on. `hit`, `miss`: of `get`, `has`, `delete`, and `touch` of a `SessionStore`, whether there was
+   * such a session. `gone`, `conflict`: of `set`, as the events of that name. `error`: it failed. `ok`: anything else.
+   */
+  outcome?: 'ok' | 'hit' | 'miss' | 'gone' | 'conflict' | 'error'
+  /** From `asyncStart` and `error` on: **milliseconds** from the call until its answer was there. */
+  duration?: number
+  /**
+   * From `asyncStart` and `error` on, of operations on one session: the name of the node it was last sent to, as in `stats()`.
+   * Left out where it is not known: before the store has learned who holds what, of reads that went to another node because
+   * theirs did not answer, and of reads with `rackIds`.
+   */
+  node?: string
+  /**
+   * From `asyncStart` and `error` on, of operations on one session that were sent: how many went to the node in one
+   * request, this one included. 1: it went alone.
+   */
+  batch?: number
+  /** Of an operation that failed. */
+  error?: AerospikeSessionError
 }
 
 /**

@@ -36,10 +36,13 @@ test('a store tells no secrets, and Node.js and the core write none', async () =
   expect(said.codes.sort()).toEqual(expect.arrayContaining([
     'AUTH', 'BAD_DATA', 'BAD_KEY', 'BAD_OPTION', 'CLOSED', 'FORBIDDEN', 'NAMESPACE', 'OVERLOAD', 'SERVER', 'TIMEOUT', 'TLS', 'TOO_BIG', 'UNAVAILABLE'
   ]))
+  const told = ['get', 'set', 'touch', 'destroy', 'save', 'delete', 'all', 'sessions', 'ids', 'sessionsOf', 'countOf', 'destroyOf']
+  expect(said.followed).toEqual(expect.arrayContaining(told.flatMap(name => [`${name} start`, `${name} error`, `${name} asyncEnd`])))
+  expect(written).toMatch(/^AEROSPIKE-SESSION \d+: get test\.sessions hit /m)
   // The options of a view are its own, and say where sessions are: a prefix is no secret.
   const secrets = [`${SECRET}-`, DIGITS, SECRET.toLowerCase(), Buffer.from(SECRET).toString('hex'), key]
-  const told = said.told.map(text => text.replaceAll(`${SECRET}-prefix`, 'prefix'))
-  expect(told.flatMap(text => leaks(text, secrets)).slice(0, 5)).toEqual([])
+  const texts = said.told.map(text => text.replaceAll(`${SECRET}-prefix`, 'prefix'))
+  expect(texts.flatMap(text => leaks(text, secrets)).slice(0, 5)).toEqual([])
   // The command line of the child has the secret; node prints it with its own debugging on.
   const lines = written.split('\n').filter(line => !line.includes('telltale.js'))
   expect(leaks(lines.join('\n'), secrets)).toEqual([])

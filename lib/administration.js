@@ -3,7 +3,7 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
-const { Connection, answer, native, optional } = require('./connection')
+const { Connection, answer, operations, optional } = require('./connection')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
 const { aerospikeStoreOptions, clientOptions, view, walkOptions } = require('./options')
@@ -11,7 +11,6 @@ const { pages } = require('./pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, userFault } = require('./validate')
 const { tell } = require('./warnings')
-const hub = require('./hub')
 
 class Administration extends Store {
   #client
@@ -43,37 +42,37 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   all (callback) {
-    return this.connection.request(native.all, optional(callback))
+    return this.connection.request(operations.all, optional(callback))
   }
 
   /** @param {any} [callback] */
   ids (callback) {
     const done = optional(callback)
-    if (!this.connection.view.storeIds) return hub.fail(badOption("ids() needs option 'storeIds': the server keeps no session ids otherwise"), done)
-    return this.connection.request(native.ids, done)
+    if (!this.connection.view.storeIds) return this.connection.fail(operations.ids, badOption("ids() needs option 'storeIds': the server keeps no session ids otherwise"), done)
+    return this.connection.request(operations.ids, done)
   }
 
   /** @param {any} [callback] */
   length (callback) {
-    return this.connection.request(native.length, optional(callback))
+    return this.connection.request(operations.length, optional(callback))
   }
 
   /** @param {any} [callback] */
   clear (callback) {
-    return this.connection.request(native.clear, optional(callback))
+    return this.connection.request(operations.clear, optional(callback))
   }
 
   /** @param {any} [options] */
   async * sessions (options) {
     const { batch } = walkOptions(options)
-    for await (const { page } of this.#pages(native.all, batch, found => found.length)) yield * page
+    for await (const { page } of this.#pages(operations.sessions, batch, found => found.length)) yield * page
   }
 
   /** @param {any} [options] */
   async prune (options) {
     const { batch, onProgress } = walkOptions(options)
     let pruned = 0
-    for await (const { page, done } of this.#pages(native.prune, batch, found => found)) {
+    for await (const { page, done } of this.#pages(operations.prune, batch, found => found)) {
       pruned += page
       onProgress?.({ done, pruned })
     }
@@ -82,7 +81,7 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   createUserIndex (callback) {
-    return this.connection.request(native.createUserIndex, optional(callback))
+    return this.connection.request(operations.createUserIndex, optional(callback))
   }
 
   /**
@@ -90,7 +89,7 @@ class Administration extends Store {
    * @param {any} [callback]
    */
   sessionsOf (user, callback) {
-    return this.#of(native.sessionsOf, user, optional(callback))
+    return this.#of(operations.sessionsOf, user, optional(callback))
   }
 
   /**
@@ -98,7 +97,7 @@ class Administration extends Store {
    * @param {any} [callback]
    */
   countOf (user, callback) {
-    return this.#of(native.countOf, user, optional(callback))
+    return this.#of(operations.countOf, user, optional(callback))
   }
 
   /**
@@ -113,11 +112,11 @@ class Administration extends Store {
     try {
       names(options ?? {}, ['except'])
     } catch (error) {
-      return hub.fail(/** @type {Error} */ (error), done)
+      return this.connection.fail(operations.destroyOf, /** @type {Error} */ (error), done)
     }
     const fault = except === undefined ? undefined : idFault(except)
-    if (fault !== undefined) return hub.fail(badKey(fault), done)
-    return this.#of(native.destroyOf, user, done, except)
+    if (fault !== undefined) return this.connection.fail(operations.destroyOf, badKey(fault), done)
+    return this.#of(operations.destroyOf, user, done, except)
   }
 
   stats () {
@@ -140,25 +139,25 @@ class Administration extends Store {
   }
 
   /**
-   * @param {import('./native-types').Entry} entry
+   * @param {import('./tracing').Operation} operation
    * @param {any} user
    * @param {import('./hub').Callback | undefined} done
    * @param {any} [a]
    */
-  #of (entry, user, done, a) {
+  #of (operation, user, done, a) {
     const text = typeof user === 'number' || typeof user === 'bigint' ? String(user) : user
     const fault = userFault(text)
-    if (fault !== undefined) return hub.fail(badKey(fault), done)
-    return this.connection.request(entry, done, text, a)
+    if (fault !== undefined) return this.connection.fail(operation, badKey(fault), done)
+    return this.connection.request(operation, done, text, a)
   }
 
   /**
-   * @param {import('./native-types').Entry} entry
+   * @param {import('./tracing').Operation} operation
    * @param {number} batch
    * @param {(page: any) => number} sizeOf
    */
-  #pages (entry, batch, sizeOf) {
-    return pages((first, count) => this.connection.request(entry, undefined, first, count), batch, sizeOf)
+  #pages (operation, batch, sizeOf) {
+    return pages((first, count) => this.connection.request(operation, undefined, first, count), batch, sizeOf)
   }
 
   /**

@@ -6,7 +6,7 @@
 // they are plain functions with all their parameters named.
 
 const { Administration } = require('./administration')
-const { failed, native, optional } = require('./connection')
+const { operations, optional } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { stringify, unquoted } = require('./json')
@@ -33,7 +33,7 @@ class AerospikeStore extends Administration {
    */
   get (sid, callback) {
     const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.#baselines.load(sid, head, json)
-    return this.connection.one(native.load, sid, optional(callback), decode)
+    return this.connection.one(operations.load, sid, optional(callback), decode)
   }
 
   /**
@@ -50,13 +50,13 @@ class AerospikeStore extends Administration {
       expires = this.#expires(session, sid)
       owner = this.#owner(session)
     } catch (error) {
-      return failed(error, done)
+      return this.connection.failed(operations.set, error, done)
     }
     if (expires <= Date.now()) return this.destroy(sid, done)
     const known = this.#baselines.of(session, sid)
     const { writer, head, json: base } = known
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told)
-    return this.connection.one(native.set, sid, done, written, json, expires, writer, head, base, owner)
+    return this.connection.one(operations.set, sid, done, written, json, expires, writer, head, base, owner)
   }
 
   /**
@@ -72,7 +72,7 @@ class AerospikeStore extends Administration {
       expires = this.#expires(session, sid)
       cookie = cookieOf(object)
     } catch (error) {
-      return failed(error, done)
+      return this.connection.failed(operations.refresh, error, done)
     }
     if (expires <= Date.now()) return this.destroy(sid, done)
     const known = this.#baselines.of(object, sid)
@@ -80,7 +80,7 @@ class AerospikeStore extends Administration {
       known.head = head
       known.json = json
     }
-    return this.connection.one(native.refresh, sid, done, written, cookie, expires, known.writer, known.head, known.json)
+    return this.connection.one(operations.refresh, sid, done, written, cookie, expires, known.writer, known.head, known.json)
   }
 
   /**
@@ -88,7 +88,7 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   destroy (sid, callback) {
-    return this.connection.one(native.destroy, sid, optional(callback), JSON.parse)
+    return this.connection.one(operations.destroy, sid, optional(callback), JSON.parse)
   }
 
   /**

@@ -6,8 +6,10 @@
 const { askFor } = require('./auth')
 const { Followers } = require('./followers')
 const hub = require('./hub')
+const operations = require('./operations')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
 const { serialize } = require('./secrets')
+const { debug, follow } = require('./tracing')
 const { idFault, type } = require('./validate')
 
 const { native } = hub
@@ -15,9 +17,9 @@ const { native } = hub
 /**
  * @typedef {import('./hub').Callback} Callback
  * @typedef {import('./hub').Decode} Decode
- * @typedef {import('./native-types').Entry} Entry
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {import('./options').ViewOptions} ViewOptions
+ * @typedef {import('./tracing').Operation} Operation
  * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, ask?: () => any,
  *   closing?: Promise<void>, followers: Followers }} Shared
  */
@@ -59,6 +61,8 @@ class Connection {
       if (question === undefined) listener(owner, notice)
       else Connection.#answer(owner, question)
     })
+    // Not whereto: a URL with a login in it may have been taken for a name.
+    debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
     const connection = new Connection(handle, { handle, notices, closed: false, ask, followers: new Followers() }, view)
     connections.set(owner, connection)
     return connection
@@ -88,20 +92,21 @@ class Connection {
   /**
    * A request that concerns no single session.
    *
-   * @param {Entry} entry
+   * @param {Operation} operation
    * @param {Callback | undefined} callback
    * @param {any} [a]
    * @param {any} [b]
    */
-  request (entry, callback, a, b) {
-    if (this.#shared.closed) return hub.fail(closed(), callback)
-    return hub.request(entry, this.#handle, callback, JSON.parse, a, b)
+  request (operation, callback, a, b) {
+    if (this.#shared.closed) return this.fail(operation, closed(), callback)
+    if (operation.isFollowed()) return this.#follow(operation, callback, JSON.parse, a, b)
+    return hub.request(operation.entry, this.#handle, callback, JSON.parse, a, b)
   }
 
   /**
    * A request about one session.
    *
-   * @param {Entry} entry
+   * @param {Operation} operation
    * @param {any} id
    * @param {Callback | undefined} callback
    * @param {Decode} decode
@@ -112,11 +117,64 @@ class Connection {
    * @param {any} [e]
    * @param {any} [f]
    */
-  one (entry, id, callback, decode, a, b, c, d, e, f) {
-    if (this.#shared.closed) return hub.fail(closed(), callback)
+  one (operation, id, callback, decode, a, b, c, d, e, f) {
+    if (this.#shared.closed) return this.fail(operation, closed(), callback)
     const fault = idFault(id)
-    if (fault !== undefined) return hub.fail(badKey(fault), callback)
-    return hub.request(entry, this.#handle, callback, decode, id, a, b, c, d, e, f)
+    if (fault !== undefined) return this.fail(operation, badKey(fault), callback)
+    if (operation.isFollowed()) return this.#follow(operation, callback, decode, id, a, b, c, d, e, f)
+    return hub.request(operation.entry, this.#handle, callback, decode, id, a, b, c, d, e, f)
+  }
+
+  /**
+   * A request that somebody follows.
+   *
+   * @param {Operation} operation
+   * @param {Callback | undefined} callback
+   * @param {Decode} decode
+   * @param {any[]} args
+   */
+  #follow (operation, callback, decode, ...args) {
+    return follow(operation, this.view, callback, decode, waiting => hub.submitFollowed(operation.entry, this.#handle, waiting, ...args))
+  }
+
+  /**
+   * Fails a request without asking the core.
+   *
+   * @param {Operation} operation
+   * @param {Error} error
+   * @param {Callback | undefined} callback
+   */
+  fail (operation, error, callback) {
+    if (!operation.isFollowed()) return hub.fail(error, callback)
+    return follow(operation, this.view, callback, JSON.parse, waiting => process.nextTick(() => waiting.settle(error, undefined)))
+  }
+
+  /**
+   * Fails a request that could not be made: with an error of ours; any other is no failure of the request, but a bug.
+   *
+   * @param {Operation} operation
+   * @param {unknown} error
+   * @param {Callback | undefined} callback
+   */
+  failed (operation, error, callback) {
+    if (error instanceof AerospikeSessionError) return this.fail(operation, error, callback)
+    throw error
+  }
+
+  /**
+   * Runs what makes a request; an error of ours that making it raises fails the request.
+   *
+   * @template T
+   * @param {Operation} operation
+   * @param {Callback | undefined} callback
+   * @param {() => T} make
+   */
+  attempt (operation, callback, make) {
+    try {
+      return make()
+    } catch (error) {
+      return this.failed(operation, error, callback)
+    }
   }
 
   /**
@@ -139,6 +197,7 @@ class Connection {
   /** @param {Callback | undefined} callback */
   close (callback) {
     const shared = this.#shared
+    if (!shared.closed) debug('closing')
     shared.closed = true
     shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))
       .finally(() => hub.closeStore(shared))
@@ -159,30 +218,4 @@ function optional (callback) {
   throw badOption(`a callback must be a function, not ${type(callback)}`)
 }
 
-/**
- * Fails a request that could not be made: with an error of ours; any other is no failure of the request, but a bug.
- *
- * @param {unknown} error
- * @param {Callback | undefined} callback
- */
-function failed (error, callback) {
-  if (error instanceof AerospikeSessionError) return hub.fail(error, callback)
-  throw error
-}
-
-/**
- * Runs what makes a request; an error of ours that making it raises fails the request.
- *
- * @template T
- * @param {Callback | undefined} callback
- * @param {() => T} make
- */
-function attempt (callback, make) {
-  try {
-    return make()
-  } catch (error) {
-    return failed(error, callback)
-  }
-}
-
-module.exports = { Connection, optional, attempt, failed, native, answer: hub.answer }
+module.exports = { Connection, operations, optional, answer: hub.answer }

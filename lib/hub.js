@@ -17,13 +17,16 @@ const { serialize } = require('./secrets')
  * @typedef {(error: Error | null, value?: any) => void} Callback
  * @typedef {(text: string, more?: any) => any} Decode
  * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void }} Waiting
+ * @typedef {Waiting & { note: (node: string | null, together: number) => void }} Following
  */
 
 // The kinds of answers, in the lowest bits of their numbers: src/bridge/hub.rs has the same list.
 const KIND_BITS = 4
-const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR] = Array(10).keys()
+const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR, NOTICE, WAY] = Array(12).keys()
 /** How many values follow the number, by kind. */
-const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1]
+const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2]
+/** In the slot of a request: the way it takes is to be told. */
+const FOLLOWED = 1 << 27
 
 /** Who waits with a callback: called in the AsyncLocalStorage context it was given in. */
 class WaitingCallback extends AsyncResource {
@@ -133,7 +136,8 @@ function drain (batch, from = 0) {
       next += 1 + VALUES[kind]
       const waiting = slots[slot]
       if (waiting === undefined) continue
-      if (!(waiting instanceof Listening)) give(slot)
+      // What comes of a request comes once; what is told besides leaves the slot taken.
+      if (kind < NOTICE) give(slot)
       switch (kind) {
         case DONE: waiting.settle(null, undefined); break
         case MISSING: waiting.settle(null, null); break
@@ -143,6 +147,7 @@ function drain (batch, from = 0) {
         case ERROR: waiting.settle(fromNative(first), undefined); break
         case HEAD: waiting.settle(null, waiting.decode(first)); break
         case TOLD: waiting.settle(null, waiting.decode('', first)); break
+        case WAY: /** @type {Following} */ (waiting).note(first, batch[next - 1]); break
         default: settleText(waiting, first, kind === BASELINE ? batch[next - 1] : undefined)
       }
     }
@@ -236,13 +241,13 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f, g) {
  * @param {Entry} entry
  * @param {StoreHandle} handle
  * @param {Waiting} waiting
- * @param {any} a
- * @param {any} b
- * @param {any} c
- * @param {any} d
- * @param {any} e
- * @param {any} f
- * @param {any} g
+ * @param {any} [a]
+ * @param {any} [b]
+ * @param {any} [c]
+ * @param {any} [d]
+ * @param {any} [e]
+ * @param {any} [f]
+ * @param {any} [g]
  */
 function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
   const slot = take(waiting)
@@ -254,6 +259,18 @@ function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
     slots[slot] = undefined
     process.nextTick(() => waiting.settle(internal(), undefined))
   }
+}
+
+/**
+ * Makes a request whose way is told as well.
+ *
+ * @param {Entry} entry
+ * @param {StoreHandle} handle
+ * @param {Following} following
+ * @param {any[]} args
+ */
+function submitFollowed (entry, handle, following, ...args) {
+  submit((handle, slot, ...args) => entry(handle, slot | FOLLOWED, ...args), handle, following, ...args)
 }
 
 /**
@@ -280,4 +297,4 @@ function answer (value, callback) {
   process.nextTick(callback, null, value)
 }
 
-module.exports = { openStore, closeStore, request, fail, answer, native }
+module.exports = { openStore, closeStore, request, submitFollowed, fail, answer, native }

@@ -3,9 +3,10 @@
 // Aerospike's session-store recipe for Node.js: sessions as plain data. No express in it.
 
 const { EventEmitter } = require('node:events')
-const { Connection, attempt, native, optional } = require('./connection')
+const { Connection, operations, optional } = require('./connection')
 const { stringify } = require('./json')
 const { callOptions, sessionStoreOptions } = require('./options')
+const { debug } = require('./tracing')
 const { warn } = require('./warnings')
 
 const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')
@@ -41,9 +42,9 @@ class SessionStore extends EventEmitter {
   save (id, data, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
     const done = optional(callback)
-    return attempt(done, () => {
+    return this.#connection.attempt(operations.save, done, () => {
       const expires = this.#expires(options)
-      return this.#connection.one(native.save, id, done, JSON.parse, stringify(data), expires)
+      return this.#connection.one(operations.save, id, done, JSON.parse, stringify(data), expires)
     })
   }
 
@@ -52,7 +53,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   get (id, callback) {
-    return this.#connection.one(native.get, id, optional(callback), JSON.parse)
+    return this.#connection.one(operations.get, id, optional(callback), JSON.parse)
   }
 
   /**
@@ -63,7 +64,9 @@ class SessionStore extends EventEmitter {
   touch (id, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
     const done = optional(callback)
-    return attempt(done, () => this.#connection.one(native.touch, id, done, JSON.parse, this.#expires(options)))
+    return this.#connection.attempt(operations.touch, done, () => {
+      return this.#connection.one(operations.touch, id, done, JSON.parse, this.#expires(options))
+    })
   }
 
   /**
@@ -71,7 +74,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   delete (id, callback) {
-    return this.#connection.one(native.remove, id, optional(callback), JSON.parse)
+    return this.#connection.one(operations.remove, id, optional(callback), JSON.parse)
   }
 
   /**
@@ -79,7 +82,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   has (id, callback) {
-    return this.#connection.one(native.has, id, optional(callback), JSON.parse)
+    return this.#connection.one(operations.has, id, optional(callback), JSON.parse)
   }
 
   stats () {
@@ -88,7 +91,7 @@ class SessionStore extends EventEmitter {
 
   /** @param {any} [callback] */
   ready (callback) {
-    return this.#connection.request(native.ready, optional(callback))
+    return this.#connection.request(operations.ready, optional(callback))
   }
 
   /** @param {any} [callback] */
@@ -110,9 +113,17 @@ class SessionStore extends EventEmitter {
 
   /** @param {string} notice */
   #hear (notice) {
-    if (notice !== 'UP' && notice !== 'DOWN') return warn(this, notice)
+    if (notice !== 'UP' && notice !== 'DOWN') {
+      debug('warning %s', notice)
+      return warn(this, notice)
+    }
     this.#up = notice === 'UP'
+    if (debug.enabled) debug('%s', this.#up ? `up: ${this.#nodes()}` : 'down')
     this.emit(this.#up ? 'up' : 'down')
+  }
+
+  #nodes () {
+    return this.stats().nodes.map(({ name, address, active }) => `${name} ${address}${active ? '' : ' (inactive)'}`).join(', ')
   }
 }
 

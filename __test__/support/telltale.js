@@ -3,18 +3,21 @@
 // A process that does everything a store can do, well and badly, with secrets that are easy to recognise; and sends its
 // parent all that was told of it: errors, warnings, events, inspected objects. What it writes its parent sees anyway.
 
+const dc = require('node:diagnostics_channel')
 const net = require('node:net')
 const util = require('node:util')
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('../..')
 const { DevServer } = require('../../dev-server')
+const operations = require('../../lib/operations')
 
 const [SECRET] = process.argv.slice(2)
 const secret = what => `${SECRET}-${what}`
 const SID = secret('sid')
 
-/** Codes that were met, and all that was told. */
+/** Codes that were met, operations that were followed, and all that was told. */
 const codes = new Set()
+const followed = new Set()
 const told = []
 
 /** Everything of an error that anybody could print. */
@@ -34,6 +37,18 @@ function json (value) {
 
 function show (...objects) {
   for (const object of objects) told.push(util.inspect(object, { showHidden: true, depth: Infinity, getters: true }), json(object), String(object))
+}
+
+/** Listens to everything that operations tell. */
+function follow () {
+  for (const name of new Set(Object.values(operations).map(({ name }) => name))) {
+    const listener = event => message => {
+      followed.add(`${name} ${event}`)
+      show(event, message)
+    }
+    const events = ['start', 'end', 'asyncStart', 'asyncEnd', 'error']
+    dc.tracingChannel(`aerospike-session:${name}`).subscribe(Object.fromEntries(events.map(event => [event, listener(event)])))
+  }
 }
 
 async function tries (work) {
@@ -130,6 +145,7 @@ async function refused () {
 
 async function main () {
   process.on('warning', show)
+  follow()
   await refused()
   await serve({}, async server => {
     for (const options of [{}, { format: 'json' }, { namespace: 'nottl' }, { namespace: 'absent' }, { absoluteTtl: 5 }, { maxPending: 3 }]) {
@@ -191,7 +207,7 @@ async function main () {
   await ask(opened.sessions, opened.store)
   await close(opened)
   echo.close()
-  process.send({ told, codes: [...codes] }, () => process.disconnect())
+  process.send({ told, codes: [...codes], followed: [...followed] }, () => process.disconnect())
 }
 
 main()

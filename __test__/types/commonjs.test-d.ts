@@ -1,5 +1,6 @@
 // Every public signature, with and without a callback, as a CommonJS TypeScript module sees it.
 
+import diagnosticsChannel = require('node:diagnostics_channel')
 import express = require('express')
 import session = require('express-session')
 import api = require('aerospike-session')
@@ -8,8 +9,8 @@ import {
 } from 'aerospike-session/dev-server'
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
-  AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, SessionStore,
-  SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredSession
+  AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
+  SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredSession
 } from 'aerospike-session'
 
 declare module 'express-session' {
@@ -329,3 +330,21 @@ expectError(new SessionStore({ auth: () => 'p' }))
 expectError(new SessionStore({ authMode: 'ldap' }))
 expectError(new SessionStore({ rackIds: '1' }))
 expectError(new SessionStore({ tls: { pins: 'sha256/' } }))
+
+// ---- what operations tell on diagnostics channels
+
+diagnosticsChannel.tracingChannel<unknown, OperationMessage>('aerospike-session:get').subscribe({
+  start (message) { expectType<OperationName>(message.operation) },
+  end (message) { expectType<string>(message.namespace + message.set) },
+  asyncStart (message) {
+    expectType<'ok' | 'hit' | 'miss' | 'gone' | 'conflict' | 'error' | undefined>(message.outcome)
+    expectType<number | undefined>(message.duration)
+    expectType<string | undefined>(message.node)
+    expectType<number | undefined>(message.batch)
+  },
+  asyncEnd () {},
+  error (message) { expectType<AerospikeSessionErrorCode | undefined>(message.error?.code) }
+})
+expectAssignable<OperationName>('destroyOf')
+expectNotAssignable<OperationName>('close')
+expectType<number>(sessions.stats().latency.sum)

@@ -2,7 +2,7 @@
 
 // `aerospike-session sessions`: counts, lists and removes.
 
-const { native } = require('../connection')
+const operations = require('../operations')
 const { pages } = require('../pages')
 const { printable } = require('./printable')
 const { Progress } = require('./progress')
@@ -111,7 +111,7 @@ async function count ({ store, user, json }) {
 /** @param {AerospikeStore} store */
 async function countAll (store) {
   let found = 0
-  for await (const page of walk(store, ask => ask(native.length), page => page, () => `${found} sessions`)) found += page
+  for await (const page of walk(store, ask => ask(operations.length), page => page, () => `${found} sessions`)) found += page
   return found
 }
 
@@ -122,7 +122,7 @@ async function list ({ store, json }) {
   let [found, nameless] = [0, 0]
   // Both of the same page: sessions that have no id are counted, but in no list.
   const both = async (/** @type {(entry: any) => any} */ ask) => {
-    const [ids, length] = await Promise.all([ask(native.ids), ask(native.length)])
+    const [ids, length] = await Promise.all([ask(operations.ids), ask(operations.length)])
     return { ids, length }
   }
   for await (const { ids, length } of walk(store, both, ({ length }) => length, () => `${found} ids`)) {
@@ -149,7 +149,7 @@ async function destroyUser ({ store, user, json }) {
  *
  * @template T
  * @param {AerospikeStore} store
- * @param {(ask: (entry: import('../native-types').Entry) => Promise<any> | undefined) => Promise<T> | T} look at a page
+ * @param {(ask: (operation: import('../tracing').Operation) => Promise<any> | undefined) => Promise<T> | T} look at a page
  * @param {(page: T) => number} sizeOf
  * @param {() => string} words
  * @returns {AsyncGenerator<T>}
@@ -157,7 +157,7 @@ async function destroyUser ({ store, user, json }) {
 async function * walk (store, look, sizeOf, words) {
   const { connection } = store
   const progress = new Progress()
-  const ask = (/** @type {number} */ first, /** @type {number} */ count) => look(entry => connection.request(entry, undefined, first, count))
+  const ask = (/** @type {number} */ first, /** @type {number} */ count) => look(operation => connection.request(operation, undefined, first, count))
   try {
     for await (const { page, done } of pages(ask, BATCH, sizeOf)) {
       progress.clear()

@@ -2,7 +2,8 @@
 
 // Everything the doctor looks at. Nothing is judged here.
 
-const { Connection, native } = require('../connection')
+const { Connection } = require('../connection')
+const operations = require('../operations')
 const { sessionStoreOptions } = require('../options')
 const { SessionStore } = require('../session-store')
 const { skews } = require('./clock')
@@ -47,7 +48,7 @@ async function collect (options, { rounds }) {
  */
 async function examine (sessions, target, rounds) {
   const connection = /** @type {import('../connection').Connection} */ (Connection.of(sessions))
-  const ask = (/** @type {string[]} */ commands) => connection.request(native.info, undefined, commands)
+  const ask = (/** @type {string[]} */ commands) => connection.request(operations.info, undefined, commands)
   const told = await ask(Object.values(questions(target)))
   const nodes = told.map((/** @type {any} */ node) => nodeFacts(node, target))
   // Of a namespace that is not there nothing more is to be had.
@@ -66,7 +67,7 @@ async function examine (sessions, target, rounds) {
 async function queryOfUser (connection, nodes, target) {
   if (!nodes.some(node => userIndex(node, target) !== undefined)) return undefined
   try {
-    await connection.request(native.countOf, undefined, PREFIX)
+    await connection.request(operations.countOf, undefined, PREFIX)
     return /** @type {const} */ ('ok')
   } catch (error) {
     return failureFacts(error)

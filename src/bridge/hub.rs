@@ -17,6 +17,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{check_status, sys};
 use tokio::runtime::Handle;
 
+use crate::cluster::trace::{Trace, Way};
 use crate::error;
 use crate::store::{Answer, Output, Written};
 
@@ -29,6 +30,8 @@ struct Completion {
     /// It answers a request; a notice does not.
     answers: bool,
     outcome: error::Result<Output>,
+    /// The way it took, where that is to be told.
+    trace: Option<Arc<Trace>>,
 }
 
 #[derive(Default)]
@@ -77,11 +80,12 @@ impl Hub {
         Ok(Hub { shared, in_flight })
     }
 
-    /// A place for the answer of a request that starts now.
+    /// A place for the answer of a request that starts now. A slot with [`FOLLOWED`] asks for the way it takes as well.
     pub fn expect(&self, env: &Env, slot: u32) -> Result<Reply> {
         self.in_flight.start(env)?;
         Ok(Reply {
-            slot,
+            slot: slot & !FOLLOWED,
+            trace: (slot & FOLLOWED != 0).then(Arc::default),
             shared: self.shared.clone(),
             given: false,
         })
@@ -95,6 +99,7 @@ impl Hub {
                 slot,
                 answers: false,
                 outcome: Ok(output),
+                trace: None,
             });
         }
     }
@@ -194,6 +199,7 @@ impl InFlight {
 /// off its way, by being dropped.
 pub struct Reply {
     slot: u32,
+    trace: Option<Arc<Trace>>,
     shared: Arc<Shared>,
     given: bool,
 }
@@ -205,7 +211,12 @@ impl Answer for Reply {
             slot: self.slot,
             answers: true,
             outcome,
+            trace: self.trace.take(),
         });
+    }
+
+    fn trace(&self) -> Option<Arc<Trace>> {
+        self.trace.clone()
     }
 }
 
@@ -217,6 +228,7 @@ impl Drop for Reply {
                 slot: self.slot,
                 answers: true,
                 outcome: Err(lost.in_doubt(true)),
+                trace: self.trace.take(),
             });
         }
     }
@@ -247,9 +259,15 @@ enum Kind {
     Told = 8,
     /// One: an error, as JSON.
     Error = 9,
+    /// One: text, of what belongs to no request. The slot stays taken.
+    Notice = 10,
+    /// Two: the node (or null) and the number of operations that went together, of the answer that comes next in this slot.
+    Way = 11,
 }
 
 const KIND_BITS: u32 = 4;
+/// In the slot of a request: its way is to be told. The numbers of slots stay below. Mirrored in `lib/hub.js`.
+const FOLLOWED: u32 = 1 << 27;
 
 impl TypeName for Batch {
     fn type_name() -> &'static str {
@@ -360,6 +378,24 @@ impl Values {
         }
     }
 
+    fn push_notice(&mut self, slot: u32, notice: &str) -> Result<error::Result<()>> {
+        match self.text(notice) {
+            Ok(text) => self.push_answer(slot, Kind::Notice, [text]).map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn push_way(&mut self, slot: u32, way: Way) -> Result<()> {
+        // SAFETY: `env` is that of the thread we are on.
+        let (node, together) = unsafe {
+            (
+                Option::<&str>::to_napi_value(self.env, way.node.as_deref())?,
+                f64::to_napi_value(self.env, way.together as f64)?,
+            )
+        };
+        self.push_answer(slot, Kind::Way, [node, together])
+    }
+
     fn push_error(&mut self, slot: u32, error: &error::Error) -> Result<()> {
         let text = serde_json::to_string(error).unwrap_or_default();
         // SAFETY: `env` is that of the thread we are on.
@@ -378,8 +414,15 @@ impl ToNapiValue for Batch {
             array,
             length: 0,
         };
-        for Completion { slot, outcome, .. } in &batch.0 {
+        for completion in &batch.0 {
+            let Completion { slot, outcome, .. } = completion;
+            if let Some(trace) = &completion.trace {
+                values.push_way(*slot, trace.way())?;
+            }
             let outcome = match outcome {
+                Ok(Output::Json(notice)) if !completion.answers => {
+                    values.push_notice(*slot, notice)?
+                }
                 Ok(output) => values.push_output(*slot, output)?,
                 Err(error) => Err(error.clone()),
             };

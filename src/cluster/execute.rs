@@ -9,6 +9,7 @@
 //! trouble, and take whichever answer comes first. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
 //! three seconds; they are repeated until then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::{Bins, Client, Key, ResultCode};
@@ -17,6 +18,7 @@ use tokio::time::{timeout_at, Instant};
 
 use super::failure::{self, Kind};
 use super::lane::Outcome;
+use super::trace::{Trace, Way};
 use super::{policy, Cluster, Command, Reply};
 use crate::error::{Code, Error, Result};
 
@@ -34,6 +36,7 @@ pub async fn run(
     key: &Key,
     command: &Command,
     deadline: Instant,
+    trace: Option<&Arc<Trace>>,
 ) -> Result<Reply> {
     if command.is_too_big() {
         return Err(failure::too_big());
@@ -42,21 +45,22 @@ pub async fn run(
     let (outcome, pending) = match command.is_write() {
         true => {
             let patience = cluster.options.timeout / FIRST_PART;
-            let written = write(cluster, &client, key, command, patience, deadline);
+            let written = write(cluster, &client, key, command, patience, deadline, trace);
             (written.await?, None)
         }
-        false => read(cluster, &client, key, command, deadline).await?,
+        false => read(cluster, &client, key, command, deadline, trace).await?,
     };
     // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
     let again = match pending {
         Some(_) => {
             cluster.connection.routes().common().counters.retry();
-            Box::pin(again(cluster, key, command, deadline, None, pending))
+            Box::pin(again(cluster, key, command, deadline, trace, None, pending))
         }
         None => match judge(cluster, &client, command, outcome, None)? {
             Verdict::Answered(reply) => return Ok(reply),
             Verdict::Failed(error) => {
-                Box::pin(again(cluster, key, command, deadline, Some(error), None))
+                let error = Some(error);
+                Box::pin(again(cluster, key, command, deadline, trace, error, None))
             }
         },
     };
@@ -74,6 +78,7 @@ async fn write(
     command: &Command,
     patience: Duration,
     deadline: Instant,
+    trace: Option<&Arc<Trace>>,
 ) -> Result<Option<Outcome>> {
     let lane = cluster.connection.routes().lane(key, true);
     let patience = match lane.is_in_trouble() {
@@ -81,7 +86,7 @@ async fn write(
         false => patience,
     };
     let until = deadline.min(Instant::now() + patience);
-    let mut pass = lane.enter(client, deadline, key, command);
+    let mut pass = lane.enter(client, deadline, key, command, trace);
     // The crate's own timeouts start anew with every read from the socket; these do not.
     let mut answer = timeout_at(until, &mut pass.answer).await;
     if answer.is_err() && !lane.withdraw(&pass) {
@@ -98,6 +103,7 @@ async fn read(
     key: &Key,
     command: &Command,
     deadline: Instant,
+    trace: Option<&Arc<Trace>>,
 ) -> Result<(Option<Outcome>, Option<Pending>)> {
     let lane = cluster.connection.routes().lane(key, false);
     let patience = match lane.is_in_trouble() {
@@ -105,7 +111,7 @@ async fn read(
         false => lane.silence(),
     };
     let until = deadline.min(Instant::now() + patience);
-    let mut answer = lane.enter(client, deadline, key, command).answer;
+    let mut answer = lane.enter(client, deadline, key, command, trace).answer;
     match timeout_at(until, &mut answer).await {
         Ok(answer) => Ok((received(cluster, command, answer)?, None)),
         Err(_) => Ok((None, Some(answer))),
@@ -135,6 +141,7 @@ async fn again(
     key: &Key,
     command: &Command,
     deadline: Instant,
+    trace: Option<&Arc<Trace>>,
     mut last: Option<Error>,
     mut pending: Option<Pending>,
 ) -> Result<Reply> {
@@ -155,12 +162,19 @@ async fn again(
             let client = cluster.connection.client(deadline).await?;
             let outcome = match command.is_write() {
                 // Together with others that wait for the same node.
-                true => write(cluster, &client, key, command, patience, deadline).await?,
+                true => write(cluster, &client, key, command, patience, deadline, trace).await?,
                 false => {
                     let until = deadline.min(Instant::now() + patience);
                     let elsewhere = async {
                         // An error means that the semaphore was closed, and it never is.
                         let _permit = cluster.elsewhere.acquire().await;
+                        if let Some(trace) = trace {
+                            // Which node it is, the crate alone knows.
+                            trace.note(Way {
+                                node: None,
+                                together: 1,
+                            });
+                        }
                         once(&client, key, command, until).await
                     };
                     timeout_at(until, elsewhere).await.ok().map(Outcome::Own)

@@ -18,6 +18,7 @@ use tokio::time::{timeout_at, Instant};
 
 use super::batch::{self, Shape};
 use super::stats::Counters;
+use super::trace::{Trace, Way};
 use super::trouble::Trouble;
 use super::{policy, Command, Reply};
 
@@ -40,6 +41,8 @@ const LONGEST: u32 = 4;
 /// The way to one node.
 pub struct Lane {
     common: Common,
+    /// The node's name; unknown before the nodes have been asked what they hold.
+    node: Option<Arc<str>>,
     /// The last flight failed to reach the node, or to hear from it.
     trouble: AtomicBool,
     state: Mutex<State>,
@@ -99,12 +102,15 @@ struct Waiting {
     size: usize,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
+    /// Who wants to know its way, and where that leads.
+    trace: Option<(Arc<Trace>, Option<Arc<str>>)>,
 }
 
 impl Lane {
-    pub fn new(common: &Common) -> Arc<Lane> {
+    pub fn new(common: &Common, node: Option<Arc<str>>) -> Arc<Lane> {
         Arc::new(Lane {
             common: common.clone(),
+            node,
             trouble: AtomicBool::new(false),
             state: Mutex::default(),
         })
@@ -113,6 +119,12 @@ impl Lane {
     /// Whether the node did not answer when it was last asked.
     pub fn is_in_trouble(&self) -> bool {
         self.trouble.load(Ordering::Relaxed)
+    }
+
+    /// Where an operation goes, if that is known: with racks the crate chooses whom to read from.
+    fn node_of(&self, is_write: bool) -> Option<Arc<str>> {
+        let is_chosen = !is_write && matches!(self.common.replica, Replica::PreferRack);
+        self.node.clone().filter(|_| !is_chosen)
     }
 
     /// How long a node is silent that is in trouble then.
@@ -135,6 +147,7 @@ impl Lane {
         deadline: Instant,
         key: &Key,
         command: &Command,
+        trace: Option<&Arc<Trace>>,
     ) -> Pass {
         let (answer, answered) = oneshot::channel();
         let (row, shape) = batch::row(key, command);
@@ -148,6 +161,7 @@ impl Lane {
             size: command.size(),
             deadline,
             answer,
+            trace: trace.map(|trace| (trace.clone(), self.node_of(command.is_write()))),
         });
         self.board(client, state);
         Pass {
@@ -265,11 +279,15 @@ impl Flight {
             return;
         };
         let last = last.min(Instant::now() + common.patience * LONGEST);
-        common.counters.flight(waiting.len());
+        let together = waiting.len();
+        common.counters.flight(together);
         let mut rows = Vec::with_capacity(waiting.len());
         let mut shapes = Vec::with_capacity(waiting.len());
         let mut answers = Vec::with_capacity(waiting.len());
         for one in waiting {
+            if let Some((trace, node)) = one.trace {
+                trace.note(Way { node, together });
+            }
             rows.push(one.row);
             shapes.push(one.shape);
             answers.push(one.answer);

@@ -9,6 +9,7 @@
 //! - [`doubt`]: finds out why a connected client gets no connections any more.
 //! - [`execute`]: one command, within its deadline, with retries.
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
+//! - [`trace`]: the way one operation takes, for who wants to know.
 //! - [`trouble`]: whether a node has lately failed to answer.
 //! - [`scan`]: many records, streamed.
 //! - [`info`]: what every node says of itself.
@@ -35,6 +36,7 @@ mod routes;
 pub mod scan;
 mod stats;
 pub mod tls;
+pub mod trace;
 mod trouble;
 
 use std::future::Future;
@@ -53,6 +55,7 @@ use crate::error::Result;
 use connect::Connection;
 use credentials::Auth;
 pub use stats::Stats;
+use trace::Trace;
 
 /// Bytes: the most that a server can be told to take of one record (`max-record-size`, WBLOCK_SZ in
 /// as/include/storage/storage.h), before it compresses any. What is larger need not travel.
@@ -288,7 +291,7 @@ impl Cluster {
         Instant::now() + self.options.connect_timeout
     }
 
-    /// Runs one command.
+    /// Runs one command; its way is noted in `trace`.
     ///
     /// # Errors
     ///
@@ -299,8 +302,9 @@ impl Cluster {
         key: &'a Key,
         command: &'a Command,
         deadline: Instant,
+        trace: Option<&'a Arc<Trace>>,
     ) -> impl Future<Output = Result<Reply>> + 'a {
-        execute::run(self, key, command, deadline)
+        execute::run(self, key, command, deadline, trace)
     }
 
     /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.

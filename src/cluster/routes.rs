@@ -50,7 +50,7 @@ impl Routes {
         Routes {
             moves,
             current: RwLock::new(Arc::new(Map {
-                lanes: vec![Lanes::new(&common)],
+                lanes: vec![Lanes::new(&common, None)],
                 made_from: Vec::new(),
                 masters: HashMap::new(),
             })),
@@ -79,7 +79,7 @@ impl Routes {
         match lanes {
             Some(lanes) if !is_write && self.common.trouble.is_there() => lanes.reads.clone(),
             Some(lanes) => lanes.all.clone(),
-            None => Lane::new(&self.common),
+            None => Lane::new(&self.common, None),
         }
     }
 
@@ -107,7 +107,8 @@ impl Routes {
         let lanes = made_from.iter().map(|(name, _)| {
             let known = before.made_from.iter().position(|(known, _)| known == name);
             let lane = known.and_then(|known| before.lanes.get(known));
-            lane.cloned().unwrap_or_else(|| Lanes::new(&self.common))
+            lane.cloned()
+                .unwrap_or_else(|| Lanes::new(&self.common, Some(name.as_str().into())))
         });
         let map = Map {
             lanes: lanes.collect(),
@@ -126,10 +127,10 @@ impl Routes {
 }
 
 impl Lanes {
-    fn new(common: &Common) -> Lanes {
+    fn new(common: &Common, node: Option<Arc<str>>) -> Lanes {
         Lanes {
-            all: Lane::new(common),
-            reads: Lane::new(common),
+            all: Lane::new(common, node.clone()),
+            reads: Lane::new(common, node),
         }
     }
 }

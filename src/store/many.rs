@@ -140,7 +140,7 @@ impl Sessions<'_> {
                     bins: Bins::All,
                     touch: None,
                 };
-                self.execute(&At { key, deadline }, &whole).await
+                self.execute(&At::alone(key, deadline), &whole).await
             });
             for (key, outcome) in keys.iter().zip(join_all(reads).await) {
                 match outcome {
@@ -210,7 +210,7 @@ impl Sessions<'_> {
     async fn remove_each(&self, keys: Vec<Key>, only_if: Option<&Expression>) -> Result<u64> {
         let removals = keys.into_iter().map(|key| async {
             let deadline = self.core.cluster.deadline();
-            self.remove_one(&At { key, deadline }, only_if).await
+            self.remove_one(&At::alone(key, deadline), only_if).await
         });
         let mut removals = stream::iter(removals).buffer_unordered(REMOVED_TOGETHER);
         let (mut removed, mut failures, mut failure) = (0, 0, None);

@@ -42,6 +42,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::cluster::trace::Trace;
 use crate::cluster::{self, Cluster};
 use crate::error::{Code, Error, Result};
 use crate::planted;
@@ -250,6 +251,7 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
     let at = At {
         key: request.view.layout.key(&id),
         deadline: request.deadline,
+        trace: request.answer.trace(),
     };
     // Boxed: it is moved from hand to hand.
     let errand = Box::new(Errand {
@@ -282,6 +284,9 @@ async fn serve<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, first: Box<Erra
         for other in alike {
             let took = core.cluster.since(other.at.deadline);
             core.tally.count(name, &outcome, Some(took));
+            if let (Some(way), Some(same)) = (&errand.at.trace, &other.at.trace) {
+                same.note(way.way());
+            }
             answer.give(outcome.clone());
             answer = other.answer;
         }
@@ -389,9 +394,19 @@ impl Core {
 pub struct At {
     key: Key,
     deadline: Instant,
+    trace: Option<Arc<Trace>>,
 }
 
 impl At {
+    /// One that nobody follows.
+    fn alone(key: Key, deadline: Instant) -> At {
+        At {
+            key,
+            deadline,
+            trace: None,
+        }
+    }
+
     /// What may be told of a session: its key's digest, as the server's own tools print it.
     fn digest(&self) -> String {
         let hex = self

@@ -146,7 +146,7 @@ impl Sessions<'_> {
         command: &'b Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
         let cluster = &self.core.cluster;
-        cluster.execute(&at.key, command, at.deadline)
+        cluster.execute(&at.key, command, at.deadline, at.trace.as_ref())
     }
 
     /// What decides whether a session goes on.

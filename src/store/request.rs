@@ -6,11 +6,17 @@ use tokio::time::Instant;
 
 use super::baseline::Baseline;
 use super::{At, View, Writer};
+use crate::cluster::trace::Trace;
 use crate::error::Result;
 
 /// Who waits for an answer. `give` consumes it: an answer comes once.
 pub trait Answer: Send + 'static {
     fn give(self, outcome: Result<Output>);
+
+    /// Where the way of an operation on one session is to be noted, if anybody wants to know it.
+    fn trace(&self) -> Option<Arc<Trace>> {
+        None
+    }
 }
 
 /// One request, on its way.

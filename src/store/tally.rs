@@ -25,6 +25,8 @@ struct State {
     /// By method. Few: the names are compared one after the other.
     methods: Vec<(&'static str, Outcomes)>,
     latencies: [u64; BOUNDS.len() + 1],
+    /// All of them together, in milliseconds.
+    sum: f64,
 }
 
 /// What came of the calls of one method.
@@ -52,6 +54,8 @@ struct Latency {
     bounds: [f64; BOUNDS.len()],
     /// One more: those above the last bound.
     counts: [u64; BOUNDS.len() + 1],
+    /// Of all of them, in milliseconds.
+    sum: f64,
 }
 
 impl Tally {
@@ -60,6 +64,7 @@ impl Tally {
         let mut state = self.state();
         if let Some(took) = took {
             let ms = took.as_secs_f64() * 1_000.0;
+            state.sum += ms;
             let bucket = BOUNDS.partition_point(|bound| *bound < ms);
             if let Some(count) = state.latencies.get_mut(bucket) {
                 *count += 1;
@@ -87,6 +92,7 @@ impl Tally {
             latency: Latency {
                 bounds: BOUNDS,
                 counts: state.latencies,
+                sum: state.sum,
             },
         }
     }
@@ -121,5 +127,7 @@ mod tests {
         assert_eq!(counts[..3], [1, 1, 0]);
         assert_eq!(counts[BOUNDS.len()], 1);
         assert_eq!(counts.iter().sum::<u64>(), 3);
+        let sum = json["latency"]["sum"].as_f64().expect("a number");
+        assert!((sum - 60_000.201).abs() < 1e-6);
     }
 }
