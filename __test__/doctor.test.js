@@ -10,7 +10,8 @@ const path = require('node:path')
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('..')
 const { DevServer } = require('../dev-server')
-const { Connection, native } = require('../lib/connection')
+const { Connection } = require('../lib/connection')
+const operations = require('../lib/operations')
 const { noTerminal, run, runOnTerminal } = require('./support/cli')
 const { freshSet, hosts, openStore } = require('./support/server')
 
@@ -311,7 +312,7 @@ test('a node that does not answer is told, with the answers of the others, in ti
   cleanups.push(() => sessions.close())
   await sessions.ready()
   await server.freeze(1)
-  const nodes = await Connection.of(sessions).request(native.info, undefined, ['build', 'no-such-thing'])
+  const nodes = await Connection.of(sessions).request(operations.info, undefined, ['build', 'no-such-thing'])
   const [{ address, name }] = await server.nodes()
   expect(nodes.find(node => node.name === name)).toEqual({
     name, address, error: null, answers: { build: expect.stringMatching(/^8\.1/), 'no-such-thing': expect.stringMatching(/^ERROR:/) }

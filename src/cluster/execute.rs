@@ -16,8 +16,10 @@ use aerospike::{Bins, Client, Key, ResultCode};
 use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{timeout_at, Instant};
 
+use super::connect::Connection;
 use super::failure::{self, Kind};
-use super::lane::Outcome;
+use super::lane::{Lane, Outcome, Pass};
+use super::stats::Counters;
 use super::trace::{Trace, Way};
 use super::{policy, Cluster, Command, Reply};
 use crate::error::{Code, Error, Result};
@@ -30,177 +32,233 @@ const FIRST_PART: u32 = 3;
 /// The part that an attempt gets where the last one failed; each further one gets twice that of the one before.
 pub const SMALLEST_PART: u32 = 12;
 
-/// Runs `command` until it is answered, up to `deadline`.
-pub async fn run(
-    cluster: &Cluster,
-    key: &Key,
-    command: &Command,
-    deadline: Instant,
-    trace: Option<&Arc<Trace>>,
-) -> Result<Reply> {
-    if command.is_too_big() {
-        return Err(failure::too_big());
-    }
-    let client = cluster.connection.client(deadline).await?;
-    let (outcome, pending) = match command.is_write() {
-        true => {
-            let patience = cluster.options.timeout / FIRST_PART;
-            let written = write(cluster, &client, key, command, patience, deadline, trace);
-            (written.await?, None)
-        }
-        false => read(cluster, &client, key, command, deadline, trace).await?,
-    };
-    // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
-    let again = match pending {
-        Some(_) => {
-            cluster.connection.routes().common().counters.retry();
-            Box::pin(again(cluster, key, command, deadline, trace, None, pending))
-        }
-        None => match judge(cluster, &client, command, outcome, None)? {
-            Verdict::Answered(reply) => return Ok(reply),
-            Verdict::Failed(error) => {
-                let error = Some(error);
-                Box::pin(again(cluster, key, command, deadline, trace, error, None))
-            }
-        },
-    };
-    again.await.map_err(|error| explained(cluster, error))
-}
-
-/// A write, together with others, if there are any. `None` where its time is up, or that of those it went with.
-///
-/// A write that has left is waited for: as long as it may still be carried out it is not repeated, or else it might be
-/// carried out after the repetition, and after what comes then; that would undo a change, or a logout.
-async fn write(
-    cluster: &Cluster,
-    client: &Client,
-    key: &Key,
-    command: &Command,
-    patience: Duration,
-    deadline: Instant,
-    trace: Option<&Arc<Trace>>,
-) -> Result<Option<Outcome>> {
-    let lane = cluster.connection.routes().lane(key, true);
-    let patience = match lane.is_in_trouble() {
-        true => patience.min(cluster.options.timeout / SMALLEST_PART),
-        false => patience,
-    };
-    let until = deadline.min(Instant::now() + patience);
-    let mut pass = lane.enter(client, deadline, key, command, trace);
-    // The crate's own timeouts start anew with every read from the socket; these do not.
-    let mut answer = timeout_at(until, &mut pass.answer).await;
-    if answer.is_err() && !lane.withdraw(&pass) {
-        answer = timeout_at(deadline, &mut pass.answer).await;
-    }
-    answer.map_or(Ok(None), |answer| received(cluster, command, answer))
-}
-
-/// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
-/// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
-async fn read(
-    cluster: &Cluster,
-    client: &Client,
-    key: &Key,
-    command: &Command,
-    deadline: Instant,
-    trace: Option<&Arc<Trace>>,
-) -> Result<(Option<Outcome>, Option<Pending>)> {
-    let lane = cluster.connection.routes().lane(key, false);
-    let patience = match lane.is_in_trouble() {
-        true => Duration::ZERO,
-        false => lane.silence(),
-    };
-    let until = deadline.min(Instant::now() + patience);
-    let mut answer = lane.enter(client, deadline, key, command, trace).answer;
-    match timeout_at(until, &mut answer).await {
-        Ok(answer) => Ok((received(cluster, command, answer)?, None)),
-        Err(_) => Ok((None, Some(answer))),
-    }
+/// One command on one record, to be answered by its deadline.
+pub struct Call<'a> {
+    pub cluster: &'a Cluster,
+    pub key: &'a Key,
+    pub command: &'a Command,
+    pub deadline: Instant,
+    /// Who wants to know which way it takes.
+    pub trace: Option<&'a Arc<Trace>>,
 }
 
 type Pending = oneshot::Receiver<Outcome>;
 
-/// What a lane has answered. `None`: its time was up.
-fn received(
-    cluster: &Cluster,
-    command: &Command,
-    answer: std::result::Result<Outcome, RecvError>,
-) -> Result<Option<Outcome>> {
-    match answer {
-        Ok(Outcome::Away) => Ok(None),
-        Ok(outcome) => Ok(Some(outcome)),
-        Err(_) if cluster.connection.is_closed() => Err(Error::closed()),
-        // Nobody gave it up for a reason: what carried it has panicked.
-        Err(_) => Err(Error::given_up().in_doubt(command.is_write())),
-    }
-}
-
-/// Makes further attempts. `last` is the failure of the first, if there was one; `pending`, where it may still be answered.
-async fn again(
-    cluster: &Cluster,
-    key: &Key,
-    command: &Command,
-    deadline: Instant,
-    trace: Option<&Arc<Trace>>,
-    mut last: Option<Error>,
-    mut pending: Option<Pending>,
-) -> Result<Reply> {
-    let mut pause = FIRST_PAUSE;
-    let mut patience = cluster.options.timeout / SMALLEST_PART;
-    loop {
-        if let Some(error) = last.take_if(|_| Instant::now() + pause >= deadline) {
-            return Err(error);
+impl Call<'_> {
+    /// Makes attempts until one is answered.
+    pub async fn run(&self) -> Result<Reply> {
+        if self.command.is_too_big() {
+            return Err(failure::too_big());
         }
-        let is_first = last.is_none();
-        if !is_first {
-            cluster.connection.routes().common().counters.retry();
-        }
-        let attempt = async {
-            if !is_first {
-                tokio::time::sleep(jittered(pause)).await;
+        let client = self.connection().client(self.deadline).await?;
+        let (outcome, pending) = match self.command.is_write() {
+            true => (self.write(&client, self.part(FIRST_PART)).await?, None),
+            false => self.read(&client).await?,
+        };
+        // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
+        let again = match pending {
+            Some(_) => {
+                self.counters().retry();
+                Box::pin(self.again(None, pending))
             }
-            let client = cluster.connection.client(deadline).await?;
-            let outcome = match command.is_write() {
-                // Together with others that wait for the same node.
-                true => write(cluster, &client, key, command, patience, deadline, trace).await?,
-                false => {
-                    let until = deadline.min(Instant::now() + patience);
-                    let elsewhere = async {
-                        // An error means that the semaphore was closed, and it never is.
-                        let _permit = cluster.elsewhere.acquire().await;
-                        if let Some(trace) = trace {
-                            // Which node it is, the crate alone knows.
-                            trace.note(Way {
-                                node: None,
-                                together: 1,
-                            });
-                        }
-                        once(&client, key, command, until).await
-                    };
-                    timeout_at(until, elsewhere).await.ok().map(Outcome::Own)
-                }
-            };
-            Ok::<_, Error>((client, outcome))
+            None => match self.judge(&client, outcome, None)? {
+                Verdict::Answered(reply) => return Ok(reply),
+                Verdict::Failed(error) => Box::pin(self.again(Some(error), None)),
+            },
         };
-        let attempt = tokio::select! {
-            biased;
-            Some(reply) = late_reply(&mut pending) => return Ok(reply),
-            attempt = attempt => attempt,
-            () = cluster.closed() => return Err(Error::closed()),
+        again.await.map_err(|error| self.explained(error))
+    }
+
+    /// A write, together with others, if there are any. `None` where its time is up, or that of those it went with.
+    ///
+    /// A write that has left is waited for: as long as it may still be carried out it is not repeated, or else it might be
+    /// carried out after the repetition, and after what comes then; that would undo a change, or a logout.
+    async fn write(&self, client: &Client, patience: Duration) -> Result<Option<Outcome>> {
+        let lane = self.connection().routes().lane(self.key, true);
+        let patience = match lane.is_in_trouble() {
+            true => patience.min(self.part(SMALLEST_PART)),
+            false => patience,
         };
-        let (client, outcome) = match attempt {
-            Ok(attempt) => attempt,
-            // Nobody there: what was known before says more.
-            Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
-            Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
-        };
-        match judge(cluster, &client, command, outcome, last)? {
-            Verdict::Answered(reply) => return Ok(reply),
-            Verdict::Failed(error) if Instant::now() >= deadline => return Err(error),
-            Verdict::Failed(error) => last = Some(error),
+        let mut pass = self.enter(&lane, client);
+        // The crate's own timeouts start anew with every read from the socket; these do not.
+        let mut answer = timeout_at(self.until(patience), &mut pass.answer).await;
+        if answer.is_err() && !lane.withdraw(&pass) {
+            answer = timeout_at(self.deadline, &mut pass.answer).await;
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        patience *= 2;
+        answer.map_or(Ok(None), |answer| self.received(answer))
+    }
+
+    /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
+    /// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
+    async fn read(&self, client: &Client) -> Result<(Option<Outcome>, Option<Pending>)> {
+        let lane = self.connection().routes().lane(self.key, false);
+        let patience = match lane.is_in_trouble() {
+            true => Duration::ZERO,
+            false => lane.silence(),
+        };
+        let mut answer = self.enter(&lane, client).answer;
+        match timeout_at(self.until(patience), &mut answer).await {
+            Ok(answer) => Ok((self.received(answer)?, None)),
+            Err(_) => Ok((None, Some(answer))),
+        }
+    }
+
+    fn enter(&self, lane: &Arc<Lane>, client: &Client) -> Pass {
+        lane.enter(client, self.deadline, self.key, self.command, self.trace)
+    }
+
+    /// What a lane has answered. `None`: its time was up.
+    fn received(&self, answer: std::result::Result<Outcome, RecvError>) -> Result<Option<Outcome>> {
+        match answer {
+            Ok(Outcome::Away) => Ok(None),
+            Ok(outcome) => Ok(Some(outcome)),
+            Err(_) if self.connection().is_closed() => Err(Error::closed()),
+            // Nobody gave it up for a reason: what carried it has panicked.
+            Err(_) => Err(Error::given_up().in_doubt(self.command.is_write())),
+        }
+    }
+
+    /// Makes further attempts. `last` is the failure of the first, if there was one; `pending`, where it may still be
+    /// answered.
+    async fn again(&self, mut last: Option<Error>, mut pending: Option<Pending>) -> Result<Reply> {
+        let mut pause = FIRST_PAUSE;
+        let mut patience = self.part(SMALLEST_PART);
+        loop {
+            if let Some(error) = last.take_if(|_| Instant::now() + pause >= self.deadline) {
+                return Err(error);
+            }
+            let is_first = last.is_none();
+            if !is_first {
+                self.counters().retry();
+            }
+            let attempt = async {
+                if !is_first {
+                    tokio::time::sleep(jittered(pause)).await;
+                }
+                let client = self.connection().client(self.deadline).await?;
+                let outcome = match self.command.is_write() {
+                    // Together with others that wait for the same node.
+                    true => self.write(&client, patience).await?,
+                    false => self.read_elsewhere(&client, patience).await,
+                };
+                Ok::<_, Error>((client, outcome))
+            };
+            let attempt = tokio::select! {
+                biased;
+                Some(reply) = late_reply(&mut pending) => return Ok(reply),
+                attempt = attempt => attempt,
+                () = self.cluster.closed() => return Err(Error::closed()),
+            };
+            let (client, outcome) = match attempt {
+                Ok(attempt) => attempt,
+                // Nobody there: what was known before says more.
+                Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
+                Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
+            };
+            match self.judge(&client, outcome, last)? {
+                Verdict::Answered(reply) => return Ok(reply),
+                Verdict::Failed(error) if Instant::now() >= self.deadline => return Err(error),
+                Verdict::Failed(error) => last = Some(error),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            patience *= 2;
+        }
+    }
+
+    /// A read, alone, from whichever node has the record and answers. `None`: its time was up.
+    async fn read_elsewhere(&self, client: &Client, patience: Duration) -> Option<Outcome> {
+        let until = self.until(patience);
+        let read = async {
+            // An error means that the semaphore was closed, and it never is.
+            let _permit = self.cluster.elsewhere.acquire().await;
+            if let Some(trace) = self.trace {
+                // Which node it is, the crate alone knows.
+                trace.note(Way {
+                    node: None,
+                    together: 1,
+                });
+            }
+            let (bins, touch) = match self.command {
+                Command::Read { bins, touch } => (bins.clone(), *touch),
+                _ => (Bins::None, None),
+            };
+            let policy = policy::read(touch, until);
+            client.get(&policy, self.key, bins).await.map(Reply::Record)
+        };
+        timeout_at(until, read).await.ok().map(Outcome::Own)
+    }
+
+    /// `outcome`: `None` where its time was up. `last`: the failure of the attempt before.
+    fn judge(
+        &self,
+        client: &Client,
+        outcome: Option<Outcome>,
+        last: Option<Error>,
+    ) -> Result<Verdict> {
+        let error = match outcome {
+            Some(Outcome::Own(Ok(reply))) => return Ok(Verdict::Answered(reply)),
+            Some(Outcome::Own(Err(error))) => error,
+            // Another's fault, or ours: alone it will show.
+            Some(Outcome::Lost(error)) => {
+                let told = failure::operation(&self.cluster.options, client, &error);
+                return Ok(Verdict::Failed(told));
+            }
+            Some(Outcome::Away) | None => {
+                self.connection().doubts().no_connection();
+                let mut told = last.unwrap_or_else(|| failure::late(&self.cluster.options, client));
+                told.in_doubt |= client.is_connected() && self.command.is_write();
+                return Ok(Verdict::Failed(told));
+            }
+        };
+        let is_passing = match failure::kind(&error) {
+            Kind::Missing => return Ok(Verdict::Answered(Reply::Missing)),
+            Kind::Moved => return Ok(Verdict::Answered(Reply::Moved)),
+            Kind::WrongType => return Ok(Verdict::Answered(Reply::WrongType)),
+            Kind::Final => false,
+            Kind::Passing => true,
+        };
+        if failure::is_not_logged_in(&error) {
+            self.connection().doubts().not_logged_in();
+        }
+        let mut told = failure::operation(&self.cluster.options, client, &error);
+        if told.code == Code::Unavailable {
+            self.connection().doubts().no_connection();
+        }
+        // Of what an earlier try may have done this one knows nothing.
+        told.in_doubt |= last.is_some_and(|last| last.in_doubt);
+        match is_passing {
+            true => Ok(Verdict::Failed(told)),
+            false => Err(told),
+        }
+    }
+
+    /// That there is no connection, or none in time, has a reason of its own where connecting anew is refused.
+    fn explained(&self, error: Error) -> Error {
+        match error.code {
+            Code::Unavailable | Code::Timeout => match self.connection().doubts().finding() {
+                Some(reason) => reason.in_doubt(error.in_doubt),
+                None => error,
+            },
+            _ => error,
+        }
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.cluster.connection
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.connection().routes().common().counters
+    }
+
+    /// A part of the time an operation has.
+    fn part(&self, of: u32) -> Duration {
+        self.cluster.options.timeout / of
+    }
+
+    /// So long from now, but not beyond the deadline.
+    fn until(&self, patience: Duration) -> Instant {
+        self.deadline.min(Instant::now() + patience)
     }
 }
 
@@ -224,62 +282,6 @@ enum Verdict {
     Failed(Error),
 }
 
-/// `outcome`: `None` where its time was up. `last`: the failure of the attempt before.
-fn judge(
-    cluster: &Cluster,
-    client: &Client,
-    command: &Command,
-    outcome: Option<Outcome>,
-    last: Option<Error>,
-) -> Result<Verdict> {
-    let error = match outcome {
-        Some(Outcome::Own(Ok(reply))) => return Ok(Verdict::Answered(reply)),
-        Some(Outcome::Own(Err(error))) => error,
-        // Another's fault, or ours: alone it will show.
-        Some(Outcome::Lost(error)) => {
-            let told = failure::operation(&cluster.options, client, &error);
-            return Ok(Verdict::Failed(told));
-        }
-        Some(Outcome::Away) | None => {
-            cluster.connection.doubts().no_connection();
-            let mut told = last.unwrap_or_else(|| failure::late(&cluster.options, client));
-            told.in_doubt |= client.is_connected() && command.is_write();
-            return Ok(Verdict::Failed(told));
-        }
-    };
-    let is_passing = match failure::kind(&error) {
-        Kind::Missing => return Ok(Verdict::Answered(Reply::Missing)),
-        Kind::Moved => return Ok(Verdict::Answered(Reply::Moved)),
-        Kind::WrongType => return Ok(Verdict::Answered(Reply::WrongType)),
-        Kind::Final => false,
-        Kind::Passing => true,
-    };
-    if failure::is_not_logged_in(&error) {
-        cluster.connection.doubts().not_logged_in();
-    }
-    let mut told = failure::operation(&cluster.options, client, &error);
-    if told.code == Code::Unavailable {
-        cluster.connection.doubts().no_connection();
-    }
-    // Of what an earlier try may have done this one knows nothing.
-    told.in_doubt |= last.is_some_and(|last| last.in_doubt);
-    match is_passing {
-        true => Ok(Verdict::Failed(told)),
-        false => Err(told),
-    }
-}
-
-/// That there is no connection, or none in time, has a reason of its own where connecting anew is refused.
-fn explained(cluster: &Cluster, error: Error) -> Error {
-    match error.code {
-        Code::Unavailable | Code::Timeout => match cluster.connection.doubts().finding() {
-            Some(reason) => reason.in_doubt(error.in_doubt),
-            None => error,
-        },
-        _ => error,
-    }
-}
-
 /// Between half of `pause` and all of it, so that many waiting operations do not return at once.
 fn jittered(pause: Duration) -> Duration {
     // Clock noise is jitter enough: nothing depends on its quality.
@@ -287,21 +289,6 @@ fn jittered(pause: Duration) -> Duration {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |now| now.subsec_nanos() % 1_000);
     pause / 2 + (pause / 2) * noise / 1_000
-}
-
-/// A command that reads, alone, from whichever node has the record and answers.
-async fn once(
-    client: &Client,
-    key: &Key,
-    command: &Command,
-    until: Instant,
-) -> aerospike::Result<Reply> {
-    let (bins, touch) = match command {
-        Command::Read { bins, touch } => (bins.clone(), *touch),
-        _ => (Bins::None, None),
-    };
-    let record = client.get(&policy::read(touch, until), key, bins).await;
-    record.map(Reply::Record)
 }
 
 /// Result codes that a later attempt may well not meet.

@@ -54,6 +54,7 @@ use crate::error::Result;
 
 use connect::Connection;
 use credentials::Auth;
+use execute::Call;
 pub use stats::Stats;
 use trace::Trace;
 
@@ -304,7 +305,14 @@ impl Cluster {
         deadline: Instant,
         trace: Option<&'a Arc<Trace>>,
     ) -> impl Future<Output = Result<Reply>> + 'a {
-        execute::run(self, key, command, deadline, trace)
+        let call = Call {
+            cluster: self,
+            key,
+            command,
+            deadline,
+            trace,
+        };
+        async move { call.run().await }
     }
 
     /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.
