@@ -278,7 +278,7 @@ describe('diagrams', () => {
 
 describe('links', () => {
   /** Pages that come with other changes. */
-  const COMING = ['observability', 'demo'].map(name => `docs/${name}.md`)
+  const COMING = ['demo'].map(name => `docs/${name}.md`)
 
   test.each(pages())('of %s lead somewhere', page => {
     const isDead = ({ to, anchor }) => {
