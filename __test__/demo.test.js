@@ -1,6 +1,7 @@
 'use strict'
 
-// The example shop in a browser: headless Chromium. Where there is none, the tests are skipped.
+// The example shop in a browser: headless Chromium. Where there is none the tests are skipped, with the reason;
+// BROWSER=required makes that a failure.
 
 const fs = require('node:fs/promises')
 const http = require('node:http')
@@ -13,9 +14,9 @@ const { openShop: open } = require('./support/shop')
 
 const executable = findChromium()
 
-/** Skips the group where there is no browser, unless nothing may be skipped. */
+/** Skips the group where there is no browser, unless it may not be. */
 function describeInChromium (name, tests) {
-  if (executable !== undefined || process.env.OFFICIAL_CLIENTS === 'required') describe(name, tests)
+  if (executable !== undefined || process.env.BROWSER === 'required') describe(name, tests)
   else describe.skip(`${name} (no Chromium on the PATH, nor in environment variable CHROMIUM)`, tests)
 }
 
@@ -283,7 +284,38 @@ describeInChromium('in a browser', () => {
       return { tag: document.activeElement.tagName, outlineStyle, outlineWidth }
     })).toStrictEqual({ tag: 'A', outlineStyle: 'solid', outlineWidth: '3px' })
   })
+
+  // DEMO_IMAGE=docs/images/demo.png npm test -- demo
+  if (process.env.DEMO_IMAGE) {
+    test('the picture for the documentation', async () => {
+      const laptop = await logIn('Ada', { viewport: { width: 900, height: 620 } })
+      await logIn('Ada', { userAgent: 'Mozilla/5.0 (Windows NT 10.0; rv:128.0) Gecko/20100101 Firefox/128.0' })
+      const phone = await logIn('Ada', { ...PHONE, viewport: { width: 360, height: 720 }, colorScheme: 'dark', deviceScaleFactor: 2 })
+      for (const name of ['Rye bread', 'Forest honey', 'Rye bread']) await add(laptop, name)
+      await see(laptop, '2 × Rye bread')
+      await laptop.evaluate(() => window.scrollTo(0, 0))
+      await phone.reload()
+      await go(phone, 'Devices')
+      await see(phone, 'Log out everywhere else')
+      const [one, two] = [await laptop.screenshot(), await phone.screenshot()]
+      const both = await browse({ viewport: { width: 1272, height: 660 } })
+      await both.setContent(together(one, two))
+      await both.screenshot({ path: process.env.DEMO_IMAGE })
+      expect((await fs.stat(process.env.DEMO_IMAGE)).size).toBeLessThan(200_000)
+    })
+  }
 })
+
+/**
+ * A laptop and a phone, side by side on a page.
+ * @param {Buffer} laptop
+ * @param {Buffer} phone
+ */
+const together = (laptop, phone) => `<style>
+  body { margin: 0; padding: 20px; display: flex; gap: 20px; justify-content: space-between; background: #e4e7ea }
+  img { display: block; border-radius: 10px }
+  img + img { border-radius: 24px; border: 6px solid #000 }
+  </style>${[[laptop, 900], [phone, 300]].map(([png, width]) => `<img width="${width}" src="data:image/png;base64,${png.toString('base64')}">`).join('')}`
 
 // What follows runs in the page.
 

@@ -7,6 +7,7 @@ const http = require('node:http')
 const os = require('node:os')
 const path = require('node:path')
 const { setTimeout: pass } = require('node:timers/promises')
+const { AerospikeStore } = require('..')
 const { openShop: open, launch } = require('./support/shop')
 const { OfficialClient } = require('./support/official-client')
 const { freshSet, hosts, openStore } = require('./support/server')
@@ -175,6 +176,16 @@ describe('in a shop', () => {
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('content-security-policy')).toContain("default-src 'self'")
     expect(headers.get('content-security-policy')).not.toContain('unsafe')
+  })
+
+  test('the index by which the sessions of a user are found is made', async () => {
+    for (let isMade = false; !isMade;) {
+      const other = new AerospikeStore({ hosts: hosts(), set, user: 'user' })
+      isMade = true
+      other.on('warning', () => { isMade = false })
+      await other.countOf('anybody')
+      await other.close()
+    }
   })
 
   test('devices are told apart by name and time; no page has the id of a session', async () => {
