@@ -10,7 +10,8 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { ROOT, ScriptError, build, runMain } = require('./build')
 
-const DATA = '.cache/dev-server.data'
+/** Where the dev server keeps the sessions: their file, from this repository's root. */
+const DATA = process.env.DEV_SERVER_DATA || '.cache/dev-server.data'
 const SHOP_PORT = 8080
 const SERVER_PORT = 3000
 
@@ -43,9 +44,10 @@ async function cluster () {
   const hosts = process.env.AEROSPIKE_HOSTS
   if (hosts) return { hosts, name: `Aerospike at ${hosts}`, stop: async () => {} }
   const { DevServer } = require('../dev-server')
-  fs.mkdirSync(path.join(ROOT, path.dirname(DATA)), { recursive: true })
+  const data = path.resolve(ROOT, DATA)
+  fs.mkdirSync(path.dirname(data), { recursive: true })
   const port = await isFree(SERVER_PORT, '127.0.0.1') ? SERVER_PORT : 0
-  const server = await DevServer.start({ port, data: path.join(ROOT, DATA) })
+  const server = await DevServer.start({ port, data })
     .catch(error => { throw new ScriptError(error.message) })
   return { hosts: server.hosts, name: `the dev server at ${server.hosts}, kept in ${DATA}`, stop: () => server.stop() }
 }

@@ -1,96 +1,204 @@
 'use strict'
 
-// A shop: log in by name, fill a cart. All of it is kept in the session, none of it in this process.
+// A shop: log in by name, fill a cart, see where else you are logged in, and log out there. All of it is kept in the
+// sessions, none of it in this process.
 
 const path = require('node:path')
 const express = require('express')
 const session = require('express-session')
 const { AerospikeStore, AerospikeSessionError } = require('aerospike-session')
-const { PRODUCTS, loginPage, shopPage, sessionPage, errorPage } = require('./views')
+const { noting, noteCost, lastCost } = require('./costs')
+const { ForgedForm, newToken, ownFormsOnly, withToken } = require('./csrf')
+const { devicesOf, logOut, newDevice } = require('./devices')
+const { PRODUCTS, loginPage, shopPage, devicesPage, sessionPage, errorPage } = require('./views')
 
-const { NODE_ENV, PORT = 8080, SESSION_SECRET, AEROSPIKE_SET } = process.env
+const { NODE_ENV, PORT = 8080, SESSION_SECRET, SESSION_SECONDS = 30 * 60, REMEMBER_SECONDS = 30 * 86_400, AEROSPIKE_SET } = process.env
 if (NODE_ENV === 'production' && !SESSION_SECRET) throw new Error('SESSION_SECRET must be set in production')
 
-// The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
-const store = new AerospikeStore({ set: AEROSPIKE_SET })
+const store = noting(new AerospikeStore({
+  // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
+  set: AEROSPIKE_SET,
+  // The life of a session whose cookie ends with the browser. A cookie with `maxAge` has its session live as long.
+  ttl: Number(SESSION_SECONDS),
+  user: session => session.user,
+  // To log out one device its session's id is needed. The cookie is signed: with the id alone nobody gets in.
+  storeIds: true
+}))
+
+// By the index the sessions of a user are found without reading everybody's. A server that lost it gets it again.
+store.on('up', () => store.createUserIndex().catch(error => {
+  if (error.code !== 'CLOSED') console.error(error) // a shop that ends at once is none the worse
+}))
+
+const COOKIE = 'shop.sid'
 const app = express()
 
 app.disable('x-powered-by')
+// Behind a proxy that ends TLS: app.set('trust proxy', 1), or `secure: 'auto'` does not see that there is TLS.
 app.use((req, res, next) => {
-  res.set('Content-Security-Policy', "default-src 'self'; img-src data:; frame-ancestors 'none'")
+  res.set({
+    'Content-Security-Policy': "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    'Referrer-Policy': 'same-origin',
+    'X-Content-Type-Options': 'nosniff'
+  })
   next()
 })
 app.use(express.static(path.join(__dirname, 'public')))
+app.use((req, res, next) => {
+  // The browser's Back button must not show the pages of somebody who has logged out.
+  res.set('Cache-Control', 'no-store')
+  next()
+})
+app.use(ownFormsOnly)
 app.use(express.urlencoded({ extended: false }))
+app.use(noteCost)
 app.use(session({
   store,
-  name: 'shop.sid',
+  name: COOKIE,
   secret: SESSION_SECRET || 'a secret for development only',
   resave: false,
   saveUninitialized: false,
-  rolling: true, // every page gives the session its full time again
-  cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: 30 * 60 * 1000 }
+  rolling: true, // every page gives the session, and its cookie, its full time again
+  cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' }
 }))
 
-/** @type {express.RequestHandler} */
-const customersOnly = (req, res, next) => req.session.user === undefined ? res.redirect(303, '/') : next()
+/** @param {express.Request} req */
+const isLoggedIn = req => req.session.user !== undefined && req.session.device !== undefined
 
 /**
- * To the shop, but saved first: a browser may follow a redirect before the session's save is done.
- * @type {express.RequestHandler}
+ * Calls a method of the session, which has callbacks only.
+ *
+ * @param {express.Request} req
+ * @param {'regenerate' | 'save' | 'destroy'} method
+ * @returns {Promise<void>}
  */
-const saveAndGo = (req, res, next) => req.session.save(error => error ? next(error) : res.redirect(303, '/'))
-
-app.get('/', (req, res) => {
-  res.send(req.session.user === undefined ? loginPage() : shopPage(req.session))
+const call = (req, method) => new Promise((resolve, reject) => {
+  req.session[method]((/** @type {unknown} */ error) => error ? reject(error) : resolve())
 })
 
-app.post('/login', (req, res, next) => {
-  const user = String(req.body?.name ?? '').trim().slice(0, 40)
+/**
+ * To another page, but saved first: a browser may follow a redirect before the session's save is done.
+ *
+ * @param {express.Request} req
+ * @param {express.Response} res
+ * @param {string} where
+ */
+async function saveAndGo (req, res, where) {
+  await call(req, 'save')
+  res.redirect(303, where)
+}
+
+/**
+ * @param {express.Request} req
+ * @param {express.Response} res
+ */
+async function logOutHere (req, res) {
+  await call(req, 'destroy')
+  res.clearCookie(COOKIE).redirect(303, '/')
+}
+
+/**
+ * What every page of a customer shows.
+ * @param {express.Request} req
+ */
+function frame (req) {
+  const { user = '', csrf = '', notice, cookie } = req.session
+  delete req.session.notice // shown once
+  const left = cookie.originalMaxAge ?? Number(SESSION_SECONDS) * 1_000
+  return { path: req.path, user, csrf, notice, left, cost: lastCost(req) }
+}
+
+/** @type {express.RequestHandler} */
+const customersOnly = (req, res, next) => {
+  if (!isLoggedIn(req)) return res.redirect(303, '/?ended')
+  // Not at every request: one that changes nothing is only a touch.
+  if (Date.now() - (req.session.seen ?? 0) > 60_000) req.session.seen = Date.now()
+  next()
+}
+
+app.get('/', (req, res, next) => {
+  if (isLoggedIn(req)) return next()
+  const cameWithCookie = req.get('Cookie')?.includes(`${COOKIE}=`) === true
+  res.clearCookie(COOKIE).send(loginPage(cameWithCookie || 'ended' in req.query))
+})
+
+app.get('/', customersOnly, (req, res) => {
+  res.send(shopPage(frame(req), req.session.cart ?? {}))
+})
+
+app.post('/login', async (req, res) => {
+  // Whole characters: half an emoji is no text.
+  const user = Array.from(String(req.body?.name ?? '').trim()).slice(0, 40).join('')
   if (user === '') return res.redirect(303, '/')
+  // Here a shop in earnest checks a password.
+
   // A new id at every login: one that somebody planted in the browser before is worth nothing.
-  req.session.regenerate(error => {
-    if (error) return next(error)
-    Object.assign(req.session, { user, cart: {}, loggedIn: new Date() })
-    saveAndGo(req, res, next)
-  })
+  await call(req, 'regenerate')
+  const now = Date.now()
+  Object.assign(req.session, { user, cart: {}, device: newDevice(req), loggedIn: now, seen: now, csrf: newToken() })
+  // Without maxAge the browser forgets the cookie when it is closed.
+  if (req.body.remember === 'on') req.session.cookie.maxAge = Number(REMEMBER_SECONDS) * 1_000
+  await saveAndGo(req, res, '/')
 })
 
-app.post('/cart/add', customersOnly, (req, res, next) => {
-  const { item } = req.body ?? {}
+app.post('/cart/add', customersOnly, withToken, async (req, res) => {
+  const { item } = req.body
   const { cart = {} } = req.session
   if (!Object.hasOwn(PRODUCTS, item)) return res.status(400).send(errorPage('There is no such thing in this shop.'))
   req.session.cart = { ...cart, [item]: (cart[item] ?? 0) + 1 }
-  saveAndGo(req, res, next)
+  await saveAndGo(req, res, `/#${item}`)
 })
 
-app.post('/cart/remove', customersOnly, (req, res, next) => {
-  delete req.session.cart?.[req.body?.item]
-  saveAndGo(req, res, next)
+app.post('/cart/remove', customersOnly, withToken, async (req, res) => {
+  delete req.session.cart?.[req.body.item]
+  await saveAndGo(req, res, '/#cart')
+})
+
+app.get('/devices', customersOnly, async (req, res) => {
+  res.send(devicesPage(frame(req), await devicesOf(store, req)))
+})
+
+app.post('/devices/logout', customersOnly, withToken, async (req, res) => {
+  const { user = '', device } = req.session
+  const { device: id } = req.body
+  if (id === device?.id) return logOutHere(req, res)
+  const name = await logOut(store, user, id)
+  req.session.notice = name === undefined ? 'That device was logged out already.' : `${name} is logged out.`
+  await saveAndGo(req, res, '/devices')
+})
+
+app.post('/devices/logout-others', customersOnly, withToken, async (req, res) => {
+  const count = await store.destroyOf(req.session.user ?? '', { except: req.sessionID })
+  req.session.notice = count === 1 ? 'One other device is logged out.' : `${count} other devices are logged out.`
+  await saveAndGo(req, res, '/devices')
 })
 
 app.get('/session', customersOnly, (req, res) => {
-  res.send(sessionPage(req.session))
+  res.send(sessionPage(frame(req), req.session))
 })
 
-app.post('/logout', (req, res, next) => {
-  req.session.destroy(error => {
-    if (error) return next(error)
-    res.clearCookie('shop.sid').redirect(303, '/')
-  })
-})
+app.post('/logout', customersOnly, withToken, logOutHere)
 
 app.use((req, res) => {
   res.status(404).send(errorPage('There is no such page.'))
 })
 
+/**
+ * @param {any} error
+ * @returns {[number, string]}
+ */
+function explain (error) {
+  if (error instanceof ForgedForm) return [403, 'That form is not of this shop, or out of date. Open the page again and retry.']
+  if (error instanceof AerospikeSessionError) return [503, 'Sessions cannot be reached just now. Try again in a moment.']
+  return [error.status ?? 500, 'That did not work.']
+}
+
 /** @type {express.ErrorRequestHandler} */
 const answerError = (error, req, res, next) => {
-  const away = error instanceof AerospikeSessionError
-  const status = away ? 503 : error.status ?? 500
+  const [status, text] = explain(error)
   if (status >= 500) console.error(error)
   if (res.headersSent) return next(error)
-  res.status(status).send(errorPage(away ? 'Sessions cannot be reached just now. Try again in a moment.' : 'That did not work.'))
+  res.status(status).send(errorPage(text))
 }
 app.use(answerError)
 

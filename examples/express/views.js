@@ -1,17 +1,21 @@
 'use strict'
 
-// The pages, as functions of a session.
+// The pages, as functions of what they show.
 
 /** @typedef {import('express-session').Session & Partial<import('express-session').SessionData>} Session */
+/**
+ * What every page of a customer shows; `left` in milliseconds.
+ * @typedef {{ path: string, user: string, csrf: string, notice?: string, left: number, cost?: import('./costs').Cost }} Frame
+ */
 
-/** @type {Record<string, { icon: string, name: string, price: number }>} */
+/** @type {Record<string, { name: string, price: number }>} */
 const PRODUCTS = {
-  bread: { icon: '🍞', name: 'Rye bread', price: 4.2 },
-  cheese: { icon: '🧀', name: 'Mountain cheese', price: 6.9 },
-  olives: { icon: '🫒', name: 'Green olives', price: 3.5 },
-  honey: { icon: '🍯', name: 'Forest honey', price: 7.8 },
-  coffee: { icon: '☕️', name: 'Coffee beans', price: 9.4 },
-  apples: { icon: '🍎', name: 'Red apples', price: 2.6 }
+  bread: { name: 'Rye bread', price: 4.2 },
+  cheese: { name: 'Mountain cheese', price: 6.9 },
+  olives: { name: 'Green olives', price: 3.5 },
+  honey: { name: 'Forest honey', price: 7.8 },
+  coffee: { name: 'Coffee beans', price: 9.4 },
+  apples: { name: 'Red apples', price: 2.6 }
 }
 
 // html`…` escapes whatever is put into it, unless that is html`…` itself.
@@ -26,74 +30,146 @@ const html = (parts, ...values) => new Html(String.raw({ raw: parts }, ...values
 /** @param {number} amount */
 const euros = amount => `€ ${amount.toFixed(2)}`
 
-/** @param {string} title @param {Html} body @param {boolean} [loggedIn] */
-const page = (title, body, loggedIn = false) => html`<!doctype html>
+/** @param {number} ms */
+function duration (ms) {
+  const seconds = Math.max(0, Math.round(ms / 1_000))
+  if (seconds >= 2 * 86_400) return `${Math.floor(seconds / 86_400)} days`
+  if (seconds >= 3_600) return `${Math.floor(seconds / 3_600)} h ${Math.floor(seconds / 60) % 60} min`
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}
+
+/** @param {number} time milliseconds since 1970 */
+function ago (time) {
+  const minutes = Math.floor((Date.now() - time) / 60_000)
+  const text = minutes < 2
+    ? 'just now'
+    : minutes < 120 ? `${minutes} minutes ago` : minutes < 48 * 60 ? `${Math.floor(minutes / 60)} hours ago` : `${Math.floor(minutes / 1_440)} days ago`
+  return html`<time datetime="${new Date(time).toISOString()}">${text}</time>`
+}
+
+/** @param {string} item */
+const icon = item => html`<svg class="icon" aria-hidden="true"><use href="/goods.svg#${item}"></use></svg>`
+
+/**
+ * A form with its token.
+ * @param {string} action
+ * @param {Frame} frame
+ * @param {Html} body
+ */
+const form = (action, { csrf }, body) => html`<form method="post" action="${action}">
+  <input type="hidden" name="csrf" value="${csrf}">${body}</form>`
+
+/** @param {string} title @param {Html} body @param {Frame} [frame] */
+const page = (title, body, frame) => html`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>${title} · Corner Shop</title>
-<link rel="icon" href="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><text y='13' font-size='13'>🧺</text></svg>">
+<link rel="icon" href="/basket.svg">
 <link rel="stylesheet" href="/style.css">
+<script src="/countdown.js" defer></script>
 <header>
-  <a class="brand" href="/">Corner Shop</a>
-  ${loggedIn
-    ? html`<nav><a href="/">Shop</a> <a href="/session">Session</a>
-  <form method="post" action="/logout"><button class="plain">Log out</button></form></nav>`
-    : ''}
+  <a class="brand" href="/"><img src="/basket.svg" alt="" width="32" height="32"> Corner Shop</a>
+  ${frame ? nav(frame) : ''}
 </header>
-<main>${body}</main>
+<main>
+${frame?.notice ? html`<p class="notice" role="status">${frame.notice}</p>` : ''}
+${body}
+</main>
+${frame ? foot(frame) : ''}
 </html>`.toString()
 
-const loginPage = () => page('Welcome', html`
+/** @param {Frame} frame */
+const nav = frame => html`<nav aria-label="Pages">
+    ${Object.entries({ '/': 'Shop', '/devices': 'Devices', '/session': 'Session' }).map(([path, name]) => html`
+    <a href="${path}" ${path === frame.path ? html`aria-current="page"` : ''}>${name}</a>`)}
+    ${form('/logout', frame, html`<button class="plain">Log out</button>`)}
+  </nav>`
+
+/** @param {Frame} frame */
+const foot = ({ left, cost }) => html`<footer>
+  <p>Without a click you are logged out in <b role="timer" data-left="${left}">${duration(left)}</b>.</p>
+  ${cost === undefined
+    ? ''
+    : html`<p>The last request, <code>${cost.request}</code>, asked of the store:
+  ${cost.operations.map(({ method, ms }, index) => html`${index > 0 ? ', ' : ''}<code>${method}</code> ${ms.toFixed(1)} ms`)}.</p>`}
+</footer>`
+
+/** @param {boolean} hasEnded whether there was a session before */
+const loginPage = hasEnded => page('Welcome', html`
 <form class="card narrow" method="post" action="/login">
   <h1>Good day</h1>
+  ${hasEnded ? html`<p class="notice" role="status">You are no longer logged in: your time was up, or this device was logged out.</p>` : ''}
   <label for="name">What shall we call you?</label>
-  <input id="name" name="name" required maxlength="40" autocomplete="username" autofocus>
+  <input id="name" name="name" required maxlength="40" autocomplete="username" aria-describedby="any" autofocus>
+  <p class="hint" id="any">Any name will do: this shop asks for no password. Log in with the same name on another device, and look at your devices.</p>
+  <label class="check"><input type="checkbox" name="remember"> Remember me on this device</label>
   <button>Log in</button>
-  <p class="hint">Any name will do: this shop asks for no password.</p>
 </form>`)
 
-/** @param {Session} session */
-const shopPage = ({ user = '', cart = {} }) => {
+/** @param {Frame} frame @param {Record<string, number>} cart */
+function shopPage (frame, cart) {
   const lines = Object.entries(cart).filter(([item]) => Object.hasOwn(PRODUCTS, item))
     .map(([item, count]) => ({ item, count, ...PRODUCTS[item] }))
-  const total = lines.reduce((sum, { count, price }) => sum + count * price, 0)
   return page('Shop', html`
-<section class="goods">${Object.entries(PRODUCTS).map(([item, { icon, name, price }]) => html`
-  <form class="card" method="post" action="/cart/add">
-    <span class="icon" aria-hidden="true">${icon}</span>
-    <h2>${name}</h2>
-    <span>${euros(price)}</span>
-    <button name="item" value="${item}" aria-label="Add ${name} to the cart">Add</button>
-  </form>`)}
-</section>
-<section class="card cart" aria-label="Cart">
-  <h1>${user}’s cart</h1>
-  ${lines.length === 0
-    ? html`<p class="hint">Nothing in it yet.</p>`
-    : html`<ul>${lines.map(({ item, icon, name, count, price }) => html`
-    <li><span>${icon} ${count} × ${name}</span><span>${euros(count * price)}</span>
-      <form method="post" action="/cart/remove"><button class="plain" name="item" value="${item}" aria-label="Remove ${name}">✕</button></form></li>`)}
+<div class="columns">
+  <ul class="goods" aria-label="Goods">${Object.entries(PRODUCTS).map(([item, { name, price }]) => html`
+    <li class="card" id="${item}">
+      ${icon(item)}
+      <h2>${name}</h2>
+      <p>${euros(price)}</p>
+      ${form('/cart/add', frame, html`<button name="item" value="${item}" aria-label="Add ${name} to the cart">Add${cart[item] > 0 ? ` · ${cart[item]}` : ''}</button>`)}
+    </li>`)}
   </ul>
-  <p class="total"><span>Total</span><span>${euros(total)}</span></p>`}
-</section>`, true)
+  ${cartOf(frame, lines)}
+</div>`, frame)
 }
 
-/** @param {Session} session */
-const sessionPage = session => {
-  const { cookie, ...data } = session
-  const left = Math.round((cookie.maxAge ?? 0) / 1000)
-  return page('Session', html`
+/** @param {Frame} frame @param {{ item: string, count: number, name: string, price: number }[]} lines */
+const cartOf = (frame, lines) => html`<section class="card cart" id="cart" aria-labelledby="cart-title">
+    <h1 id="cart-title">${frame.user}’s cart</h1>
+    ${lines.length === 0
+      ? html`<p class="hint">Nothing in it yet.</p>`
+      : html`<ul>${lines.map(({ item, name, count, price }) => html`
+      <li><span>${count} × ${name}</span><span>${euros(count * price)}</span>
+        ${form('/cart/remove', frame, html`<button class="plain" name="item" value="${item}" aria-label="Remove ${name}">✕</button>`)}</li>`)}
+    </ul>
+    <p class="total"><span>Total</span><span>${euros(lines.reduce((sum, { count, price }) => sum + count * price, 0))}</span></p>`}
+  </section>`
+
+/** @param {Frame} frame @param {import('./devices').Device[]} devices */
+const devicesPage = (frame, devices) => page('Your devices', html`
+<section class="card">
+  <h1>Your devices</h1>
+  <p class="hint">Wherever you are logged in as ${frame.user}. A device that you log out is out with its next click.</p>
+  <ul class="devices">${devices.map(({ id, name, isThis, loggedIn, seen }) => html`
+    <li>
+      <div><h2>${name}${isThis ? html` <span class="badge">this device</span>` : ''}</h2>
+      <p class="hint">Last seen ${ago(seen)}, logged in ${ago(loggedIn)}</p></div>
+      ${form('/devices/logout', frame, html`<button class="quiet" name="device" value="${id}" aria-label="Log out ${name}${isThis ? ', this device' : ''}">Log out</button>`)}
+    </li>`)}
+  </ul>
+  ${devices.length > 1
+    ? form('/devices/logout-others', frame, html`<button>Log out everywhere else</button>`)
+    : html`<p class="hint">You are logged in nowhere else.</p>`}
+</section>`, frame)
+
+/** @param {Frame} frame @param {Session} session */
+function sessionPage (frame, session) {
+  const { cookie, csrf, ...data } = session
+  const isRemembered = cookie.originalMaxAge !== null
+  return page('Your session', html`
 <section class="card">
   <h1>Your session</h1>
-  <p>It had <b>${Math.floor(left / 60)} min ${left % 60} s</b> left when you asked for this page, and has its full
-  ${Math.round((cookie.originalMaxAge ?? 0) / 60_000)} minutes again now.</p>
-  <meter min="0" max="${cookie.originalMaxAge ?? 0}" value="${cookie.maxAge ?? 0}">${left} s</meter>
-  <h2>What the server keeps</h2>
-  <pre>${JSON.stringify(data, null, 2)}</pre>
+  <p>Every page gives it its full ${duration(frame.left)} again. ${isRemembered
+    ? 'The browser keeps its cookie as long.'
+    : 'The browser forgets its cookie when you close it.'}</p>
+  <h2>What the server keeps, but for the secret of your forms</h2>
+  <pre tabindex="0">${JSON.stringify(data, null, 2)}</pre>
   <h2>Its cookie</h2>
-  <pre>${JSON.stringify(cookie, null, 2)}</pre>
-</section>`, true)
+  <pre tabindex="0">${JSON.stringify(cookie, null, 2)}</pre>
+</section>`, frame)
 }
 
 /** @param {string} message */
@@ -104,4 +180,4 @@ const errorPage = message => page('Sorry', html`
   <p><a href="/">Back to the shop</a></p>
 </section>`)
 
-module.exports = { PRODUCTS, loginPage, shopPage, sessionPage, errorPage }
+module.exports = { PRODUCTS, loginPage, shopPage, devicesPage, sessionPage, errorPage }
