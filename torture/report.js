@@ -87,6 +87,14 @@ function nodeLines ({ entries }) {
 }
 
 /**
+ * What was wrong when: to read violations by.
+ * @param {import('./timeline').Timeline} timeline
+ */
+function faultLines ({ entries }) {
+  return entries.map(({ text, began, ended }) => `${seconds(began)}–${seconds(ended)} ${text}`).join('\n')
+}
+
+/**
  * The whole report.
  * @param {Run} run
  */
@@ -96,6 +104,7 @@ function report (run) {
   if (timeline.entries.length > 0) parts.push(faultTable(timeline))
   const nodes = nodeLines(timeline)
   if (nodes.length > 0) parts.push(nodes.join('\n'))
+  if (ledger.violated > 0) parts.push(faultLines(timeline))
   for (const { rule, text } of ledger.violations) parts.push(`VIOLATION: ${rule}\n  ${text}`)
   if (ledger.violated > ledger.violations.length) parts.push(`and ${ledger.violated - ledger.violations.length} violations more`)
   return parts.join('\n\n')

@@ -68,16 +68,14 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let (publish_moves, moves) = watch::channel(());
         let common = Common {
             trouble: Arc::new(Trouble::new()),
             counters: Arc::default(),
             patience: options.timeout / execute::SMALLEST_PART,
             replica: policy::replica(&options),
-            moves,
             closing: close.clone(),
         };
-        let routes = Arc::new(Routes::new(common, publish_moves));
+        let routes = Arc::new(Routes::new(common));
         let doubts = Arc::new(Doubts::default());
         let publish = Publish {
             state: publish_state,

@@ -52,7 +52,7 @@ impl Call<'_> {
         }
         let client = self.connection().client(self.deadline).await?;
         let (outcome, pending) = match self.command.is_write() {
-            true => (self.write(&client, self.part(FIRST_PART)).await?, None),
+            true => (self.write(&client, None).await?, None),
             false => self.read(&client).await?,
         };
         // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
@@ -69,19 +69,20 @@ impl Call<'_> {
         again.await.map_err(|error| self.explained(error))
     }
 
-    /// A write, together with others, if there are any. `None` where its time is up, or that of those it went with.
+    /// A write, together with others, if there are any; `patience` is that of a further attempt. `None` where its time is up, or that of those it went with.
     ///
     /// A write that has left is waited for: as long as it may still be carried out it is not repeated, or else it might be
     /// carried out after the repetition, and after what comes then; that would undo a change, or a logout.
-    async fn write(&self, client: &Client, patience: Duration) -> Result<Option<Outcome>> {
+    async fn write(&self, client: &Client, patience: Option<Duration>) -> Result<Option<Outcome>> {
         let lane = self.connection().routes().lane(self.key, true);
-        let patience = match lane.is_in_trouble() {
-            true => patience.min(self.part(SMALLEST_PART)),
-            false => patience,
-        };
-        let mut pass = self.enter(&lane, client);
+        let patience = patience.unwrap_or_else(|| match lane.is_in_trouble() {
+            true => self.part(SMALLEST_PART),
+            false => self.part(FIRST_PART),
+        });
+        let until = self.until(patience);
+        let mut pass = self.enter(&lane, client, until);
         // The crate's own timeouts start anew with every read from the socket; these do not.
-        let mut answer = timeout_at(self.until(patience), &mut pass.answer).await;
+        let mut answer = timeout_at(until, &mut pass.answer).await;
         if answer.is_err() && !lane.withdraw(&pass) {
             answer = timeout_at(self.deadline, &mut pass.answer).await;
         }
@@ -96,15 +97,16 @@ impl Call<'_> {
             true => Duration::ZERO,
             false => lane.silence(),
         };
-        let mut answer = self.enter(&lane, client).answer;
+        let mut answer = self.enter(&lane, client, self.deadline).answer;
         match timeout_at(self.until(patience), &mut answer).await {
             Ok(answer) => Ok((self.received(answer)?, None)),
             Err(_) => Ok((None, Some(answer))),
         }
     }
 
-    fn enter(&self, lane: &Arc<Lane>, client: &Client) -> Pass {
-        lane.enter(client, self.deadline, self.key, self.command, self.trace)
+    /// `until`: so long its flight is waited for, unless others wait longer.
+    fn enter(&self, lane: &Arc<Lane>, client: &Client, until: Instant) -> Pass {
+        lane.enter(client, until, self.key, self.command, self.trace)
     }
 
     /// What a lane has answered. `None`: its time was up.
@@ -138,7 +140,7 @@ impl Call<'_> {
                 let client = self.connection().client(self.deadline).await?;
                 let outcome = match self.command.is_write() {
                     // Together with others that wait for the same node.
-                    true => self.write(&client, patience).await?,
+                    true => self.write(&client, Some(patience)).await?,
                     false => self.read_elsewhere(&client, patience).await,
                 };
                 Ok::<_, Error>((client, outcome))

@@ -6,7 +6,6 @@
 //! and batches appear just when many come at once, or the cluster is slower than the application.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,8 +33,9 @@ const BYTES_AT_ONCE: usize = 256 * 1024;
 
 /// A node that is silent for so many times the patience is in trouble.
 const SILENCE: u32 = 2;
-/// A flight is waited for so many times the patience at the most. Then its connection is closed: what the server has not
-/// begun by then it does not begin any more (handle_client_io_event in as/src/base/service.c).
+/// A flight is waited for so many times the patience at the most. So long the server has for it, too: what it has not begun
+/// by then, or finds on a connection that was closed meanwhile, it does not begin any more (as_tsvc_process_transaction in
+/// as/src/base/thr_tsvc.c, handle_client_io_event in as/src/base/service.c).
 const LONGEST: u32 = 4;
 
 /// The way to one node.
@@ -56,8 +56,6 @@ pub struct Common {
     pub counters: Arc<Counters>,
     /// How long a node in trouble is waited for, at first.
     pub patience: Duration,
-    /// Notices that partitions have gone to other nodes.
-    pub moves: watch::Receiver<()>,
     /// Which copy of a record is read first.
     pub replica: Replica,
     /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
@@ -221,17 +219,6 @@ impl Lane {
     }
 }
 
-/// `None`: partitions have gone to other nodes meanwhile.
-async fn unless_moved<T>(moves: &watch::Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
-    let mut moves = moves.clone();
-    moves.mark_unchanged();
-    tokio::select! {
-        biased;
-        done = work => Some(done),
-        Ok(()) = moves.changed() => None,
-    }
-}
-
 fn send_away(answers: Vec<oneshot::Sender<Outcome>>) {
     for answer in answers {
         // An error means that nobody listens any more.
@@ -271,8 +258,7 @@ impl Flight {
         }
     }
 
-    /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone. A node that is
-    /// silent is waited for no longer than until others have its partitions.
+    /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone.
     async fn together(&self, waiting: Vec<Waiting>) {
         let common = &self.lane.common;
         let Some(last) = waiting.iter().map(|one| one.deadline).max() else {
@@ -298,14 +284,14 @@ impl Flight {
             let mut batch = std::pin::pin!(batch);
             tokio::select! {
                 biased;
-                outcome = &mut batch => Some(outcome),
+                outcome = &mut batch => outcome,
                 () = tokio::time::sleep(self.lane.silence()) => {
                     self.lane.note(false);
-                    unless_moved(&common.moves, batch).await
+                    batch.await
                 }
             }
         };
-        let Some(Ok(outcome)) = outcome else {
+        let Ok(outcome) = outcome else {
             self.lane.note(false);
             return send_away(answers);
         };

@@ -11,7 +11,6 @@ use std::time::Duration;
 use aerospike::{Client, Key, Node};
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::lane::{Common, Lane};
@@ -32,8 +31,6 @@ struct Lanes {
 pub struct Routes {
     common: Common,
     current: RwLock<Arc<Map>>,
-    /// Told when there is another map.
-    moves: watch::Sender<()>,
 }
 
 struct Map {
@@ -46,9 +43,8 @@ struct Map {
 }
 
 impl Routes {
-    pub fn new(common: Common, moves: watch::Sender<()>) -> Routes {
+    pub fn new(common: Common) -> Routes {
         Routes {
-            moves,
             current: RwLock::new(Arc::new(Map {
                 lanes: vec![Lanes::new(&common, None)],
                 made_from: Vec::new(),
@@ -116,7 +112,6 @@ impl Routes {
             masters,
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
-        self.moves.send_replace(());
     }
 
     fn current(&self) -> Arc<Map> {
