@@ -69,7 +69,8 @@ impl Call<'_> {
         again.await.map_err(|error| self.explained(error))
     }
 
-    /// A write, together with others, if there are any; `patience` is that of a further attempt. `None` where its time is up, or that of those it went with.
+    /// A write, together with others, if there are any; `patience` is that of a further attempt. `None` where its time is up,
+    /// or that of those it went with.
     ///
     /// A write that has left is waited for: as long as it may still be carried out it is not repeated, or else it might be
     /// carried out after the repetition, and after what comes then; that would undo a change, or a logout.
@@ -79,10 +80,9 @@ impl Call<'_> {
             true => self.part(SMALLEST_PART),
             false => self.part(FIRST_PART),
         });
-        let until = self.until(patience);
-        let mut pass = self.enter(&lane, client, until);
+        let mut pass = self.enter(&lane, client, patience);
         // The crate's own timeouts start anew with every read from the socket; these do not.
-        let mut answer = timeout_at(until, &mut pass.answer).await;
+        let mut answer = timeout_at(self.until(patience), &mut pass.answer).await;
         if answer.is_err() && !lane.withdraw(&pass) {
             answer = timeout_at(self.deadline, &mut pass.answer).await;
         }
@@ -97,16 +97,16 @@ impl Call<'_> {
             true => Duration::ZERO,
             false => lane.silence(),
         };
-        let mut answer = self.enter(&lane, client, self.deadline).answer;
+        let mut answer = self.enter(&lane, client, self.part(FIRST_PART)).answer;
         match timeout_at(self.until(patience), &mut answer).await {
             Ok(answer) => Ok((self.received(answer)?, None)),
             Err(_) => Ok((None, Some(answer))),
         }
     }
 
-    /// `until`: so long its flight is waited for, unless others wait longer.
-    fn enter(&self, lane: &Arc<Lane>, client: &Client, until: Instant) -> Pass {
-        lane.enter(client, until, self.key, self.command, self.trace)
+    fn enter(&self, lane: &Arc<Lane>, client: &Client, patience: Duration) -> Pass {
+        let time = (patience.min(self.part(FIRST_PART)), self.deadline);
+        lane.enter(client, time, self.key, self.command, self.trace)
     }
 
     /// What a lane has answered. `None`: its time was up.

@@ -33,11 +33,6 @@ const BYTES_AT_ONCE: usize = 256 * 1024;
 
 /// A node that is silent for so many times the patience is in trouble.
 const SILENCE: u32 = 2;
-/// A flight is waited for so many times the patience at the most. So long the server has for it, too: what it has not begun
-/// by then, or finds on a connection that was closed meanwhile, it does not begin any more (as_tsvc_process_transaction in
-/// as/src/base/thr_tsvc.c, handle_client_io_event in as/src/base/service.c).
-const LONGEST: u32 = 4;
-
 /// The way to one node.
 pub struct Lane {
     common: Common,
@@ -98,6 +93,8 @@ struct Waiting {
     row: BatchOperation,
     shape: Shape,
     size: usize,
+    /// How long its flight is waited for, unless others wait longer.
+    patience: Duration,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
     /// Who wants to know its way, and where that leads.
@@ -138,11 +135,14 @@ impl Lane {
         }
     }
 
-    /// Takes an operation, to go as soon as may be.
+    /// Takes an operation, to go as soon as may be. Its flight is waited for so long, from when it leaves, and not beyond the
+    /// deadline. So long the server has for it, too: what it has not begun by then, or finds on a connection that was closed
+    /// meanwhile, it does not begin any more (`as_tsvc_process_transaction` in as/src/base/thr_tsvc.c,
+    /// `handle_client_io_event` in as/src/base/service.c).
     pub fn enter(
         self: &Arc<Lane>,
         client: &Client,
-        deadline: Instant,
+        (patience, deadline): (Duration, Instant),
         key: &Key,
         command: &Command,
         trace: Option<&Arc<Trace>>,
@@ -157,6 +157,7 @@ impl Lane {
             row,
             shape,
             size: command.size(),
+            patience,
             deadline,
             answer,
             trace: trace.map(|trace| (trace.clone(), self.node_of(command.is_write()))),
@@ -261,10 +262,12 @@ impl Flight {
     /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone.
     async fn together(&self, waiting: Vec<Waiting>) {
         let common = &self.lane.common;
-        let Some(last) = waiting.iter().map(|one| one.deadline).max() else {
+        let patience = waiting.iter().map(|one| one.patience).max();
+        let deadline = waiting.iter().map(|one| one.deadline).max();
+        let Some((patience, deadline)) = patience.zip(deadline) else {
             return;
         };
-        let last = last.min(Instant::now() + common.patience * LONGEST);
+        let last = deadline.min(Instant::now() + patience);
         let together = waiting.len();
         common.counters.flight(together);
         let mut rows = Vec::with_capacity(waiting.len());
