@@ -24,10 +24,10 @@ const READ_RETRIES: usize = 2;
 /// The part of an operation's time that a node gets to tell how the cluster is. Until all have, or not, nothing new is
 /// known of any.
 const TEND_PART: u32 = 4;
-/// Further tries of a scan, of the partitions that were not answered; the pauses between them double.
-const SCAN_RETRIES: usize = 8;
-/// Milliseconds.
-const SCAN_FIRST_PAUSE: u32 = 25;
+/// Further tries of a scan, of the partitions that were not answered.
+const SCAN_RETRIES: usize = 30;
+/// Milliseconds between them.
+const SCAN_PAUSE: u32 = 200;
 
 pub fn client(options: &Options, auth_mode: AuthMode) -> ClientPolicy {
     let connect = millis(options.connect_timeout);
@@ -132,8 +132,7 @@ pub fn scan(silence: Duration) -> QueryPolicy {
     // While nodes come and go partitions are asked for in vain. The crate's five tries at once are over before that is:
     // these take some seconds, or as long as the silence may last.
     policy.base_policy.max_retries = SCAN_RETRIES;
-    policy.base_policy.sleep_between_retries = SCAN_FIRST_PAUSE;
-    policy.base_policy.sleep_multiplier = 2.0;
+    policy.base_policy.sleep_between_retries = SCAN_PAUSE;
     policy
 }
 
