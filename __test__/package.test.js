@@ -10,7 +10,8 @@ const readline = require('node:readline')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { SessionStore } = require('..')
-const { hosts } = require('./support/server')
+const { freshSet, hosts } = require('./support/server')
+const { Browser } = require('./support/site')
 const { Consumer, ROOT, bareMachine, platform, tarballs } = require('./support/tarballs')
 
 const MB = 1_000_000
@@ -30,7 +31,13 @@ beforeAll(async () => {
   app.add('express', 'express-session')
 }, 120_000)
 
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set()
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL')
+  fs.rmSync(folder, { recursive: true, force: true })
+})
 
 /** Bytes of a folder's files. */
 function size (place) {
@@ -69,7 +76,7 @@ test('what is installed is under 12 MB', () => {
 /** The README's Express example, on this cluster and any free port. */
 function readmeExample () {
   const readme = fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8')
-  const [, code] = /^## With Express\n+```js\n([^]*?)^```$/m.exec(readme)
+  const [, code] = /^```js\n([^]*?)^```$/m.exec(readme)
   const replace = (code, from, to) => {
     expect(code.split(from)).toHaveLength(2)
     return code.replace(from, to)
@@ -78,16 +85,17 @@ function readmeExample () {
   return replace(here, 'app.listen(8080)', 'app.listen(0, function () { console.log(this.address().port) })')
 }
 
-/** Starts an Express application of the folder; resolves once it listens. */
-async function serve (file) {
-  const child = spawn(process.execPath, [...STRICT, file], {
-    cwd: app.folder, env: { ...app.env, HOSTS: hosts(), SESSION_SECRET: 'a secret' }, stdio: ['ignore', 'pipe', 'pipe']
+/** Starts an application of the folder; resolves once it tells, in its first line, its port. */
+async function serve (file, { flags = STRICT, env = {} } = {}) {
+  const child = spawn(process.execPath, [...flags, file], {
+    cwd: app.folder, env: { ...app.env, HOSTS: hosts(), SESSION_SECRET: 'a secret of thirty-two characters', ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
+  children.add(child)
   let said = ''
   child.stderr.on('data', data => { said += data })
   const exit = once(child, 'close')
   const port = await Promise.race([
-    once(readline.createInterface({ input: child.stdout }), 'line').then(([line]) => line),
+    once(readline.createInterface({ input: child.stdout }), 'line').then(([line]) => /\d+$/.exec(line)[0]),
     exit.then(([code]) => { throw new Error(`it ended with ${code}: ${said}`) })
   ])
   const stop = async () => {
@@ -116,6 +124,27 @@ test("the README's Express example serves a session that outlives a restart of t
   const [, id] = /^connect\.sid=s:([^.]+)\./.exec(decodeURIComponent(cookie))
   expect(await sessions.delete(id)).toBe(true)
   await sessions.close()
+}, 60_000)
+
+// Of frameworks all that they need is copied; what they themselves use that Node.js deprecates is not ours to judge.
+test.each([
+  ['fastify', 'app.js', ['fastify', '@fastify/cookie', '@fastify/session']],
+  ['koa', 'app.js', ['koa', 'koa-session']],
+  ['hono', 'app.mjs', ['hono', '@hono/node-server', 'hono-sessions']],
+  ['react-router', 'app.js', ['react-router', 'react', 'react-dom']]
+])('the example of %s serves a session that outlives a restart of the application', async (framework, file, packages) => {
+  app.add(...packages)
+  fs.cpSync(path.join(ROOT, 'examples', framework), app.path(framework), { recursive: true })
+  const env = { AEROSPIKE_HOSTS: hosts(), AEROSPIKE_SET: freshSet(), NODE_ENV: 'development', PORT: '0' }
+  const start = () => serve(`${framework}/${file}`, { flags: [], env })
+  const browser = new Browser()
+
+  let server = await start()
+  for (const visits of [1, 2]) expect((await browser.get(`${server.url}/`)).body).toEqual({ user: null, visits })
+  await server.stop()
+  server = await start()
+  expect((await browser.get(`${server.url}/`)).body).toEqual({ user: null, visits: 3 })
+  await server.stop()
 }, 60_000)
 
 test('the command is there', async () => {

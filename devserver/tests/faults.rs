@@ -9,8 +9,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use aerospike::{
-    as_bin, operations, BatchOperation, BatchPolicy, BatchWritePolicy, Key, ResultCode, Value,
-    WritePolicy,
+    as_bin, operations, BatchOperation, BatchPolicy, BatchWritePolicy, Key, ReadPolicy, ResultCode,
+    Value, WritePolicy,
 };
 use aerospike_session_devserver::DevServer;
 use common::*;
@@ -270,23 +270,32 @@ async fn a_frozen_node_takes_connections_and_does_nothing_until_it_is_thawed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed() {
+async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed_unless_its_client_has_hung_up(
+) {
     let (server, client) = start().await;
     let fault = inject(&server, json!({ "kind": "freeze" })).await;
-    let impatient = write_policy(|policy| {
-        policy.base_policy.total_timeout = 200;
-        policy.base_policy.max_retries = 0;
-    });
+    let waits = |milliseconds| {
+        write_policy(|policy| {
+            policy.base_policy.total_timeout = milliseconds;
+            policy.base_policy.max_retries = 0;
+        })
+    };
+    let impatient = waits(200);
     client
         .put(&impatient, &key("a"), &[as_bin!("a", 1)])
         .await
         .unwrap_err();
-    assert!(struck(&server, fault, 0).await >= 1);
-    assert_eq!(server.objects("test"), Some(0));
-    clear(&server).await;
-    while server.objects("test") != Some(1) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let (patient, other, bins) = (waits(30_000), key("b"), [as_bin!("b", 1)]);
+    let (put, ()) = tokio::join!(client.put(&patient, &other, &bins), async {
+        struck(&server, fault, 2).await;
+        clear(&server).await;
+    });
+    put.unwrap();
+    assert!(!client
+        .exists(&ReadPolicy::default(), &key("a"))
+        .await
+        .unwrap());
+    assert_eq!(server.objects("test"), Some(1));
     server.stop().await;
 }
 
