@@ -22,7 +22,7 @@ function violations (stdout) {
 }
 
 test('nothing is lost, undone, late or left behind', async () => {
-  const { code, stdout, stderr } = await torture('--seed', '1', '--seconds', '40', '--requests-per-second', '300', '--format', 'mixed')
+  const { code, stdout, stderr } = await torture('--seed', '1', '--seconds', '60', '--requests-per-second', '300', '--format', 'mixed')
   expect({ violations: violations(stdout), stderr }).toEqual({ violations: [], stderr: '' })
   expect(stdout).toMatch(/Nothing was lost, undone, late or left behind\.\n$/)
   expect(code).toBe(0)
