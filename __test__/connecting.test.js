@@ -13,30 +13,11 @@ const os = require('node:os')
 const path = require('node:path')
 const tls = require('node:tls')
 const { AerospikeStore, SessionStore } = require('..')
-const { DevServer } = require('../dev-server')
+const { cleanups, open, start } = require('./support/opened')
 
 const PASSWORD = 'correct horse'
 const OTHER = 'battery staple'
 const DAY = 86_400_000
-
-/** @type {(() => any)[]} */
-const cleanups = []
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-async function start (options) {
-  const server = await DevServer.start(options)
-  cleanups.push(() => server.stop())
-  return server
-}
-
-function open (server, options, Store = SessionStore) {
-  const store = new Store({ hosts: server.hosts, ...options })
-  cleanups.push(() => store.close())
-  return store
-}
 
 /** A port that does with its connections what it is told. */
 async function listen (handler) {

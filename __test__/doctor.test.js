@@ -9,11 +9,11 @@ const os = require('node:os')
 const path = require('node:path')
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('..')
-const { DevServer } = require('../dev-server')
 const { Connection } = require('../lib/connection')
 const operations = require('../lib/operations')
 const { noTerminal, run, runOnTerminal } = require('./support/cli')
 const { freshSet, hosts, openStore } = require('./support/server')
+const { cleanups, start } = require('./support/opened')
 
 // Some tests start a handful of processes, one after the other.
 jest.setTimeout(60_000)
@@ -24,19 +24,6 @@ const WRONG = 'battery staple'
 const PREFIX = 'aerospike-session-doctor:'
 /** Whether operations are fast is the machine's affair. */
 const SPEED = ['SPEED', 'SLOW', 'STALLS']
-
-/** @type {(() => any)[]} */
-const cleanups = []
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-async function start (options) {
-  const server = await DevServer.start(options)
-  cleanups.push(() => server.stop())
-  return server
-}
 
 /** The report on a server, as JSON: the findings, and those that are not fine, by code. */
 async function examine (where, args = [], options = {}) {

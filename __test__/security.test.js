@@ -7,31 +7,12 @@ const fs = require('node:fs/promises')
 const os = require('node:os')
 const path = require('node:path')
 const tls = require('node:tls')
-const { AerospikeStore, SessionStore } = require('..')
-const { DevServer } = require('../dev-server')
+const { AerospikeStore } = require('..')
 const { OfficialClient } = require('./support/official-client')
+const { cleanups, open, start } = require('./support/opened')
 
 const PASSWORD = 'correct horse'
 const WRONG = 'battery staple'
-
-/** @type {(() => Promise<void>)[]} */
-const cleanups = []
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-async function start (options) {
-  const server = await DevServer.start(options)
-  cleanups.push(() => server.stop())
-  return server
-}
-
-function open (server, options, Store = SessionStore) {
-  const store = new Store({ hosts: server.hosts, ...options })
-  cleanups.push(() => store.close())
-  return store
-}
 
 async function officialClient (server, options) {
   const client = await OfficialClient.connect(server.hosts, options)
