@@ -8,15 +8,15 @@ const { once } = require('node:events')
 
 const CLI = path.join(__dirname, '../../bin/aerospike-session.js')
 
-/** What may stand in the environment of whoever runs the suite, and would be heard. */
-const UNSET = ['AEROSPIKE_HOSTS', 'AEROSPIKE_PASSWORD', 'AEROSPIKE_HASH_IDS', 'NO_COLOR', 'FORCE_COLOR', 'NODE_OPTIONS']
+/** What a command needs of the environment of whoever runs the suite. All else might be heard: NO_COLOR, CI, AEROSPIKE_HOSTS. */
+const KEPT = ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH']
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set()
 
 function environment (env) {
-  const rest = Object.entries(process.env).filter(([name]) => !UNSET.includes(name))
-  return { ...Object.fromEntries(rest), ...env }
+  const kept = Object.entries(process.env).filter(([name]) => KEPT.includes(name))
+  return { ...Object.fromEntries(kept), ...env }
 }
 
 /** Starts a command, which ends with the tests of the file at the latest. */
