@@ -12,27 +12,18 @@
 //! A record in a form that is outdated (not encrypted yet, or with an older key) is written whole by the next write, also by
 //! one that has nothing to change, under the same check.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use aerospike::operations::maps::{put_items, remove_by_key_list};
-use aerospike::operations::{self, Operation};
-use aerospike::{Bin, Bins, Expiration, MapPolicy, MapReturnType, MapWriteFlags, Value};
-use futures::future::BoxFuture;
+use aerospike::{Bin, Bins, Expiration, Value};
 
 use super::baseline::{Baseline, Form, Head, Origin};
 use super::expiry::now;
-use super::layout::{bad_session, unreadable, LEGACY};
-use super::merge::{key_text, same_cookie, Diff, Session};
+use super::layout::{bad_session, LEGACY};
+use super::merge::{same_cookie, Diff, Session};
 use super::recipe::Which;
+use super::update::Write;
 use super::{At, Output, Sessions, Written};
-use crate::cluster::{Command, Reply, LARGEST_RECORD};
-use crate::codec::encode::{self, Encoded};
-use crate::codec::{members, tree};
-use crate::error::{Code, Error, Result};
+use crate::cluster::{Command, Reply};
+use crate::error::Result;
 
-/// Tries of a merge under a generation check, before it is given up as a conflict.
-const TRIES: u32 = 32;
 /// A set or touch right after a write by the same request moves the end by next to nothing; it is
 /// left out if it does so by less than this, and by less than a twentieth of the session's life.
 const NEXT_TO_NOTHING_MS: i64 = 1_000;
@@ -243,155 +234,6 @@ impl Sessions<'_> {
         }
     }
 
-    /// A session that was stored before, with changed data: by one command, in all but rare cases.
-    async fn update(&self, write: &Write<'_>) -> Result<Written> {
-        if let Some(mut change) = self.updating(write)? {
-            let reply = self.apply(write.at, write.expires, &mut change).await?;
-            match reply {
-                Reply::Record(record) => return Ok(write.done(record.generation, false)),
-                // The data is no map by now (JSON, or what was left by a logout), or has changed.
-                Reply::WrongType | Reply::Moved => {}
-                Reply::Done | Reply::Missing => return Ok(write.gone()),
-            }
-        }
-        self.rewrite(write).await
-    }
-
-    /// The command that updates a session, if what was known of it is still so. `None`: too little is known.
-    fn updating(&self, write: &Write<'_>) -> Result<Option<Command>> {
-        let (base, options) = (&write.base, self.options());
-        if options.overwrite && !write.diff.keeps_data() {
-            // Whatever is there, as long as the session is.
-            return self.replacing(write, None).map(Some);
-        }
-        if base.form == Form::Map && !options.json {
-            if let Some(operations) = self.merging(write)? {
-                let bins = self.beside_the_data(write, base.form)?;
-                return Ok(Some(self.change(operations, bins, write.which())));
-            }
-        }
-        match base.generation {
-            0 => Ok(None),
-            known => self.replacing(write, Some(known)).map(Some),
-        }
-    }
-
-    /// The changes as operations on the map, and about how many bytes they are. `None`: no map can hold them.
-    fn merging(&self, write: &Write<'_>) -> Result<Option<(Vec<Operation>, usize)>> {
-        let bin = self.options().bin.as_str();
-        let mut operations = Vec::with_capacity(2);
-        let mut removed = Vec::with_capacity(write.diff.removed.len());
-        for key in &write.diff.removed {
-            let Some(key) = key_text(key) else {
-                return Ok(None);
-            };
-            removed.push(Value::String(key.to_owned()));
-        }
-        if !removed.is_empty() {
-            operations.push(remove_by_key_list(bin, removed, MapReturnType::NONE));
-        }
-        let mut changed = BTreeMap::new();
-        let mut size = 0;
-        for member in &write.diff.changed {
-            let value = tree::value(member.value, 2).map_err(bad_session)?;
-            let (Some(key), Some(value)) = (key_text(&member.key), value) else {
-                return Ok(None);
-            };
-            changed.insert(Value::String(key.to_owned()), value);
-            size += member.whole.len();
-        }
-        if size > LARGEST_RECORD {
-            // JSON may take several bytes for one that is stored.
-            size = match encode::object(&members::join(&write.diff.changed)).map_err(bad_session)? {
-                Encoded::Map(packed) => packed.len(),
-                Encoded::OnlyJson => size,
-            };
-        }
-        if !changed.is_empty() {
-            let policy = MapPolicy::new(
-                operations::maps::MapOrder::KeyOrdered,
-                MapWriteFlags::DEFAULT,
-            );
-            operations.push(put_items(&policy, bin, changed));
-        }
-        Ok(Some((operations, size)))
-    }
-
-    /// The writer's whole data in the place of what is there, if that still has the generation.
-    fn replacing(&self, write: &Write<'_>, generation: Option<u32>) -> Result<Command> {
-        let mut bins = vec![self.layout.of_session(&write.at.key, &write.session)?];
-        bins.extend(self.beside_the_data(write, write.base.form)?);
-        let which = Which {
-            generation,
-            ..write.which()
-        };
-        Ok(self.change((vec![], 0), bins, which))
-    }
-
-    /// The whole data, under a generation check, merged with what the record holds by now.
-    ///
-    /// Boxed: it is rare, and many times as large as what is not.
-    fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Written>> {
-        Box::pin(async {
-            let at = write.at;
-            for attempt in 0..TRIES {
-                let Some(record) = self.read(at, Bins::All).await? else {
-                    return Ok(write.gone());
-                };
-                let theirs = match self.layout.open(&record, &at.key, now()) {
-                    Some(stored) => self
-                        .read_as(self.layout.data(&stored))?
-                        .zip(self.layout.form(&stored)),
-                    None => None,
-                };
-                let Some((theirs, form)) = theirs else {
-                    return Ok(write.gone());
-                };
-                let merged = write.diff.apply(&theirs).map_err(unreadable)?;
-                let mut bins = vec![self.layout.of_data(&at.key, &merged)?];
-                bins.extend(self.beside_the_data(write, form)?);
-                let which = Which {
-                    generation: Some(record.generation),
-                    ..write.which()
-                };
-                let mut change = self.change((vec![], 0), bins, which);
-                match self.apply(at, write.expires, &mut change).await? {
-                    Reply::Record(record) => return Ok(write.done(record.generation, true)),
-                    Reply::Moved => {}
-                    _ => return Ok(write.gone()),
-                }
-                tokio::time::sleep(pause(attempt)).await;
-            }
-            let mut error = Error::new(
-                Code::Conflict,
-                format!(
-                    "others wrote to the session faster than it could be merged, {TRIES} times"
-                ),
-            );
-            error.retryable = true;
-            Err(error)
-        })
-    }
-
-    /// The bins that go with a change of the data of a record in this form.
-    fn beside_the_data(&self, write: &Write<'_>, form: Form) -> Result<Vec<Bin>> {
-        let (key, cookie) = (&write.at.key, write.session.cookie);
-        let mut bins = vec![self.layout.of_expires(write.expires)];
-        if write.base.form == Form::Legacy {
-            // Upgraded: everything the old bin held has a bin of its own now.
-            bins.push(self.layout.of_cookie(key, cookie)?);
-            bins.push(
-                self.layout
-                    .of_created(write.base.created.unwrap_or_else(now)),
-            );
-            bins.push(Bin::new(LEGACY, Value::Nil));
-        } else if form == Form::Stale || write.diff.cookie.is_some() {
-            bins.push(self.layout.of_cookie(key, cookie)?);
-        }
-        bins.extend(write.user.map(|user| self.layout.of_user(user)));
-        Ok(bins)
-    }
-
     fn own_form(&self) -> Form {
         match self.options().json {
             _ if self.layout.seals() => Form::Sealed,
@@ -431,62 +273,11 @@ fn extended(base: Head, expires: i64, generation: u32) -> Head {
     written(base, expires, if next { generation } else { 0 })
 }
 
-fn written(base: Head, expires: i64, generation: u32) -> Head {
+pub(super) fn written(base: Head, expires: i64, generation: u32) -> Head {
     Head {
         origin: Origin::Written,
         expires: Some(expires),
         generation,
         ..base
-    }
-}
-
-/// A little longer with each try, and never in step with others.
-fn pause(attempt: u32) -> Duration {
-    let noise = now().unsigned_abs() % 7;
-    Duration::from_millis(u64::from(attempt.min(10)) + noise)
-}
-
-/// A set of a session that was stored before.
-struct Write<'a> {
-    at: &'a At,
-    diff: Diff<'a>,
-    session: Session<'a>,
-    expires: i64,
-    base: Head,
-    /// That the record has then.
-    form: Form,
-    user: Option<Option<&'a str>>,
-}
-
-impl Write<'_> {
-    fn which(&self) -> Which {
-        Which {
-            created: self.base.created,
-            generation: None,
-        }
-    }
-
-    /// `merged`: with what others wrote; then the session is no longer what the caller has, and
-    /// its generation says nothing about that.
-    fn done(&self, generation: u32, merged: bool) -> Written {
-        let form = self.form;
-        let generation = if merged || form == Form::Map {
-            0
-        } else {
-            generation
-        };
-        let head = written(Head { form, ..self.base }, self.expires, generation);
-        Written {
-            head: Some(head.to_string()),
-            conflict: merged.then(|| self.at.digest()),
-            ..Written::default()
-        }
-    }
-
-    fn gone(&self) -> Written {
-        Written {
-            gone: Some(self.at.digest()),
-            ..Written::default()
-        }
     }
 }

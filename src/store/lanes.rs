@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Answer, Errand};
+use super::request::{Answer, Errand};
 
 /// By the digest of the session's key.
 type Waiting<A> = HashMap<Digest, VecDeque<Box<Errand<A>>>>;

@@ -1,0 +1,225 @@
+//! The requests on their way: taken as they come, in order for each session, and answered exactly once.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::expiry::TtlSupport;
+use super::lanes::{self, Lanes};
+use super::request::{Answer, Errand, Operation, Output, Request};
+use super::tally::{Stats, Tally};
+use super::{At, Core, Notice, View};
+use crate::cluster::{self, Cluster};
+use crate::error::{Code, Error};
+use crate::planted;
+
+/// A store: a cluster, and the requests on their way to it. Dropping it closes it.
+pub struct Store<A: Answer> {
+    requests: mpsc::UnboundedSender<Request<A>>,
+    core: Arc<Core>,
+    /// Every request that is not answered yet holds one.
+    tickets: Arc<()>,
+    max_pending: usize,
+}
+
+impl<A: Answer> Store<A> {
+    /// Opens a store and starts connecting. Must be called within the tokio runtime that requests are to run in;
+    /// `tending` looks after the cluster, and may be another. Beyond `max_pending` requests that are not answered yet,
+    /// further ones are refused.
+    pub fn open(
+        cluster: cluster::Options,
+        max_pending: usize,
+        tending: &Handle,
+        notify: impl Fn(Notice) + Send + Sync + 'static,
+    ) -> Store<A> {
+        let core = Arc::new(Core {
+            cluster: Cluster::open(cluster, tending),
+            ttl: TtlSupport::default(),
+            tally: Tally::default(),
+            lacks_index: AtomicBool::new(false),
+            met_unreadable: AtomicBool::new(false),
+            notify: Box::new(notify),
+        });
+        let (requests, queue) = mpsc::unbounded_channel();
+        tokio::spawn(drive(core.clone(), queue));
+        tokio::spawn(watch(core.clone()));
+        Store {
+            requests,
+            core,
+            tickets: Arc::default(),
+            max_pending,
+        }
+    }
+
+    /// What has been asked of the store, and what came of it.
+    pub fn stats(&self) -> Stats {
+        // One is the store's own.
+        let in_flight = Arc::strong_count(&self.tickets) - 1;
+        self.core.tally.stats(self.core.cluster.stats(), in_flight)
+    }
+
+    /// Hands a request over; never blocks. Its answer comes exactly once, from another thread.
+    pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
+        if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
+            let name = operation.name();
+            let refused = Err(Error::overload(self.max_pending).during(name));
+            self.core.tally.count(name, &refused, None);
+            return answer.give(refused);
+        }
+        let request = Request {
+            view,
+            deadline: match operation {
+                Operation::Ready => self.core.cluster.connect_deadline(),
+                _ => self.core.cluster.deadline(),
+            },
+            operation,
+            answer,
+            ticket: Arc::clone(&self.tickets),
+        };
+        if let Err(mpsc::error::SendError(request)) = self.requests.send(request) {
+            request.answer.give(Err(Error::closed()));
+        }
+    }
+}
+
+/// Takes requests as they come and starts each, or the lane of its session.
+async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
+    /// Requests taken over at one go.
+    const AT_ONCE: usize = 256;
+    let lanes = Arc::new(Lanes::default());
+    let mut taken = Vec::with_capacity(AT_ONCE);
+    while queue.recv_many(&mut taken, AT_ONCE).await > 0 {
+        for request in taken.drain(..) {
+            // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
+            let start = AssertUnwindSafe(|| start(&core, &lanes, request));
+            let _ = catch_unwind(start);
+        }
+    }
+    // The store was dropped without `close`: the crate's client would live on.
+    core.cluster.close().await;
+}
+
+fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
+    planted::panic_in("drive", &request.view.layout.options.set);
+    let Operation::One { id, what } = request.operation else {
+        tokio::spawn(answer(core.clone(), request));
+        return;
+    };
+    let at = At {
+        key: request.view.layout.key(&id),
+        deadline: request.deadline,
+        trace: request.answer.trace(),
+    };
+    // Boxed: it is moved from hand to hand.
+    let errand = Box::new(Errand {
+        view: request.view,
+        at,
+        what,
+        answer: request.answer,
+        ticket: request.ticket,
+    });
+    if let Some(first) = lanes.enter(errand) {
+        tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
+    }
+}
+
+/// Carries out what there is to do for one session, one after the other, and answers with the same words those that
+/// ask the same.
+async fn serve<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, first: Box<Errand<A>>) {
+    let lane = first.lane();
+    let mut next = Some(first);
+    while let Some(mut errand) = next.take() {
+        let stay = lanes::Stay::new(&lanes, lane);
+        let alike = lanes.alike(&errand);
+        let sessions = core.seen_through(&errand.view);
+        let outcome = sessions.one(&errand.at, &mut errand.what).await;
+        let name = errand.what.name();
+        let outcome = outcome.map_err(|error| error.during(name));
+        let mut answer = errand.answer;
+        let took = core.cluster.since(errand.at.deadline);
+        core.tally.count(name, &outcome, Some(took));
+        for other in alike {
+            let took = core.cluster.since(other.at.deadline);
+            core.tally.count(name, &outcome, Some(took));
+            if let (Some(way), Some(same)) = (&errand.at.trace, &other.at.trace) {
+                same.note(way.way());
+            }
+            answer.give(outcome.clone());
+            answer = other.answer;
+        }
+        answer.give(outcome);
+        next = stay.next();
+    }
+}
+
+/// Answers a request that concerns no single session.
+async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
+    let Request {
+        view,
+        operation,
+        deadline,
+        answer,
+        ticket,
+    } = request;
+    let name = operation.name();
+    let is_about_sessions = operation.is_about_sessions();
+    let outcome = match operation {
+        Operation::Close => {
+            core.cluster.close().await;
+            others_answered(&ticket).await;
+            Ok(Output::Done)
+        }
+        operation => tokio::select! {
+            biased;
+            outcome = core.run(&view, operation, deadline) => outcome,
+            () = core.cluster.closed() => Err(Error::closed()),
+        },
+    };
+    let outcome = outcome.map_err(|error| match error.code {
+        // The connections went because they were closed.
+        Code::Unavailable if core.cluster.is_closed() => Error::closed().in_doubt(error.in_doubt),
+        _ => error,
+    });
+    let outcome = outcome.map_err(|error| error.during(name));
+    if is_about_sessions {
+        core.tally.count(name, &outcome, None);
+    }
+    answer.give(outcome);
+}
+
+/// Waits until every other request that was under way has been answered: what a store was asked is answered before its
+/// end is. Not for ever: one that hangs must not keep the application from ending.
+async fn others_answered(ticket: &Arc<()>) {
+    /// Looks, a millisecond apart.
+    const PATIENCE: usize = 1_000;
+    for _ in 0..PATIENCE {
+        // One is the store's, and one ours.
+        if Arc::strong_count(ticket) <= 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Tells of the cluster's coming and going, until it is closed.
+async fn watch(core: Arc<Core>) {
+    let mut health = core.cluster.health();
+    let closed = core.cluster.closed();
+    tokio::pin!(closed);
+    loop {
+        tokio::select! {
+            changed = health.changed() => if changed.is_err() { return },
+            () = &mut closed => return,
+        }
+        let state = *health.borrow_and_update();
+        match state {
+            Some(true) => (core.notify)(Notice::Up),
+            Some(false) => (core.notify)(Notice::Down),
+            None => {}
+        }
+    }
+}
