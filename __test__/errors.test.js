@@ -156,8 +156,11 @@ describe('a closed store', () => {
     await once(silent, 'listening')
     const sessions = sessionsAt(`127.0.0.1:${silent.address().port}`, { timeout: 60_000, connectTimeout: 60_000 })
     const pending = [sessions.get('a'), sessions.get('a'), sessions.save('b', {}), sessions.ready()].map(caught)
+    const [asked] = await once(silent, 'connection')
     await sessions.close()
     for (const one of pending) expect((await one).code).toBe('CLOSED')
+    // Nothing of an attempt to connect stays behind.
+    if (!asked.closed) await once(asked, 'close')
     silent.close()
   })
 

@@ -9,10 +9,10 @@ use futures::FutureExt;
 use tokio::time::{timeout_at, Instant};
 
 use super::{failure, knock, policy, Options};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::planted;
 
-/// The share of an attempt's time that is kept for saying why the seeds do not answer.
+/// The share of an attempt's time that is kept for telling whoever waits as long why it came to nothing.
 const KEPT: u32 = 10;
 /// The most of it.
 const MOST_KEPT: Duration = Duration::from_millis(250);
@@ -37,15 +37,16 @@ pub async fn unwound<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
-/// `Client::new` has no deadline of its own: this has one.
+/// `Client::new` has no deadline of its own: this has one. Nor does it end with its future: a task of it goes on asking, and
+/// holds the sockets. So it is begun only with seeds that answer.
 async fn attempt(options: &Options) -> Result<Connected> {
     if let Some(first) = options.hosts.first() {
         planted::panic_in("connect", &first.name);
     }
-    let deadline = Instant::now() + options.connect_timeout;
-    let sooner = deadline - (options.connect_timeout / KEPT).min(MOST_KEPT);
-    let seeds = knock::answering(options, sooner).await?;
-    let auth = options.auth.now(sooner).await?;
+    let given = options.connect_timeout;
+    let deadline = Instant::now() + given - (given / KEPT).min(MOST_KEPT);
+    let seeds = knock::answering(options, deadline).await?;
+    let auth = options.auth.now(deadline).await?;
     let seeds: Vec<aerospike::Host> = seeds
         .into_iter()
         .map(|host| aerospike::Host {
@@ -56,21 +57,9 @@ async fn attempt(options: &Options) -> Result<Connected> {
         })
         .collect();
     let policy = policy::client(options, auth.clone());
-    let error = match timeout_at(sooner, Client::new(&policy, &seeds)).await {
-        Ok(Ok(client)) => return Ok(Connected { client, auth }),
-        Ok(Err(error)) => failure::connecting(options, &error),
-        Err(_) => return Err(failure::unanswered(options)),
-    };
-    Err(explained(options, error, deadline).await)
-}
-
-/// A single seed without TLS has not been spoken to beforehand.
-async fn explained(options: &Options, error: Error, deadline: Instant) -> Error {
-    if error.code != Code::Unavailable || options.tls.is_some() || options.hosts.len() > 1 {
-        return error;
-    }
-    match knock::diagnose(options, deadline).await {
-        Some(diagnosis) if diagnosis.code != Code::Unavailable => diagnosis,
-        _ => error,
+    match timeout_at(deadline, Client::new(&policy, &seeds)).await {
+        Ok(Ok(client)) => Ok(Connected { client, auth }),
+        Ok(Err(error)) => Err(failure::connecting(options, &error)),
+        Err(_) => Err(failure::unanswered(options)),
     }
 }

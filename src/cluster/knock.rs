@@ -1,8 +1,8 @@
 //! Speaking to the seeds before the crate does.
 //!
-//! The crate shakes hands without a deadline, goes through the seeds one after the other, and tells what went wrong as
-//! text. So each seed is first asked for its name here: one that does not answer keeps nobody waiting, and what is wrong
-//! with it can be said exactly.
+//! The crate shakes hands without a deadline, goes through the seeds one after the other, tells what went wrong as text, and
+//! does not leave off when it is given up. So each seed is first asked for its name here: one that does not answer keeps
+//! nobody waiting, and what is wrong with it can be said exactly.
 
 use std::io;
 use std::sync::Arc;
@@ -39,15 +39,12 @@ struct Refusal {
     cause: Option<String>,
 }
 
-/// The seeds that answer, as far as they are worth asking: a single one without TLS is left to the crate.
+/// The seeds that answer.
 ///
 /// # Errors
 /// None of them does, until `deadline`.
 pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host>> {
     let hosts = &options.hosts;
-    if options.tls.is_none() && hosts.len() == 1 {
-        return Ok(hosts.iter().collect());
-    }
     let ask = |(index, host)| async move { (index, knock(options, host, deadline).await) };
     let mut knocks: FuturesUnordered<_> = hosts.iter().enumerate().map(ask).collect();
     let mut answered = Vec::with_capacity(hosts.len());
@@ -73,13 +70,6 @@ pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host
         .into_iter()
         .filter_map(|at| hosts.get(at))
         .collect())
-}
-
-/// Why a seed without TLS has not let us in, where the crate could not tell.
-pub async fn diagnose(options: &Options, deadline: Instant) -> Option<Error> {
-    let host = options.hosts.first()?;
-    let refusal = knock(options, host, deadline).await.err()?;
-    Some(told(options, vec![(0, refusal)]))
 }
 
 /// What is said of all of them is what can be said of one: rather a mistake than that nobody is there.
