@@ -245,6 +245,19 @@ describe('it tells', () => {
     expect(by('SEED_UNREACHABLE').text).toContain(`${gone}: nobody listens there`)
   })
 
+  test.each([false, true])('which of the hosts stands still (TLS: %p)', async encrypted => {
+    const [server, frozen] = [await start({ tls: encrypted }), await start({ tls: encrypted })]
+    await frozen.freeze()
+    const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
+    cleanups.push(() => fs.rm(folder, { recursive: true }))
+    const args = encrypted ? ['--tls-ca', (await server.writeTlsFiles(folder)).cafile] : []
+    const { code, problems, by, findings } = await examine(`${frozen.hosts},${server.hosts}`, args)
+    expect({ code, problems }).toEqual({ code: 0, problems: [] })
+    expect(findings.filter(one => one.code === 'SEED_UNREACHABLE')).toHaveLength(1)
+    expect(by('SEED_UNREACHABLE').text).toContain(`${frozen.hosts}: it takes connections and does not answer`)
+    expect(by('SEED_UNREACHABLE').advice).toContain('stands still')
+  })
+
   test('that nodes of the cluster cannot be reached from here', async () => {
     const server = await start({ nodes: 3, heartbeatTimeout: 600_000 })
     await server.inject({ kind: 'refuse', node: 2 })

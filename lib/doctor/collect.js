@@ -24,8 +24,9 @@ const TTL = 600
 async function collect (options, { rounds }) {
   const { cluster, view } = sessionStoreOptions(options)
   const { namespace, set, bin, prefix } = view
-  const seeds = await Promise.all(cluster.hosts.map(host => reach(host, cluster.connectTimeout)))
-  const target = { hosts: seeds.map(({ host }) => host), namespace, set, bin, prefix, tls: cluster.tls !== null, timeout: cluster.timeout }
+  const how = { timeout: cluster.connectTimeout, encrypted: cluster.tls !== null }
+  const seeds = await Promise.all(cluster.hosts.map(host => reach(host, how)))
+  const target = { hosts: seeds.map(({ host }) => host), namespace, set, bin, prefix, tls: how.encrypted, timeout: cluster.timeout }
   const sessions = new SessionStore({ ...options, prefix: PREFIX, ttl: TTL })
   // Told as a finding, and not by the process.
   sessions.on('warning', () => {})

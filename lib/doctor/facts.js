@@ -20,6 +20,9 @@
  *   trial?: Trial, userQuery?: Failure | 'ok' }} Facts connected: after so many milliseconds
  */
 
+/** In the place of a seed's error code: the connection was taken, and nothing said. */
+const SILENT = 'SILENT'
+
 /** Of each kind of answer, what is judged. All names are those of server 8.1; a server without them is not judged by them. */
 const WANTED = {
   statistics: ['cluster_size', 'cluster_key', 'cluster_integrity', 'cluster_clock_skew_ms', 'system_free_mem_kbytes', 'system_free_mem_pct'],
@@ -142,4 +145,4 @@ function failureFacts ({ code, message, cause, resultCode }) {
   }
 }
 
-module.exports = { failureFacts, isPersistent, nodeFacts, questions, userIndex, values }
+module.exports = { SILENT, failureFacts, isPersistent, nodeFacts, questions, userIndex, values }

@@ -1,27 +1,56 @@
 'use strict'
 
-// Whether anybody takes connections at all, where the store is told to connect to: what an "unavailable" is about.
+// Whether anybody takes connections, and answers, where the store is told to connect to: what an "unavailable" is about.
 
 const net = require('node:net')
+const tls = require('node:tls')
+const { SILENT } = require('./facts')
+
+/** Milliseconds until somebody who has taken the connection counts as silent. */
+const PATIENCE = 1_000
+/** An info request (as/include/base/proto.h): version 2, type 1, six bytes of length. */
+const QUESTION = Buffer.from('\x02\x01\0\0\0\0\0\x05node\n', 'latin1')
 
 /**
  * @param {{ name: string, port: number }} host
- * @param {number} timeout milliseconds
+ * @param {{ timeout: number, encrypted: boolean }} how `timeout` in milliseconds
  * @returns {Promise<import('./facts').Reached>}
  */
-function reach ({ name, port }, timeout) {
+function reach ({ name, port }, { timeout, encrypted }) {
   const host = net.isIPv6(name) ? `[${name}]:${port}` : `${name}:${port}`
   return new Promise(resolve => {
     const socket = net.connect({ host: name, port })
-    const done = (/** @type {string} */ error) => {
+    const done = (/** @type {string | undefined} */ error) => {
       clearTimeout(timer)
       socket.destroy()
       resolve(error === undefined ? { host } : { host, error })
     }
-    const timer = setTimeout(() => done('ETIMEDOUT'), timeout)
-    socket.once('connect', () => done(/** @type {any} */ (undefined)))
-    socket.once('error', (/** @type {any} */ error) => done(codeOf(error)))
+    let timer = setTimeout(() => done('ETIMEDOUT'), timeout)
+    const failed = (/** @type {any} */ error) => done(codeOf(error))
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      timer = setTimeout(() => done(SILENT), Math.min(timeout, PATIENCE))
+      socket.off('error', failed)
+      ask(socket, encrypted, () => done(undefined))
+    })
   })
+}
+
+/**
+ * Whatever comes is an answer, also the end of the connection: what it is worth the store itself tells.
+ *
+ * @param {net.Socket} socket
+ * @param {boolean} encrypted
+ * @param {() => void} answered
+ */
+function ask (socket, encrypted, answered) {
+  // Nothing is told on this connection: no certificate has to be trusted for it.
+  const asked = encrypted ? tls.connect({ socket, rejectUnauthorized: false }) : socket
+  asked.once('data', answered)
+  asked.once('close', answered)
+  asked.on('error', answered)
+  asked.write(QUESTION)
 }
 
 /**

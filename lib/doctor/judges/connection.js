@@ -3,6 +3,7 @@
 // Why there is no connection, or that there is one.
 
 const { Findings, plural } = require('../finding')
+const { SILENT } = require('../facts')
 
 const DOCS = 'docs/connecting.md has all of it'
 
@@ -16,7 +17,8 @@ const UNREACHED = /** @type {Record<string, [string, string]>} */ ({
   EAI_AGAIN: ['the name cannot be looked up', 'see to the name server of this machine, or give the address in --hosts'],
   ETIMEDOUT: ['nobody answers', 'correct the address in --hosts; or let this machine through: a firewall, a security group, another network'],
   EHOSTUNREACH: ['there is no way to that host', 'correct the address in --hosts, or the routes of this machine'],
-  ENETUNREACH: ['there is no way to that network', 'correct the address in --hosts, or the routes of this machine']
+  ENETUNREACH: ['there is no way to that network', 'correct the address in --hosts, or the routes of this machine'],
+  [SILENT]: ['it takes connections and does not answer', 'see why it stands still']
 })
 
 /** By what the core says of a login that failed. */
@@ -56,7 +58,7 @@ function connected (found, { connected = 0, nodes, seeds, target }) {
     if (error === undefined) continue
     const [wrong] = UNREACHED[error] ?? [`no connection (${error})`]
     found.add('warning', 'SEED_UNREACHABLE', `${host}: ${wrong}; the cluster was found by the others`,
-      'start that node, or take it out of the hosts: when it is the only one left, nothing can connect')
+      `${error === SILENT ? 'see why that node stands still' : 'start that node'}, or take it out of the hosts: when it is the only one left, nothing can connect`)
   }
 }
 
@@ -87,12 +89,13 @@ function failed (found, facts, failure) {
  * @param {string} text
  */
 function unavailable (found, { seeds, target }, text) {
-  for (const { host, error } of seeds) {
-    if (error === undefined) continue
+  /** Of one who takes connections the store tells more. */
+  const away = seeds.filter(({ error }) => error !== undefined && error !== SILENT)
+  for (const { host, error = '' } of away) {
     const [wrong, advice] = UNREACHED[error] ?? [`no connection (${error})`, 'correct the address in --hosts']
     found.add('problem', 'HOST_UNREACHABLE', `${host}: ${wrong} (${error})`, advice)
   }
-  if (seeds.every(({ error }) => error !== undefined)) return
+  if (away.length === seeds.length) return
   found.add('problem', 'NO_NODE', `somebody takes connections, but is no node that can be used: ${text}`,
     `check that the port is that of the service (3000), not of fabric, heartbeat or admin${target.tls ? '' : ', and whether it wants --tls'}; ` +
     'a node that has just been started serves after a while; the addresses that nodes announce must be reachable from here ' +
