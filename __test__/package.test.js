@@ -67,6 +67,12 @@ test('what is published depends on the binaries of all platforms, each of exactl
   expect(binary).not.toHaveProperty('scripts')
 })
 
+test('the terms of the package and of all that is in its binary come with it', () => {
+  const terms = (name, file) => fs.readFileSync(app.path('node_modules', name, file), 'utf8')
+  for (const name of ['aerospike-session', `aerospike-session-${platform()}`]) expect(terms(name, 'LICENSE')).toMatch(/Apache License/)
+  expect(terms(`aerospike-session-${platform()}`, 'THIRD-PARTY-LICENSES.txt')).toMatch(/^aerospike-core 3\.0\.0 /m)
+})
+
 test('what is installed is under 12 MB', () => {
   const bytes = ['aerospike-session', `aerospike-session-${platform()}`].map(name => size(app.path('node_modules', name)))
   expect(bytes[0]).toBeLessThan(0.5 * MB)

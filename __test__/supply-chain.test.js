@@ -5,6 +5,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { execFileSync } = require('node:child_process')
 
 const root = path.resolve(__dirname, '..')
 const read = file => fs.readFileSync(path.join(root, file), 'utf8')
@@ -75,4 +76,19 @@ test('what is built is what is locked', () => {
   expect(read('scripts/build.js')).toMatch(/run\('npm', \['ci', '--ignore-scripts'/)
   expect(read('scripts/test.js')).toMatch(/'test', '--workspace', '--locked'/)
   expect(read('.ci/run')).toMatch(/^npm ci --ignore-scripts/m)
+})
+
+test('the terms of every crate in the binary are told, and of no other version of it', () => {
+  const args = ['tree', '--locked', '--all-features', '--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}']
+  const tree = execFileSync('cargo', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const crates = new Set(Array.from(tree.matchAll(/^(\S+) v(\S+)/gm), ([, name, version]) => `${name} ${version}`))
+  for (const own of crates) if (own.startsWith('aerospike-session')) crates.delete(own)
+  expect(crates.size).toBeGreaterThan(50)
+  // Else: npm run licenses.
+  const told = read('THIRD-PARTY-LICENSES.txt')
+  expect([...crates].filter(crate => !told.includes(`\n${crate}`))).toEqual([])
+  const locked = read('Cargo.lock')
+  for (const [, name, version] of told.matchAll(/^([a-z][\w-]*) (\d+\.\d+\.\d\S*)(?: https:\S*)?$/gm)) {
+    expect(locked).toContain(`name = "${name}"\nversion = "${version}"`)
+  }
 })

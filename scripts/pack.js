@@ -10,6 +10,9 @@ const { spawnSync } = require('node:child_process')
 const { parse } = require('./arguments')
 const { ROOT, ScriptError, build, runMain } = require('./build')
 
+/** The terms of the crates that are in a binary. */
+const THIRD_PARTY = 'THIRD-PARTY-LICENSES.txt'
+
 const HELP = `Usage: npm run pack -- [options]
 
   --artifacts DIR  where the binaries are (default lib/binding)
@@ -79,8 +82,11 @@ function place (stage, artifacts) {
     const isThere = fs.existsSync(path.join(artifacts, binary))
     found[isThere ? 'there' : 'missing'].push(platform)
     if (!isThere) continue
-    fs.copyFileSync(path.join(artifacts, binary), path.join(stage, 'npm', platform, binary))
-    fs.copyFileSync(path.join(ROOT, 'LICENSE'), path.join(stage, 'npm', platform, 'LICENSE'))
+    const folder = path.join(stage, 'npm', platform)
+    fs.copyFileSync(path.join(artifacts, binary), path.join(folder, binary))
+    for (const terms of ['LICENSE', THIRD_PARTY]) fs.copyFileSync(path.join(ROOT, terms), path.join(folder, terms))
+    const manifest = readManifest(folder)
+    writeManifest(folder, { ...manifest, files: [...manifest.files, THIRD_PARTY] })
   }
   return found
 }
@@ -88,6 +94,14 @@ function place (stage, artifacts) {
 /** @param {string} folder */
 function readManifest (folder) {
   return JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'))
+}
+
+/**
+ * @param {string} folder
+ * @param {any} manifest
+ */
+function writeManifest (folder, manifest) {
+  fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 }
 
 /**
@@ -99,7 +113,7 @@ function addOptionalDependencies (stage) {
   const manifest = readManifest(stage)
   const packages = fs.readdirSync(path.join(stage, 'npm')).map(platform => readManifest(path.join(stage, 'npm', platform)))
   manifest.optionalDependencies = Object.fromEntries(packages.map(({ name }) => [name, manifest.version]))
-  fs.writeFileSync(path.join(stage, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  writeManifest(stage, manifest)
 }
 
 /**
