@@ -211,6 +211,9 @@ describe('it tells', () => {
     const stranger = await examine(server.hosts, ['--tls'])
     expect(stranger).toMatchObject({ code: 1, problems: ['TLS_FAILED'] })
     expect(stranger.by('TLS_FAILED').advice).toMatch(/--tls-ca FILE/)
+    // Once, and without the name of an operation that nobody asked for.
+    expect(stranger.by('TLS_FAILED').text).toMatch(new RegExp(`^${server.hosts} has a certificate by an authority that is not trusted`))
+    expect(stranger.by('TLS_FAILED').text.match(/not trusted/g)).toHaveLength(1)
     const plain = await examine(server.hosts)
     expect(plain).toMatchObject({ code: 1, problems: ['TLS_FAILED'] })
     const misnamed = await examine(server.hosts, ['--tls-ca', cafile, '--tls-name', 'example.org'])

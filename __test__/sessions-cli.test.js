@@ -27,12 +27,14 @@ function save (store, ids, data = {}) {
 }
 
 const numbered = (count, name = 's') => Array.from({ length: count }, (_, n) => `${name}${n}`)
+/** Who forgot the prefix is told. */
+const NONE = expect.stringMatching(/^There is none of stores without option prefix\. .*--prefix TEXT\.\n$/)
 const lines = out => out.split('\n').filter(Boolean)
 
 describe('sessions count', () => {
   test('counts all sessions, of the whole set', async () => {
     const { store, sessions } = open()
-    expect(await sessions(['count'])).toEqual({ code: 0, out: '0\n', err: '' })
+    expect(await sessions(['count'])).toEqual({ code: 0, out: '0\n', err: NONE })
     await save(store, numbered(300))
     expect(await sessions(['count'])).toEqual({ code: 0, out: '300\n', err: '' })
     expect(await sessions(['count', '--json'])).toEqual({ code: 0, out: '{"sessions":300}\n', err: '' })
@@ -107,7 +109,8 @@ describe('sessions destroy-user', () => {
     expect(await store.get('a')).toBeNull()
     expect(await store.get('c')).toMatchObject({ userId: 'bob' })
     expect(await sessions(['destroy-user', 'bob'])).toEqual({ code: 0, out: '1 session removed\n', err: '' })
-    expect(await sessions(['destroy-user', 'bob', '--json'])).toEqual({ code: 0, out: '{"removed":0}\n', err: '' })
+    expect(await sessions(['destroy-user', 'bob', '--json'])).toEqual({ code: 0, out: '{"removed":0}\n', err: NONE })
+    expect(await sessions(['destroy-user', 'bob', '--prefix', 'shop:'])).toEqual({ code: 0, out: '0 sessions removed\n', err: '' })
   })
 
   test('finds those of a store that hashes users, with its secret', async () => {

@@ -20,6 +20,8 @@ const HELP = `Usage: aerospike-session sessions count [options]
 
   destroy-user removes all sessions of a user, of a store with option user, and tells how many.
 
+  A store with option prefix has sessions of its own: give it as --prefix.
+
 Options:
 ${STORE_HELP}  --of USER           count the sessions of this user only
   --hash-ids          the store has option hashIds: its secret is in AEROSPIKE_HASH_IDS
@@ -46,7 +48,7 @@ const BATCH = 10_000
  * @typedef {{ store: AerospikeStore, user?: string, json: boolean }} Task
  */
 
-/** @type {Record<string, (task: Task) => Promise<void>>} */
+/** What each answers is how many sessions it found. @type {Record<string, (task: Task) => Promise<number>>} */
 const COMMANDS = { count, list, 'destroy-user': destroyUser }
 
 /** @param {string[]} args */
@@ -65,7 +67,8 @@ async function run (args) {
   const store = open(await storeOptions(values), command, values)
   try {
     await store.ready()
-    await COMMANDS[command]({ store, user: values.of ?? user, json: values.json === true })
+    const found = await COMMANDS[command]({ store, user: values.of ?? user, json: values.json === true })
+    if (found === 0 && values.prefix === undefined) console.error('There is none of stores without option prefix. For those of a store that has it: --prefix TEXT.')
   } finally {
     await store.close()
   }
@@ -106,6 +109,7 @@ function secret () {
 async function count ({ store, user, json }) {
   const sessions = user === undefined ? await countAll(store) : await store.countOf(user)
   console.log(json ? JSON.stringify({ sessions }) : String(sessions))
+  return sessions
 }
 
 /** @param {AerospikeStore} store */
@@ -136,12 +140,14 @@ async function list ({ store, json }) {
   if (nameless > 0) {
     console.error(`${nameless} of ${found + nameless} sessions are not listed: the server knows the ids of those only that were stored with option storeIds.`)
   }
+  return found + nameless
 }
 
 /** @param {Task} task */
 async function destroyUser ({ store, user, json }) {
   const removed = await store.destroyOf(/** @type {string} */ (user))
   console.log(json ? JSON.stringify({ removed }) : `${removed} ${removed === 1 ? 'session' : 'sessions'} removed`)
+  return removed
 }
 
 /**

@@ -68,8 +68,8 @@ function connected (found, { connected = 0, nodes, seeds, target }) {
  * @param {import('../facts').Failure} failure
  */
 function failed (found, facts, failure) {
-  const { code, cause } = failure
-  const text = cause === undefined ? failure.message : `${failure.message}: ${cause}`
+  const { code } = failure
+  const text = words(failure)
   if (code === 'UNAVAILABLE') return unavailable(found, facts, text)
   const advice = (/** @type {[RegExp, string][]} */ known, /** @type {string} */ otherwise) => known.find(([words]) => words.test(text))?.[1] ?? otherwise
   switch (code) {
@@ -81,6 +81,16 @@ function failed (found, facts, failure) {
     }
   }
   found.add('problem', 'FAILED', text, "try again; if it stays, the server's log tells more")
+}
+
+/**
+ * What failed is known, and not told again; nor is what the cause begins with.
+ * @param {import('../facts').Failure} failure
+ */
+function words ({ message, cause }) {
+  const said = message.replace(/^ready: /, '')
+  if (cause === undefined) return said
+  return cause.startsWith(said) ? cause : `${said}: ${cause}`
 }
 
 /**
