@@ -8,7 +8,7 @@ const { PEERS } = require('./peers')
 const HELP = `Usage: npm run bench -- [options]
 
   Measures this store beside its peers, in rounds that take turns, on the server that AEROSPIKE_HOSTS
-  names or else on a dev server of its own. Takes two to three minutes.
+  names or else on a dev server of its own. Takes about five minutes, and first builds what is missing.
 
 Options:
   --stores LIST    ${Object.keys(PEERS).join(',')} (all)

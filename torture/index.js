@@ -141,9 +141,9 @@ async function torture () {
   try {
     await cluster.open()
     console.log(`Seed ${options.seed}; ${cluster.name}; ${options.processes} processes of the site, ${options.visitors} visitors, ${options.rate} requests a second${options.plant === undefined ? '' : `; planted: ${options.plant}`}`)
-    const { format, timeout, plant } = options
+    const { format, timeout, tombstones, plant } = options
     const set = `torture-${crypto.randomBytes(4).toString('hex')}`
-    traffic.aim(await site.open(options.processes, { hosts: cluster.hosts, set, format, timeout, plant }))
+    traffic.aim(await site.open(options.processes, { hosts: cluster.hosts, set, format, timeout, tombstones, plant }))
     const test = { options, ledger, timeline, traffic, pace, random, site, cluster }
     await play(test)
     traffic.close()

@@ -25,6 +25,7 @@ Options:
   --pause SECONDS          without a fault before each (0)
   --format FORMAT          map, json, or mixed: one process of the site writes maps, the next JSON (map)
   --timeout MS             the store's timeout (3000)
+  --tombstones             the store's option tombstones
   --data                   dev server: keep records in a file, so that they outlive the whole cluster
   --nodes COMMAND          with AEROSPIKE_HOSTS: what kills and freezes nodes, such as 'cluster.sh {action} {node}';
                            {action} is kill, startone, freeze or thaw, {node} is 1, 2, ...
@@ -35,7 +36,7 @@ Options:
 
 /**
  * @typedef {{ seconds: number, seed: string, rate: number, visitors: number, processes: number, only: string[] | undefined,
- *   pause: number, format: 'map' | 'json' | 'mixed', timeout: number, data: boolean, hosts: string | undefined,
+ *   pause: number, format: 'map' | 'json' | 'mixed', timeout: number, tombstones: boolean, data: boolean, hosts: string | undefined,
  *   nodes: string | undefined, plant: string | undefined, quiet: boolean }} Options
  */
 
@@ -57,6 +58,7 @@ function readOptions (args) {
     pause: { ...TEXT, default: '0' },
     format: { ...TEXT, default: 'map' },
     timeout: { ...TEXT, default: '3000' },
+    tombstones: FLAG,
     data: FLAG,
     nodes: TEXT,
     plant: TEXT,
@@ -81,6 +83,7 @@ function readOptions (args) {
     pause: number('pause', given.pause, 0, 3_600),
     format: /** @type {Options['format']} */ (choice('format', given.format, ['map', 'json', 'mixed'])),
     timeout: number('timeout', given.timeout, 100, 60_000),
+    tombstones: given.tombstones ?? false,
     data: given.data ?? false,
     hosts,
     nodes: given.nodes,

@@ -107,7 +107,7 @@ function openFiles () {
 }
 
 serve({
-  /** @param {{ hosts: string, set: string, format: 'map' | 'json', timeout: number, plant?: string }} options */
+  /** @param {{ hosts: string, set: string, format: 'map' | 'json', timeout: number, tombstones: boolean, plant?: string }} options */
   async open ({ plant, timeout, ...options }) {
     watch = new Stopwatch(timeout)
     const Store = plant === undefined ? AerospikeStore : PLANTS[plant](AerospikeStore)

@@ -42,7 +42,7 @@ class Site {
 
   /**
    * @param {number} processes
-   * @param {{ hosts: string, set: string, format: 'map' | 'json' | 'mixed', timeout: number, plant: string | undefined }} options
+   * @param {{ hosts: string, set: string, format: 'map' | 'json' | 'mixed', timeout: number, tombstones: boolean, plant: string | undefined }} options
    * @returns {Promise<number[]>} their ports
    */
   async open (processes, options) {

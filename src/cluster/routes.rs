@@ -131,15 +131,19 @@ impl Lanes {
 }
 
 async fn ask(node: &Node, patience: Duration) -> Option<String> {
-    const COMMAND: &str = "replicas-master";
+    const COMMAND: &str = "replicas";
     let policy = policy::admin(patience);
     let answers = timeout(patience, node.info(&policy, &[COMMAND])).await;
     answers.ok()?.ok()?.get(COMMAND).cloned()
 }
 
-/// Notes the partitions of one node, from `namespace:bitmap;namespace:bitmap`, the bitmap in base64.
+/// Notes the partitions that one node is master of, from `namespace:regime,copies,bitmap,bitmap;…` (as/src/fabric/partition.c):
+/// the first bitmap tells of masters, in base64.
 fn enter(masters: &mut HashMap<String, Vec<u8>>, answer: &str, lane: u8) {
-    for (namespace, bitmap) in answer.split(';').filter_map(|part| part.split_once(':')) {
+    for (namespace, told) in answer.split(';').filter_map(|part| part.split_once(':')) {
+        let Some(bitmap) = told.split(',').nth(2) else {
+            continue;
+        };
         let Ok(bits) = BASE64.decode(bitmap) else {
             continue;
         };
@@ -161,6 +165,11 @@ fn enter(masters: &mut HashMap<String, Vec<u8>>, answer: &str, lane: u8) {
 mod tests {
     use super::*;
 
+    fn told(namespace: &str, copies: &[&[u8]]) -> String {
+        let bitmaps: Vec<_> = copies.iter().map(|bits| BASE64.encode(bits)).collect();
+        format!("{namespace}:0,{},{}", copies.len(), bitmaps.join(","))
+    }
+
     #[test]
     fn every_partition_is_entered_under_the_node_that_says_it_has_it() {
         let mut even = [0; PARTITIONS / 8];
@@ -170,10 +179,10 @@ mod tests {
         let mut masters = HashMap::new();
         enter(
             &mut masters,
-            &format!("test:{};other:", BASE64.encode(even)),
+            &format!("{};other:0,2,,", told("test", &[&even, &odd])),
             1,
         );
-        enter(&mut masters, &format!("test:{}", BASE64.encode(odd)), 2);
+        enter(&mut masters, &told("test", &[&odd, &even]), 2);
         let test = &masters["test"];
         assert!((0..PARTITIONS).all(|partition| usize::from(test[partition]) == 1 + partition % 2));
         assert!(masters["other"].iter().all(|lane| *lane == 0));
@@ -182,7 +191,7 @@ mod tests {
     #[test]
     fn an_answer_that_makes_no_sense_changes_nothing() {
         let mut masters = HashMap::new();
-        enter(&mut masters, "ERROR:4:no;;:;test:#", 1);
+        enter(&mut masters, "ERROR:4:no;;:;test:#;test:0,1;test:0,1,#", 1);
         assert!(masters
             .values()
             .all(|lanes| lanes.iter().all(|lane| *lane == 0)));
