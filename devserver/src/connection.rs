@@ -231,16 +231,20 @@ impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
             }
             Reply::Parts(parts) => parts,
         };
+        // Its rows are carried out whether the answer is on its way or not: all that one part tells of, at the least.
+        let mut goes_on = parts.next(&mut self.answer);
         if self.plan.end_at(When::After).is_some() {
             // All of it is carried out, and none of it answered.
-            while parts.next(&mut self.answer) {
+            while goes_on {
                 self.answer.clear();
+                goes_on = parts.next(&mut self.answer);
             }
         }
         self.strike(When::After).await?;
-        while parts.next(&mut self.answer) {
+        while goes_on {
             self.send().await?;
             self.answer.clear();
+            goes_on = parts.next(&mut self.answer);
         }
         self.send().await
     }

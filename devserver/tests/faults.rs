@@ -104,6 +104,37 @@ async fn latency_lets_everything_happen_in_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn latency_after_the_work_holds_back_the_answer_and_not_the_work() {
+    let (server, client) = start().await;
+    let slow = json!({ "kind": "latency", "ms": 3_600_000, "on": "write", "when": "after" });
+    let slow = inject(&server, slow).await;
+    let impatient = write_policy(|policy| {
+        policy.base_policy.total_timeout = 200;
+        policy.base_policy.max_retries = 0;
+    });
+    let (alone, bins) = (key("alone"), [as_bin!("a", 1)]);
+    client.put(&impatient, &alone, &bins).await.unwrap_err();
+    let mut policy = BatchPolicy::default();
+    policy.base_policy.total_timeout = 200;
+    policy.base_policy.max_retries = 0;
+    let put = vec![operations::put(&bins[0])];
+    let row = |id| BatchOperation::write(&BatchWritePolicy::default(), key(id), put.clone());
+    let mut rows = ["first", "second"].map(row);
+    let outcome = client.batch(&policy, &mut rows).await;
+    assert!(
+        outcome.is_err()
+            || rows
+                .iter()
+                .all(|row| row.result_code() != Some(ResultCode::Ok))
+    );
+    for id in ["alone", "first", "second"] {
+        get(&client, &key(id)).await.unwrap();
+    }
+    assert_eq!(struck(&server, slow, 2).await, 2);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_are_dropped_and_reset_at_each_point_of_a_request() {
     let server = server().await;
     for (kind, end) in [
