@@ -141,7 +141,7 @@ test.each([
 ])('the example of %s serves a session that outlives a restart of the application', async (framework, file, packages) => {
   app.add(...packages)
   fs.cpSync(path.join(ROOT, 'examples', framework), app.path(framework), { recursive: true })
-  const env = { AEROSPIKE_HOSTS: hosts(), AEROSPIKE_SET: freshSet(), NODE_ENV: 'development', NODE_OPTIONS: '', PORT: '0' }
+  const env = { AEROSPIKE_HOSTS: hosts(), AEROSPIKE_SET: freshSet(), NODE_ENV: 'development', PORT: '0' }
   const start = () => serve(`${framework}/${file}`, { flags: [], env })
   const browser = new Browser()
 

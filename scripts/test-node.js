@@ -1,7 +1,7 @@
 'use strict'
 
-// npm run test:node -- 22 [arguments of jest]: jest's tests on another Node.js than the one that runs, each warning of it
-// that something is deprecated an error.
+// npm run test:node -- 22 [arguments of jest]: jest's tests on another Node.js than the one that runs, where each use of ours of
+// what is deprecated there is an error.
 
 const path = require('node:path')
 const { spawn } = require('node:child_process')
@@ -10,13 +10,15 @@ const { ROOT, ScriptError, build, runMain } = require('./build')
 const { SUPPORTED, prepareNode } = require('./nodes')
 
 /**
- * The environment of a Node.js that throws where it would warn, itself and its children.
+ * The environment of a Node.js, and of its children, to which it is an error where we use what is deprecated.
  * @param {string} node
  * @returns {Record<string, string>}
  */
 function strict (node) {
+  // Who judges tells; Node.js itself would print what is not ours as well.
+  const preload = path.join(__dirname, 'deprecations.js')
   return {
-    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --throw-deprecation --pending-deprecation`.trim(),
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --pending-deprecation --disable-warning=DeprecationWarning --require ${JSON.stringify(preload)}`.trim(),
     PATH: [path.dirname(node), process.env.PATH].join(path.delimiter)
   }
 }
