@@ -50,6 +50,8 @@ function ask (socket, encrypted, answered) {
   asked.once('data', answered)
   asked.once('close', answered)
   asked.on('error', answered)
+  // The one beneath fails by itself as well.
+  if (asked !== socket) socket.on('error', answered)
   asked.write(QUESTION)
 }
 
