@@ -274,6 +274,23 @@ async fn a_read_extends_the_record_when_little_of_its_life_is_left() {
     let after = get(&client, &k).await.unwrap();
     assert!(after.time_to_live().unwrap().as_secs() >= 5);
     assert_eq!(after.generation, 1, "a read changes no generation");
+    until(Duration::from_secs(5), async || {
+        ttl(&client, &k).await <= Some(4)
+    })
+    .await;
+    let mut filtered = touching(90);
+    filtered.base_policy.filter_expression = Some(expressions::eq(
+        expressions::int_bin("a"),
+        expressions::int_val(2),
+    ));
+    assert_eq!(
+        refusal(client.get(&filtered, &k, Bins::All).await.map(drop)),
+        ResultCode::FilteredOut
+    );
+    assert!(
+        ttl(&client, &k).await >= Some(5),
+        "the touch comes before the filter (as_read_touch_check in as/src/transaction/read.c)"
+    );
     server.stop().await;
 }
 

@@ -458,3 +458,50 @@ async fn with_a_data_file_indexes_outlive_the_server() {
         server.stop().await;
     }
 }
+
+/// As `strings_match()` and `blobs_match()` in `as/src/query/query.c` have it: what an index finds has to be compared by
+/// whoever asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn strings_and_blobs_of_equal_length_start_and_hash_are_found_under_each_other() {
+    const ADA: &str = "ada.lovelace.of.the.analytical.engine.co";
+    const OTHER: &str = "ada.lovelace.of.qtxmYuTdytical.ec15Ub-jI";
+    let (_server, client) = start().await;
+    for (id, name) in (0..).zip([ADA, OTHER]) {
+        let blob = Value::Blob(name.as_bytes().to_vec());
+        let bins = [
+            as_bin!("n", id),
+            as_bin!("user", name),
+            as_bin!("blob", blob),
+            as_bin!("list", as_list!(name, "somebody else")),
+        ];
+        client
+            .put(&WritePolicy::default(), &key("alike", id), &bins)
+            .await
+            .unwrap();
+    }
+    index(&client, "alike", "user", "by-user", IndexType::String).await;
+    index(&client, "alike", "blob", "by-blob", IndexType::Blob).await;
+    let list = CollectionIndexType::List;
+    index_of(&client, "alike", "list", "by-list", IndexType::String, list).await;
+    for name in [ADA, OTHER] {
+        let blob = Value::Blob(name.as_bytes().to_vec());
+        for filter in [
+            Filter::equal("user", name),
+            Filter::equal("blob", blob),
+            Filter::contains("list", name, CollectionIndexType::List),
+        ] {
+            assert_eq!(found(&client, "alike", filter).await, [0, 1]);
+        }
+        let mut policy = QueryPolicy::default();
+        let whole = exp::eq(exp::string_bin("user"), exp::string_val(name));
+        policy.base_policy.filter_expression = Some(whole);
+        let all = PartitionFilter::all();
+        let statement = asking("alike", Filter::equal("user", name));
+        let records = query(&client, &policy, all, statement).await.unwrap();
+        assert_eq!(numbers(&records), [i64::from(name == OTHER)]);
+    }
+    let shorter = &ADA[..ADA.len() - 1];
+    assert!(found(&client, "alike", Filter::equal("user", shorter))
+        .await
+        .is_empty());
+}

@@ -1,11 +1,11 @@
 //! Secondary indexes: which bin of which records, under which values. Source: `as/src/sindex/sindex.c`.
 //!
 //! The entries themselves live with the records, in [`super::partition`]; [`catalogue`] knows the indexes of a
-//! namespace by name and by definition. A string or blob is entered under a hash of 64 bits, as in the server.
+//! namespace by name and by definition. A string or blob is entered under a hash of 64 bits ([`wyhash`]), as in the server.
 
 pub mod catalogue;
+mod wyhash;
 
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -123,11 +123,20 @@ impl Item<'_> {
     }
 }
 
-/// Not the server's hash: clients only ever hand it back.
 fn hash(bytes: &[u8]) -> i64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish() as i64
+    wyhash::hash(bytes) as i64
+}
+
+/// The bytes of a string or blob that a query compares (`stub` in `as/include/query/query_job.h`).
+const COMPARED_BYTES: usize = 16;
+
+/// Whether a query for `wanted` finds `stored`. The server compares the length, the hash and the first 16 bytes, not the
+/// whole (`strings_match()` and `blobs_match()` in `as/src/query/query.c`): two values can be found under each other.
+fn matches(wanted: &[u8], stored: &[u8]) -> bool {
+    let start = |bytes: &[u8]| bytes.len().min(COMPARED_BYTES);
+    wanted.len() == stored.len()
+        && wanted[..start(wanted)] == stored[..start(stored)]
+        && hash(wanted) == hash(stored)
 }
 
 impl Definition {
@@ -206,8 +215,8 @@ impl Index {
         values
     }
 
-    /// Whether the record under this value answers the query: hashes can be equal by chance, and a collection that
-    /// has several values in the range answers once.
+    /// Whether the record under this value answers the query (see [`matches`]). A collection that has several values in the
+    /// range answers once.
     pub fn answers(&self, range: &Range, value: i64, record: &Record) -> bool {
         match range {
             Range::Between(from, to) => {
@@ -221,7 +230,7 @@ impl Index {
             Range::Equal(_, wanted) => {
                 let mut found = false;
                 self.definition.each(record, |item| {
-                    found |= matches!(item, Item::Bytes(bytes) if bytes == wanted);
+                    found |= matches!(item, Item::Bytes(bytes) if matches(wanted, bytes));
                 });
                 found
             }
