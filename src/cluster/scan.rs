@@ -93,6 +93,10 @@ impl Cluster {
     }
 
     /// Makes a string index on a bin, unless there is one, and waits until it is complete.
+    ///
+    /// # Errors
+    ///
+    /// Another index has this name. Anything else that keeps the cluster from making one.
     pub async fn create_index(
         &self,
         namespace: &str,
@@ -118,13 +122,50 @@ impl Cluster {
             .map_err(|_| failure::late(&self.options, &client))?;
         let task = match created {
             Ok(task) => task,
-            Err(error) if error.matches(&[ResultCode::IndexFound]) => return Ok(()),
+            Err(error) if error.matches(&[ResultCode::IndexFound]) => {
+                let wanted = [
+                    ("ns", namespace),
+                    ("set", set),
+                    ("bin", bin),
+                    ("indexname", name),
+                ];
+                return match self.has_index(&wanted).await? {
+                    true => Ok(()),
+                    false => Err(told(&error)),
+                };
+            }
             Err(error) => return Err(told(&error)),
         };
         tokio::select! {
             done = task.wait_till_complete(None) => done.map(drop).map_err(|error| told(&error)),
             () = self.closed() => Err(Error::closed()),
         }
+    }
+}
+
+impl Cluster {
+    /// Whether a node has a string index with these properties. That there is one of the name alone says little: it may be
+    /// on another set, or on another bin.
+    async fn has_index(&self, properties: &[(&str, &str)]) -> Result<bool> {
+        const COMMAND: &str = "sindex-list";
+        let nodes = self.info(&[COMMAND.to_owned()], self.deadline()).await?;
+        let lists = nodes.iter().filter_map(|node| node.answers.get(COMMAND));
+        Ok(lists.flat_map(|list| list.split(';')).any(|index| {
+            let field = |name: &str| {
+                let mut fields = index.split(':').filter_map(|field| field.split_once('='));
+                fields.find_map(|(key, value)| (key == name).then_some(value))
+            };
+            // In the words of server 8.1, and of those before.
+            let is = |name: &str, words: &[&str]| {
+                field(name)
+                    .is_some_and(|value| words.iter().any(|word| value.eq_ignore_ascii_case(word)))
+            };
+            properties
+                .iter()
+                .all(|(name, value)| field(name) == Some(value))
+                && is("type", &["string"])
+                && is("indextype", &["default", "none"])
+        }))
     }
 }
 
