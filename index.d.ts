@@ -485,9 +485,15 @@ export class AerospikeStore extends Store {
   createUserIndex(): Promise<void>
   createUserIndex(callback: DoneCallback): void
 
-  /** The sessions of a user. Without the index this reads every record, and warns of it. */
-  sessionsOf(user: string | number): Promise<StoredSession[]>
+  /**
+   * Returns the sessions of a user: at most `limit` of them (1 to 10,000, default 1,000), and no further one once they hold
+   * 4 MiB of JSON, because JavaScript parses them in one piece. Which ones are left out is undefined. `countOf` returns how
+   * many there are, and `destroyOf` removes all of them. Without the index this reads every record of the set and emits a
+   * `warning`.
+   */
+  sessionsOf(user: string | number, options?: { limit?: number }): Promise<StoredSession[]>
   sessionsOf(user: string | number, callback: Callback<StoredSession[]>): void
+  sessionsOf(user: string | number, options: { limit?: number } | undefined, callback: Callback<StoredSession[]>): void
 
   /** How many sessions a user has. */
   countOf(user: string | number): Promise<number>

@@ -10,7 +10,7 @@ const { AerospikeStore, SessionStore } = require('..')
 const { cookie } = require('./support/cookie')
 const { serve, Visitor } = require('./support/http')
 const { OfficialClient } = require('./support/official-client')
-const { everythingIn, keyId, keyIdOf, open } = require('./support/record')
+const { everythingIn, keyId, keyIdOf, open, sealVersion1 } = require('./support/record')
 const { freshSet, hosts, openSessions, openStore } = require('./support/server')
 
 const [KEY, OTHER] = [crypto.randomBytes(32), crypto.randomBytes(32)]
@@ -95,6 +95,18 @@ describe('a session with encryptionKeys', () => {
     const { digest, bins: { data, cookie: stored } } = await official.get('test', set, 'documented')
     expect(open(KEY, digest, 'data', data)).toStrictEqual({ user: 'ada' })
     expect(open(KEY, digest, 'cookie', stored)).toStrictEqual({ originalMaxAge: 60_000, httpOnly: true, path: '/' })
+  })
+
+  test('of version 1, which did not name the namespace, is read, and written anew by the next write', async () => {
+    await store.set('old', { cookie: cookie(60_000), user: 'ada' })
+    const { digest } = await official.get('test', set, 'old')
+    const seal = (bin, value) => ({ [bin]: sealVersion1(KEY, digest, bin, value) })
+    await put(set, 'old', { ...seal('data', { user: 'grace' }), ...seal('cookie', { originalMaxAge: 60_000 }) })
+    const loaded = await store.get('old')
+    expect(loaded).toMatchObject({ user: 'grace', cookie: { originalMaxAge: 60_000 } })
+    await store.touch('old', loaded)
+    const { data } = await bins(set, 'old')
+    expect(open(KEY, digest, 'data', data)).toStrictEqual({ user: 'grace' })
   })
 
   test('is encrypted anew each time', async () => {
@@ -194,7 +206,7 @@ describe('an encrypted value', () => {
   test('of a later version is told as such', async () => {
     await store.set('later', { cookie: cookie(60_000) })
     const { data } = await bins(set, 'later')
-    data[4] = 2
+    data[4] = 3
     await put(set, 'later', { data })
     await expect(store.get('later')).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringContaining('a later version') })
   })

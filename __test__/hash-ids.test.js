@@ -15,9 +15,14 @@ const SECRET = 'a secret of more than 16 bytes'
 const cookie = () => lasting(60_000)
 
 // As docs/security.md has it.
-const hmac = (key, text) => crypto.createHmac('sha256', key).update(text)
-const hashedId = (id, secret = SECRET) => hmac(secret, id).digest('hex')
-const hashedUser = (user, secret = SECRET) => hmac(hmac(secret, 'aerospike-session users').digest(), user).digest('hex')
+const hmac = (key, ...parts) => parts.reduce((hash, part) => hash.update(part), crypto.createHmac('sha256', key)).digest()
+const length = text => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(Buffer.byteLength(text)))
+  return bytes
+}
+const hashedId = (prefix, id) => hmac(hmac(SECRET, 'aerospike-session 2 ids'), length(prefix), prefix, id).toString('hex')
+const hashedUser = user => hmac(hmac(SECRET, 'aerospike-session 2 users'), user).toString('hex')
 
 /** AEROSPIKE_ERR_RECORD_NOT_FOUND */
 const NOT_FOUND = 2
@@ -43,25 +48,25 @@ describe('a session with hashIds', () => {
     const { body: sid } = await visitor.get('/login')
     expect((await visitor.get('/read')).body).toBe('ada lovelace')
 
-    const { bins, digest } = await official.get('test', set, hashedId(`shop:${sid}`))
+    const { bins, digest } = await official.get('test', set, hashedId('shop:', sid))
     expect(Object.keys(bins).sort()).toStrictEqual(['cookie', 'created', 'data', 'expires', 'prefix', 'user'])
     expect(bins.user).toBe(hashedUser('ada lovelace'))
     expect(open(key, digest, 'data', bins.data)).toStrictEqual({ user: 'ada lovelace' })
     const everything = everythingIn(bins)
     for (const text of [sid, 'ada', 'lovelace']) expect(everything).not.toContain(text)
-    for (const name of [sid, `shop:${sid}`, crypto.createHash('sha256').update(`shop:${sid}`).digest('hex')]) {
+    for (const name of [sid, `shop:${sid}`, hmac(SECRET, `shop:${sid}`).toString('hex'), crypto.createHash('sha256').update(`shop:${sid}`).digest('hex')]) {
       await expect(official.get('test', set, name)).rejects.toMatchObject({ code: NOT_FOUND })
     }
 
     await visitor.get('/logout')
     expect((await visitor.get('/read')).body).toBeNull()
-    await expect(official.get('test', set, hashedId(`shop:${sid}`))).rejects.toMatchObject({ code: NOT_FOUND })
+    await expect(official.get('test', set, hashedId('shop:', sid))).rejects.toMatchObject({ code: NOT_FOUND })
   })
 
   test('is not there for another secret, nor for none', async () => {
     await store.set('other', { cookie: cookie(), n: 1 })
-    for (const hashIds of ['another secret of many bytes', undefined]) {
-      expect(await openStore({ set, hashIds, prefix: 'shop:', encryptionKeys: [key] }).get('other')).toBeNull()
+    for (const hashed of [{ hashIds: 'another secret of many bytes' }, {}]) {
+      expect(await openStore({ set, ...hashed, prefix: 'shop:', encryptionKeys: [key] }).get('other')).toBeNull()
     }
     const same = openStore({ set, hashIds: Buffer.from(SECRET), prefix: 'shop:', encryptionKeys: [key] })
     expect(await same.get('other')).toMatchObject({ n: 1 })
@@ -75,7 +80,7 @@ describe('a session with hashIds', () => {
     store.set('order', one)
     store.set('order', two)
     expect(await store.get('order')).toMatchObject({ a: 2, b: 2 })
-    const { digest } = await official.get('test', set, hashedId('shop:order'))
+    const { digest } = await official.get('test', set, hashedId('shop:', 'order'))
     const told = once(store, 'gone')
     store.destroy('order')
     one.a = 3
@@ -88,7 +93,7 @@ describe('a session with hashIds', () => {
     const sessions = openSessions({ set, hashIds: SECRET })
     await sessions.save('recipe', { n: 1 })
     expect(await sessions.get('recipe')).toStrictEqual({ n: 1 })
-    expect((await official.get('test', set, hashedId('recipe'))).bins.data).toStrictEqual({ n: 1 })
+    expect((await official.get('test', set, hashedId('', 'recipe'))).bins.data).toStrictEqual({ n: 1 })
     expect(await new AerospikeStore({ client: sessions }).get('recipe')).toMatchObject({ n: 1 })
     expect(await sessions.delete('recipe')).toBe(true)
   })

@@ -5,6 +5,7 @@
 const { once } = require('node:events')
 const { AerospikeStore } = require('..')
 const { DevServer } = require('../dev-server')
+const alike = require('./support/alike')
 const { CLI, ended, launch, noTerminal, run, runOnTerminal } = require('./support/cli')
 const { OfficialClient } = require('./support/official-client')
 const { freshSet, hosts, openStore } = require('./support/server')
@@ -30,6 +31,22 @@ const numbered = (count, name = 's') => Array.from({ length: count }, (_, n) => 
 /** Who forgot the prefix is told. */
 const NONE = expect.stringMatching(/^There is none of stores without option prefix\. .*--prefix TEXT\.\n$/)
 const lines = out => out.split('\n').filter(Boolean)
+
+describe.each([['with the index', true], ['without the index', false]])('users whose names the index takes for one, %s', (_, indexed) => {
+  test.each(alike)('are counted and logged out each by itself: %s', async (victim, attacker) => {
+    const { set, store, sessions } = open()
+    if (indexed) await store.createUserIndex()
+    await save(store, ['v1', 'v2'], { userId: victim })
+    await save(store, ['a1'], { userId: attacker })
+    for (const [user, count] of [[victim, 2], [attacker, 1]]) expect((await sessions(['count', '--of', user])).out).toBe(`${count}\n`)
+    expect((await sessions(['destroy-user', attacker])).out).toBe('1 session removed\n')
+    expect((await sessions(['count', '--of', victim])).out).toBe('2\n')
+    if (!indexed) return
+    const official = await OfficialClient.connect(hosts())
+    await official.removeIndex('test', `user-${set}`)
+    await official.close()
+  })
+})
 
 describe('sessions count', () => {
   test('counts all sessions, of the whole set', async () => {

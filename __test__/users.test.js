@@ -5,9 +5,18 @@
 const { once } = require('node:events')
 const { cookie: lasting } = require('./support/cookie')
 const { OfficialClient } = require('./support/official-client')
-const { freshSet, hosts, openStore } = require('./support/server')
+const alike = require('./support/alike')
+const { freshSet, hosts, openSessions, openStore } = require('./support/server')
 
 const cookie = () => lasting(60_000)
+
+let official
+beforeAll(async () => { official = await OfficialClient.connect(hosts()) })
+afterAll(() => official.close())
+
+async function removeIndexes (set) {
+  for (const name of await official.indexesOf(set)) await official.removeIndex('test', name)
+}
 
 describe.each([
   ['with the index', true],
@@ -29,9 +38,7 @@ describe.each([
     if (!indexed) return
     // Asked for twice, an index is made once.
     await store.createUserIndex()
-    const official = await OfficialClient.connect(hosts())
     await official.removeIndex('test', `user-${set}`)
-    await official.close()
   })
 
   test('are found', async () => {
@@ -70,19 +77,93 @@ describe.each([
   })
 })
 
-test('an index is made for a set with the longest of names', async () => {
-  const set = freshSet().padEnd(63, 'x')
-  const store = openStore({ set, user: 'owner' })
-  await store.set('a', { cookie: cookie(), owner: 'ada' })
-  await store.createUserIndex()
-  const warnings = []
-  store.on('warning', warning => warnings.push(warning.code))
-  expect(await store.countOf('ada')).toBe(1)
-  expect(warnings).toStrictEqual([])
-  const official = await OfficialClient.connect(hosts())
-  const [name] = await official.indexesOf(set)
-  await official.removeIndex('test', name)
-  await official.close()
+describe.each([
+  ['plain', 'with the index', {}, true],
+  ['plain', 'without the index', {}, false],
+  ['hashed', 'with the index', { hashIds: 'a secret of more than 16 bytes' }, true],
+  ['hashed', 'without the index', { hashIds: 'a secret of more than 16 bytes' }, false]
+])('users whose names the index takes for one, %s and %s', (_, __, options, indexed) => {
+  const set = freshSet()
+  const store = openStore({ set, user: 'userId', ...options })
+  store.on('warning', () => {})
+  const save = (id, userId) => store.set(id, { cookie: cookie(), userId, name: id })
+
+  beforeAll(() => indexed ? store.createUserIndex() : undefined)
+  afterAll(() => indexed ? removeIndexes(set) : undefined)
+
+  test.each(alike)('are two users: %s', async (victim, attacker) => {
+    await save('v1', victim)
+    await save('v2', victim)
+    await save('a1', attacker)
+    const namesOf = async user => (await store.sessionsOf(user)).map(({ name }) => name).sort()
+    expect(await namesOf(victim)).toStrictEqual(['v1', 'v2'])
+    expect(await namesOf(attacker)).toStrictEqual(['a1'])
+    expect([await store.countOf(victim), await store.countOf(attacker)]).toStrictEqual([2, 1])
+    expect(await store.destroyOf(attacker)).toBe(1)
+    expect(await namesOf(victim)).toStrictEqual(['v1', 'v2'])
+    expect(await store.destroyOf(attacker)).toBe(0)
+    expect(await store.destroyOf(victim, { except: 'v1' })).toBe(1)
+    expect(await store.destroyOf(victim)).toBe(1)
+  })
+})
+
+describe('sessionsOf', () => {
+  test('returns at most `limit` sessions, which is 1,000 where it is left out', async () => {
+    const store = openStore({ user: 'userId' })
+    store.on('warning', () => {})
+    await Promise.all(Array.from({ length: 1_100 }, (_, n) => store.set(`s${n}`, { cookie: cookie(), userId: 'ada' })))
+    expect(await store.sessionsOf('ada')).toHaveLength(1_000)
+    expect(await store.sessionsOf('ada', { limit: 7 })).toHaveLength(7)
+    expect(await store.sessionsOf('ada', { limit: 10_000 })).toHaveLength(1_100)
+    expect(await new Promise(resolve => store.sessionsOf('ada', { limit: 1 }, (error, found) => resolve(error ?? found.length)))).toBe(1)
+    expect(await store.countOf('ada')).toBe(1_100)
+    expect(await store.destroyOf('ada')).toBe(1_100)
+  })
+
+  test('returns no further session once those it has hold 4 MiB', async () => {
+    const store = openStore({ user: 'userId' })
+    store.on('warning', () => {})
+    const large = 'x'.repeat(600_000)
+    for (let n = 0; n < 40; n++) await store.set(`s${n}`, { cookie: cookie(), userId: 'ada', large })
+    const found = await store.sessionsOf('ada')
+    expect(found.length).toBeGreaterThanOrEqual(7)
+    expect(found.length).toBeLessThan(40)
+    expect(await store.destroyOf('ada')).toBe(40)
+  })
+
+  test.each([{ limit: 0 }, { limit: 10_001 }, { limit: 1.5 }, { limit: '5' }, { limit: NaN }, { limt: 1 }])('refuses %p', async options => {
+    const refused = { code: 'BAD_OPTION', message: expect.stringContaining("'limit'") }
+    await expect(openStore({ user: 'userId' }).sessionsOf('ada', options)).rejects.toMatchObject(refused)
+  })
+})
+
+describe('createUserIndex', () => {
+  test('makes an index of its own for each set with one of the longest names', async () => {
+    const start = freshSet().padEnd(61, 'x')
+    for (const set of [`${start}-1`, `${start}-2`]) {
+      const store = openStore({ set, user: 'owner' })
+      await store.set('a', { cookie: cookie(), owner: 'ada' })
+      await store.createUserIndex()
+      const warnings = []
+      store.on('warning', warning => warnings.push(warning.code))
+      expect(await store.countOf('ada')).toBe(1)
+      expect(warnings).toStrictEqual([])
+      expect(await official.indexesOf(set)).toHaveLength(1)
+    }
+    for (const set of [`${start}-1`, `${start}-2`]) await removeIndexes(set)
+  })
+
+  test('rejects where another index has its name', async () => {
+    const [set, other] = [freshSet(), freshSet()]
+    await openSessions({ set: other }).save('a', {})
+    await official.createIndex('test', other, 'somebin', `user-${set}`)
+    const store = openStore({ set, user: 'owner' })
+    await expect(store.createUserIndex()).rejects.toMatchObject({ code: 'SERVER', resultCode: 200 })
+    await official.removeIndex('test', `user-${set}`)
+    await store.createUserIndex()
+    await store.createUserIndex()
+    await removeIndexes(set)
+  })
 })
 
 describe('an owner', () => {

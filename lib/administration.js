@@ -6,7 +6,7 @@
 const { Connection, answer, operations, optional } = require('./connection')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
-const { aerospikeStoreOptions, clientOptions, view, walkOptions } = require('./options')
+const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('./options')
 const { pages } = require('./pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, userFault } = require('./validate')
@@ -86,10 +86,19 @@ class Administration extends Store {
 
   /**
    * @param {any} user
+   * @param {any} [options]
    * @param {any} [callback]
    */
-  sessionsOf (user, callback) {
-    return this.#of(operations.sessionsOf, user, optional(callback))
+  sessionsOf (user, options, callback) {
+    if (typeof options === 'function') [options, callback] = [undefined, options]
+    const done = optional(callback)
+    let limit
+    try {
+      ({ limit } = sessionsOfOptions(options))
+    } catch (error) {
+      return this.connection.fail(operations.sessionsOf, /** @type {Error} */ (error), done)
+    }
+    return this.#of(operations.sessionsOf, user, done, limit)
   }
 
   /**

@@ -226,6 +226,16 @@ function walkOptions (options = {}) {
 }
 
 /**
+ * The options of `sessionsOf`.
+ * @param {any} [options]
+ * @returns {{ limit: number }}
+ */
+function sessionsOfOptions (options = {}) {
+  names(options, ['limit'])
+  return { limit: integer('limit', options.limit ?? 1_000, 1, 10_000) }
+}
+
+/**
  * The options of a DevServer.
  * @param {any} [options]
  */
@@ -267,5 +277,5 @@ function nodeNumber (node) {
 }
 
 module.exports = {
-  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, sessionStoreOptions, view, walkOptions
+  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, sessionStoreOptions, sessionsOfOptions, view, walkOptions
 }

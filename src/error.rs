@@ -31,6 +31,8 @@ pub enum Code {
     Overload,
     /// The data is none that can be stored, or what is stored is no session.
     BadData,
+    /// The session id cannot be used.
+    BadKey,
     /// A write lost against too many others.
     Conflict,
     /// Any other answer of the server.

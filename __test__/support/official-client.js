@@ -15,6 +15,7 @@ const METHODS = {
     const list = await client.infoAny(`sindex-list:ns=${ns}`)
     return list.split(/[;\n]/).filter(line => line.includes(`set=${set}:`)).map(line => /indexname=([^:]+)/.exec(line)[1])
   },
+  createIndex: (client, { ns, set }, bin, index) => client.createStringIndex({ ns, set, bin, index }).then(job => job.wait(50)).then(() => null),
   removeIndex: (client, { ns }, name) => client.indexRemove(ns, name).then(() => null)
 }
 
@@ -55,6 +56,7 @@ class OfficialClient {
   touch (key, ttl) { return this.#ask('touch', key, ttl) }
   exists (...key) { return this.#ask('exists', key) }
   indexesOf (set) { return this.#ask('indexesOf', ['test', 'any', 'any'], set) }
+  createIndex (namespace, set, bin, name) { return this.#ask('createIndex', [namespace, set, 'any'], bin, name) }
   removeIndex (namespace, name) { return this.#ask('removeIndex', [namespace, 'any', 'any'], name) }
 
   async close () {

@@ -314,8 +314,12 @@ pub fn create_user_index(env: Env, store: &Opened, slot: u32) -> Result<()> {
 }
 
 #[napi(catch_unwind)]
-pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: Text) -> Result<()> {
-    store.many(&env, slot, Many::SessionsOf { user: user.0 })
+pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: Text, limit: u32) -> Result<()> {
+    let many = Many::SessionsOf {
+        user: user.0,
+        limit: limit as usize,
+    };
+    store.many(&env, slot, many)
 }
 
 #[napi(catch_unwind)]

@@ -33,7 +33,7 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
         } if reading.is_empty() => {
             let policy = BatchDeletePolicy {
                 durable_delete: *durable,
-                filter_expression: only_if.clone(),
+                filter_expression: Some(only_if.clone()),
                 ..BatchDeletePolicy::default()
             };
             (BatchOperation::delete(&policy, key), Shape::Done)

@@ -119,13 +119,15 @@ pub enum Command {
         /// Ask the server to extend the record, if less than this percentage of its life is left.
         touch: Option<u8>,
     },
-    /// The bins are written. The record is created if need be; `replace`: it becomes just these.
+    /// The bins are written. The record is created if it is missing; one that is there is changed only if it passes the
+    /// filter. `replace`: it becomes just these.
     Write {
         bins: Vec<Bin>,
         replace: bool,
         ttl: Expiration,
         /// Store the key itself, not only its digest.
         send_key: bool,
+        only_if: Expression,
     },
     /// The operations are applied and then the bins written, if the record is there, passes the filter and still has
     /// the generation. Doing so twice must be the same as doing it once.
@@ -135,22 +137,23 @@ pub enum Command {
         size: usize,
         bins: Vec<Bin>,
         ttl: Expiration,
-        only_if: Option<Expression>,
+        only_if: Expression,
         generation: Option<u32>,
     },
-    /// As [`Command::Change`], but the record is created if need be.
+    /// As [`Command::Change`], but the record is created if it is missing.
     Upsert {
         operations: Vec<Operation>,
         bins: Vec<Bin>,
         ttl: Expiration,
         send_key: bool,
+        only_if: Expression,
     },
-    /// The record is removed, and what the operations read of it just before is returned.
+    /// The record is removed if it passes the filter, and what the operations read of it just before is returned.
     Delete {
         reading: Vec<Operation>,
         /// Leave a tombstone that survives a cold restart (Enterprise Edition).
         durable: bool,
-        only_if: Option<Expression>,
+        only_if: Expression,
     },
 }
 

@@ -83,6 +83,7 @@ pub fn row(command: &Command) -> BatchWritePolicy {
             replace,
             ttl,
             send_key,
+            only_if,
             ..
         } => {
             policy.record_exists_action = match replace {
@@ -91,11 +92,18 @@ pub fn row(command: &Command) -> BatchWritePolicy {
             };
             policy.expiration = *ttl;
             policy.send_key = *send_key;
+            policy.filter_expression = Some(only_if.clone());
         }
-        Command::Upsert { ttl, send_key, .. } => {
+        Command::Upsert {
+            ttl,
+            send_key,
+            only_if,
+            ..
+        } => {
             policy.record_exists_action = RecordExistsAction::Update;
             policy.expiration = *ttl;
             policy.send_key = *send_key;
+            policy.filter_expression = Some(only_if.clone());
         }
         Command::Change {
             ttl,
@@ -105,7 +113,7 @@ pub fn row(command: &Command) -> BatchWritePolicy {
         } => {
             policy.record_exists_action = RecordExistsAction::UpdateOnly;
             policy.expiration = *ttl;
-            policy.filter_expression.clone_from(only_if);
+            policy.filter_expression = Some(only_if.clone());
             if let Some(generation) = generation {
                 policy.generation_policy = GenerationPolicy::ExpectGenEqual;
                 policy.generation = *generation;
@@ -117,7 +125,7 @@ pub fn row(command: &Command) -> BatchWritePolicy {
             policy.record_exists_action = RecordExistsAction::UpdateOnly;
             policy.expiration = Expiration::DontUpdate;
             policy.durable_delete = *durable;
-            policy.filter_expression.clone_from(only_if);
+            policy.filter_expression = Some(only_if.clone());
         }
     }
     policy

@@ -190,9 +190,9 @@ impl Sessions<'_> {
                 replace: true,
                 ttl: Expiration::Never,
                 send_key: self.options().store_ids,
+                only_if: self.filters.of_this_view(),
             };
-            self.with_ttl(at, expires, Expiration::Never, &mut command)
-                .await?;
+            self.write_whole(at, expires, &mut command).await?;
         }
         let head = Head {
             origin: Origin::Written,

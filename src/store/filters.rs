@@ -12,6 +12,7 @@ use super::layout::Layout;
 
 /// The filters of one view.
 pub struct Filters {
+    of_this_view: Vec<u8>,
     alive: Option<Template>,
     same_and_alive: Option<Template>,
 }
@@ -35,9 +36,15 @@ const LARGEST_OF_FOUR_BYTES: i64 = u32::MAX as i64;
 impl Filters {
     pub fn new(layout: &Layout) -> Filters {
         Filters {
+            of_this_view: packed(&layout.of_this_view()),
             alive: Template::of(layout, None),
             same_and_alive: Template::of(layout, Some(CREATED)),
         }
+    }
+
+    /// [`Layout::of_this_view`].
+    pub fn of_this_view(&self) -> Expression {
+        from_packed_bytes(self.of_this_view.clone())
     }
 
     /// [`Layout::same_and_alive`].
@@ -52,6 +59,13 @@ impl Filters {
             .and_then(|template| template.fill(now, bound, created));
         filled.unwrap_or_else(|| layout.same_and_alive(created, now))
     }
+}
+
+fn packed(expression: &Expression) -> Vec<u8> {
+    let text = expression
+        .base64()
+        .expect("our own expressions can be packed");
+    BASE64.decode(text).expect("the crate's own base64")
 }
 
 impl Template {

@@ -5,16 +5,21 @@
 //!
 //! | what | is, as 64 lower-case hexadecimal digits |
 //! |---|---|
-//! | the key | HMAC-SHA-256 under the secret of prefix and id |
-//! | bin `user` | HMAC-SHA-256 of the user, under a key that is HMAC-SHA-256 under the secret of [`USERS`] |
+//! | the key | HMAC-SHA-256, under the key for ids, of the prefix's length in bytes (8 bytes, big-endian), the prefix and the id |
+//! | bin `user` | HMAC-SHA-256, under the key for users, of the user |
+//!
+//! Each of the two keys is HMAC-SHA-256, under the secret, of a text of its own ([`IDS`], [`USERS`]). So the secret signs
+//! nothing that a visitor can send, and no id has the hash of a user. The length keeps prefixes apart: `shop:` with id
+//! `beta:x` and `shop:beta:` with id `x` are two keys.
 
 use std::fmt;
 
 use ring::hmac::{self, HMAC_SHA256};
 
-const USERS: &[u8] = b"aerospike-session users";
+const IDS: &[u8] = b"aerospike-session 2 ids";
+const USERS: &[u8] = b"aerospike-session 2 users";
 
-/// Made of the secret. Whoever has it can compute keys.
+/// The keys made from the secret.
 #[derive(Clone)]
 pub struct Hasher {
     ids: hmac::Key,
@@ -23,25 +28,31 @@ pub struct Hasher {
 
 impl Hasher {
     pub fn new(secret: &[u8]) -> Hasher {
-        let ids = hmac::Key::new(HMAC_SHA256, secret);
-        // Of its own, so that no id ever has the hash of a user.
-        let users = hmac::Key::new(HMAC_SHA256, hmac::sign(&ids, USERS).as_ref());
-        Hasher { ids, users }
+        let secret = hmac::Key::new(HMAC_SHA256, secret);
+        let key_for = |what| hmac::Key::new(HMAC_SHA256, hmac::sign(&secret, what).as_ref());
+        Hasher {
+            ids: key_for(IDS),
+            users: key_for(USERS),
+        }
     }
 
-    /// The record's key, of prefix and id.
-    pub fn id(&self, id: &str) -> String {
-        hex(&self.ids, id)
+    /// Returns the record's key.
+    pub fn id(&self, prefix: &str, id: &str) -> String {
+        let mut hash = hmac::Context::with_key(&self.ids);
+        hash.update(&(prefix.len() as u64).to_be_bytes());
+        hash.update(prefix.as_bytes());
+        hash.update(id.as_bytes());
+        hex(&hash.sign())
     }
 
+    /// Returns what stands for the user in bin `user`.
     pub fn user(&self, user: &str) -> String {
-        hex(&self.users, user)
+        hex(&hmac::sign(&self.users, user.as_bytes()))
     }
 }
 
-fn hex(key: &hmac::Key, text: &str) -> String {
+fn hex(hash: &hmac::Tag) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let hash = hmac::sign(key, text.as_bytes());
     let digits = hash.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits
         .map(|digit| char::from(DIGITS[usize::from(digit)]))
@@ -59,21 +70,49 @@ impl fmt::Debug for Hasher {
 mod tests {
     use super::*;
 
+    /// HMAC-SHA-256 from its definition (RFC 2104), as another program would compute it.
+    fn hmac_sha_256(key: &[u8], text: &[u8]) -> Vec<u8> {
+        use ring::digest::{digest, SHA256};
+        let mut block = [0; 64];
+        block[..key.len()].copy_from_slice(key);
+        let padded = |pad: u8, rest: &[u8]| {
+            let key = block.map(|byte| byte ^ pad);
+            digest(&SHA256, &[&key[..], rest].concat())
+                .as_ref()
+                .to_vec()
+        };
+        padded(0x5c, &padded(0x36, text))
+    }
+
+    fn hexadecimal(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     #[test]
-    fn an_id_is_hashed_by_hmac_sha_256() {
-        // RFC 4231, test case 2.
+    fn ids_and_users_are_hashed_under_keys_of_their_own() {
         let hasher = Hasher::new(b"Jefe");
+        let ids = hmac_sha_256(b"Jefe", b"aerospike-session 2 ids");
+        let users = hmac_sha_256(b"Jefe", b"aerospike-session 2 users");
+        let id = hmac_sha_256(&ids, b"\0\0\0\0\0\0\0\x05shop:some id");
+        assert_eq!(hasher.id("shop:", "some id"), hexadecimal(&id));
         assert_eq!(
-            hasher.id("what do ya want for nothing?"),
-            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+            hasher.user("ada"),
+            hexadecimal(&hmac_sha_256(&users, b"ada"))
         );
     }
 
     #[test]
     fn a_user_has_another_hash_than_an_id_of_the_same_text() {
         let hasher = Hasher::new(b"a secret");
-        assert_ne!(hasher.id("ada"), hasher.user("ada"));
+        assert_ne!(hasher.id("", "ada"), hasher.user("ada"));
         assert_ne!(hasher.user("ada"), Hasher::new(b"another").user("ada"));
+    }
+
+    #[test]
+    fn prefix_and_id_are_kept_apart() {
+        let hasher = Hasher::new(b"a secret");
+        assert_ne!(hasher.id("shop:", "beta:x"), hasher.id("shop:beta:", "x"));
+        assert_ne!(hasher.id("", "shop:x"), hasher.id("shop:", "x"));
     }
 
     #[test]

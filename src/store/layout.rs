@@ -10,8 +10,12 @@
 //! | `prefix` | string | the option, unless it is empty |
 //! | `session` | string | JSON of cookie and data: a record of aerospike-session-store 0.4 |
 //!
-//! The key is prefix + session id, or, with option `hashIds`, the hash of that. The id itself is not stored, unless option
+//! The key is prefix + session id, or, with option `hashIds`, a hash of the two. The id itself is not stored, unless option
 //! `storeIds` says so: the server keeps only the key's digest.
+//!
+//! Two views can have the same key: prefix `shop:` with id `beta:x`, and prefix `shop:beta:` with id `x`. Bin `prefix` says
+//! whose record it is. Every command compares it: [`Layout::open`] in what was read, [`Layout::of_this_view`] in what is
+//! written or removed.
 
 use std::borrow::Cow;
 
@@ -22,7 +26,7 @@ use aerospike::{Bin, Key, Record, Value};
 
 use super::baseline::{Form, Head, Origin};
 use super::merge::Session;
-use super::sealed::{sealed, Locked};
+use super::sealed::{sealed, Locked, Place};
 use super::{cookie, expiry, Options};
 use crate::codec::encode::Encoded;
 use crate::codec::{decode, encode, members, packer, tree, CodecError};
@@ -51,13 +55,10 @@ pub struct Stored<'a> {
 
 impl Layout {
     pub fn key(&self, id: &str) -> Key {
-        let text = match self.options.prefix.as_str() {
-            "" => id.to_owned(),
-            prefix => format!("{prefix}{id}"),
-        };
+        let prefix = self.options.prefix.as_str();
         let text = match &self.options.hasher {
-            Some(hasher) => hasher.id(&text),
-            None => text,
+            Some(hasher) => hasher.id(prefix, id),
+            None => [prefix, id].concat(),
         };
         let (namespace, set) = (&self.options.namespace, self.options.set.as_str());
         // The namespace is no part of the digest.
@@ -83,6 +84,16 @@ impl Layout {
         }
     }
 
+    /// Whether a record, read with bin [`PREFIX`], is one of this view.
+    fn is_of_this_view(&self, record: &Record) -> bool {
+        match (self.options.prefix.as_str(), record.bins.get(PREFIX)) {
+            // An operation that reads a bin which is not there answers nil.
+            ("", None | Some(Value::Nil)) => true,
+            (own, Some(Value::String(prefix))) => prefix == own,
+            _ => false,
+        }
+    }
+
     /// Passes the records of sessions that go on: neither ended nor removed.
     pub fn alive(&self, now: i64) -> Expression {
         and(vec![
@@ -91,19 +102,17 @@ impl Layout {
         ])
     }
 
-    /// [`Layout::alive`], and the same session as ever: an application that gives out the same ids
+    /// [`Layout::alive`] in this view, and the same session as ever: an application that gives out the same ids
     /// again (`genid`) may have removed this one and made another.
     pub fn same_and_alive(&self, created: Option<i64>, now: i64) -> Expression {
-        match created {
-            None => self.alive(now),
-            Some(created) => and(vec![
-                self.alive(now),
-                or(vec![
-                    not(expiry::is_integer(CREATED)),
-                    eq(int_bin(CREATED), int_val(created)),
-                ]),
-            ]),
-        }
+        let mut all = vec![self.of_this_view(), self.alive(now)];
+        all.extend(created.map(|created| {
+            or(vec![
+                not(expiry::is_integer(CREATED)),
+                eq(int_bin(CREATED), int_val(created)),
+            ])
+        }));
+        and(all)
     }
 
     /// Whether data and cookie are encrypted.
@@ -148,9 +157,21 @@ impl Layout {
     }
 
     fn seal(&self, key: &Key, bin: &str, json: &str) -> Result<Value> {
-        let sealed = self.options.keys.seal(&key.digest(), bin, json);
+        let sealed = self
+            .options
+            .keys
+            .seal(&self.place(&key.digest(), bin), json);
         let failed = || Error::new(Code::Server, "the system gives no random numbers");
         sealed.map(Value::Blob).ok_or_else(failed)
+    }
+
+    /// The place that a sealed value is made for.
+    fn place<'a>(&'a self, digest: &'a [u8; 20], bin: &'a str) -> Place<'a> {
+        Place {
+            namespace: &self.options.namespace,
+            digest,
+            bin,
+        }
     }
 
     pub fn of_expires(&self, expires: i64) -> Bin {
@@ -180,8 +201,11 @@ impl Layout {
         (!prefix.is_empty()).then(|| Bin::new(PREFIX, Value::String(prefix.to_owned())))
     }
 
-    /// What a record holds, unless its session has ended or been removed.
+    /// What a record holds, unless its session has ended or been removed, or belongs to another view.
     pub fn open<'a>(&self, record: &'a Record, key: &Key, now: i64) -> Option<Stored<'a>> {
+        if !self.is_of_this_view(record) {
+            return None;
+        }
         let integer = |bin| match record.bins.get(bin) {
             Some(Value::Int(value)) => Some(*value),
             _ => None,
@@ -229,7 +253,10 @@ impl Layout {
         let Some(blob) = sealed(value) else {
             return Ok(Some(Cow::Borrowed(value)));
         };
-        let text = self.options.keys.open(&stored.digest, bin, blob);
+        let text = self
+            .options
+            .keys
+            .open(&self.place(&stored.digest, bin), blob);
         let text = text.map_err(locked)?;
         Ok(Some(Cow::Owned(Value::String(text))))
     }

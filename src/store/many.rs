@@ -133,24 +133,35 @@ impl Sessions<'_> {
         .await?;
         let mut found = Found::new(self);
         for keys in keys.chunks(READ_TOGETHER) {
-            let deadline = self.core.cluster.deadline();
-            let reads = keys.iter().map(|key| async move {
-                let key = key.clone();
-                let whole = Command::Read {
-                    bins: Bins::All,
-                    touch: None,
-                };
-                self.execute(&At::alone(key, deadline), &whole).await
-            });
-            for (key, outcome) in keys.iter().zip(join_all(reads).await) {
-                match outcome {
-                    Ok(Reply::Record(record)) => found.add(Some(key), &record),
-                    Err(error) if error.code != Code::BadData => return Err(error),
-                    Ok(_) | Err(_) => {}
-                }
-            }
+            self.read_each(keys, |key, record| found.add(Some(key), record))
+                .await?;
         }
         Ok(found.all())
+    }
+
+    /// Reads the whole records of these keys, all at the same time. What is gone or cannot be read is left out.
+    pub(super) async fn read_each(
+        &self,
+        keys: &[Key],
+        mut each: impl FnMut(&Key, &Record),
+    ) -> Result<()> {
+        let deadline = self.core.cluster.deadline();
+        let reads = keys.iter().map(|key| async move {
+            let key = key.clone();
+            let whole = Command::Read {
+                bins: Bins::All,
+                touch: None,
+            };
+            self.execute(&At::alone(key, deadline), &whole).await
+        });
+        for (key, outcome) in keys.iter().zip(join_all(reads).await) {
+            match outcome {
+                Ok(Reply::Record(record)) => each(key, &record),
+                Err(error) if error.code != Code::BadData => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn count(&self, query: Query<'_>) -> Result<Output> {
@@ -248,20 +259,20 @@ impl Sessions<'_> {
 
 /// Sessions that were found, as they are gathered into a JSON array. What cannot be read is left out: one record must not
 /// hide all the others.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     sessions: &'a Sessions<'a>,
     json: String,
 }
 
 impl<'a> Found<'a> {
-    fn new(sessions: &'a Sessions<'a>) -> Found<'a> {
+    pub(super) fn new(sessions: &'a Sessions<'a>) -> Found<'a> {
         Found {
             sessions,
             json: String::from("["),
         }
     }
 
-    fn add(&mut self, key: Option<&Key>, record: &Record) {
+    pub(super) fn add(&mut self, key: Option<&Key>, record: &Record) {
         let (now, layout) = (now(), self.sessions.layout);
         // Every record of a query has one.
         let Some(key) = key else { return };
@@ -278,7 +289,12 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn all(mut self) -> Output {
+    /// Bytes of JSON so far.
+    pub(super) fn size(&self) -> usize {
+        self.json.len()
+    }
+
+    pub(super) fn all(mut self) -> Output {
         self.json.push(']');
         Output::Json(self.json)
     }

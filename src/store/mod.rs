@@ -283,7 +283,7 @@ impl Sessions<'_> {
             Many::Clear => self.clear().await,
             Many::Prune { partitions } => self.prune(partitions).await,
             Many::CreateUserIndex => self.create_user_index().await,
-            Many::SessionsOf { user } => self.sessions_of(&user).await,
+            Many::SessionsOf { user, limit } => self.sessions_of(&user, limit).await,
             Many::CountOf { user } => self.count_of(&user).await,
             Many::DestroyOf { user, except } => self.destroy_of(&user, except.as_deref()).await,
         }

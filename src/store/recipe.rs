@@ -9,7 +9,7 @@ use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Record, Value};
 
 use super::expiry::{self, now};
-use super::layout::{COOKIE, CREATED, EXPIRES, LEGACY, USER};
+use super::layout::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
 use super::{At, Notice, Output, Sessions};
 use crate::cluster::{Command, Reply};
 use crate::error::{Code, Error, Result};
@@ -60,9 +60,10 @@ impl Sessions<'_> {
                 operations::get_bin(EXPIRES),
                 operations::get_bin(CREATED),
                 operations::get_bin(&self.options().bin),
+                operations::get_bin(PREFIX),
             ],
             durable: self.options().durable_delete,
-            only_if: None,
+            only_if: self.filters.of_this_view(),
         };
         let record = match self.execute(at, &command).await {
             Ok(Reply::Record(record)) => Some(record),
@@ -82,12 +83,12 @@ impl Sessions<'_> {
         Ok(Output::Flag(existed))
     }
 
-    /// Removes the record, whatever is in it. Whether there was one (that passes the filter).
+    /// Removes the record, whatever is in it, if it is of this view and passes the filter. Whether there was one.
     pub(super) async fn erase(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
         let command = Command::Delete {
             reading: vec![],
             durable: self.options().durable_delete,
-            only_if: only_if.cloned(),
+            only_if: self.or_any_of_this_view(only_if),
         };
         let reply = self.execute(at, &command).await?;
         Ok(!matches!(reply, Reply::Missing))
@@ -95,7 +96,7 @@ impl Sessions<'_> {
 
     /// Leaves a tombstone: an empty record that outlives the one it replaces, so that a cold
     /// restart of the Community Edition, which reads removed records from disk again, finds
-    /// something newer. Whether there was a session (that passes the filter).
+    /// something newer. Only if it is of this view and passes the filter. Whether there was a session.
     pub(super) async fn bury(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
         let record = match self.read(at, self.bins_of_life()).await {
             // What cannot be read is removed like any other.
@@ -120,7 +121,7 @@ impl Sessions<'_> {
                 None => Expiration::Never,
                 Some(_) => expiry::ttl(outlives, 0),
             },
-            only_if: only_if.cloned(),
+            only_if: self.or_any_of_this_view(only_if),
             generation: None,
         };
         match self.execute(at, &command).await {
@@ -130,6 +131,10 @@ impl Sessions<'_> {
             }
             outcome => Ok(!matches!(outcome?, Reply::Missing) && existed),
         }
+    }
+
+    fn or_any_of_this_view(&self, filter: Option<&Expression>) -> Expression {
+        filter.map_or_else(|| self.filters.of_this_view(), Clone::clone)
     }
 
     pub(super) async fn read(&self, at: &At, bins: Bins) -> Result<Option<Record>> {
@@ -149,9 +154,9 @@ impl Sessions<'_> {
         cluster.execute(&at.key, command, at.deadline, at.trace.as_ref())
     }
 
-    /// What decides whether a session goes on.
+    /// What decides whether a session of this view goes on.
     pub(super) fn bins_of_life(&self) -> Bins {
-        let bins = [EXPIRES, CREATED, self.options().bin.as_str()];
+        let bins = [EXPIRES, CREATED, PREFIX, self.options().bin.as_str()];
         Bins::Some(bins.map(String::from).to_vec())
     }
 
@@ -162,25 +167,50 @@ impl Sessions<'_> {
             .unwrap_or(expires)
     }
 
-    /// Writes these bins and leaves others as they are; the record is created if need be.
-    pub(super) async fn upsert(&self, at: &At, bins: Vec<Bin>, expires: i64) -> Result<Reply> {
+    /// Writes these bins and leaves others as they are; the record is created if it is missing.
+    pub(super) async fn upsert(&self, at: &At, bins: Vec<Bin>, expires: i64) -> Result<()> {
         let send_key = self.options().store_ids;
+        let only_if = self.filters.of_this_view();
         let mut command = match self.options().absolute_ttl {
             None => Command::Write {
                 bins,
                 replace: false,
                 ttl: Expiration::Never,
                 send_key,
+                only_if,
             },
             Some(_) => Command::Upsert {
                 operations: vec![self.creation()],
                 bins,
                 ttl: Expiration::Never,
                 send_key,
+                only_if,
             },
         };
-        self.with_ttl(at, expires, Expiration::Never, &mut command)
-            .await
+        self.write_whole(at, expires, &mut command).await
+    }
+
+    /// Runs a command that creates the record if it is missing, with the TTL that `expires` asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::BadKey`] where the key is that of another view's record, which is left as it is.
+    pub(super) async fn write_whole(
+        &self,
+        at: &At,
+        expires: i64,
+        command: &mut Command,
+    ) -> Result<()> {
+        let reply = self
+            .with_ttl(at, expires, Expiration::Never, command)
+            .await?;
+        match reply {
+            Reply::Missing => Err(Error::new(
+                Code::BadKey,
+                "this session id cannot be used: with option 'prefix' it makes the key of a session of another prefix",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Sets the time of creation: that of the first write; but what is left of a session that has ended is no part of
@@ -207,7 +237,7 @@ impl Sessions<'_> {
             size,
             bins,
             ttl: Expiration::DontUpdate,
-            only_if: Some(only_if),
+            only_if,
             generation: which.generation,
         }
     }

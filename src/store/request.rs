@@ -118,8 +118,8 @@ pub enum Many {
     Prune { partitions: (usize, usize) },
     /// Make the index that finds sessions by their owner.
     CreateUserIndex,
-    /// The sessions of this user, as a JSON array.
-    SessionsOf { user: String },
+    /// The sessions of this user, as a JSON array: at most so many, and no more than one answer may hold.
+    SessionsOf { user: String, limit: usize },
     /// How many sessions this user has.
     CountOf { user: String },
     /// Remove the sessions of this user, except one; how many.

@@ -1,16 +1,19 @@
 //! Encryption at rest (option `encryptionKeys`): texts that nobody reads without a key.
 //!
-//! A sealed text is a blob, made for one bin of one record:
+//! A sealed text is a blob, made for one bin of one record in one namespace:
 //!
 //! | bytes | hold |
 //! |---|---|
 //! | 0..4 | `a5 73 65 73`: one of these, and no blob of somebody else's |
-//! | 4 | 1: the version of this layout |
+//! | 4 | 2: the version of this layout |
 //! | 5..13 | which key: the first 8 bytes of its SHA-256 |
 //! | 13..25 | the nonce, random |
 //! | 25.. | the text in UTF-8, by AES-256-GCM, and the tag, 16 bytes |
 //!
-//! - Associated data: bytes 0..13 and the bin's name. A value does not open in another bin.
+//! - Associated data: bytes 0..13, the length of the namespace's name (1 byte), the name, and the bin's name. A value does
+//!   not open in another bin, or in another namespace.
+//! - Version 1 had no namespace in its associated data. Its values are still opened; each is sealed as version 2 by the next
+//!   write.
 //! - The AES key is the record's own: HMAC-SHA-256 under the option's key of [`RECORD_KEY`] and the 20 bytes of the record's
 //!   digest. A value does not open in another record; and random nonces, good for 2^32 values under one AES key (NIST
 //!   SP 800-38D, section 8.3), last for so many writes of each session and not of all together.
@@ -29,13 +32,24 @@ use ring::{digest, hmac};
 pub const KEY: usize = 32;
 
 const MAGIC: [u8; 4] = *b"\xa5ses";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version whose associated data lacks the namespace.
+const VERSION_WITHOUT_NAMESPACE: u8 = 1;
 const KEY_ID: usize = 8;
 const HEADER: usize = MAGIC.len() + 1 + KEY_ID;
 const RECORD_KEY: &[u8] = b"aerospike-session record key 1";
 
 /// A record's digest.
 type Digest = [u8; 20];
+
+/// Where a sealed text belongs: it opens nowhere else.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub namespace: &'a str,
+    /// The record's.
+    pub digest: &'a Digest,
+    pub bin: &'a str,
+}
 
 /// The keys of option `encryptionKeys`. The first seals; all of them open.
 #[derive(Clone, Default)]
@@ -92,61 +106,58 @@ impl Keyring {
         self.keys.is_empty()
     }
 
-    /// Whether it was sealed with the key that seals now.
+    /// Whether it was sealed with the key that seals now, and in the version that is written now.
     pub fn is_of_first(&self, sealed: &[u8]) -> bool {
-        let first = self.keys.first().map(Member::header);
+        let first = self.keys.first().map(|first| first.header(VERSION));
         first.is_some_and(|header| sealed.starts_with(&header))
     }
 
-    /// The text, sealed for this bin of this record. `None`: there is no key, or the system gives no random numbers.
-    pub fn seal(&self, digest: &Digest, bin: &str, text: &str) -> Option<Vec<u8>> {
+    /// Returns the text, sealed for this place; `None` if there is no key, or the system gives no random numbers.
+    pub fn seal(&self, place: &Place<'_>, text: &str) -> Option<Vec<u8>> {
         let member = self.keys.first()?;
-        let header = member.header();
+        let header = member.header(VERSION);
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).ok()?;
         let mut text = text.as_bytes().to_vec();
         let tag = member
-            .of_record(digest)?
+            .of_record(place.digest)?
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                associated(&header, bin),
+                associated(&header, place),
                 &mut text,
             )
             .ok()?;
         Some([&header, &nonce[..], &text, tag.as_ref()].concat())
     }
 
-    /// The text that was sealed for this bin of this record.
-    pub fn open(&self, digest: &Digest, bin: &str, sealed: &[u8]) -> Result<String, Locked> {
+    /// Returns the text that was sealed for this place.
+    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<String, Locked> {
         if self.is_empty() {
             return Err(Locked::NoKeys);
         }
-        if sealed.get(MAGIC.len()).is_some_and(|byte| *byte != VERSION) {
-            return Err(Locked::NoSuchVersion);
-        }
+        let version = match sealed.get(MAGIC.len()) {
+            Some(version @ (&VERSION | &VERSION_WITHOUT_NAMESPACE)) => *version,
+            Some(_) => return Err(Locked::NoSuchVersion),
+            None => return Err(Locked::Altered),
+        };
         let (header, rest) = sealed
             .split_first_chunk::<HEADER>()
             .ok_or(Locked::Altered)?;
         let (nonce, rest) = rest
             .split_first_chunk::<NONCE_LEN>()
             .ok_or(Locked::Altered)?;
-        let mut members = self.keys.iter();
-        let member = members
-            .find(|member| member.header() == *header)
-            .ok_or(Locked::NoSuchKey)?;
-        let mut text = rest.to_vec();
-        let length = member
-            .of_record(digest)
-            .ok_or(Locked::Altered)?
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                associated(header, bin),
-                &mut text,
-            )
-            .map_err(|_| Locked::Altered)?
-            .len();
-        text.truncate(length);
-        String::from_utf8(text).map_err(|_| Locked::Altered)
+        // The id of a key is a hash of 8 bytes: two keys may share it, and only one of them opens the value.
+        let mut failure = Locked::NoSuchKey;
+        for member in self.keys.iter() {
+            if member.header(version) != *header {
+                continue;
+            }
+            match member.open(place, header, nonce, rest) {
+                Some(text) => return Ok(text),
+                None => failure = Locked::Altered,
+            }
+        }
+        Err(failure)
     }
 }
 
@@ -160,11 +171,32 @@ impl Member {
         }
     }
 
-    fn header(&self) -> [u8; HEADER] {
-        let mut header = [VERSION; HEADER];
+    fn header(&self, version: u8) -> [u8; HEADER] {
+        let mut header = [version; HEADER];
         header[..MAGIC.len()].copy_from_slice(&MAGIC);
         header[MAGIC.len() + 1..].copy_from_slice(&self.id);
         header
+    }
+
+    fn open(
+        &self,
+        place: &Place<'_>,
+        header: &[u8; HEADER],
+        nonce: &[u8; NONCE_LEN],
+        rest: &[u8],
+    ) -> Option<String> {
+        let mut text = rest.to_vec();
+        let length = self
+            .of_record(place.digest)?
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                associated(header, place),
+                &mut text,
+            )
+            .ok()?
+            .len();
+        text.truncate(length);
+        String::from_utf8(text).ok()
     }
 
     /// `None` never: a key of HMAC-SHA-256 has the length that AES-256 takes.
@@ -177,8 +209,15 @@ impl Member {
     }
 }
 
-fn associated(header: &[u8; HEADER], bin: &str) -> Aad<Vec<u8>> {
-    Aad::from([header, bin.as_bytes()].concat())
+fn associated(header: &[u8; HEADER], place: &Place<'_>) -> Aad<Vec<u8>> {
+    let mut data = header.to_vec();
+    if header[MAGIC.len()] != VERSION_WITHOUT_NAMESPACE {
+        // The server allows names of at most 31 bytes (AS_ID_NAMESPACE_SZ in as/include/base/datamodel.h).
+        data.push(place.namespace.len() as u8);
+        data.extend_from_slice(place.namespace.as_bytes());
+    }
+    data.extend_from_slice(place.bin.as_bytes());
+    Aad::from(data)
 }
 
 impl fmt::Debug for Keyring {
@@ -196,40 +235,107 @@ mod tests {
 
     const ONE: [u8; KEY] = [1; KEY];
     const TWO: [u8; KEY] = [2; KEY];
-    const HERE: Digest = [7; 20];
-    const THERE: Digest = [8; 20];
+    const HERE: Place<'_> = Place {
+        namespace: "test",
+        digest: &[7; 20],
+        bin: "data",
+    };
 
     fn seal(keys: &Keyring, text: &str) -> Vec<u8> {
-        keys.seal(&HERE, "data", text).expect("random numbers")
+        keys.seal(&HERE, text).expect("random numbers")
+    }
+
+    /// A value as version 1 sealed it.
+    fn seal_without_namespace(keys: &Keyring, place: &Place<'_>, text: &str) -> Vec<u8> {
+        let member = &keys.keys[0];
+        let (header, nonce) = (member.header(1), [3; NONCE_LEN]);
+        let mut sealed = text.as_bytes().to_vec();
+        let associated = Aad::from([&header, place.bin.as_bytes()].concat());
+        member
+            .of_record(place.digest)
+            .expect("a key")
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), associated, &mut sealed)
+            .expect("sealed");
+        [&header, &nonce[..], &sealed].concat()
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_as_it_was_written_and_is_not_to_be_seen(text in "\\PC*", bin in "[a-z]{1,15}", digest: Digest) {
+        fn any_text_is_read_as_it_was_written_and_is_not_to_be_seen(
+            text in "\\PC*", namespace in "[a-z]{1,31}", bin in "[a-z]{1,15}", digest: Digest
+        ) {
             let keys = Keyring::new(&[ONE]);
-            let blob = keys.seal(&digest, &bin, &text).expect("random numbers");
+            let place = Place { namespace: &namespace, digest: &digest, bin: &bin };
+            let blob = keys.seal(&place, &text).expect("random numbers");
             prop_assert_eq!(blob.len(), HEADER + NONCE_LEN + text.len() + AES_256_GCM.tag_len());
             // A shorter text may well be there by chance.
             prop_assert!(text.len() < 8 || !blob.windows(text.len()).any(|part| part == text.as_bytes()));
             prop_assert!(sealed(&Value::Blob(blob.clone())).is_some());
-            prop_assert_eq!(keys.open(&digest, &bin, &blob), Ok(text));
+            prop_assert_eq!(keys.open(&place, &blob), Ok(text));
         }
 
         #[test]
         fn no_bytes_at_all_open_or_panic(bytes: Vec<u8>) {
             let keys = Keyring::new(&[ONE]);
-            prop_assert!(keys.open(&HERE, "data", &bytes).is_err());
-            prop_assert!(keys.open(&HERE, "data", &[&MAGIC, &bytes[..]].concat()).is_err());
+            prop_assert!(keys.open(&HERE, &bytes).is_err());
+            prop_assert!(keys.open(&HERE, &[&MAGIC, &bytes[..]].concat()).is_err());
         }
     }
 
     #[test]
-    fn a_value_opens_in_its_own_record_and_bin_only() {
+    fn a_value_opens_in_its_own_namespace_record_and_bin_only() {
         let keys = Keyring::new(&[ONE]);
         let blob = seal(&keys, "{}");
-        assert_eq!(keys.open(&HERE, "data", &blob), Ok("{}".into()));
-        assert_eq!(keys.open(&THERE, "data", &blob), Err(Locked::Altered));
-        assert_eq!(keys.open(&HERE, "cookie", &blob), Err(Locked::Altered));
+        assert_eq!(keys.open(&HERE, &blob), Ok("{}".into()));
+        let others = [
+            Place {
+                namespace: "other",
+                ..HERE
+            },
+            Place {
+                digest: &[8; 20],
+                ..HERE
+            },
+            Place {
+                bin: "cookie",
+                ..HERE
+            },
+            // The same letters, divided in another way.
+            Place {
+                namespace: "tes",
+                bin: "tdata",
+                ..HERE
+            },
+        ];
+        for place in others {
+            assert_eq!(keys.open(&place, &blob), Err(Locked::Altered));
+        }
+    }
+
+    #[test]
+    fn values_of_version_1_open_and_are_to_be_sealed_anew() {
+        let keys = Keyring::new(&[TWO, ONE]);
+        for first in [ONE, TWO] {
+            let blob = seal_without_namespace(&Keyring::new(&[first]), &HERE, "{}");
+            assert_eq!(keys.open(&HERE, &blob), Ok("{}".into()));
+            assert!(!keys.is_of_first(&blob));
+            let mut relabelled = blob;
+            relabelled[MAGIC.len()] = VERSION;
+            assert_eq!(keys.open(&HERE, &relabelled), Err(Locked::Altered));
+        }
+    }
+
+    #[test]
+    fn of_two_keys_with_the_same_id_the_right_one_opens() {
+        let blob = seal(&Keyring::new(&[ONE]), "{}");
+        let twin = Member {
+            id: Member::new(&ONE).id,
+            ..Member::new(&TWO)
+        };
+        let keys = Keyring {
+            keys: Arc::new([twin, Member::new(&ONE)]),
+        };
+        assert_eq!(keys.open(&HERE, &blob), Ok("{}".into()));
     }
 
     #[test]
@@ -239,10 +345,10 @@ mod tests {
         for place in 0..blob.len() * 8 {
             let mut altered = blob.clone();
             altered[place / 8] ^= 1 << (place % 8);
-            assert!(keys.open(&HERE, "data", &altered).is_err(), "bit {place}");
+            assert!(keys.open(&HERE, &altered).is_err(), "bit {place}");
         }
         for length in 0..blob.len() {
-            assert!(keys.open(&HERE, "data", &blob[..length]).is_err());
+            assert!(keys.open(&HERE, &blob[..length]).is_err());
         }
     }
 
@@ -257,7 +363,7 @@ mod tests {
         }]);
         let mut altered = blob;
         altered[MAGIC.len() + 1..HEADER].fill(9);
-        assert_eq!(keys.open(&HERE, "data", &altered), Err(Locked::Altered));
+        assert_eq!(keys.open(&HERE, &altered), Err(Locked::Altered));
     }
 
     #[test]
@@ -265,20 +371,20 @@ mod tests {
         let (old, new) = (Keyring::new(&[ONE]), Keyring::new(&[TWO]));
         let both = Keyring::new(&[TWO, ONE]);
         let before = seal(&old, "before");
-        assert_eq!(both.open(&HERE, "data", &before), Ok("before".into()));
+        assert_eq!(both.open(&HERE, &before), Ok("before".into()));
         assert!(!both.is_of_first(&before));
         let after = seal(&both, "after");
         assert!(both.is_of_first(&after));
-        assert_eq!(new.open(&HERE, "data", &after), Ok("after".into()));
-        assert_eq!(old.open(&HERE, "data", &after), Err(Locked::NoSuchKey));
+        assert_eq!(new.open(&HERE, &after), Ok("after".into()));
+        assert_eq!(old.open(&HERE, &after), Err(Locked::NoSuchKey));
     }
 
     #[test]
     fn without_keys_nothing_is_sealed_and_nothing_opens() {
         let none = Keyring::default();
-        assert_eq!(none.seal(&HERE, "data", "{}"), None);
+        assert_eq!(none.seal(&HERE, "{}"), None);
         let blob = seal(&Keyring::new(&[ONE]), "{}");
-        assert_eq!(none.open(&HERE, "data", &blob), Err(Locked::NoKeys));
+        assert_eq!(none.open(&HERE, &blob), Err(Locked::NoKeys));
         assert!(!none.is_of_first(&blob));
     }
 
@@ -286,8 +392,8 @@ mod tests {
     fn a_later_version_is_told_from_a_damaged_value() {
         let keys = Keyring::new(&[ONE]);
         let mut blob = seal(&keys, "{}");
-        blob[MAGIC.len()] = 2;
-        assert_eq!(keys.open(&HERE, "data", &blob), Err(Locked::NoSuchVersion));
+        blob[MAGIC.len()] = 3;
+        assert_eq!(keys.open(&HERE, &blob), Err(Locked::NoSuchVersion));
     }
 
     #[test]
