@@ -10,6 +10,8 @@ const readline = require('node:readline')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { SessionStore } = require('..')
+const { packageFor } = require('../lib/platforms')
+const { tarballOf } = require('../scripts/publish')
 const { freshSet, hosts } = require('./support/server')
 const { Browser } = require('./support/site')
 const { Consumer, ROOT, bareMachine, platform, tarballs } = require('./support/tarballs')
@@ -46,10 +48,16 @@ function size (place) {
   return fs.readdirSync(place).reduce((sum, name) => sum + size(path.join(place, name)), 0)
 }
 
+test('the tarballs have the names that a release publishes', () => {
+  const { version } = require('../package.json')
+  expect(path.basename(packed.main)).toBe(tarballOf('aerospike-session', version))
+  expect(path.basename(packed.binary)).toBe(tarballOf(packageFor(platform()), version))
+})
+
 test('two packages are installed: the package, and the binary of this platform', () => {
   const installed = JSON.parse(fs.readFileSync(app.path('node_modules/.package-lock.json'), 'utf8')).packages
   expect(Object.keys(installed).sort()).toStrictEqual([
-    'node_modules/aerospike-session', `node_modules/aerospike-session-${platform()}`
+    `node_modules/${packageFor(platform())}`, 'node_modules/aerospike-session'
   ])
   for (const one of Object.values(installed)) expect(one).not.toHaveProperty('hasInstallScript')
 })
@@ -61,20 +69,20 @@ test('what is published depends on the binaries of all platforms, each of exactl
     'darwin-arm64', 'darwin-x64', 'linux-arm64-gnu', 'linux-arm64-musl', 'linux-x64-gnu', 'linux-x64-musl',
     'win32-arm64-msvc', 'win32-x64-msvc'
   ]
-  expect(optionalDependencies).toEqual(Object.fromEntries(platforms.map(one => [`aerospike-session-${one}`, version])))
-  const binary = JSON.parse(fs.readFileSync(app.path(`node_modules/aerospike-session-${platform()}/package.json`), 'utf8'))
+  expect(optionalDependencies).toEqual(Object.fromEntries(platforms.map(one => [`@aerospike-session/binding-${one}`, version])))
+  const binary = JSON.parse(fs.readFileSync(app.path(`node_modules/${packageFor(platform())}/package.json`), 'utf8'))
   expect(binary).toMatchObject({ version, os: [process.platform], cpu: [process.arch] })
   expect(binary).not.toHaveProperty('scripts')
 })
 
 test('the terms of the package and of all that is in its binary come with it', () => {
   const terms = (name, file) => fs.readFileSync(app.path('node_modules', name, file), 'utf8')
-  for (const name of ['aerospike-session', `aerospike-session-${platform()}`]) expect(terms(name, 'LICENSE')).toMatch(/Apache License/)
-  expect(terms(`aerospike-session-${platform()}`, 'THIRD-PARTY-LICENSES.txt')).toMatch(/^aerospike-core 3\.0\.0 /m)
+  for (const name of ['aerospike-session', packageFor(platform())]) expect(terms(name, 'LICENSE')).toMatch(/Apache License/)
+  expect(terms(packageFor(platform()), 'THIRD-PARTY-LICENSES.txt')).toMatch(/^aerospike-core 3\.0\.0 /m)
 })
 
 test('what is installed is under 12 MB', () => {
-  const bytes = ['aerospike-session', `aerospike-session-${platform()}`].map(name => size(app.path('node_modules', name)))
+  const bytes = ['aerospike-session', packageFor(platform())].map(name => size(app.path('node_modules', name)))
   expect(bytes[0]).toBeLessThan(0.5 * MB)
   expect(bytes[0] + bytes[1]).toBeLessThan(12 * MB)
 })
@@ -223,17 +231,17 @@ describe('where there is no binary, one sentence says why', () => {
 
   test('the optional dependency is missing', async () => {
     expect(await told()).toBe(
-      `aerospike-session lacks the package with its binary, aerospike-session-${platform()}: install again on this very platform, ` +
+      `aerospike-session lacks the package with its binary, @aerospike-session/binding-${platform()}: install again on this very platform, ` +
       'without node_modules, without a package-lock.json made on another one, and with optional dependencies (no --omit=optional)\n'
     )
   })
 
   test('node_modules come from a machine of another kind', async () => {
-    expect(await told({ platform: 'darwin', arch: 'arm64' })).toMatch(/^aerospike-session lacks .*, aerospike-session-darwin-arm64: install again [^\n]*\n$/)
+    expect(await told({ platform: 'darwin', arch: 'arm64' })).toMatch(/^aerospike-session lacks .*, @aerospike-session\/binding-darwin-arm64: install again [^\n]*\n$/)
   })
 
   test('the binary does not load', async () => {
-    const name = `aerospike-session-${platform()}`
+    const name = packageFor(platform())
     const place = bare.path('node_modules', name)
     fs.cpSync(app.path('node_modules', name), place, { recursive: true })
     fs.writeFileSync(path.join(place, `aerospike-session.${platform()}.node`), 'nothing that a linker reads')

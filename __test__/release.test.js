@@ -3,7 +3,9 @@
 // How changes are checked and versions released: what the workflows may do, what they run, and what a release says.
 
 const fs = require('node:fs')
+const os = require('node:os')
 const path = require('node:path')
+const { spawnSync } = require('node:child_process')
 const { release } = require('../scripts/release-notes')
 const manifest = require('../package.json')
 
@@ -52,6 +54,103 @@ test('a release builds, and tries, a binary for each platform of package.json', 
   expect(targets(build, /\{ target: (\S+),/g)).toStrictEqual([...manifest.napi.targets].sort())
   expect(targets(attempt, /^ {10}- (\w\S+)$/gm)).toStrictEqual([...manifest.napi.targets].sort())
   expect(targets(attempt, /\{ target: (\S+), host:/g)).toStrictEqual([...manifest.napi.targets].sort())
+})
+
+describe('the artifacts of a release', () => {
+  /** The jobs of a workflow by name: their text, and the text of each step. */
+  const jobsOf = text => Object.fromEntries(text.slice(text.indexOf('\njobs:')).split(/^ {2}(?=[\w-]+:$)/m).slice(1).map(job => (
+    [job.split(':')[0], { text: job, steps: job.split(/^ {6}- /m).slice(1) }]
+  )))
+  const jobs = Object.entries(jobsOf(read('.github/workflows/release.yml')))
+  const uses = action => step => step.includes(`uses: actions/${action}@`)
+
+  test('have their digests recorded before the upload, as outputs of the job', () => {
+    const makers = jobs.filter(([, { steps }]) => steps.some(uses('upload-artifact')))
+    expect(makers.map(([name]) => name)).toStrictEqual(['build', 'pack'])
+    for (const [, { text, steps }] of makers) {
+      steps.forEach((step, at) => {
+        if (!uses('upload-artifact')(step)) return
+        const [, id] = /^id: (\w+)\n/.exec(steps[at - 1])
+        const [, output, folder, ending] = /run: node scripts\/digests\.js record (.+) (\S+) (\S+)\n/.exec(steps[at - 1])
+        expect(step).toMatch(new RegExp(`path: ${folder}/\\*?${ending.replace('.', '\\.')}\n`))
+        expect(/\n\s+if: .*/.exec(steps[at - 1])?.[0].trim()).toBe(/\n\s+if: .*/.exec(step)?.[0].trim())
+        const names = output === '${{ matrix.target }}' ? manifest.napi.targets : [output] // eslint-disable-line no-template-curly-in-string
+        for (const name of names) expect(text).toContain(`\n      ${name}: \${{ steps.${id}.outputs.${name} }}\n`)
+      })
+    }
+  })
+
+  test('are compared with the recorded digests directly after the download', () => {
+    const users = jobs.filter(([, { steps }]) => steps.some(uses('download-artifact')))
+    expect(users.map(([name]) => name)).toStrictEqual(['pack', 'try', 'publish'])
+    for (const [name, { text, steps }] of users) {
+      const downloads = steps.filter(uses('download-artifact'))
+      const first = steps.findIndex(uses('download-artifact'))
+      const verifies = steps.slice(first + downloads.length, first + 2 * downloads.length)
+      downloads.forEach((download, at) => {
+        const maker = /name: tarballs\n/.test(download) ? 'pack' : 'build'
+        expect(steps[first + at]).toBe(download)
+        const [, folder] = /path: (\S+)\n/.exec(download)
+        expect([name, verifies[at]]).toStrictEqual([name, `run: node scripts/digests.js verify ${folder}\n        env:\n          DIGESTS: \${{ toJSON(needs.${maker}.outputs) }}\n`])
+        expect(/needs: (.*)/.exec(text)[1]).toContain(maker)
+      })
+    }
+  })
+
+  test('are published by a script with tests of its own, not by commands in the workflow', () => {
+    for (const [, text] of workflows) expect(text).not.toMatch(/npm (?:publish|view)/)
+    expect(read('.github/workflows/release.yml')).toMatch(/^ {8}run: node scripts\/publish\.js --provenance$/m)
+  })
+
+  describe('scripts/digests.js', () => {
+    let folder, outputs
+    const digests = (args, env) => {
+      const script = path.join(ROOT, 'scripts/digests.js')
+      return spawnSync(process.execPath, [script, ...args], { env: { ...process.env, ...env }, encoding: 'utf8' })
+    }
+    const file = name => path.join(folder, name)
+    /** Compares the folder with the outputs of the jobs that made its files. */
+    const verify = (given = outputs) => {
+      const { status, stderr } = digests(['verify', folder], { DIGESTS: JSON.stringify(given) })
+      return { status, stderr: stderr.trim() }
+    }
+
+    beforeEach(() => {
+      folder = fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-'))
+      const GITHUB_OUTPUT = path.join(os.tmpdir(), `${path.basename(folder)}.output`)
+      for (const name of ['a.node', 'b.node', 'native.js']) fs.writeFileSync(file(name), name)
+      for (const args of [['a', folder, 'a.node'], ['b', folder, 'b.node'], ['loader', folder, '.js']]) {
+        expect(digests(['record', ...args], { GITHUB_OUTPUT })).toMatchObject({ status: 0, stderr: '' })
+      }
+      outputs = Object.fromEntries(fs.readFileSync(GITHUB_OUTPUT, 'utf8').trim().split('\n').map(line => line.split(/=(.*)/, 2)))
+      fs.rmSync(GITHUB_OUTPUT)
+    })
+    afterEach(() => fs.rmSync(folder, { recursive: true }))
+
+    test('accepts the files as they were made', () => {
+      expect(Object.keys(outputs)).toStrictEqual(['a', 'b', 'loader'])
+      expect(verify()).toStrictEqual({ status: 0, stderr: '' })
+    })
+
+    test.each([
+      ['a file that was replaced', () => fs.writeFileSync(file('a.node'), 'another'), /^a\.node has changed since it was made: its SHA-256 digest is [0-9a-f]{64}, and was [0-9a-f]{64}\.$/],
+      ['a file that was added', () => fs.writeFileSync(file('c.node'), 'c'), /^c\.node is in .*, but the job that made the files did not record it\.$/],
+      ['a file that is missing', () => fs.rmSync(file('b.node')), /^b\.node is not in .*\.$/],
+      ['a file whose job has no output', () => { outputs.b = '' }, /^b\.node is in .*, but the job that made the files did not record it\.$/],
+      ['files without any outputs', () => { outputs = {} }, /^The job that made the files recorded no digests\.$/]
+    ])('refuses %s', (what, change, message) => {
+      change()
+      expect(verify()).toStrictEqual({ status: 1, stderr: expect.stringMatching(message) })
+    })
+
+    test.each([[['verify', '.']], [['record', 'a', '.', '.node']], [[]]])('prints its usage when arguments or variables are missing: %j', args => {
+      expect(digests(args, { DIGESTS: '', GITHUB_OUTPUT: '' })).toMatchObject({ status: 1, stderr: expect.stringMatching(/^Usage: /) })
+    })
+
+    test('fails if there is no file to record', () => {
+      expect(digests(['record', 'a', folder, '.tgz'], { GITHUB_OUTPUT: file('output') })).toMatchObject({ status: 1, stderr: expect.stringMatching(/^There is no file in .* ends with \.tgz\.\n$/) })
+    })
+  })
 })
 
 test('the tests run on every version of Node.js that is supported', () => {

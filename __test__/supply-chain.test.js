@@ -46,7 +46,7 @@ test('the package depends on nothing when it runs', () => {
   expect(manifest).not.toHaveProperty('dependencies')
   expect(manifest).not.toHaveProperty('bundleDependencies')
   expect(Object.keys(manifest.peerDependencies)).toEqual(['express-session'])
-  for (const name of Object.keys(manifest.optionalDependencies ?? {})) expect(name).toMatch(/^aerospike-session-/)
+  for (const name of Object.keys(manifest.optionalDependencies ?? {})) expect(name).toMatch(/^@aerospike-session\/binding-/)
   // Nothing runs when it is installed.
   for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) expect(manifest.scripts).not.toHaveProperty(script)
 })

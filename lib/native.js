@@ -6,7 +6,7 @@
 // here or installed as the platform's own package.
 
 const { name, napi } = require('../package.json')
-const { suffixes, supported } = require('./platforms')
+const { packageFor, suffixes, supported } = require('./platforms')
 
 /** @param {string} module */
 function isThere (module) {
@@ -46,7 +46,7 @@ function explain (error) {
   if (suffix === undefined) {
     return `${name} does not support ${process.platform} ${process.arch}: there are binaries for ${supported()}`
   }
-  const wanted = `${name}-${suffix}`
+  const wanted = packageFor(suffix)
   if (isThere(wanted) || isThere(`./binding/${file(suffix)}`)) {
     return `${name}'s binary for this platform does not load (it needs glibc 2.17 or newer, or musl, on Linux): ${failure}`
   }

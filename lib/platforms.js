@@ -25,6 +25,13 @@ const platforms = napi.targets.map(describe)
 /** What napi calls them, in the names of binaries and of the packages that hold them. @type {string[]} */
 const suffixes = platforms.map((/** @type {{ suffix: string }} */ { suffix }) => suffix)
 
+/**
+ * The package that holds a platform's binary. Its scope belongs to the project, so nobody else can publish a package
+ * of such a name.
+ * @param {string} suffix
+ */
+const packageFor = suffix => `${napi.packageName}-${suffix}`
+
 /** For people: `Linux (x64, arm64), macOS (…), …`. */
 function supported () {
   /** @type {Record<string, Set<string>>} */
@@ -33,4 +40,4 @@ function supported () {
   return Object.entries(systems).map(([system, arches]) => `${system} (${[...arches].join(', ')})`).join(', ')
 }
 
-module.exports = { suffixes, supported }
+module.exports = { packageFor, suffixes, supported }

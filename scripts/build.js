@@ -54,8 +54,15 @@ function newest (file) {
   return Math.max(stat.mtimeMs, ...fs.readdirSync(file).map(name => newest(path.join(file, name))))
 }
 
+/** Whether the generated loader asks for the binaries' packages by the names that package.json gives them. */
+function isLoaderCurrent () {
+  const loader = path.join(BINDING, 'native.js')
+  const { napi } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
+  return fs.existsSync(loader) && fs.readFileSync(loader, 'utf8').includes(`require('${napi.packageName}-linux-x64-gnu')`)
+}
+
 function isBuilt () {
-  if (!fs.existsSync(path.join(BINDING, 'native.js'))) return false
+  if (!isLoaderCurrent()) return false
   const platform = `.${process.platform}-${process.arch}`
   const addons = fs.readdirSync(BINDING).filter(name => name.endsWith('.node') && name.includes(platform))
   const built = Math.max(0, ...addons.map(name => newest(path.join(BINDING, name))))

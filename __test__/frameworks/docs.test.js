@@ -4,7 +4,8 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { testExample } = require('../support/site')
+const { blocksOf, pages } = require('../support/pages')
+const { testExample, testProduction } = require('../support/site')
 
 const ROOT = path.join(__dirname, '../..')
 const page = fs.readFileSync(path.join(ROOT, 'docs/frameworks.md'), 'utf8')
@@ -26,3 +27,37 @@ const folder = path.join(ROOT, '.cache/frameworks')
 fs.mkdirSync(folder, { recursive: true })
 fs.writeFileSync(path.join(folder, 'app.js'), `${code}process.once('SIGTERM', () => process.exit(0))\n`)
 testExample('.cache/frameworks/app.js')
+testProduction('.cache/frameworks/app.js')
+
+/** The blocks that set up sessions. */
+const setups = pages().flatMap(blocksOf).filter(({ language, code }) => (
+  language === 'js' && /\b(session|createSession|sessionMiddleware|createSessionStorage|auth)\(\{/.test(code)
+))
+
+/** What readers must not copy. */
+function faults (code) {
+  return [
+    ...code.match(/(?:secrets?|encryptionKey|keys): \[?['"`].*/g) ?? [],
+    ...code.match(/process\.env\.SESSION_SECRET (?:\|\||\?\?).*/g) ?? [],
+    ...code.match(/SESSION_SECRET = .*(?= \} = process\.env)/g) ?? [],
+    ...(/DEVELOPMENT_SECRET/.test(code) && !/if \(isProduction && \(secret === DEVELOPMENT_SECRET/.test(code) ? ['no guard'] : []),
+    ...(/\bsecure: (?:isProduction|'auto')|startsWith\('https:/.test(code) ? [] : ['not Secure']),
+    ...(/\bauth\(\{/.test(code) && !code.includes('signSessionStoreCookie: true') ? ['not signed'] : [])
+  ]
+}
+
+test('every page that sets up sessions takes the secret from the environment, signs ids and makes cookies Secure', () => {
+  expect(setups.length).toBeGreaterThan(10)
+  expect(setups.flatMap(({ page, line, code }) => faults(code).map(fault => `${page}:${line} ${fault}`))).toStrictEqual([])
+})
+
+test.each([
+  "app.use(session({ secret: 'keyboard cat', cookie: { secure: 'auto' } }))",
+  'app.use(session({ secret: process.env.SESSION_SECRET }))',
+  "app.use(session({ secret: process.env.SESSION_SECRET || 'published', cookie: { secure: 'auto' } }))",
+  "const { SESSION_SECRET = 'published' } = process.env\napp.use(session({ secret: SESSION_SECRET, cookie: { secure: 'auto' } }))",
+  "createSessionStorage({ cookie: { secrets: ['published'], secure: isProduction } })",
+  "if (BASE_URL.startsWith('https://')) app.use(auth({ session: { store } }))"
+])('that would not pass: %s', code => {
+  expect(faults(code)).toHaveLength(1)
+})

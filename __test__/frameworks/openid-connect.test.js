@@ -2,67 +2,20 @@
 
 // express-openid-connect against an OpenID provider on this machine, which logs in whoever asks.
 
-const crypto = require('node:crypto')
 const http = require('node:http')
 const { once } = require('node:events')
 const { forkSite } = require('../support/fork-site')
+const { openProvider } = require('../support/openid-provider')
 const { freshSet, hosts, openStore } = require('../support/server')
-const { Browser, openApp } = require('../support/site')
+const { Browser, PRODUCTION_SECRET, openApp } = require('../support/site')
 
 const EXAMPLE = 'examples/openid-connect/app.js'
-const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 })
-const CLIENT = 'shop'
 
-let issuer, provider
-/** By the code that was given for it: the nonce of a login. */
-const logins = new Map()
+let provider
+beforeAll(async () => { provider = await openProvider() })
+afterAll(() => provider.close())
 
-function idToken (nonce) {
-  const now = Math.floor(Date.now() / 1_000)
-  const part = object => Buffer.from(JSON.stringify(object)).toString('base64url')
-  const text = `${part({ alg: 'RS256', kid: 'one' })}.${part({ iss: issuer, sub: 'ada', aud: CLIENT, iat: now, exp: now + 600, nonce })}`
-  return `${text}.${crypto.sign('sha256', Buffer.from(text), privateKey).toString('base64url')}`
-}
-
-const answers = {
-  '/.well-known/openid-configuration': () => ({
-    issuer,
-    authorization_endpoint: `${issuer}/authorize`,
-    token_endpoint: `${issuer}/token`,
-    jwks_uri: `${issuer}/keys`,
-    response_types_supported: ['code'],
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['RS256']
-  }),
-  '/keys': () => ({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', use: 'sig', alg: 'RS256' }] }),
-  '/token': body => ({ access_token: 'token', token_type: 'Bearer', id_token: idToken(logins.get(body.get('code'))) })
-}
-
-beforeAll(async () => {
-  provider = http.createServer(async (req, res) => {
-    let body = ''
-    for await (const chunk of req) body += chunk
-    const answer = answers[req.url]?.(new URLSearchParams(body))
-    res.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json', connection: 'close' })
-    res.end(JSON.stringify(answer))
-  }).listen(0, '127.0.0.1')
-  await once(provider, 'listening')
-  issuer = `http://127.0.0.1:${provider.address().port}`
-})
-
-afterAll(async () => {
-  provider.close()
-  await once(provider, 'close')
-})
-
-/** A login as the browser sees it, all but the provider's page. */
-async function login (browser, url) {
-  const { location } = await browser.get(`${url}/login`)
-  const { searchParams } = new URL(location)
-  const code = crypto.randomUUID()
-  logins.set(code, searchParams.get('nonce'))
-  return browser.get(`${url}/callback?code=${code}&state=${searchParams.get('state')}`)
-}
+const login = (browser, url) => provider.login(browser, url)
 
 /** On the port that BASE_URL names, since the library wants to know it before it listens. */
 async function open (env) {
@@ -71,7 +24,7 @@ async function open (env) {
   const { port } = found.address()
   found.close()
   await once(found, 'close')
-  return openApp(EXAMPLE, { ...env, PORT: String(port), ISSUER_BASE_URL: issuer, CLIENT_ID: CLIENT, CLIENT_SECRET: 'only for tests' })
+  return openApp(EXAMPLE, { PORT: String(port), ...provider.env, ...env })
 }
 
 test(`${EXAMPLE}: a login is kept in the store, survives a restart of the process, and ends with the logout`, async () => {
@@ -100,12 +53,61 @@ test(`${EXAMPLE}: a login is kept in the store, survives a restart of the proces
   expect(await app.close()).toEqual({ code: 0, complaints: '' })
 }, 30_000)
 
+test(`${EXAMPLE}: a cookie that is not signed does not open a session, even if it names a stored one`, async () => {
+  const env = { AEROSPIKE_SET: freshSet() }
+  const store = openStore({ set: env.AEROSPIKE_SET })
+  const app = await open(env)
+  const browser = new Browser()
+  await login(browser, app.url)
+  const [session] = await store.all()
+  await store.set('KNOWN-ID', session)
+  const userOf = async cookie => {
+    const visitor = browser.copy()
+    visitor.cookies.set('sid', cookie)
+    return (await visitor.get(`${app.url}/`)).body.user
+  }
+  const signed = decodeURIComponent(browser.cookies.get('sid'))
+  const [id, signature] = signed.split('.')
+  expect(await userOf(signed)).toBe('ada')
+  expect(await userOf('KNOWN-ID')).toBeNull()
+  expect(await userOf(id)).toBeNull()
+  // A visitor's own signature does not fit another id.
+  expect(await userOf(`KNOWN-ID.${signature}`)).toBeNull()
+  expect((await app.close()).code).toBe(0)
+}, 30_000)
+
+describe('in production', () => {
+  const production = (env = {}) => ({
+    NODE_ENV: 'production', AEROSPIKE_SET: freshSet(), SESSION_SECRET: PRODUCTION_SECRET, BASE_URL: 'https://shop.example', ...env
+  })
+
+  test.each([undefined, '', 'http://shop.example'])(`${EXAMPLE} does not start when BASE_URL is %j`, async BASE_URL => {
+    await expect(open(production({ BASE_URL }))).rejects.toThrow(/ended with 1: [^]*^Error: In production, BASE_URL must be set to the https:\/\/ address of this app/m)
+  })
+
+  test(`${EXAMPLE} does not start without CLIENT_SECRET`, async () => {
+    await expect(open(production({ CLIENT_SECRET: '' }))).rejects.toThrow(/ended with 1: [^]*^Error: In production, CLIENT_SECRET must be set/m)
+  })
+
+  test(`${EXAMPLE} sends a session cookie that is Secure, HttpOnly and signed`, async () => {
+    const env = production()
+    const store = openStore({ set: env.AEROSPIKE_SET })
+    const app = await open(env)
+    const browser = new Browser()
+    expect(await login(browser, app.url)).toMatchObject({ status: 302 })
+    expect(await store.length()).toBe(1)
+    expect(browser.attributes.get('sid')).toMatch(/; HttpOnly; Secure/)
+    expect(decodeURIComponent(browser.cookies.get('sid'))).toMatch(/^[\w-]+\.[\w-]+$/)
+    expect((await app.close()).code).toBe(0)
+  }, 30_000)
+})
+
 describe('express-openid-connect:', () => {
   let url, gates
   beforeAll(async () => {
     const options = { hosts: hosts(), set: freshSet() }
     openStore(options) // leaves it empty
-    ;({ url, gates } = await forkSite('openid-site.js', { options, issuer }))
+    ;({ url, gates } = await forkSite('openid-site.js', { options, issuer: provider.issuer }))
   })
 
   test('a request that changes nothing loses nothing of what another changed meanwhile', async () => {

@@ -27,7 +27,7 @@ async function main () {
     secret: 'only for tests, but of 32 characters',
     authRequired: false,
     authorizationParams: { response_type: 'code' },
-    session: { name: 'sid', store }
+    session: { name: 'sid', store, signSessionStoreCookie: true }
   }))
   app.get('/put', (req, res) => {
     req.sid[req.query.key] = req.query.value

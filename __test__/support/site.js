@@ -4,6 +4,7 @@
 // requests: GET / counts a visit, POST /login?name=… and POST /logout do what they say, and each tells in JSON who the
 // visitor is and how often they came.
 
+const fs = require('node:fs')
 const path = require('node:path')
 const readline = require('node:readline')
 const { spawn } = require('node:child_process')
@@ -23,7 +24,7 @@ async function openApp (file, env = {}) {
     stdio: ['ignore', 'pipe', 'pipe']
   })
   apps.add(app)
-  const exit = once(app, 'exit')
+  const exit = once(app, 'close') // later than 'exit': all of stderr has been read
   let complaints = ''
   app.stderr.on('data', data => { complaints += data })
   const lines = readline.createInterface({ input: app.stdout })
@@ -31,7 +32,7 @@ async function openApp (file, env = {}) {
     once(lines, 'line').then(([line]) => line),
     exit.then(([code]) => { throw new Error(`${file} ended with ${code}: ${complaints}`) })
   ])
-  const [, port] = /^Listening on http:\S*:(\d+)$/.exec(line)
+  const [, port] = /^(?:Listening on|Shop:) http:\S*:(\d+)$/.exec(line)
   const close = async () => {
     app.kill('SIGTERM')
     const [code] = await exit
@@ -53,6 +54,8 @@ class Browser {
   cookies = new Map()
   /** Of the cookies, when the browser is to forget them. */
   expires = new Map()
+  /** The attributes of each cookie, as the server sent them. */
+  attributes = new Map()
 
   /** Another with the same cookies: a second tab, or a thief. */
   copy () {
@@ -88,6 +91,7 @@ class Browser {
     if (value === '' || (end && end <= new Date())) this.cookies.delete(name)
     else this.cookies.set(name, value)
     this.expires.set(name, end)
+    this.attributes.set(name, attributes)
   }
 }
 
@@ -134,4 +138,46 @@ function testExample (file, { login = (browser, url, name) => browser.post(`${ur
   }, 30_000)
 }
 
-module.exports = { Browser, openApp, testExample }
+/** As `openssl rand -hex 32` prints them. */
+const PRODUCTION_SECRET = '5f1c'.repeat(16)
+
+/** The secrets in the source files of an app's folder. Everyone can read them. */
+function publishedSecrets (file) {
+  const folder = path.dirname(path.join(ROOT, file))
+  const sources = fs.readdirSync(folder).filter(name => /\.m?js$/.test(name)).map(name => fs.readFileSync(path.join(folder, name), 'utf8'))
+  return sources.flatMap(text => Array.from(text.matchAll(/= '([^'\n]*\bsecret\b[^'\n]*)'/g), ([, secret]) => secret))
+}
+
+/**
+ * Tests how an example runs with NODE_ENV=production. `request(url, headers)` makes a request whose response sets a
+ * cookie. `env` holds what the app needs besides SESSION_SECRET.
+ */
+function testProduction (file, { env = () => ({}), request = (url, headers) => fetch(`${url}/`, { headers }) } = {}) {
+  const set = freshSet()
+  openStore({ set }) // leaves it empty
+  const open = SESSION_SECRET => openApp(file, { NODE_ENV: 'production', AEROSPIKE_SET: set, SESSION_SECRET, ...env() })
+
+  test(`${file}: in production it does not start without a SESSION_SECRET that is long and not published`, async () => {
+    const published = publishedSecrets(file)
+    expect(published).not.toHaveLength(0)
+    const refused = [undefined, '', PRODUCTION_SECRET.slice(0, 31), ...published]
+    const outcomes = await Promise.all(refused.map(secret => open(secret).then(() => 'it started', error => error.message)))
+    for (const outcome of outcomes) {
+      expect(outcome).toMatch(new RegExp(`^${file} ended with 1: [^]*^Error: In production, SESSION_SECRET must be set to at least 32 random characters`, 'm'))
+    }
+  }, 60_000)
+
+  test(`${file}: in production every cookie is Secure and HttpOnly, and needs HTTPS`, async () => {
+    const app = await open(PRODUCTION_SECRET)
+    const cookies = async headers => (await request(app.url, { connection: 'close', ...headers })).headers.getSetCookie()
+    const overHttps = await cookies({ 'x-forwarded-proto': 'https' })
+    expect(overHttps).not.toHaveLength(0)
+    for (const cookie of [...overHttps, ...await cookies({})]) {
+      expect(cookie).toMatch(/; Secure(;|$)/i)
+      expect(cookie).toMatch(/; HttpOnly(;|$)/i)
+    }
+    expect((await app.close()).code).toBe(0)
+  }, 30_000)
+}
+
+module.exports = { Browser, PRODUCTION_SECRET, openApp, testExample, testProduction }

@@ -7,7 +7,9 @@ const os = require('node:os')
 const path = require('node:path')
 const { promisify } = require('node:util')
 const { version } = require('../../package.json')
+const { packageFor } = require('../../lib/platforms')
 const { pack } = require('../../scripts/pack')
+const { tarballOf } = require('../../scripts/publish')
 
 const execFile = promisify(require('node:child_process').execFile)
 
@@ -33,8 +35,8 @@ function isGlibc () {
 function tarballs (folder) {
   const given = process.env.TEST_TARBALLS
   if (given !== undefined) {
-    const tarball = name => path.resolve(given, `${name}-${version}.tgz`)
-    return { main: tarball('aerospike-session'), binary: tarball(`aerospike-session-${platform()}`) }
+    const tarball = name => path.resolve(given, tarballOf(name, version))
+    return { main: tarball('aerospike-session'), binary: tarball(packageFor(platform())) }
   }
   const { main, platforms } = pack({ out: folder })
   return { main, binary: platforms[platform()] }

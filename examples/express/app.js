@@ -13,7 +13,14 @@ const { devicesOf, logOut, newDevice } = require('./devices')
 const { PRODUCTS, loginPage, shopPage, devicesPage, sessionPage, errorPage } = require('./views')
 
 const { NODE_ENV, PORT = 8080, SESSION_SECRET, SESSION_SECONDS = 30 * 60, REMEMBER_SECONDS = 30 * 86_400, AEROSPIKE_SET } = process.env
-if (NODE_ENV === 'production' && !SESSION_SECRET) throw new Error('SESSION_SECRET must be set in production')
+
+// Everyone can read this secret, so the app does not start with it in production.
+const DEVELOPMENT_SECRET = 'a secret for development only: it is published'
+const secret = SESSION_SECRET || DEVELOPMENT_SECRET
+const isProduction = NODE_ENV === 'production'
+if (isProduction && (secret === DEVELOPMENT_SECRET || secret.length < 32)) {
+  throw new Error('In production, SESSION_SECRET must be set to at least 32 random characters, such as those of `openssl rand -hex 32`')
+}
 
 const store = noting(new AerospikeStore({
   // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
@@ -34,7 +41,8 @@ const COOKIE = 'shop.sid'
 const app = express()
 
 app.disable('x-powered-by')
-// Behind a proxy that ends TLS: app.set('trust proxy', 1), or `secure: 'auto'` does not see that there is TLS.
+// In production a proxy terminates TLS. Its X-Forwarded-Proto is trusted if it connects from this machine or a private network.
+if (isProduction) app.set('trust proxy', 'loopback, uniquelocal')
 app.use((req, res, next) => {
   res.set({
     'Content-Security-Policy': "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -55,11 +63,11 @@ app.use(noteCost)
 app.use(session({
   store,
   name: COOKIE,
-  secret: SESSION_SECRET || 'a secret for development only',
+  secret,
   resave: false,
   saveUninitialized: false,
   rolling: true, // every page gives the session, and its cookie, its full time again
-  cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto' }
+  cookie: { httpOnly: true, sameSite: 'lax', secure: isProduction }
 }))
 
 /** @param {express.Request} req */

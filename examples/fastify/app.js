@@ -5,18 +5,27 @@ const cookie = require('@fastify/cookie')
 const session = require('@fastify/session')
 const { FastifyStore } = require('aerospike-session/fastify')
 
-const { AEROSPIKE_SET, PORT = 8080, SESSION_SECRET = 'a secret of 32 characters or more' } = process.env
+const { AEROSPIKE_SET, NODE_ENV, PORT = 8080, SESSION_SECRET } = process.env
+
+// Everyone can read this secret, so the app does not start with it in production.
+const DEVELOPMENT_SECRET = 'a secret for development only: it is published'
+const secret = SESSION_SECRET || DEVELOPMENT_SECRET
+const isProduction = NODE_ENV === 'production'
+if (isProduction && (secret === DEVELOPMENT_SECRET || secret.length < 32)) {
+  throw new Error('In production, SESSION_SECRET must be set to at least 32 random characters, such as those of `openssl rand -hex 32`')
+}
 
 // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
 const store = new FastifyStore({ set: AEROSPIKE_SET })
-const app = fastify()
+// In production a proxy terminates TLS. Its X-Forwarded-Proto is trusted if it connects from this machine or a private network.
+const app = fastify({ trustProxy: isProduction ? 'loopback, uniquelocal' : false })
 app.register(cookie)
 app.register(session, {
   store,
-  secret: SESSION_SECRET,
+  secret,
   cookieName: 'sid',
   saveUninitialized: false,
-  cookie: { secure: 'auto', sameSite: 'lax', maxAge: 30 * 60 * 1000 }
+  cookie: { httpOnly: true, sameSite: 'lax', secure: isProduction, maxAge: 30 * 60 * 1000 }
 })
 
 /** @param {any} session */

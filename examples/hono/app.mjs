@@ -3,17 +3,25 @@ import { serve } from '@hono/node-server'
 import { sessionMiddleware } from 'hono-sessions'
 import { HonoStore } from 'aerospike-session/hono'
 
-const { AEROSPIKE_SET, PORT = 8080, SESSION_SECRET = 'a secret of 32 characters or more' } = process.env
+const { AEROSPIKE_SET, NODE_ENV, PORT = 8080, SESSION_SECRET } = process.env
+
+// Everyone can read this secret, so the app does not start with it in production.
+const DEVELOPMENT_SECRET = 'a secret for development only: it is published'
+const secret = SESSION_SECRET || DEVELOPMENT_SECRET
+const isProduction = NODE_ENV === 'production'
+if (isProduction && (secret === DEVELOPMENT_SECRET || secret.length < 32)) {
+  throw new Error('In production, SESSION_SECRET must be set to at least 32 random characters, such as those of `openssl rand -hex 32`')
+}
 
 // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
 const store = new HonoStore({ set: AEROSPIKE_SET })
 const app = new Hono()
 app.use(sessionMiddleware({
   store,
-  encryptionKey: SESSION_SECRET, // of the cookie
+  encryptionKey: secret, // of the cookie
   sessionCookieName: 'sid',
   expireAfterSeconds: 30 * 60,
-  cookieOptions: { httpOnly: true, sameSite: 'Lax', path: '/' }
+  cookieOptions: { httpOnly: true, sameSite: 'Lax', path: '/', secure: isProduction }
 }))
 
 const answer = c => {

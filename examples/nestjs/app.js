@@ -9,7 +9,15 @@ const { promisify } = require('node:util')
 const session = require('express-session')
 const { AerospikeStore } = require('aerospike-session')
 
-const { AEROSPIKE_SET, PORT = 8080, SESSION_SECRET = 'a secret for development only' } = process.env
+const { AEROSPIKE_SET, NODE_ENV, PORT = 8080, SESSION_SECRET } = process.env
+
+// Everyone can read this secret, so the app does not start with it in production.
+const DEVELOPMENT_SECRET = 'a secret for development only: it is published'
+const secret = SESSION_SECRET || DEVELOPMENT_SECRET
+const isProduction = NODE_ENV === 'production'
+if (isProduction && (secret === DEVELOPMENT_SECRET || secret.length < 32)) {
+  throw new Error('In production, SESSION_SECRET must be set to at least 32 random characters, such as those of `openssl rand -hex 32`')
+}
 
 class AppController {
   /** @param {any} session */
@@ -58,15 +66,17 @@ Module({ controllers: [AppController] })(AppModule)
 
 async function main () {
   const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] })
+  // In production a proxy terminates TLS. Its X-Forwarded-Proto is trusted if it connects from this machine or a private network.
+  if (isProduction) app.getHttpAdapter().getInstance().set('trust proxy', 'loopback, uniquelocal')
   // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
   const store = new AerospikeStore({ set: AEROSPIKE_SET })
   app.use(session({
     store,
     name: 'sid',
-    secret: SESSION_SECRET,
+    secret,
     resave: false,
     saveUninitialized: false,
-    cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: 30 * 60 * 1000 }
+    cookie: { httpOnly: true, sameSite: 'lax', secure: isProduction, maxAge: 30 * 60 * 1000 }
   }))
   await app.listen(Number(PORT))
   console.log(`Listening on http://localhost:${app.getHttpServer().address().port}`)

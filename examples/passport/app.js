@@ -6,7 +6,15 @@ const passport = require('passport')
 const { Strategy } = require('passport-local')
 const { AerospikeStore } = require('aerospike-session')
 
-const { AEROSPIKE_SET, PORT = 8080, SESSION_SECRET = 'a secret for development only' } = process.env
+const { AEROSPIKE_SET, NODE_ENV, PORT = 8080, SESSION_SECRET } = process.env
+
+// Everyone can read this secret, so the app does not start with it in production.
+const DEVELOPMENT_SECRET = 'a secret for development only: it is published'
+const secret = SESSION_SECRET || DEVELOPMENT_SECRET
+const isProduction = NODE_ENV === 'production'
+if (isProduction && (secret === DEVELOPMENT_SECRET || secret.length < 32)) {
+  throw new Error('In production, SESSION_SECRET must be set to at least 32 random characters, such as those of `openssl rand -hex 32`')
+}
 
 // Stands for the application's own users and their hashed passwords.
 /** @type {Map<string, { id: string, password: string }>} */
@@ -22,13 +30,15 @@ passport.deserializeUser((id, done) => done(null, users.get(id) ?? false))
 // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000. By `user` the store finds all sessions of somebody.
 const store = new AerospikeStore({ set: AEROSPIKE_SET, user: 'passport.user' })
 const app = express()
+// In production a proxy terminates TLS. Its X-Forwarded-Proto is trusted if it connects from this machine or a private network.
+if (isProduction) app.set('trust proxy', 'loopback, uniquelocal')
 app.use(session({
   store,
   name: 'sid',
-  secret: SESSION_SECRET,
+  secret,
   resave: false,
   saveUninitialized: false,
-  cookie: { httpOnly: true, sameSite: 'lax', secure: 'auto', maxAge: 30 * 60 * 1000 }
+  cookie: { httpOnly: true, sameSite: 'lax', secure: isProduction, maxAge: 30 * 60 * 1000 }
 }))
 app.use(passport.session())
 
