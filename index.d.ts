@@ -62,8 +62,9 @@ export interface SessionStoreOptions {
   /** The bin of the session's data: 1 to 15 characters of `A-Za-z0-9_-`. @default 'data' */
   bin?: string
   /**
-   * Put before every session id. Stores with different prefixes share a set without seeing each
-   * other's sessions.
+   * Put before every session id. Stores with different prefixes share a set, and never see or change each other's
+   * sessions: every command compares bin `prefix`. A new session whose key is taken by another prefix (`'shop:'` with id
+   * `'beta:x'`, `'shop:beta:'` with id `'x'`) fails with `BAD_KEY`.
    * @default ''
    */
   prefix?: string

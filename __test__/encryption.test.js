@@ -11,7 +11,7 @@ const { cookie } = require('./support/cookie')
 const { serve, Visitor } = require('./support/http')
 const { OfficialClient } = require('./support/official-client')
 const { everythingIn, keyId, keyIdOf, open, sealVersion1 } = require('./support/record')
-const { freshSet, hosts, openSessions, openStore } = require('./support/server')
+const { freshSet, hasNoTtlNamespace, hosts, openSessions, openStore } = require('./support/server')
 
 const [KEY, OTHER] = [crypto.randomBytes(32), crypto.randomBytes(32)]
 const DAY = 86_400_000
@@ -199,6 +199,16 @@ describe('an encrypted value', () => {
         return { [bin]: blob }
       })
     }
+  })
+
+  test('does not open in another namespace', async () => {
+    if (!await hasNoTtlNamespace()) return console.warn('not run: the cluster has no namespace nottl')
+    const other = openStore({ set, namespace: 'nottl', encryptionKeys: [KEY] })
+    other.on('warning', () => {})
+    await store.set('moved', { cookie: cookie(60_000), role: 'admin' })
+    await official.put(['nottl', set, 'moved'], await bins(set, 'moved'), -1)
+    await expect(other.get('moved')).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringContaining('was altered since') })
+    await other.destroy('moved')
   })
 
   test('does not open cut short', () => expectAltered(mine => ({ data: mine.data.subarray(0, -1) })))
