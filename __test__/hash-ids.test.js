@@ -60,8 +60,8 @@ describe('a session with hashIds', () => {
 
   test('is not there for another secret, nor for none', async () => {
     await store.set('other', { cookie: cookie(), n: 1 })
-    for (const hashIds of ['another secret of many bytes', undefined]) {
-      expect(await openStore({ set, hashIds, prefix: 'shop:', encryptionKeys: [key] }).get('other')).toBeNull()
+    for (const secret of [{ hashIds: 'another secret of many bytes' }, {}]) {
+      expect(await openStore({ set, ...secret, prefix: 'shop:', encryptionKeys: [key] }).get('other')).toBeNull()
     }
     const same = openStore({ set, hashIds: Buffer.from(SECRET), prefix: 'shop:', encryptionKeys: [key] })
     expect(await same.get('other')).toMatchObject({ n: 1 })
@@ -130,6 +130,7 @@ describe.each([
 
 describe('option hashIds', () => {
   test.each([
+    [{ hashIds: process.env.NO_SUCH_VARIABLE }, /'hashIds' is undefined: set it, or leave it out to hash nothing$/],
     [{ hashIds: true }, /'hashIds' must be a secret, as a string or a Buffer, not a boolean/],
     [{ hashIds: 1234567812345678 }, /'hashIds' must be a secret, as a string or a Buffer, not a number$/],
     [{ hashIds: '' }, /'hashIds' must be at least 16 bytes long/],

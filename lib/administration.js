@@ -23,7 +23,7 @@ class Administration extends Store {
     super()
     const { client, given, ttl, user, whenDown } = aerospikeStoreOptions(options)
     this.#owned = client === undefined
-    this.#client = client ?? new SessionStore(clientOptions(given))
+    this.#client = client === undefined ? new SessionStore(clientOptions(given)) : client
     const connection = Connection.of(this.#client)
     if (connection === undefined) throw badOption("option 'client' must be a SessionStore")
     const number = typeof ttl === 'number' ? ttl : this.#client.ttl

@@ -10,7 +10,7 @@ const { DEFAULT_PORT, parseHosts } = require('./hosts')
 const { protectionOptions } = require('./protection')
 const { encryptionKeys, hashSecret } = require('./secrets')
 const { tlsOptions } = require('./tls')
-const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = require('./validate')
+const { boolean, bytes, choice, given, integer, kind, name, names, seconds, string } = require('./validate')
 
 /**
  * @typedef {import('./hosts').Host} Host
@@ -95,18 +95,19 @@ function cluster (options) {
 function view (options, ttl) {
   const bin = name('bin', options.bin ?? 'data')
   if (RESERVED_BINS.includes(bin)) throw badOption(`option 'bin' must not be '${bin}': the store has its own bin of that name`)
-  const tombstones = boolean('tombstones', options.tombstones ?? false)
-  const durableDelete = boolean('durableDelete', options.durableDelete ?? false)
+  // `null` is no value of a protecting option: only one that was left out has a default.
+  const { absoluteTtl, durableDelete = false, prefix = '', tombstones = false, touchOnRead } = options
+  boolean('tombstones', tombstones)
+  boolean('durableDelete', durableDelete)
   if (tombstones && durableDelete) throw badOption("options 'tombstones' and 'durableDelete' do the same in two ways: choose one")
   const storeIds = boolean('storeIds', options.storeIds ?? false)
   const hashIds = options.hashIds === undefined ? null : hashSecret(options.hashIds)
   if (storeIds && hashIds !== null) throw badOption("options 'storeIds' and 'hashIds' contradict each other: hashed ids cannot be told")
-  const { absoluteTtl, touchOnRead } = options
   return {
     namespace: name('namespace', options.namespace ?? 'test'),
     set: name('set', options.set ?? 'sessions'),
     bin,
-    prefix: string('prefix', options.prefix ?? ''),
+    prefix: string('prefix', prefix),
     format: choice('format', options.format ?? 'map', /** @type {const} */ (['map', 'json'])),
     encryptionKeys: options.encryptionKeys === undefined ? null : encryptionKeys(options.encryptionKeys),
     hashIds,
@@ -126,30 +127,30 @@ function view (options, ttl) {
  * @param {any} [options]
  */
 function sessionStoreOptions (options = {}) {
-  names(options, SESSION_STORE)
-  const ttl = seconds('ttl', options.ttl ?? DEFAULT_TTL)
-  const ask = typeof options.auth === 'function' ? options.auth : undefined
-  return { ttl, ask, cluster: cluster(options), view: view(options, ttl) }
+  const own = given(options, SESSION_STORE)
+  const ttl = seconds('ttl', own.ttl ?? DEFAULT_TTL)
+  const ask = typeof own.auth === 'function' ? own.auth : undefined
+  return { ttl, ask, cluster: cluster(own), view: view(own, ttl) }
 }
 
 /**
- * The options of an AerospikeStore: its own, and those of the client it makes if it is lent none.
+ * The options of an AerospikeStore: its own, and those of the client it makes unless it is given a shared one.
  * @param {any} [options]
  */
 function aerospikeStoreOptions (options = {}) {
-  names(options, AEROSPIKE_STORE)
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const { client, ttl, whenDown } = given
+  // Without a password it names the owner of a session. With one, a login without it is refused as such.
+  const own = given(options, AEROSPIKE_STORE, { harmless: 'user' })
+  const { client, ttl, whenDown } = own
   if (client !== undefined) {
-    const stray = [...CONNECTION, ...PLACE].find(name => name in given && !(name === 'user' && !('password' in given)))
+    const stray = [...CONNECTION, ...PLACE].find(name => name in own && !(name === 'user' && !('password' in own)))
     if (stray !== undefined) throw badOption(`option '${stray}' belongs to the client: give it to the SessionStore`)
   }
   if (ttl !== undefined && typeof ttl !== 'function') seconds('ttl', ttl)
   return {
     client,
     ttl,
-    given,
-    user: ownerOption(given),
+    given: own,
+    user: ownerOption(own),
     whenDown: choice('whenDown', whenDown ?? 'error', /** @type {const} */ (['error', 'anonymous']))
   }
 }
