@@ -219,12 +219,14 @@ export interface AerospikeStoreOptions extends Omit<SessionStoreOptions, 'ttl' |
    */
   touchAfter?: number | undefined
   /**
-   * Who a session belongs to: a function, or a path into the session such as `'passport.user'`.
-   * What it gives (a string of at most 2048 bytes, or a number) is kept in bin `user`, for
-   * `sessionsOf`, `countOf` and `destroyOf`. With `password` it is a login name instead.
+   * The owner of a session: a function, or a path into the session such as `'passport.user'`. The owner is stored in bin
+   * `user`, for `sessionsOf`, `countOf` and `destroyOf`. With `password` it is a login name instead.
+   *
+   * `undefined`, `null`, `''`, `NaN` and infinite numbers mean that the session has no owner. Any other value that is not a
+   * {@link SessionOwner} fails the `set` with `BAD_DATA`.
    * @default none
    */
-  user?: string | ((session: SessionData) => string | number | null | undefined) | undefined
+  user?: string | ((session: SessionData) => SessionOwner | null | undefined) | undefined
   /**
    * What requests get while no node can be reached: `'error'`, at once; `'anonymous'`: no session
    * and no error (by express-session's `disconnect` and `connect` events).
@@ -232,6 +234,13 @@ export interface AerospikeStoreOptions extends Omit<SessionStoreOptions, 'ttl' |
    */
   whenDown?: 'error' | 'anonymous' | undefined
 }
+
+/**
+ * The owner of a session, as JSON has it: a string of 1 to 2,048 bytes or a finite number. A value with a `toJSON` that returns
+ * such a string or number counts as that, for example an ObjectId or a Date. Numbers are stored as text, so `42`,
+ * `42n` and `'42'` are the same owner.
+ */
+export type SessionOwner = string | number | bigint | { toJSON(key?: any): string | number | null | undefined }
 
 /** Options of one call. */
 export interface TtlOptions {
@@ -492,21 +501,24 @@ export class AerospikeStore extends Store {
   createUserIndex(): Promise<void>
   createUserIndex(callback: DoneCallback): void
 
-  /** The sessions of a user. Without the index this reads every record, and warns of it. */
-  sessionsOf(user: string | number): Promise<StoredSession[]>
-  sessionsOf(user: string | number, callback: Callback<StoredSession[]>): void
+  /**
+   * The sessions of a user. Without the index this reads every record, and warns of it. Fails with `BAD_KEY` if `user` means
+   * that a session has no owner, as `undefined`, `''` and `NaN` do; so do `countOf` and `destroyOf`.
+   */
+  sessionsOf(user: SessionOwner): Promise<StoredSession[]>
+  sessionsOf(user: SessionOwner, callback: Callback<StoredSession[]>): void
 
   /** How many sessions a user has. */
-  countOf(user: string | number): Promise<number>
-  countOf(user: string | number, callback: Callback<number>): void
+  countOf(user: SessionOwner): Promise<number>
+  countOf(user: SessionOwner, callback: Callback<number>): void
 
   /**
    * Logs a user out everywhere, but for the session `except` (an id); how many sessions that were. A
    * request that is under way with one of them does not bring it back.
    */
-  destroyOf(user: string | number, options?: { except?: string | undefined }): Promise<number>
-  destroyOf(user: string | number, callback: Callback<number>): void
-  destroyOf(user: string | number, options: { except?: string | undefined } | undefined, callback: Callback<number>): void
+  destroyOf(user: SessionOwner, options?: { except?: string | undefined }): Promise<number>
+  destroyOf(user: SessionOwner, callback: Callback<number>): void
+  destroyOf(user: SessionOwner, options: { except?: string | undefined } | undefined, callback: Callback<number>): void
 
   /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
   stats(): SessionStoreStats

@@ -7,6 +7,7 @@ const net = require('node:net')
 const { authOptions } = require('./auth')
 const { badOption } = require('./errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
+const { ownerOption } = require('./owner')
 const { protectionOptions } = require('./protection')
 const { encryptionKeys, hashSecret } = require('./secrets')
 const { tlsOptions } = require('./tls')
@@ -162,32 +163,6 @@ function aerospikeStoreOptions (options = {}) {
 function frameworkOptions (options = {}) {
   names(options, AEROSPIKE_STORE.filter(name => name !== 'whenDown'))
   return options
-}
-
-/**
- * What tells a session's owner: option `user`, unless it is a login (a name with a password).
- *
- * @param {any} given
- * @returns {((session: any) => any) | undefined}
- */
-function ownerOption ({ user, password }) {
-  if (typeof user === 'function') {
-    if (password !== undefined) throw badOption("option 'password' needs a login name: with a 'user' function, log in by option 'auth'")
-    return user
-  }
-  if (user === undefined || password !== undefined) return undefined
-  string('user', user)
-  if (!/^[^.]+(\.[^.]+)*$/.test(user)) throw badOption("option 'user' must be a function, a path such as 'passport.user', or a login name with option 'password'")
-  const path = user.split('.')
-  return session => path.reduce((/** @type {any} */ inner, /** @type {string} */ key) => own(inner, key), session)
-}
-
-/**
- * @param {any} object
- * @param {string} key
- */
-function own (object, key) {
-  return typeof object === 'object' && object !== null && Object.hasOwn(object, key) ? object[key] : undefined
 }
 
 /**

@@ -252,11 +252,10 @@ function idFault (id) {
 
 /**
  * @param {any} user
- * @returns {string | undefined} what is wrong with the name of a session's owner, if anything
+ * @returns {string | undefined} what is wrong with the owner of a session, if anything
  */
 function userFault (user) {
-  if (typeof user !== 'string') return `a user must be a string, not ${type(user)}`
-  if (user === '') return 'a user must not be empty'
+  if (typeof user !== 'string') return `a user must be a string or a finite number in JSON, not ${type(user)}`
   if (!user.isWellFormed()) return 'a user must be well-formed Unicode'
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
