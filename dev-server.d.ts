@@ -3,60 +3,60 @@
 /** Options of {@link DevServer.start}. */
 export interface DevServerOptions {
   /** Address to listen on. @default '127.0.0.1' */
-  host?: string
+  host?: string | undefined
   /** @default 0: any free port */
-  port?: number
+  port?: number | undefined
   /**
    * A file to keep records in: they survive a restart, and a kill, of the server. It is created if
    * need be.
    * @default none: records are kept in memory only
    */
-  data?: string
+  data?: string | undefined
   /**
    * Nodes of the cluster, 1 to 8; further nodes take the ports after `port`.
    * @default 1
    */
-  nodes?: number
+  nodes?: number | undefined
   /**
    * How many nodes hold each record, as far as there are as many.
    * @default 2
    */
-  replicationFactor?: number
+  replicationFactor?: number | undefined
   /**
    * Milliseconds that a node may be silent before the others go on without it. Until then what needs
    * that node waits, as with a real cluster.
    * @default 1500: the server's ten heartbeats of 150 ms
    */
-  heartbeatTimeout?: number
+  heartbeatTimeout?: number | undefined
   /**
    * Milliseconds until the records are where a change of nodes wants them.
    * @default 500
    */
-  migrationTime?: number
+  migrationTime?: number | undefined
   /**
    * Memory each namespace may fill with records (its `data-size`): bytes, or a string as `'512m'` or
    * `'2g'`, from 1 MiB on. From 70 % of it on, writes are refused with result code 8, as a real server
    * does (`stop-writes-used-pct`); reads and deletes go on.
    * @default '1g'
    */
-  memory?: number | string
+  memory?: number | string | undefined
   /** The name of the cluster, 1 to 63 bytes: its `cluster-name`. @default none */
-  clusterName?: string
+  clusterName?: string | undefined
   /**
    * The racks the nodes stand in (`rack-id`), one number for each node, as with the Enterprise Edition.
    * @default none: clients that ask are told that there are no racks, as by the Community Edition
    */
-  racks?: ReadonlyArray<number>
+  racks?: ReadonlyArray<number> | undefined
   /**
    * Users who must log in, as with the Enterprise Edition.
    * @default none: a login is answered with "security not supported", as by the Community Edition
    */
-  security?: DevServerSecurity
+  security?: DevServerSecurity | undefined
   /**
    * TLS on all ports, with certificates made at the start: see {@link DevServer.tls}.
    * @default false
    */
-  tls?: boolean | DevServerTlsOptions
+  tls?: boolean | DevServerTlsOptions | undefined
 }
 
 /** Users who must log in. */
@@ -70,7 +70,7 @@ export interface DevServerSecurity {
    * refused.
    * @default 86400: the server's `session-ttl`, which may not be less than 120 there
    */
-  sessionTtl?: number
+  sessionTtl?: number | undefined
 }
 
 /** A user of a {@link DevServer}. */
@@ -82,22 +82,22 @@ export interface DevServerUser {
    * roles through a client.
    * @default ['read-write', 'data-admin']: all that the stores of this package need
    */
-  roles?: string[]
+  roles?: string[] | undefined
 }
 
 export interface DevServerTlsOptions {
   /** Clients need a certificate too: the one in {@link DevServer.tls}. @default false */
-  mutual?: boolean
+  mutual?: boolean | undefined
   /**
    * Host names and addresses the server's certificate is for. The first is the TLS name that nodes
    * are announced with.
    * @default ['localhost', '127.0.0.1', '::1']
    */
-  names?: string[]
+  names?: string[] | undefined
   /** When the server's certificate begins to be valid. @default long ago */
-  validFrom?: Date
+  validFrom?: Date | undefined
   /** When it ends: to see what a client says of one that has expired. @default in centuries */
-  validTo?: Date
+  validTo?: Date | undefined
 }
 
 /** What a client needs for TLS, as PEM: what to give as option `tls` of a store. */
@@ -144,25 +144,25 @@ export type FaultWhen = 'before' | 'after' | 'midReply'
 /** What every fault takes. */
 export interface AnyFaultOptions {
   /** The number of the one node it strikes, 0 the first. @default all nodes */
-  node?: number
+  node?: number | undefined
   /** Milliseconds after which it is over. At most a day. @default until it is taken back */
-  lasts?: number
+  lasts?: number | undefined
 }
 
 /** Which requests a fault strikes. It counts only those it does strike. */
 export interface RequestFaultOptions extends AnyFaultOptions {
-  namespace?: string
-  set?: string
+  namespace?: string | undefined
+  set?: string | undefined
   /**
    * The key of the one record it strikes: a session's key is the store's `prefix` and the session id.
    */
-  key?: string | number
+  key?: string | number | undefined
   /** It is over after so many strikes. @default it never is */
-  times?: number
+  times?: number | undefined
   /** Of the requests it could strike, the share it does: more than 0, at most 1. @default 1 */
-  probability?: number
+  probability?: number | undefined
   /** What chance starts from: the same seed gives the same faults. @default any; `faults()` tells which */
-  seed?: number
+  seed?: number | undefined
 }
 
 /** Waits. */
@@ -171,11 +171,11 @@ export interface LatencyFault extends RequestFaultOptions {
   /** Milliseconds. At most a day. */
   ms: number
   /** Up to so many milliseconds more, by chance. @default 0 */
-  jitter?: number
+  jitter?: number | undefined
   /** @default all but `info` and `login` */
-  on?: FaultOperation | readonly FaultOperation[]
+  on?: FaultOperation | readonly FaultOperation[] | undefined
   /** @default 'before' */
-  when?: FaultWhen
+  when?: FaultWhen | undefined
 }
 
 /**
@@ -185,9 +185,9 @@ export interface LatencyFault extends RequestFaultOptions {
 export interface ConnectionFault extends RequestFaultOptions {
   kind: 'drop' | 'reset' | 'silent'
   /** @default all but `info` and `login` */
-  on?: FaultOperation | readonly FaultOperation[]
+  on?: FaultOperation | readonly FaultOperation[] | undefined
   /** @default 'before' */
-  when?: FaultWhen
+  when?: FaultWhen | undefined
 }
 
 /** Answers with a result code. In a batch only the rows that it strikes fail. */
@@ -202,9 +202,9 @@ export interface CodeFault extends RequestFaultOptions {
    * With `'batch'` the whole batch fails.
    * @default read, write, touch, delete and query, also as rows of a batch
    */
-  on?: Exclude<FaultOperation, 'info' | 'login' | 'any'> | ReadonlyArray<Exclude<FaultOperation, 'info' | 'login' | 'any'>>
+  on?: Exclude<FaultOperation, 'info' | 'login' | 'any'> | ReadonlyArray<Exclude<FaultOperation, 'info' | 'login' | 'any'>> | undefined
   /** `'after'`: the command is carried out all the same. @default 'before' */
-  when?: 'before' | 'after'
+  when?: 'before' | 'after' | undefined
 }
 
 /**
@@ -264,15 +264,15 @@ export interface Fault {
 /** Settings of a namespace that can change while it runs. Those left out stay as they are. */
 export interface NamespaceSettings {
   /** Seconds between sweeps of expired records; 0: never, and writes with a TTL are refused with FORBIDDEN (22). */
-  nsupPeriod?: number
+  nsupPeriod?: number | undefined
   /** Take TTLs although `nsupPeriod` is 0. */
-  allowTtlWithoutNsup?: boolean
+  allowTtlWithoutNsup?: boolean | undefined
   /** Seconds; the TTL of writes that ask for the default. 0: none. */
-  defaultTtl?: number
+  defaultTtl?: number | undefined
   /** Bytes, 64 to 8 MiB. */
-  maxRecordSize?: number
+  maxRecordSize?: number | undefined
   /** Percent, 0 to 100, see the server's `default-read-touch-ttl-pct`. */
-  defaultReadTouchTtlPct?: number
+  defaultReadTouchTtlPct?: number | undefined
 }
 
 /**
@@ -310,7 +310,7 @@ export class DevServer {
    * in, as on a real server; with `disconnect` all of them are closed too, so that clients come back
    * with an expired token.
    */
-  expireSessions(options?: { disconnect?: boolean }): Promise<void>
+  expireSessions(options?: { disconnect?: boolean | undefined }): Promise<void>
   /** The nodes, in the order of their numbers. */
   nodes(): Promise<DevServerNode[]>
   /**

@@ -1,5 +1,5 @@
 /// <reference types="node" />
-import { AerospikeStore, AerospikeStoreOptions, DoneCallback } from './index'
+import { AerospikeStore, AerospikeStoreOptions, DoneCallback, SessionOwner } from './index'
 
 /** Options of a framework's store: those of an {@link AerospikeStore}, or of one that is lent a client. */
 export interface FrameworkStoreOptions extends Omit<AerospikeStoreOptions, 'ttl' | 'user' | 'whenDown'> {
@@ -8,13 +8,13 @@ export interface FrameworkStoreOptions extends Omit<AerospikeStoreOptions, 'ttl'
    * gets the session's data, decides always, and a result of 0 or less removes the session.
    * @default 86400, or the `ttl` of the lent client
    */
-  ttl?: number | ((data: any, id: string) => number)
+  ttl?: number | ((data: any, id: string) => number) | undefined
   /**
-   * Who a session belongs to: a function of its data, or a path into them such as `'passport.user'`; for
+   * The owner of a session: a function of its data, or a path into them such as `'passport.user'`; for
    * `store.sessionsOf`, `store.countOf` and `store.destroyOf`. With `password` it is a login name instead.
    * @default none
    */
-  user?: string | ((data: any) => string | number | null | undefined)
+  user?: string | ((data: any) => SessionOwner | null | undefined) | undefined
 }
 
 /** What the stores of all frameworks have in common. */

@@ -7,9 +7,9 @@ export interface Host {
   /** Name or address. An IPv6 address with or without brackets. */
   host: string
   /** @default 3000 */
-  port?: number
+  port?: number | undefined
   /** The name in the node's certificate, where TLS is on. @default the host */
-  tlsName?: string
+  tlsName?: string | undefined
 }
 
 /**
@@ -29,9 +29,9 @@ export interface TlsOptions {
   /** The key to `cert`, not encrypted. */
   key?: string | Buffer
   /** The name in the certificates of hosts without a `tlsName`. @default each host's own name */
-  servername?: string
+  servername?: string | undefined
   /** The same as `servername`. */
-  serverName?: string
+  serverName?: string | undefined
   /**
    * The public keys that a node's certificate may be for, besides the usual checks: `'sha256/'` and the
    * base64 of the SHA-256 of its SubjectPublicKeyInfo, as in RFC 7469. Give the next key's pin as well,
@@ -47,20 +47,27 @@ export interface Credentials {
   password: string
 }
 
-/** Options of a {@link SessionStore}. Unknown names and wrong values are refused with `BAD_OPTION`. */
+/**
+ * Options of a {@link SessionStore}. Unknown names and wrong values are refused with `BAD_OPTION`.
+ *
+ * An option that is `undefined` counts as left out, unless it protects something: `auth`, `user` and `password`, `tls` with
+ * its `ca`, `cert`, `key` and `pins`, `clusterName`, `prefix`, `encryptionKeys`, `hashIds`, `absoluteTtl`, `tombstones`,
+ * `durableDelete`, `client`. If one of these is present and `undefined`, as `process.env.MISSING` is, it is refused with
+ * `BAD_OPTION`. With TypeScript's `exactOptionalPropertyTypes` the types say the same.
+ */
 export interface SessionStoreOptions {
   /**
    * Nodes to start from: `'10.0.0.1:3000,10.0.0.2:3000'`, an array of such, or {@link Host} objects.
    * `host`, `host:port`, `host:tlsName:port`; IPv6 as `::1` or `[::1]:3000`.
    * @default environment variable `AEROSPIKE_HOSTS`, else `'localhost:3000'`
    */
-  hosts?: string | Host | ReadonlyArray<string | Host>
+  hosts?: string | Host | ReadonlyArray<string | Host> | undefined
   /** 1 to 31 characters of `A-Za-z0-9_-`. @default 'test' */
-  namespace?: string
+  namespace?: string | undefined
   /** 1 to 63 characters of `A-Za-z0-9_-`. @default 'sessions' */
-  set?: string
+  set?: string | undefined
   /** The bin of the session's data: 1 to 15 characters of `A-Za-z0-9_-`. @default 'data' */
-  bin?: string
+  bin?: string | undefined
   /**
    * Put before every session id. Stores with different prefixes share a set, and never see or change each other's
    * sessions: every command compares bin `prefix`. A new session whose key is taken by another prefix (`'shop:'` with id
@@ -73,7 +80,7 @@ export interface SessionStoreOptions {
    * years (the server's own limit).
    * @default 86400
    */
-  ttl?: number
+  ttl?: number | undefined
   /**
    * Where the cluster asks for a login: user and password, or a function that gives them, or a promise
    * of them. The function is called before each attempt to connect, and when a login is refused while
@@ -90,7 +97,7 @@ export interface SessionStoreOptions {
    * `'pki'`: no password, the user is whom the certificate in `tls.cert` names.
    * @default 'internal', where there is a login
    */
-  authMode?: 'internal' | 'external' | 'external-insecure' | 'pki'
+  authMode?: 'internal' | 'external' | 'external-insecure' | 'pki' | undefined
   /**
    * Encrypted connections: `true` to trust the authorities that the operating system and Node.js
    * trust, or {@link TlsOptions}. Every node's certificate must be for the `tlsName` of its host, or else
@@ -103,11 +110,11 @@ export interface SessionStoreOptions {
    * through many sessions takes as long as it takes, but fails when nothing is heard of the cluster for twice that long.
    * @default 3000
    */
-  timeout?: number
+  timeout?: number | undefined
   /** The longest one attempt to connect may take, in milliseconds, login included. @default 5000 */
-  connectTimeout?: number
+  connectTimeout?: number | undefined
   /** Connections to each node, at the most. @default 64 */
-  maxConnsPerNode?: number
+  maxConnsPerNode?: number | undefined
   /**
    * The name the cluster must have, 1 to 63 bytes. A node of another cluster is not connected to:
    * operations fail with `SERVER`, and say so.
@@ -119,27 +126,27 @@ export interface SessionStoreOptions {
    * network.
    * @default false
    */
-  servicesAlternate?: boolean
+  servicesAlternate?: boolean | undefined
   /**
    * The rack this process stands in (the server's `rack-id`, 0 to 1000000), or several, the best first:
    * records are read from a copy there, if there is one, and from any other otherwise. Writes go where
    * they have to. Without racks (the Community Edition) it changes nothing.
    * @default none
    */
-  rackIds?: number | ReadonlyArray<number>
+  rackIds?: number | ReadonlyArray<number> | undefined
   /**
    * Operations under way at the same time, over all stores that share this connection; beyond that
    * further ones fail at once with `OVERLOAD`, so that a cluster that stalls does not fill the memory.
    * @default 100000
    */
-  maxPending?: number
+  maxPending?: number | undefined
   /**
    * How data is kept: `'map'` natively, as other languages read it; `'json'` as JSON text, which is
    * faster and for Node.js alone. Both are read whatever this says, so it can be changed on a
    * running site. Data with lone surrogates is always kept as JSON: no native string can hold them.
    * @default 'map'
    */
-  format?: 'map' | 'json'
+  format?: 'map' | 'json' | undefined
   /**
    * Encrypt data and cookie, by AES-256-GCM: keys of 32 bytes each, as a Buffer or in base64. The first encrypts, all of
    * them decrypt. What was stored before, without encryption or with an older key, is read, and encrypted with the first
@@ -160,7 +167,7 @@ export interface SessionStoreOptions {
    * dump of it holds no live ids, and `ids()` has none to give.
    * @default false
    */
-  storeIds?: boolean
+  storeIds?: boolean | undefined
   /**
    * The longest a session lives from its creation, in seconds, whatever touches it.
    * @default none
@@ -173,7 +180,7 @@ export interface SessionStoreOptions {
    * the second, and may come early by the share that is not read. For lives of minutes and more.
    * @default none
    */
-  touchOnRead?: number
+  touchOnRead?: number | undefined
   /**
    * Leave an empty record in the place of a removed session. For the Community Edition on disk,
    * where a removed record can come back after a cold restart.
@@ -194,7 +201,7 @@ export interface AerospikeStoreOptions extends Omit<SessionStoreOptions, 'ttl' |
    * `expires`; a function decides always, and a result of 0 or less removes the session.
    * @default 86400, or the `ttl` of the lent client
    */
-  ttl?: number | ((session: SessionData, sid: string) => number)
+  ttl?: number | ((session: SessionData, sid: string) => number) | undefined
   /**
    * A client to use, which is then never closed. The options of the connection, and `namespace`,
    * `set` and `bin`, belong to it; the others it has are the defaults of this store's.
@@ -206,31 +213,40 @@ export interface AerospikeStoreOptions extends Omit<SessionStoreOptions, 'ttl' |
    * this request has. Neither brings back a session that is gone.
    * @default 'merge'
    */
-  conflict?: 'merge' | 'overwrite'
+  conflict?: 'merge' | 'overwrite' | undefined
   /**
    * Seconds. A touch that would move the end of a session by less is not written.
    * @default 0: every touch is
    */
-  touchAfter?: number
+  touchAfter?: number | undefined
   /**
-   * Who a session belongs to: a function, or a path into the session such as `'passport.user'`.
-   * What it gives (a string of at most 2048 bytes, or a number) is kept in bin `user`, for
-   * `sessionsOf`, `countOf` and `destroyOf`. With `password` it is a login name instead.
+   * The owner of a session: a function, or a path into the session such as `'passport.user'`. The owner is stored in bin
+   * `user`, for `sessionsOf`, `countOf` and `destroyOf`. With `password` it is a login name instead.
+   *
+   * `undefined`, `null`, `''`, `NaN` and infinite numbers mean that the session has no owner. Any other value that is not a
+   * {@link SessionOwner} fails the `set` with `BAD_DATA`.
    * @default none
    */
-  user?: string | ((session: SessionData) => string | number | null | undefined)
+  user?: string | ((session: SessionData) => SessionOwner | null | undefined) | undefined
   /**
    * What requests get while no node can be reached: `'error'`, at once; `'anonymous'`: no session
    * and no error (by express-session's `disconnect` and `connect` events).
    * @default 'error'
    */
-  whenDown?: 'error' | 'anonymous'
+  whenDown?: 'error' | 'anonymous' | undefined
 }
+
+/**
+ * The owner of a session, as JSON has it: a string of 1 to 2,048 bytes or a finite number. A value with a `toJSON` that returns
+ * such a string or number counts as that, for example an ObjectId or a Date. Numbers are stored as text, so `42`,
+ * `42n` and `'42'` are the same owner.
+ */
+export type SessionOwner = string | number | bigint | { toJSON(key?: any): string | number | null | undefined }
 
 /** Options of one call. */
 export interface TtlOptions {
   /** Seconds; more than 0, at most 10 years. @default the store's `ttl` */
-  ttl?: number
+  ttl?: number | undefined
 }
 
 /**
@@ -282,13 +298,13 @@ export interface SessionEvent {
 /** Options of a walk over all sessions. */
 export interface WalkOptions {
   /** About how many records are in hand at a time. @default 1000 */
-  batch?: number
+  batch?: number | undefined
 }
 
 /** Options of {@link AerospikeStore.prune}. */
 export interface PruneOptions extends WalkOptions {
   /** Told after each batch: the share of the set that is done, 0 to 1, and how many were removed. */
-  onProgress?: (progress: { done: number, pruned: number }) => void
+  onProgress?: ((progress: { done: number, pruned: number }) => void) | undefined
 }
 
 /** A session as `all`, `sessions` and `sessionsOf` give it: with its `id` where `storeIds` is on. */
@@ -490,23 +506,24 @@ export class AerospikeStore extends Store {
    * Returns the sessions of a user: at most `limit` of them (1 to 10,000, default 1,000), and no further one once they hold
    * 4 MiB of JSON, because JavaScript parses them in one piece. Which ones are left out is undefined. `countOf` returns how
    * many there are, and `destroyOf` removes all of them. Without the index this reads every record of the set and emits a
-   * `warning`.
+   * `warning`. Fails with `BAD_KEY` if `user` means that a session has no owner, as `undefined`, `''` and `NaN` do; so do
+   * `countOf` and `destroyOf`.
    */
-  sessionsOf(user: string | number, options?: { limit?: number }): Promise<StoredSession[]>
-  sessionsOf(user: string | number, callback: Callback<StoredSession[]>): void
-  sessionsOf(user: string | number, options: { limit?: number } | undefined, callback: Callback<StoredSession[]>): void
+  sessionsOf(user: SessionOwner, options?: { limit?: number | undefined }): Promise<StoredSession[]>
+  sessionsOf(user: SessionOwner, callback: Callback<StoredSession[]>): void
+  sessionsOf(user: SessionOwner, options: { limit?: number | undefined } | undefined, callback: Callback<StoredSession[]>): void
 
   /** How many sessions a user has. */
-  countOf(user: string | number): Promise<number>
-  countOf(user: string | number, callback: Callback<number>): void
+  countOf(user: SessionOwner): Promise<number>
+  countOf(user: SessionOwner, callback: Callback<number>): void
 
   /**
    * Logs a user out everywhere, but for the session `except` (an id); how many sessions that were. A
    * request that is under way with one of them does not bring it back.
    */
-  destroyOf(user: string | number, options?: { except?: string }): Promise<number>
-  destroyOf(user: string | number, callback: Callback<number>): void
-  destroyOf(user: string | number, options: { except?: string } | undefined, callback: Callback<number>): void
+  destroyOf(user: SessionOwner, options?: { except?: string | undefined }): Promise<number>
+  destroyOf(user: SessionOwner, callback: Callback<number>): void
+  destroyOf(user: SessionOwner, options: { except?: string | undefined } | undefined, callback: Callback<number>): void
 
   /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
   stats(): SessionStoreStats

@@ -12,14 +12,14 @@ export class KoaStore extends FrameworkStore {
   constructor(options?: KoaStoreOptions)
 
   /** The data, or `null` for a session that does not exist or has ended. `maxAge` changes nothing. */
-  get(key: string, maxAge?: number | 'session', options?: { rolling?: boolean, ctx?: any }): Promise<Record<string, any> | null>
+  get(key: string, maxAge?: number | 'session', options?: { rolling?: boolean | undefined, ctx?: any }): Promise<Record<string, any> | null>
 
   /**
    * Stores a session for `maxAge` **milliseconds**; for `ttl` if that is `'session'`, 0 or absent. Less than 0 removes
    * the session. A loaded one that is gone meanwhile is not brought back: `store` emits `gone`.
    */
   set(
-    key: string, data: object, maxAge?: number | 'session', options?: { rolling?: boolean, changed?: boolean, ctx?: any }
+    key: string, data: object, maxAge?: number | 'session', options?: { rolling?: boolean | undefined, changed?: boolean | undefined, ctx?: any }
   ): Promise<void>
 
   /** Removes a session; no error if there is none. */

@@ -110,6 +110,16 @@ describe('JavaScript', () => {
   })
 })
 
+test('no example sends a session id to the browser', () => {
+  const files = fs.readdirSync(path.join(ROOT, 'examples'), { recursive: true }).map(name => `examples/${name}`).filter(name => /\.m?js$/.test(name))
+  const sources = [
+    ...all.filter(({ language }) => ['js', 'ts'].includes(language)).map(block => [at(block), block.code]),
+    ...files.map(file => [file, textOf(file)])
+  ]
+  const sends = /\b(res|reply|response|c)\.(json|send|end|write|render|html|text|body|set|header)\(.*\b(sessionI[dD]|session\.id)\b|\bctx\.body *=.*\b(sessionI[dD]|session\.id)\b/
+  expect(sources.filter(([, code]) => code.split('\n').some(line => sends.test(line.replace('except: req.sessionID', '')))).map(([where]) => where)).toStrictEqual([])
+})
+
 function group (blocks) {
   const groups = new Map()
   for (const block of blocks) groups.set(block.page, [...groups.get(block.page) ?? [], block])

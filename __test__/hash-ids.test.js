@@ -135,6 +135,7 @@ describe.each([
 
 describe('option hashIds', () => {
   test.each([
+    [{ hashIds: process.env.NO_SUCH_VARIABLE }, /'hashIds' is undefined: set it, or leave it out to hash nothing$/],
     [{ hashIds: true }, /'hashIds' must be a secret, as a string or a Buffer, not a boolean/],
     [{ hashIds: 1234567812345678 }, /'hashIds' must be a secret, as a string or a Buffer, not a number$/],
     [{ hashIds: '' }, /'hashIds' must be at least 16 bytes long/],

@@ -8,6 +8,7 @@ const path = require('node:path')
 const ts = require('typescript')
 const { AerospikeStore, SessionStore } = require('..')
 const { aerospikeStoreOptions, devServerOptions, sessionStoreOptions, view } = require('../lib/options')
+const { PROTECTING } = require('../lib/validate')
 const { ROOT, rowsUnder } = require('./support/pages')
 
 /** The properties an interface declares itself, in a file of types. */
@@ -37,6 +38,8 @@ describe('docs/options.md', () => {
         read({ [name]: undefined })
         return true
       } catch (error) {
+        // One that protects something is taken, but not as undefined.
+        if (/^option '\w+' is undefined/.test(error.message)) return true
         expect(error.message).toMatch(/^unknown option/)
         return false
       }
@@ -47,6 +50,57 @@ describe('docs/options.md', () => {
     const words = [...new Set(lists.join().match(/\w+/g))]
     expect(words.filter(name => isTaken(aerospikeStoreOptions, name)).sort()).toStrictEqual([...ALL].sort())
     expect(words.filter(name => isTaken(sessionStoreOptions, name)).sort()).toStrictEqual([...SESSION_STORE].sort())
+  })
+
+  test('says which options must not be undefined, in the words of the refusal', () => {
+    const said = rowsUnder('docs/options.md', 'protects').map(([name, words]) => [/^`([\w.]+)`$/.exec(name)[1], words])
+    expect(Object.fromEntries(said)).toStrictEqual(PROTECTING)
+  })
+
+  describe('with exactOptionalPropertyTypes', () => {
+    const FILE = path.join(ROOT, '__test__/types/undefined.ts')
+    /** Each option that is undefined, and whether TypeScript complains. */
+    const options = [
+      ...SESSION_STORE.map(name => ['SessionStoreOptions', name, Object.hasOwn(PROTECTING, name)]),
+      // Without a password it is the owner of a session.
+      ...ALL.map(name => ['AerospikeStoreOptions', name, Object.hasOwn(PROTECTING, name) && name !== 'user']),
+      ...declared('index.d.ts', 'TlsOptions').map(name => ['TlsOptions', name, Object.hasOwn(PROTECTING, `tls.${name}`)]),
+      ...['TtlOptions', 'WalkOptions', 'PruneOptions'].flatMap(type => declared('index.d.ts', type).map(name => [type, name, false])),
+      ...['port', 'tlsName'].map(name => ['Host', name, false]),
+      ...declared('framework.d.ts', 'FrameworkStoreOptions').map(name => ['KoaStoreOptions', name, false]),
+      ...['FastifyStoreOptions', 'KoaStoreOptions', 'HonoStoreOptions', 'ReactRouterStoreOptions'].map(type => [type, 'hashIds', true])
+    ]
+    const moduleOf = type => {
+      const framework = ['fastify', 'koa', 'hono', 'react-router'].find(name => type.toLowerCase() === `${name.replace('-', '')}storeoptions`)
+      return framework === undefined ? 'aerospike-session' : `aerospike-session/${framework}`
+    }
+    let refused
+
+    beforeAll(() => {
+      const lines = options.map(([type, name], n) => `const o${n}: import('${moduleOf(type)}').${type} = { ${type === 'Host' ? "host: 'a', " : ''}${name}: undefined }; void o${n}`)
+      const compilerOptions = {
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noEmit: true,
+        skipLibCheck: true,
+        esModuleInterop: true,
+        types: ['node'],
+        module: ts.ModuleKind.NodeNext,
+        target: ts.ScriptTarget.ES2022
+      }
+      const host = ts.createCompilerHost(compilerOptions)
+      const { getSourceFile, fileExists } = host
+      host.fileExists = file => file === FILE || fileExists.call(host, file)
+      host.getSourceFile = (file, ...more) => file === FILE ? ts.createSourceFile(file, lines.join('\n'), ts.ScriptTarget.ES2022) : getSourceFile.call(host, file, ...more)
+      const program = ts.createProgram([FILE], compilerOptions, host)
+      const source = program.getSourceFile(FILE)
+      const diagnostics = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+      refused = new Set(diagnostics.map(({ start }) => source.getLineAndCharacterOfPosition(start).line))
+    }, 60_000)
+
+    test('the types refuse undefined for the same options', () => {
+      expect(options.map(([type, name], n) => [type, name, refused.has(n)])).toStrictEqual(options)
+    })
   })
 
   test('says of each method option what the types have', () => {

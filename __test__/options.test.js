@@ -1,7 +1,12 @@
 'use strict'
 
+const fc = require('fast-check')
 const { AerospikeStore, AerospikeSessionError, SessionStore } = require('..')
-const { callOptions, sessionStoreOptions } = require('../lib/options')
+const { FastifyStore } = require('../fastify')
+const { HonoStore } = require('../hono')
+const { KoaStore } = require('../koa')
+const { ReactRouterStore } = require('../react-router')
+const { aerospikeStoreOptions, callOptions, sessionStoreOptions } = require('../lib/options')
 
 /** What the core would get. */
 const parse = options => {
@@ -176,6 +181,115 @@ describe('a wrong option is refused at once and in words', () => {
     expect(() => callOptions({ tll: 5 })).toThrow(/did you mean 'ttl'\?/)
     expect(() => callOptions({ ttl: 0 })).toThrow(/'ttl' must be more than 0/)
   })
+})
+
+describe('an option that is undefined', () => {
+  const PROTECTING = ['auth', 'password', 'tls', 'clusterName', 'prefix', 'encryptionKeys', 'hashIds', 'absoluteTtl', 'tombstones', 'durableDelete']
+  const HARMLESS = [
+    'hosts', 'authMode', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending', 'servicesAlternate', 'rackIds', 'namespace', 'set', 'bin', 'ttl',
+    'format', 'storeIds', 'touchOnRead'
+  ]
+  const OF_EXPRESS = ['conflict', 'touchAfter', 'user']
+  /** Each class, with the options that only it has. */
+  const CLASSES = [
+    [SessionStore, ['user'], []],
+    [AerospikeStore, ['client'], [...OF_EXPRESS, 'whenDown']],
+    ...[FastifyStore, KoaStore, HonoStore, ReactRouterStore].map(Store => [Store, ['client'], OF_EXPRESS])
+  ]
+  /** An object can have a property in several ways. */
+  const FORMS = {
+    'its own': (name, others) => ({ ...others, [name]: undefined }),
+    'spread over a value': (name, others) => ({ ...others, [name]: 'a value', ...{ [name]: undefined } }),
+    inherited: (name, others) => Object.assign(Object.create({ [name]: undefined }), others),
+    'a getter of a class': (name, others) => {
+      class Config {}
+      Object.defineProperty(Config.prototype, name, { get: () => undefined })
+      return Object.assign(new Config(), others)
+    }
+  }
+  const refusal = name => expect.objectContaining({
+    code: 'BAD_OPTION', message: expect.stringMatching(new RegExp(`^option '${name}' is undefined: set it, or leave it out (to|if) `))
+  })
+
+  const cases = CLASSES.flatMap(([Store, protecting]) => [...PROTECTING, ...protecting].map(name => [name, Store]))
+  test.each(cases)('and protects something is refused: %s of %p', (name, Store) => {
+    for (const make of Object.values(FORMS)) expect(() => new Store(make(name, { hosts: '127.0.0.1:9' }))).toThrow(refusal(name))
+  })
+
+  test.each(CLASSES.slice(1).flatMap(([Store]) => PROTECTING.map(name => [name, Store])))('and protects something is refused beside a client: %s of %p', (name, Store) => {
+    const client = new SessionStore({ hosts: '127.0.0.1:9' })
+    for (const make of Object.values(FORMS)) expect(() => new Store(make(name, { client }))).toThrow(refusal(name))
+    return client.close()
+  })
+
+  test.each(['ca', 'cert', 'key', 'pins'])('and protects something is refused within tls: %s', name => {
+    for (const [Store] of CLASSES) {
+      for (const make of Object.values(FORMS)) expect(() => new Store({ tls: make(name, {}) })).toThrow(refusal(`tls.${name}`))
+    }
+  })
+
+  test.each([
+    [{ user: 'ada', password: undefined }, /'password' is undefined/],
+    [{ user: undefined, password: 'secret' }, /'user' is undefined|'password' needs option 'user'/],
+    [{ user: undefined, password: undefined }, /'user' is undefined|'password' is undefined/],
+    [{ auth: { user: 'ada', password: undefined } }, /'user' needs option 'password'/],
+    [{ auth: { user: undefined, password: 'secret' } }, /'password' needs option 'user'/],
+    [{ encryptionKeys: [undefined] }, /key 0 of option 'encryptionKeys' must be 32 bytes, as a Buffer or in base64, not undefined/],
+    [{ encryptionKeys: [Buffer.alloc(32), undefined] }, /key 1 of option 'encryptionKeys'/],
+    // eslint-disable-next-line no-sparse-arrays
+    [{ encryptionKeys: [, Buffer.alloc(32)] }, /key 0 of option 'encryptionKeys'/],
+    [{ tls: { ca: [undefined] } }, /'tls.ca' must be PEM/],
+    [{ tls: { pins: [undefined] } }, /'tls.pins' must be a string, not undefined/],
+    [{ tls: { pins: Array(1) } }, /'tls.pins' must be a string, not undefined/]
+  ])('and part of a protecting option is refused: %p', (options, message) => {
+    for (const [Store] of CLASSES) {
+      expect(() => new Store(options)).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringMatching(message) }))
+    }
+  })
+
+  test.each([...PROTECTING, 'client'])('is not the only value of a protecting option that is refused: null for %s', name => {
+    for (const [Store, protecting] of CLASSES) {
+      if (PROTECTING.includes(name) || protecting.includes(name)) {
+        expect(() => new Store({ hosts: '127.0.0.1:9', [name]: null })).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
+      }
+    }
+  })
+
+  test('and protects nothing counts as left out', async () => {
+    expect(sessionStoreOptions(Object.fromEntries(HARMLESS.map(name => [name, undefined])))).toStrictEqual(sessionStoreOptions({}))
+    const given = Object.fromEntries([...HARMLESS, ...OF_EXPRESS, 'whenDown'].map(name => [name, undefined]))
+    expect(aerospikeStoreOptions(given)).toStrictEqual(aerospikeStoreOptions({}))
+    for (const [Store,, own] of CLASSES) {
+      await new Store(Object.fromEntries([...HARMLESS, ...own].map(name => [name, undefined]))).close()
+    }
+    expect(parse({ tls: { servername: undefined, serverName: undefined } })).toStrictEqual(parse({ tls: {} }))
+    expect(hostsOf({ host: 'a', port: undefined, tlsName: undefined })).toStrictEqual(hostsOf('a'))
+  })
+
+  test('decides alone, whatever is left out beside it', () => {
+    const others = ['client', ...OF_EXPRESS, 'whenDown']
+    fc.assert(fc.property(fc.subarray([...PROTECTING, ...HARMLESS, ...others]), names => {
+      const options = Object.fromEntries(names.map(name => [name, undefined]))
+      if (names.some(name => [...PROTECTING, 'client'].includes(name))) {
+        expect(() => aerospikeStoreOptions(options)).toThrow(/^option '\w+' is undefined: /)
+      } else {
+        expect(aerospikeStoreOptions(options)).toStrictEqual(aerospikeStoreOptions({}))
+      }
+    }))
+  })
+
+  test('is no owner of a session: the store keeps none', async () => {
+    const store = new AerospikeStore({ hosts: '127.0.0.1:9', user: undefined })
+    expect(aerospikeStoreOptions({ user: undefined }).user).toBeUndefined()
+    await store.close()
+  })
+})
+
+test('options that are inherited count in every store', async () => {
+  const inherited = Object.create({ prefix: 7 })
+  for (const Store of [SessionStore, AerospikeStore, FastifyStore, KoaStore, HonoStore, ReactRouterStore]) {
+    expect(() => new Store(inherited)).toThrow(/'prefix' must be a string, not a number/)
+  }
 })
 
 test('a wrong option of one call fails the call, not the process', async () => {

@@ -3,6 +3,7 @@
 
 // The command line. The commands `dev-server` and `fault` are here, the others in lib/cli/.
 
+const { complain, print, write } = require('../lib/cli/output')
 const usage = require('../lib/cli/usage')
 const { version } = require('../package.json')
 
@@ -138,7 +139,7 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
   }
   const kept = data === undefined ? 'in memory only' : `in ${data}`
   if (options['tls-dir'] !== undefined) await server.writeTlsFiles(options['tls-dir'])
-  console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
+  print(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
 
   // The server does not keep the process alive.
   const alive = setInterval(() => {}, 2 ** 31 - 1)
@@ -165,12 +166,12 @@ async function breakServer ([address, ...texts], { list, clear, fault }) {
   const { ask } = require('../lib/dev-server-door')
   const { formatFault, parseFault } = require('../lib/faults')
   const faults = texts.map(parseFault)
-  const print = (/** @type {any} */ fault) => {
-    console.log(`${fault.id}: ${formatFault(fault)} (struck ${fault.struck}${fault.isOver ? ', over' : ''})`)
+  const show = (/** @type {any} */ fault) => {
+    print(`${fault.id}: ${formatFault(fault)} (struck ${fault.struck}${fault.isOver ? ', over' : ''})`)
   }
   if (clear) await ask(address, { command: 'clearFaults' })
-  for (const fault of faults) print(await ask(address, { command: 'inject', fault }))
-  if (list) for (const fault of await ask(address, { command: 'faults' })) print(fault)
+  for (const fault of faults) show(await ask(address, { command: 'inject', fault }))
+  if (list) for (const fault of await ask(address, { command: 'faults' })) show(fault)
 }
 
 /** @param {string[]} args */
@@ -178,8 +179,8 @@ async function main (args) {
   const [first] = args
   if (OTHERS.includes(first)) return require(`../lib/cli/${first}`).run(args.slice(1))
   const { values, positionals: [command, ...rest] } = parse(args)
-  if (values.help) process.stdout.write(HELP)
-  else if (values.version) console.log(version)
+  if (values.help) write(HELP)
+  else if (values.version) print(version)
   else await run(command, rest, values)
 }
 
@@ -199,6 +200,6 @@ async function run (command, rest, options) {
 
 main(process.argv.slice(2)).catch(error => {
   const usage = error instanceof UsageError || error.code === 'BAD_OPTION'
-  console.error(`aerospike-session: ${error.message}${usage ? ' (see --help)' : ''}`)
+  complain(`aerospike-session: ${error.message}${usage ? ' (see --help)' : ''}`)
   process.exitCode = usage ? 2 : 1
 })

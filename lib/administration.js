@@ -7,9 +7,10 @@ const { Connection, answer, operations, optional } = require('./connection')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
 const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('./options')
+const { ownerArgument } = require('./owner')
 const { pages } = require('./pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
-const { idFault, names, userFault } = require('./validate')
+const { idFault, names } = require('./validate')
 const { tell } = require('./warnings')
 
 class Administration extends Store {
@@ -23,16 +24,16 @@ class Administration extends Store {
     super()
     const { client, given, ttl, user, whenDown } = aerospikeStoreOptions(options)
     this.#owned = client === undefined
-    this.#client = client ?? new SessionStore(clientOptions(given))
+    this.#client = client === undefined ? new SessionStore(clientOptions(given)) : client
     const connection = Connection.of(this.#client)
     if (connection === undefined) throw badOption("option 'client' must be a SessionStore")
     const number = typeof ttl === 'number' ? ttl : this.#client.ttl
     const inherited = client === undefined ? {} : asOptions(connection.view)
     const own = { ...inherited, ...given }
     this.ttl = ttl ?? number
-    this.userOf = user
+    this.ownerOf = user
     this.connection = connection.through(view(own, number))
-    hide(this, ['ttl', 'userOf', 'connection'])
+    hide(this, ['ttl', 'ownerOf', 'connection'])
     this.#follow(whenDown)
   }
 
@@ -154,10 +155,7 @@ class Administration extends Store {
    * @param {any} [a]
    */
   #of (operation, user, done, a) {
-    const text = typeof user === 'number' || typeof user === 'bigint' ? String(user) : user
-    const fault = userFault(text)
-    if (fault !== undefined) return this.connection.fail(operation, badKey(fault), done)
-    return this.connection.request(operation, done, text, a)
+    return this.connection.attempt(operation, done, () => this.connection.request(operation, done, ownerArgument(user), a))
   }
 
   /**

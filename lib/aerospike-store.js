@@ -10,7 +10,7 @@ const { operations, optional } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { stringify, unquoted } = require('./json')
-const { kind, userFault } = require('./validate')
+const { kind } = require('./validate')
 
 class AerospikeStore extends Administration {
   #baselines = new Baselines()
@@ -48,7 +48,7 @@ class AerospikeStore extends Administration {
       // The text is taken now: what the application changes later belongs to a later set.
       json = stringify(session)
       expires = this.#expires(session, sid)
-      owner = this.#owner(session)
+      owner = this.ownerOf?.(session)
     } catch (error) {
       return this.connection.failed(operations.set, error, done)
     }
@@ -106,25 +106,6 @@ class AerospikeStore extends Administration {
     // Mostly a date already, as express-session has it.
     const date = expires instanceof Date ? expires.getTime() : expires ? new Date(expires).getTime() : NaN
     return Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date)
-  }
-
-  /**
-   * The owner of a session: `''` for nobody, undefined where the store keeps no owners.
-   * @param {any} session
-   */
-  #owner (session) {
-    if (this.userOf === undefined) return undefined
-    let user
-    try {
-      user = this.userOf(session)
-    } catch (cause) {
-      throw badOption("the function in option 'user' threw an error", cause)
-    }
-    if (user === undefined || user === null || user === '') return ''
-    const text = typeof user === 'number' || typeof user === 'bigint' ? String(user) : user
-    const fault = userFault(text)
-    if (fault !== undefined) throw badData(fault)
-    return text
   }
 
   /**

@@ -43,9 +43,12 @@ function badOption (message, cause) {
   return new AerospikeSessionError({ code: 'BAD_OPTION', message, cause })
 }
 
-/** @param {string} message */
-function badKey (message) {
-  return new AerospikeSessionError({ code: 'BAD_KEY', message })
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+function badKey (message, cause) {
+  return new AerospikeSessionError({ code: 'BAD_KEY', message, cause })
 }
 
 /**

@@ -7,10 +7,11 @@ const net = require('node:net')
 const { authOptions } = require('./auth')
 const { badOption } = require('./errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
+const { ownerOption } = require('./owner')
 const { protectionOptions } = require('./protection')
 const { encryptionKeys, hashSecret } = require('./secrets')
 const { tlsOptions } = require('./tls')
-const { boolean, bytes, choice, integer, kind, name, names, seconds, string } = require('./validate')
+const { boolean, bytes, choice, given, integer, kind, name, names, seconds, string } = require('./validate')
 
 /**
  * @typedef {import('./hosts').Host} Host
@@ -95,18 +96,19 @@ function cluster (options) {
 function view (options, ttl) {
   const bin = name('bin', options.bin ?? 'data')
   if (RESERVED_BINS.includes(bin)) throw badOption(`option 'bin' must not be '${bin}': the store has its own bin of that name`)
-  const tombstones = boolean('tombstones', options.tombstones ?? false)
-  const durableDelete = boolean('durableDelete', options.durableDelete ?? false)
+  // `null` is no value of a protecting option: only one that was left out has a default.
+  const { absoluteTtl, durableDelete = false, prefix = '', tombstones = false, touchOnRead } = options
+  boolean('tombstones', tombstones)
+  boolean('durableDelete', durableDelete)
   if (tombstones && durableDelete) throw badOption("options 'tombstones' and 'durableDelete' do the same in two ways: choose one")
   const storeIds = boolean('storeIds', options.storeIds ?? false)
   const hashIds = options.hashIds === undefined ? null : hashSecret(options.hashIds)
   if (storeIds && hashIds !== null) throw badOption("options 'storeIds' and 'hashIds' contradict each other: hashed ids cannot be told")
-  const { absoluteTtl, touchOnRead } = options
   return {
     namespace: name('namespace', options.namespace ?? 'test'),
     set: name('set', options.set ?? 'sessions'),
     bin,
-    prefix: string('prefix', options.prefix ?? ''),
+    prefix: string('prefix', prefix),
     format: choice('format', options.format ?? 'map', /** @type {const} */ (['map', 'json'])),
     encryptionKeys: options.encryptionKeys === undefined ? null : encryptionKeys(options.encryptionKeys),
     hashIds,
@@ -126,30 +128,30 @@ function view (options, ttl) {
  * @param {any} [options]
  */
 function sessionStoreOptions (options = {}) {
-  names(options, SESSION_STORE)
-  const ttl = seconds('ttl', options.ttl ?? DEFAULT_TTL)
-  const ask = typeof options.auth === 'function' ? options.auth : undefined
-  return { ttl, ask, cluster: cluster(options), view: view(options, ttl) }
+  const own = given(options, SESSION_STORE)
+  const ttl = seconds('ttl', own.ttl ?? DEFAULT_TTL)
+  const ask = typeof own.auth === 'function' ? own.auth : undefined
+  return { ttl, ask, cluster: cluster(own), view: view(own, ttl) }
 }
 
 /**
- * The options of an AerospikeStore: its own, and those of the client it makes if it is lent none.
+ * The options of an AerospikeStore: its own, and those of the client it makes unless it is given a shared one.
  * @param {any} [options]
  */
 function aerospikeStoreOptions (options = {}) {
-  names(options, AEROSPIKE_STORE)
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  const { client, ttl, whenDown } = given
+  // Without a password it names the owner of a session. With one, a login without it is refused as such.
+  const own = given(options, AEROSPIKE_STORE, { harmless: 'user' })
+  const { client, ttl, whenDown } = own
   if (client !== undefined) {
-    const stray = [...CONNECTION, ...PLACE].find(name => name in given && !(name === 'user' && !('password' in given)))
+    const stray = [...CONNECTION, ...PLACE].find(name => name in own && !(name === 'user' && !('password' in own)))
     if (stray !== undefined) throw badOption(`option '${stray}' belongs to the client: give it to the SessionStore`)
   }
   if (ttl !== undefined && typeof ttl !== 'function') seconds('ttl', ttl)
   return {
     client,
     ttl,
-    given,
-    user: ownerOption(given),
+    given: own,
+    user: ownerOption(own),
     whenDown: choice('whenDown', whenDown ?? 'error', /** @type {const} */ (['error', 'anonymous']))
   }
 }
@@ -161,32 +163,6 @@ function aerospikeStoreOptions (options = {}) {
 function frameworkOptions (options = {}) {
   names(options, AEROSPIKE_STORE.filter(name => name !== 'whenDown'))
   return options
-}
-
-/**
- * What tells a session's owner: option `user`, unless it is a login (a name with a password).
- *
- * @param {any} given
- * @returns {((session: any) => any) | undefined}
- */
-function ownerOption ({ user, password }) {
-  if (typeof user === 'function') {
-    if (password !== undefined) throw badOption("option 'password' needs a login name: with a 'user' function, log in by option 'auth'")
-    return user
-  }
-  if (user === undefined || password !== undefined) return undefined
-  string('user', user)
-  if (!/^[^.]+(\.[^.]+)*$/.test(user)) throw badOption("option 'user' must be a function, a path such as 'passport.user', or a login name with option 'password'")
-  const path = user.split('.')
-  return session => path.reduce((/** @type {any} */ inner, /** @type {string} */ key) => own(inner, key), session)
-}
-
-/**
- * @param {any} object
- * @param {string} key
- */
-function own (object, key) {
-  return typeof object === 'object' && object !== null && Object.hasOwn(object, key) ? object[key] : undefined
 }
 
 /**

@@ -42,7 +42,8 @@ function serialize (options) {
 function encryptionKeys (keys) {
   if (!Array.isArray(keys)) throw badOption(`option 'encryptionKeys' must be an array of keys, the newest first, not ${type(keys)}`)
   if (keys.length === 0) throw badOption("option 'encryptionKeys' must not be empty: leave it out to encrypt nothing")
-  const secrets = keys.map((key, n) => key instanceof Secret ? key : new Secret(keyBytes(key, n)))
+  // Not map(), which passes over what is missing in an array.
+  const secrets = Array.from(keys, (key, n) => key instanceof Secret ? key : new Secret(keyBytes(key, n)))
   if (new Set(secrets.map(Secret.reveal)).size < secrets.length) throw badOption("option 'encryptionKeys' has a key twice")
   return secrets
 }

@@ -6,7 +6,7 @@ const crypto = require('node:crypto')
 const fs = require('node:fs')
 const nodeTls = require('node:tls')
 const { badOption } = require('./errors')
-const { kind, names, string, type } = require('./validate')
+const { given, kind, string, type } = require('./validate')
 
 /**
  * @typedef {{ ca: string, system: boolean, cert: string | null, key: string | null, pins: string[] }} TlsOptions
@@ -27,17 +27,17 @@ function tlsOptions (tls) {
   if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
     throw badOption(`option 'tls' must be true or an object, not ${kind(tls)}`)
   }
-  names(tls, ['ca', 'cert', 'key', 'servername', 'serverName', 'pins'], "option 'tls'")
-  const system = tls.ca === undefined
-  const ca = system ? trustedByNode() : certificates('ca', tls.ca)
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+  const own = given(tls, ['ca', 'cert', 'key', 'servername', 'serverName', 'pins'], { what: "option 'tls'", within: 'tls.' })
+  const system = own.ca === undefined
+  const ca = system ? trustedByNode() : certificates('ca', own.ca)
+  if ((own.cert === undefined) !== (own.key === undefined)) {
     throw badOption("options 'tls.cert' and 'tls.key' need each other")
   }
-  const own = tls.cert === undefined ? { cert: null, key: null } : pair(tls.cert, tls.key)
-  return { tls: { ca, system, ...own, pins: pins(tls.pins) }, servername: servername(tls) }
+  const identity = own.cert === undefined ? { cert: null, key: null } : pair(own.cert, own.key)
+  return { tls: { ca, system, ...identity, pins: pins(own.pins) }, servername: servername(own) }
 }
 
-/** @param {any} tls */
+/** @param {Record<string, any>} tls */
 function servername ({ servername, serverName }) {
   if (servername !== undefined && serverName !== undefined) throw badOption("options 'tls.servername' and 'tls.serverName' are the same: choose one")
   const name = servername ?? serverName
@@ -46,12 +46,16 @@ function servername ({ servername, serverName }) {
   return name
 }
 
-/** @param {any} given */
-function pins (given) {
-  if (given === undefined) return []
-  if (!Array.isArray(given)) throw badOption(`option 'tls.pins' must be an array of strings, not ${kind(given)}`)
-  if (given.length === 0) throw badOption("option 'tls.pins' must not be empty: leave it out to take any key")
-  return given.map(pin => {
+/**
+ * @param {any} pins
+ * @returns {string[]}
+ */
+function pins (pins) {
+  if (pins === undefined) return []
+  if (!Array.isArray(pins)) throw badOption(`option 'tls.pins' must be an array of strings, not ${kind(pins)}`)
+  if (pins.length === 0) throw badOption("option 'tls.pins' must not be empty: leave it out to accept any key")
+  // Not map(), which passes over what is missing in an array.
+  return Array.from(pins, pin => {
     const match = PIN.exec(string('tls.pins', pin))
     if (match === null) throw badOption("option 'tls.pins' must hold 'sha256/' and the base64 of a SHA-256, as 'sha256/AAAA…='")
     return match[1]
@@ -84,7 +88,7 @@ function extraCertificates () {
  */
 function pem (option, value) {
   const parts = Array.isArray(value) ? value : [value]
-  const text = parts.map(part => content(option, part)).join('\n')
+  const text = Array.from(parts, part => content(option, part)).join('\n')
   if (text.match(PEM) === null) throw badOption(`option 'tls.${option}' holds no PEM`)
   return text
 }

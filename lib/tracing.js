@@ -7,6 +7,7 @@ const { AsyncResource } = require('node:async_hooks')
 const { tracingChannel } = require('node:diagnostics_channel')
 const { performance } = require('node:perf_hooks')
 const { debuglog } = require('node:util')
+const { printable } = require('./printable')
 
 /**
  * @typedef {import('../index').OperationMessage} OperationMessage
@@ -15,9 +16,20 @@ const { debuglog } = require('node:util')
  * @typedef {import('./native-types').Entry} Entry
  */
 
-const debug = debuglog('aerospike-session')
+const log = debuglog('aerospike-session')
 /** Decided when the process starts. */
-const IS_DEBUGGED = debug.enabled
+const IS_DEBUGGED = log.enabled
+
+/**
+ * Writes a line for NODE_DEBUG. A terminal may show it, and nodes name themselves.
+ *
+ * @param {string} format
+ * @param {...(string | number)} args
+ */
+function debug (format, ...args) {
+  log(format, ...args.map(arg => typeof arg === 'string' ? printable(arg) : arg))
+}
+debug.enabled = IS_DEBUGGED
 
 /** Something that can be asked of the core. */
 class Operation {

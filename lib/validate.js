@@ -55,6 +55,59 @@ function names (options, known, what = 'options') {
 }
 
 /**
+ * What an option's absence means, for options that protect sessions or the connection. If one of them is present and
+ * undefined, as `process.env.MISSING` is, nothing would show that the protection is off. The words finish the sentence
+ * "leave it out …".
+ * @type {Record<string, string>}
+ */
+const PROTECTING = {
+  client: 'to open a connection for this store alone',
+  auth: 'to connect without a login',
+  user: 'if there is no login',
+  password: 'if there is no login',
+  tls: 'to connect without encryption',
+  'tls.ca': 'to trust the authorities that the system and Node.js trust',
+  'tls.cert': 'to present no certificate',
+  'tls.key': 'to present no certificate',
+  'tls.pins': 'to accept any key',
+  clusterName: 'to accept a cluster of any name',
+  prefix: 'to put nothing before session ids',
+  encryptionKeys: 'to encrypt nothing',
+  hashIds: 'to hash nothing',
+  absoluteTtl: 'to set no absolute lifetime',
+  tombstones: 'to leave no tombstones',
+  durableDelete: 'to delete without durability'
+}
+
+/**
+ * The options that were given, own or inherited, each read once. A protecting option must not be undefined; any other
+ * that is undefined counts as left out.
+ *
+ * @param {any} options
+ * @param {readonly string[]} known
+ * @param {{ what?: string, within?: string, harmless?: string }} [how] what: the object's name in messages. within: what
+ *   the names of its options begin with. harmless: an option that protects elsewhere, and not here
+ * @returns {Record<string, any>}
+ */
+function given (options, known, { what, within = '', harmless } = {}) {
+  names(options, known, what)
+  /** @type {Record<string, any>} */
+  const found = {}
+  for (const name of known) {
+    if (!(name in options)) continue
+    const value = options[name]
+    if (value !== undefined) found[name] = value
+    else if (name !== harmless && Object.hasOwn(PROTECTING, within + name)) throw unset(within + name)
+  }
+  return found
+}
+
+/** @param {string} option */
+function unset (option) {
+  return badOption(`option '${option}' is undefined: set it, or leave it out ${PROTECTING[option]}`)
+}
+
+/**
  * The known name closest to a mistyped one, if any is close.
  * @param {string} name
  * @param {readonly string[]} known
@@ -199,13 +252,12 @@ function idFault (id) {
 
 /**
  * @param {any} user
- * @returns {string | undefined} what is wrong with the name of a session's owner, if anything
+ * @returns {string | undefined} what is wrong with the owner of a session, if anything
  */
 function userFault (user) {
-  if (typeof user !== 'string') return `a user must be a string, not ${type(user)}`
-  if (user === '') return 'a user must not be empty'
+  if (typeof user !== 'string') return `a user must be a string or a finite number in JSON, not ${type(user)}`
   if (!user.isWellFormed()) return 'a user must be well-formed Unicode'
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
 
-module.exports = { boolean, bytes, choice, idFault, integer, kind, name, names, seconds, string, type, userFault }
+module.exports = { PROTECTING, boolean, bytes, choice, given, idFault, integer, kind, name, names, seconds, string, type, userFault }

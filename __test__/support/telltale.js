@@ -181,8 +181,9 @@ async function main () {
   })
   const login = { user: secret('login'), password: secret('password') }
   await serve({ security: { users: { [login.user]: { password: login.password, roles: ['read'] } } } }, async server => {
-    for (const one of [login, { ...login, password: secret('wrong') }, { user: secret('nobody'), password: secret('password') }, {}]) {
-      const opened = open({ hosts: server.hosts, auth: one.user && one, timeout: 2_000 })
+    const logins = [{ auth: login }, { auth: { ...login, password: secret('wrong') } }, { auth: { user: secret('nobody'), password: secret('password') } }, {}]
+    for (const auth of logins) {
+      const opened = open({ hosts: server.hosts, ...auth, timeout: 2_000 })
       await tries(() => opened.sessions.ready())
       await ask(opened.sessions, opened.store)
       await close(opened)

@@ -10,7 +10,7 @@ import {
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
-  SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredSession
+  SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredSession
 } from 'aerospike-session'
 
 declare module 'express-session' {
@@ -211,6 +211,15 @@ expectAssignable<AerospikeStoreOptions>({
   auth: { user: 'a', password: 'b' }
 })
 expectAssignable<AerospikeStoreOptions>({ user: 'passport.user', durableDelete: true })
+declare const objectId: { toJSON(): string }
+expectAssignable<AerospikeStoreOptions>({ user: () => objectId })
+expectAssignable<AerospikeStoreOptions>({ user: () => 1n })
+expectAssignable<SessionOwner>(new Date())
+expectType<Promise<number>>(store.countOf(objectId))
+expectNotAssignable<AerospikeStoreOptions>({ user: () => ({ id: 'ada' }) })
+expectNotAssignable<SessionOwner>(true)
+expectNotAssignable<SessionOwner>(Buffer.alloc(1))
+expectError(store.sessionsOf(undefined))
 expectNotAssignable<AerospikeStoreOptions>({ conflict: 'last' })
 expectNotAssignable<SessionStoreOptions>({ whenDown: 'error' })
 expectAssignable<SessionStoreOptions>({ encryptionKeys: [Buffer.alloc(32), new Uint8Array(32), ''] as const, hashIds: '' })

@@ -2,6 +2,8 @@
 
 // One line on the terminal that says how far a long scan is; nothing where there is no terminal.
 
+const { printable } = require('../printable')
+
 /** Milliseconds: what is over sooner needs no line. */
 const PATIENCE = 500
 
@@ -22,7 +24,7 @@ class Progress {
   show (done, words) {
     if (!this.#stream.isTTY || Date.now() - this.#started < PATIENCE) return
     this.#shown = true
-    this.#stream.write(`\r\x1b[K${Math.floor(done * 100)} % of the set looked at, ${words}`)
+    this.#stream.write(`\r\x1b[K${Math.floor(done * 100)} % of the set looked at, ${printable(words)}`)
   }
 
   /** Takes the line away: what is printed next stands in its place. */

@@ -4,7 +4,7 @@
 
 const operations = require('../operations')
 const { pages } = require('../pages')
-const { printable } = require('./printable')
+const { complain, print, printJson, write } = require('./output')
 const { Progress } = require('./progress')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
 const { UsageError, parse } = require('./usage')
@@ -54,7 +54,7 @@ const COMMANDS = { count, list, 'destroy-user': destroyUser }
 /** @param {string[]} args */
 async function run (args) {
   const { values, positionals: [command, user, stray] } = parse(args, { ...OPTIONS, ...OWN })
-  if (values.help) return process.stdout.write(HELP)
+  if (values.help) return write(HELP)
   if (command === undefined) throw new UsageError('sessions needs to be told what to do: count, list or destroy-user')
   if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`'${command}' is nothing sessions can do: there are count, list and destroy-user`)
   if (command === 'destroy-user' && user === undefined) throw new UsageError('destroy-user needs the user')
@@ -68,7 +68,7 @@ async function run (args) {
   try {
     await store.ready()
     const found = await COMMANDS[command]({ store, user: values.of ?? user, json: values.json === true })
-    if (found === 0 && values.prefix === undefined) console.error('There is none of stores without option prefix. For those of a store that has it: --prefix TEXT.')
+    if (found === 0 && values.prefix === undefined) complain('There is none of stores without option prefix. For those of a store that has it: --prefix TEXT.')
   } finally {
     await store.close()
   }
@@ -93,7 +93,7 @@ function open (options, command, values) {
   client.on('warning', () => {})
   const store = new AerospikeStore({ client: /** @type {any} */ (client) })
   store.on('warning', ({ code }) => {
-    if (code === 'NO_USER_INDEX') console.error("There is no index on bin 'user': all of the set is looked through. store.createUserIndex() makes one.")
+    if (code === 'NO_USER_INDEX') complain("There is no index on bin 'user': all of the set is looked through. store.createUserIndex() makes one.")
   })
   store.close = () => client.close()
   return store
@@ -108,7 +108,8 @@ function secret () {
 /** @param {Task} task */
 async function count ({ store, user, json }) {
   const sessions = user === undefined ? await countAll(store) : await store.countOf(user)
-  console.log(json ? JSON.stringify({ sessions }) : String(sessions))
+  if (json) printJson({ sessions })
+  else print(String(sessions))
   return sessions
 }
 
@@ -134,11 +135,11 @@ async function list ({ store, json }) {
     // A session that was saved between the two is none without an id.
     nameless += Math.max(0, length - ids.length)
     if (json) all.push(...ids)
-    else for (const id of ids) console.log(printable(id))
+    else for (const id of ids) print(id)
   }
-  if (json) console.log(JSON.stringify({ ids: all, withoutId: nameless }))
+  if (json) printJson({ ids: all, withoutId: nameless })
   if (nameless > 0) {
-    console.error(`${nameless} of ${found + nameless} sessions are not listed: the server knows the ids of those only that were stored with option storeIds.`)
+    complain(`${nameless} of ${found + nameless} sessions are not listed: the server knows the ids of those only that were stored with option storeIds.`)
   }
   return found + nameless
 }
@@ -146,7 +147,8 @@ async function list ({ store, json }) {
 /** @param {Task} task */
 async function destroyUser ({ store, user, json }) {
   const removed = await store.destroyOf(/** @type {string} */ (user))
-  console.log(json ? JSON.stringify({ removed }) : `${removed} ${removed === 1 ? 'session' : 'sessions'} removed`)
+  if (json) printJson({ removed })
+  else print(`${removed} ${removed === 1 ? 'session' : 'sessions'} removed`)
   return removed
 }
 

@@ -3,7 +3,7 @@
 // Findings and facts, for people.
 
 const util = require('node:util')
-const { printable } = require('../cli/printable')
+const { printable } = require('../printable')
 const { plural } = require('./finding')
 
 /** @typedef {'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'} Style */
@@ -36,7 +36,7 @@ function painter (stream, env = process.env) {
  */
 function report (facts, findings, paint) {
   const { hosts, namespace, set } = facts.target
-  const parts = [`${paint('bold', 'Aerospike for sessions')}: ${hosts.join(', ')}, namespace ${namespace}, set ${set}\n`]
+  const parts = [`${paint('bold', 'Aerospike for sessions')}: ${printable(`${hosts.join(', ')}, namespace ${namespace}, set ${set}`)}\n`]
   for (const about of new Set(findings.map(({ about }) => about))) {
     parts.push(`\n${paint('bold', about)}\n`)
     parts.push(...findings.filter(finding => finding.about === about).map(finding => one(finding, paint)))
