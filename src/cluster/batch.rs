@@ -40,11 +40,7 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
         }
         _ => {
             let row = BatchOperation::write(&policy::row(command), key, command.operations());
-            let shape = match command {
-                Command::Write { .. } => Shape::Done,
-                _ => Shape::Record,
-            };
-            (row, shape)
+            (row, Shape::Record)
         }
     }
 }

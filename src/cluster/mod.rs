@@ -119,16 +119,6 @@ pub enum Command {
         /// Ask the server to extend the record, if less than this percentage of its life is left.
         touch: Option<u8>,
     },
-    /// The bins are written. The record is created if it is missing; one that is there is changed only if it passes the
-    /// filter. `replace`: it becomes just these.
-    Write {
-        bins: Vec<Bin>,
-        replace: bool,
-        ttl: Expiration,
-        /// Store the key itself, not only its digest.
-        send_key: bool,
-        only_if: Expression,
-    },
     /// The operations are applied and then the bins written, if the record is there, passes the filter and still has
     /// the generation. Doing so twice must be the same as doing it once.
     Change {
@@ -145,6 +135,7 @@ pub enum Command {
         operations: Vec<Operation>,
         bins: Vec<Bin>,
         ttl: Expiration,
+        /// Store the key itself, not only its digest.
         send_key: bool,
         only_if: Expression,
     },
@@ -161,9 +152,7 @@ impl Command {
     /// Sets another TTL, where the command sets one.
     pub fn set_ttl(&mut self, new: Expiration) {
         match self {
-            Command::Write { ttl, .. }
-            | Command::Change { ttl, .. }
-            | Command::Upsert { ttl, .. } => *ttl = new,
+            Command::Change { ttl, .. } | Command::Upsert { ttl, .. } => *ttl = new,
             Command::Read { .. } | Command::Delete { .. } => {}
         }
     }
@@ -188,9 +177,7 @@ impl Command {
             _ => 0,
         };
         match self {
-            Command::Write { bins, .. } | Command::Upsert { bins, .. } => {
-                (bins.iter().map(size).sum(), 0)
-            }
+            Command::Upsert { bins, .. } => (bins.iter().map(size).sum(), 0),
             Command::Change {
                 bins, size: more, ..
             } => (bins.iter().map(size).sum(), *more),
@@ -206,7 +193,6 @@ impl Command {
     fn operations(&self) -> Vec<Operation> {
         let (operations, bins): (&[Operation], &[Bin]) = match self {
             Command::Read { .. } => (&[], &[]),
-            Command::Write { bins, .. } => (&[], bins),
             Command::Change {
                 operations, bins, ..
             }

@@ -79,21 +79,6 @@ pub fn row(command: &Command) -> BatchWritePolicy {
     let mut policy = BatchWritePolicy::default();
     match command {
         Command::Read { .. } => {}
-        Command::Write {
-            replace,
-            ttl,
-            send_key,
-            only_if,
-            ..
-        } => {
-            policy.record_exists_action = match replace {
-                true => RecordExistsAction::Replace,
-                false => RecordExistsAction::Update,
-            };
-            policy.expiration = *ttl;
-            policy.send_key = *send_key;
-            policy.filter_expression = Some(only_if.clone());
-        }
         Command::Upsert {
             ttl,
             send_key,

@@ -2,7 +2,7 @@
 //!
 //! | a set of | is |
 //! |---|---|
-//! | a new session | a write of the whole record |
+//! | a new session, or one that nothing is known of | a write of all its bins; a session that goes on keeps its time of creation |
 //! | a loaded one, kept as a map | ONE update-only `operate`: deleted keys out, changed keys in |
 //! | a loaded one, kept as JSON or encrypted | a write of the whole under a generation check; on a mismatch a re-read, a merge and another try |
 //! | a loaded one, nothing changed | a touch, or, right after a write, nothing |
@@ -12,16 +12,16 @@
 //! A record in a form that is outdated (not encrypted yet, or with an older key) is written whole by the next write, also by
 //! one that has nothing to change, under the same check.
 
-use aerospike::{Bin, Bins, Expiration, Value};
+use aerospike::{Bin, Bins, Value};
 
 use super::baseline::{Baseline, Form, Head, Origin};
-use super::expiry::now;
+use super::expiry::{self, now};
 use super::layout::{bad_session, LEGACY};
 use super::merge::{same_cookie, Diff, Session};
 use super::recipe::Which;
 use super::update::Write;
 use super::{At, Output, Sessions, Written};
-use crate::cluster::{Command, Reply};
+use crate::cluster::Reply;
 use crate::error::Result;
 
 /// A set or touch right after a write by the same request moves the end by next to nothing; it is
@@ -160,7 +160,9 @@ impl Sessions<'_> {
         self.update(&write).await
     }
 
-    /// A session that was never stored: the whole record.
+    /// A session that nothing is known of: the whole of it. If one is there under this id and goes on, it stays the same
+    /// session, and requests that have loaded it can go on changing it: frameworks that copy the session, and programs that
+    /// know of no baseline, write so.
     async fn create(
         &self,
         at: &At,
@@ -168,38 +170,23 @@ impl Sessions<'_> {
         expires: i64,
         user: Option<Option<&str>>,
     ) -> Result<Written> {
-        let now = now();
         let expires = self.not_beyond(expires, None);
         let mut bins = vec![
             self.layout.of_session(&at.key, session)?,
             self.layout.of_cookie(&at.key, session.cookie)?,
             self.layout.of_expires(expires),
+            Bin::new(LEGACY, Value::Nil),
         ];
         bins.extend(self.layout.of_prefix());
-        if self.options().absolute_ttl.is_some() {
-            // Frameworks that copy the session load and set without a baseline: the time of the
-            // first write has to survive that, and so the record is not replaced.
-            bins.push(Bin::new(LEGACY, Value::Nil));
-            bins.extend(user.map(|user| self.layout.of_user(user)));
-            self.upsert(at, bins, expires).await?;
-        } else {
-            bins.push(self.layout.of_created(now));
-            bins.extend(user.flatten().map(|user| self.layout.of_user(Some(user))));
-            let mut command = Command::Write {
-                bins,
-                replace: true,
-                ttl: Expiration::Never,
-                send_key: self.options().store_ids,
-                only_if: self.filters.of_this_view(),
-            };
-            self.write_whole(at, expires, &mut command).await?;
-        }
+        bins.extend(user.map(|user| self.layout.of_user(user)));
+        let stored = self.upsert(at, bins, expires).await?;
+        let form = self.own_form();
         let head = Head {
             origin: Origin::Written,
-            form: self.own_form(),
-            expires: Some(expires),
-            created: Some(now),
-            generation: 0,
+            form,
+            expires: expiry::bounded(Some(expires), stored.created, self.options().absolute_ttl),
+            created: stored.created,
+            generation: known_generation(form, stored.generation),
         };
         Ok(Written {
             head: Some(head.to_string()),
@@ -271,6 +258,14 @@ fn is_next_to_nothing(base: &Head, expires: i64) -> bool {
 fn extended(base: Head, expires: i64, generation: u32) -> Head {
     let next = base.generation > 0 && Some(generation) == base.generation.checked_add(1);
     written(base, expires, if next { generation } else { 0 })
+}
+
+/// The generation that a baseline remembers: a change of a map asks for none.
+pub(super) fn known_generation(form: Form, generation: u32) -> u32 {
+    match form {
+        Form::Map => 0,
+        _ => generation,
+    }
 }
 
 pub(super) fn written(base: Head, expires: i64, generation: u32) -> Head {

@@ -1,8 +1,8 @@
-//! The filter that every change of a session carries, packed once and then only filled in.
+//! The expressions that writes carry, packed once and then only filled in.
 //!
-//! What passes is said in one place ([`Layout::same_and_alive`]), as an expression of the crate: a tree of boxes that
-//! takes longer to build, copy and pack than all the rest of a change. Its form never changes, only the times in it do:
-//! so it is packed once with marks in their place, and for each change the times are written over the marks.
+//! What they say is written in one place ([`Layout::same_and_alive`], [`Layout::creation`]), as an expression of the crate: a
+//! tree of boxes that takes longer to build, copy and pack than all the rest of a write. Its form never changes, only the
+//! times in it do: so it is packed once with marks in their place, and for each write the times are written over the marks.
 
 use aerospike::expressions::{from_packed_bytes, Expression};
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,11 +10,12 @@ use base64::Engine;
 
 use super::layout::Layout;
 
-/// The filters of one view.
+/// The expressions of one view.
 pub struct Filters {
     of_this_view: Vec<u8>,
     alive: Option<Template>,
     same_and_alive: Option<Template>,
+    creation: Option<Template>,
 }
 
 /// A packed expression, and where the times stand in it.
@@ -35,16 +36,27 @@ const LARGEST_OF_FOUR_BYTES: i64 = u32::MAX as i64;
 
 impl Filters {
     pub fn new(layout: &Layout) -> Filters {
+        let bound = layout.options.absolute_ttl.map(|ttl| NOW - ttl);
+        let same_and_alive =
+            |created| Template::of(&layout.same_and_alive(created, NOW), bound, created);
         Filters {
             of_this_view: packed(&layout.of_this_view()),
-            alive: Template::of(layout, None),
-            same_and_alive: Template::of(layout, Some(CREATED)),
+            alive: same_and_alive(None),
+            same_and_alive: same_and_alive(Some(CREATED)),
+            creation: Template::of(&layout.creation(NOW), None, None),
         }
     }
 
     /// [`Layout::of_this_view`].
     pub fn of_this_view(&self) -> Expression {
         from_packed_bytes(self.of_this_view.clone())
+    }
+
+    /// [`Layout::creation`] of a session that is made now, if it is made.
+    pub fn creation(&self, layout: &Layout, now: i64) -> Expression {
+        let template = self.creation.as_ref();
+        let filled = template.and_then(|template| template.fill(now, None, None));
+        filled.unwrap_or_else(|| layout.creation(now))
     }
 
     /// [`Layout::same_and_alive`].
@@ -69,10 +81,10 @@ fn packed(expression: &Expression) -> Vec<u8> {
 }
 
 impl Template {
-    /// `None` where the marks cannot be told from the rest, or are not packed as expected.
-    fn of(layout: &Layout, created: Option<i64>) -> Option<Template> {
-        let marked = layout.same_and_alive(created, NOW).base64().ok()?;
-        let packed = BASE64.decode(marked).ok()?;
+    /// Of an expression with the mark [`NOW`], and with `bound` and `created` as others. `None` where the marks cannot be told
+    /// from the rest, or are not packed as expected.
+    fn of(marked: &Expression, bound: Option<i64>, created: Option<i64>) -> Option<Template> {
+        let packed = packed(marked);
         let find = |mark: i64| {
             let bytes = mark.to_be_bytes();
             let mut places = packed.windows(bytes.len());
@@ -80,8 +92,8 @@ impl Template {
             let is_alone = !places.any(|place| place == bytes);
             is_alone.then_some(first)
         };
-        let bound = match layout.options.absolute_ttl {
-            Some(ttl) => Some(find(NOW - ttl)?),
+        let bound = match bound {
+            Some(mark) => Some(find(mark)?),
             None => None,
         };
         let created = match created {
@@ -136,6 +148,9 @@ mod tests {
             let layout = layout(absolute_ttl);
             let filters = Filters::new(&layout);
             for now in [now, 1, u32::MAX.into(), i64::MAX] {
+                let built = layout.creation(now).base64();
+                let filled = filters.creation(&layout, now).base64();
+                assert_eq!(built.expect("packed"), filled.expect("packed"));
                 for created in [None, Some(0), Some(-5), Some(now), Some(now - 1)] {
                     let built = layout.same_and_alive(created, now).base64();
                     let filled = filters.same_and_alive(&layout, created, now).base64();
@@ -157,6 +172,8 @@ mod tests {
             };
             assert!(filled(&filters.alive, None));
             assert!(filled(&filters.same_and_alive, Some(now)));
+            let creation = filters.creation.as_ref().expect("a mark that was found");
+            assert!(creation.fill(now, None, None).is_some());
         }
     }
 }

@@ -20,7 +20,7 @@
 use std::borrow::Cow;
 
 use aerospike::expressions::{
-    and, bin_exists, eq, int_bin, int_val, not, or, string_bin, string_val, Expression,
+    and, bin_exists, cond, eq, int_bin, int_val, not, or, string_bin, string_val, Expression,
 };
 use aerospike::{Bin, Key, Record, Value};
 
@@ -113,6 +113,16 @@ impl Layout {
             ])
         }));
         and(all)
+    }
+
+    /// The time of creation that a whole write stores, into no record or into one whose session goes on: the record's, if it
+    /// has one. (Whether it goes on only a filter can say: an operation sees the TTL that is about to be written.)
+    pub fn creation(&self, created: i64) -> Expression {
+        cond(vec![
+            expiry::is_integer(CREATED),
+            int_bin(CREATED),
+            int_val(created),
+        ])
     }
 
     /// Whether data and cookie are encrypted.

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use aerospike::expressions::{and, cond, int_bin, int_val, Expression};
+use aerospike::expressions::{and, not, Expression};
 use aerospike::operations::exp::{write_exp, ExpWriteFlags};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Record, Value};
@@ -167,59 +167,91 @@ impl Sessions<'_> {
             .unwrap_or(expires)
     }
 
-    /// Writes these bins and leaves others as they are; the record is created if it is missing.
-    pub(super) async fn upsert(&self, at: &At, bins: Vec<Bin>, expires: i64) -> Result<()> {
-        let send_key = self.options().store_ids;
-        let only_if = self.filters.of_this_view();
-        let mut command = match self.options().absolute_ttl {
-            None => Command::Write {
-                bins,
-                replace: false,
-                ttl: Expiration::Never,
-                send_key,
-                only_if,
-            },
-            Some(_) => Command::Upsert {
-                operations: vec![self.creation()],
-                bins,
-                ttl: Expiration::Never,
-                send_key,
-                only_if,
-            },
-        };
-        self.write_whole(at, expires, &mut command).await
-    }
-
-    /// Runs a command that creates the record if it is missing, with the TTL that `expires` asks for.
+    /// Writes these bins. If a session goes on under this key, it stays the same session: its other bins are left as they are,
+    /// its time of creation among them. Otherwise a new one begins, with nothing of what an earlier one may have left.
     ///
     /// # Errors
     ///
     /// [`Code::BadKey`] where the key is that of another view's record, which is left as it is.
-    pub(super) async fn write_whole(
+    pub(super) async fn upsert(&self, at: &At, bins: Vec<Bin>, expires: i64) -> Result<Stored> {
+        /// A session may begin or end between two commands: not again and again.
+        const TRIES: usize = 3;
+        let mut command = self.whole(bins);
+        for _ in 0..TRIES {
+            if let Some(stored) = self.write_whole(at, expires, &mut command).await? {
+                return Ok(stored);
+            }
+            // There is a record, and no session of this view that goes on.
+            let mut anew = self.anew(&command);
+            if let Some(stored) = Box::pin(self.write_whole(at, expires, &mut anew)).await? {
+                return Ok(stored);
+            }
+        }
+        Err(Error::new(
+            Code::BadKey,
+            "this session id cannot be used: with option 'prefix' it makes the key of a session of another prefix",
+        ))
+    }
+
+    /// Writes these bins if there is no record, or one of a session that goes on.
+    fn whole(&self, bins: Vec<Bin>) -> Command {
+        let now = now();
+        let creation = self.filters.creation(self.layout, now);
+        Command::Upsert {
+            operations: vec![
+                write_exp(CREATED, creation, ExpWriteFlags::DEFAULT),
+                operations::get_bin(CREATED),
+            ],
+            bins,
+            ttl: Expiration::Never,
+            send_key: self.options().store_ids,
+            only_if: self.filters.same_and_alive(self.layout, None, now),
+        }
+    }
+
+    /// The same, if there is no record, or one of a session that has ended or been removed.
+    fn anew(&self, whole: &Command) -> Command {
+        let Command::Upsert { bins, send_key, .. } = whole else {
+            return self.whole(Vec::new());
+        };
+        let now = now();
+        let is_written = |bin: &&str| bins.iter().any(|written| written.name == **bin);
+        let left = [COOKIE, USER, LEGACY]
+            .into_iter()
+            .filter(|bin| !is_written(bin));
+        let emptied = left.map(|bin| Bin::new(bin, Value::Nil));
+        Command::Upsert {
+            operations: vec![
+                operations::put(&self.layout.of_created(now)),
+                operations::get_bin(CREATED),
+            ],
+            bins: bins.iter().cloned().chain(emptied).collect(),
+            ttl: Expiration::Never,
+            send_key: *send_key,
+            only_if: and(vec![
+                self.layout.of_this_view(),
+                not(self.layout.alive(now)),
+            ]),
+        }
+    }
+
+    /// `None`: the filter kept the write from the record.
+    async fn write_whole(
         &self,
         at: &At,
         expires: i64,
         command: &mut Command,
-    ) -> Result<()> {
+    ) -> Result<Option<Stored>> {
         let reply = self
             .with_ttl(at, expires, Expiration::Never, command)
             .await?;
-        match reply {
-            Reply::Missing => Err(Error::new(
-                Code::BadKey,
-                "this session id cannot be used: with option 'prefix' it makes the key of a session of another prefix",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Sets the time of creation: that of the first write; but what is left of a session that has ended is no part of
-    /// the next one. It goes before the bins, since they change what decides that.
-    fn creation(&self) -> Operation {
-        let now = now();
-        let goes_on = and(vec![expiry::is_integer(CREATED), self.layout.alive(now)]);
-        let created = cond(vec![goes_on, int_bin(CREATED), int_val(now)]);
-        write_exp(CREATED, created, ExpWriteFlags::DEFAULT)
+        Ok(match reply {
+            Reply::Record(record) => Some(Stored {
+                created: record.bins.get(CREATED).and_then(integer),
+                generation: record.generation,
+            }),
+            _ => None,
+        })
     }
 
     /// Operations (of so many bytes) and bins for a session that goes on, and for no other.
@@ -285,6 +317,21 @@ impl Sessions<'_> {
             (self.core.notify)(Notice::TtlRefused);
         }
         Ok(reply)
+    }
+}
+
+/// What a whole write left in the record.
+pub(super) struct Stored {
+    pub created: Option<i64>,
+    pub generation: u32,
+}
+
+/// The last integer that operations on a bin have answered.
+fn integer(answer: &Value) -> Option<i64> {
+    match answer {
+        Value::Int(value) => Some(*value),
+        Value::MultiResult(answers) => answers.iter().rev().find_map(integer),
+        _ => None,
     }
 }
 

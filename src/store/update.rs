@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 
 use super::baseline::{Form, Head};
 use super::expiry::now;
-use super::express::written;
+use super::express::{known_generation, written};
 use super::layout::{bad_session, unreadable, LEGACY};
 use super::merge::{key_text, Diff, Session};
 use super::recipe::Which;
@@ -48,10 +48,9 @@ impl Write<'_> {
     /// its generation says nothing about that.
     fn done(&self, generation: u32, merged: bool) -> Written {
         let form = self.form;
-        let generation = if merged || form == Form::Map {
-            0
-        } else {
-            generation
+        let generation = match merged {
+            true => 0,
+            false => known_generation(form, generation),
         };
         let head = written(Head { form, ..self.base }, self.expires, generation);
         Written {
