@@ -7,7 +7,7 @@
 
 const { Administration } = require('./administration')
 const { operations, optional } = require('./connection')
-const { Baselines } = require('./baselines')
+const { Baselines, withHidden } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { stringify, unquoted } = require('./json')
 const { kind } = require('./validate')
@@ -54,6 +54,7 @@ class AerospikeStore extends Administration {
     }
     if (expires <= Date.now()) return this.destroy(sid, done)
     const known = this.#baselines.of(session, sid)
+    json = withHidden(known, session, json)
     const { writer, head, json: base } = known
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told)
     return this.connection.one(operations.set, sid, done, written, json, expires, writer, head, base, owner)

@@ -7,6 +7,10 @@
 // `set` and `touch`. A framework that copies the session into an object of its own has no
 // baseline, and its sets replace the whole session (but see lib/fastify-store.js). So has a session that is set under another id,
 // or in another store, than it came from: there it is a new one.
+//
+// A record may hold keys that a framework's session object cannot show: express-session's takes over no `id`, `req` or `save`,
+// since it has properties of these names. Such keys are hidden: they are kept here and stored again with every set, so
+// that a page does not delete what another application keeps in the same session.
 
 /** What is known of a session object. */
 class Known {
@@ -21,6 +25,8 @@ class Known {
     this.sid = sid
     this.head = head
     this.json = json
+    /** Keys that the object cannot show, with the JSON text of their values. @type {Map<string, string> | undefined} */
+    this.hidden = undefined
     /** By this the core knows which sets belong together before the first is answered (src/store/writers.rs). */
     this.writer = ++last
   }
@@ -71,6 +77,50 @@ class Stamped extends Stamp {
 }
 
 /**
+ * Takes keys out of a session that was loaded, and keeps them for its next set.
+ *
+ * @param {any} session
+ * @param {(name: string) => boolean} isHidden
+ */
+function hide (session, isHidden) {
+  const known = Stamped.of(session)
+  if (known === undefined) return
+  for (const name of Object.keys(session)) {
+    if (name === 'cookie' || !isHidden(name)) continue
+    known.hidden ??= new Map()
+    known.hidden.set(name, JSON.stringify(session[name]))
+    delete session[name]
+  }
+}
+
+/**
+ * Whether JSON finds a key in an object.
+ *
+ * @param {object} object
+ * @param {string} name
+ */
+function shows (object, name) {
+  return Object.prototype.propertyIsEnumerable.call(object, name)
+}
+
+/**
+ * The text of a session with the keys that its object cannot show.
+ *
+ * @param {Known} known
+ * @param {any} session
+ * @param {string} json
+ */
+function withHidden ({ hidden }, session, json) {
+  if (hidden === undefined) return json
+  const members = []
+  for (const [name, value] of hidden) {
+    if (!shows(session, name)) members.push(`${JSON.stringify(name)}:${value}`)
+  }
+  if (json !== '{}') members.push(json.slice(1, -1))
+  return `{${members.join()}}`
+}
+
+/**
  * express-openid-connect puts each session into a new object, but keeps the application's own in it.
  * @param {any} session
  * @returns {object | undefined}
@@ -101,12 +151,20 @@ class Baselines {
   }
 
   /**
-   * @param {object} from
-   * @param {object} to
+   * Hands what is known of a session over to the object that a framework made of it. Keys that it did not take over are hidden.
+   *
+   * @param {any} from
+   * @param {any} to
    */
   pass (from, to) {
     const known = this.#known(from)
-    if (known !== undefined) this.#note(to, new Known(this, known.sid, known.head, known.json))
+    if (known === undefined) return
+    const passed = new Known(this, known.sid, known.head, known.json)
+    if (known.hidden !== undefined) passed.hidden = new Map(known.hidden)
+    for (const name of Object.keys(from)) {
+      if (!shows(to, name)) (passed.hidden ??= new Map()).set(name, JSON.stringify(from[name]))
+    }
+    this.#note(to, passed)
   }
 
   /**
@@ -141,4 +199,4 @@ class Baselines {
   }
 }
 
-module.exports = { Baselines, Known }
+module.exports = { Baselines, Known, hide, withHidden }

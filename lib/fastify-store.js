@@ -5,12 +5,17 @@
 // with each session that is loaded.
 
 const { AerospikeStore } = require('./aerospike-store')
+const { hide } = require('./baselines')
 const { optional } = require('./connection')
 const { refill } = require('./framework-store')
 const { frameworkOptions } = require('./options')
 
 /** The key of that function. */
 const MARK = '@aerospike-session'
+/** Properties of Fastify's session object. A key of such a name is not taken over, or takes their place and ends the request. */
+const PROPERTIES = new Set([
+  '__proto__', 'constructor', 'destroy', 'encryptedSessionId', 'get', 'isModified', 'isSaved', 'options', 'regenerate', 'reload', 'save', 'sessionId', 'set', 'touch'
+])
 
 class FastifyStore extends AerospikeStore {
   /** By the function that goes with it. @type {WeakMap<object, any>} */
@@ -50,6 +55,7 @@ class FastifyStore extends AerospikeStore {
   /** @param {any} session */
   #mark (session) {
     if (session === null) return null
+    hide(session, name => PROPERTIES.has(name))
     const mark = () => {}
     session[MARK] = mark
     this.#seen.set(mark, session)

@@ -3,7 +3,17 @@
 // The store for koa-session, which passes the request's context, and for koa-generic-session, which gives back the object
 // that it got.
 
+const { hide } = require('./baselines')
 const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framework-store')
+
+/** Properties of Koa's session object. A key of such a name would take their place, and end the request with an error. */
+const PROPERTIES = new Set([
+  '__proto__', 'commit', 'constructor', 'externalKey', 'inspect', 'isNew', 'length', 'manuallyCommit', 'maxAge', 'populated', 'regenerate', 'reload', 'save', 'toJSON'
+])
+/** What Koa itself puts into a session. */
+const KOAS_OWN = new Set(['_expire', '_maxAge', '_session'])
+/** Koa stores no key that begins so. @param {string} name */
+const isPrivate = name => name.startsWith('_') && !KOAS_OWN.has(name)
 
 class KoaStore extends FrameworkStore {
   /** By context, or by the framework's session object. @type {WeakMap<object, any>} */
@@ -17,7 +27,9 @@ class KoaStore extends FrameworkStore {
   async get (key, _maxAge, options) {
     const session = await this.store.get(key)
     if (session === null) return null
+    hide(session, name => PROPERTIES.has(name))
     const data = dataOf(session)
+    hide(session, isPrivate)
     this.#seen.set(options?.ctx ?? data, session)
     return data
   }
