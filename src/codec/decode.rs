@@ -3,7 +3,7 @@
 use aerospike::Value;
 
 use super::encode::nests_deeper;
-use super::{CodecError, MAX_FOREIGN_DEPTH, MAX_SAFE};
+use super::{keys, CodecError, MAX_FOREIGN_DEPTH, MAX_SAFE};
 
 /// Appends the JSON text of `value` to `out`.
 pub fn value(out: &mut String, value: &Value) -> Result<(), CodecError> {
@@ -140,11 +140,7 @@ fn key(out: &mut String, key: &Value) -> Result<(), CodecError> {
         Value::Int(value) => quoted(out, itoa::Buffer::new().format(*value)),
         Value::Nil => out.push_str("\"null\""),
         Value::Blob(bytes) => {
-            out.push('"');
-            for byte in bytes {
-                out.push_str(&format!("{byte:02x}"));
-            }
-            out.push('"');
+            quoted(out, &keys::hex(bytes));
         }
         _ => return Err(CodecError::UnknownValue),
     }

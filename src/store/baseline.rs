@@ -1,7 +1,8 @@
 //! What was known of a session when it was loaded or last written: the base of a merge.
 //!
 //! A baseline is two texts: a head, such as `Lm,1767225600000,1767139200000,3`, and the session's JSON. JavaScript keeps
-//! both beside the session object and gives them back with the next set, unread.
+//! both beside the session object and gives them back with the next set, unread. Behind a `;` the head may list keys of the
+//! data that are no text, see [`keys`](crate::codec::keys).
 
 use std::fmt;
 
@@ -34,7 +35,7 @@ impl Form {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
+pub struct Head<'a> {
     pub origin: Origin,
     pub form: Form,
     /// Milliseconds since 1970; `None`: never.
@@ -42,6 +43,8 @@ pub struct Head {
     pub created: Option<i64>,
     /// 0: unknown.
     pub generation: u32,
+    /// The list of the keys that are no text.
+    pub keys: &'a str,
 }
 
 /// A head, and the JSON text of the session, cookie included.
@@ -58,7 +61,7 @@ impl fmt::Debug for Baseline {
     }
 }
 
-impl fmt::Display for Head {
+impl fmt::Display for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.origin {
             Origin::Loaded => "L",
@@ -77,13 +80,18 @@ impl fmt::Display for Head {
                 write!(f, "{time}")?;
             }
         }
-        write!(f, ",{}", self.generation)
+        write!(f, ",{}", self.generation)?;
+        match self.keys {
+            "" => Ok(()),
+            keys => write!(f, ";{keys}"),
+        }
     }
 }
 
-impl Head {
+impl<'a> Head<'a> {
     /// `None` for what is no head of ours.
-    pub fn parse(head: &str) -> Option<Head> {
+    pub fn parse(head: &'a str) -> Option<Head<'a>> {
+        let (head, keys) = head.split_once(';').unwrap_or((head, ""));
         let mut fields = head.split(',');
         let (origin, form) = match fields.next()?.as_bytes() {
             [b'L', form] => (Origin::Loaded, form),
@@ -110,6 +118,7 @@ impl Head {
             expires,
             created,
             generation,
+            keys,
         })
     }
 }
@@ -128,14 +137,17 @@ mod tests {
             (Origin::Loaded, Form::Stale, None, None, 3),
         ];
         for (origin, form, expires, created, generation) in heads {
-            let head = Head {
-                origin,
-                form,
-                expires,
-                created,
-                generation,
-            };
-            assert_eq!(Head::parse(&head.to_string()), Some(head));
+            for keys in ["", "i7,n"] {
+                let head = Head {
+                    origin,
+                    form,
+                    expires,
+                    created,
+                    generation,
+                    keys,
+                };
+                assert_eq!(Head::parse(&head.to_string()), Some(head));
+            }
         }
     }
 

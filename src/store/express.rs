@@ -45,7 +45,6 @@ impl Sessions<'_> {
         };
         let mut json = String::with_capacity(USUAL_LENGTH);
         self.read_as(self.layout.session(&mut json, &stored, now, None))?;
-        let head = head.to_string();
         Ok(Output::Loaded(Baseline { head, json }))
     }
 
@@ -105,7 +104,7 @@ impl Sessions<'_> {
         before: &Session<'_>,
         cookie: Option<&str>,
         expires: i64,
-        base: Head,
+        base: Head<'_>,
     ) -> Result<Written> {
         let session = Session {
             data: before.data.clone(),
@@ -187,6 +186,7 @@ impl Sessions<'_> {
             expires: expiry::bounded(Some(expires), stored.created, self.options().absolute_ttl),
             created: stored.created,
             generation: known_generation(form, stored.generation),
+            keys: "",
         };
         Ok(Written {
             head: Some(head.to_string()),
@@ -200,7 +200,7 @@ impl Sessions<'_> {
         at: &At,
         cookie: Option<&str>,
         expires: i64,
-        base: Option<Head>,
+        base: Option<Head<'_>>,
     ) -> Result<Written> {
         let mut bins = vec![self.layout.of_expires(expires)];
         if cookie.is_some() {
@@ -230,7 +230,7 @@ impl Sessions<'_> {
     }
 
     /// Whether a touch would change so little that it is left to a later one, or to the server.
-    fn is_not_worth_a_touch(&self, base: &Head, expires: i64) -> bool {
+    fn is_not_worth_a_touch(&self, base: &Head<'_>, expires: i64) -> bool {
         let options = self.options();
         let moves_by = base.expires.map(|before| expires - before);
         let throttled = moves_by.is_some_and(|by| (0..options.touch_after).contains(&by));
@@ -241,13 +241,13 @@ impl Sessions<'_> {
 }
 
 /// The head and the text of a baseline, if it is one.
-fn known(baseline: Option<&Baseline>) -> Option<(Head, &str)> {
+fn known(baseline: Option<&Baseline>) -> Option<(Head<'_>, &str)> {
     let baseline = baseline?;
     Some((Head::parse(&baseline.head)?, &baseline.json))
 }
 
 /// Whether the same request wrote the session a moment ago with all but the same end.
-fn is_next_to_nothing(base: &Head, expires: i64) -> bool {
+fn is_next_to_nothing(base: &Head<'_>, expires: i64) -> bool {
     let slack = NEXT_TO_NOTHING_MS.min((expires - now()) / 20);
     let moves_by = base.expires.map(|before| (expires - before).abs());
     base.origin == Origin::Written && moves_by.is_some_and(|by| by <= slack)
@@ -255,7 +255,7 @@ fn is_next_to_nothing(base: &Head, expires: i64) -> bool {
 
 /// The head after a change of everything but the data. The generation tells of the data that is
 /// known only if nobody wrote in between.
-fn extended(base: Head, expires: i64, generation: u32) -> Head {
+fn extended(base: Head<'_>, expires: i64, generation: u32) -> Head<'_> {
     let next = base.generation > 0 && Some(generation) == base.generation.checked_add(1);
     written(base, expires, if next { generation } else { 0 })
 }
@@ -268,7 +268,7 @@ pub(super) fn known_generation(form: Form, generation: u32) -> u32 {
     }
 }
 
-pub(super) fn written(base: Head, expires: i64, generation: u32) -> Head {
+pub(super) fn written(base: Head<'_>, expires: i64, generation: u32) -> Head<'_> {
     Head {
         origin: Origin::Written,
         expires: Some(expires),

@@ -29,7 +29,7 @@ use super::merge::Session;
 use super::sealed::{sealed, Locked, Place};
 use super::{cookie, expiry, Options};
 use crate::codec::encode::Encoded;
-use crate::codec::{decode, encode, members, packer, tree, CodecError};
+use crate::codec::{decode, encode, keys, members, packer, tree, CodecError};
 use crate::error::{Code, Error, Result};
 
 pub const COOKIE: &str = "cookie";
@@ -271,15 +271,18 @@ impl Layout {
         Ok(Some(Cow::Owned(Value::String(text))))
     }
 
-    /// The head of the baseline of what was read.
-    pub fn head(&self, stored: &Stored<'_>) -> Option<Head> {
-        Some(Head {
+    /// The head of the baseline of what was read, as text.
+    pub fn head(&self, stored: &Stored<'_>) -> Option<String> {
+        let data = stored.record.bins.get(&self.options.bin);
+        let head = Head {
             origin: Origin::Loaded,
             form: self.form(stored)?,
             expires: stored.expires,
             created: stored.created,
             generation: stored.record.generation,
-        })
+            keys: &data.map(keys::other_than_text).unwrap_or_default(),
+        };
+        Some(head.to_string())
     }
 
     /// The data, as JSON text; `None` for a record without any.

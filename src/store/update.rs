@@ -18,7 +18,7 @@ use super::recipe::Which;
 use super::{At, Sessions, Written};
 use crate::cluster::{Command, Reply, LARGEST_RECORD};
 use crate::codec::encode::{self, Encoded};
-use crate::codec::{members, tree};
+use crate::codec::{keys, members, tree};
 use crate::error::{Code, Error, Result};
 
 /// Tries of a merge under a generation check, before it is given up as a conflict.
@@ -30,7 +30,7 @@ pub(super) struct Write<'a> {
     pub diff: Diff<'a>,
     pub session: Session<'a>,
     pub expires: i64,
-    pub base: Head,
+    pub base: Head<'a>,
     /// That the record has then.
     pub form: Form,
     pub user: Option<Option<&'a str>>,
@@ -111,10 +111,8 @@ impl Sessions<'_> {
             let Some(key) = key_text(key) else {
                 return Ok(None);
             };
+            removed.extend(keys::shown_as(write.base.keys, key));
             removed.push(Value::String(key.to_owned()));
-        }
-        if !removed.is_empty() {
-            operations.push(remove_by_key_list(bin, removed, MapReturnType::NONE));
         }
         let mut changed = BTreeMap::new();
         let mut size = 0;
@@ -123,8 +121,20 @@ impl Sessions<'_> {
             let (Some(key), Some(value)) = (key_text(&member.key), value) else {
                 return Ok(None);
             };
-            changed.insert(Value::String(key.to_owned()), value);
+            let text = Value::String(key.to_owned());
+            let key = match keys::shown_as(write.base.keys, key) {
+                // The record may have both, and shows one of them.
+                Some(key) => {
+                    removed.push(text);
+                    key
+                }
+                None => text,
+            };
+            changed.insert(key, value);
             size += member.whole.len();
+        }
+        if !removed.is_empty() {
+            operations.push(remove_by_key_list(bin, removed, MapReturnType::NONE));
         }
         if size > LARGEST_RECORD {
             // JSON may take several bytes for one that is stored.
