@@ -92,9 +92,11 @@ export interface SessionStoreOptions {
   user?: string
   password?: string
   /**
-   * Who knows the password: `'internal'`, the cluster; `'external'`, a directory (LDAP) behind it, which
-   * gets it in clear and therefore needs `tls`; `'external-insecure'`, the same without TLS, for tests.
-   * `'pki'`: no password, the user is whom the certificate in `tls.cert` names.
+   * Where passwords are checked: `'internal'`, by the cluster; `'external'`, by a directory (LDAP) behind it, which gets the
+   * password itself and therefore needs `tls`; `'external-insecure'`, the same without TLS, for tests. `'pki'`: no password,
+   * the user name is taken from the certificate in `tls.cert`.
+   *
+   * Use `tls` with `'internal'` as well. Someone who reads such a login on the network can replay it.
    * @default 'internal', where there is a login
    */
   authMode?: 'internal' | 'external' | 'external-insecure' | 'pki' | undefined

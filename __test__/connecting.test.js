@@ -91,7 +91,7 @@ describe('of TLS', () => {
   test('a port that speaks TLS is told from one that does not, both ways', async () => {
     const [encrypted, plain] = [await start({ tls: true }), await start()]
     await expectFails(open(encrypted), { code: 'TLS', message: says("speaks TLS on this port: set option 'tls'") })
-    await expectFails(open(plain, { tls: encrypted.tls }), { code: 'TLS', message: says('does not speak TLS on this port') })
+    await expectFails(open(plain, { tls: encrypted.tls }), { code: 'TLS', message: says('answers without TLS on this port: make sure that it is your node') })
   })
 
   test('a missing certificate of ours is told from one that is not accepted', async () => {

@@ -221,6 +221,12 @@ describe('it tells', () => {
     expect(await examine(server.hosts, ['--tls-ca', cafile, '--tls-name', 'localhost'])).toMatchObject({ code: 0, problems: [] })
   })
 
+  test('that an answer without TLS may come from an impostor', async () => {
+    const { code, problems, by } = await examine((await start()).hosts, ['--tls'])
+    expect({ code, problems }).toEqual({ code: 1, problems: ['TLS_FAILED'] })
+    expect(by('TLS_FAILED').advice).toMatch(/^first make sure that this is your node.*tls-port/)
+  })
+
   test('that it is another cluster', async () => {
     const server = await start({ clusterName: 'shop' })
     const { problems, by } = await examine(server.hosts, ['--cluster-name', 'blog'])

@@ -3,13 +3,16 @@
 // Logins and TLS: our stores and the official client on dev servers that ask for them. The Community
 // Edition has neither, so these tests run on the dev server alone.
 
+const { once } = require('node:events')
 const fs = require('node:fs/promises')
+const net = require('node:net')
 const os = require('node:os')
 const path = require('node:path')
 const tls = require('node:tls')
 const { AerospikeStore } = require('..')
 const { OfficialClient } = require('./support/official-client')
 const { cleanups, open, start } = require('./support/opened')
+const { Frames } = require('./support/wire-tap')
 
 const PASSWORD = 'correct horse'
 const WRONG = 'battery staple'
@@ -125,6 +128,53 @@ describe('a server whose users must log in', () => {
     expect(await reader.get('a')).toEqual({ n: 1 })
     expect(await failure(reader.save('a', { n: 2 }))).toMatchObject({ code: 'AUTH', resultCode: 81, retryable: false })
     expect(await failure(reader.delete('a'))).toMatchObject({ code: 'AUTH', resultCode: 81 })
+  })
+
+  /** A proxy in the way, which reads along: `read` gets the first bytes that a client sends. */
+  async function eavesdrop (server, read) {
+    const proxy = net.createServer(client => {
+      const upstream = net.connect(server.port, '127.0.0.1')
+      client.once('data', read)
+      client.pipe(upstream).pipe(client)
+      for (const [one, other] of [[client, upstream], [upstream, client]]) one.on('error', () => {}).on('close', () => other.destroy())
+    }).listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    cleanups.push(() => proxy.close())
+    return { hosts: `127.0.0.1:${proxy.address().port}` }
+  }
+
+  /** The result code of a login, sent as it was recorded. */
+  async function replay (server, login) {
+    const socket = net.connect(server.port, '127.0.0.1')
+    cleanups.push(() => socket.destroy())
+    socket.write(login)
+    return new Promise(resolve => {
+      // as/include/base/security.h: the second byte of an answer.
+      const answers = new Frames((type, body) => resolve(body[1]))
+      socket.on('data', data => answers.take(data))
+    })
+  }
+
+  test('takes an internal login again from whoever has read it on a network without TLS', async () => {
+    const server = await startSecured()
+    const recorded = []
+    const read = first => recorded.push(first)
+    await open(await eavesdrop(server, read), { auth: ada }).ready().catch(() => {})
+    const login = recorded.find(bytes => bytes[1] === 2)
+    expect(login.includes('ada')).toBe(true)
+    // A hash, which the password cannot be read from. For a login it need not be.
+    expect(login.includes(PASSWORD)).toBe(false)
+    expect(login.includes('$2a$10$')).toBe(true)
+    expect(await replay(server, login)).toBe(0)
+    await server.setPassword('ada', WRONG)
+    expect(await replay(server, login)).toBe(65)
+  })
+
+  test('is sent an external login without TLS with the password in clear', async () => {
+    const recorded = []
+    const read = first => recorded.push(first)
+    await open(await eavesdrop(await startSecured(), read), { auth: ada, authMode: 'external-insecure' }).ready().catch(() => {})
+    expect(recorded.some(bytes => bytes.includes(PASSWORD))).toBe(true)
   })
 
   test('serves the official client, and refuses it as a real server does', async () => {

@@ -187,7 +187,8 @@ async fn of_handshake(host: &Host, error: io::Error) -> Refusal {
         Some(rustls::Error::InvalidMessage(_)) | None => {
             if answers_plainly(host).await {
                 return Refusal::tls(
-                    "does not speak TLS on this port: leave out option 'tls', or use the TLS port",
+                    "answers without TLS on this port: make sure that it is your node and not an impostor before you change \
+                     option 'tls'; a node's TLS port is its 'tls-port'",
                 );
             }
             let refusal = Refusal::unavailable("closed the connection at the TLS handshake");

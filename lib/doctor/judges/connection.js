@@ -33,6 +33,9 @@ const LOGINS = /** @type {[RegExp, string][]} */ ([
 
 /** By what the core says of a TLS handshake that failed. */
 const HANDSHAKES = /** @type {[RegExp, string][]} */ ([
+  // Not "leave out --tls": that is what an impostor wants.
+  [/(does not speak|answers without) TLS/, 'first make sure that this is your node: an impostor can answer without TLS, to get the login and the sessions in ' +
+    'clear text. Compare host and port with tls-port in aerospike.conf. Leave out --tls only if the cluster is meant to run without TLS'],
   [/not trusted/, "give the authority that has signed the nodes' certificates: --tls-ca FILE"],
   [/for another name/, 'give the name that is in the certificates: --tls-name NAME, or HOST:NAME:PORT in --hosts'],
   [/asks for a certificate/, 'give a certificate of ours: --tls-cert FILE and --tls-key FILE'],
