@@ -11,6 +11,12 @@ const METHODS = {
   put: (client, key, bins, ttl) => client.put(key, bins, { ttl }).then(() => null),
   touch: (client, key, ttl, { operations }) => client.operate(key, [operations.touch(ttl)]).then(() => null),
   exists: (client, key) => client.exists(key),
+  // A map as this client gives it has text keys alone: which of these keys are there, each of its own type, and how many keys there are.
+  mapOf: async (client, key, bin, names, { maps }) => {
+    const values = await Promise.all(names.map(name => client.operate(key, [maps.getByKey(bin, name, maps.returnType.VALUE)])))
+    const { bins } = await client.operate(key, [maps.size(bin)])
+    return { size: bins[bin], found: new Map(names.map((name, n) => [name, values[n].bins[bin]]).filter(([, value]) => value !== null)) }
+  },
   indexesOf: async (client, { ns }, set) => {
     const list = await client.infoAny(`sindex-list:ns=${ns}`)
     return list.split(/[;\n]/).filter(line => line.includes(`set=${set}:`)).map(line => /indexname=([^:]+)/.exec(line)[1])
@@ -54,6 +60,7 @@ class OfficialClient {
   get (...key) { return this.#ask('get', key) }
   put (key, bins, ttl) { return this.#ask('put', key, bins, ttl) }
   touch (key, ttl) { return this.#ask('touch', key, ttl) }
+  mapOf (key, bin, names) { return this.#ask('mapOf', key, bin, names) }
   exists (...key) { return this.#ask('exists', key) }
   indexesOf (set) { return this.#ask('indexesOf', ['test', 'any', 'any'], set) }
   createIndex (namespace, set, bin, name) { return this.#ask('createIndex', [namespace, set, 'any'], bin, name) }
