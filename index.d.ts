@@ -286,9 +286,11 @@ export interface SessionStoreWarning {
   /**
    * `TTL_REFUSED`: the namespace refuses TTLs; sessions end on time but are not removed.
    * `NO_USER_INDEX`: sessions of a user were found by reading every record of the set. Told once.
+   * `TOUCH_ON_READ_UNSUPPORTED`: option `touchOnRead` is given and a node is older than Aerospike 7.1; the store writes each
+   * touch. Emitted once.
    * `UNREADABLE`: a record cannot be read: it holds no session, or no key of `encryptionKeys` opens it. Told once.
    */
-  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'UNREADABLE'
+  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED'
   message: string
 }
 

@@ -64,6 +64,7 @@ pub fn open_store(
             Notice::TtlRefused => "TTL_REFUSED",
             Notice::NoUserIndex => "NO_USER_INDEX",
             Notice::Unreadable => "UNREADABLE",
+            Notice::TouchOnReadUnsupported => "TOUCH_ON_READ_UNSUPPORTED",
             Notice::Up => "UP",
             Notice::Down => "DOWN",
         };

@@ -8,7 +8,7 @@ use aerospike::{AuthMode, Client};
 use futures::FutureExt;
 use tokio::time::{timeout_at, Instant};
 
-use super::{failure, knock, policy, Options};
+use super::{failure, knock, policy, versions, Options};
 use crate::error::{Error, Result};
 use crate::planted;
 
@@ -58,7 +58,14 @@ async fn attempt(options: &Options) -> Result<Connected> {
         .collect();
     let policy = policy::client(options, auth.clone());
     match timeout_at(deadline, Client::new(&policy, &seeds)).await {
-        Ok(Ok(client)) => Ok(Connected { client, auth }),
+        Ok(Ok(client)) => match versions::check(&client) {
+            Ok(()) => Ok(Connected { client, auth }),
+            Err(error) => {
+                // It waits for nodes that may not answer: it ends later, by itself.
+                tokio::spawn(async move { client.close().await });
+                Err(error)
+            }
+        },
         Ok(Err(error)) => Err(failure::connecting(options, &error)),
         Err(_) => Err(failure::unanswered(options)),
     }

@@ -17,7 +17,7 @@ use super::lane::Common;
 use super::routes::Routes;
 use super::stats::NodeStats;
 use super::trouble::Trouble;
-use super::{execute, failure, policy, Options};
+use super::{execute, failure, policy, versions, Options};
 use crate::error::{Code, Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
@@ -116,6 +116,14 @@ impl Connection {
             active: node.is_active(),
         });
         (client.is_connected(), nodes.collect())
+    }
+
+    /// Whether every node extends a record when it is read, if it is told to. `true` as long as no node is known.
+    pub fn touches_on_read(&self) -> bool {
+        match &*self.state.borrow() {
+            State::Up(client) => versions::touch_on_read(client),
+            _ => true,
+        }
     }
 
     pub fn health(&self) -> watch::Receiver<Option<bool>> {
@@ -242,6 +250,11 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
         .send_replace(State::Up(connected.client.clone()));
     loop {
         let client = &connected.client;
+        if let Err(error) = versions::check(client) {
+            publish.state.send_replace(State::Connecting);
+            shut(connected.client).await;
+            return error;
+        }
         publish.is(client.is_connected());
         probe.consider(&publish.doubts, client);
         let look = async {

@@ -16,6 +16,7 @@
 //! - [`stats`]: what is counted.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`tls`]: whom to trust, and what to show.
+//! - [`versions`]: what servers of earlier versions cannot do.
 //! - [`failure`]: the crate's errors in our words.
 //!
 //! The guards against the crate's defects (connecting without a deadline, connection storms, no
@@ -38,6 +39,7 @@ mod stats;
 pub mod tls;
 pub mod trace;
 mod trouble;
+mod versions;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -267,6 +269,11 @@ impl Cluster {
     /// How long ago an operation started that has to be over at `deadline`.
     pub fn since(&self, deadline: Instant) -> Duration {
         (Instant::now() + self.options.timeout).saturating_duration_since(deadline)
+    }
+
+    /// Whether every node extends a record when it is read, if it is told to. `true` as long as no node is known.
+    pub fn touches_on_read(&self) -> bool {
+        self.connection.touches_on_read()
     }
 
     /// What the cluster is, as far as is known, and how it was used.

@@ -1,12 +1,15 @@
 //! Many records, streamed: those of a set that pass a filter, by a scan or by an index.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use aerospike::expressions::Expression;
 use aerospike::query::{Filter, PartitionFilter};
-use aerospike::{Bins, CollectionIndexType, IndexType, Key, Record, ResultCode, Statement, Task};
+use aerospike::{
+    Bins, Client, CollectionIndexType, IndexType, Key, Record, ResultCode, Statement, Version,
+};
 use futures::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{timeout, Instant};
 
 use super::{failure, policy, Cluster};
 use crate::error::{Code, Error, Result};
@@ -120,8 +123,10 @@ impl Cluster {
         let created = timeout(self.options.timeout, created)
             .await
             .map_err(|_| failure::late(&self.options, &client))?;
-        let task = match created {
-            Ok(task) => task,
+        match created {
+            Ok(_) => {}
+            // Servers up to 7.1 say so in capitals, which the crate takes for a failure.
+            Err(error) if error.base_message().ends_with(": OK") => {}
             Err(error) if error.matches(&[ResultCode::IndexFound]) => {
                 let wanted = [
                     ("ns", namespace),
@@ -129,17 +134,52 @@ impl Cluster {
                     ("bin", bin),
                     ("indexname", name),
                 ];
-                return match self.has_index(&wanted).await? {
-                    true => Ok(()),
-                    false => Err(told(&error)),
-                };
+                if !self.has_index(&wanted).await? {
+                    return Err(told(&error));
+                }
             }
             Err(error) => return Err(told(&error)),
-        };
+        }
         tokio::select! {
-            done = task.wait_till_complete(None) => done.map(drop).map_err(|error| told(&error)),
+            built = self.until_built(&client, namespace, name) => built,
             () = self.closed() => Err(Error::closed()),
         }
+    }
+
+    /// Waits until every node has built an index. That takes as long as it takes to read the set; but a node that does not
+    /// answer is waited for no longer than a silent one in a scan.
+    async fn until_built(&self, client: &Client, namespace: &str, name: &str) -> Result<()> {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let patience = self.options.timeout * LONGEST_SILENCE;
+        let mut heard = Instant::now();
+        loop {
+            match self.built(client, namespace, name).await {
+                Some(100) => return Ok(()),
+                Some(_) => heard = Instant::now(),
+                None if heard.elapsed() < patience => {}
+                None => return Err(failure::silent(&self.options, client, patience)),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// How much of an index the node has built that has built least of it, in percent; `None` if a node does not say.
+    async fn built(&self, client: &Client, namespace: &str, name: &str) -> Option<u32> {
+        let policy = policy::admin(self.options.timeout);
+        let mut least = 100;
+        for node in client.nodes() {
+            let command = match *node.version() >= Version::new(8, 1, 0, 0) {
+                true => format!("sindex-stat:namespace={namespace};indexname={name}"),
+                false => format!("sindex/{namespace}/{name}"),
+            };
+            let commands = [command.as_str()];
+            let answers = timeout(self.options.timeout, node.info(&policy, &commands));
+            let answers = answers.await.ok()?.ok()?;
+            let mut fields = answers.get(&command)?.split(';');
+            let percent = fields.find_map(|field| field.strip_prefix("load_pct="))?;
+            least = least.min(percent.parse().ok()?);
+        }
+        Some(least)
     }
 }
 
@@ -169,10 +209,12 @@ impl Cluster {
     }
 }
 
-/// Whether an indexed query failed because the bin has no index.
+/// Whether an indexed query failed because the bin has no index, or none that is built.
 pub fn lacks_index(error: &Error) -> bool {
-    error.code == Code::Server && error.result_code == Some(i32::from(INDEX_NOT_FOUND))
+    let is_one_of = |codes: [i32; 2]| error.result_code.is_some_and(|code| codes.contains(&code));
+    error.code == Code::Server && is_one_of([INDEX_NOT_FOUND, INDEX_NOT_READABLE])
 }
 
-/// `AS_ERR_SINDEX_NOT_FOUND` (as/include/base/proto.h).
-const INDEX_NOT_FOUND: u8 = 201;
+/// `AS_ERR_SINDEX_NOT_FOUND`, `AS_ERR_SINDEX_NOT_READABLE` (as/include/base/proto.h).
+const INDEX_NOT_FOUND: i32 = 201;
+const INDEX_NOT_READABLE: i32 = 203;

@@ -6,13 +6,15 @@
 //! `expires` was touched by somebody else (Aerospike's recipe in another language, or the
 //! server's own read-touch), and then the record's TTL is the truth.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aerospike::expressions::{
     and, bin_type, eq, gt, int_bin, int_val, not, num_add, num_mul, or, void_time, Expression,
 };
 use aerospike::{Expiration, ParticleType};
+use tokio::time::Instant;
 
 use super::layout::{CREATED, EXPIRES};
 
@@ -112,29 +114,40 @@ pub fn bounded(
 /// a while only: it can be turned on without a restart.
 #[derive(Default)]
 pub struct TtlSupport {
-    refused_until: AtomicI64,
+    /// By a clock that nobody sets: this is about a while, and not about a time of day.
+    refused_until: Mutex<Option<Instant>>,
+    /// What the mutex holds is not `None`: most writes need not look further.
+    was_refused: AtomicBool,
 }
 
 impl TtlSupport {
     /// How long a refusal is believed before a TTL is tried again.
-    const BELIEVED_MS: i64 = 60_000;
+    const BELIEVED: Duration = Duration::from_secs(60);
 
-    pub fn is_refused(&self, now: i64) -> bool {
-        now < self.refused_until.load(Ordering::Relaxed)
+    pub fn is_refused(&self) -> bool {
+        self.was_refused.load(Ordering::Relaxed)
+            && self.lock().is_some_and(|until| Instant::now() < until)
     }
 
     /// Takes note of a refusal; whether it is news.
-    pub fn refuse(&self, now: i64) -> bool {
-        self.refused_until
-            .swap(now + Self::BELIEVED_MS, Ordering::Relaxed)
-            == 0
+    pub fn refuse(&self) -> bool {
+        self.was_refused.store(true, Ordering::Relaxed);
+        let until = Instant::now() + Self::BELIEVED;
+        self.lock().replace(until).is_none()
     }
 
     /// Takes note that a TTL was taken.
     pub fn accept(&self) {
-        if self.refused_until.load(Ordering::Relaxed) != 0 {
-            self.refused_until.store(0, Ordering::Relaxed);
+        if self.was_refused.swap(false, Ordering::Relaxed) {
+            *self.lock() = None;
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        // Nothing that holds this lock can panic half-way through a change.
+        self.refused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,16 +197,19 @@ mod tests {
         ));
     }
 
-    #[test]
-    fn a_refusal_is_news_once_until_a_ttl_was_taken_again() {
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_believed_for_a_minute_and_is_news_once_until_a_ttl_was_taken_again() {
         let support = TtlSupport::default();
-        assert!(!support.is_refused(10));
-        assert!(support.refuse(10));
-        assert!(support.is_refused(11));
-        assert!(!support.is_refused(10 + TtlSupport::BELIEVED_MS));
-        assert!(!support.refuse(10 + TtlSupport::BELIEVED_MS));
+        assert!(!support.is_refused());
+        assert!(support.refuse());
+        assert!(support.is_refused());
+        tokio::time::advance(TtlSupport::BELIEVED - Duration::from_millis(1)).await;
+        assert!(support.is_refused());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!support.is_refused());
+        assert!(!support.refuse());
         support.accept();
-        assert!(!support.is_refused(11));
-        assert!(support.refuse(12));
+        assert!(!support.is_refused());
+        assert!(support.refuse());
     }
 }

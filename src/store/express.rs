@@ -12,6 +12,8 @@
 //! A record in a form that is outdated (not encrypted yet, or with an older key) is written whole by the next write, also by
 //! one that has nothing to change, under the same check.
 
+use std::sync::atomic::Ordering;
+
 use aerospike::{Bin, Bins, Value};
 
 use super::baseline::{Baseline, Form, Head, Origin};
@@ -20,7 +22,7 @@ use super::layout::{bad_session, LEGACY};
 use super::merge::{same_cookie, Diff, Session};
 use super::recipe::Which;
 use super::update::Write;
-use super::{At, Output, Sessions, Written};
+use super::{At, Notice, Output, Sessions, Written};
 use crate::cluster::Reply;
 use crate::error::Result;
 
@@ -234,9 +236,19 @@ impl Sessions<'_> {
         let options = self.options();
         let moves_by = base.expires.map(|before| expires - before);
         let throttled = moves_by.is_some_and(|by| (0..options.touch_after).contains(&by));
-        // Where TTLs are refused the server has nothing to extend.
-        let by_the_server = options.touch_on_read.is_some() && !self.core.ttl.is_refused(now());
-        throttled || by_the_server || is_next_to_nothing(base, expires)
+        throttled || self.is_touched_by_the_server() || is_next_to_nothing(base, expires)
+    }
+
+    /// Whether the server extends what is read. Where TTLs are refused it has nothing to extend.
+    fn is_touched_by_the_server(&self) -> bool {
+        if self.options().touch_on_read.is_none() || self.core.ttl.is_refused() {
+            return false;
+        }
+        let supported = self.core.cluster.touches_on_read();
+        if !supported && !self.core.lacks_touch_on_read.swap(true, Ordering::Relaxed) {
+            (self.core.notify)(Notice::TouchOnReadUnsupported);
+        }
+        supported
     }
 }
 

@@ -102,6 +102,8 @@ pub enum Notice {
     NoUserIndex,
     /// A record holds what cannot be read, for want of a key maybe. It stays as it is.
     Unreadable,
+    /// Option `touchOnRead` is given, and a server is too old for it: touches are written.
+    TouchOnReadUnsupported,
     /// The cluster is there (again).
     Up,
     /// No node of the cluster can be reached.
@@ -124,6 +126,8 @@ struct Core {
     lacks_index: AtomicBool,
     /// Whether it was told that a record cannot be read.
     met_unreadable: AtomicBool,
+    /// Whether it was told that servers do not extend what they read.
+    lacks_touch_on_read: AtomicBool,
     notify: Box<dyn Fn(Notice) + Send + Sync>,
 }
 

@@ -284,8 +284,11 @@ impl Sessions<'_> {
         self.with_ttl(at, expires, Expiration::DontUpdate, change)
     }
 
-    /// Runs a write with the TTL that `expires` asks for; where the namespace refuses TTLs, with
-    /// `instead`. The session ends on time all the same: bin `expires` says when.
+    /// Runs a write with the TTL that `expires` asks for; where the namespace refuses TTLs, with `instead`. The session still
+    /// ends on time: bin `expires` says when.
+    ///
+    /// The server gives the same answer to writes that it forbids for other reasons, some of which pass. So a refusal of TTLs
+    /// is believed only once a write without one has succeeded, and another with one has been refused again.
     pub(super) async fn with_ttl(
         &self,
         at: &At,
@@ -293,12 +296,10 @@ impl Sessions<'_> {
         instead: Expiration,
         command: &mut Command,
     ) -> Result<Reply> {
-        let (now, support) = (now(), &self.core.ttl);
-        let is_refused = support.is_refused(now);
-        command.set_ttl(match is_refused {
-            true => instead,
-            false => expiry::ttl(expires, now),
-        });
+        let support = &self.core.ttl;
+        let is_refused = support.is_refused();
+        let ttl = expiry::ttl(expires, now());
+        command.set_ttl(if is_refused { instead } else { ttl });
         let outcome = self.execute(at, command).await;
         let may_be_the_ttl = |error: &Error| error.code == Code::Forbidden && !is_refused;
         if !outcome.as_ref().is_err_and(may_be_the_ttl) {
@@ -308,13 +309,47 @@ impl Sessions<'_> {
             return outcome;
         }
         drop(outcome);
-        // There are other reasons for this answer; only if the write goes through without a TTL was
-        // it the TTL.
         command.set_ttl(instead);
-        let again = Box::pin(self.execute(at, command));
-        let reply = again.await?;
-        if applied(&reply) && support.refuse(now) {
-            (self.core.notify)(Notice::TtlRefused);
+        let reply = Box::pin(self.execute(at, command)).await?;
+        if !applied(&reply) {
+            return Ok(reply);
+        }
+        Box::pin(self.prove_refusal(at, expires, ttl, reply)).await
+    }
+
+    /// After a write that succeeded without a TTL: gives the record its TTL after all, or finds out that TTLs are refused.
+    async fn prove_refusal(
+        &self,
+        at: &At,
+        expires: i64,
+        ttl: Expiration,
+        mut reply: Reply,
+    ) -> Result<Reply> {
+        // Nothing but the TTL, and only if nobody has written since.
+        let (generation, created) = match &reply {
+            Reply::Record(record) => (Some(record.generation), None),
+            _ => (None, None),
+        };
+        let which = Which {
+            created,
+            generation,
+        };
+        let mut touch = self.change((vec![], 0), vec![self.layout.of_expires(expires)], which);
+        touch.set_ttl(ttl);
+        match self.execute(at, &touch).await {
+            Ok(Reply::Record(touched)) => {
+                if let Reply::Record(record) = &mut reply {
+                    record.generation = touched.generation;
+                }
+                self.core.ttl.accept();
+            }
+            Err(error) if error.code == Code::Forbidden => {
+                if self.core.ttl.refuse() {
+                    (self.core.notify)(Notice::TtlRefused);
+                }
+            }
+            // The write itself has succeeded. What is to be thought of TTLs the next one may find out.
+            Ok(_) | Err(_) => {}
         }
         Ok(reply)
     }

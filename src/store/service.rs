@@ -42,6 +42,7 @@ impl<A: Answer> Store<A> {
             tally: Tally::default(),
             lacks_index: AtomicBool::new(false),
             met_unreadable: AtomicBool::new(false),
+            lacks_touch_on_read: AtomicBool::new(false),
             notify: Box::new(notify),
         });
         let (requests, queue) = mpsc::unbounded_channel();
