@@ -420,7 +420,8 @@ export class SessionStore extends EventEmitter {
 
 /**
  * The store for express-session (and what speaks like it): `session({ store: new AerospikeStore() })`.
- * Every method returns a promise if, and only if, it is given no callback. Sessions are typed as
+ * Every method returns a promise if, and only if, it is given no callback. If a call passes `undefined` or `null` as its
+ * callback, as `req.session.destroy()` does, a rejection of that promise does not count as unhandled. Sessions are typed as
  * `SessionData` of `express-session`, which an application extends by declaration merging.
  */
 export class AerospikeStore extends Store {

@@ -3,7 +3,7 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
-const { Connection, answer, operations, optional } = require('./connection')
+const { Connection, answer, operations, optional, quiet } = require('./connection')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
 const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('./options')
@@ -42,24 +42,28 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   all (callback) {
-    return this.connection.request(operations.all, optional(callback))
+    return quiet(this.connection.request(operations.all, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
   ids (callback) {
-    const done = optional(callback)
+    return quiet(this.#ids(optional(callback)), arguments.length > 0)
+  }
+
+  /** @param {import('./hub').Callback | undefined} done */
+  #ids (done) {
     if (!this.connection.view.storeIds) return this.connection.fail(operations.ids, badOption("ids() needs option 'storeIds': the server keeps no session ids otherwise"), done)
     return this.connection.request(operations.ids, done)
   }
 
   /** @param {any} [callback] */
   length (callback) {
-    return this.connection.request(operations.length, optional(callback))
+    return quiet(this.connection.request(operations.length, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
   clear (callback) {
-    return this.connection.request(operations.clear, optional(callback))
+    return quiet(this.connection.request(operations.clear, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [options] */
@@ -81,7 +85,7 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   createUserIndex (callback) {
-    return this.connection.request(operations.createUserIndex, optional(callback))
+    return quiet(this.connection.request(operations.createUserIndex, optional(callback)), arguments.length > 0)
   }
 
   /**
@@ -91,7 +95,15 @@ class Administration extends Store {
    */
   sessionsOf (user, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
-    const done = optional(callback)
+    return quiet(this.#sessionsOf(user, options, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} user
+   * @param {any} options
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #sessionsOf (user, options, done) {
     let limit
     try {
       ({ limit } = sessionsOfOptions(options))
@@ -106,7 +118,7 @@ class Administration extends Store {
    * @param {any} [callback]
    */
   countOf (user, callback) {
-    return this.#of(operations.countOf, user, optional(callback))
+    return quiet(this.#of(operations.countOf, user, optional(callback)), arguments.length > 1)
   }
 
   /**
@@ -116,7 +128,15 @@ class Administration extends Store {
    */
   destroyOf (user, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
-    const done = optional(callback)
+    return quiet(this.#destroyOf(user, options, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} user
+   * @param {any} options
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #destroyOf (user, options, done) {
     const { except } = options ?? {}
     try {
       names(options ?? {}, ['except'])
@@ -134,13 +154,15 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   ready (callback) {
-    return this.#client.ready(callback)
+    return quiet(this.connection.request(operations.ready, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
   close (callback) {
     // A lent client belongs to who lent it.
-    return this.#owned ? this.#client.close(callback) : answer(undefined, optional(callback))
+    const done = optional(callback)
+    if (!this.#owned) return answer(undefined, done)
+    return quiet(done === undefined ? this.#client.close() : this.#client.close(done), arguments.length > 0)
   }
 
   [ASYNC_DISPOSE] () {

@@ -3,10 +3,13 @@
 // The store express-session asks for: sessions with their cookie.
 //
 // express-session reads the number of parameters of some methods, and libraries read their source:
-// they are plain functions with all their parameters named.
+// they are plain functions with all their parameters named. Whether a call passed `undefined` as its
+// callback or no callback at all is read from `arguments` (`quiet` in lib/connection.js).
+//
+// These methods do not call each other by their public names: a subclass that maps session ids would map them twice.
 
 const { Administration } = require('./administration')
-const { operations, optional } = require('./connection')
+const { operations, optional, quiet } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { stringify, unquoted } = require('./json')
@@ -33,7 +36,7 @@ class AerospikeStore extends Administration {
    */
   get (sid, callback) {
     const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.#baselines.load(sid, head, json)
-    return this.connection.one(operations.load, sid, optional(callback), decode)
+    return quiet(this.connection.one(operations.load, sid, optional(callback), decode), arguments.length > 1)
   }
 
   /**
@@ -42,7 +45,15 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   set (sid, session, callback) {
-    const done = optional(callback)
+    return quiet(this.#set(sid, session, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} session
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #set (sid, session, done) {
     let json, expires, owner
     try {
       // The text is taken now: what the application changes later belongs to a later set.
@@ -52,7 +63,7 @@ class AerospikeStore extends Administration {
     } catch (error) {
       return this.connection.failed(operations.set, error, done)
     }
-    if (expires <= Date.now()) return this.destroy(sid, done)
+    if (expires <= Date.now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(session, sid)
     const { writer, head, json: base } = known
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told)
@@ -65,7 +76,15 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   touch (sid, session, callback) {
-    const done = optional(callback)
+    return quiet(this.#touch(sid, session, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} session
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #touch (sid, session, done) {
     const object = typeof session === 'object' && session !== null ? session : {}
     let cookie, expires
     try {
@@ -74,7 +93,7 @@ class AerospikeStore extends Administration {
     } catch (error) {
       return this.connection.failed(operations.refresh, error, done)
     }
-    if (expires <= Date.now()) return this.destroy(sid, done)
+    if (expires <= Date.now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(object, sid)
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ json) => {
       known.head = head
@@ -88,7 +107,15 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   destroy (sid, callback) {
-    return this.connection.one(operations.destroy, sid, optional(callback), JSON.parse)
+    return quiet(this.#destroy(sid, optional(callback)), arguments.length > 1)
+  }
+
+  /**
+   * @param {any} sid
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #destroy (sid, done) {
+    return this.connection.one(operations.destroy, sid, done, JSON.parse)
   }
 
   /**

@@ -218,4 +218,19 @@ function optional (callback) {
   throw badOption(`a callback must be a function, not ${type(callback)}`)
 }
 
-module.exports = { Connection, operations, optional, answer: hub.answer }
+/**
+ * Returns the answer of a call. If `undefined` or `null` stood in the place of the callback, nothing may wait for the answer:
+ * express-session passes on the missing callback of `req.session.destroy()` and drops the promise. A rejection of that
+ * promise would end the process, so it counts as handled. Callers that do await the promise still get the error.
+ *
+ * @template T
+ * @param {T} answer a promise, or undefined if there was a callback
+ * @param {boolean} isPassed whether an argument stood in the callback's place
+ * @returns {T}
+ */
+function quiet (answer, isPassed) {
+  if (isPassed && answer instanceof Promise) answer.catch(() => {})
+  return answer
+}
+
+module.exports = { Connection, operations, optional, quiet, answer: hub.answer }

@@ -5,7 +5,7 @@
 // with each session that is loaded.
 
 const { AerospikeStore } = require('./aerospike-store')
-const { optional } = require('./connection')
+const { optional, quiet } = require('./connection')
 const { refill } = require('./framework-store')
 const { frameworkOptions } = require('./options')
 
@@ -28,7 +28,7 @@ class FastifyStore extends AerospikeStore {
   get (sid, callback) {
     const done = optional(callback)
     const mark = (/** @type {any} */ session) => this.#mark(session)
-    if (done === undefined) return super.get(sid, undefined)?.then(mark)
+    if (done === undefined) return quiet(super.get(sid)?.then(mark), arguments.length > 1)
     return super.get(sid, (/** @type {any} */ error, /** @type {any} */ session) => {
       if (error) done(error)
       else done(null, mark(session))
@@ -42,9 +42,9 @@ class FastifyStore extends AerospikeStore {
    */
   set (sid, session, callback) {
     const loaded = this.#seen.get(session?.[MARK])
-    if (loaded === undefined) return super.set(sid, session, callback)
-    refill(loaded, Object.entries(session))
-    return super.set(sid, loaded, callback)
+    if (loaded !== undefined) refill(loaded, Object.entries(session))
+    const stored = loaded ?? session
+    return arguments.length > 2 ? super.set(sid, stored, callback) : super.set(sid, stored)
   }
 
   /** @param {any} session */

@@ -28,12 +28,12 @@ class FrameworkStore {
 
   /** @param {any} [callback] */
   ready (callback) {
-    return this.#store.ready(callback)
+    return arguments.length > 0 ? this.#store.ready(callback) : this.#store.ready()
   }
 
   /** @param {any} [callback] */
   close (callback) {
-    return this.#store.close(callback)
+    return arguments.length > 0 ? this.#store.close(callback) : this.#store.close()
   }
 
   [ASYNC_DISPOSE] () {
