@@ -13,7 +13,7 @@ const { operations, optional, quiet } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { stringify, unquoted } = require('./json')
-const { kind, userFault } = require('./validate')
+const { kind, timeOf, userFault } = require('./validate')
 
 class AerospikeStore extends Administration {
   #baselines = new Baselines()
@@ -130,8 +130,7 @@ class AerospikeStore extends Administration {
     const ttl = this.ttl
     if (typeof ttl === 'function') return Date.now() + lifetime(ttl, session, sid)
     const expires = session?.cookie?.expires
-    // Mostly a date already, as express-session has it.
-    const date = expires instanceof Date ? expires.getTime() : expires ? new Date(expires).getTime() : NaN
+    const date = expires ? timeOf(expires) : NaN
     return Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date)
   }
 

@@ -4,6 +4,7 @@
 // that it got.
 
 const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framework-store')
+const { isPlain } = require('./json')
 
 class KoaStore extends FrameworkStore {
   /** By context, or by the framework's session object. @type {WeakMap<object, any>} */
@@ -18,7 +19,7 @@ class KoaStore extends FrameworkStore {
     const session = await this.store.get(key)
     if (session === null) return null
     const data = dataOf(session)
-    this.#seen.set(options?.ctx ?? data, session)
+    this.#seen.set(contextOf(options) ?? data, session)
     return data
   }
 
@@ -29,7 +30,9 @@ class KoaStore extends FrameworkStore {
    * @param {{ ctx?: any }} [options]
    */
   async set (key, data, maxAge, options) {
-    const session = sessionOf(this.#seen, options?.ctx ?? data)
+    // Fails in words.
+    if (!isPlain(data)) return this.store.set(key, data)
+    const session = sessionOf(this.#seen, contextOf(options) ?? data)
     fill(session, entriesOf(data), endOf(maxAge))
     await this.store.set(key, session)
   }
@@ -40,9 +43,19 @@ class KoaStore extends FrameworkStore {
    */
   async destroy (key, options) {
     // What the same request stores afterwards is a new session.
-    if (options?.ctx !== undefined) this.#seen.delete(options.ctx)
+    const context = contextOf(options)
+    if (context !== undefined) this.#seen.delete(context)
     await this.store.destroy(key)
   }
+}
+
+/**
+ * @param {any} options
+ * @returns {object | undefined} the request's context
+ */
+function contextOf (options) {
+  const context = options?.ctx
+  return typeof context === 'object' && context !== null ? context : undefined
 }
 
 /**

@@ -186,6 +186,16 @@ function seconds (option, value) {
 }
 
 /**
+ * A point in time, however it is written.
+ * @param {any} value
+ * @returns {number} milliseconds since 1970; NaN if it is none
+ */
+function timeOf (value) {
+  if (value instanceof Date) return value.getTime()
+  return ['string', 'number', 'object'].includes(typeof value) && value !== null ? new Date(value).getTime() : NaN
+}
+
+/**
  * @param {any} id
  * @returns {string | undefined} what is wrong with a session id, if anything
  */
@@ -208,4 +218,4 @@ function userFault (user) {
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
 
-module.exports = { boolean, bytes, choice, idFault, integer, kind, name, names, seconds, string, type, userFault }
+module.exports = { boolean, bytes, choice, idFault, integer, kind, name, names, seconds, string, timeOf, type, userFault }
