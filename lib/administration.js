@@ -4,12 +4,13 @@
 // of a request.
 
 const { Connection, answer, operations, optional, quiet } = require('./connection')
+const { name } = require('../package.json')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
 const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('./options')
 const { pages } = require('./pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
-const { idFault, names, userFault } = require('./validate')
+const { idFault, names, type, userFault } = require('./validate')
 const { tell } = require('./warnings')
 
 class Administration extends Store {
@@ -23,9 +24,9 @@ class Administration extends Store {
     super()
     const { client, given, ttl, user, whenDown } = aerospikeStoreOptions(options)
     this.#owned = client === undefined
-    this.#client = client ?? new SessionStore(clientOptions(given))
+    this.#client = client === undefined ? new SessionStore(clientOptions(given)) : client
     const connection = Connection.of(this.#client)
-    if (connection === undefined) throw badOption("option 'client' must be a SessionStore")
+    if (connection === undefined) throw badOption(`option 'client' must be a SessionStore${instead(client)}`)
     const number = typeof ttl === 'number' ? ttl : this.#client.ttl
     const inherited = client === undefined ? {} : asOptions(connection.view)
     const own = { ...inherited, ...given }
@@ -220,6 +221,30 @@ class Administration extends Store {
     this.#away = away
     this.emit(away ? 'disconnect' : 'connect')
   }
+}
+
+/**
+ * What was given for a client, in words that help.
+ * @param {any} client
+ */
+function instead (client) {
+  const classes = namesOfClasses(client)
+  if (classes.includes('SessionStore')) {
+    return ` of the same copy of ${name}, and this one is of another: the package is loaded twice. ` +
+      `\`npm ls ${name}\` shows installed copies; a test runner that resets modules makes copies, too`
+  }
+  if (classes.includes('AerospikeStore')) return ', not an AerospikeStore: give its property `client`'
+  if (classes.includes('FrameworkStore')) return `, not a ${classes[0]}: give its property \`store.client\``
+  return `, not ${type(client)}`
+}
+
+/** @param {any} value */
+function namesOfClasses (value) {
+  const classes = []
+  for (let one = value; typeof one === 'object' && one !== null; one = Object.getPrototypeOf(one)) {
+    if (Object.hasOwn(one, 'constructor') && typeof one.constructor === 'function') classes.push(one.constructor.name)
+  }
+  return classes
 }
 
 /**
