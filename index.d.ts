@@ -479,7 +479,7 @@ export class AerospikeStore extends EventEmitter {
 
   /**
    * Stores a session until its cookie expires, or for `ttl`. A session that has already ended is
-   * removed instead.
+   * removed instead. One without a cookie is given one for the time it has left.
    *
    * Of a session that `get` returned, or that this stored before, only what changed is written, and
    * only if the session is still there; else event `gone` tells, and nothing fails.

@@ -12,8 +12,8 @@ const { Administration } = require('./administration')
 const { operations, optional, quiet } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
-const { stringify, unquoted } = require('./json')
-const { kind, timeOf, userFault } = require('./validate')
+const { isPlain, stringify, unquoted } = require('./json')
+const { LAST_TIME, kind, timeOf, userFault } = require('./validate')
 
 class AerospikeStore extends Administration {
   #baselines = new Baselines()
@@ -59,6 +59,7 @@ class AerospikeStore extends Administration {
       // The text is taken now: what the application changes later belongs to a later set.
       json = stringify(session)
       expires = this.#expires(session, sid)
+      if (!hasCookie(session)) json = withCookie(json, expires)
       owner = this.#owner(session)
     } catch (error) {
       return this.connection.failed(operations.set, error, done)
@@ -128,10 +129,10 @@ class AerospikeStore extends Administration {
    */
   #expires (session, sid) {
     const ttl = this.ttl
-    if (typeof ttl === 'function') return Date.now() + lifetime(ttl, session, sid)
+    if (typeof ttl === 'function') return Math.min(Date.now() + lifetime(ttl, session, sid), LAST_TIME)
     const expires = session?.cookie?.expires
     const date = expires ? timeOf(expires) : NaN
-    return Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date)
+    return Math.min(Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date), LAST_TIME)
   }
 
   /**
@@ -194,6 +195,28 @@ function lifetime (ttl, session, sid) {
     throw badOption(`the function in option 'ttl' must return a number of seconds, not ${kind(seconds)}`)
   }
   return Math.ceil(seconds * 1_000)
+}
+
+/**
+ * Whether a session has a cookie that says more than its end, which is stored apart from it.
+ * @param {any} session
+ */
+function hasCookie ({ cookie }) {
+  return isPlain(cookie) && Object.keys(cookie).some(name => name !== 'expires')
+}
+
+/**
+ * A session's text with a cookie made from the time that it has left, as one is made for a session of the recipe: without
+ * one, express-session fails every request of its visitor.
+ *
+ * @param {string} json
+ * @param {number} expires
+ */
+function withCookie (json, expires) {
+  const session = JSON.parse(json)
+  // In whole seconds, so that the cookie of the next set is the same.
+  const originalMaxAge = Math.ceil((expires - Date.now()) / 1_000) * 1_000
+  return stringify({ ...session, cookie: { originalMaxAge, expires: new Date(expires), httpOnly: true, path: '/' } })
 }
 
 /**

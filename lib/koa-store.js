@@ -5,6 +5,7 @@
 
 const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framework-store')
 const { isPlain } = require('./json')
+const { LAST_TIME } = require('./validate')
 
 class KoaStore extends FrameworkStore {
   /** By context, or by the framework's session object. @type {WeakMap<object, any>} */
@@ -63,7 +64,8 @@ function contextOf (options) {
  * @returns {Date | null}
  */
 function endOf (maxAge) {
-  return typeof maxAge === 'number' && Number.isFinite(maxAge) && maxAge !== 0 ? new Date(Date.now() + maxAge) : null
+  const isGiven = typeof maxAge === 'number' && Number.isFinite(maxAge) && maxAge !== 0
+  return isGiven ? new Date(Math.max(0, Math.min(Date.now() + maxAge, LAST_TIME))) : null
 }
 
 module.exports = { KoaStore }
