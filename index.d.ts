@@ -1,6 +1,45 @@
 /// <reference types="node" />
 import { EventEmitter } from 'node:events'
-import { SessionData, Store } from 'express-session'
+// @ts-ignore: without the types of express-session (`@types/express-session`) this is `any`
+import type { SessionData as ExpressSessionData } from 'express-session'
+
+/**
+ * A session as an application has it: `SessionData` of express-session, which applications extend by declaration merging.
+ * Without `@types/express-session`, a session with any keys.
+ */
+export type SessionData = 0 extends 1 & ExpressSessionData ? { cookie: SessionCookie, [key: string]: any } : ExpressSessionData
+
+/** The cookie of a session, if the types of express-session are not installed. */
+export interface SessionCookie {
+  originalMaxAge: number | null
+  maxAge?: number | null | undefined
+  expires?: Date | null | undefined
+  path?: string | undefined
+  domain?: string | undefined
+  httpOnly?: boolean | undefined
+  secure?: boolean | 'auto' | undefined
+  sameSite?: boolean | 'lax' | 'strict' | 'none' | undefined
+  partitioned?: boolean | undefined
+  priority?: 'low' | 'medium' | 'high' | undefined
+}
+
+/** The cookie of a session as the store returns it: what its JSON says. */
+export interface StoredCookie {
+  /** Milliseconds; `null`: the browser keeps the cookie until it is closed. */
+  originalMaxAge: number | null
+  /** When the session really ends, in ISO 8601; `null` if the cookie has no end of its own. */
+  expires: string | null
+  path?: string
+  domain?: string
+  httpOnly?: boolean
+  secure?: boolean | 'auto'
+  sameSite?: boolean | 'lax' | 'strict' | 'none'
+  partitioned?: boolean
+  priority?: 'low' | 'medium' | 'high'
+}
+
+/** A session as the store returns it: {@link SessionData}, and its cookie as JSON has it, dates as strings. */
+export type LoadedSession = Omit<SessionData, 'cookie'> & { cookie: StoredCookie }
 
 /** One node to start from; the others of the cluster are found through it. */
 export interface Host {
@@ -312,7 +351,7 @@ export interface PruneOptions extends WalkOptions {
 }
 
 /** A session as `all`, `sessions` and `sessionsOf` give it: with its `id` where `storeIds` is on. */
-export type StoredSession = Omit<SessionData, 'id'> & { id?: string }
+export type StoredSession = Omit<LoadedSession, 'id'> & { id?: string }
 
 /** Node's callback. Called exactly once, in the AsyncLocalStorage context of the call. */
 export type Callback<T> = (error: AerospikeSessionError | null, value?: T) => void
@@ -441,10 +480,12 @@ export class SessionStore extends EventEmitter {
 
 /**
  * The store for express-session (and what speaks like it): `session({ store: new AerospikeStore() })`.
- * Every method returns a promise if, and only if, it is given no callback. Sessions are typed as
- * `SessionData` of `express-session`, which an application extends by declaration merging.
+ * Every method returns a promise if, and only if, it is given no callback. If a call passes `undefined` or `null` as its
+ * callback, as `req.session.destroy()` does, a rejection of that promise does not count as unhandled.
+ *
+ * It is a `Store` of express-session, where that is installed. Its types do not need those of express-session.
  */
-export class AerospikeStore extends Store {
+export class AerospikeStore extends EventEmitter {
   /** @throws {AerospikeSessionError} `BAD_OPTION`, at once and in words */
   constructor(options?: AerospikeStoreOptions)
 
@@ -452,26 +493,35 @@ export class AerospikeStore extends Store {
   readonly client: SessionStore
 
   /** The session with its cookie, `cookie.expires` being when it really ends; `null` for none. */
-  get(sid: string): Promise<SessionData | null>
+  get(sid: string): Promise<LoadedSession | null>
+  get(sid: string, callback: (error: any, session?: LoadedSession | null) => void): void
+  /** As express-session's types have it, though `cookie.expires` is a string. */
   get(sid: string, callback: (error: any, session?: SessionData | null) => void): void
 
   /**
    * Stores a session until its cookie expires, or for `ttl`. A session that has already ended is
-   * removed instead.
+   * removed instead. One without a cookie is given one for the time it has left.
    *
    * Of a session that `get` returned, or that this stored before, only what changed is written, and
    * only if the session is still there; else event `gone` tells, and nothing fails.
    */
-  set(sid: string, session: SessionData): Promise<void>
-  set(sid: string, session: SessionData, callback?: (error?: any) => void): void
+  set(sid: string, session: SessionData | LoadedSession): Promise<void>
+  set(sid: string, session: SessionData | LoadedSession, callback?: (error?: any) => void): void
 
   /** More life for a session, and its cookie as it is now; no error if there is none. */
-  touch(sid: string, session: SessionData): Promise<void>
-  touch(sid: string, session: SessionData, callback?: (error?: any) => void): void
+  touch(sid: string, session: SessionData | LoadedSession): Promise<void>
+  touch(sid: string, session: SessionData | LoadedSession, callback?: (error?: any) => void): void
 
   /** Removes a session; no error if there is none. */
   destroy(sid: string): Promise<void>
   destroy(sid: string, callback?: (error?: any) => void): void
+
+  /** Called by express-session: removes the session of a request and gives it a new one. */
+  regenerate(req: any, callback?: (error?: any) => any): void
+  /** Called by express-session: loads a session as a `Session` of the application's express-session. */
+  load(sid: string, callback: (error: any, session?: any) => any): void
+  /** Called by express-session: makes a stored session the session of a request. */
+  createSession(req: any, session: any): any
 
   /**
    * Every session of this store's prefix, at once: for administration, and for small sets. Records that hold no session,
@@ -480,6 +530,8 @@ export class AerospikeStore extends Store {
    */
   all(): Promise<StoredSession[]>
   all(callback: (error: any, sessions?: StoredSession[]) => void): void
+  /** As express-session's types have it, though `cookie.expires` is a string. */
+  all(callback: (error: any, sessions?: SessionData[] | { [sid: string]: SessionData } | null) => void): void
 
   /** Every session of this store's prefix, some at a time: for sets of any size. */
   sessions(options?: WalkOptions): AsyncGenerator<StoredSession, void, void>

@@ -136,9 +136,9 @@ describe('a session with encryptionKeys', () => {
     expect((await store.get('end')).cookie).toStrictEqual({ originalMaxAge: null, path: '/\ud800', httpOnly: true, expires: null })
   })
 
-  test('without a cookie is one without a cookie', async () => {
+  test('without a cookie is given one', async () => {
     await store.set('bare', { n: 1 })
-    expect(await store.get('bare')).toStrictEqual({ n: 1 })
+    expect(await store.get('bare')).toMatchObject({ n: 1, cookie: { originalMaxAge: 86_400_000, httpOnly: true, path: '/' } })
   })
 
   test('is saved and got by the recipe, which a store that borrows its client shares the keys of', async () => {

@@ -99,6 +99,58 @@ describe('hosts', () => {
   })
 })
 
+describe('hosts of other programs are refused in words, without a password', () => {
+  const PASSWORD = 'hunter2'
+  const URLS = ['aerospike', 'aerospikes', 'redis', 'rediss', 'mongodb', 'mongodb+srv', 'http', 'https', 'tcp', 'REDIS']
+
+  test.each([
+    ...URLS.flatMap(scheme => [
+      [`${scheme}://127.0.0.1:3000`, `has a URL: write 'host:port' without '${scheme}://'`],
+      [`${scheme}://127.0.0.1`, 'has a URL'],
+      [`${scheme}://ada:${PASSWORD}@127.0.0.1:3000/test`, 'has a URL'],
+      [`a:3000, ${scheme}://127.0.0.1:3000`, 'has a URL']
+    ]),
+    ['127.0.0.1;3000', "has a ';': put ',' between hosts"],
+    ['127.0.0.1:3000;127.0.0.2:3000', "has a ';'"],
+    [`ada:${PASSWORD}@127.0.0.1:3000`, "has an '@'"],
+    [`${PASSWORD}@127.0.0.1`, "has an '@'"],
+    ['127.0.0.1:3000/test', 'has an entry with a path'],
+    ['127.0.0.1/test', 'has an entry with a path'],
+    ['127.0.0.1?namespace=test', 'has an entry with a path'],
+    ['a\\b', 'has an entry with a path'],
+    ['"127.0.0.1"', 'whose host is neither a name nor an address'],
+    ['127.0.0.1|127.0.0.2', 'whose host is neither a name nor an address'],
+    ['$HOST:3000', 'whose host is neither a name nor an address'],
+    ['*', 'whose host is neither a name nor an address']
+  ])('%s', (given, words) => {
+    const name = given.replace(/:3000$/, '')
+    for (const hosts of [given, [given], [{ host: given }], [{ host: name, port: 3000 }], ['a', given]]) {
+      let message
+      try {
+        hostsOf(hosts)
+      } catch (error) {
+        expect(error.code).toBe('BAD_OPTION')
+        message = error.message
+      }
+      expect(message).toContain(typeof hosts === 'string' ? words : "option 'hosts' has a")
+      expect(message).not.toContain(PASSWORD)
+    }
+    const { AEROSPIKE_HOSTS } = process.env
+    try {
+      process.env.AEROSPIKE_HOSTS = given
+      expect(() => parse()).toThrow(words)
+    } finally {
+      if (AEROSPIKE_HOSTS === undefined) delete process.env.AEROSPIKE_HOSTS
+      else process.env.AEROSPIKE_HOSTS = AEROSPIKE_HOSTS
+    }
+  })
+
+  test.each(['db_1.internal', 'my-db.example.org.', 'дб.пример', 'a', '10.0.0.1', 'fe80::1%eth0'])('%s is a host', name => {
+    expect(hostsOf(name)[0].name).toBe(name)
+    expect(hostsOf([{ host: name }])[0].name).toBe(name)
+  })
+})
+
 describe('a wrong option is refused at once and in words', () => {
   test.each([
     [{ namspace: 'test' }, /unknown option 'namspace': did you mean 'namespace'\?/],
@@ -173,6 +225,31 @@ describe('a wrong option is refused at once and in words', () => {
   test('a client that is none, or connection options beside a client', () => {
     expect(() => new AerospikeStore({ client: {} })).toThrow(/'client' must be a SessionStore/)
     expect(() => new AerospikeStore({ client: {}, set: 'x' })).toThrow(/'set' belongs to the client/)
+  })
+
+  test('a client that is a store of another kind, or of another copy of the package', async () => {
+    const hosts = '127.0.0.1:9'
+    let other
+    jest.isolateModules(() => { other = { ...require('..'), ...require('../koa'), ...require('../fastify') } })
+    const open = [new AerospikeStore({ hosts }), new KoaStore({ hosts }), new other.SessionStore({ hosts }), new other.AerospikeStore({ hosts }), new (class Sub extends other.SessionStore {})({ hosts })]
+    const [own, koa, theirs, theirStore, sub] = open
+    const wrong = [
+      [own, 'must be a SessionStore, not an AerospikeStore: give its property `client`'],
+      [theirStore, 'not an AerospikeStore: give its property `client`'],
+      [koa, 'must be a SessionStore, not a KoaStore: give its property `store.client`'],
+      [theirs, 'must be a SessionStore of the same copy of aerospike-session, and this one is of another: the package is loaded twice'],
+      [sub, 'the package is loaded twice'],
+      [null, 'must be a SessionStore, not null'],
+      ['client', 'must be a SessionStore, not a string'],
+      [() => {}, 'must be a SessionStore, not a function'],
+      [Object.create(null), 'must be a SessionStore, not an object']
+    ]
+    for (const Store of [AerospikeStore, FastifyStore, KoaStore, HonoStore, ReactRouterStore]) {
+      for (const [client, message] of wrong) {
+        expect(() => new Store({ client })).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining(message) }))
+      }
+    }
+    await Promise.all(open.map(store => store.close()))
   })
 
   test('a ttl of one call', () => {

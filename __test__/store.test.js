@@ -8,6 +8,7 @@ const session = require('express-session')
 const { AerospikeStore, SessionStore } = require('..')
 const { cookie } = require('./support/cookie')
 const { hosts, freshSet, openSessions, openStore } = require('./support/server')
+const { serve, Visitor } = require('./support/http')
 
 const store = openStore()
 
@@ -42,9 +43,43 @@ describe('a session of express', () => {
     expect((await store.get('false')).cookie).toStrictEqual(JSON.parse(JSON.stringify(made)))
   })
 
-  test('stored without a cookie is returned without one, so that express-session can say so', async () => {
-    await store.set('bare', { user: 'ada' })
-    expect(await store.get('bare')).toStrictEqual({ user: 'ada' })
+  test.each([
+    ['no cookie', {}], ['null', { cookie: null }], ['a text', { cookie: 'a' }], ['an array', { cookie: [1] }], ['an empty cookie', { cookie: {} }],
+    ['a cookie with an end alone', { cookie: { expires: new Date(Date.now() + 86_400_000) } }]
+  ])('stored with %s is given one, as plain data is', async (_, given) => {
+    const before = Date.now()
+    const session = { ...given, user: 'ada' }
+    await store.set('bare', session)
+    expect(session).toStrictEqual({ ...given, user: 'ada' })
+    const got = await store.get('bare')
+    expect(got).toStrictEqual({ cookie: { originalMaxAge: 86_400_000, expires: expect.any(String), httpOnly: true, path: '/' }, user: 'ada' })
+    expect(Math.abs(new Date(got.cookie.expires) - before - 86_400_000)).toBeLessThan(10_000)
+    // It is a session like any other: changes by others are kept.
+    await store.set('bare', { ...session, user: 'grace' })
+    expect(await store.get('bare')).toMatchObject({ user: 'grace', cookie: { originalMaxAge: 86_400_000 } })
+  })
+
+  test('stored without a cookie is served by express-session', async () => {
+    const app = await serve(store, app => app.get('/', (req, res) => res.json(req.session.user ?? null)), { genid: () => 'by hand', saveUninitialized: true })
+    try {
+      const visitor = new Visitor(app.url)
+      expect((await visitor.get('/')).body).toBeNull()
+      await store.set('by hand', { user: 'ada' })
+      expect(await visitor.get('/')).toStrictEqual({ status: 200, body: 'ada' })
+      expect(app.errors).toStrictEqual([])
+    } finally {
+      await app.stop()
+    }
+  })
+
+  test.each([
+    ['the next year', new Date('+010000-01-01T00:00:00Z')], ['the last time of all', new Date(8.64e15)]
+  ])('that ends after the year 9999 (%s) keeps its end, as far as dates can say it', async (_, expires) => {
+    const far = { cookie: { originalMaxAge: 1, path: '/', expires } }
+    await store.set('far', far)
+    expect((await store.get('far')).cookie.expires).toBe('9999-12-31T23:59:59.999Z')
+    await store.touch('far', far)
+    expect((await store.get('far')).cookie.expires).toBe('9999-12-31T23:59:59.999Z')
   })
 
   test('saved as plain data gets a cookie made from the time it has left', async () => {

@@ -3,14 +3,15 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
-const { Connection, answer, operations, optional } = require('./connection')
+const { Connection, answer, operations, optional, quiet } = require('./connection')
+const { name } = require('../package.json')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
 const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('./options')
 const { ownerArgument } = require('./owner')
 const { pages } = require('./pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
-const { idFault, names } = require('./validate')
+const { idFault, names, type } = require('./validate')
 const { tell } = require('./warnings')
 
 class Administration extends Store {
@@ -26,7 +27,7 @@ class Administration extends Store {
     this.#owned = client === undefined
     this.#client = client === undefined ? new SessionStore(clientOptions(given)) : client
     const connection = Connection.of(this.#client)
-    if (connection === undefined) throw badOption("option 'client' must be a SessionStore")
+    if (connection === undefined) throw badOption(`option 'client' must be a SessionStore${instead(client)}`)
     const number = typeof ttl === 'number' ? ttl : this.#client.ttl
     const inherited = client === undefined ? {} : asOptions(connection.view)
     const own = { ...inherited, ...given }
@@ -43,24 +44,28 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   all (callback) {
-    return this.connection.request(operations.all, optional(callback))
+    return quiet(this.connection.request(operations.all, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
   ids (callback) {
-    const done = optional(callback)
+    return quiet(this.#ids(optional(callback)), arguments.length > 0)
+  }
+
+  /** @param {import('./hub').Callback | undefined} done */
+  #ids (done) {
     if (!this.connection.view.storeIds) return this.connection.fail(operations.ids, badOption("ids() needs option 'storeIds': the server keeps no session ids otherwise"), done)
     return this.connection.request(operations.ids, done)
   }
 
   /** @param {any} [callback] */
   length (callback) {
-    return this.connection.request(operations.length, optional(callback))
+    return quiet(this.connection.request(operations.length, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
   clear (callback) {
-    return this.connection.request(operations.clear, optional(callback))
+    return quiet(this.connection.request(operations.clear, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [options] */
@@ -82,7 +87,7 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   createUserIndex (callback) {
-    return this.connection.request(operations.createUserIndex, optional(callback))
+    return quiet(this.connection.request(operations.createUserIndex, optional(callback)), arguments.length > 0)
   }
 
   /**
@@ -92,7 +97,15 @@ class Administration extends Store {
    */
   sessionsOf (user, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
-    const done = optional(callback)
+    return quiet(this.#sessionsOf(user, options, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} user
+   * @param {any} options
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #sessionsOf (user, options, done) {
     let limit
     try {
       ({ limit } = sessionsOfOptions(options))
@@ -107,7 +120,7 @@ class Administration extends Store {
    * @param {any} [callback]
    */
   countOf (user, callback) {
-    return this.#of(operations.countOf, user, optional(callback))
+    return quiet(this.#of(operations.countOf, user, optional(callback)), arguments.length > 1)
   }
 
   /**
@@ -117,7 +130,15 @@ class Administration extends Store {
    */
   destroyOf (user, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
-    const done = optional(callback)
+    return quiet(this.#destroyOf(user, options, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} user
+   * @param {any} options
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #destroyOf (user, options, done) {
     const { except } = options ?? {}
     try {
       names(options ?? {}, ['except'])
@@ -135,13 +156,15 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   ready (callback) {
-    return this.#client.ready(callback)
+    return quiet(this.connection.request(operations.ready, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
   close (callback) {
     // A lent client belongs to who lent it.
-    return this.#owned ? this.#client.close(callback) : answer(undefined, optional(callback))
+    const done = optional(callback)
+    if (!this.#owned) return answer(undefined, done)
+    return quiet(done === undefined ? this.#client.close() : this.#client.close(done), arguments.length > 0)
   }
 
   [ASYNC_DISPOSE] () {
@@ -196,6 +219,30 @@ class Administration extends Store {
     this.#away = away
     this.emit(away ? 'disconnect' : 'connect')
   }
+}
+
+/**
+ * What was given for a client, in words that help.
+ * @param {any} client
+ */
+function instead (client) {
+  const classes = namesOfClasses(client)
+  if (classes.includes('SessionStore')) {
+    return ` of the same copy of ${name}, and this one is of another: the package is loaded twice. ` +
+      `\`npm ls ${name}\` shows installed copies; a test runner that resets modules makes copies, too`
+  }
+  if (classes.includes('AerospikeStore')) return ', not an AerospikeStore: give its property `client`'
+  if (classes.includes('FrameworkStore')) return `, not a ${classes[0]}: give its property \`store.client\``
+  return `, not ${type(client)}`
+}
+
+/** @param {any} value */
+function namesOfClasses (value) {
+  const classes = []
+  for (let one = value; typeof one === 'object' && one !== null; one = Object.getPrototypeOf(one)) {
+    if (Object.hasOwn(one, 'constructor') && typeof one.constructor === 'function') classes.push(one.constructor.name)
+  }
+  return classes
 }
 
 /**

@@ -3,14 +3,17 @@
 // The store express-session asks for: sessions with their cookie.
 //
 // express-session reads the number of parameters of some methods, and libraries read their source:
-// they are plain functions with all their parameters named.
+// they are plain functions with all their parameters named. Whether a call passed `undefined` as its
+// callback or no callback at all is read from `arguments` (`quiet` in lib/connection.js).
+//
+// These methods do not call each other by their public names: a subclass that maps session ids would map them twice.
 
 const { Administration } = require('./administration')
-const { operations, optional } = require('./connection')
+const { operations, optional, quiet } = require('./connection')
 const { Baselines, withHidden } = require('./baselines')
 const { badData, badOption } = require('./errors')
-const { stringify, unquoted } = require('./json')
-const { kind } = require('./validate')
+const { isPlain, stringify, unquoted } = require('./json')
+const { LAST_TIME, kind, timeOf } = require('./validate')
 
 class AerospikeStore extends Administration {
   #baselines = new Baselines()
@@ -33,7 +36,7 @@ class AerospikeStore extends Administration {
    */
   get (sid, callback) {
     const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.#baselines.load(sid, head, json)
-    return this.connection.one(operations.load, sid, optional(callback), decode)
+    return quiet(this.connection.one(operations.load, sid, optional(callback), decode), arguments.length > 1)
   }
 
   /**
@@ -42,17 +45,26 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   set (sid, session, callback) {
-    const done = optional(callback)
+    return quiet(this.#set(sid, session, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} session
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #set (sid, session, done) {
     let json, expires, owner
     try {
       // The text is taken now: what the application changes later belongs to a later set.
       json = stringify(session)
       expires = this.#expires(session, sid)
+      if (!hasCookie(session)) json = withCookie(json, expires)
       owner = this.ownerOf?.(session)
     } catch (error) {
       return this.connection.failed(operations.set, error, done)
     }
-    if (expires <= Date.now()) return this.destroy(sid, done)
+    if (expires <= Date.now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(session, sid)
     json = withHidden(known, session, json)
     const { writer, head, json: base } = known
@@ -66,7 +78,15 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   touch (sid, session, callback) {
-    const done = optional(callback)
+    return quiet(this.#touch(sid, session, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} session
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #touch (sid, session, done) {
     const object = typeof session === 'object' && session !== null ? session : {}
     let cookie, expires
     try {
@@ -75,7 +95,7 @@ class AerospikeStore extends Administration {
     } catch (error) {
       return this.connection.failed(operations.refresh, error, done)
     }
-    if (expires <= Date.now()) return this.destroy(sid, done)
+    if (expires <= Date.now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(object, sid)
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ json) => {
       known.head = head
@@ -89,7 +109,15 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   destroy (sid, callback) {
-    return this.connection.one(operations.destroy, sid, optional(callback), JSON.parse)
+    return quiet(this.#destroy(sid, optional(callback)), arguments.length > 1)
+  }
+
+  /**
+   * @param {any} sid
+   * @param {import('./hub').Callback | undefined} done
+   */
+  #destroy (sid, done) {
+    return this.connection.one(operations.destroy, sid, done, JSON.parse)
   }
 
   /**
@@ -102,11 +130,10 @@ class AerospikeStore extends Administration {
    */
   #expires (session, sid) {
     const ttl = this.ttl
-    if (typeof ttl === 'function') return Date.now() + lifetime(ttl, session, sid)
+    if (typeof ttl === 'function') return Math.min(Date.now() + lifetime(ttl, session, sid), LAST_TIME)
     const expires = session?.cookie?.expires
-    // Mostly a date already, as express-session has it.
-    const date = expires instanceof Date ? expires.getTime() : expires ? new Date(expires).getTime() : NaN
-    return Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date)
+    const date = expires ? timeOf(expires) : NaN
+    return Math.min(Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date), LAST_TIME)
   }
 
   /**
@@ -150,6 +177,28 @@ function lifetime (ttl, session, sid) {
     throw badOption(`the function in option 'ttl' must return a number of seconds, not ${kind(seconds)}`)
   }
   return Math.ceil(seconds * 1_000)
+}
+
+/**
+ * Whether a session has a cookie that says more than its end, which is stored apart from it.
+ * @param {any} session
+ */
+function hasCookie ({ cookie }) {
+  return isPlain(cookie) && Object.keys(cookie).some(name => name !== 'expires')
+}
+
+/**
+ * A session's text with a cookie made from the time that it has left, as one is made for a session of the recipe: without
+ * one, express-session fails every request of its visitor.
+ *
+ * @param {string} json
+ * @param {number} expires
+ */
+function withCookie (json, expires) {
+  const session = JSON.parse(json)
+  // In whole seconds, so that the cookie of the next set is the same.
+  const originalMaxAge = Math.ceil((expires - Date.now()) / 1_000) * 1_000
+  return stringify({ ...session, cookie: { originalMaxAge, expires: new Date(expires), httpOnly: true, path: '/' } })
 }
 
 /**

@@ -7,6 +7,7 @@ const { askFor } = require('./auth')
 const { Followers } = require('./followers')
 const hub = require('./hub')
 const operations = require('./operations')
+const ownConnections = require('./own-connections')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
 const { serialize } = require('./secrets')
 const { debug, follow } = require('./tracing')
@@ -20,7 +21,7 @@ const { native } = hub
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {import('./options').ViewOptions} ViewOptions
  * @typedef {import('./tracing').Operation} Operation
- * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, ask?: () => any,
+ * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, uncount: () => void, ask?: () => any,
  *   closing?: Promise<void>, followers: Followers }} Shared
  */
 
@@ -63,7 +64,7 @@ class Connection {
     })
     // Not whereto: a URL with a login in it may have been taken for a name.
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
-    const connection = new Connection(handle, { handle, notices, closed: false, ask, followers: new Followers() }, view)
+    const connection = new Connection(handle, { handle, notices, closed: false, uncount: ownConnections.count(cluster.hosts), ask, followers: new Followers() }, view)
     connections.set(owner, connection)
     return connection
   }
@@ -197,7 +198,10 @@ class Connection {
   /** @param {Callback | undefined} callback */
   close (callback) {
     const shared = this.#shared
-    if (!shared.closed) debug('closing')
+    if (!shared.closed) {
+      debug('closing')
+      shared.uncount()
+    }
     shared.closed = true
     shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))
       .finally(() => hub.closeStore(shared))
@@ -218,4 +222,19 @@ function optional (callback) {
   throw badOption(`a callback must be a function, not ${type(callback)}`)
 }
 
-module.exports = { Connection, operations, optional, answer: hub.answer }
+/**
+ * Returns the answer of a call. If `undefined` or `null` stood in the place of the callback, nothing may wait for the answer:
+ * express-session passes on the missing callback of `req.session.destroy()` and drops the promise. A rejection of that
+ * promise would end the process, so it counts as handled. Callers that do await the promise still get the error.
+ *
+ * @template T
+ * @param {T} answer a promise, or undefined if there was a callback
+ * @param {boolean} isPassed whether an argument stood in the callback's place
+ * @returns {T}
+ */
+function quiet (answer, isPassed) {
+  if (isPassed && answer instanceof Promise) answer.catch(() => {})
+  return answer
+}
+
+module.exports = { Connection, operations, optional, quiet, answer: hub.answer }

@@ -10,6 +10,7 @@
 const { AerospikeStore } = require('./aerospike-store')
 const { frameworkOptions } = require('./options')
 const { ASYNC_DISPOSE } = require('./session-store')
+const { timeOf } = require('./validate')
 
 /** The name that is taken: express-session's cookie, which tells when a session ends. */
 const COOKIE = /^cookie$/
@@ -28,12 +29,12 @@ class FrameworkStore {
 
   /** @param {any} [callback] */
   ready (callback) {
-    return this.#store.ready(callback)
+    return arguments.length > 0 ? this.#store.ready(callback) : this.#store.ready()
   }
 
   /** @param {any} [callback] */
   close (callback) {
-    return this.#store.close(callback)
+    return arguments.length > 0 ? this.#store.close(callback) : this.#store.close()
   }
 
   [ASYNC_DISPOSE] () {
@@ -134,9 +135,8 @@ function bare (name) {
  * @returns {Date | null}
  */
 function dateOf (time) {
-  if (time === undefined || time === null) return null
-  const date = new Date(/** @type {any} */ (time))
-  return Number.isNaN(date.getTime()) ? null : date
+  const ms = timeOf(time)
+  return Number.isNaN(ms) ? null : new Date(ms)
 }
 
 module.exports = { FrameworkStore, dataOf, dateOf, entriesOf, escaped, fill, refill, sessionOf, unescaped }

@@ -4,6 +4,7 @@
 // so requests that change different keys do not lose each other's, and other applications find them.
 
 const { FrameworkStore, dateOf, escaped, fill, sessionOf, unescaped } = require('./framework-store')
+const { isPlain } = require('./json')
 
 /** A value for one request, named as React Router names it. */
 const FLASH = /^__flash_([^]*)__$/
@@ -37,6 +38,9 @@ class HonoStore extends FrameworkStore {
    * @param {any} data
    */
   async persistSessionData (id, data) {
+    // Fails in words.
+    if (!isPlain(data?._data)) return this.store.set(id, data?._data)
+    if (!Object.values(data._data).every(isPlain)) return this.store.set(id, null)
     const session = sessionOf(this.#seen, data)
     fill(session, entries(data), dateOf(data._expire))
     await this.store.set(id, session)

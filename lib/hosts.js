@@ -10,6 +10,33 @@ const { integer, kind, string } = require('./validate')
 
 const DEFAULT_PORT = 3000
 
+/** Of a URL: Aerospike has none, and those of other databases are given by mistake. */
+const SCHEME = /^\s*[a-z][a-z0-9+.-]*:\/\//i
+
+/**
+ * Refuses what other databases and programs take for hosts, before a part of it passes for a name.
+ * Quotes nothing but a scheme: there may be a password in it.
+ *
+ * @param {string} text
+ */
+function refuseOthers (text) {
+  const [scheme] = SCHEME.exec(text) ?? []
+  if (scheme !== undefined) {
+    throw badOption(`option 'hosts' has a URL: write 'host:port' without '${scheme.trim()}', and a login in option 'auth'`)
+  }
+  if (text.includes(';')) throw badOption("option 'hosts' has a ';': put ',' between hosts, or give an array")
+  if (text.includes('@')) throw badOption("option 'hosts' has an '@': write 'host:port', and a login in option 'auth'")
+  if (/[/?#\\]/.test(text)) throw badOption("option 'hosts' has an entry with a path: write 'host:port', and the namespace in option 'namespace'")
+}
+
+/**
+ * Whether a text can be a name in a network, or an IPv4 address.
+ * @param {string} name
+ */
+function isName (name) {
+  return /^[\p{L}\p{M}\p{N}._-]+$/u.test(name)
+}
+
 /**
  * @param {string} text
  * @returns {number}
@@ -26,6 +53,7 @@ function port (text) {
  * @returns {Host}
  */
 function parseHost (text) {
+  refuseOthers(text)
   const spec = text.trim()
   if (net.isIPv6(spec)) return { name: spec, port: DEFAULT_PORT, tlsName: null }
   const match = /^(?:\[([^\]]*)\]|([^:[\]\s]+))(?::([^:\s]*))?(?::([^:\s]*))?$/.exec(spec)
@@ -34,6 +62,7 @@ function parseHost (text) {
   if (bracketed !== undefined && !net.isIPv6(bracketed)) {
     throw badOption("option 'hosts' has an entry in brackets that is no IPv6 address")
   }
+  if (plain !== undefined && !isName(plain)) throw badOption("option 'hosts' has an entry whose host is neither a name nor an address")
   const host = bracketed ?? plain
   if (third !== undefined) {
     if (second === '') throw badOption("option 'hosts' has an empty TLS name")
@@ -57,8 +86,9 @@ function hostsOf (host) {
     }
   }
   const text = string('hosts', host.host).trim()
+  refuseOthers(text)
   const unwrapped = /^\[(.*)\]$/.exec(text)?.[1] ?? text
-  if (unwrapped === '' || (!net.isIPv6(unwrapped) && /[:[\]\s,]/.test(unwrapped))) {
+  if (unwrapped === '' || (!net.isIPv6(unwrapped) && !isName(unwrapped))) {
     throw badOption("option 'hosts' has an entry whose host is neither a name nor an address")
   }
   if (host.tlsName !== undefined && (typeof host.tlsName !== 'string' || host.tlsName === '')) {

@@ -17,8 +17,8 @@ const LONGEST_JSON = 6 * 8 * 1_024 ** 2
  * @throws {import('./errors').AerospikeSessionError} BAD_DATA, TOO_BIG
  */
 function stringify (data) {
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
-    const what = typeof data === 'object' ? kind(data) : `a ${typeof data}`
+  if (!isPlain(data)) {
+    const what = typeof data === 'object' || data === undefined ? kind(data) : `a ${typeof data}`
     throw badData(`session data must be a plain object, not ${what}`)
   }
   let json
@@ -35,6 +35,14 @@ function stringify (data) {
 }
 
 /**
+ * Whether a value has the form of session data.
+ * @param {any} data
+ */
+function isPlain (data) {
+  return typeof data === 'object' && data !== null && !Array.isArray(data)
+}
+
+/**
  * V8 tells of a cycle by the keys that lead to it, and keys are data. What the application's own code throws is its own.
  * @param {unknown} cause
  */
@@ -45,4 +53,4 @@ function unquoted (cause) {
 
 const CYCLE = 'Converting circular structure to JSON'
 
-module.exports = { stringify, unquoted }
+module.exports = { isPlain, stringify, unquoted }

@@ -5,6 +5,8 @@
 
 const { hide } = require('./baselines')
 const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framework-store')
+const { isPlain } = require('./json')
+const { LAST_TIME } = require('./validate')
 
 /** Properties of Koa's session object. A key of such a name would take their place, and end the request with an error. */
 const PROPERTIES = new Set([
@@ -30,7 +32,7 @@ class KoaStore extends FrameworkStore {
     hide(session, name => PROPERTIES.has(name))
     const data = dataOf(session)
     hide(session, isPrivate)
-    this.#seen.set(options?.ctx ?? data, session)
+    this.#seen.set(contextOf(options) ?? data, session)
     return data
   }
 
@@ -41,7 +43,9 @@ class KoaStore extends FrameworkStore {
    * @param {{ ctx?: any }} [options]
    */
   async set (key, data, maxAge, options) {
-    const session = sessionOf(this.#seen, options?.ctx ?? data)
+    // Fails in words.
+    if (!isPlain(data)) return this.store.set(key, data)
+    const session = sessionOf(this.#seen, contextOf(options) ?? data)
     fill(session, entriesOf(data), endOf(maxAge))
     await this.store.set(key, session)
   }
@@ -52,9 +56,19 @@ class KoaStore extends FrameworkStore {
    */
   async destroy (key, options) {
     // What the same request stores afterwards is a new session.
-    if (options?.ctx !== undefined) this.#seen.delete(options.ctx)
+    const context = contextOf(options)
+    if (context !== undefined) this.#seen.delete(context)
     await this.store.destroy(key)
   }
+}
+
+/**
+ * @param {any} options
+ * @returns {object | undefined} the request's context
+ */
+function contextOf (options) {
+  const context = options?.ctx
+  return typeof context === 'object' && context !== null ? context : undefined
 }
 
 /**
@@ -62,7 +76,8 @@ class KoaStore extends FrameworkStore {
  * @returns {Date | null}
  */
 function endOf (maxAge) {
-  return typeof maxAge === 'number' && Number.isFinite(maxAge) && maxAge !== 0 ? new Date(Date.now() + maxAge) : null
+  const isGiven = typeof maxAge === 'number' && Number.isFinite(maxAge) && maxAge !== 0
+  return isGiven ? new Date(Math.max(0, Math.min(Date.now() + maxAge, LAST_TIME))) : null
 }
 
 module.exports = { KoaStore }

@@ -6,6 +6,7 @@
 const crypto = require('node:crypto')
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { FrameworkStore, dataOf, dateOf, entriesOf, fill } = require('./framework-store')
+const { isPlain } = require('./json')
 const { idFault } = require('./validate')
 
 /** Of random bytes: nobody guesses an id. */
@@ -96,6 +97,8 @@ class ReactRouterStore extends FrameworkStore {
    * @param {Date} [expires]
    */
   async #write (id, session, data, expires) {
+    // Fails in words.
+    if (!isPlain(data)) return this.store.set(id, data)
     fill(session, entriesOf(data), dateOf(expires))
     await this.store.set(id, session)
   }

@@ -3,7 +3,7 @@
 // Aerospike's session-store recipe for Node.js: sessions as plain data. No express in it.
 
 const { EventEmitter } = require('node:events')
-const { Connection, operations, optional } = require('./connection')
+const { Connection, operations, optional, quiet } = require('./connection')
 const { stringify } = require('./json')
 const { callOptions, sessionStoreOptions } = require('./options')
 const { debug } = require('./tracing')
@@ -42,10 +42,10 @@ class SessionStore extends EventEmitter {
   save (id, data, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
     const done = optional(callback)
-    return this.#connection.attempt(operations.save, done, () => {
+    return quiet(this.#connection.attempt(operations.save, done, () => {
       const expires = this.#expires(options)
       return this.#connection.one(operations.save, id, done, JSON.parse, stringify(data), expires)
-    })
+    }), arguments.length > 3)
   }
 
   /**
@@ -53,7 +53,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   get (id, callback) {
-    return this.#connection.one(operations.get, id, optional(callback), JSON.parse)
+    return quiet(this.#connection.one(operations.get, id, optional(callback), JSON.parse), arguments.length > 1)
   }
 
   /**
@@ -64,9 +64,9 @@ class SessionStore extends EventEmitter {
   touch (id, options, callback) {
     if (typeof options === 'function') [options, callback] = [undefined, options]
     const done = optional(callback)
-    return this.#connection.attempt(operations.touch, done, () => {
+    return quiet(this.#connection.attempt(operations.touch, done, () => {
       return this.#connection.one(operations.touch, id, done, JSON.parse, this.#expires(options))
-    })
+    }), arguments.length > 2)
   }
 
   /**
@@ -74,7 +74,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   delete (id, callback) {
-    return this.#connection.one(operations.remove, id, optional(callback), JSON.parse)
+    return quiet(this.#connection.one(operations.remove, id, optional(callback), JSON.parse), arguments.length > 1)
   }
 
   /**
@@ -82,7 +82,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   has (id, callback) {
-    return this.#connection.one(operations.has, id, optional(callback), JSON.parse)
+    return quiet(this.#connection.one(operations.has, id, optional(callback), JSON.parse), arguments.length > 1)
   }
 
   stats () {
@@ -91,12 +91,12 @@ class SessionStore extends EventEmitter {
 
   /** @param {any} [callback] */
   ready (callback) {
-    return this.#connection.request(operations.ready, optional(callback))
+    return quiet(this.#connection.request(operations.ready, optional(callback)), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
   close (callback) {
-    return this.#connection.close(optional(callback))
+    return quiet(this.#connection.close(optional(callback)), arguments.length > 0)
   }
 
   [ASYNC_DISPOSE] () {

@@ -12,6 +12,9 @@ const LONGEST_ID = 65_536
 /** Bytes: what a secondary index takes of a string (as/include/base/datamodel.h). */
 const LONGEST_USER = 2_048
 
+/** Milliseconds since 1970: the last that dates in ISO 8601 and cookies can say, the end of the year 9999. */
+const LAST_TIME = Date.UTC(10_000, 0) - 1
+
 /** Bytes: less holds next to no record. */
 const LEAST_MEMORY = 1_024 ** 2
 /** Bytes: an exact number in JavaScript and more than any machine has. */
@@ -239,6 +242,16 @@ function seconds (option, value) {
 }
 
 /**
+ * A point in time, however it is written.
+ * @param {any} value
+ * @returns {number} milliseconds since 1970; NaN if it is none
+ */
+function timeOf (value) {
+  if (value instanceof Date) return value.getTime()
+  return ['string', 'number', 'object'].includes(typeof value) && value !== null ? new Date(value).getTime() : NaN
+}
+
+/**
  * @param {any} id
  * @returns {string | undefined} what is wrong with a session id, if anything
  */
@@ -260,4 +273,4 @@ function userFault (user) {
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
 
-module.exports = { PROTECTING, boolean, bytes, choice, given, idFault, integer, kind, name, names, seconds, string, type, userFault }
+module.exports = { LAST_TIME, PROTECTING, boolean, bytes, choice, given, idFault, integer, kind, name, names, seconds, string, timeOf, type, userFault }

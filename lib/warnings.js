@@ -31,7 +31,7 @@ function tell (emitter, warning) {
   if (!emitter.emit('warning', warning)) announce(warning)
 }
 
-/** @param {Warning} warning */
+/** @param {{ code: string, message: string }} warning */
 function announce (warning) {
   process.emitWarning(warning.message, { type: 'AerospikeSessionWarning', code: warning.code })
 }

@@ -122,4 +122,35 @@ describe('FastifyStore alone:', () => {
     await store.set('to', session)
     expect(await store.get('to')).toMatchObject({ a: 1 })
   })
+
+  test('a copy of the session may be cloned, and clones may be put into the session', async () => {
+    await store.set('cloned', { cookie, a: 1 })
+    const copy = { ...await store.get('cloned') }
+    const clone = structuredClone(copy)
+    expect(clone).toMatchObject({ a: 1 })
+    Object.assign(copy, { b: 2, before: clone })
+    await store.set('cloned', copy)
+    await store.set('cloned', { ...clone, c: 3 })
+    expect(JSON.parse(JSON.stringify(await store.get('cloned')))).toMatchObject({ a: 1, c: 3 })
+    expect(JSON.stringify(await store.client.get('cloned'))).not.toContain('@aerospike-session')
+  })
+
+  test('a session that was copied to another id is still gone under its own', async () => {
+    await store.set('from', { cookie, a: 1 })
+    const session = { ...await store.get('from') }
+    await store.destroy('from')
+    await store.set('to', session)
+    await store.set('from', session)
+    expect(await store.get('from')).toBeNull()
+    expect(await store.get('to')).toMatchObject({ a: 1 })
+  })
+})
+
+test('an old session that is spread over a new one does not come back under the old id', async () => {
+  const { url, records } = await openBoth(true)
+  const browser = new Browser()
+  await browser.get(`${url}/put?key=cart&value=1`)
+  const before = decodeURIComponent(browser.cookies.get('sid')).split('.')[0]
+  await browser.post(`${url}/spread`)
+  expect(await records.get(before)).toBeNull()
 })

@@ -54,6 +54,12 @@ app.post('/login', async request => {
   request.session.user = 'ada'
   return answer(request)
 })
+app.post('/spread', async request => {
+  const old = { ...request.session }
+  await request.session.regenerate()
+  Object.assign(request.session, old, { user: 'ada' })
+  return answer(request)
+})
 app.post('/logout', async request => {
   await request.session.destroy()
   return {}

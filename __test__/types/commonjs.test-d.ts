@@ -10,7 +10,7 @@ import {
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
-  SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredSession
+  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredCookie, StoredSession
 } from 'aerospike-session'
 
 declare module 'express-session' {
@@ -143,14 +143,23 @@ expectType<SessionStore>(store.client)
 expectError(store.client = sessions)
 expectAssignable<session.Store>(store)
 
-expectType<Promise<session.SessionData | null>>(store.get('sid'))
+expectType<Promise<LoadedSession | null>>(store.get('sid'))
 expectType<void>(store.get('sid', (error, data) => {
   expectType<any>(error)
-  expectType<session.SessionData | null | undefined>(data)
+  expectType<LoadedSession | null | undefined>(data)
+  expectType<string | null | undefined>(data?.cookie.expires)
   expectType<number | undefined>(data?.visits)
 }))
 
+declare const theirs: (error: any, data?: session.SessionData | null) => void
+expectType<void>(store.get('sid', theirs))
+expectType<session.SessionData>({} as SessionData)
+
 declare const data: session.SessionData
+declare const loaded: LoadedSession
+expectType<number>(loaded.visits)
+expectType<Promise<void>>(store.set('sid', loaded))
+expectType<Promise<void>>(store.touch('sid', loaded))
 expectType<Promise<void>>(store.set('sid', data))
 expectType<void>(store.set('sid', data, error => { expectType<any>(error) }))
 expectError(store.set('sid', {}))
@@ -172,7 +181,7 @@ expectType<void>(store.all((error, all) => {
 async function walk () {
   for await (const one of store.sessions({ batch: 10 })) {
     expectType<string | undefined>(one.id)
-    expectType<session.Cookie>(one.cookie)
+    expectType<StoredCookie>(one.cookie)
   }
 }
 expectType<Promise<void>>(walk())

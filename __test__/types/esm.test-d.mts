@@ -4,7 +4,7 @@ import express from 'express'
 import session from 'express-session'
 import AerospikeStore, {
   AerospikeSessionError, AerospikeStore as NamedStore, SessionStore, type AerospikeSessionErrorCode, type AerospikeStoreOptions,
-  type Callback, type DoneCallback, type Host, type SessionStoreOptions, type SessionStoreWarning, type StoredSession, type TtlOptions
+  type Callback, type DoneCallback, type Host, type LoadedSession, type SessionStoreOptions, type SessionStoreWarning, type StoredSession, type TtlOptions
 } from 'aerospike-session'
 import DevServer, { DevServer as NamedServer, type DevServerOptions } from 'aerospike-session/dev-server'
 import { expectAssignable, expectType } from 'tsd'
@@ -25,7 +25,7 @@ expectType<{ n: number } | null>(found)
 expectType<boolean>(await sessions.touch('id'))
 expectType<boolean>(await sessions.delete('id'))
 expectType<boolean>(await sessions.has('id'))
-expectType<session.SessionData | null>(await store.get('sid'))
+expectType<LoadedSession | null>(await store.get('sid'))
 expectType<StoredSession[]>(await store.all())
 expectType<number>(await store.length())
 
