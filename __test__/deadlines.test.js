@@ -91,3 +91,77 @@ describe('a write whose time is up', () => {
     for (const n of never) expect(await sessions.has(`s${n}`)).toBe(false)
   }, 30_000)
 })
+
+describe('a read', () => {
+  const id = n => `s${n}`
+
+  test('is not held up by a touch of the same session that waits for a silent node', async () => {
+    const server = await start({ nodes: 3 })
+    const sessions = await connect(server)
+    const count = 60
+    await Promise.all(Array.from({ length: count }, (_, n) => sessions.save(id(n), { n })))
+    await server.freeze(1)
+    const touches = []
+    const reads = await Promise.all(Array.from({ length: count }, (_, n) => {
+      touches.push(outcome(sessions.touch(id(n))))
+      return outcome(sessions.get(id(n)))
+    }))
+    expect(reads.map(({ value, error }) => value ?? error)).toEqual(Array.from({ length: count }, (_, n) => ({ n })))
+    // A sixth of the timeout until the node is known to be silent.
+    expect(Math.max(...reads.map(({ took }) => took))).toBeLessThan(2_000)
+    await server.thaw(1)
+    await Promise.all(touches)
+  }, 30_000)
+
+  test('waits a part of its time for a write of the same session that waits for a silent node', async () => {
+    const server = await start({ nodes: 3 })
+    const sessions = await connect(server)
+    const count = 60
+    await Promise.all(Array.from({ length: count }, (_, n) => sessions.save(id(n), { old: n })))
+    await server.freeze(1)
+    const writes = []
+    const reads = await Promise.all(Array.from({ length: count }, (_, n) => {
+      writes.push(outcome(sessions.save(id(n), { new: n })))
+      return outcome(sessions.get(id(n)))
+    }))
+    for (const [n, { value }] of reads.entries()) expect([{ old: n }, { new: n }]).toContainEqual(value)
+    expect(Math.max(...reads.map(({ took }) => took))).toBeLessThan(2_000)
+    await server.thaw(1)
+    // What was acknowledged is seen by every read that follows.
+    for (const [n, { error }] of (await Promise.all(writes)).entries()) {
+      if (error === undefined) expect(await sessions.get(id(n))).toEqual({ new: n })
+    }
+  }, 30_000)
+
+  test('waits for a write of the same session that is about to be done', async () => {
+    const server = await start()
+    const sessions = await connect(server)
+    await server.inject({ kind: 'latency', on: 'write', ms: 100 })
+    sessions.save('a', { n: 1 })
+    expect(await sessions.get('a')).toEqual({ n: 1 })
+  })
+
+  test('has its own time if it shares an answer with one that was made earlier', async () => {
+    const server = await start()
+    const sessions = await connect(server, { timeout: 1_000 })
+    await sessions.save('a', { n: 1 })
+    await server.inject({ kind: 'latency', on: 'read', ms: 300 })
+    const slow = await server.inject({ kind: 'silent', on: 'read' })
+    // The first one is under way for as long as it may be; the others wait for it, and share the next.
+    const reads = [outcome(sessions.get('a'))]
+    for (const ms of [200, 200, 200]) {
+      await pass(ms)
+      reads.push(outcome(sessions.get('a')))
+    }
+    await pass(350)
+    await slow.remove()
+    const [first, ...others] = await Promise.all(reads)
+    expect(first.error).toMatchObject({ code: 'TIMEOUT' })
+    for (const { error, took } of others) {
+      if (error === undefined) continue
+      expect(error).toMatchObject({ code: 'TIMEOUT' })
+      expect(took).toBeGreaterThan(900)
+    }
+    expect(others.at(-1).value).toEqual({ n: 1 })
+  })
+})
