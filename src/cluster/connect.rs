@@ -130,14 +130,22 @@ impl Connection {
         self.health.clone()
     }
 
+    /// The client, if there is one.
+    pub fn present(&self) -> Option<Client> {
+        match &*self.state.borrow() {
+            State::Up(client) => Some(client.clone()),
+            _ => None,
+        }
+    }
+
     /// The client, as soon as there is one.
     ///
     /// While the cluster is down this starts an attempt, or joins the one under way, and returns
     /// its outcome: an operation fails at once when connections are refused, and succeeds as soon
     /// as the cluster is back.
     pub async fn client(&self, deadline: Instant) -> Result<Client> {
-        if let State::Up(client) = &*self.state.borrow() {
-            return Ok(client.clone());
+        if let Some(client) = self.present() {
+            return Ok(client);
         }
         // Rare, and not part of the future of every operation.
         Box::pin(self.next_client(deadline)).await

@@ -69,11 +69,12 @@ impl Call<'_> {
         again.await.map_err(|error| self.explained(error))
     }
 
-    /// A write, together with others, if there are any; `patience` is that of a further attempt. `None` where its time is up,
-    /// or that of those it went with.
+    /// A write, together with others, if there are any; `patience` is that of a further attempt. `None` if it was taken back
+    /// before it left.
     ///
-    /// A write that has left is waited for: as long as it may still be carried out it is not repeated, or else it might be
-    /// carried out after the repetition, and after what comes then; that would undo a change, or a logout.
+    /// A write that has left is waited for until its flight is over, and that is by the deadline: as long as it may still be
+    /// carried out it is neither repeated nor answered, or else it might be carried out after the repetition, and after what
+    /// comes then; that would undo a change, or a logout.
     async fn write(&self, client: &Client, patience: Option<Duration>) -> Result<Option<Outcome>> {
         let lane = self.connection().routes().lane(self.key, true);
         let patience = patience.unwrap_or_else(|| match lane.is_in_trouble() {
@@ -82,11 +83,11 @@ impl Call<'_> {
         });
         let mut pass = self.enter(&lane, client, patience);
         // The crate's own timeouts start anew with every read from the socket; these do not.
-        let mut answer = timeout_at(self.until(patience), &mut pass.answer).await;
-        if answer.is_err() && !lane.withdraw(&pass) {
-            answer = timeout_at(self.deadline, &mut pass.answer).await;
+        match timeout_at(self.until(patience), &mut pass.answer).await {
+            Ok(answer) => self.received(answer),
+            Err(_) if lane.withdraw(&pass) => Ok(None),
+            Err(_) => self.received(pass.answer.await),
         }
-        answer.map_or(Ok(None), |answer| self.received(answer))
     }
 
     /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
@@ -109,10 +110,9 @@ impl Call<'_> {
         lane.enter(client, time, self.key, self.command, self.trace)
     }
 
-    /// What a lane has answered. `None`: its time was up.
+    /// What a lane has answered.
     fn received(&self, answer: std::result::Result<Outcome, RecvError>) -> Result<Option<Outcome>> {
         match answer {
-            Ok(Outcome::Away) => Ok(None),
             Ok(outcome) => Ok(Some(outcome)),
             Err(_) if self.connection().is_closed() => Err(Error::closed()),
             // Nobody gave it up for a reason: what carried it has panicked.
@@ -190,7 +190,7 @@ impl Call<'_> {
         timeout_at(until, read).await.ok().map(Outcome::Own)
     }
 
-    /// `outcome`: `None` where its time was up. `last`: the failure of the attempt before.
+    /// `outcome`: `None` where its time was up before it had left. `last`: the failure of the attempt before.
     fn judge(
         &self,
         client: &Client,
@@ -207,8 +207,9 @@ impl Call<'_> {
             }
             Some(Outcome::Away) | None => {
                 self.connection().doubts().no_connection();
+                let has_left = outcome.is_some();
                 let mut told = last.unwrap_or_else(|| failure::late(&self.cluster.options, client));
-                told.in_doubt |= client.is_connected() && self.command.is_write();
+                told.in_doubt |= has_left && client.is_connected() && self.command.is_write();
                 return Ok(Verdict::Failed(told));
             }
         };

@@ -6,12 +6,13 @@
 //! and batches appear just when many come at once, or the cluster is slower than the application.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aerospike::policy::Replica;
-use aerospike::{BatchOperation, Client, Key};
+use aerospike::{BatchOperation, BatchPolicy, Client, Key};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{timeout_at, Instant};
 
@@ -31,8 +32,32 @@ const AT_ONCE: usize = 128;
 /// them in one message would keep everybody else waiting.
 const BYTES_AT_ONCE: usize = 256 * 1024;
 
+/// Operations travel together only if their attempts end within this time of each other. A flight ends when the first of
+/// them does, so nothing of an operation is under way any more once its caller has been answered.
+const SPREAD: Duration = Duration::from_millis(5);
+
 /// A node that is silent for so many times the patience is in trouble.
 const SILENCE: u32 = 2;
+
+/// Carries a batch to the nodes: the crate's client, or the simulated network of a test.
+pub trait Carrier: Clone + Send + Sync + 'static {
+    fn carry(
+        &self,
+        policy: &BatchPolicy,
+        rows: &mut [BatchOperation],
+    ) -> impl Future<Output = aerospike::Result<()>> + Send;
+}
+
+impl Carrier for Client {
+    fn carry(
+        &self,
+        policy: &BatchPolicy,
+        rows: &mut [BatchOperation],
+    ) -> impl Future<Output = aerospike::Result<()>> + Send {
+        self.batch(policy, rows)
+    }
+}
+
 /// The way to one node.
 pub struct Lane {
     common: Common,
@@ -93,12 +118,19 @@ struct Waiting {
     row: BatchOperation,
     shape: Shape,
     size: usize,
-    /// How long its flight is waited for, unless others wait longer.
+    /// How long its flight may take.
     patience: Duration,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
     /// Who wants to know its way, and where that leads.
     trace: Option<(Arc<Trace>, Option<Arc<str>>)>,
+}
+
+impl Waiting {
+    /// When an attempt ends that starts now.
+    fn end(&self, now: Instant) -> Instant {
+        self.deadline.min(now + self.patience)
+    }
 }
 
 impl Lane {
@@ -139,9 +171,9 @@ impl Lane {
     /// deadline. So long the server has for it, too: what it has not begun by then, or finds on a connection that was closed
     /// meanwhile, it does not begin any more (`as_tsvc_process_transaction` in as/src/base/thr_tsvc.c,
     /// `handle_client_io_event` in as/src/base/service.c).
-    pub fn enter(
+    pub fn enter<C: Carrier>(
         self: &Arc<Lane>,
-        client: &Client,
+        client: &C,
         (patience, deadline): (Duration, Instant),
         key: &Key,
         command: &Command,
@@ -180,7 +212,7 @@ impl Lane {
     }
 
     /// Readies another flight, if somebody waits for one and one more may be under way.
-    fn board(self: &Arc<Lane>, client: &Client, mut state: MutexGuard<'_, State>) {
+    fn board<C: Carrier>(self: &Arc<Lane>, client: &C, mut state: MutexGuard<'_, State>) {
         if state.waiting.is_empty() || state.boarding || state.under_way >= UNDER_WAY {
             return;
         }
@@ -194,24 +226,41 @@ impl Lane {
         tokio::spawn(flight.carry());
     }
 
-    /// The operations that have waited longest; those that nobody waits for any more are passed over.
-    fn next(self: &Arc<Lane>, client: &Client, is_first: bool) -> Vec<Waiting> {
+    /// The operations that have waited longest and end together, and when that is; those that nobody waits for any more are
+    /// passed over.
+    fn next<C: Carrier>(
+        self: &Arc<Lane>,
+        client: &C,
+        is_first: bool,
+    ) -> Option<(Vec<Waiting>, Instant)> {
         let mut state = self.state();
         if is_first {
             state.boarding = false;
         }
         let mut taken: Vec<Waiting> = Vec::with_capacity(state.waiting.len().min(AT_ONCE));
         let mut bytes = 0;
+        let now = Instant::now();
+        let mut ends: Option<(Instant, Instant)> = None;
         while let Some(next) = state.waiting.front() {
+            if next.answer.is_closed() {
+                state.waiting.pop_front();
+                continue;
+            }
             bytes += next.size;
             if taken.len() >= AT_ONCE || (bytes > BYTES_AT_ONCE && !taken.is_empty()) {
                 break;
             }
-            let next = state.waiting.pop_front();
-            taken.extend(next.filter(|next| !next.answer.is_closed()));
+            let end = next.end(now);
+            let (first, last) = ends.unwrap_or((end, end));
+            let (first, last) = (first.min(end), last.max(end));
+            if last - first > SPREAD {
+                break;
+            }
+            ends = Some((first, last));
+            taken.extend(state.waiting.pop_front());
         }
         self.board(client, state);
-        taken
+        ends.map(|(first, _)| (taken, first))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -228,19 +277,19 @@ fn send_away(answers: Vec<oneshot::Sender<Outcome>>) {
 }
 
 /// What carries operations to a node, again and again, as long as some wait.
-struct Flight {
+struct Flight<C: Carrier> {
     lane: Arc<Lane>,
-    client: Client,
+    client: C,
 }
 
-impl Flight {
+impl<C: Carrier> Flight<C> {
     async fn carry(self) {
         let mut closing = self.lane.common.closing.clone();
         let carry = async {
-            let mut taken = self.lane.next(&self.client, true);
-            while !taken.is_empty() {
-                self.together(taken).await;
-                taken = self.lane.next(&self.client, false);
+            let mut next = self.lane.next(&self.client, true);
+            while let Some((taken, last)) = next {
+                self.together(taken, last).await;
+                next = self.lane.next(&self.client, false);
             }
         };
         let closed = tokio::select! {
@@ -259,15 +308,10 @@ impl Flight {
         }
     }
 
-    /// Carries out operations together. Each is answered for itself; one that fails leaves the others alone.
-    async fn together(&self, waiting: Vec<Waiting>) {
+    /// Carries out operations together, until `last`. Each is answered for itself; one that fails leaves the others alone.
+    async fn together(&self, waiting: Vec<Waiting>, last: Instant) {
         let common = &self.lane.common;
-        let patience = waiting.iter().map(|one| one.patience).max();
-        let deadline = waiting.iter().map(|one| one.deadline).max();
-        let Some((patience, deadline)) = patience.zip(deadline) else {
-            return;
-        };
-        let last = deadline.min(Instant::now() + patience);
+        let left = Instant::now();
         let together = waiting.len();
         common.counters.flight(together);
         let mut rows = Vec::with_capacity(waiting.len());
@@ -283,7 +327,7 @@ impl Flight {
         }
         let (policy, alone) = (policy::batch(common.replica, last), rows.len() == 1);
         let outcome = {
-            let batch = timeout_at(last, self.client.batch(&policy, &mut rows));
+            let batch = timeout_at(last, self.client.carry(&policy, &mut rows));
             let mut batch = std::pin::pin!(batch);
             tokio::select! {
                 biased;
@@ -295,7 +339,10 @@ impl Flight {
             }
         };
         let Ok(outcome) = outcome else {
-            self.lane.note(false);
+            // An operation whose time was nearly up says nothing about the node.
+            if left.elapsed() >= common.patience {
+                self.lane.note(false);
+            }
             return send_away(answers);
         };
         // Any word of the server's, and be it that it refuses, is an answer.
@@ -309,11 +356,186 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl<C: Carrier> Drop for Flight<C> {
     fn drop(&mut self) {
         let mut state = self.lane.state();
         state.under_way -= 1;
         // Who came since the last look; and, should this one have panicked, who has waited for it.
         self.lane.board(&self.client, state);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use aerospike::as_val;
+    use aerospike::expressions::bool_val;
+
+    use super::*;
+
+    /// Milliseconds.
+    const PATIENCE: u64 = 250;
+
+    /// A network on which a batch takes its time.
+    #[derive(Clone)]
+    struct Network {
+        takes: Duration,
+        /// The sizes of the batches so far, and the keys of those under way.
+        seen: Arc<Mutex<Seen>>,
+    }
+
+    #[derive(Default)]
+    struct Seen {
+        batches: Vec<usize>,
+        under_way: BTreeSet<[u8; 20]>,
+    }
+
+    impl Network {
+        fn new(takes: u64) -> Network {
+            Network {
+                takes: ms(takes),
+                seen: Arc::default(),
+            }
+        }
+
+        fn is_under_way(&self, key: &Key) -> bool {
+            self.seen.lock().unwrap().under_way.contains(&key.digest())
+        }
+
+        fn batches(&self) -> Vec<usize> {
+            self.seen.lock().unwrap().batches.clone()
+        }
+    }
+
+    /// Ends with the batch, however that ends.
+    struct UnderWay(Network, Vec<[u8; 20]>);
+
+    impl Drop for UnderWay {
+        fn drop(&mut self) {
+            let mut seen = self.0.seen.lock().unwrap();
+            for key in &self.1 {
+                seen.under_way.remove(key);
+            }
+        }
+    }
+
+    impl Carrier for Network {
+        async fn carry(
+            &self,
+            _policy: &BatchPolicy,
+            rows: &mut [BatchOperation],
+        ) -> aerospike::Result<()> {
+            let keys: Vec<_> = rows
+                .iter()
+                .map(|row| row.clone().into_batch_record().key.digest())
+                .collect();
+            {
+                let mut seen = self.seen.lock().unwrap();
+                seen.batches.push(keys.len());
+                seen.under_way.extend(keys.iter().copied());
+            }
+            let _under_way = UnderWay(self.clone(), keys);
+            tokio::time::sleep(self.takes).await;
+            Ok(())
+        }
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn key(name: u64) -> Key {
+        Key::new("test", "sessions", as_val!(i64::try_from(name).unwrap())).unwrap()
+    }
+
+    /// A lane, and what keeps it open.
+    fn lane() -> (Arc<Lane>, watch::Sender<bool>) {
+        let (open, closing) = watch::channel(false);
+        let common = Common {
+            trouble: Arc::new(Trouble::new()),
+            counters: Arc::default(),
+            patience: ms(PATIENCE),
+            replica: Replica::Sequence,
+            closing,
+        };
+        (Lane::new(&common, None), open)
+    }
+
+    fn write() -> Command {
+        Command::Delete {
+            reading: vec![],
+            durable: false,
+            only_if: bool_val(true),
+        }
+    }
+
+    /// An operation that may take so long, and its attempt `patience` milliseconds of it.
+    fn enter(lane: &Arc<Lane>, network: &Network, name: u64, patience: u64, left: u64) -> Pass {
+        let time = (ms(patience), Instant::now() + ms(left));
+        lane.enter(network, time, &key(name), &write(), None)
+    }
+
+    fn is_away(outcome: Result<Outcome, oneshot::error::RecvError>) -> bool {
+        matches!(outcome, Ok(Outcome::Away))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_of_an_operation_is_under_way_once_its_time_is_up() {
+        let (lane, _open) = lane();
+        let network = Network::new(300);
+        let short = enter(&lane, &network, 1, 1_000, 100);
+        let long = enter(&lane, &network, 2, 1_000, 2_000);
+        let entered = Instant::now();
+        assert!(is_away(short.answer.await));
+        assert!(entered.elapsed() <= ms(101));
+        assert!(!network.is_under_way(&key(1)));
+        assert!(network.is_under_way(&key(2)));
+        assert!(!is_away(long.answer.await));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn operations_that_come_together_and_end_together_go_together() {
+        let (lane, _open) = lane();
+        let network = Network::new(1);
+        let passes: Vec<_> = (0..100)
+            .map(|name| enter(&lane, &network, name, 1_000, 3_000))
+            .collect();
+        for pass in passes {
+            assert!(!is_away(pass.answer.await));
+        }
+        assert_eq!(network.batches(), [100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operation_that_has_not_left_can_be_taken_back() {
+        let (lane, _open) = lane();
+        let network = Network::new(500);
+        let mut sent = Vec::new();
+        for name in 0..UNDER_WAY as u64 {
+            sent.push(enter(&lane, &network, name, 1_000, 3_000));
+            tokio::time::sleep(ms(1)).await;
+        }
+        let waits = enter(&lane, &network, 9, 1_000, 3_000);
+        tokio::time::sleep(ms(1)).await;
+        assert!(sent.iter().all(|pass| !lane.withdraw(pass)));
+        assert!(lane.withdraw(&waits));
+        for pass in sent {
+            assert!(!is_away(pass.answer.await));
+        }
+        tokio::time::sleep(ms(1_000)).await;
+        assert_eq!(network.batches(), [1; UNDER_WAY]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_operation_whose_time_was_nearly_up_says_nothing_about_the_node() {
+        let (lane, _open) = lane();
+        let network = Network::new(100);
+        assert!(is_away(enter(&lane, &network, 1, 1_000, 20).answer.await));
+        assert!(!lane.is_in_trouble());
+        let slow = Network::new(10_000);
+        assert!(is_away(enter(&lane, &slow, 1, 1_000, 3_000).answer.await));
+        assert!(lane.is_in_trouble());
     }
 }

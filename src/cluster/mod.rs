@@ -52,7 +52,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{watch, Semaphore};
 use tokio::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use connect::Connection;
 use credentials::Auth;
@@ -259,6 +259,19 @@ impl Cluster {
     /// Why connecting failed, once an attempt has, or at `deadline`.
     pub async fn ready(&self, deadline: Instant) -> Result<()> {
         self.connection.client(deadline).await.map(drop)
+    }
+
+    /// What an operation has.
+    pub fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    /// What an operation fails with that is not answered by its deadline.
+    pub fn late(&self) -> Error {
+        match self.connection.present() {
+            Some(client) => failure::late(&self.options, &client),
+            None => failure::unreachable(&self.options, None),
+        }
     }
 
     /// When an operation that starts now has to be over.

@@ -1,42 +1,91 @@
-//! Requests for one session are answered in the order they came in.
+//! Requests for one session are carried out in the order they came in; but a read waits no longer than it has to.
 //!
-//! A lane exists while a request for its session is being answered; what comes in meanwhile
-//! waits there. Requests for different sessions never wait for each other. No request outlives
-//! its deadline by waiting: those before it came earlier, and so have to end earlier.
+//! A lane exists while a request for its session is being carried out; what comes in meanwhile waits there for its turn.
+//! Requests for different sessions never wait for each other. No request outlives its deadline by waiting: those before
+//! it came earlier, and so have to end earlier.
+//!
+//! A read has to see what was acknowledged before it was made. What is before it in the lane has not been acknowledged: a
+//! read that waits for it sees it. After a part of its time the read overtakes what it waits for, and a touch, which changes
+//! no data, after a much smaller one. So a silent node keeps a session from being written, and not from being read.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::request::{Answer, Errand};
+use tokio::time::Instant;
 
-/// By the digest of the session's key.
-type Waiting<A> = HashMap<Digest, VecDeque<Box<Errand<A>>>>;
-type Digest = [u8; 20];
+use super::request::{Answer, Errand, Kind};
+
+/// The part of its time that a read waits for writes.
+const FOR_WRITES: u32 = 6;
+/// The part that it waits where there are only touches before it.
+const FOR_TOUCHES: u32 = 60;
+
+/// What names a session: the digest of its key.
+pub type Digest = [u8; 20];
 
 pub struct Lanes<A> {
-    busy: Mutex<Waiting<A>>,
+    /// What each request has.
+    timeout: Duration,
+    busy: Mutex<HashMap<Digest, Lane<A>>>,
 }
 
-impl<A> Default for Lanes<A> {
-    fn default() -> Self {
-        Lanes {
-            busy: Mutex::new(HashMap::new()),
-        }
-    }
+/// Of one session.
+struct Lane<A> {
+    /// What is carried out in its turn.
+    turn: Option<Kind>,
+    /// A read is under way that did not wait for its turn.
+    is_overtaken: bool,
+    /// Somebody takes care of the reads that stop waiting.
+    is_watched: bool,
+    waiting: VecDeque<Box<Errand<A>>>,
+}
+
+/// What becomes of an errand that enters a lane.
+pub enum Entered<A> {
+    /// It is its turn.
+    Turn(Box<Errand<A>>),
+    /// It waits for its turn.
+    Waits,
+    /// It waits for its turn, but not for ever: somebody has to watch over it.
+    WaitsWatched,
 }
 
 impl<A: Answer> Lanes<A> {
-    /// Gives the errand back if its lane is free, and holds the lane for it; keeps it otherwise.
-    pub fn enter(&self, errand: Box<Errand<A>>) -> Option<Box<Errand<A>>> {
+    /// `timeout`: what each request has.
+    pub fn new(timeout: Duration) -> Lanes<A> {
+        Lanes {
+            timeout,
+            busy: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Gives the errand back if it may be carried out, and holds the lane for it; keeps it otherwise.
+    pub fn enter(&self, errand: Box<Errand<A>>) -> Entered<A> {
+        let kind = errand.kind();
         match self.lock().entry(errand.lane()) {
-            Entry::Occupied(mut waiting) => {
-                waiting.get_mut().push_back(errand);
-                None
-            }
             Entry::Vacant(lane) => {
-                lane.insert(VecDeque::new());
-                Some(errand)
+                lane.insert(Lane {
+                    turn: Some(kind),
+                    is_overtaken: false,
+                    is_watched: false,
+                    waiting: VecDeque::new(),
+                });
+                Entered::Turn(errand)
+            }
+            Entry::Occupied(lane) => {
+                let lane = lane.into_mut();
+                if lane.turn.is_none() {
+                    lane.turn = Some(kind);
+                    return Entered::Turn(errand);
+                }
+                let is_held_up = kind == Kind::Read && lane.holds_up_reads();
+                lane.waiting.push_back(errand);
+                match is_held_up && !std::mem::replace(&mut lane.is_watched, true) {
+                    true => Entered::WaitsWatched,
+                    false => Entered::Waits,
+                }
             }
         }
     }
@@ -45,30 +94,118 @@ impl<A: Answer> Lanes<A> {
     /// have to see what has happened meanwhile.
     pub fn alike(&self, errand: &Errand<A>) -> Vec<Box<Errand<A>>> {
         let mut alike = Vec::new();
-        if let Some(waiting) = self.lock().get_mut(&errand.lane()) {
-            while waiting.front().is_some_and(|next| next.is_like(errand)) {
-                alike.extend(waiting.pop_front());
+        if let Some(lane) = self.lock().get_mut(&errand.lane()) {
+            while lane
+                .waiting
+                .front()
+                .is_some_and(|next| next.is_like(errand))
+            {
+                alike.extend(lane.waiting.pop_front());
             }
         }
         alike
     }
 
-    fn next(&self, lane: &Digest) -> Option<Box<Errand<A>>> {
+    /// Takes the first read that has waited for long enough, and those that ask just the same.
+    pub fn overtaking(&self, lane: &Digest) -> Option<Vec<Box<Errand<A>>>> {
+        self.overtakers(self.lock().get_mut(lane)?)
+    }
+
+    /// When the next read stops waiting for its turn. `None`: nobody has to watch any more.
+    pub fn next_to_stop(&self, lane: &Digest) -> Option<Instant> {
         let mut busy = self.lock();
-        let next = busy.get_mut(lane).and_then(VecDeque::pop_front);
-        if next.is_none() {
-            busy.remove(lane);
+        let lane = busy.get_mut(lane)?;
+        if lane.is_overtaken {
+            // Whoever watches over that read goes on to watch.
+            return None;
+        }
+        let mut before = lane.turn;
+        let mut next: Option<Instant> = None;
+        for errand in &lane.waiting {
+            if errand.kind() == Kind::Read {
+                let stops = self.stops(errand, before);
+                next = Some(next.map_or(stops, |next| next.min(stops)));
+            }
+            before = before.max(Some(errand.kind()));
+        }
+        lane.is_watched = next.is_some();
+        next
+    }
+
+    fn overtakers(&self, lane: &mut Lane<A>) -> Option<Vec<Box<Errand<A>>>> {
+        if lane.is_overtaken {
+            return None;
+        }
+        let now = Instant::now();
+        let mut before = lane.turn;
+        let mut taken: Vec<Box<Errand<A>>> = Vec::new();
+        let mut left = VecDeque::with_capacity(lane.waiting.len());
+        for errand in lane.waiting.drain(..) {
+            let may_go = errand.kind() == Kind::Read && self.stops(&errand, before) <= now;
+            before = before.max(Some(errand.kind()));
+            match may_go && taken.first().is_none_or(|first| errand.is_like(first)) {
+                true => taken.push(errand),
+                false => left.push_back(errand),
+            }
+        }
+        lane.waiting = left;
+        lane.is_overtaken = !taken.is_empty();
+        lane.is_overtaken.then_some(taken)
+    }
+
+    /// When a read stops waiting for its turn, if the weightiest before it is of this kind.
+    fn stops(&self, read: &Errand<A>, before: Option<Kind>) -> Instant {
+        let part = match before {
+            Some(Kind::Touch) => FOR_TOUCHES,
+            _ => FOR_WRITES,
+        };
+        let deadline = read.at.deadline;
+        let waits = self.timeout - self.timeout / part;
+        deadline.checked_sub(waits).unwrap_or(deadline)
+    }
+
+    fn next(&self, digest: &Digest) -> Option<Box<Errand<A>>> {
+        let mut busy = self.lock();
+        let lane = busy.get_mut(digest)?;
+        let next = lane.waiting.pop_front();
+        lane.turn = next.as_ref().map(|next| next.kind());
+        if lane.is_empty() {
+            busy.remove(digest);
         }
         next
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting<A>> {
+    /// The end of a read that did not wait for its turn; others that need not either.
+    fn overtaken(&self, digest: &Digest) -> Option<Vec<Box<Errand<A>>>> {
+        let mut busy = self.lock();
+        let lane = busy.get_mut(digest)?;
+        lane.is_overtaken = false;
+        let more = self.overtakers(lane);
+        if lane.is_empty() {
+            busy.remove(digest);
+        }
+        more
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lane<A>>> {
         // Nothing that holds this lock can panic half-way through a change.
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The end of an errand's stay in its lane.
+impl<A: Answer> Lane<A> {
+    fn is_empty(&self) -> bool {
+        self.turn.is_none() && !self.is_overtaken && self.waiting.is_empty()
+    }
+
+    /// Whether a read that comes now waits for more than reads. For those alone it waits gladly: it shares the next.
+    fn holds_up_reads(&self) -> bool {
+        let is_more = |kind| kind > Kind::Read;
+        self.turn.is_some_and(is_more) || self.waiting.iter().any(|one| is_more(one.kind()))
+    }
+}
+
+/// The end of an errand's stay in its lane, in its turn.
 ///
 /// Should it panic, dropping this frees the lane, and with it those that wait there: each answers, as it is dropped,
 /// that it was lost.
@@ -100,5 +237,193 @@ impl<A: Answer> Drop for Stay<'_, A> {
             let stranded = self.lanes.lock().remove(&self.lane);
             drop(stranded);
         }
+    }
+}
+
+/// The end of a read that did not wait for its turn.
+pub struct Overtaking<'a, A: Answer> {
+    lanes: &'a Lanes<A>,
+    lane: Digest,
+    left: bool,
+}
+
+impl<'a, A: Answer> Overtaking<'a, A> {
+    pub fn new(lanes: &'a Lanes<A>, lane: Digest) -> Overtaking<'a, A> {
+        Overtaking {
+            lanes,
+            lane,
+            left: false,
+        }
+    }
+
+    /// More that need not wait for their turn, and ask the same.
+    pub fn next(mut self) -> Option<Vec<Box<Errand<A>>>> {
+        self.left = true;
+        self.lanes.overtaken(&self.lane)
+    }
+}
+
+impl<A: Answer> Drop for Overtaking<'_, A> {
+    fn drop(&mut self) {
+        if !self.left {
+            let stranded = self.lanes.overtaken(&self.lane);
+            drop(stranded);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use aerospike::{as_val, Key};
+
+    use super::super::request::{One, Output};
+    use super::super::{At, Options, View};
+    use super::*;
+    use crate::error::Result;
+
+    const TIMEOUT: Duration = Duration::from_millis(600);
+    const WAITS: Duration = Duration::from_millis(100);
+
+    /// What it is asked for, by name.
+    struct Asked(&'static str);
+
+    impl Answer for Asked {
+        fn give(self, _outcome: Result<Output>) {}
+    }
+
+    struct Session {
+        lanes: Lanes<Asked>,
+        view: Arc<View>,
+    }
+
+    impl Session {
+        fn new() -> Session {
+            Session {
+                lanes: Lanes::new(TIMEOUT),
+                view: View::new(Options::default()),
+            }
+        }
+
+        fn errand(&self, name: &'static str) -> Box<Errand<Asked>> {
+            let what = match name.split_once(' ').map_or(name, |(what, _)| what) {
+                "get" => One::Get,
+                "has" => One::Has,
+                "touch" => One::Touch { expires: 0 },
+                _ => One::Destroy,
+            };
+            Box::new(Errand {
+                view: self.view.clone(),
+                at: At::alone(
+                    Key::new("test", "sessions", as_val!("a")).unwrap(),
+                    Instant::now() + TIMEOUT,
+                ),
+                what,
+                answer: Asked(name),
+                ticket: Arc::default(),
+            })
+        }
+
+        fn digest(&self) -> Digest {
+            self.errand("get").lane()
+        }
+
+        fn enter(&self, name: &'static str) -> &'static str {
+            match self.lanes.enter(self.errand(name)) {
+                Entered::Turn(_) => "its turn",
+                Entered::Waits => "waits",
+                Entered::WaitsWatched => "waits and is watched",
+            }
+        }
+
+        fn next(&self) -> Option<&'static str> {
+            self.lanes.next(&self.digest()).map(|one| one.answer.0)
+        }
+
+        fn overtaking(&self) -> Vec<&'static str> {
+            names(self.lanes.overtaking(&self.digest()))
+        }
+    }
+
+    #[allow(clippy::vec_box)]
+    fn names(errands: Option<Vec<Box<Errand<Asked>>>>) -> Vec<&'static str> {
+        let errands = errands.unwrap_or_default();
+        errands.iter().map(|one| one.answer.0).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_soon_overtakes_a_touch_but_no_write() {
+        let session = Session::new();
+        assert_eq!(session.enter("touch"), "its turn");
+        assert_eq!(session.enter("get"), "waits and is watched");
+        assert_eq!(session.enter("destroy"), "waits");
+        assert_eq!(session.enter("get 2"), "waits");
+        assert_eq!(session.overtaking(), [""; 0]);
+        let stops = session.lanes.next_to_stop(&session.digest()).unwrap();
+        assert_eq!(stops, Instant::now() + WAITS / 10);
+        tokio::time::sleep_until(stops).await;
+        assert_eq!(session.overtaking(), ["get"]);
+        assert!(session.lanes.overtaken(&session.digest()).is_none());
+        assert_eq!(session.next(), Some("destroy"));
+        assert_eq!(session.next(), Some("get 2"));
+        assert_eq!(session.next(), None);
+        assert!(session.lanes.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_waits_for_a_write_for_a_part_of_its_time() {
+        let session = Session::new();
+        assert_eq!(session.enter("destroy"), "its turn");
+        assert_eq!(session.enter("get"), "waits and is watched");
+        tokio::time::sleep(WAITS / 2).await;
+        assert_eq!(session.enter("destroy 2"), "waits");
+        assert_eq!(session.enter("has"), "waits");
+        assert_eq!(session.enter("get 2"), "waits");
+        let stops = session.lanes.next_to_stop(&session.digest()).unwrap();
+        assert_eq!(stops, Instant::now() + WAITS / 2);
+        tokio::time::sleep_until(stops).await;
+        assert_eq!(session.overtaking(), ["get"]);
+        // One at a time; those that have waited for long enough by then go together.
+        assert!(session.lanes.next_to_stop(&session.digest()).is_none());
+        tokio::time::sleep(WAITS / 2).await;
+        assert_eq!(session.enter("get 3"), "waits");
+        assert_eq!(session.overtaking(), [""; 0]);
+        let more = session.lanes.overtaken(&session.digest());
+        assert_eq!(names(more), ["has"]);
+        let more = session.lanes.overtaken(&session.digest());
+        assert_eq!(names(more), ["get 2"]);
+        assert_eq!(session.next(), Some("destroy 2"));
+        assert_eq!(session.next(), Some("get 3"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_that_wait_for_a_read_are_not_watched_and_share_the_next() {
+        let session = Session::new();
+        assert_eq!(session.enter("get"), "its turn");
+        assert_eq!(session.enter("get 2"), "waits");
+        assert_eq!(session.enter("get 3"), "waits");
+        assert_eq!(session.enter("destroy"), "waits");
+        assert_eq!(session.enter("get 4"), "waits and is watched");
+        assert_eq!(session.next(), Some("get 2"));
+        let alike = session.lanes.alike(&session.errand("get"));
+        assert_eq!(names(Some(alike)), ["get 3"]);
+        assert_eq!(session.next(), Some("destroy"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_is_made_after_a_write_was_acknowledged_comes_after_it() {
+        let session = Session::new();
+        assert_eq!(session.enter("destroy"), "its turn");
+        assert_eq!(session.enter("get"), "waits and is watched");
+        tokio::time::sleep(WAITS).await;
+        assert_eq!(session.overtaking(), ["get"]);
+        // The write is over, the read that did not wait for it is not.
+        assert_eq!(session.next(), None);
+        assert_eq!(session.enter("get 2"), "its turn");
+        assert!(session.lanes.overtaken(&session.digest()).is_none());
+        assert_eq!(session.next(), None);
+        assert!(session.lanes.lock().is_empty());
     }
 }

@@ -29,6 +29,15 @@ pub struct Request<A> {
     pub ticket: Arc<()>,
 }
 
+/// What a request about one session means for the reads that come after it: the further down, the more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Read,
+    /// More life, but the same data.
+    Touch,
+    Write,
+}
+
 /// A request about one session, which has a key by now.
 pub struct Errand<A> {
     pub view: Arc<View>,
@@ -42,6 +51,23 @@ impl<A: Answer> Errand<A> {
     /// What names the session across all views of a store.
     pub fn lane(&self) -> [u8; 20] {
         self.at.key.digest()
+    }
+
+    /// Notes the way that another operation took, and this one with it.
+    pub fn note(&self, way: Option<&Arc<Trace>>) {
+        if let (Some(own), Some(way)) = (&self.at.trace, way) {
+            if !Arc::ptr_eq(own, way) {
+                own.note(way.way());
+            }
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self.what {
+            One::Get | One::Load | One::Has => Kind::Read,
+            One::Touch { .. } | One::Refresh { .. } => Kind::Touch,
+            One::Save { .. } | One::Delete | One::Set { .. } | One::Destroy => Kind::Write,
+        }
     }
 
     /// Whether the answer to `other`, asked after this and not before, is the answer to this as well.
@@ -158,6 +184,16 @@ impl Operation {
 }
 
 impl One {
+    /// The same again, if it is a read.
+    pub fn read(&self) -> Option<One> {
+        match self {
+            One::Get => Some(One::Get),
+            One::Load => Some(One::Load),
+            One::Has => Some(One::Has),
+            _ => None,
+        }
+    }
+
     /// The method's name in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::sleep_until;
 
 use super::expiry::TtlSupport;
-use super::lanes::{self, Lanes};
+use super::lanes::{self, Digest, Entered, Lanes};
 use super::request::{Answer, Errand, Operation, Output, Request};
 use super::tally::{Stats, Tally};
 use super::{At, Core, Notice, View};
 use crate::cluster::{self, Cluster};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 use crate::planted;
 
 /// A store: a cluster, and the requests on their way to it. Dropping it closes it.
@@ -91,7 +92,7 @@ impl<A: Answer> Store<A> {
 async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
     /// Requests taken over at one go.
     const AT_ONCE: usize = 256;
-    let lanes = Arc::new(Lanes::default());
+    let lanes = Arc::new(Lanes::new(core.cluster.timeout()));
     let mut taken = Vec::with_capacity(AT_ONCE);
     while queue.recv_many(&mut taken, AT_ONCE).await > 0 {
         for request in taken.drain(..) {
@@ -123,8 +124,15 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
         answer: request.answer,
         ticket: request.ticket,
     });
-    if let Some(first) = lanes.enter(errand) {
-        tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
+    let lane = errand.lane();
+    match lanes.enter(errand) {
+        Entered::Turn(first) => {
+            tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
+        }
+        Entered::WaitsWatched => {
+            tokio::spawn(watch_reads(core.clone(), lanes.clone(), lane));
+        }
+        Entered::Waits => {}
     }
 }
 
@@ -136,25 +144,78 @@ async fn serve<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, first: Box<Erra
     while let Some(mut errand) = next.take() {
         let stay = lanes::Stay::new(&lanes, lane);
         let alike = lanes.alike(&errand);
-        let sessions = core.seen_through(&errand.view);
-        let outcome = sessions.one(&errand.at, &mut errand.what).await;
-        let name = errand.what.name();
-        let outcome = outcome.map_err(|error| error.during(name));
-        let mut answer = errand.answer;
-        let took = core.cluster.since(errand.at.deadline);
-        core.tally.count(name, &outcome, Some(took));
-        for other in alike {
-            let took = core.cluster.since(other.at.deadline);
-            core.tally.count(name, &outcome, Some(took));
-            if let (Some(way), Some(same)) = (&errand.at.trace, &other.at.trace) {
-                same.note(way.way());
-            }
-            answer.give(outcome.clone());
-            answer = other.answer;
+        if alike.is_empty() {
+            let sessions = core.seen_through(&errand.view);
+            let outcome = sessions.one(&errand.at, &mut errand.what).await;
+            finish(&core, *errand, outcome);
+        } else {
+            // Boxed: it is no part of every operation.
+            Box::pin(share(&core, errand, alike)).await;
         }
-        answer.give(outcome);
         next = stay.next();
     }
+}
+
+/// Sends the reads of a session that have waited for their turn for long enough.
+async fn watch_reads<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, lane: Digest) {
+    while let Some(stops) = lanes.next_to_stop(&lane) {
+        sleep_until(stops).await;
+        let mut next = lanes.overtaking(&lane);
+        while let Some(reads) = next.take() {
+            let overtaking = lanes::Overtaking::new(&lanes, lane);
+            let mut reads = reads.into_iter();
+            if let Some(first) = reads.next() {
+                share(&core, first, reads.collect()).await;
+            }
+            next = overtaking.next();
+        }
+    }
+}
+
+/// Answers reads that ask the same by one. It has as much time as the one that has most; each is answered by its own
+/// deadline.
+async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Errand<A>>>) {
+    let (view, what) = (first.view.clone(), first.what.read());
+    let mut waiting: Vec<_> = [first].into_iter().chain(alike).collect();
+    // The last one has least time.
+    waiting.sort_by_key(|one| std::cmp::Reverse(one.at.deadline));
+    let (Some(most), Some(mut what)) = (waiting.first(), what) else {
+        return;
+    };
+    let at = At {
+        key: most.at.key.clone(),
+        deadline: most.at.deadline,
+        // Noted for all of them.
+        trace: waiting.iter().find_map(|one| one.at.trace.clone()),
+    };
+    let sessions = core.seen_through(&view);
+    let mut read = std::pin::pin!(sessions.one(&at, &mut what));
+    let outcome = loop {
+        let least = waiting.last().map_or(at.deadline, |one| one.at.deadline);
+        if least >= at.deadline {
+            break read.await;
+        }
+        tokio::select! {
+            biased;
+            outcome = &mut read => break outcome,
+            () = sleep_until(least) => if let Some(late) = waiting.pop() {
+                late.note(at.trace.as_ref());
+                finish(core, *late, Err(core.cluster.late()));
+            },
+        }
+    };
+    for one in waiting.into_iter().rev() {
+        one.note(at.trace.as_ref());
+        finish(core, *one, outcome.clone());
+    }
+}
+
+fn finish<A: Answer>(core: &Core, errand: Errand<A>, outcome: Result<Output>) {
+    let name = errand.what.name();
+    let outcome = outcome.map_err(|error| error.during(name));
+    let took = core.cluster.since(errand.at.deadline);
+    core.tally.count(name, &outcome, Some(took));
+    errand.answer.give(outcome);
 }
 
 /// Answers a request that concerns no single session.
