@@ -41,7 +41,8 @@ const clicks = {
   attributes: req => { Object.assign(req.session.cookie, { sameSite: 'lax', httpOnly: false, priority: 'high' }) },
   expire: req => { req.session.cookie.maxAge = 0 },
   expired: req => { req.session.cookie.maxAge = -20_000 },
-  odd: req => { Object.assign(req.session, { '': 1, 'a.b': { '': [] }, $x: '\ud800', 'ключ 😀': 'ё', toString: 1, 12: 'twelve' }) },
+  // No `toString`: with a MemoryStore the next page that saves deletes such a key, see frameworks/hidden-keys.test.js.
+  odd: req => { Object.assign(req.session, { '': 1, 'a.b': { '': [] }, $x: '\ud800', 'ключ 😀': 'ё', 12: 'twelve' }) },
   fail: req => { throw new Error('a page that fails') }
 }
 

@@ -117,23 +117,32 @@ test('with hashed ids any two prefixes have keys of their own, so that both keep
   expect(await shop.get('beta:X')).toMatchObject({ n: 2 })
 })
 
-test('a record that others wrote belongs to no prefix whose bin it lacks, or holds as another type', async () => {
+describe('a record that others wrote', () => {
   const set = freshSet()
   const [root, shop] = [openStore({ set }), openStore({ set, prefix: 'shop:' })]
-  await official.put(['test', set, 'shop:a'], { data: { n: 1 } }, 60)
-  expect(await root.get('shop:a')).toMatchObject({ n: 1 })
-  expect(await shop.get('a')).toBeNull()
-  for (const prefix of [7, ['shop:'], { 'shop:': 1 }, Buffer.from('shop:')]) {
-    await official.put(['test', set, 'shop:a'], { data: { n: 1 }, prefix }, 60)
+
+  test('without bin prefix belongs to stores without a prefix', async () => {
+    await official.put(['test', set, 'shop:a'], { data: { n: 1 } }, 60)
+    expect(await root.get('shop:a')).toMatchObject({ n: 1 })
+    expect(await shop.get('a')).toBeNull()
+    await expect(shop.set('a', { cookie: cookie() })).rejects.toMatchObject({ code: 'BAD_KEY' })
+  })
+
+  test.each([['a number', 7], ['a list', ['shop:']], ['a map', { 'shop:': 1 }], ['bytes', Buffer.from('shop:')]])('belongs to no store if bin prefix holds %s, and gives way to a session', async (_, prefix) => {
     for (const [store, id] of [[root, 'shop:a'], [shop, 'a']]) {
+      await official.put(['test', set, 'shop:a'], { data: { n: 1 }, prefix }, 60)
       expect(await store.get(id)).toBeNull()
+      await store.touch(id, { cookie: cookie() })
       await store.destroy(id)
-      await expect(store.set(id, { cookie: cookie() })).rejects.toMatchObject({ code: 'BAD_KEY' })
       expect(await store.length()).toBe(0)
+      expect((await official.get('test', set, 'shop:a')).bins.prefix).toStrictEqual(prefix)
+      await store.set(id, { cookie: cookie(), n: 2 })
+      expect(await store.get(id)).toMatchObject({ n: 2 })
+      expect(await store.length()).toBe(1)
+      await store.destroy(id)
+      expect(await store.get(id)).toBeNull()
     }
-    expect((await official.get('test', set, 'shop:a')).bins.prefix).toStrictEqual(prefix)
-  }
-  await official.put(['test', set, 'shop:a'], { prefix: null, data: null, n: 1 }, 1)
+  })
 })
 
 describe('two stores, whatever their prefixes', () => {

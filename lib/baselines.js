@@ -151,7 +151,8 @@ class Baselines {
   }
 
   /**
-   * Hands what is known of a session over to the object that a framework made of it. Keys that it did not take over are hidden.
+   * Hands what is known of a session over to the object that a framework made of it. Keys that it did not take over are
+   * hidden, and taken out of what was loaded: express-session compares the two to find out whether a page changed anything.
    *
    * @param {any} from
    * @param {any} to
@@ -162,7 +163,10 @@ class Baselines {
     const passed = new Known(this, known.sid, known.head, known.json)
     if (known.hidden !== undefined) passed.hidden = new Map(known.hidden)
     for (const name of Object.keys(from)) {
-      if (!shows(to, name)) (passed.hidden ??= new Map()).set(name, JSON.stringify(from[name]))
+      if (shows(to, name)) continue
+      passed.hidden ??= new Map()
+      passed.hidden.set(name, JSON.stringify(from[name]))
+      delete from[name]
     }
     this.#note(to, passed)
   }

@@ -29,10 +29,12 @@ class KoaStore extends FrameworkStore {
   async get (key, _maxAge, options) {
     const session = await this.store.get(key)
     if (session === null) return null
-    hide(session, name => PROPERTIES.has(name))
+    const context = contextOf(options)
+    // koa-generic-session hands over the application's own object as it is.
+    if (context !== undefined) hide(session, name => PROPERTIES.has(name))
     const data = dataOf(session)
-    hide(session, isPrivate)
-    this.#seen.set(contextOf(options) ?? data, session)
+    if (context !== undefined) hide(session, isPrivate)
+    this.#seen.set(context ?? data, session)
     return data
   }
 

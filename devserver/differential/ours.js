@@ -80,9 +80,10 @@ class OurTarget {
   constructor (hosts, { namespace, set }) {
     const options = { hosts, namespace, set }
     this.#sessions = new SessionStore(options)
+    // All of them on one connection, as an application would have it.
     this.#stores = Object.fromEntries(Object.entries(STORES).map(([name, own]) => {
       /** @type {any} */
-      const all = { ...options, ...own }
+      const all = { client: this.#sessions, ...own }
       return [name, new AerospikeStore(all)]
     }))
   }
@@ -114,7 +115,6 @@ class OurTarget {
 
   async close () {
     await this.#sessions.close()
-    await Promise.all(Object.values(this.#stores).map(store => store.close()))
   }
 }
 

@@ -62,7 +62,12 @@ pub fn ttl(expires: i64, now: i64) -> Expiration {
 /// Whether a bin holds an integer. One of another type is none of ours, and counts as absent here as it does where a
 /// record is read: to the server the value of such a bin is unknown, and what depends on it passes nothing.
 pub fn is_integer(bin: &str) -> Expression {
-    eq(bin_type(bin), int_val(ParticleType::Integer as i64))
+    is_of_type(bin, ParticleType::Integer)
+}
+
+/// Whether a bin holds a value of this type.
+pub fn is_of_type(bin: &str, of: ParticleType) -> Expression {
+    eq(bin_type(bin), int_val(of as i64))
 }
 
 /// [`effective`] and the bound of [`bounded`], as the server evaluates them: passes what has not

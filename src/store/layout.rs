@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use aerospike::expressions::{
     and, bin_exists, cond, eq, int_bin, int_val, not, or, string_bin, string_val, Expression,
 };
-use aerospike::{Bin, Key, Record, Value};
+use aerospike::{Bin, Key, ParticleType, Record, Value};
 
 use super::baseline::{Form, Head, Origin};
 use super::merge::Session;
@@ -82,6 +82,19 @@ impl Layout {
             "" => not(bin_exists(PREFIX)),
             prefix => eq(string_bin(PREFIX), string_val(prefix)),
         }
+    }
+
+    /// Passes the records in whose place a new session of this view may begin: those of its own sessions that have ended or
+    /// been removed, and those whose bin `prefix` holds what no store writes, and which belong to no view.
+    pub fn is_free(&self, now: i64) -> Expression {
+        // To the server the text in a bin of another type is unknown, and so is all that depends on it.
+        let is_text = || expiry::is_of_type(PREFIX, ParticleType::String);
+        let of_no_view = and(vec![bin_exists(PREFIX), not(is_text())]);
+        let mut ended = vec![self.of_this_view(), not(self.alive(now))];
+        if !self.options.prefix.is_empty() {
+            ended.insert(0, is_text());
+        }
+        or(vec![of_no_view, and(ended)])
     }
 
     /// Whether a record, read with bin [`PREFIX`], is one of this view.

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use aerospike::expressions::{and, not, Expression};
+use aerospike::expressions::Expression;
 use aerospike::operations::exp::{write_exp, ExpWriteFlags};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Record, Value};
@@ -209,14 +209,14 @@ impl Sessions<'_> {
         }
     }
 
-    /// The same, if there is no record, or one of a session that has ended or been removed.
+    /// The same, if there is no record, or one of a session that has ended or been removed, or one of no view at all.
     fn anew(&self, whole: &Command) -> Command {
         let Command::Upsert { bins, send_key, .. } = whole else {
             return self.whole(Vec::new());
         };
         let now = now();
         let is_written = |bin: &&str| bins.iter().any(|written| written.name == **bin);
-        let left = [COOKIE, USER, LEGACY]
+        let left = [COOKIE, USER, LEGACY, PREFIX]
             .into_iter()
             .filter(|bin| !is_written(bin));
         let emptied = left.map(|bin| Bin::new(bin, Value::Nil));
@@ -228,10 +228,7 @@ impl Sessions<'_> {
             bins: bins.iter().cloned().chain(emptied).collect(),
             ttl: Expiration::Never,
             send_key: *send_key,
-            only_if: and(vec![
-                self.layout.of_this_view(),
-                not(self.layout.alive(now)),
-            ]),
+            only_if: self.layout.is_free(now),
         }
     }
 
