@@ -3,6 +3,7 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
+const { nextTick } = require('./clock')
 const { Connection, answer, operations, optional, quiet } = require('./connection')
 const { name } = require('../package.json')
 const { badKey, badOption } = require('./errors')
@@ -207,7 +208,7 @@ class Administration extends Store {
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.
     this.on('newListener', (event, listener) => {
-      if (event === 'disconnect' && this.#away) process.nextTick(listener)
+      if (event === 'disconnect' && this.#away) nextTick(listener)
     })
   }
 

@@ -9,6 +9,7 @@
 // These methods do not call each other by their public names: a subclass that maps session ids would map them twice.
 
 const { Administration } = require('./administration')
+const { nextTick, now } = require('./clock')
 const { operations, optional, quiet } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
@@ -64,7 +65,7 @@ class AerospikeStore extends Administration {
     } catch (error) {
       return this.connection.failed(operations.set, error, done)
     }
-    if (expires <= Date.now()) return this.#destroy(sid, done)
+    if (expires <= now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(session, sid)
     const { writer, head, json: base } = known
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told)
@@ -94,7 +95,7 @@ class AerospikeStore extends Administration {
     } catch (error) {
       return this.connection.failed(operations.refresh, error, done)
     }
-    if (expires <= Date.now()) return this.#destroy(sid, done)
+    if (expires <= now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(object, sid)
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ json) => {
       known.head = head
@@ -129,10 +130,10 @@ class AerospikeStore extends Administration {
    */
   #expires (session, sid) {
     const ttl = this.ttl
-    if (typeof ttl === 'function') return Math.min(Date.now() + lifetime(ttl, session, sid), LAST_TIME)
+    if (typeof ttl === 'function') return Math.min(now() + lifetime(ttl, session, sid), LAST_TIME)
     const expires = session?.cookie?.expires
     const date = expires ? timeOf(expires) : NaN
-    return Math.min(Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date), LAST_TIME)
+    return Math.min(Math.ceil(Number.isNaN(date) ? now() + ttl * 1_000 : date), LAST_TIME)
   }
 
   /**
@@ -172,8 +173,8 @@ class AerospikeStore extends Administration {
       known.json = json
     }
     // After the callback, and outside of what calls it: a listener may throw.
-    if (gone !== null) process.nextTick(() => this.emit('gone', { digest: gone }))
-    if (conflict !== null) process.nextTick(() => this.emit('conflict', { digest: conflict }))
+    if (gone !== null) nextTick(() => this.emit('gone', { digest: gone }))
+    if (conflict !== null) nextTick(() => this.emit('conflict', { digest: conflict }))
   }
 }
 
@@ -215,7 +216,7 @@ function hasCookie ({ cookie }) {
 function withCookie (json, expires) {
   const session = JSON.parse(json)
   // In whole seconds, so that the cookie of the next set is the same.
-  const originalMaxAge = Math.ceil((expires - Date.now()) / 1_000) * 1_000
+  const originalMaxAge = Math.ceil((expires - now()) / 1_000) * 1_000
   return stringify({ ...session, cookie: { originalMaxAge, expires: new Date(expires), httpOnly: true, path: '/' } })
 }
 

@@ -4,6 +4,7 @@
 // an open store, a callback or a promise.
 
 const { askFor } = require('./auth')
+const { nextTick } = require('./clock')
 const { Followers } = require('./followers')
 const hub = require('./hub')
 const operations = require('./operations')
@@ -147,7 +148,7 @@ class Connection {
    */
   fail (operation, error, callback) {
     if (!operation.isFollowed()) return hub.fail(error, callback)
-    return follow(operation, this.view, callback, JSON.parse, waiting => process.nextTick(() => waiting.settle(error, undefined)))
+    return follow(operation, this.view, callback, JSON.parse, waiting => nextTick(() => waiting.settle(error, undefined)))
   }
 
   /**
@@ -206,7 +207,7 @@ class Connection {
     shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))
       .finally(() => hub.closeStore(shared))
     if (callback === undefined) return shared.closing
-    shared.closing.then(() => process.nextTick(callback, null))
+    shared.closing.then(() => nextTick(callback, null))
   }
 }
 

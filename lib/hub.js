@@ -6,6 +6,7 @@
 // a number, its slot and its kind, and then the values of that kind. One crossing from native code for many.
 
 const { AsyncResource } = require('node:async_hooks')
+const { nextTick, setImmediate } = require('./clock')
 const native = require('./native')
 const { badData, badOption, fromNative, internal } = require('./errors')
 const { serialize } = require('./secrets')
@@ -257,7 +258,7 @@ function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
     // The arguments did not get across, or the core has panicked; in what words is nobody's business, they may hold
     // data. The slot is lost: should there be an answer to it after all, it must not be another's.
     slots[slot] = undefined
-    process.nextTick(() => waiting.settle(internal(), undefined))
+    nextTick(() => waiting.settle(internal(), undefined))
   }
 }
 
@@ -282,7 +283,7 @@ function submitFollowed (entry, handle, following, ...args) {
  */
 function fail (error, callback) {
   if (callback === undefined) return Promise.reject(error)
-  process.nextTick(callback, error)
+  nextTick(callback, error)
 }
 
 /**
@@ -294,7 +295,7 @@ function fail (error, callback) {
  */
 function answer (value, callback) {
   if (callback === undefined) return Promise.resolve(value)
-  process.nextTick(callback, null, value)
+  nextTick(callback, null, value)
 }
 
 module.exports = { openStore, closeStore, request, submitFollowed, fail, answer, native }

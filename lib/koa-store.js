@@ -3,6 +3,7 @@
 // The store for koa-session, which passes the request's context, and for koa-generic-session, which gives back the object
 // that it got.
 
+const { now } = require('./clock')
 const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framework-store')
 const { isPlain } = require('./json')
 const { LAST_TIME } = require('./validate')
@@ -65,7 +66,7 @@ function contextOf (options) {
  */
 function endOf (maxAge) {
   const isGiven = typeof maxAge === 'number' && Number.isFinite(maxAge) && maxAge !== 0
-  return isGiven ? new Date(Math.max(0, Math.min(Date.now() + maxAge, LAST_TIME))) : null
+  return isGiven ? new Date(Math.max(0, Math.min(now() + maxAge, LAST_TIME))) : null
 }
 
 module.exports = { KoaStore }

@@ -5,8 +5,8 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const { tracingChannel } = require('node:diagnostics_channel')
-const { performance } = require('node:perf_hooks')
 const { debuglog } = require('node:util')
+const { elapsed } = require('./clock')
 
 /**
  * @typedef {import('../index').OperationMessage} OperationMessage
@@ -51,7 +51,7 @@ class Trace extends AsyncResource {
   #operation
   #decode
   #answer
-  #began = performance.now()
+  #began = elapsed()
   /** @type {OperationMessage} */
   #message
   /** @type {{ gone: string | null, conflict: string | null } | undefined} what else became of a set */
@@ -122,7 +122,7 @@ class Trace extends AsyncResource {
   #tell (error, value) {
     const message = this.#message
     const { asyncStart, asyncEnd, error: failed } = this.#operation
-    message.duration = performance.now() - this.#began
+    message.duration = elapsed() - this.#began
     message.outcome = error === null ? this.#outcome(value) : 'error'
     if (IS_DEBUGGED) debug('%s', line(message, error))
     if (error !== null) {
