@@ -9,6 +9,7 @@
 // These methods do not call each other by their public names: a subclass that maps session ids would map them twice.
 
 const { Administration } = require('./administration')
+const { AsyncResource } = require('node:async_hooks')
 const { nextTick, now } = require('./clock')
 const { operations, optional, quiet } = require('./connection')
 const { Baselines } = require('./baselines')
@@ -68,7 +69,9 @@ class AerospikeStore extends Administration {
     if (expires <= now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(session, sid)
     const { writer, head, json: base } = known
-    const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told)
+    // The events of a set belong to its context; they come seldom, and without listeners they need none.
+    const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
+    const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told, context)
     return this.connection.one(operations.set, sid, done, written, json, expires, writer, head, base, owner)
   }
 
@@ -163,8 +166,9 @@ class AerospikeStore extends Administration {
    * @param {string} json what was set
    * @param {string | null} head
    * @param {string | undefined} told
+   * @param {AsyncResource | undefined} context of the set
    */
-  #written (known, json, head, told) {
+  #written (known, json, head, told, context) {
     let gone = null
     let conflict = null
     if (told !== undefined) ({ head, gone, conflict } = JSON.parse(told))
@@ -172,9 +176,13 @@ class AerospikeStore extends Administration {
       known.head = head
       known.json = json
     }
-    // After the callback, and outside of what calls it: a listener may throw.
-    if (gone !== null) nextTick(() => this.emit('gone', { digest: gone }))
-    if (conflict !== null) nextTick(() => this.emit('conflict', { digest: conflict }))
+    const tell = () => {
+      // After the callback, and outside of what calls it: a listener may throw.
+      if (gone !== null) nextTick(() => this.emit('gone', { digest: gone }))
+      if (conflict !== null) nextTick(() => this.emit('conflict', { digest: conflict }))
+    }
+    if (context === undefined) tell()
+    else context.runInAsyncScope(tell)
   }
 }
 
