@@ -70,17 +70,17 @@ class Administration extends Store {
 
   /** @param {any} [options] */
   async * sessions (options) {
-    const { batch } = walkOptions(options)
+    const { batch } = await this.#walk(operations.sessions, options)
     for await (const { page } of this.#pages(operations.sessions, batch, found => found.length)) yield * page
   }
 
   /** @param {any} [options] */
   async prune (options) {
-    const { batch, onProgress } = walkOptions(options)
+    const { batch, onProgress } = await this.#walk(operations.prune, options)
     let pruned = 0
     for await (const { page, done } of this.#pages(operations.prune, batch, found => found)) {
       pruned += page
-      onProgress?.({ done, pruned })
+      await onProgress?.({ done, pruned })
     }
     return pruned
   }
@@ -182,6 +182,20 @@ class Administration extends Store {
     const fault = userFault(text)
     if (fault !== undefined) return this.connection.fail(operation, badKey(fault), done)
     return this.connection.request(operation, done, text, a)
+  }
+
+  /**
+   * The options of a walk; rejects for wrong ones.
+   *
+   * @param {import('./tracing').Operation} operation
+   * @param {any} options
+   */
+  async #walk (operation, options) {
+    try {
+      return walkOptions(options)
+    } catch (error) {
+      return /** @type {Promise<never>} */ (this.connection.fail(operation, /** @type {Error} */ (error), undefined))
+    }
   }
 
   /**

@@ -15,7 +15,7 @@ const { operations, optional, quiet } = require('./connection')
 const { Baselines } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { isPlain, stringify, unquoted } = require('./json')
-const { LAST_TIME, kind, timeOf, userFault } = require('./validate')
+const { LAST_TIME, kind, notAwaited, timeOf, userFault } = require('./validate')
 
 class AerospikeStore extends Administration {
   #baselines = new Baselines()
@@ -147,7 +147,7 @@ class AerospikeStore extends Administration {
     if (this.userOf === undefined) return undefined
     let user
     try {
-      user = this.userOf(session)
+      user = notAwaited(this.userOf(session))
     } catch (cause) {
       throw badOption("the function in option 'user' threw an error", cause)
     }
@@ -196,7 +196,7 @@ class AerospikeStore extends Administration {
 function lifetime (ttl, session, sid) {
   let seconds
   try {
-    seconds = ttl(session, sid)
+    seconds = notAwaited(ttl(session, sid))
   } catch (cause) {
     throw badOption("the function in option 'ttl' threw an error", cause)
   }

@@ -31,7 +31,7 @@ class SessionStore extends EventEmitter {
   }
 
   get connected () {
-    return this.#up
+    return this.#connection.isClosed ? false : this.#up
   }
 
   /**

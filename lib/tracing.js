@@ -30,6 +30,8 @@ class Operation {
     this.name = name
     this.entry = entry
     this.finds = finds
+    /** Whether `stats()` counts it: what asks for sessions, and not for the connection. */
+    this.isCounted = !['ready', 'info'].includes(name)
     // Held here: a channel that nobody holds is garbage, and with it who listens.
     const { start, end, asyncStart, asyncEnd, error } = tracingChannel(`aerospike-session:${name}`)
     this.start = start
