@@ -346,8 +346,11 @@ export interface WalkOptions {
 
 /** Options of {@link AerospikeStore.prune}. */
 export interface PruneOptions extends WalkOptions {
-  /** Told after each batch: the share of the set that is done, 0 to 1, and how many were removed. */
-  onProgress?: ((progress: { done: number, pruned: number }) => void) | undefined
+  /**
+   * Called after each batch with the share of the set that is done, 0 to 1, and how many sessions were removed. A promise
+   * that it returns is awaited; if it throws or rejects, `prune` rejects with that error.
+   */
+  onProgress?: ((progress: { done: number, pruned: number }) => void | Promise<void>) | undefined
 }
 
 /** A session as `all`, `sessions` and `sessionsOf` give it: with its `id` where `storeIds` is on. */
@@ -366,7 +369,10 @@ export interface SessionStoreStats {
   nodes: { name: string, address: string, active: boolean }[]
   /** Operations that are not answered yet. */
   inFlight: number
-  /** By method (`get`, `set`, `touch` …): how many succeeded, and how many failed with which code. */
+  /**
+   * By method (`get`, `set`, `touch` …): how many succeeded, and how many failed with which code. Calls that were refused without
+   * asking the cluster (`BAD_KEY`, `BAD_DATA`, `BAD_OPTION`, `CLOSED`) count, too.
+   */
   operations: Record<string, { ok: number, errors: Partial<Record<AerospikeSessionErrorCode, number>> }>
   /** Attempts beyond an operation's first. */
   retries: number
@@ -430,7 +436,7 @@ export class SessionStore extends EventEmitter {
 
   /** How long a session lives by default, in seconds. */
   readonly ttl: number
-  /** Whether a node can be reached; `undefined` until that is known. */
+  /** Whether a node can be reached; `undefined` until that is known, `false` after `close()`. */
   readonly connected: boolean | undefined
 
   /**

@@ -56,7 +56,8 @@ function routes (app) {
       user: req.session.user ?? null,
       isSession: req.session instanceof session.Session && Object.getPrototypeOf(req.session) === session.Session.prototype,
       isCookie: cookie instanceof session.Cookie && Object.getPrototypeOf(cookie) === session.Cookie.prototype,
-      original: cookie.originalMaxAge,
+      // express-session computes it from a date, and may be a millisecond short.
+      original: cookie.originalMaxAge && Math.round(cookie.originalMaxAge / 1_000),
       expires: cookie.expires instanceof Date,
       cookie: { ...cookie.toJSON(), expires: undefined, originalMaxAge: undefined },
       keys: Object.keys(cookie).sort(),

@@ -2,9 +2,10 @@
 
 // What a store tells of itself.
 
+const { tracingChannel } = require('node:diagnostics_channel')
 const { DevServer } = require('../dev-server')
 const { SessionStore, AerospikeStore } = require('..')
-const { openSessions, openStore } = require('./support/server')
+const { hosts, openSessions, openStore } = require('./support/server')
 
 const sum = numbers => numbers.reduce((a, b) => a + b, 0)
 
@@ -55,4 +56,134 @@ test('retries are counted, and a cluster that is away is told as such', async ()
     await sessions.close()
   }
   expect(sessions.stats().connected).toBe(false)
+})
+
+describe('what fails before the cluster is asked', () => {
+  const WRONG_ID = ['', 5, null, undefined, '\ud800']
+  const SESSION = { cookie: { originalMaxAge: null, path: '/' } }
+
+  /** Calls that fail, by method: of an express store, and of its client. */
+  const EXPRESS = {
+    get: [...WRONG_ID.map(id => [id])],
+    set: [...WRONG_ID.map(id => [id, SESSION]), ['a', null], ['a', { a: 1n }]],
+    touch: [...WRONG_ID.map(id => [id, SESSION])],
+    destroy: [...WRONG_ID.map(id => [id])],
+    ids: [[]],
+    sessionsOf: [['', {}], ['ada', { limit: 0 }], ['ada', { limits: 1 }]],
+    countOf: [[''], [{}]],
+    destroyOf: [[''], ['ada', { except: '' }], ['ada', { exept: 'a' }]],
+    prune: [[{ batch: 0 }], [{ onProgress: 5 }]],
+    sessions: [[{ batch: 0 }], [{ size: 1 }]]
+  }
+  const SESSIONS = {
+    get: WRONG_ID.map(id => [id]),
+    save: [...WRONG_ID.map(id => [id, {}]), ['a', null], ['a', {}, { ttl: 0 }], ['a', {}, { tll: 1 }]],
+    touch: [...WRONG_ID.map(id => [id]), ['a', { ttl: -1 }]],
+    delete: WRONG_ID.map(id => [id]),
+    has: WRONG_ID.map(id => [id])
+  }
+  /** Calls that only a closed store fails. */
+  const CLOSED = { all: [[]], length: [[]], clear: [[]], createUserIndex: [[]] }
+
+  /** Makes each call, and counts what the channels say of it. */
+  async function counted (store, calls) {
+    const told = {}
+    for (const [method, every] of Object.entries(calls)) {
+      const subscriber = {
+        error: ({ operation, error }) => {
+          told[operation] ??= { ok: 0, errors: {} }
+          told[operation].errors[error.code] = (told[operation].errors[error.code] ?? 0) + 1
+        }
+      }
+      const channel = tracingChannel(`aerospike-session:${method}`)
+      for (const isFollowed of [true, false]) {
+        if (isFollowed) channel.subscribe(subscriber)
+        for (const args of every) await run(store, method, args)
+        if (isFollowed) channel.unsubscribe(subscriber)
+      }
+    }
+    // What was not followed counts the same.
+    for (const { errors } of Object.values(told)) for (const code of Object.keys(errors)) errors[code] *= 2
+    return told
+  }
+
+  /** Makes a call, which must fail. */
+  async function run (store, method, args) {
+    const answer = store[method](...args)
+    const failed = typeof answer.next === 'function' ? answer.next() : answer
+    await expect(failed).rejects.toMatchObject({ name: 'AerospikeSessionError' })
+  }
+
+  test.each([
+    ['an AerospikeStore', () => openStore(), EXPRESS, store => store.client],
+    ['a SessionStore', () => openSessions(), SESSIONS, store => store]
+  ])('is in the numbers of %s as on the channels', async (_, open, calls, clientOf) => {
+    const store = open()
+    await store.ready()
+    const told = await counted(store, calls)
+    expect(Object.keys(told).sort()).toStrictEqual(Object.keys(calls).sort())
+    expect(store.stats().operations).toEqual(told)
+    expect(clientOf(store).stats()).toEqual(store.stats())
+  })
+
+  test.each([
+    ['an AerospikeStore', AerospikeStore, { ...EXPRESS, ...CLOSED }],
+    ['a SessionStore', SessionStore, SESSIONS]
+  ])('is in the numbers of %s that is closed', async (_, Store, calls) => {
+    const store = new Store({ hosts: hosts() })
+    await store.ready()
+    await store.close()
+    const told = await counted(store, calls)
+    expect(store.stats().operations).toEqual(told)
+    expect(told.get.errors).toEqual({ CLOSED: 10 })
+  })
+
+  test('adds to what the cluster has answered', async () => {
+    const store = openStore()
+    await store.set('a', SESSION)
+    await expect(store.set('', SESSION)).rejects.toMatchObject({ code: 'BAD_KEY' })
+    expect(store.stats().operations.set).toEqual({ ok: 1, errors: { BAD_KEY: 1 } })
+  })
+})
+
+test('a store that was closed is not connected', async () => {
+  const store = new AerospikeStore({ hosts: hosts() })
+  await store.ready()
+  expect([store.client.connected, store.stats().connected]).toStrictEqual([true, true])
+  const closing = store.close()
+  expect([store.client.connected, store.stats().connected]).toStrictEqual([false, false])
+  await closing
+  expect([store.client.connected, store.stats().connected]).toStrictEqual([false, false])
+})
+
+describe('functions of the application that return promises', () => {
+  test('prune waits for each onProgress, and fails with what it rejects with', async () => {
+    const store = openStore()
+    let running = 0
+    let most = 0
+    const slow = async () => {
+      running += 1
+      most = Math.max(most, running)
+      await new Promise(resolve => setTimeout(resolve, 5))
+      running -= 1
+    }
+    await store.prune({ batch: 1, onProgress: slow })
+    expect([running, most]).toStrictEqual([0, 1])
+    const reason = new Error('theirs')
+    await expect(store.prune({ onProgress: async () => { throw reason } })).rejects.toBe(reason)
+    await expect(store.prune({ onProgress: () => { throw reason } })).rejects.toBe(reason)
+  })
+
+  test.each([['ttl', 'BAD_OPTION'], ['user', 'BAD_DATA']])('%s must not, and a promise that rejects is none of the process', async (option, code) => {
+    const unhandled = jest.fn()
+    process.on('unhandledRejection', unhandled)
+    try {
+      const store = openStore({ [option]: async () => { throw new Error('theirs') } })
+      await expect(store.set('a', { cookie: { path: '/' } })).rejects.toMatchObject({ code, message: expect.stringContaining('not a promise') })
+      await new Promise(resolve => setTimeout(resolve, 20))
+      expect(unhandled).not.toHaveBeenCalled()
+    } finally {
+      process.off('unhandledRejection', unhandled)
+    }
+  })
 })

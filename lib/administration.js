@@ -3,6 +3,7 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
+const { nextTick } = require('./clock')
 const { Connection, answer, operations, optional, quiet } = require('./connection')
 const { name } = require('../package.json')
 const { badKey, badOption } = require('./errors')
@@ -70,17 +71,17 @@ class Administration extends Store {
 
   /** @param {any} [options] */
   async * sessions (options) {
-    const { batch } = walkOptions(options)
+    const { batch } = await this.#walk(operations.sessions, options)
     for await (const { page } of this.#pages(operations.sessions, batch, found => found.length)) yield * page
   }
 
   /** @param {any} [options] */
   async prune (options) {
-    const { batch, onProgress } = walkOptions(options)
+    const { batch, onProgress } = await this.#walk(operations.prune, options)
     let pruned = 0
     for await (const { page, done } of this.#pages(operations.prune, batch, found => found)) {
       pruned += page
-      onProgress?.({ done, pruned })
+      await onProgress?.({ done, pruned })
     }
     return pruned
   }
@@ -182,6 +183,20 @@ class Administration extends Store {
   }
 
   /**
+   * The options of a walk; rejects for wrong ones.
+   *
+   * @param {import('./tracing').Operation} operation
+   * @param {any} options
+   */
+  async #walk (operation, options) {
+    try {
+      return walkOptions(options)
+    } catch (error) {
+      return /** @type {Promise<never>} */ (this.connection.fail(operation, /** @type {Error} */ (error), undefined))
+    }
+  }
+
+  /**
    * @param {import('./tracing').Operation} operation
    * @param {number} batch
    * @param {(page: any) => number} sizeOf
@@ -205,7 +220,7 @@ class Administration extends Store {
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.
     this.on('newListener', (event, listener) => {
-      if (event === 'disconnect' && this.#away) process.nextTick(listener)
+      if (event === 'disconnect' && this.#away) nextTick(listener)
     })
   }
 

@@ -9,11 +9,13 @@
 // These methods do not call each other by their public names: a subclass that maps session ids would map them twice.
 
 const { Administration } = require('./administration')
+const { AsyncResource } = require('node:async_hooks')
+const { nextTick, now } = require('./clock')
 const { operations, optional, quiet } = require('./connection')
 const { Baselines, withHidden } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { isPlain, stringify, unquoted } = require('./json')
-const { LAST_TIME, kind, timeOf } = require('./validate')
+const { LAST_TIME, kind, notAwaited, timeOf } = require('./validate')
 
 class AerospikeStore extends Administration {
   #baselines = new Baselines()
@@ -64,11 +66,13 @@ class AerospikeStore extends Administration {
     } catch (error) {
       return this.connection.failed(operations.set, error, done)
     }
-    if (expires <= Date.now()) return this.#destroy(sid, done)
+    if (expires <= now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(session, sid)
     json = withHidden(known, session, json)
     const { writer, head, json: base } = known
-    const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told)
+    // The events of a set belong to its context; they come seldom, and without listeners they need none.
+    const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
+    const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told, context)
     return this.connection.one(operations.set, sid, done, written, json, expires, writer, head, base, owner)
   }
 
@@ -95,7 +99,7 @@ class AerospikeStore extends Administration {
     } catch (error) {
       return this.connection.failed(operations.refresh, error, done)
     }
-    if (expires <= Date.now()) return this.#destroy(sid, done)
+    if (expires <= now()) return this.#destroy(sid, done)
     const known = this.#baselines.of(object, sid)
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ json) => {
       known.head = head
@@ -130,10 +134,10 @@ class AerospikeStore extends Administration {
    */
   #expires (session, sid) {
     const ttl = this.ttl
-    if (typeof ttl === 'function') return Math.min(Date.now() + lifetime(ttl, session, sid), LAST_TIME)
+    if (typeof ttl === 'function') return Math.min(now() + lifetime(ttl, session, sid), LAST_TIME)
     const expires = session?.cookie?.expires
     const date = expires ? timeOf(expires) : NaN
-    return Math.min(Math.ceil(Number.isNaN(date) ? Date.now() + ttl * 1_000 : date), LAST_TIME)
+    return Math.min(Math.ceil(Number.isNaN(date) ? now() + ttl * 1_000 : date), LAST_TIME)
   }
 
   /**
@@ -144,8 +148,9 @@ class AerospikeStore extends Administration {
    * @param {string} json what was set
    * @param {string | null} head
    * @param {string | undefined} told
+   * @param {AsyncResource | undefined} context of the set
    */
-  #written (known, json, head, told) {
+  #written (known, json, head, told, context) {
     let gone = null
     let conflict = null
     if (told !== undefined) ({ head, gone, conflict } = JSON.parse(told))
@@ -153,9 +158,13 @@ class AerospikeStore extends Administration {
       known.head = head
       known.json = json
     }
-    // After the callback, and outside of what calls it: a listener may throw.
-    if (gone !== null) process.nextTick(() => this.emit('gone', { digest: gone }))
-    if (conflict !== null) process.nextTick(() => this.emit('conflict', { digest: conflict }))
+    const tell = () => {
+      // After the callback, and outside of what calls it: a listener may throw.
+      if (gone !== null) nextTick(() => this.emit('gone', { digest: gone }))
+      if (conflict !== null) nextTick(() => this.emit('conflict', { digest: conflict }))
+    }
+    if (context === undefined) tell()
+    else context.runInAsyncScope(tell)
   }
 }
 
@@ -169,7 +178,7 @@ class AerospikeStore extends Administration {
 function lifetime (ttl, session, sid) {
   let seconds
   try {
-    seconds = ttl(session, sid)
+    seconds = notAwaited(ttl(session, sid))
   } catch (cause) {
     throw badOption("the function in option 'ttl' threw an error", cause)
   }
@@ -197,7 +206,7 @@ function hasCookie ({ cookie }) {
 function withCookie (json, expires) {
   const session = JSON.parse(json)
   // In whole seconds, so that the cookie of the next set is the same.
-  const originalMaxAge = Math.ceil((expires - Date.now()) / 1_000) * 1_000
+  const originalMaxAge = Math.ceil((expires - now()) / 1_000) * 1_000
   return stringify({ ...session, cookie: { originalMaxAge, expires: new Date(expires), httpOnly: true, path: '/' } })
 }
 

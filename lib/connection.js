@@ -4,6 +4,7 @@
 // an open store, a callback or a promise.
 
 const { askFor } = require('./auth')
+const { nextTick } = require('./clock')
 const { Followers } = require('./followers')
 const hub = require('./hub')
 const operations = require('./operations')
@@ -21,7 +22,8 @@ const { native } = hub
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {import('./options').ViewOptions} ViewOptions
  * @typedef {import('./tracing').Operation} Operation
- * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, uncount: () => void, ask?: () => any,
+ * @typedef {Map<string, Map<import('../index').AerospikeSessionErrorCode, number>>} Failures by method and code
+ * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, uncount: () => void, failures: Failures, ask?: () => any,
  *   closing?: Promise<void>, followers: Followers }} Shared
  */
 
@@ -64,7 +66,7 @@ class Connection {
     })
     // Not whereto: a URL with a login in it may have been taken for a name.
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
-    const connection = new Connection(handle, { handle, notices, closed: false, uncount: ownConnections.count(cluster.hosts), ask, followers: new Followers() }, view)
+    const connection = new Connection(handle, { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, followers: new Followers() }, view)
     connections.set(owner, connection)
     return connection
   }
@@ -146,8 +148,9 @@ class Connection {
    * @param {Callback | undefined} callback
    */
   fail (operation, error, callback) {
+    this.#count(operation, error)
     if (!operation.isFollowed()) return hub.fail(error, callback)
-    return follow(operation, this.view, callback, JSON.parse, waiting => process.nextTick(() => waiting.settle(error, undefined)))
+    return follow(operation, this.view, callback, JSON.parse, waiting => nextTick(() => waiting.settle(error, undefined)))
   }
 
   /**
@@ -190,9 +193,34 @@ class Connection {
     native.giveCredentials(handle, question, user, password, failure)
   }
 
+  /**
+   * Counts what the core does not hear of.
+   *
+   * @param {Operation} operation
+   * @param {Error} error
+   */
+  #count ({ name, isCounted }, error) {
+    if (!isCounted || !(error instanceof AerospikeSessionError)) return
+    const { failures } = this.#shared
+    const codes = failures.get(name) ?? new Map()
+    codes.set(error.code, (codes.get(error.code) ?? 0) + 1)
+    failures.set(name, codes)
+  }
+
+  get isClosed () {
+    return this.#shared.closed
+  }
+
   /** @returns {import('../index').SessionStoreStats} */
   stats () {
-    return JSON.parse(native.stats(this.#handle))
+    /** @type {import('../index').SessionStoreStats} */
+    const stats = JSON.parse(native.stats(this.#handle))
+    for (const [name, codes] of this.#shared.failures) {
+      const { errors } = stats.operations[name] ??= { ok: 0, errors: {} }
+      for (const [code, count] of codes) errors[code] = (errors[code] ?? 0) + count
+    }
+    stats.connected &&= !this.isClosed
+    return stats
   }
 
   /** @param {Callback | undefined} callback */
@@ -206,7 +234,7 @@ class Connection {
     shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))
       .finally(() => hub.closeStore(shared))
     if (callback === undefined) return shared.closing
-    shared.closing.then(() => process.nextTick(callback, null))
+    shared.closing.then(() => nextTick(callback, null))
   }
 }
 

@@ -7,6 +7,7 @@
 
 const { EventEmitter } = require('node:events')
 const { badOption } = require('./errors')
+const { inNoContext } = require('./no-context')
 
 /**
  * @typedef {(req: any) => void} Generate makes `req.session`, which is new; express-session gives it to each store
@@ -33,7 +34,8 @@ function baseClass () {
  */
 const known = new WeakMap()
 
-const Base = baseClass()
+// Loading it can open the process's standard streams.
+const Base = inNoContext(baseClass)
 
 class Store extends Base {
   /**

@@ -8,6 +8,7 @@
 // whatever tells them which request it is, and fill it anew.
 
 const { AerospikeStore } = require('./aerospike-store')
+const { now } = require('./clock')
 const { frameworkOptions } = require('./options')
 const { ASYNC_DISPOSE } = require('./session-store')
 const { timeOf } = require('./validate')
@@ -64,7 +65,7 @@ function sessionOf (seen, holder) {
  */
 function fill (session, entries, expires) {
   refill(session, entries)
-  session.cookie = { originalMaxAge: expires && wholeSeconds(expires.getTime() - Date.now()), expires }
+  session.cookie = { originalMaxAge: expires && wholeSeconds(expires.getTime() - now()), expires }
 }
 
 /**

@@ -6,8 +6,11 @@
 // a number, its slot and its kind, and then the values of that kind. One crossing from native code for many.
 
 const { AsyncResource } = require('node:async_hooks')
+const { nextTick, setImmediate } = require('./clock')
 const native = require('./native')
+const nativeCallback = require('./native-callback')
 const { badData, badOption, fromNative, internal } = require('./errors')
+const { inNoContext } = require('./no-context')
 const { serialize } = require('./secrets')
 
 /**
@@ -137,7 +140,10 @@ function drain (batch, from = 0) {
       const waiting = slots[slot]
       if (waiting === undefined) continue
       // What comes of a request comes once; what is told besides leaves the slot taken.
-      if (kind < NOTICE) give(slot)
+      if (kind < NOTICE) {
+        give(slot)
+        landed()
+      }
       switch (kind) {
         case DONE: waiting.settle(null, undefined); break
         case MISSING: waiting.settle(null, null); break
@@ -178,6 +184,19 @@ function settleText (waiting, text, more) {
 let hub
 let stores = 0
 
+/** What native code calls, as long as this module lives. */
+const drained = nativeCallback.handle(drain)
+/** Requests that are not answered yet. */
+let inFlight = 0
+
+function started () {
+  if (++inFlight === 1) drained.hold()
+}
+
+function landed () {
+  if (--inFlight === 0) drained.release()
+}
+
 /**
  * Opens a store in the core.
  *
@@ -186,7 +205,7 @@ let stores = 0
  * @param {(notice: any) => void} listener hears the store's notices
  */
 function openStore (cluster, view, listener) {
-  hub ??= native.openHub(drain)
+  hub ??= inNoContext(() => native.openHub(drained.call))
   const notices = take(new Listening(listener))
   try {
     const handle = native.openStore(hub, notices, JSON.stringify(cluster), serialize(view))
@@ -251,13 +270,15 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f, g) {
  */
 function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
   const slot = take(waiting)
+  started()
   try {
     entry(handle, slot, a, b, c, d, e, f, g)
   } catch {
     // The arguments did not get across, or the core has panicked; in what words is nobody's business, they may hold
     // data. The slot is lost: should there be an answer to it after all, it must not be another's.
     slots[slot] = undefined
-    process.nextTick(() => waiting.settle(internal(), undefined))
+    landed()
+    nextTick(() => waiting.settle(internal(), undefined))
   }
 }
 
@@ -282,7 +303,7 @@ function submitFollowed (entry, handle, following, ...args) {
  */
 function fail (error, callback) {
   if (callback === undefined) return Promise.reject(error)
-  process.nextTick(callback, error)
+  nextTick(callback, error)
 }
 
 /**
@@ -294,7 +315,7 @@ function fail (error, callback) {
  */
 function answer (value, callback) {
   if (callback === undefined) return Promise.resolve(value)
-  process.nextTick(callback, null, value)
+  nextTick(callback, null, value)
 }
 
 module.exports = { openStore, closeStore, request, submitFollowed, fail, answer, native }

@@ -4,6 +4,7 @@
 // that it got.
 
 const { hide } = require('./baselines')
+const { now } = require('./clock')
 const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framework-store')
 const { isPlain } = require('./json')
 const { LAST_TIME } = require('./validate')
@@ -79,7 +80,7 @@ function contextOf (options) {
  */
 function endOf (maxAge) {
   const isGiven = typeof maxAge === 'number' && Number.isFinite(maxAge) && maxAge !== 0
-  return isGiven ? new Date(Math.max(0, Math.min(Date.now() + maxAge, LAST_TIME))) : null
+  return isGiven ? new Date(Math.max(0, Math.min(now() + maxAge, LAST_TIME))) : null
 }
 
 module.exports = { KoaStore }

@@ -6,6 +6,7 @@
 // here or installed as the platform's own package.
 
 const { name, napi } = require('../package.json')
+const { inNoContext } = require('./no-context')
 const { packageFor, suffixes, supported } = require('./platforms')
 
 /** @param {string} module */
@@ -67,4 +68,5 @@ function load () {
   }
 }
 
-module.exports = load()
+// The addon makes what it is called back by when it is loaded.
+module.exports = inNoContext(load)

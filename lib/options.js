@@ -190,7 +190,7 @@ function callOptions (options) {
 /**
  * The options of a walk over all sessions.
  * @param {any} [options]
- * @returns {{ batch: number, onProgress?: (progress: { done: number, pruned: number }) => void }}
+ * @returns {{ batch: number, onProgress?: (progress: { done: number, pruned: number }) => any }}
  */
 function walkOptions (options = {}) {
   names(options, ['batch', 'onProgress'])

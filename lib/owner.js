@@ -7,7 +7,7 @@
 
 const { badData, badKey, badOption } = require('./errors')
 const { unquoted } = require('./json')
-const { string, userFault } = require('./validate')
+const { notAwaited, string, userFault } = require('./validate')
 
 /** The owner of a session that has none. */
 const NOBODY = ''
@@ -52,7 +52,7 @@ function ownerArgument (user) {
  */
 function called (user, session) {
   try {
-    return user(session)
+    return notAwaited(user(session))
   } catch (cause) {
     throw badOption("the function in option 'user' threw an error", cause)
   }

@@ -3,6 +3,7 @@
 // Aerospike's session-store recipe for Node.js: sessions as plain data. No express in it.
 
 const { EventEmitter } = require('node:events')
+const { now } = require('./clock')
 const { Connection, operations, optional, quiet } = require('./connection')
 const { stringify } = require('./json')
 const { callOptions, sessionStoreOptions } = require('./options')
@@ -30,7 +31,7 @@ class SessionStore extends EventEmitter {
   }
 
   get connected () {
-    return this.#up
+    return this.#connection.isClosed ? false : this.#up
   }
 
   /**
@@ -108,7 +109,7 @@ class SessionStore extends EventEmitter {
    * @param {any} options
    */
   #expires (options) {
-    return Math.ceil(Date.now() + (callOptions(options).ttl ?? this.#ttl) * 1_000)
+    return Math.ceil(now() + (callOptions(options).ttl ?? this.#ttl) * 1_000)
   }
 
   /** @param {string} notice */

@@ -5,8 +5,8 @@
 
 const { AsyncResource } = require('node:async_hooks')
 const { tracingChannel } = require('node:diagnostics_channel')
-const { performance } = require('node:perf_hooks')
 const { debuglog } = require('node:util')
+const { elapsed } = require('./clock')
 const { printable } = require('./printable')
 
 /**
@@ -42,6 +42,8 @@ class Operation {
     this.name = name
     this.entry = entry
     this.finds = finds
+    /** Whether `stats()` counts it: what asks for sessions, and not for the connection. */
+    this.isCounted = !['ready', 'info'].includes(name)
     // Held here: a channel that nobody holds is garbage, and with it who listens.
     const { start, end, asyncStart, asyncEnd, error } = tracingChannel(`aerospike-session:${name}`)
     this.start = start
@@ -63,7 +65,7 @@ class Trace extends AsyncResource {
   #operation
   #decode
   #answer
-  #began = performance.now()
+  #began = elapsed()
   /** @type {OperationMessage} */
   #message
   /** @type {{ gone: string | null, conflict: string | null } | undefined} what else became of a set */
@@ -134,7 +136,7 @@ class Trace extends AsyncResource {
   #tell (error, value) {
     const message = this.#message
     const { asyncStart, asyncEnd, error: failed } = this.#operation
-    message.duration = performance.now() - this.#began
+    message.duration = elapsed() - this.#began
     message.outcome = error === null ? this.#outcome(value) : 'error'
     if (IS_DEBUGGED) debug('%s', line(message, error))
     if (error !== null) {

@@ -30,7 +30,20 @@ function kind (value) {
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   if (value === undefined) return 'undefined'
+  if (value instanceof Promise) return 'a promise'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/**
+ * What an application's function returned, where that must not be a promise: one that rejects must not end the process.
+ *
+ * @template T
+ * @param {T} value
+ * @returns {T}
+ */
+function notAwaited (value) {
+  if (value instanceof Promise) value.catch(() => {})
+  return value
 }
 
 /**
@@ -273,4 +286,4 @@ function userFault (user) {
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
 
-module.exports = { LAST_TIME, PROTECTING, boolean, bytes, choice, given, idFault, integer, kind, name, names, seconds, string, timeOf, type, userFault }
+module.exports = { LAST_TIME, PROTECTING, boolean, bytes, choice, given, idFault, integer, kind, name, names, notAwaited, seconds, string, timeOf, type, userFault }

@@ -2,6 +2,7 @@
 
 // One line on the terminal that says how far a long scan is; nothing where there is no terminal.
 
+const { now } = require('../clock')
 const { printable } = require('../printable')
 
 /** Milliseconds: what is over sooner needs no line. */
@@ -9,7 +10,7 @@ const PATIENCE = 500
 
 class Progress {
   #stream
-  #started = Date.now()
+  #started = now()
   #shown = false
 
   /** @param {NodeJS.WriteStream} [stream] */
@@ -22,7 +23,7 @@ class Progress {
    * @param {string} words
    */
   show (done, words) {
-    if (!this.#stream.isTTY || Date.now() - this.#started < PATIENCE) return
+    if (!this.#stream.isTTY || now() - this.#started < PATIENCE) return
     this.#shown = true
     this.#stream.write(`\r\x1b[K${Math.floor(done * 100)} % of the set looked at, ${printable(words)}`)
   }

@@ -3,6 +3,7 @@
 // How far the nodes' clocks are from ours. A node tells its time in whole seconds, as `current_time` of a namespace: the
 // clock that void times are held against. Each look gives bounds a second apart; together they are narrower.
 
+const { now, setTimeout } = require('../clock')
 const { values } = require('./facts')
 
 /** Seconds: void times count from 2010. */
@@ -24,9 +25,9 @@ async function skews (ask, namespace) {
   const command = `namespace/${namespace}`
   for (let look = 0; look < LOOKS; look++) {
     if (look > 0) await new Promise(resolve => setTimeout(resolve, BETWEEN))
-    const asked = Date.now()
+    const asked = now()
     const nodes = await ask(command)
-    const answered = Date.now()
+    const answered = now()
     for (const { name, answers } of nodes) {
       const seconds = Number(values(answers[command] ?? '', ';').current_time ?? NaN)
       if (!(seconds > 0)) continue

@@ -2,6 +2,7 @@
 
 // Everything the doctor looks at. Nothing is judged here.
 
+const { elapsed } = require('../clock')
 const { Connection } = require('../connection')
 const operations = require('../operations')
 const { sessionStoreOptions } = require('../options')
@@ -31,9 +32,9 @@ async function collect (options, { rounds }) {
   // Told as a finding, and not by the process.
   sessions.on('warning', () => {})
   try {
-    const began = performance.now()
+    const began = elapsed()
     await sessions.ready()
-    const connected = performance.now() - began
+    const connected = elapsed() - began
     return { target, seeds, connected, ...await examine(sessions, target, rounds) }
   } catch (error) {
     return { target, seeds, failure: failureFacts(error), nodes: [], skews: [] }

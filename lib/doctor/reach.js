@@ -4,6 +4,7 @@
 
 const net = require('node:net')
 const tls = require('node:tls')
+const { clearTimeout, setTimeout } = require('../clock')
 const { SILENT } = require('./facts')
 
 /** Milliseconds until somebody who has taken the connection counts as silent. */

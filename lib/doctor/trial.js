@@ -4,6 +4,7 @@
 
 const crypto = require('node:crypto')
 const { isDeepStrictEqual } = require('node:util')
+const { elapsed } = require('../clock')
 const { failureFacts } = require('./facts')
 
 /** @typedef {import('./facts').Step} Step */
@@ -36,10 +37,10 @@ async function trial (sessions, rounds) {
    */
   const go = async (step, run, expected) => {
     if (failures[step] !== undefined) return false
-    const began = performance.now()
+    const began = elapsed()
     try {
       const got = await run()
-      const taken = performance.now() - began
+      const taken = elapsed() - began
       if (round > 0) times.set(step, [...times.get(step) ?? [], taken])
       if (failures.save === undefined && !isDeepStrictEqual(got, expected)) wrong.add(step)
       return true
