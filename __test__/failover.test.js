@@ -188,6 +188,35 @@ test('what was given up at a slow connection is not carried out after what came 
   expect((await sessions.stats()).retries).toBeGreaterThanOrEqual(2)
 }, 30_000)
 
+test.each([
+  ['', { nodes: 3 }, {}, 0.55],
+  // Half of the reads are for the node that freezes; three quarters are for a master that shares its rack, or for itself.
+  [' of the rack that is read from', { nodes: 4, racks: [1, 1, 2, 2] }, { rackIds: [1] }, 0.65]
+])('a node%s that freezes is waited for by the reads that go to it, and for one silence only', async (_, nodes, options, most) => {
+  const server = await DevServer.start({ heartbeatTimeout: HEARTBEAT_TIMEOUT, migrationTime: 100, ...nodes })
+  const sessions = new SessionStore({ hosts: server.hosts, timeout: TIMEOUT, ...options })
+  open.push(server, sessions)
+  await all(n => sessions.save(id(n), { visits: 0 }))
+  // The racks are known at the second look.
+  await pass(1_500)
+  await server.freeze(0)
+  const frozen = performance.now()
+  const reads = []
+  for (let n = 0; performance.now() < frozen + 1_400; n++) {
+    const begun = performance.now()
+    reads.push(sessions.get(id(n % SESSIONS)).then(() => ({ at: begun - frozen, took: performance.now() - begun })))
+    await pass(3)
+  }
+  const done = await Promise.all(reads)
+  const late = (from, to) => {
+    const begun = done.filter(({ at }) => at >= from && at < to)
+    return begun.filter(({ took }) => took > 150).length / begun.length
+  }
+  const silence = TIMEOUT / 6
+  expect(late(0, silence - 200)).toBeLessThan(most)
+  expect(late(silence + 200, Infinity)).toBeLessThan(0.05)
+}, 30_000)
+
 test('a cluster that is always slow is used all the same', async () => {
   const { server, sessions } = await cluster()
   await server.inject({ kind: 'latency', ms: 700 })

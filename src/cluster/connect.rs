@@ -256,6 +256,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
     publish
         .state
         .send_replace(State::Up(connected.client.clone()));
+    let mut routing = Box::pin(keep_routes(publish, options, connected.client.clone()));
     loop {
         let client = &connected.client;
         if let Err(error) = versions::check(client) {
@@ -265,14 +266,9 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
         }
         publish.is(client.is_connected());
         probe.consider(&publish.doubts, client);
-        let look = async {
-            let routes = &publish.routes;
-            // What came of it is in the routes; should it have panicked they are as they were.
-            let _ = unwound(routes.refresh(client, options.connect_timeout)).await;
-            tokio::time::sleep(HEALTH_CHECK).await;
-        };
         let probed = tokio::select! {
-            () = look => continue,
+            () = &mut routing => continue,
+            () = tokio::time::sleep(HEALTH_CHECK) => continue,
             probed = probe.done() => probed,
         };
         match probed.outcome {
@@ -286,6 +282,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
             Ok(new) => {
                 publish.doubts.clear();
                 publish.state.send_replace(State::Up(new.client.clone()));
+                routing = Box::pin(keep_routes(publish, options, new.client.clone()));
                 let old = std::mem::replace(&mut connected, new);
                 tokio::spawn(shut(old.client));
             }
@@ -299,6 +296,15 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
             // The connections there are may still be of use.
             Err(error) => publish.doubts.found(error),
         }
+    }
+}
+
+/// Keeps the routes up to date, without end. A node that does not answer holds up nothing else.
+async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
+    loop {
+        // What came of it is in the routes; should it have panicked they are as they were.
+        let _ = unwound(publish.routes.refresh(&client, options)).await;
+        tokio::time::sleep(HEALTH_CHECK).await;
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::{Bins, Client, Key, ResultCode};
+use futures::future::select;
 use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{timeout_at, Instant};
 
@@ -31,6 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 const FIRST_PART: u32 = 3;
 /// The part that an attempt gets where the last one failed; each further one gets twice that of the one before.
 pub const SMALLEST_PART: u32 = 12;
+
+/// The part of a silence that a read waits for a node while another one is in trouble.
+const WARY_PART: u32 = 10;
 
 /// One command on one record, to be answered by its deadline.
 pub struct Call<'a> {
@@ -96,6 +100,10 @@ impl Call<'_> {
         let lane = self.connection().routes().lane(self.key, false);
         let patience = match lane.is_in_trouble() {
             true => Duration::ZERO,
+            // What the nodes hold is about to change, and the crate may learn of it later than the routes.
+            false if self.connection().routes().common().trouble.is_there() => {
+                lane.silence() / WARY_PART
+            }
             false => lane.silence(),
         };
         let mut answer = self.enter(&lane, client, self.part(FIRST_PART)).answer;
@@ -167,12 +175,13 @@ impl Call<'_> {
         }
     }
 
-    /// A read, alone, from whichever node has the record and answers. `None`: its time was up.
+    /// A read, alone, from two nodes that have the record, if there are two: the one that is silent is one of them at most.
+    /// `None`: its time was up.
     async fn read_elsewhere(&self, client: &Client, patience: Duration) -> Option<Outcome> {
         let until = self.until(patience);
         let read = async {
             // An error means that the semaphore was closed, and it never is.
-            let _permit = self.cluster.elsewhere.acquire().await;
+            let _permits = self.cluster.elsewhere.acquire_many(2).await;
             if let Some(trace) = self.trace {
                 // Which node it is, the crate alone knows.
                 trace.note(Way {
@@ -185,9 +194,17 @@ impl Call<'_> {
                 _ => (Bins::None, None),
             };
             let policy = policy::read(touch, until);
-            client.get(&policy, self.key, bins).await.map(Reply::Record)
+            // The crate takes the nodes in turn: two reads that begin at the same time go to different ones.
+            let one = Box::pin(client.get(&policy, self.key, bins.clone()));
+            let other = Box::pin(client.get(&policy, self.key, bins));
+            let (first, rest) = select(one, other).await.factor_first();
+            match &first {
+                Err(error) if error.server_result_code().is_none() => rest.await,
+                _ => first,
+            }
         };
-        timeout_at(until, read).await.ok().map(Outcome::Own)
+        let outcome = timeout_at(until, read).await.ok()?;
+        Some(Outcome::Own(outcome.map(Reply::Record)))
     }
 
     /// `outcome`: `None` where its time was up before it had left. `last`: the failure of the attempt before.

@@ -63,8 +63,8 @@ pub struct Lane {
     common: Common,
     /// The node's name; unknown before the nodes have been asked what they hold.
     node: Option<Arc<str>>,
-    /// The last flight failed to reach the node, or to hear from it.
-    trouble: AtomicBool,
+    /// The last flight failed to reach the node, or to hear from it. All lanes to a node share this.
+    trouble: Arc<AtomicBool>,
     state: Mutex<State>,
 }
 
@@ -138,7 +138,17 @@ impl Lane {
         Arc::new(Lane {
             common: common.clone(),
             node,
-            trouble: AtomicBool::new(false),
+            trouble: Arc::default(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Another lane to the same node.
+    pub fn beside(&self) -> Arc<Lane> {
+        Arc::new(Lane {
+            common: self.common.clone(),
+            node: self.node.clone(),
+            trouble: self.trouble.clone(),
             state: Mutex::default(),
         })
     }
@@ -146,12 +156,6 @@ impl Lane {
     /// Whether the node did not answer when it was last asked.
     pub fn is_in_trouble(&self) -> bool {
         self.trouble.load(Ordering::Relaxed)
-    }
-
-    /// Where an operation goes, if that is known: with racks the crate chooses whom to read from.
-    fn node_of(&self, is_write: bool) -> Option<Arc<str>> {
-        let is_chosen = !is_write && matches!(self.common.replica, Replica::PreferRack);
-        self.node.clone().filter(|_| !is_chosen)
     }
 
     /// How long a node is silent that is in trouble then.
@@ -192,7 +196,7 @@ impl Lane {
             patience,
             deadline,
             answer,
-            trace: trace.map(|trace| (trace.clone(), self.node_of(command.is_write()))),
+            trace: trace.map(|trace| (trace.clone(), self.node.clone())),
         });
         self.board(client, state);
         Pass {

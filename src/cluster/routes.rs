@@ -1,8 +1,8 @@
 //! Which node an operation will go to: what may go together in one batch.
 //!
-//! The crate routes operations by itself, and does not tell. So this asks the nodes for the partitions they are
-//! masters of, again whenever one of them says that they have changed. It is a hint: where it is out of date, a
-//! batch is split by the crate, and goes to the right nodes all the same.
+//! The crate routes operations by itself, and does not tell. So this asks the nodes for the partitions they hold, again
+//! whenever one of them says that they have changed. It is a hint: where it is out of date, a batch is split by the
+//! crate, and goes to the right nodes all the same.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,13 +11,18 @@ use std::time::Duration;
 use aerospike::{Client, Key, Node};
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use futures::future::join_all;
 use tokio::time::timeout;
 
 use super::lane::{Common, Lane};
-use super::policy;
+use super::{policy, Options};
 
 /// Partitions of every namespace: a constant of Aerospike.
 const PARTITIONS: usize = 4_096;
+/// How long a node may take to say what it holds. All are asked at once, and the news of the others waits for it.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(1_000);
+/// The generation of a node that did not answer: it is asked again the next time.
+const UNANSWERED: isize = isize::MIN;
 
 /// The lanes to one node.
 #[derive(Clone)]
@@ -33,22 +38,38 @@ pub struct Routes {
     current: RwLock<Arc<Map>>,
 }
 
+#[derive(Default)]
 struct Map {
     /// One for each node, and never none.
     lanes: Vec<Lanes>,
-    /// The nodes and their partition generations this was made from.
-    made_from: Vec<(String, isize)>,
-    /// By namespace: the lane of each partition.
-    masters: HashMap<String, Vec<u8>>,
+    /// The nodes this was made from, and what they hold.
+    made_from: Vec<Source>,
+    copies: Copies,
+    /// By namespace: the lane of each partition, for what writes.
+    masters: Table,
+    /// The same for reads, where those go to a rack.
+    readers: Table,
 }
+
+/// A node, and the generations of its partitions and racks.
+#[derive(Clone, PartialEq)]
+struct Source {
+    name: String,
+    partitions: isize,
+    racks: isize,
+}
+
+/// By namespace: a lane for each partition. What is not known is the first one's.
+type Table = HashMap<String, Vec<u8>>;
+/// By namespace, by copy: the node that holds each partition.
+type Copies = HashMap<String, Vec<Vec<Option<u8>>>>;
 
 impl Routes {
     pub fn new(common: Common) -> Routes {
         Routes {
             current: RwLock::new(Arc::new(Map {
                 lanes: vec![Lanes::new(&common, None)],
-                made_from: Vec::new(),
-                masters: HashMap::new(),
+                ..Map::default()
             })),
             common,
         }
@@ -58,17 +79,17 @@ impl Routes {
         &self.common
     }
 
-    /// The lane to the node that holds this record, for a command that writes, or reads.
+    /// The lane to the node that a command on this record goes to, which writes, or reads.
     pub fn lane(&self, key: &Key, is_write: bool) -> Arc<Lane> {
         let map = self.current();
         let lane = if map.lanes.len() == 1 {
             0
         } else {
-            let [low, high, ..] = key.digest();
-            let partition = usize::from(u16::from_le_bytes([low, high])) % PARTITIONS;
-            let masters = map.masters.get(key.namespace());
-            masters
-                .and_then(|masters| masters.get(partition))
+            let readers = Some(&map.readers).filter(|_| !is_write);
+            let table = readers.and_then(|readers| readers.get(key.namespace()));
+            let table = table.or_else(|| map.masters.get(key.namespace()));
+            table
+                .and_then(|table| table.get(partition(key)))
                 .map_or(0, |lane| usize::from(*lane))
         };
         let lanes = map.lanes.get(lane).or_else(|| map.lanes.first());
@@ -80,36 +101,52 @@ impl Routes {
     }
 
     /// Asks the nodes again, if one of them says that something has changed.
-    pub async fn refresh(&self, client: &Client, patience: Duration) {
+    pub async fn refresh(&self, client: &Client, options: &Options) {
         let nodes = client.nodes();
         let before = self.current();
-        let made_from: Vec<_> = nodes
-            .iter()
-            .map(|node| (node.name().to_owned(), node.partition_generation()))
-            .collect();
+        let mut made_from: Vec<_> = nodes.iter().map(|node| Source::of(node)).collect();
         if made_from == before.made_from || nodes.is_empty() {
             return;
         }
-        let mut masters: HashMap<String, Vec<u8>> = HashMap::new();
+        let mut copies = Copies::new();
         if nodes.len() > 1 {
-            for (lane, node) in (0..=u8::MAX).zip(&nodes) {
-                // A node that does not answer is asked again the next time.
-                let Some(answer) = ask(node, patience).await else {
-                    return;
-                };
-                enter(&mut masters, &answer, lane);
+            let within = options.connect_timeout.min(ANSWERS_WITHIN);
+            let answers = join_all(nodes.iter().map(|node| ask(node, within))).await;
+            for ((lane, answer), source) in (0..=u8::MAX).zip(answers).zip(&mut made_from) {
+                match answer {
+                    Some(answer) => enter(&mut copies, &answer, lane),
+                    None => source.partitions = UNANSWERED,
+                }
             }
         }
-        let lanes = made_from.iter().map(|(name, _)| {
-            let known = before.made_from.iter().position(|(known, _)| known == name);
-            let lane = known.and_then(|known| before.lanes.get(known));
-            lane.cloned()
-                .unwrap_or_else(|| Lanes::new(&self.common, Some(name.as_str().into())))
+        before.keep(&mut copies, &made_from);
+        let namespaces = copies.iter();
+        let masters = namespaces.map(|(namespace, copies)| (namespace.clone(), masters(copies)));
+        let readers = copies.iter().filter_map(|(namespace, copies)| {
+            // With strong consistency the crate reads from the master, whatever the rack.
+            let reads_from_racks = client.is_strong_consistency(namespace) == Some(false);
+            let has_rack = |lane: u8, rack| {
+                let node = nodes.get(usize::from(lane));
+                node.is_some_and(|node| node.has_rack(namespace, rack))
+            };
+            let readers = readers(copies, &options.rack_ids, has_rack);
+            let readers = readers.filter(|_| reads_from_racks)?;
+            Some((namespace.clone(), readers))
+        });
+        let (masters, readers) = (masters.collect(), readers.collect());
+        let lanes = made_from.iter().map(|source| {
+            let lanes = before.lane_of(&source.name);
+            lanes.map_or_else(
+                || Lanes::new(&self.common, Some(source.name.as_str().into())),
+                |lane| before.lanes[lane].clone(),
+            )
         });
         let map = Map {
             lanes: lanes.collect(),
             made_from,
+            copies,
             masters,
+            readers,
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
     }
@@ -121,47 +158,123 @@ impl Routes {
     }
 }
 
-impl Lanes {
-    fn new(common: &Common, node: Option<Arc<str>>) -> Lanes {
-        Lanes {
-            all: Lane::new(common, node.clone()),
-            reads: Lane::new(common, node),
-        }
+impl Map {
+    /// The place of a node's lanes.
+    fn lane_of(&self, name: &str) -> Option<usize> {
+        let lane = self.made_from.iter().position(|node| node.name == name)?;
+        Some(lane).filter(|lane| *lane < self.lanes.len())
     }
-}
 
-async fn ask(node: &Node, patience: Duration) -> Option<String> {
-    const COMMAND: &str = "replicas";
-    let policy = policy::admin(patience);
-    let answers = timeout(patience, node.info(&policy, &[COMMAND])).await;
-    answers.ok()?.ok()?.get(COMMAND).cloned()
-}
-
-/// Notes the partitions that one node is master of, from `namespace:regime,copies,bitmap,bitmap;…` (as/src/fabric/partition.c):
-/// the first bitmap tells of masters, in base64.
-fn enter(masters: &mut HashMap<String, Vec<u8>>, answer: &str, lane: u8) {
-    for (namespace, told) in answer.split(';').filter_map(|part| part.split_once(':')) {
-        let Some(bitmap) = told.split(',').nth(2) else {
-            continue;
+    /// What a node held that does not answer now it is taken to hold still, unless another says that it does.
+    fn keep(&self, copies: &mut Copies, nodes: &[Source]) {
+        let place = |before: &Source| {
+            let place = nodes.iter().position(|node| node.name == before.name)?;
+            let is_silent = nodes.get(place)?.partitions == UNANSWERED;
+            u8::try_from(place).ok().filter(|_| is_silent)
         };
-        let Ok(bits) = BASE64.decode(bitmap) else {
-            continue;
-        };
-        let lanes = masters
-            .entry(namespace.to_owned())
-            .or_insert_with(|| vec![0; PARTITIONS]);
-        for (partition, slot) in lanes.iter_mut().enumerate() {
-            if bits
-                .get(partition / 8)
-                .is_some_and(|byte| byte & (0x80 >> (partition % 8)) != 0)
-            {
-                *slot = lane;
+        let places: Vec<Option<u8>> = self.made_from.iter().map(place).collect();
+        if places.iter().all(Option::is_none) {
+            return;
+        }
+        for (namespace, before) in &self.copies {
+            let now = copies.entry(namespace.clone()).or_default();
+            if now.len() < before.len() {
+                now.resize(before.len(), vec![None; PARTITIONS]);
+            }
+            for (holder, before) in now.iter_mut().flatten().zip(before.iter().flatten()) {
+                let kept = before.and_then(|lane| places.get(usize::from(lane)).copied()?);
+                *holder = holder.or(kept);
             }
         }
     }
 }
 
+impl Source {
+    fn of(node: &Node) -> Source {
+        Source {
+            name: node.name().to_owned(),
+            partitions: node.partition_generation(),
+            racks: node.rebalance_generation(),
+        }
+    }
+}
+
+impl Lanes {
+    /// Both lead to the same node: what one learns about it holds for both.
+    fn new(common: &Common, node: Option<Arc<str>>) -> Lanes {
+        let all = Lane::new(common, node);
+        Lanes {
+            reads: all.beside(),
+            all,
+        }
+    }
+}
+
+fn partition(key: &Key) -> usize {
+    let [low, high, ..] = key.digest();
+    usize::from(u16::from_le_bytes([low, high])) % PARTITIONS
+}
+
+async fn ask(node: &Node, within: Duration) -> Option<String> {
+    const COMMAND: &str = "replicas";
+    let policy = policy::admin(within);
+    let answers = timeout(within, node.info(&policy, &[COMMAND])).await;
+    answers.ok()?.ok()?.get(COMMAND).cloned()
+}
+
+/// Notes the partitions that one node holds, from `namespace:regime,copies,bitmap,bitmap;…` (as/src/fabric/partition.c), in
+/// base64: the first bitmap tells what it is master of.
+fn enter(copies: &mut Copies, answer: &str, lane: u8) {
+    for (namespace, told) in answer.split(';').filter_map(|part| part.split_once(':')) {
+        let of_namespace = copies.entry(namespace.to_owned()).or_default();
+        for (copy, bitmap) in told.split(',').skip(2).enumerate() {
+            let Ok(bits) = BASE64.decode(bitmap) else {
+                continue;
+            };
+            if of_namespace.len() <= copy {
+                of_namespace.resize(copy + 1, vec![None; PARTITIONS]);
+            }
+            for (partition, holder) in of_namespace[copy].iter_mut().enumerate() {
+                if bits
+                    .get(partition / 8)
+                    .is_some_and(|byte| byte & (0x80 >> (partition % 8)) != 0)
+                {
+                    *holder = Some(lane);
+                }
+            }
+        }
+    }
+}
+
+/// The master of each partition.
+fn masters(copies: &[Vec<Option<u8>>]) -> Vec<u8> {
+    let master = |partition: usize| *copies.first()?.get(partition)?;
+    (0..PARTITIONS)
+        .map(|partition| master(partition).unwrap_or(0))
+        .collect()
+}
+
+/// The node that the crate reads each partition from (`get_rack_node` in cluster/partition.rs): in the first of these racks
+/// that has a copy, and of those in one rack the first copy; the first of all, if none has. `None`: there are no racks.
+fn readers(
+    copies: &[Vec<Option<u8>>],
+    racks: &[usize],
+    has_rack: impl Fn(u8, usize) -> bool,
+) -> Option<Vec<u8>> {
+    if racks.is_empty() {
+        return None;
+    }
+    let reader = |partition: usize| {
+        let holders = || copies.iter().filter_map(move |copy| *copy.get(partition)?);
+        let in_rack = |rack: &usize| holders().find(|holder| has_rack(*holder, *rack));
+        racks.iter().find_map(in_rack).or_else(|| holders().next())
+    };
+    let readers = (0..PARTITIONS).map(|partition| reader(partition).unwrap_or(0));
+    Some(readers.collect())
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -170,30 +283,70 @@ mod tests {
         format!("{namespace}:0,{},{}", copies.len(), bitmaps.join(","))
     }
 
+    const EVEN: [u8; PARTITIONS / 8] = [0b1010_1010; PARTITIONS / 8];
+    const ODD: [u8; PARTITIONS / 8] = [0b0101_0101; PARTITIONS / 8];
+
+    /// Two nodes, at 1 and 2: each has all partitions, and is master of every other one.
+    fn two_nodes() -> Copies {
+        let mut copies = Copies::new();
+        let other = "other:0,2,,";
+        let answer = format!("{};{other}", told("test", &[&EVEN, &ODD]));
+        enter(&mut copies, &answer, 1);
+        enter(&mut copies, &told("test", &[&ODD, &EVEN]), 2);
+        copies
+    }
+
     #[test]
     fn every_partition_is_entered_under_the_node_that_says_it_has_it() {
-        let mut even = [0; PARTITIONS / 8];
-        even.fill(0b1010_1010);
-        let mut odd = [0; PARTITIONS / 8];
-        odd.fill(0b0101_0101);
-        let mut masters = HashMap::new();
-        enter(
-            &mut masters,
-            &format!("{};other:0,2,,", told("test", &[&even, &odd])),
-            1,
-        );
-        enter(&mut masters, &told("test", &[&odd, &even]), 2);
-        let test = &masters["test"];
+        let copies = two_nodes();
+        let test = masters(&copies["test"]);
         assert!((0..PARTITIONS).all(|partition| usize::from(test[partition]) == 1 + partition % 2));
-        assert!(masters["other"].iter().all(|lane| *lane == 0));
+        let other = masters(&copies["other"]);
+        assert!(other.iter().all(|lane| *lane == 0));
     }
 
     #[test]
     fn an_answer_that_makes_no_sense_changes_nothing() {
-        let mut masters = HashMap::new();
-        enter(&mut masters, "ERROR:4:no;;:;test:#;test:0,1;test:0,1,#", 1);
-        assert!(masters
+        let mut copies = Copies::new();
+        enter(&mut copies, "ERROR:4:no;;:;test:#;test:0,1;test:0,1,#", 1);
+        assert!(copies
             .values()
-            .all(|lanes| lanes.iter().all(|lane| *lane == 0)));
+            .all(|copies| masters(copies).iter().all(|lane| *lane == 0)));
+    }
+
+    #[test]
+    fn what_a_silent_node_held_stays_with_it_unless_another_has_it_now() {
+        let named = |name: &str, partitions| Source {
+            name: name.into(),
+            partitions,
+            racks: 1,
+        };
+        let before = Map {
+            made_from: vec![named("A", 1), named("B", 1), named("C", 1)],
+            copies: two_nodes(),
+            ..Map::default()
+        };
+        // B is silent, and C has gone. A new node has taken over what C was master of, up to partition 7.
+        let nodes = [named("A", 2), named("D", 1), named("B", UNANSWERED)];
+        let mut copies = Copies::new();
+        enter(&mut copies, &told("test", &[&[0b0101_0101], &[]]), 1);
+        before.keep(&mut copies, &nodes);
+        let test = masters(&copies["test"]);
+        assert_eq!(test[..10], [2, 1, 2, 1, 2, 1, 2, 1, 2, 0]);
+    }
+
+    #[test]
+    fn reads_go_to_the_first_rack_that_has_a_copy() {
+        let copies = two_nodes();
+        let copies = &copies["test"];
+        let masters = masters(copies);
+        // Node 1 is in rack 10, node 2 in rack 20.
+        let has_rack = |node: u8, rack| usize::from(node) * 10 == rack;
+        let of = |racks: &[usize]| readers(copies, racks, has_rack);
+        assert!(of(&[]).is_none());
+        assert_eq!(of(&[10]).unwrap(), vec![1; PARTITIONS]);
+        assert_eq!(of(&[20, 10]).unwrap(), vec![2; PARTITIONS]);
+        assert_eq!(of(&[30, 20]).unwrap(), vec![2; PARTITIONS]);
+        assert_eq!(of(&[30]).unwrap(), masters);
     }
 }
