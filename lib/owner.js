@@ -112,7 +112,8 @@ function ownerText (value, fail, name = '') {
 }
 
 /**
- * What JSON makes of a value. A function or a symbol stays one: JSON leaves it out, but as an owner it is a mistake.
+ * What JSON makes of a value. A function, a symbol or a promise stays one: to JSON it is nothing, but as an owner it is a
+ * mistake.
  *
  * @param {any} value
  * @param {Fail} fail
@@ -120,6 +121,7 @@ function ownerText (value, fail, name = '') {
  */
 function fromJson (value, fail, name) {
   try {
+    if (value instanceof Promise) return value
     if (typeof value !== 'object' && typeof value?.toJSON !== 'function') return value
     const made = JSON.parse(JSON.stringify({ [name]: value }))
     return Object.hasOwn(made, name) ? made[name] : undefined
