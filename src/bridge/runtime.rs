@@ -6,7 +6,7 @@
 //!   of a second each: no request waits for that.
 
 use std::io::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use napi::{Error, Result};
@@ -26,6 +26,12 @@ pub struct Threads {
 
 pub fn threads() -> Result<&'static Threads> {
     static THREADS: OnceLock<Threads> = OnceLock::new();
+    if let Some(threads) = THREADS.get() {
+        return Ok(threads);
+    }
+    // Worker threads of Node.js that start at the same time: one of them starts the threads, the others wait for it.
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(threads) = THREADS.get() {
         return Ok(threads);
     }
