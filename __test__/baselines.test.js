@@ -133,6 +133,57 @@ describe.each(named)('with %s', (_, options) => {
   })
 })
 
+describe.each(named)('a session from a list, with %s', (_, options) => {
+  /** Every way to a list of sessions. */
+  const lists = {
+    'all()': store => store.all(),
+    'sessions()': async store => {
+      const found = []
+      for await (const one of store.sessions()) found.push(one)
+      return found
+    },
+    'sessionsOf()': store => store.sessionsOf('ada')
+  }
+
+  test.each(Object.keys(lists))('is merged like one that was loaded: %s', async list => {
+    const { store, gone } = watched({ ...options, user: 'user' })
+    for (const id of ['a', 'é😀']) await store.set(id, { cookie: cookie(), user: 'ada', who: id, text: 'ü😀', id: 'the app\'s own', n: 1 })
+    const found = await lists[list](store)
+    expect(found.map(({ who }) => who).sort()).toStrictEqual(['a', 'é😀'])
+    expect(found.map(({ text }) => text)).toStrictEqual(['ü😀', 'ü😀'])
+    const one = found.find(({ who }) => who === 'a')
+    const request = await store.get('a')
+    request.cart = ['book']
+    await store.set('a', request)
+    one.notice = 'closed on Monday'
+    await store.set('a', one)
+    one.notice = 'closed on Tuesday'
+    delete one.n
+    await store.touch('a', one)
+    await store.set('a', one)
+    const now = await store.get('a')
+    expect(now).toMatchObject({ notice: 'closed on Tuesday', user: 'ada', who: 'a', text: 'ü😀' })
+    expect(now).not.toHaveProperty('n')
+    if (options.conflict === undefined) expect(now).toMatchObject({ cart: ['book'], id: 'the app\'s own' })
+    else expect(now.id).not.toBe('a')
+    await store.destroy('é😀')
+    const other = found.find(({ who }) => who !== 'a')
+    other.late = true
+    await store.set('é😀', other)
+    await turn()
+    expect(await store.get('é😀')).toBeNull()
+    expect(gone).toHaveLength(1)
+  })
+
+  test('is a new one under another id', async () => {
+    const { store } = watched(options)
+    await store.set('a', { cookie: cookie(), n: 1 })
+    const [one] = await store.all()
+    await store.set('b', one)
+    expect(await store.get('b')).toMatchObject({ n: 1 })
+  })
+})
+
 test('the time of creation stays for as long as the session lives, whoever writes it, and begins anew with the next session', async () => {
   const set = freshSet()
   const store = openStore({ set })

@@ -3,6 +3,7 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
+const { Baselines } = require('./baselines')
 const { nextTick } = require('./clock')
 const { Connection, answer, operations, optional, quiet } = require('./connection')
 const { name } = require('../package.json')
@@ -20,6 +21,8 @@ class Administration extends Store {
   #owned
   /** Whether express-session was told that the store is down. */
   #away = false
+  /** @param {string} text */
+  #list = text => this.baselines.list(text)
 
   /** @param {import('../index').AerospikeStoreOptions} [options] */
   constructor (options) {
@@ -35,7 +38,8 @@ class Administration extends Store {
     this.ttl = ttl ?? number
     this.ownerOf = user
     this.connection = connection.through(view(own, number))
-    hide(this, ['ttl', 'ownerOf', 'connection'])
+    this.baselines = new Baselines()
+    hide(this, ['ttl', 'ownerOf', 'connection', 'baselines'])
     this.#follow(whenDown)
   }
 
@@ -45,7 +49,7 @@ class Administration extends Store {
 
   /** @param {any} [callback] */
   all (callback) {
-    return quiet(this.connection.request(operations.all, optional(callback)), arguments.length > 0)
+    return quiet(this.connection.request(operations.all, optional(callback), undefined, undefined, this.#list), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
@@ -72,7 +76,7 @@ class Administration extends Store {
   /** @param {any} [options] */
   async * sessions (options) {
     const { batch } = await this.#walk(operations.sessions, options)
-    for await (const { page } of this.#pages(operations.sessions, batch, found => found.length)) yield * page
+    for await (const { page } of this.#pages(operations.sessions, batch, found => found.length, this.#list)) yield * page
   }
 
   /** @param {any} [options] */
@@ -113,7 +117,7 @@ class Administration extends Store {
     } catch (error) {
       return this.connection.fail(operations.sessionsOf, /** @type {Error} */ (error), done)
     }
-    return this.#of(operations.sessionsOf, user, done, limit)
+    return this.#of(operations.sessionsOf, user, done, limit, this.#list)
   }
 
   /**
@@ -177,9 +181,10 @@ class Administration extends Store {
    * @param {any} user
    * @param {import('./hub').Callback | undefined} done
    * @param {any} [a]
+   * @param {import('./hub').Decode} [decode]
    */
-  #of (operation, user, done, a) {
-    return this.connection.attempt(operation, done, () => this.connection.request(operation, done, ownerArgument(user), a))
+  #of (operation, user, done, a, decode) {
+    return this.connection.attempt(operation, done, () => this.connection.request(operation, done, ownerArgument(user), a, decode))
   }
 
   /**
@@ -200,9 +205,10 @@ class Administration extends Store {
    * @param {import('./tracing').Operation} operation
    * @param {number} batch
    * @param {(page: any) => number} sizeOf
+   * @param {import('./hub').Decode} [decode]
    */
-  #pages (operation, batch, sizeOf) {
-    return pages((first, count) => this.connection.request(operation, undefined, first, count), batch, sizeOf)
+  #pages (operation, batch, sizeOf, decode) {
+    return pages((first, count) => this.connection.request(operation, undefined, first, count, decode), batch, sizeOf)
   }
 
   /**

@@ -12,14 +12,12 @@ const { Administration } = require('./administration')
 const { AsyncResource } = require('node:async_hooks')
 const { nextTick, now } = require('./clock')
 const { operations, optional, quiet } = require('./connection')
-const { Baselines, withHidden } = require('./baselines')
+const { withHidden } = require('./baselines')
 const { badData, badOption } = require('./errors')
 const { isPlain, stringify, unquoted } = require('./json')
 const { LAST_TIME, kind, notAwaited, timeOf } = require('./validate')
 
 class AerospikeStore extends Administration {
-  #baselines = new Baselines()
-
   /**
    * Called by express-session on what `get` returned: what was loaded goes over to the Session.
    *
@@ -28,7 +26,7 @@ class AerospikeStore extends Administration {
    */
   createSession (req, session) {
     const made = super.createSession(req, session)
-    this.#baselines.pass(session, made)
+    this.baselines.pass(session, made)
     return made
   }
 
@@ -37,7 +35,7 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   get (sid, callback) {
-    const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.#baselines.load(sid, head, json)
+    const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.baselines.load(sid, head, json)
     return quiet(this.connection.one(operations.load, sid, optional(callback), decode), arguments.length > 1)
   }
 
@@ -67,7 +65,7 @@ class AerospikeStore extends Administration {
       return this.connection.failed(operations.set, error, done)
     }
     if (expires <= now()) return this.#destroy(sid, done)
-    const known = this.#baselines.of(session, sid)
+    const known = this.baselines.of(session, sid)
     json = withHidden(known, session, json)
     const { writer, head, json: base } = known
     // The events of a set belong to its context; they come seldom, and without listeners they need none.
@@ -100,7 +98,7 @@ class AerospikeStore extends Administration {
       return this.connection.failed(operations.refresh, error, done)
     }
     if (expires <= now()) return this.#destroy(sid, done)
-    const known = this.#baselines.of(object, sid)
+    const known = this.baselines.of(object, sid)
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ json) => {
       known.head = head
       known.json = json

@@ -16,7 +16,7 @@
 class Known {
   /**
    * @param {Baselines} owner
-   * @param {string} sid the id it is known under
+   * @param {string | undefined} sid the id it is known under; undefined: the core finds out
    * @param {string} [head] the baseline: a head, which only the core reads
    * @param {string} [json] and the session's JSON
    */
@@ -136,7 +136,7 @@ class Baselines {
 
   /**
    * A session from the baseline that the core loaded.
-   * @param {string} sid
+   * @param {string | undefined} sid
    * @param {string} head
    * @param {string} json
    * @returns {object}
@@ -148,6 +148,24 @@ class Baselines {
     const inner = innerOf(session)
     if (inner !== undefined) Stamped.set(inner, known)
     return session
+  }
+
+  /**
+   * The sessions of a list, each from its baseline. The core knows by the head which session it is of.
+   *
+   * @param {string} text
+   * @returns {object[]}
+   */
+  list (text) {
+    const start = text.indexOf('\n') + 1
+    const heads = JSON.parse(text.slice(0, start))
+    const sessions = []
+    for (let at = start, n = 0; n < heads.length; n += 2) {
+      const end = at + heads[n + 1]
+      sessions.push(this.load(undefined, heads[n], text.slice(at, end)))
+      at = end
+    }
+    return sessions
   }
 
   /**
@@ -181,7 +199,9 @@ class Baselines {
       const inner = innerOf(session)
       if (inner !== undefined) known = this.#known(inner)
     }
-    if (known === undefined || known.sid !== sid) this.#note(session, known = new Known(this, sid))
+    if (known === undefined) this.#note(session, known = new Known(this, sid))
+    else if (known.sid === undefined) known.sid = sid
+    else if (known.sid !== sid) this.#note(session, known = new Known(this, sid))
     return known
   }
 

@@ -99,11 +99,12 @@ class Connection {
    * @param {Callback | undefined} callback
    * @param {any} [a]
    * @param {any} [b]
+   * @param {Decode} [decode]
    */
-  request (operation, callback, a, b) {
+  request (operation, callback, a, b, decode = JSON.parse) {
     if (this.#shared.closed) return this.fail(operation, closed(), callback)
-    if (operation.isFollowed()) return this.#follow(operation, callback, JSON.parse, a, b)
-    return hub.request(operation.entry, this.#handle, callback, JSON.parse, a, b)
+    if (operation.isFollowed()) return this.#follow(operation, callback, decode, a, b)
+    return hub.request(operation.entry, this.#handle, callback, decode, a, b)
   }
 
   /**

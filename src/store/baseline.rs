@@ -2,7 +2,8 @@
 //!
 //! A baseline is two texts: a head, such as `Lm,1767225600000,1767139200000,3`, and the session's JSON. JavaScript keeps
 //! both beside the session object and gives them back with the next set, unread. Behind a `;` the head may list keys of the
-//! data that are no text, see [`keys`](crate::codec::keys).
+//! data that are no text, see [`keys`](crate::codec::keys). In front of a `:` it may have the digest of the record: of a
+//! session that came in a list, whose id JavaScript may not know.
 
 use std::fmt;
 
@@ -45,6 +46,8 @@ pub struct Head<'a> {
     pub generation: u32,
     /// The list of the keys that are no text.
     pub keys: &'a str,
+    /// The record's digest, in hexadecimal digits, if the session came in a list; else empty.
+    pub digest: &'a str,
 }
 
 /// A head, and the JSON text of the session, cookie included.
@@ -63,6 +66,9 @@ impl fmt::Debug for Baseline {
 
 impl fmt::Display for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.digest.is_empty() {
+            write!(f, "{}:", self.digest)?;
+        }
         f.write_str(match self.origin {
             Origin::Loaded => "L",
             Origin::Written => "W",
@@ -91,6 +97,7 @@ impl fmt::Display for Head<'_> {
 impl<'a> Head<'a> {
     /// `None` for what is no head of ours.
     pub fn parse(head: &'a str) -> Option<Head<'a>> {
+        let (digest, head) = head.split_once(':').unwrap_or(("", head));
         let (head, keys) = head.split_once(';').unwrap_or((head, ""));
         let mut fields = head.split(',');
         let (origin, form) = match fields.next()?.as_bytes() {
@@ -119,6 +126,7 @@ impl<'a> Head<'a> {
             created,
             generation,
             keys,
+            digest,
         })
     }
 }
@@ -137,7 +145,7 @@ mod tests {
             (Origin::Loaded, Form::Stale, None, None, 3),
         ];
         for (origin, form, expires, created, generation) in heads {
-            for keys in ["", "i7,n"] {
+            for (keys, digest) in [("", ""), ("i7,n", ""), ("", "0f"), ("n", "0f")] {
                 let head = Head {
                     origin,
                     form,
@@ -145,6 +153,7 @@ mod tests {
                     created,
                     generation,
                     keys,
+                    digest,
                 };
                 assert_eq!(Head::parse(&head.to_string()), Some(head));
             }

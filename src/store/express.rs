@@ -66,7 +66,7 @@ impl Sessions<'_> {
         expires: i64,
         baseline: Option<&Baseline>,
     ) -> Result<Written> {
-        let Some((base, json)) = known(baseline) else {
+        let Some((base, json)) = known(at, baseline) else {
             return self.extend(at, cookie, expires, None).await;
         };
         let before = Session::parse(json).map_err(bad_session)?;
@@ -132,11 +132,14 @@ impl Sessions<'_> {
         baseline: Option<&Baseline>,
         user: Option<Option<&str>>,
     ) -> Result<Written> {
-        let session = Session::parse(json).map_err(bad_session)?;
-        let Some((base, before)) = known(baseline) else {
+        let mut session = Session::parse(json).map_err(bad_session)?;
+        let Some((base, before)) = known(at, baseline) else {
             return self.create(at, &session, expires, user).await;
         };
-        let before = Session::parse(before).map_err(bad_session)?;
+        let mut before = Session::parse(before).map_err(bad_session)?;
+        if !base.digest.is_empty() && self.options().store_ids {
+            without_shown_id(&mut before, &mut session);
+        }
         let diff = Diff::between(&before, &session);
         let expires = self.not_beyond(expires, base.created);
         if diff.keeps_data() && !base.form.is_outdated() {
@@ -189,6 +192,7 @@ impl Sessions<'_> {
             created: stored.created,
             generation: known_generation(form, stored.generation),
             keys: "",
+            digest: "",
         };
         Ok(Written {
             head: Some(head.to_string()),
@@ -252,10 +256,25 @@ impl Sessions<'_> {
     }
 }
 
-/// The head and the text of a baseline, if it is one.
-fn known(baseline: Option<&Baseline>) -> Option<(Head<'_>, &str)> {
+/// The head and the text of a baseline, if it is one, and of this session.
+fn known<'b>(at: &At, baseline: Option<&'b Baseline>) -> Option<(Head<'b>, &'b str)> {
     let baseline = baseline?;
-    Some((Head::parse(&baseline.head)?, &baseline.json))
+    let head = Head::parse(&baseline.head)?;
+    let is_this = head.digest.is_empty() || head.digest == at.digest();
+    is_this.then_some((head, &baseline.json))
+}
+
+/// Takes out the `id` that a list shows sessions with: it is no part of the data, unless the application has changed it.
+fn without_shown_id(before: &mut Session<'_>, session: &mut Session<'_>) {
+    const ID: &[u8] = b"id";
+    let place = |session: &Session<'_>| session.data.iter().position(|member| *member.key == *ID);
+    let Some(shown) = place(before) else { return };
+    let shown = before.data.remove(shown);
+    if let Some(now) = place(session) {
+        if session.data[now].value == shown.value {
+            session.data.remove(now);
+        }
+    }
 }
 
 /// Whether the same request wrote the session a moment ago with all but the same end.

@@ -29,6 +29,7 @@ use super::merge::Session;
 use super::sealed::{sealed, Locked, Place};
 use super::{cookie, expiry, Options};
 use crate::codec::encode::Encoded;
+use crate::codec::keys::hex;
 use crate::codec::{decode, encode, keys, members, packer, tree, CodecError};
 use crate::error::{Code, Error, Result};
 
@@ -286,13 +287,24 @@ impl Layout {
 
     /// The head of the baseline of what was read, as text.
     pub fn head(&self, stored: &Stored<'_>) -> Option<String> {
+        self.head_of(stored, stored.record.generation, "")
+    }
+
+    /// The same of what was read with others, as a list. It asks for no generation: the data may be shown with an id that it
+    /// does not have.
+    pub fn head_in_list(&self, stored: &Stored<'_>) -> Option<String> {
+        self.head_of(stored, 0, &hex(&stored.digest))
+    }
+
+    fn head_of(&self, stored: &Stored<'_>, generation: u32, digest: &str) -> Option<String> {
         let data = stored.record.bins.get(&self.options.bin);
         let head = Head {
             origin: Origin::Loaded,
             form: self.form(stored)?,
             expires: stored.expires,
             created: stored.created,
-            generation: stored.record.generation,
+            generation,
+            digest,
             keys: &data.map(keys::other_than_text).unwrap_or_default(),
         };
         Some(head.to_string())

@@ -257,10 +257,14 @@ impl Sessions<'_> {
     }
 }
 
-/// Sessions that were found, as they are gathered into a JSON array. What cannot be read is left out: one record must not
-/// hide all the others.
+/// Sessions that were found, as they are gathered into a list. What cannot be read is left out: one record must not hide
+/// all the others.
+///
+/// A list is one text: in the first line a JSON array that has, for each session, the head of its baseline and how many UTF-16
+/// units its own text has; behind it the texts of all sessions, one after the other.
 pub(super) struct Found<'a> {
     sessions: &'a Sessions<'a>,
+    heads: String,
     json: String,
 }
 
@@ -268,7 +272,8 @@ impl<'a> Found<'a> {
     pub(super) fn new(sessions: &'a Sessions<'a>) -> Found<'a> {
         Found {
             sessions,
-            json: String::from("["),
+            heads: String::from("["),
+            json: String::new(),
         }
     }
 
@@ -279,14 +284,25 @@ impl<'a> Found<'a> {
         let Some(stored) = layout.open(record, key, now) else {
             return;
         };
-        let end = self.json.len();
-        if end > 1 {
-            self.json.push(',');
-        }
+        let Some(head) = layout.head_in_list(&stored) else {
+            return;
+        };
+        let start = self.json.len();
         let session = layout.session(&mut self.json, &stored, now, layout.id(key));
         if !self.sessions.read_as(session).unwrap_or(false) {
-            self.json.truncate(end);
+            self.json.truncate(start);
+            return;
         }
+        if self.heads.len() > 1 {
+            self.heads.push(',');
+        }
+        let text = &self.json[start..];
+        let units = match text.is_ascii() {
+            true => text.len(),
+            false => text.encode_utf16().count(),
+        };
+        // Nothing in a head needs an escape.
+        self.heads.push_str(&format!("\"{head}\",{units}"));
     }
 
     /// Bytes of JSON so far.
@@ -295,7 +311,8 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn all(mut self) -> Output {
-        self.json.push(']');
+        self.heads.push_str("]\n");
+        self.json.insert_str(0, &self.heads);
         Output::Json(self.json)
     }
 }

@@ -43,6 +43,7 @@ use tokio::time::Instant;
 
 use crate::cluster::trace::Trace;
 use crate::cluster::Cluster;
+use crate::codec::keys::hex;
 use crate::error::{Code, Error, Result};
 use crate::planted;
 
@@ -204,12 +205,7 @@ impl At {
 
     /// What may be told of a session: its key's digest, as the server's own tools print it.
     fn digest(&self) -> String {
-        let hex = self
-            .key
-            .digest()
-            .into_iter()
-            .map(|byte| format!("{byte:02x}"));
-        hex.collect()
+        hex(&self.key.digest())
     }
 }
 

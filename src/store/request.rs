@@ -132,7 +132,7 @@ pub enum One {
 
 /// Of all sessions of the view. A range of partitions, first and count, is a page of a scan.
 pub enum Many {
-    /// Every session with its data, as a JSON array.
+    /// Every session with its data, as a list (see `Found` in `many.rs`).
     All { partitions: Option<(usize, usize)> },
     /// The ids of every session, as a JSON array.
     Ids { partitions: Option<(usize, usize)> },
@@ -144,7 +144,7 @@ pub enum Many {
     Prune { partitions: (usize, usize) },
     /// Make the index that finds sessions by their owner.
     CreateUserIndex,
-    /// The sessions of this user, as a JSON array: at most so many, and no more than one answer may hold.
+    /// The sessions of this user, as a list: at most so many, and no more than one answer may hold.
     SessionsOf { user: String, limit: usize },
     /// How many sessions this user has.
     CountOf { user: String },
