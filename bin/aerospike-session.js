@@ -3,6 +3,7 @@
 
 // The command line. The commands `dev-server` and `fault` are here, the others in lib/cli/.
 
+const output = require('../lib/cli/output')
 const usage = require('../lib/cli/usage')
 const { version } = require('../package.json')
 
@@ -138,7 +139,7 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
   }
   const kept = data === undefined ? 'in memory only' : `in ${data}`
   if (options['tls-dir'] !== undefined) await server.writeTlsFiles(options['tls-dir'])
-  console.log(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
+  output.print(`Aerospike dev server on ${server.hosts}, records kept ${kept}. For development and tests only.`)
 
   // The server does not keep the process alive.
   const alive = setInterval(() => {}, 2 ** 31 - 1)
@@ -150,6 +151,12 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
   process.once('SIGTERM', stop)
 }
 
+/** @param {string} text */
+function isAddress (text) {
+  const [, port] = /^\S+:(\d{1,5})$/.exec(text) ?? []
+  return Number(port) >= 1 && Number(port) <= 65_535
+}
+
 /**
  * Breaks a dev server in another process.
  *
@@ -157,7 +164,7 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
  * @param {Options} options
  */
 async function breakServer ([address, ...texts], { list, clear, fault }) {
-  if (address === undefined || !/^\S+:\d{1,5}$/.test(address)) throw new UsageError('fault needs the HOST:PORT of a dev server')
+  if (address === undefined || !isAddress(address)) throw new UsageError('fault needs the HOST:PORT of a dev server')
   if (fault !== undefined) throw new UsageError('--fault belongs to the command dev-server: here a fault is an argument')
   if (Number(list ?? false) + Number(clear ?? false) + Number(texts.length > 0) !== 1) {
     throw new UsageError("fault takes either faults, such as 'latency ms=20', or --list, or --clear")
@@ -166,7 +173,7 @@ async function breakServer ([address, ...texts], { list, clear, fault }) {
   const { formatFault, parseFault } = require('../lib/faults')
   const faults = texts.map(parseFault)
   const print = (/** @type {any} */ fault) => {
-    console.log(`${fault.id}: ${formatFault(fault)} (struck ${fault.struck}${fault.isOver ? ', over' : ''})`)
+    output.print(`${fault.id}: ${formatFault(fault)} (struck ${fault.struck}${fault.isOver ? ', over' : ''})`)
   }
   if (clear) await ask(address, { command: 'clearFaults' })
   for (const fault of faults) print(await ask(address, { command: 'inject', fault }))
@@ -178,8 +185,8 @@ async function main (args) {
   const [first] = args
   if (OTHERS.includes(first)) return require(`../lib/cli/${first}`).run(args.slice(1))
   const { values, positionals: [command, ...rest] } = parse(args)
-  if (values.help) process.stdout.write(HELP)
-  else if (values.version) console.log(version)
+  if (values.help) output.write(HELP)
+  else if (values.version) output.print(version)
   else await run(command, rest, values)
 }
 
@@ -197,6 +204,7 @@ async function run (command, rest, options) {
   await devServer(options)
 }
 
+output.watch()
 main(process.argv.slice(2)).catch(error => {
   const usage = error instanceof UsageError || error.code === 'BAD_OPTION'
   console.error(`aerospike-session: ${error.message}${usage ? ' (see --help)' : ''}`)

@@ -3,6 +3,7 @@
 // `aerospike-session doctor`: exit code 0 if there is no problem, else 1.
 
 const { version } = require('../../package.json')
+const { write } = require('./output')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
 const { UsageError, number, parse } = require('./usage')
 
@@ -17,13 +18,13 @@ ${STORE_HELP}  --rounds N          throw-away sessions to save, read, touch and 
   --help              show this
 
 Exit codes: 0 no problem (there may be warnings and notes), 1 problems, 2 a mistake in the
-command line. docs/doctor.md tells what every finding means.
+command line, 3 the output cannot be written. docs/doctor.md tells what every finding means.
 `
 
 /** @param {string[]} args */
 async function run (args) {
   const { values, positionals: [stray] } = parse(args, { ...OPTIONS, rounds: { type: 'string', default: '100' } })
-  if (values.help) return process.stdout.write(HELP)
+  if (values.help) return write(HELP)
   if (stray !== undefined) throw new UsageError(`doctor takes no argument '${stray}'`)
   const rounds = number('rounds', values.rounds, 1, 100_000)
   const options = await storeOptions(values)
@@ -31,7 +32,7 @@ async function run (args) {
   const { painter } = require('../doctor/print')
   const facts = await collect(options, { rounds })
   const findings = judge(facts)
-  process.stdout.write(values.json
+  write(values.json
     ? `${JSON.stringify({ version, findings, facts }, null, 2)}\n`
     : report(facts, findings, painter(process.stdout)))
   if (findings.some(({ level }) => level === 'problem')) process.exitCode = 1

@@ -4,6 +4,8 @@
 
 const operations = require('../operations')
 const { pages } = require('../pages')
+const { userFault } = require('../validate')
+const { isClosed, print, write } = require('./output')
 const { printable } = require('./printable')
 const { Progress } = require('./progress')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
@@ -30,7 +32,8 @@ ${STORE_HELP}  --of USER           count the sessions of this user only
   --json              the answer as JSON
   --help              show this
 
-Exit codes: 0 done, 1 failed, 2 a mistake in the command line.
+Exit codes: 0 done, 1 failed, 2 a mistake in the command line, 3 done, but the output cannot be
+written.
 `
 
 const OWN = /** @type {const} */ ({
@@ -54,16 +57,17 @@ const COMMANDS = { count, list, 'destroy-user': destroyUser }
 /** @param {string[]} args */
 async function run (args) {
   const { values, positionals: [command, user, stray] } = parse(args, { ...OPTIONS, ...OWN })
-  if (values.help) return process.stdout.write(HELP)
+  if (values.help) return write(HELP)
   if (command === undefined) throw new UsageError('sessions needs to be told what to do: count, list or destroy-user')
   if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`'${command}' is nothing sessions can do: there are count, list and destroy-user`)
+  const named = values.of ?? (command === 'destroy-user' ? user : undefined)
+  const fault = named === undefined ? undefined : userFault(named)
+  if (fault !== undefined) throw new UsageError(fault)
   if (command === 'destroy-user' && user === undefined) throw new UsageError('destroy-user needs the user')
   const beyond = command === 'destroy-user' ? stray : user
   if (beyond !== undefined) throw new UsageError(`${command} takes no argument '${beyond}'`)
   if (values.of !== undefined && command !== 'count') throw new UsageError('--of belongs to count')
   if (command === 'list' && values['hash-ids']) throw new UsageError('with option hashIds no session id is stored: there is nothing to list')
-  // Who reads no further, as head does, has enough.
-  process.stdout.on('error', error => process.exit(/** @type {any} */ (error).code === 'EPIPE' ? 0 : 1))
   const store = open(await storeOptions(values), command, values)
   try {
     await store.ready()
@@ -108,7 +112,7 @@ function secret () {
 /** @param {Task} task */
 async function count ({ store, user, json }) {
   const sessions = user === undefined ? await countAll(store) : await store.countOf(user)
-  console.log(json ? JSON.stringify({ sessions }) : String(sessions))
+  print(json ? JSON.stringify({ sessions }) : String(sessions))
   return sessions
 }
 
@@ -134,9 +138,11 @@ async function list ({ store, json }) {
     // A session that was saved between the two is none without an id.
     nameless += Math.max(0, length - ids.length)
     if (json) all.push(...ids)
-    else for (const id of ids) console.log(printable(id))
+    else for (const id of ids) print(printable(id))
+    // Nothing reads on, as after head.
+    if (isClosed()) return found + nameless
   }
-  if (json) console.log(JSON.stringify({ ids: all, withoutId: nameless }))
+  if (json) print(JSON.stringify({ ids: all, withoutId: nameless }))
   if (nameless > 0) {
     console.error(`${nameless} of ${found + nameless} sessions are not listed: the server knows the ids of those only that were stored with option storeIds.`)
   }
@@ -146,7 +152,7 @@ async function list ({ store, json }) {
 /** @param {Task} task */
 async function destroyUser ({ store, user, json }) {
   const removed = await store.destroyOf(/** @type {string} */ (user))
-  console.log(json ? JSON.stringify({ removed }) : `${removed} ${removed === 1 ? 'session' : 'sessions'} removed`)
+  print(json ? JSON.stringify({ removed }) : `${removed} ${removed === 1 ? 'session' : 'sessions'} removed`)
   return removed
 }
 
