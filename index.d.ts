@@ -184,7 +184,8 @@ export interface SessionStoreOptions {
   /**
    * How data is kept: `'map'` natively, as other languages read it; `'json'` as JSON text, which is
    * faster and for Node.js alone. Both are read whatever this says, so it can be changed on a
-   * running site. Data with lone surrogates is always kept as JSON: no native string can hold them.
+   * running site. `'map'` returns objects with their keys sorted, as the server keeps them; `'json'` keeps their
+   * order. Data with lone surrogates is always kept as JSON: no native string can hold them.
    * @default 'map'
    */
   format?: 'map' | 'json' | undefined

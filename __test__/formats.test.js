@@ -360,3 +360,28 @@ describe('prune', () => {
     expect(await official.exists('nottl', set, 's0')).toBe(false)
   })
 })
+
+describe('the order of keys', () => {
+  const DATA = { z: 1, a: { y: 1, b: { q: 1, Q: 2, é: 3 }, aa: 3 }, list: [{ n: 2, m: 1 }, 'z', 'a'] }
+  const SORTED = { a: { aa: 3, b: { Q: 2, q: 1, é: 3 }, y: 1 }, list: [{ m: 1, n: 2 }, 'z', 'a'], z: 1 }
+  const KEY = Buffer.alloc(32, 7)
+
+  test.each([
+    ['map', {}, SORTED], ['json', {}, DATA], ['map', { encryptionKeys: [KEY] }, DATA], ['json', { encryptionKeys: [KEY] }, DATA]
+  ])('with format %s and %j is that of the bytes in UTF-8, or the one they were written in', async (format, options, expected) => {
+    const set = freshSet()
+    const sessions = openSessions({ set, format, ...options })
+    const store = openStore({ set, format, storeIds: true, user: 'z', ...options })
+    await sessions.save('plain', DATA)
+    await store.set('express', { cookie: cookie(60_000), ...DATA })
+    const textOf = ({ cookie, id, ...data }) => JSON.stringify(data)
+    expect(JSON.stringify(await sessions.get('plain'))).toBe(JSON.stringify(expected))
+    for (const found of [await store.get('express'), ...await store.all(), ...await store.sessionsOf(1)]) {
+      expect(textOf(found)).toBe(JSON.stringify(expected))
+    }
+    // What is changed comes where it belongs.
+    await request(store, 'express', session => { session.b = 1 })
+    const keys = Object.keys(await store.get('express')).filter(name => name !== 'cookie')
+    expect(keys).toStrictEqual(expected === SORTED ? ['a', 'b', 'list', 'z'] : ['z', 'a', 'list', 'b'])
+  })
+})

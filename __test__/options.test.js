@@ -7,6 +7,7 @@ const { HonoStore } = require('../hono')
 const { KoaStore } = require('../koa')
 const { ReactRouterStore } = require('../react-router')
 const { aerospikeStoreOptions, callOptions, sessionStoreOptions } = require('../lib/options')
+const { rowsUnder } = require('./support/pages')
 
 /** What the core would get. */
 const parse = options => {
@@ -99,6 +100,37 @@ describe('hosts', () => {
   })
 })
 
+describe('a default may be given', () => {
+  const documented = rowsUnder('docs/options.md', 'option').flatMap(([cell, , standard]) => {
+    const [, name] = /^`(\w+)`/.exec(cell)
+    const [, literal] = /^`([^`]+)`/.exec(standard) ?? []
+    return literal === undefined || /^[A-Z_]+$/.test(literal) ? [] : [[name, literal]]
+  })
+
+  test('of each option that has one', () => {
+    expect(documented.length).toBeGreaterThan(15)
+  })
+
+  test.each(documented)('%s: %s', (name, literal) => {
+    const value = eval(`(${literal})`) // eslint-disable-line no-eval
+    const login = name === 'authMode' ? { auth: { user: 'a', password: 'b' } } : {}
+    const options = { ...login, [name]: value }
+    const isOfBoth = ![...'conflict touchAfter whenDown'.split(' ')].includes(name)
+    if (isOfBoth) expect(sessionStoreOptions(options)).toStrictEqual(sessionStoreOptions(login))
+    const store = new AerospikeStore({ hosts: '127.0.0.1:9', ...options })
+    const { view } = store.connection
+    const plain = new AerospikeStore({ hosts: '127.0.0.1:9', ...login })
+    expect(view).toStrictEqual(plain.connection.view)
+    return Promise.all([store.close(), plain.close()])
+  })
+
+  test('also over another one of a client', async () => {
+    const client = new AerospikeStore({ hosts: '127.0.0.1:9', touchAfter: 60 }).client
+    expect(new AerospikeStore({ client, touchAfter: 0 }).connection.view.touchAfter).toBe(0)
+    await client.close()
+  })
+})
+
 describe('hosts of other programs are refused in words, without a password', () => {
   const PASSWORD = 'hunter2'
   const URLS = ['aerospike', 'aerospikes', 'redis', 'rediss', 'mongodb', 'mongodb+srv', 'http', 'https', 'tcp', 'REDIS']
@@ -176,7 +208,16 @@ describe('a wrong option is refused at once and in words', () => {
     [{ maxPending: 0 }, /'maxPending' must be a whole number from 1/],
     [{ maxConnsPerNode: 0 }, /'maxConnsPerNode' must be a whole number from 1/],
     [{ auth: { user: 'a' } }, /'user' needs option 'password'/],
-    [{ auth: { name: 'a' } }, /unknown option 'name'/],
+    [{ auth: { name: 'a' } }, /unknown option 'name' \(the full name is 'auth.name'\)/],
+    [{ tls: { cafile: '/ca.pem' } }, /unknown option 'cafile': did you mean 'ca'\? \(the full name is 'tls.cafile'\)/],
+    [{ tls: { certFile: '/cert.pem' } }, /did you mean 'cert'\? \(the full name is 'tls.certFile'\)/],
+    [{ tls: { key_file: '/key.pem' } }, /did you mean 'key'\? \(the full name is 'tls.key_file'\)/],
+    [{ format: 'JSON' }, /'format' must be 'map' or 'json', not 'JSON'$/],
+    [{ format: 'jsn' }, /'format' must be 'map' or 'json', not 'jsn'$/],
+    [{ format: 'maps' }, /'format' must be 'map' or 'json', not 'maps'$/],
+    [{ format: Symbol('map') }, /'format' must be 'map' or 'json', not a symbol$/],
+    [{ auth: { user: 'a', password: 'b' }, authMode: 'LDAP!hunter2' }, /'authMode' must be .*, not a string that is none of them$/],
+    [{ auth: { user: 'a', password: 'b' }, authMode: 'Internal' }, /'authMode' must be .*, not 'Internal'$/],
     [{ auth: { user: 'a', password: 'b' }, password: 'c' }, /'auth' stands in the place of 'user' and 'password'/],
     [{ password: 'a' }, /'password' needs option 'user'/],
     [{ format: 'xml' }, /'format' must be 'map' or 'json', not a string/],
@@ -198,6 +239,9 @@ describe('a wrong option is refused at once and in words', () => {
   test.each([
     [{ conflict: 'last' }, /'conflict' must be 'merge' or 'overwrite'/],
     [{ touchAfter: '5' }, /'touchAfter' must be a number of seconds/],
+    [{ whenDown: 'anonymus' }, /'whenDown' must be 'error' or 'anonymous', not 'anonymus'$/],
+    [{ conflict: 'Merge' }, /'conflict' must be 'merge' or 'overwrite', not 'Merge'$/],
+    [{ touchAfter: -1 }, /'touchAfter' must be/],
     [{ whenDown: 'ignore' }, /'whenDown' must be 'error' or 'anonymous'/],
     [{ user: 'a..b' }, /'user' must be a function, a path/],
     [{ user: 5 }, /'user' must be a string, not a number/],

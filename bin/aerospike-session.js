@@ -3,7 +3,7 @@
 
 // The command line. The commands `dev-server` and `fault` are here, the others in lib/cli/.
 
-const { complain, print, write } = require('../lib/cli/output')
+const { complain, print, watch, write } = require('../lib/cli/output')
 const usage = require('../lib/cli/usage')
 const { version } = require('../package.json')
 
@@ -151,6 +151,12 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
   process.once('SIGTERM', stop)
 }
 
+/** @param {string} text */
+function isAddress (text) {
+  const [, port] = /^\S+:(\d{1,5})$/.exec(text) ?? []
+  return Number(port) >= 1 && Number(port) <= 65_535
+}
+
 /**
  * Breaks a dev server in another process.
  *
@@ -158,7 +164,7 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
  * @param {Options} options
  */
 async function breakServer ([address, ...texts], { list, clear, fault }) {
-  if (address === undefined || !/^\S+:\d{1,5}$/.test(address)) throw new UsageError('fault needs the HOST:PORT of a dev server')
+  if (address === undefined || !isAddress(address)) throw new UsageError('fault needs the HOST:PORT of a dev server')
   if (fault !== undefined) throw new UsageError('--fault belongs to the command dev-server: here a fault is an argument')
   if (Number(list ?? false) + Number(clear ?? false) + Number(texts.length > 0) !== 1) {
     throw new UsageError("fault takes either faults, such as 'latency ms=20', or --list, or --clear")
@@ -198,6 +204,7 @@ async function run (command, rest, options) {
   await devServer(options)
 }
 
+watch()
 main(process.argv.slice(2)).catch(error => {
   const usage = error instanceof UsageError || error.code === 'BAD_OPTION'
   complain(`aerospike-session: ${error.message}${usage ? ' (see --help)' : ''}`)

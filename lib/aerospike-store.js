@@ -191,7 +191,8 @@ function lifetime (ttl, session, sid) {
  * @param {any} session
  */
 function hasCookie ({ cookie }) {
-  return isPlain(cookie) && Object.keys(cookie).some(name => name !== 'expires')
+  // express-session's have it always.
+  return isPlain(cookie) && (cookie.originalMaxAge !== undefined || Object.keys(cookie).some(name => name !== 'expires'))
 }
 
 /**

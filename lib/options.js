@@ -117,7 +117,7 @@ function view (options, ttl) {
     tombstones,
     durableDelete,
     absoluteTtl: absoluteTtl === undefined ? null : Math.ceil(seconds('absoluteTtl', absoluteTtl) * 1_000),
-    touchAfter: options.touchAfter === undefined ? 0 : Math.ceil(seconds('touchAfter', options.touchAfter) * 1_000),
+    touchAfter: (options.touchAfter ?? 0) === 0 ? 0 : Math.ceil(seconds('touchAfter', options.touchAfter) * 1_000),
     touchOnRead: touchOnRead === undefined ? null : integer('touchOnRead', touchOnRead, 1, 100, ' of percent'),
     ttl: Math.ceil(ttl * 1_000)
   }

@@ -65,8 +65,12 @@ function names (options, known, what = 'options') {
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const near = nearest(name, known)
-    throw badOption(`unknown option '${name}'` + (near === undefined ? '' : `: did you mean '${near}'?`))
+    // `cafile` and so on are what other programs call files of PEM.
+    const near = nearest(name, known) ?? nearest(name.replace(/_?file$/i, ''), known)
+    const path = /^option '(.+)'$/.exec(what)?.[1]
+    throw badOption(`unknown option '${name}'` +
+      (near === undefined ? '' : `: did you mean '${near}'?`) +
+      (path === undefined ? '' : ` (the full name is '${path}.${name}')`))
   }
 }
 
@@ -186,9 +190,20 @@ function boolean (option, value) {
  */
 function choice (option, value, choices) {
   if (!choices.includes(value)) {
-    throw badOption(`option '${option}' must be ${choices.map(one => `'${one}'`).join(' or ')}, not ${kind(value)}`)
+    throw badOption(`option '${option}' must be ${choices.map(one => `'${one}'`).join(' or ')}, not ${other(value, choices)}`)
   }
   return value
+}
+
+/**
+ * A wrong choice. A text is shown only where it is close to a right one: any other may be a password in the wrong place.
+ *
+ * @param {any} value
+ * @param {readonly string[]} choices
+ */
+function other (value, choices) {
+  if (typeof value !== 'string') return kind(value)
+  return nearest(value.trim(), choices) === undefined ? 'a string that is none of them' : `'${value}'`
 }
 
 /**

@@ -15,7 +15,7 @@ const THIRD_PARTY = 'THIRD-PARTY-LICENSES.txt'
 
 const HELP = `Usage: npm run pack -- [options]
 
-  --artifacts DIR  where the binaries are (default lib/binding)
+  --artifacts DIR  where the binaries are, and native.js that loads them (default lib/binding)
   --out DIR        where the tarballs go (default dist)
   --all            refuse to go on without a binary for every platform
   --help           show this
@@ -54,16 +54,27 @@ function packFolder (folder, out) {
   return path.join(out, filename)
 }
 
+/** What the build writes beside the binaries: it picks the one of the platform. Not in the repository. */
+const LOADER = 'lib/binding/native.js'
+
 /**
- * A copy of what npm takes of this folder, and beside it, in npm/, a folder for each platform.
+ * A copy of what npm takes of this folder, with the loader of the binaries, and beside it, in npm/, a folder for each
+ * platform.
  * @param {string} stage
+ * @param {string} artifacts
  */
-function prepare (stage) {
+function prepare (stage, artifacts) {
+  const loader = [path.join(artifacts, path.basename(LOADER)), path.join(ROOT, LOADER)].find(file => fs.existsSync(file))
+  if (loader === undefined) {
+    throw new ScriptError(`There is no ${path.basename(LOADER)} in ${artifacts} nor in ${path.dirname(LOADER)}: the package could not load its binaries. npm run build writes it.`)
+  }
   const [{ files }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json'], ROOT))
   for (const { path: file } of files) {
     fs.mkdirSync(path.dirname(path.join(stage, file)), { recursive: true })
     fs.copyFileSync(path.join(ROOT, file), path.join(stage, file))
   }
+  fs.mkdirSync(path.dirname(path.join(stage, LOADER)), { recursive: true })
+  fs.copyFileSync(loader, path.join(stage, LOADER))
   napi(['create-npm-dirs'], stage)
 }
 
@@ -123,7 +134,7 @@ function addOptionalDependencies (stage) {
 function pack ({ artifacts = path.join(ROOT, 'lib/binding'), out = path.join(ROOT, 'dist'), all = false } = {}) {
   const stage = fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-pack-'))
   try {
-    prepare(stage)
+    prepare(stage, artifacts)
     const { there, missing } = place(stage, artifacts)
     if (there.length === 0) throw new ScriptError(`There is no binary in ${artifacts}: npm run build`)
     if (all && missing.length > 0) throw new ScriptError(`There is no binary in ${artifacts} for ${missing.join(', ')}.`)

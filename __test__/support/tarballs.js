@@ -119,4 +119,4 @@ class Consumer {
   }
 }
 
-module.exports = { Consumer, ROOT, bareMachine, platform, tarballs }
+module.exports = { Consumer, NODE_MODULES, ROOT, bareMachine, platform, tarballs }

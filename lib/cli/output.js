@@ -1,15 +1,59 @@
 'use strict'
 
 // The one place where commands write to standard output and standard error. Lines and JSON are made safe for terminals.
+//
+// A reader that closes the pipe early, as head does, has enough: a command goes on, and its exit code says what came of it.
+// Output that cannot be written for another reason, such as a full device, is a failure of its own.
 
 const { printable, printableJson } = require('../printable')
+
+/** Exit code: the work is done, but the output was not written. Codes 1 and 2 say other things. */
+const UNWRITTEN = 3
+
+/** @type {NodeJS.ErrnoException | undefined} what keeps the output from being written */
+let failure
+
+/** @param {NodeJS.ErrnoException} error */
+function fail (error) {
+  if (failure !== undefined) return
+  failure = error
+  if (error.code === 'EPIPE') return
+  complain(`aerospike-session: the output cannot be written: ${error.message}`)
+  process.on('exit', () => { process.exitCode = UNWRITTEN })
+}
+
+/** To be called before anything is printed. */
+function watch () {
+  process.stdout.on('error', fail)
+  // There is nowhere left to say it.
+  process.stderr.on('error', () => {})
+}
+
+/** Whether nothing that is printed from now on is read. */
+function isClosed () {
+  return failure !== undefined
+}
+
+/**
+ * Writes text that has colours or several lines. Whatever others wrote in it must be printable already.
+ * @param {string} text
+ */
+function write (text) {
+  if (failure !== undefined) return
+  try {
+    process.stdout.write(text)
+  } catch (error) {
+    // A file is written at once, and some versions of Node.js throw.
+    fail(/** @type {NodeJS.ErrnoException} */ (error))
+  }
+}
 
 /**
  * Prints a line of the result.
  * @param {string} line
  */
 function print (line) {
-  console.log(printable(line))
+  write(`${printable(line)}\n`)
 }
 
 /**
@@ -19,7 +63,7 @@ function print (line) {
  * @param {number} [indent]
  */
 function printJson (value, indent) {
-  console.log(printableJson(value, indent))
+  write(`${printableJson(value, indent)}\n`)
 }
 
 /**
@@ -30,12 +74,4 @@ function complain (line) {
   console.error(printable(line))
 }
 
-/**
- * Writes text that has colours or several lines. Whatever others wrote in it must be printable already.
- * @param {string} text
- */
-function write (text) {
-  process.stdout.write(text)
-}
-
-module.exports = { complain, print, printJson, write }
+module.exports = { complain, isClosed, print, printJson, watch, write }

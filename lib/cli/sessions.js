@@ -4,7 +4,8 @@
 
 const operations = require('../operations')
 const { pages } = require('../pages')
-const { complain, print, printJson, write } = require('./output')
+const { userFault } = require('../validate')
+const { complain, isClosed, print, printJson, write } = require('./output')
 const { Progress } = require('./progress')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
 const { UsageError, parse } = require('./usage')
@@ -30,7 +31,8 @@ ${STORE_HELP}  --of USER           count the sessions of this user only
   --json              the answer as JSON
   --help              show this
 
-Exit codes: 0 done, 1 failed, 2 a mistake in the command line.
+Exit codes: 0 done, 1 failed, 2 a mistake in the command line, 3 done, but the output cannot be
+written.
 `
 
 const OWN = /** @type {const} */ ({
@@ -57,13 +59,14 @@ async function run (args) {
   if (values.help) return write(HELP)
   if (command === undefined) throw new UsageError('sessions needs to be told what to do: count, list or destroy-user')
   if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`'${command}' is nothing sessions can do: there are count, list and destroy-user`)
+  const named = values.of ?? (command === 'destroy-user' ? user : undefined)
+  const fault = named === undefined ? undefined : userFault(named)
+  if (fault !== undefined) throw new UsageError(fault)
   if (command === 'destroy-user' && user === undefined) throw new UsageError('destroy-user needs the user')
   const beyond = command === 'destroy-user' ? stray : user
   if (beyond !== undefined) throw new UsageError(`${command} takes no argument '${beyond}'`)
   if (values.of !== undefined && command !== 'count') throw new UsageError('--of belongs to count')
   if (command === 'list' && values['hash-ids']) throw new UsageError('with option hashIds no session id is stored: there is nothing to list')
-  // Who reads no further, as head does, has enough.
-  process.stdout.on('error', error => process.exit(/** @type {any} */ (error).code === 'EPIPE' ? 0 : 1))
   const store = open(await storeOptions(values), command, values)
   try {
     await store.ready()
@@ -136,6 +139,8 @@ async function list ({ store, json }) {
     nameless += Math.max(0, length - ids.length)
     if (json) all.push(...ids)
     else for (const id of ids) print(id)
+    // Nothing reads on, as after head.
+    if (isClosed()) return found + nameless
   }
   if (json) printJson({ ids: all, withoutId: nameless })
   if (nameless > 0) {
