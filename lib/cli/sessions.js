@@ -4,7 +4,7 @@
 
 const operations = require('../operations')
 const { pages } = require('../pages')
-const { userFault } = require('../validate')
+const { ownerArgument } = require('../owner')
 const { complain, isClosed, print, printJson, write } = require('./output')
 const { Progress } = require('./progress')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
@@ -60,8 +60,7 @@ async function run (args) {
   if (command === undefined) throw new UsageError('sessions needs to be told what to do: count, list or destroy-user')
   if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`'${command}' is nothing sessions can do: there are count, list and destroy-user`)
   const named = values.of ?? (command === 'destroy-user' ? user : undefined)
-  const fault = named === undefined ? undefined : userFault(named)
-  if (fault !== undefined) throw new UsageError(fault)
+  if (named !== undefined) checkUser(named)
   if (command === 'destroy-user' && user === undefined) throw new UsageError('destroy-user needs the user')
   const beyond = command === 'destroy-user' ? stray : user
   if (beyond !== undefined) throw new UsageError(`${command} takes no argument '${beyond}'`)
@@ -155,6 +154,15 @@ async function destroyUser ({ store, user, json }) {
   if (json) printJson({ removed })
   else print(`${removed} ${removed === 1 ? 'session' : 'sessions'} removed`)
   return removed
+}
+
+/** @param {string} user */
+function checkUser (user) {
+  try {
+    ownerArgument(user)
+  } catch (/** @type {any} */ error) {
+    throw new UsageError(error.message)
+  }
 }
 
 /**
