@@ -414,6 +414,38 @@ describe('DevServer', () => {
     }
   })
 
+  test('tells of a fault that was cleared with all others how often it struck', async () => {
+    const sessions = await openStore(SessionStore)
+    const fault = await server.inject({ kind: 'latency', ms: 0, on: 'read' })
+    const waiting = fault.struck(5)
+    await sessions.get('a')
+    await sessions.get('a')
+    await server.clearFaults()
+    expect(await waiting).toBe(2)
+    expect(await fault.struck()).toBe(2)
+    expect(await fault.remove()).toBe(2)
+    expect(await fault.remove()).toBe(2)
+  })
+
+  test('refuses everything once it has been stopped, and does not start again', async () => {
+    const own = await DevServer.start({ nodes: 2 })
+    const fault = await own.inject({ kind: 'latency', ms: 1 })
+    const stopping = own.stop()
+    for (const call of [
+      () => own.startNode(0), () => own.stopNode(0), () => own.nodes(), () => own.settled(), () => own.inject({ kind: 'drop' }), () => own.faults(),
+      () => own.clearFaults(), () => own.freeze(), () => own.thaw(), () => own.configure('test', {}), () => fault.struck(), () => fault.remove()
+    ]) await expect(call()).rejects.toMatchObject({ code: 'CLOSED', message: 'the dev server was stopped' })
+    await stopping
+    await own.stop()
+    await expect(own.startNode(0)).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  test('says that a port is in use', async () => {
+    await expect(DevServer.start({ port: server.port })).rejects.toMatchObject({
+      code: 'EADDRINUSE', message: expect.stringMatching(/^127\.0\.0\.1:\d+ is in use: .*'port'/)
+    })
+  })
+
   test('stops with faults set and requests held', async () => {
     const own = await DevServer.start()
     const sessions = new SessionStore({ hosts: own.hosts, timeout: 2_000 })

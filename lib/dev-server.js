@@ -4,7 +4,7 @@
 
 const fs = require('node:fs/promises')
 const path = require('node:path')
-const { badOption } = require('./errors')
+const { AerospikeSessionError, badOption } = require('./errors')
 const { Fault } = require('./faults')
 const native = require('./native')
 const { devServerOptions, nodeNumber } = require('./options')
@@ -23,6 +23,19 @@ async function control (handle, command) {
   } catch (/** @type {any} */ error) {
     throw error.code === 'InvalidArg' ? badOption(error.message) : error
   }
+}
+
+/** What systems say of a port that is in use: Linux, macOS, Windows. */
+const IN_USE = /\(os error (98|48|10048)\)/
+
+/**
+ * @param {Error} error of a server that could not be started
+ * @param {{ host: string, port: number }} options
+ */
+function explained (error, { host, port }) {
+  if (!IN_USE.test(error.message)) return error
+  const message = `${host}:${port} is in use: choose another one, or leave out option 'port' for any that is free`
+  return Object.assign(new Error(message, { cause: error }), { code: 'EADDRINUSE' })
 }
 
 class DevServer {
@@ -50,10 +63,20 @@ class DevServer {
 
   /** @param {import('../dev-server').DevServerOptions} [options] */
   static async start (options) {
-    const handle = await native.startDevServer(JSON.stringify(devServerOptions(options)))
+    const checked = devServerOptions(options)
+    const handle = await native.startDevServer(JSON.stringify(checked)).catch(error => { throw explained(error, checked) })
     const server = new DevServer(KEY, handle, await control(handle, { command: 'nodes' }))
     running.add(server)
     return server
+  }
+
+  /**
+   * @param {{ command: string, [field: string]: unknown }} command
+   * @returns {Promise<any>}
+   */
+  async #control (command) {
+    if (this.#stopping !== undefined) throw new AerospikeSessionError({ code: 'CLOSED', message: 'the dev server was stopped' })
+    return control(this.#handle, command)
   }
 
   get hosts () {
@@ -89,46 +112,46 @@ class DevServer {
    * @param {string} password
    */
   async setPassword (user, password) {
-    await control(this.#handle, { command: 'setPassword', ...passwordChange(user, password) })
+    await this.#control({ command: 'setPassword', ...passwordChange(user, password) })
   }
 
   /** @param {{ disconnect?: boolean }} [options] */
   async expireSessions (options) {
-    await control(this.#handle, { command: 'expireSessions', ...expiryOptions(options) })
+    await this.#control({ command: 'expireSessions', ...expiryOptions(options) })
   }
 
   /** @returns {Promise<import('../dev-server').DevServerNode[]>} */
   nodes () {
-    return control(this.#handle, { command: 'nodes' })
+    return this.#control({ command: 'nodes' })
   }
 
   /** @param {number} node */
   async stopNode (node) {
-    await control(this.#handle, { command: 'stopNode', node: nodeNumber(node) })
+    await this.#control({ command: 'stopNode', node: nodeNumber(node) })
   }
 
   /** @param {number} node */
   async startNode (node) {
-    await control(this.#handle, { command: 'startNode', node: nodeNumber(node) })
+    await this.#control({ command: 'startNode', node: nodeNumber(node) })
   }
 
   async settled () {
-    await control(this.#handle, { command: 'settled' })
+    await this.#control({ command: 'settled' })
   }
 
   /** @param {import('../dev-server').FaultOptions} fault */
   async inject (fault) {
-    const { id } = await control(this.#handle, { command: 'inject', fault })
-    return new Fault(command => control(this.#handle, command), id)
+    const { id } = await this.#control({ command: 'inject', fault })
+    return new Fault(command => this.#control(command), id)
   }
 
   /** @returns {Promise<import('../dev-server').FaultInfo[]>} */
   faults () {
-    return control(this.#handle, { command: 'faults' })
+    return this.#control({ command: 'faults' })
   }
 
   async clearFaults () {
-    await control(this.#handle, { command: 'clearFaults' })
+    await this.#control({ command: 'clearFaults' })
   }
 
   /** @param {number} [node] */
@@ -138,7 +161,7 @@ class DevServer {
 
   /** @param {number} [node] */
   async thaw (node) {
-    await control(this.#handle, { command: 'clearFaults', kind: 'freeze', node })
+    await this.#control({ command: 'clearFaults', kind: 'freeze', node })
   }
 
   /**
@@ -146,7 +169,7 @@ class DevServer {
    * @param {import('../dev-server').NamespaceSettings} settings
    */
   async configure (namespace, settings) {
-    await control(this.#handle, { command: 'configure', namespace, settings })
+    await this.#control({ command: 'configure', namespace, settings })
   }
 
   async stop () {

@@ -23,6 +23,7 @@ mod spec;
 mod target;
 mod words;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct Faults {
 #[derive(Default)]
 struct List {
     faults: Vec<Arc<Fault>>,
+    /// What the faults that were taken back last have come to: whoever set one may still ask.
+    past: VecDeque<FaultInfo>,
     last_id: u64,
 }
 
@@ -115,14 +118,31 @@ impl Faults {
 
     /// Waits until a fault struck so often, or is over. `None`: there is no such fault.
     pub async fn struck(&self, id: u64, at_least: u64) -> Option<u64> {
-        let fault = self.snapshot().into_iter().find(|fault| fault.id == id)?;
-        Some(fault.struck_at_least(at_least).await)
+        let fault = self.snapshot().into_iter().find(|fault| fault.id == id);
+        match fault {
+            Some(fault) => Some(fault.struck_at_least(at_least).await),
+            None => self.past(id).map(|fault| fault.struck),
+        }
+    }
+
+    /// What a fault came to that was taken back.
+    pub fn past(&self, id: u64) -> Option<FaultInfo> {
+        let list = self.list.lock();
+        list.past.iter().find(|fault| fault.id == id).cloned()
     }
 
     /// Takes back the faults that `goes` says; when this returns they are gone. What they came to.
     pub async fn clear(&self, goes: impl Fn(&FaultInfo) -> bool) -> Vec<FaultInfo> {
+        let gone = self.take_back(goes);
+        self.refresh();
+        self.ports_settled().await;
+        gone
+    }
+
+    fn take_back(&self, goes: impl Fn(&FaultInfo) -> bool) -> Vec<FaultInfo> {
         let mut gone = Vec::new();
-        self.list.lock().faults.retain(|fault| {
+        let mut list = self.list.lock();
+        list.faults.retain(|fault| {
             let info = fault.info();
             if !goes(&info) {
                 return true;
@@ -134,8 +154,9 @@ impl Faults {
             });
             false
         });
-        self.refresh();
-        self.ports_settled().await;
+        list.past.extend(gone.iter().cloned());
+        let beyond = list.past.len().saturating_sub(MAX_FAULTS);
+        list.past.drain(..beyond);
         gone
     }
 
