@@ -3,6 +3,7 @@
 // What a store tells of itself.
 
 const { tracingChannel } = require('node:diagnostics_channel')
+const { once } = require('node:events')
 const { DevServer } = require('../dev-server')
 const { SessionStore, AerospikeStore } = require('..')
 const { hosts, openSessions, openStore } = require('./support/server')
@@ -148,7 +149,7 @@ describe('what fails before the cluster is asked', () => {
 
 test('a store that was closed is not connected', async () => {
   const store = new AerospikeStore({ hosts: hosts() })
-  await store.ready()
+  await Promise.all([store.ready(), once(store.client, 'up')])
   expect([store.client.connected, store.stats().connected]).toStrictEqual([true, true])
   const closing = store.close()
   expect([store.client.connected, store.stats().connected]).toStrictEqual([false, false])
