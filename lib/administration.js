@@ -239,7 +239,7 @@ class Administration extends Store {
 }
 
 /**
- * What was given for a client, in words that help.
+ * Describes a wrong value of option `client`, to complete the message.
  * @param {any} client
  */
 function instead (client) {

@@ -8,7 +8,7 @@ const { optional, quiet } = require('./connection')
 const { refill } = require('./framework-store')
 const { frameworkOptions } = require('./options')
 
-/** That key. */
+/** The name of that key. */
 const MARK = '@aerospike-session'
 
 /** Its value: an object by which the loaded session is found again. Copies keep it, JSON leaves it out, clones lose it. */
@@ -76,7 +76,7 @@ class FastifyStore extends AerospikeStore {
    */
   #unmarked (sid, copy) {
     const mark = copy?.[MARK]
-    // What a clone has made of one.
+    // A clone turns the mark into a plain object.
     if (mark !== undefined && !(mark instanceof Mark)) Reflect.deleteProperty(copy, MARK)
     const loaded = this.#loaded.get(mark)
     if (loaded === undefined || loaded.sid !== sid) return copy

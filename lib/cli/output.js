@@ -1,12 +1,12 @@
 'use strict'
 
-// What commands print. A reader that closes the pipe early, as head does, has enough: a command goes on, and its exit code
-// says what came of it. Output that cannot be written for another reason, such as a full device, is a failure of its own.
+// Standard output of the commands. If the reader closes the pipe early, as head does, a command goes on and its exit code
+// reports the result. If output cannot be written for another reason, such as a full device, that is a failure of its own.
 
-/** Exit code: done, but not told. Codes 1 and 2 say other things. */
+/** Exit code: the command was carried out, but its output is lost. Codes 1 and 2 have other meanings. */
 const UNWRITTEN = 3
 
-/** @type {NodeJS.ErrnoException | undefined} what keeps the output from being written */
+/** @type {NodeJS.ErrnoException | undefined} the first error of standard output */
 let failure
 
 /** @param {NodeJS.ErrnoException} error */
@@ -21,7 +21,7 @@ function fail (error) {
 /** To be called before anything is printed. */
 function watch () {
   process.stdout.on('error', fail)
-  // There is nowhere left to say it.
+  // Nothing is left to report it on.
   process.stderr.on('error', () => {})
 }
 
@@ -41,7 +41,7 @@ function print (line) {
   write(`${line}\n`)
 }
 
-/** Whether nothing that is printed from now on is read. */
+/** Whether further output is lost. */
 function isClosed () {
   return failure !== undefined
 }
