@@ -8,6 +8,7 @@ const { Connection, answer, operations, optional, quiet } = require('./connectio
 const { name } = require('../package.json')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
+const { inNoContext } = require('./no-context')
 const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('./options')
 const { pages } = require('./pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
@@ -222,7 +223,7 @@ class Administration extends Store {
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.
     this.on('newListener', (event, listener) => {
-      if (event === 'disconnect' && this.#away) nextTick(listener)
+      if (event === 'disconnect' && this.#away) inNoContext(() => nextTick(listener))
     })
   }
 
