@@ -84,15 +84,15 @@ describe.each(Object.entries(LOADED))('fake timers that were installed %s', (_, 
     const data = { user: 'ada' }
     const store = open(AerospikeStore, { ttl: 60 })
     const koa = open(KoaStore)
-    const sessions = open(SessionStore, { ttl: 0.3 })
+    const sessions = open(SessionStore, { ttl: 1.5 })
     await Promise.all([
-      store.set('a', data), open(FastifyStore).set('a', data), koa.set('a', data, 60_000), koa.set('b', data, 300), sessions.save('a', data)
+      store.set('a', data), open(FastifyStore).set('a', data), koa.set('a', data, 60_000), koa.set('b', data, 1_500), sessions.save('a', data)
     ])
     jest.setSystemTime(Date.UTC(2101, 0))
     expect(await store.get('a')).toMatchObject(data)
     expect(await koa.get('a')).toStrictEqual(data)
     expect(await sessions.get('a')).toStrictEqual(data)
-    await new Promise(resolve => timers.setTimeout(resolve, 320))
+    await new Promise(resolve => timers.setTimeout(resolve, 1_550))
     expect(await koa.get('b')).toBeNull()
     expect(await sessions.get('a')).toBeNull()
     expect(await store.get('a')).toMatchObject(data)

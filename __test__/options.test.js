@@ -216,7 +216,7 @@ describe('a wrong option is refused at once and in words', () => {
     [{ format: 'jsn' }, /'format' must be 'map' or 'json', not 'jsn'$/],
     [{ format: 'maps' }, /'format' must be 'map' or 'json', not 'maps'$/],
     [{ format: Symbol('map') }, /'format' must be 'map' or 'json', not a symbol$/],
-    [{ auth: { user: 'a', password: 'b' }, authMode: 'LDAP!hunter2' }, /'authMode' must be .*, not a string that is none of them$/],
+    [{ auth: { user: 'a', password: 'b' }, authMode: 'LDAP!hunter2' }, /'authMode' must be .*, not a string with another value$/],
     [{ auth: { user: 'a', password: 'b' }, authMode: 'Internal' }, /'authMode' must be .*, not 'Internal'$/],
     [{ auth: { user: 'a', password: 'b' }, password: 'c' }, /'auth' stands in the place of 'user' and 'password'/],
     [{ password: 'a' }, /'password' needs option 'user'/],

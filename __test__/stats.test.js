@@ -3,6 +3,7 @@
 // What a store tells of itself.
 
 const { tracingChannel } = require('node:diagnostics_channel')
+const { once } = require('node:events')
 const { DevServer } = require('../dev-server')
 const { SessionStore, AerospikeStore } = require('..')
 const { hosts, openSessions, openStore } = require('./support/server')
@@ -58,7 +59,7 @@ test('retries are counted, and a cluster that is away is told as such', async ()
   expect(sessions.stats().connected).toBe(false)
 })
 
-describe('what fails before the cluster is asked', () => {
+describe('a call that fails before the cluster is asked', () => {
   const WRONG_ID = ['', 5, null, undefined, '\ud800']
   const SESSION = { cookie: { originalMaxAge: null, path: '/' } }
 
@@ -117,7 +118,7 @@ describe('what fails before the cluster is asked', () => {
   test.each([
     ['an AerospikeStore', () => openStore(), EXPRESS, store => store.client],
     ['a SessionStore', () => openSessions(), SESSIONS, store => store]
-  ])('is in the numbers of %s as on the channels', async (_, open, calls, clientOf) => {
+  ])('is counted by %s as on the channels', async (_, open, calls, clientOf) => {
     const store = open()
     await store.ready()
     const told = await counted(store, calls)
@@ -129,7 +130,7 @@ describe('what fails before the cluster is asked', () => {
   test.each([
     ['an AerospikeStore', AerospikeStore, { ...EXPRESS, ...CLOSED }],
     ['a SessionStore', SessionStore, SESSIONS]
-  ])('is in the numbers of %s that is closed', async (_, Store, calls) => {
+  ])('is counted by %s that is closed', async (_, Store, calls) => {
     const store = new Store({ hosts: hosts() })
     await store.ready()
     await store.close()
@@ -138,7 +139,7 @@ describe('what fails before the cluster is asked', () => {
     expect(told.get.errors).toEqual({ CLOSED: 10 })
   })
 
-  test('adds to what the cluster has answered', async () => {
+  test('adds to the counts of calls that the cluster has answered', async () => {
     const store = openStore()
     await store.set('a', SESSION)
     await expect(store.set('', SESSION)).rejects.toMatchObject({ code: 'BAD_KEY' })
@@ -148,7 +149,7 @@ describe('what fails before the cluster is asked', () => {
 
 test('a store that was closed is not connected', async () => {
   const store = new AerospikeStore({ hosts: hosts() })
-  await store.ready()
+  await Promise.all([store.ready(), once(store.client, 'up')])
   expect([store.client.connected, store.stats().connected]).toStrictEqual([true, true])
   const closing = store.close()
   expect([store.client.connected, store.stats().connected]).toStrictEqual([false, false])
@@ -174,7 +175,7 @@ describe('functions of the application that return promises', () => {
     await expect(store.prune({ onProgress: () => { throw reason } })).rejects.toBe(reason)
   })
 
-  test.each([['ttl', 'BAD_OPTION'], ['user', 'BAD_DATA']])('%s must not, and a promise that rejects is none of the process', async (option, code) => {
+  test.each([['ttl', 'BAD_OPTION'], ['user', 'BAD_DATA']])('%s must not return one, and its rejection does not end the process', async (option, code) => {
     const unhandled = jest.fn()
     process.on('unhandledRejection', unhandled)
     try {

@@ -1,6 +1,6 @@
 'use strict'
 
-// Calls whose answer nothing waits for. express-session passes on the callback of `req.session.destroy()` also if there is
+// Calls that nothing waits for. express-session passes on the callback of `req.session.destroy()` also if there is
 // none, and drops the promise that it gets.
 
 const { spawn } = require('node:child_process')

@@ -9,6 +9,7 @@ const { Connection, answer, operations, optional, quiet } = require('./connectio
 const { name } = require('../package.json')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
+const { inNoContext } = require('./no-context')
 const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('./options')
 const { ownerArgument } = require('./owner')
 const { pages } = require('./pages')
@@ -226,7 +227,7 @@ class Administration extends Store {
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.
     this.on('newListener', (event, listener) => {
-      if (event === 'disconnect' && this.#away) nextTick(listener)
+      if (event === 'disconnect' && this.#away) inNoContext(() => nextTick(listener))
     })
   }
 
@@ -243,7 +244,7 @@ class Administration extends Store {
 }
 
 /**
- * What was given for a client, in words that help.
+ * Describes a wrong value of option `client`, to complete the message.
  * @param {any} client
  */
 function instead (client) {

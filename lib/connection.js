@@ -195,7 +195,7 @@ class Connection {
   }
 
   /**
-   * Counts what the core does not hear of.
+   * Counts a failure of a call that never reached the core.
    *
    * @param {Operation} operation
    * @param {Error} error

@@ -9,7 +9,7 @@ const { optional, quiet } = require('./connection')
 const { refill } = require('./framework-store')
 const { frameworkOptions } = require('./options')
 
-/** That key. */
+/** The name of that key. */
 const MARK = '@aerospike-session'
 /** Properties of Fastify's session object. A key of such a name is not taken over, or takes their place and ends the request. */
 const PROPERTIES = new Set([
@@ -82,7 +82,7 @@ class FastifyStore extends AerospikeStore {
    */
   #unmarked (sid, copy) {
     const mark = copy?.[MARK]
-    // What a clone has made of one.
+    // A clone turns the mark into a plain object.
     if (mark !== undefined && !(mark instanceof Mark)) Reflect.deleteProperty(copy, MARK)
     const loaded = this.#loaded.get(mark)
     if (loaded === undefined || loaded.sid !== sid) return copy

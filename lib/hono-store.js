@@ -38,7 +38,7 @@ class HonoStore extends FrameworkStore {
    * @param {any} data
    */
   async persistSessionData (id, data) {
-    // Fails in words.
+    // The store rejects it with BAD_DATA.
     if (!isPlain(data?._data)) return this.store.set(id, data?._data)
     if (!Object.values(data._data).every(isPlain)) return this.store.set(id, null)
     const session = sessionOf(this.#seen, data)

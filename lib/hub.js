@@ -184,7 +184,7 @@ function settleText (waiting, text, more) {
 let hub
 let stores = 0
 
-/** What native code calls, as long as this module lives. */
+/** The handle that native code calls. It holds `drain` weakly while nothing is in flight. */
 const drained = nativeCallback.handle(drain)
 /** Requests that are not answered yet. */
 let inFlight = 0

@@ -46,7 +46,7 @@ class KoaStore extends FrameworkStore {
    * @param {{ ctx?: any }} [options]
    */
   async set (key, data, maxAge, options) {
-    // Fails in words.
+    // The store rejects it with BAD_DATA.
     if (!isPlain(data)) return this.store.set(key, data)
     const session = sessionOf(this.#seen, contextOf(options) ?? data)
     fill(session, entriesOf(data), endOf(maxAge))

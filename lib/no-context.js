@@ -1,12 +1,13 @@
 'use strict'
 
-// What outlives a request must not hold its AsyncLocalStorage context, nor be called in it.
+// Code and objects that outlive a request: they must neither hold its AsyncLocalStorage context nor run in it.
 
 const { AsyncResource } = require('node:async_hooks')
 
 /**
- * What runs in it has no AsyncLocalStorage context. There is no other way to be sure of that: the package itself may be
- * loaded in the context of a request. Where a later Node.js keeps the context elsewhere, it is that in which it is loaded.
+ * Code that runs in this resource has no AsyncLocalStorage context. Node.js has no public way to leave all contexts, and the
+ * package may be loaded in the context of a request. If a later Node.js keeps the context elsewhere, this resource has the
+ * context in which the package was loaded.
  */
 const outside = new AsyncResource('AerospikeSession')
 for (const symbol of Object.getOwnPropertySymbols(outside)) {

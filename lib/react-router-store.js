@@ -97,7 +97,7 @@ class ReactRouterStore extends FrameworkStore {
    * @param {Date} [expires]
    */
   async #write (id, session, data, expires) {
-    // Fails in words.
+    // The store rejects it with BAD_DATA.
     if (!isPlain(data)) return this.store.set(id, data)
     fill(session, entriesOf(data), dateOf(expires))
     await this.store.set(id, session)

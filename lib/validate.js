@@ -35,7 +35,8 @@ function kind (value) {
 }
 
 /**
- * What an application's function returned, where that must not be a promise: one that rejects must not end the process.
+ * Returns the result of an application's function that must not return a promise. A promise is marked as handled, so that
+ * its rejection does not end the process.
  *
  * @template T
  * @param {T} value
@@ -196,14 +197,15 @@ function choice (option, value, choices) {
 }
 
 /**
- * A wrong choice. A text is shown only where it is close to a right one: any other may be a password in the wrong place.
+ * Describes a wrong choice. A string is shown only if it is close to a right one: any other may be a password in the wrong
+ * place.
  *
  * @param {any} value
  * @param {readonly string[]} choices
  */
 function other (value, choices) {
   if (typeof value !== 'string') return kind(value)
-  return nearest(value.trim(), choices) === undefined ? 'a string that is none of them' : `'${value}'`
+  return nearest(value.trim(), choices) === undefined ? 'a string with another value' : `'${value}'`
 }
 
 /**

@@ -68,7 +68,7 @@ describe.each(STORES)('%s', (_, Store, data, others) => {
     await store.close()
   })
 
-  test.each(Object.entries(data))('%s: what is no session data fails with BAD_DATA', async (_, call) => {
+  test.each(Object.entries(data))('%s: a value that is not session data fails with BAD_DATA', async (_, call) => {
     for (const value of WRONG) {
       await expect(call(store, value)).rejects.toMatchObject({ name: 'AerospikeSessionError', code: 'BAD_DATA', message: expect.stringMatching(/^session data must be a plain object, not (a|an|null|undefined)\b/) })
     }

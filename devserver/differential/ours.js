@@ -78,13 +78,10 @@ class OurTarget {
 
   /** @param {string} hosts @param {{ namespace: string, set: string }} where */
   constructor (hosts, { namespace, set }) {
-    const options = { hosts, namespace, set }
-    this.#sessions = new SessionStore(options)
-    // All of them on one connection, as an application would have it.
+    const client = new SessionStore({ hosts, namespace, set })
+    this.#sessions = client
     this.#stores = Object.fromEntries(Object.entries(STORES).map(([name, own]) => {
-      /** @type {any} */
-      const all = { client: this.#sessions, ...own }
-      return [name, new AerospikeStore(all)]
+      return [name, new AerospikeStore(/** @type {any} */ ({ client, ...own }))]
     }))
   }
 

@@ -2,15 +2,15 @@
 
 // The one place where commands write to standard output and standard error. Lines and JSON are made safe for terminals.
 //
-// A reader that closes the pipe early, as head does, has enough: a command goes on, and its exit code says what came of it.
-// Output that cannot be written for another reason, such as a full device, is a failure of its own.
+// If the reader closes the pipe early, as head does, a command goes on and its exit code reports the result. If output cannot be
+// written for another reason, such as a full device, that is a failure of its own.
 
 const { printable, printableJson } = require('../printable')
 
-/** Exit code: the work is done, but the output was not written. Codes 1 and 2 say other things. */
+/** Exit code: the command was carried out, but its output is lost. Codes 1 and 2 have other meanings. */
 const UNWRITTEN = 3
 
-/** @type {NodeJS.ErrnoException | undefined} what keeps the output from being written */
+/** @type {NodeJS.ErrnoException | undefined} the first error of standard output */
 let failure
 
 /** @param {NodeJS.ErrnoException} error */
@@ -25,7 +25,7 @@ function fail (error) {
 /** To be called before anything is printed. */
 function watch () {
   process.stdout.on('error', fail)
-  // There is nowhere left to say it.
+  // Nothing is left to report it on.
   process.stderr.on('error', () => {})
 }
 
