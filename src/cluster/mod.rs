@@ -15,6 +15,7 @@
 //! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
 //! - [`policy`]: every policy the crate is given, made in one place.
+//! - [`sizes`], [`weight`]: about how large sessions are.
 //! - [`tls`]: whom to trust, and what to show.
 //! - [`failure`]: the crate's errors in our words.
 //!
@@ -34,10 +35,12 @@ mod lane;
 mod policy;
 mod routes;
 pub mod scan;
+mod sizes;
 mod stats;
 pub mod tls;
 pub mod trace;
 mod trouble;
+pub mod weight;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -55,6 +58,7 @@ use crate::error::{Error, Result};
 use connect::Connection;
 use credentials::Auth;
 use execute::Call;
+pub use failure::too_big;
 pub use stats::Stats;
 use trace::Trace;
 

@@ -1,12 +1,13 @@
 //! Many records, streamed: those of a set that pass a filter, by a scan or by an index.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use aerospike::expressions::Expression;
 use aerospike::query::{Filter, PartitionFilter};
 use aerospike::{Bins, CollectionIndexType, IndexType, Key, Record, ResultCode, Statement, Task};
 use futures::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{timeout, Instant};
 
 use super::{failure, policy, Cluster};
 use crate::error::{Code, Error, Result};
@@ -18,6 +19,9 @@ pub const PARTITIONS: usize = 4_096;
 const SILENT_PART: u32 = 3;
 /// Timeouts without a word of any node: until a cluster has given up a lost one, nobody has its partitions.
 const LONGEST_SILENCE: u32 = 2;
+
+/// How long a scan looks at records that are there before others get their turn.
+const AT_ONE_GO: Duration = Duration::from_micros(500);
 
 /// What the crate says when partitions have been asked for in vain for too often (query/partition_tracker.rs).
 const TRIES_SPENT: &str = "Max retries exceeded";
@@ -70,7 +74,13 @@ impl Cluster {
             .map_err(|_| failure::silent(&self.options, &client, silence))?
             .map_err(|error| told(&error))?;
         let mut records = records.into_stream();
+        let mut began = Instant::now();
         loop {
+            if began.elapsed() > AT_ONE_GO {
+                // A scan takes as long as it takes: others get their turn meanwhile.
+                tokio::task::yield_now().await;
+                began = Instant::now();
+            }
             let next = tokio::select! {
                 next = timeout(silence, records.next()) => next,
                 () = self.closed() => return Err(Error::closed()),

@@ -11,6 +11,7 @@
 
 pub mod decode;
 pub mod encode;
+pub mod least;
 pub mod members;
 mod number;
 pub mod packer;

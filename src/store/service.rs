@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, Semaphore};
 use tokio::time::sleep_until;
 
 use super::expiry::TtlSupport;
@@ -44,6 +44,7 @@ impl<A: Answer> Store<A> {
             lacks_index: AtomicBool::new(false),
             met_unreadable: AtomicBool::new(false),
             notify: Box::new(notify),
+            turns: Semaphore::new(1),
         });
         let (requests, queue) = mpsc::unbounded_channel();
         tokio::spawn(drive(core.clone(), queue));
