@@ -154,11 +154,45 @@ function drain (batch, from = 0) {
         case HEAD: waiting.settle(null, waiting.decode(first)); break
         case TOLD: waiting.settle(null, waiting.decode('', first)); break
         case WAY: /** @type {Following} */ (waiting).note(first, batch[next - 1]); break
-        default: settleText(waiting, first, kind === BASELINE ? batch[next - 1] : undefined)
+        default: {
+          const more = kind === BASELINE ? batch[next - 1] : undefined
+          if (first.length + (more?.length ?? 0) < LARGE) settleText(waiting, first, more)
+          else settleLater(waiting, first, more)
+        }
       }
     }
   } finally {
     if (next < batch.length) setImmediate(drain, batch, next)
+  }
+}
+
+// Large answers. Parsing one takes a millisecond or more: the event loop has a turn after a few, and small answers go first.
+/** Characters from which on a text is large. */
+const LARGE = 32 * 1_024
+/** Milliseconds of parsing at one go. */
+const AT_ONE_GO = 4
+/** @type {[waiting: Waiting, text: string, more: string | undefined][]} */
+let large = []
+
+/**
+ * @param {Waiting} waiting
+ * @param {string} text
+ * @param {string} [more]
+ */
+function settleLater (waiting, text, more) {
+  if (large.push([waiting, text, more]) === 1) setImmediate(settleLarge)
+}
+
+function settleLarge () {
+  const until = performance.now() + AT_ONE_GO
+  let done = 0
+  try {
+    do settleText(...large[done++])
+    while (done < large.length && performance.now() < until)
+  } finally {
+    // A callback may throw: the rest is handed out all the same.
+    large = large.slice(done)
+    if (large.length > 0) setImmediate(settleLarge)
   }
 }
 

@@ -18,6 +18,11 @@ use tokio::runtime::{Builder, Handle};
 /// Address space only: pages are committed when touched.
 const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
 
+/// Turns of tasks after which a thread looks for what came in from the network, and for new requests. tokio's own 61 and 31
+/// are for many threads: with one, and turns of a millisecond where sessions are large, they are a tenth of a second.
+const EVENTS_EVERY: u32 = 8;
+const REQUESTS_EVERY: u32 = 4;
+
 /// Never stopped: they hold nothing open, and the process ends without waiting for them.
 pub struct Threads {
     pub requests: Handle,
@@ -61,6 +66,8 @@ fn start(name: &str, stacks: &[usize]) -> Result<Handle> {
     let failed = |error| Error::from_reason(format!("no thread could be started: {error}"));
     let runtime = Builder::new_current_thread()
         .enable_all()
+        .event_interval(EVENTS_EVERY)
+        .global_queue_interval(REQUESTS_EVERY)
         .build()
         .map_err(failed)?;
     let handle = runtime.handle().clone();

@@ -10,8 +10,17 @@ use crate::planted;
 /// What the answer to a command looks like.
 #[derive(Clone, Copy)]
 pub enum Shape {
+    /// What a read returns.
+    Read,
+    /// A header, and what was read besides.
     Record,
     Done,
+}
+
+impl Shape {
+    pub fn is_read(self) -> bool {
+        matches!(self, Shape::Read)
+    }
 }
 
 /// A command as a row of a batch, under the policies it would have alone.
@@ -24,7 +33,7 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
                 policy.read_touch_ttl = ReadTouchTtl::Percent(*percent);
             }
             let row = BatchOperation::read(&policy, key, bins.clone());
-            (row, Shape::Record)
+            (row, Shape::Read)
         }
         Command::Delete {
             reading,
@@ -61,7 +70,7 @@ pub fn outcome(
         };
     }
     Outcome::Own(match (row.record, shape) {
-        (Some(record), Shape::Record) => Ok(Reply::Record(record)),
+        (Some(record), Shape::Read | Shape::Record) => Ok(Reply::Record(record)),
         (Some(_), Shape::Done) => Ok(Reply::Done),
         // Every row has an outcome, unless the batch has failed as a whole.
         (None, _) => Err(match whole {

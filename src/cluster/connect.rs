@@ -15,6 +15,7 @@ use super::attempt::{connect, unwound, Connected};
 use super::doubt::{is_lost, Doubts, Probe};
 use super::lane::Common;
 use super::routes::Routes;
+use super::sizes::Sizes;
 use super::stats::NodeStats;
 use super::trouble::Trouble;
 use super::{execute, failure, policy, versions, Options};
@@ -71,6 +72,7 @@ impl Connection {
         let common = Common {
             trouble: Arc::new(Trouble::new()),
             counters: Arc::default(),
+            sizes: Arc::new(Sizes::new()),
             patience: options.timeout / execute::SMALLEST_PART,
             replica: policy::replica(&options),
             closing: close.clone(),

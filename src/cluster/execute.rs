@@ -80,7 +80,7 @@ impl Call<'_> {
     /// carried out it is neither repeated nor answered, or else it might be carried out after the repetition, and after what
     /// comes then; that would undo a change, or a logout.
     async fn write(&self, client: &Client, patience: Option<Duration>) -> Result<Option<Outcome>> {
-        let lane = self.connection().routes().lane(self.key, true);
+        let lane = self.connection().routes().lane(self.key, self.command);
         let patience = patience.unwrap_or_else(|| match lane.is_in_trouble() {
             true => self.part(SMALLEST_PART),
             false => self.part(FIRST_PART),
@@ -97,7 +97,7 @@ impl Call<'_> {
     /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
     /// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
     async fn read(&self, client: &Client) -> Result<(Option<Outcome>, Option<Pending>)> {
-        let lane = self.connection().routes().lane(self.key, false);
+        let lane = self.connection().routes().lane(self.key, self.command);
         let patience = match lane.is_in_trouble() {
             true => Duration::ZERO,
             // What the nodes hold is about to change, and the crate may learn of it later than the routes.

@@ -9,18 +9,21 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use aerospike::policy::Replica;
-use aerospike::{BatchOperation, BatchPolicy, Client, Key};
+use aerospike::{BatchOperation, BatchPolicy, Client, Key, ResultCode};
 use tokio::sync::{oneshot, watch};
+use tokio::task::coop;
 use tokio::time::{timeout_at, Instant};
 
 use super::batch::{self, Shape};
+use super::sizes::{Place, Sizes};
 use super::stats::Counters;
 use super::trace::{Trace, Way};
 use super::trouble::Trouble;
-use super::{policy, Command, Reply};
+use super::{policy, weight, Command, Reply};
 
 /// Flights under way to a node at the same time.
 const UNDER_WAY: usize = 4;
@@ -29,8 +32,13 @@ const UNDER_WAY: usize = 4;
 const AT_ONCE: usize = 128;
 
 /// Bytes of a flight at the most, but for an operation that alone has more: a session may be a megabyte, and a hundred of
-/// them in one message would keep everybody else waiting.
+/// them in one message would keep everybody else waiting. Of reads the answers count, see [`Sizes`].
 const BYTES_AT_ONCE: usize = 256 * 1024;
+/// Operations from which on a flight yields now and then as its answer comes in: who knows how large that is.
+const SPARING: usize = 8;
+/// What a task may do at one go, by tokio's count, and how much of that a sparing one leaves: each is a read of up to 64 KiB.
+const BUDGET: usize = 128;
+const SPARED: usize = 4;
 
 /// Operations travel together only if their attempts end within this time of each other. A flight ends when the first of
 /// them does, so nothing of an operation is under way any more once its caller has been answered.
@@ -74,6 +82,7 @@ pub struct Common {
     /// Whether any node is in trouble.
     pub trouble: Arc<Trouble>,
     pub counters: Arc<Counters>,
+    pub sizes: Arc<Sizes>,
     /// How long a node in trouble is waited for, at first.
     pub patience: Duration,
     /// Which copy of a record is read first.
@@ -117,6 +126,7 @@ struct Waiting {
     number: u64,
     row: BatchOperation,
     shape: Shape,
+    place: Place,
     size: usize,
     /// How long its flight may take.
     patience: Duration,
@@ -124,6 +134,18 @@ struct Waiting {
     answer: oneshot::Sender<Outcome>,
     /// Who wants to know its way, and where that leads.
     trace: Option<(Arc<Trace>, Option<Arc<str>>)>,
+}
+
+impl Common {
+    /// Takes note of how large a session is that was read.
+    fn learn(&self, row: &BatchOperation, place: Place) {
+        let bytes = match (row.record(), row.result_code()) {
+            (Some(record), _) if !record.bins.is_empty() => weight::of_record(record),
+            (None, Some(ResultCode::KeyNotFoundError)) => 0,
+            _ => return,
+        };
+        self.sizes.learn(place, bytes.max(1));
+    }
 }
 
 impl Waiting {
@@ -185,6 +207,11 @@ impl Lane {
     ) -> Pass {
         let (answer, answered) = oneshot::channel();
         let (row, shape) = batch::row(key, command);
+        let (place, sizes) = (Sizes::place(key), &self.common.sizes);
+        let size = sizes.expected(key, command);
+        if matches!(command, Command::Upsert { .. }) {
+            sizes.learn(place, size.max(1));
+        }
         let mut state = self.state();
         state.entered += 1;
         let number = state.entered;
@@ -192,7 +219,8 @@ impl Lane {
             number,
             row,
             shape,
-            size: command.size(),
+            place,
+            size,
             patience,
             deadline,
             answer,
@@ -273,6 +301,22 @@ impl Lane {
     }
 }
 
+/// Carries out `work`; if it `is_sparing`, little at a time, so that others get their turn in between.
+async fn sparing<T>(is_sparing: bool, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| {
+        if is_sparing {
+            for _ in SPARED..BUDGET {
+                if let Poll::Ready(spent) = coop::poll_proceed(context) {
+                    spent.made_progress();
+                }
+            }
+        }
+        work.as_mut().poll(context)
+    })
+    .await
+}
+
 fn send_away(answers: Vec<oneshot::Sender<Outcome>>) {
     for answer in answers {
         // An error means that nobody listens any more.
@@ -319,19 +363,21 @@ impl<C: Carrier> Flight<C> {
         let together = waiting.len();
         common.counters.flight(together);
         let mut rows = Vec::with_capacity(waiting.len());
-        let mut shapes = Vec::with_capacity(waiting.len());
+        let mut seen = Vec::with_capacity(waiting.len());
         let mut answers = Vec::with_capacity(waiting.len());
         for one in waiting {
             if let Some((trace, node)) = one.trace {
                 trace.note(Way { node, together });
             }
             rows.push(one.row);
-            shapes.push(one.shape);
+            seen.push((one.shape, one.place));
             answers.push(one.answer);
         }
         let (policy, alone) = (policy::batch(common.replica, last), rows.len() == 1);
         let outcome = {
-            let batch = timeout_at(last, self.client.carry(&policy, &mut rows));
+            let is_sparing = together >= SPARING;
+            let batch = sparing(is_sparing, self.client.carry(&policy, &mut rows));
+            let batch = timeout_at(last, batch);
             let mut batch = std::pin::pin!(batch);
             tokio::select! {
                 biased;
@@ -352,8 +398,15 @@ impl<C: Carrier> Flight<C> {
         // Any word of the server's, and be it that it refuses, is an answer.
         let silence = |error: &aerospike::Error| error.server_result_code().is_none();
         self.lane.note(!outcome.as_ref().is_err_and(silence));
+        for (row, (_, place)) in rows
+            .iter()
+            .zip(&seen)
+            .filter(|(_, (shape, _))| shape.is_read())
+        {
+            common.learn(row, *place);
+        }
         // The failure of the whole is noted in the rows that it left without an answer.
-        for ((row, shape), answer) in rows.into_iter().zip(shapes).zip(answers) {
+        for ((row, (shape, _)), answer) in rows.into_iter().zip(seen).zip(answers) {
             // An error means that nobody listens any more: its time has passed.
             let _ = answer.send(batch::outcome(row, shape, alone, &outcome));
         }
@@ -460,6 +513,7 @@ mod tests {
         let common = Common {
             trouble: Arc::new(Trouble::new()),
             counters: Arc::default(),
+            sizes: Arc::new(Sizes::new()),
             patience: ms(PATIENCE),
             replica: Replica::Sequence,
             closing,

@@ -15,6 +15,7 @@
 //! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
 //! - [`policy`]: every policy the crate is given, made in one place.
+//! - [`sizes`], [`weight`]: about how large sessions are.
 //! - [`tls`]: whom to trust, and what to show.
 //! - [`versions`]: what servers of earlier versions cannot do.
 //! - [`failure`]: the crate's errors in our words.
@@ -35,11 +36,13 @@ mod lane;
 mod policy;
 mod routes;
 pub mod scan;
+mod sizes;
 mod stats;
 pub mod tls;
 pub mod trace;
 mod trouble;
 mod versions;
+pub mod weight;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -57,6 +60,7 @@ use crate::error::{Error, Result};
 use connect::Connection;
 use credentials::Auth;
 use execute::Call;
+pub use failure::too_big;
 pub use stats::Stats;
 use trace::Trace;
 

@@ -28,6 +28,9 @@ const TEND_PART: u32 = 4;
 const SCAN_RETRIES: usize = 30;
 /// Milliseconds between them.
 const SCAN_PAUSE: u32 = 200;
+/// Records of a scan that wait to be looked at. What reads them from a node does so at one go until as many wait, and they
+/// may be large.
+const SCAN_QUEUE: usize = 16;
 
 pub fn client(options: &Options, auth_mode: AuthMode) -> ClientPolicy {
     let connect = millis(options.connect_timeout);
@@ -126,6 +129,7 @@ pub fn scan(silence: Duration) -> QueryPolicy {
     // these take some seconds, or as long as the silence may last.
     policy.base_policy.max_retries = SCAN_RETRIES;
     policy.base_policy.sleep_between_retries = SCAN_PAUSE;
+    policy.record_queue_size = SCAN_QUEUE;
     policy
 }
 

@@ -15,7 +15,8 @@ use futures::future::join_all;
 use tokio::time::timeout;
 
 use super::lane::{Common, Lane};
-use super::{policy, Options};
+use super::sizes::Sizes;
+use super::{policy, Command, Options};
 
 /// Partitions of every namespace: a constant of Aerospike.
 const PARTITIONS: usize = 4_096;
@@ -28,6 +29,8 @@ const UNANSWERED: isize = isize::MIN;
 #[derive(Clone)]
 struct Lanes {
     all: Arc<Lane>,
+    /// For large sessions, which others need not wait for, and for those that may be large.
+    large: Arc<Lane>,
     /// For reads, as long as a node is in trouble.
     reads: Arc<Lane>,
 }
@@ -79,9 +82,10 @@ impl Routes {
         &self.common
     }
 
-    /// The lane to the node that a command on this record goes to, which writes, or reads.
-    pub fn lane(&self, key: &Key, is_write: bool) -> Arc<Lane> {
+    /// The lane to the node that a command on this record goes to.
+    pub fn lane(&self, key: &Key, command: &Command) -> Arc<Lane> {
         let map = self.current();
+        let is_write = command.is_write();
         let lane = if map.lanes.len() == 1 {
             0
         } else {
@@ -95,6 +99,9 @@ impl Routes {
         let lanes = map.lanes.get(lane).or_else(|| map.lanes.first());
         match lanes {
             Some(lanes) if !is_write && self.common.trouble.is_there() => lanes.reads.clone(),
+            Some(lanes) if Sizes::is_large(self.common.sizes.expected(key, command)) => {
+                lanes.large.clone()
+            }
             Some(lanes) => lanes.all.clone(),
             None => Lane::new(&self.common, None),
         }
@@ -200,10 +207,11 @@ impl Source {
 }
 
 impl Lanes {
-    /// Both lead to the same node: what one learns about it holds for both.
+    /// All lead to the same node: what one learns about it holds for the others.
     fn new(common: &Common, node: Option<Arc<str>>) -> Lanes {
         let all = Lane::new(common, node);
         Lanes {
+            large: all.beside(),
             reads: all.beside(),
             all,
         }

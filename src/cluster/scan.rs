@@ -22,6 +22,9 @@ const SILENT_PART: u32 = 3;
 /// Timeouts without a word of any node: until a cluster has given up a lost one, nobody has its partitions.
 const LONGEST_SILENCE: u32 = 2;
 
+/// How long a scan looks at records that are there before others get their turn.
+const AT_ONE_GO: Duration = Duration::from_micros(500);
+
 /// What the crate says when partitions have been asked for in vain for too often (query/partition_tracker.rs).
 const TRIES_SPENT: &str = "Max retries exceeded";
 
@@ -73,7 +76,13 @@ impl Cluster {
             .map_err(|_| failure::silent(&self.options, &client, silence))?
             .map_err(|error| told(&error))?;
         let mut records = records.into_stream();
+        let mut began = Instant::now();
         loop {
+            if began.elapsed() > AT_ONE_GO {
+                // A scan takes as long as it takes: others get their turn meanwhile.
+                tokio::task::yield_now().await;
+                began = Instant::now();
+            }
             let next = tokio::select! {
                 next = timeout(silence, records.next()) => next,
                 () = self.closed() => return Err(Error::closed()),

@@ -12,6 +12,7 @@
 pub mod decode;
 pub mod encode;
 pub mod keys;
+pub mod least;
 pub mod members;
 mod number;
 pub mod packer;

@@ -38,6 +38,7 @@ impl Sessions<'_> {
         let Some(record) = self.read(at, Bins::All).await? else {
             return Ok(Output::Missing);
         };
+        self.turn_for(Some(&record)).await;
         let now = now();
         let Some(stored) = self.layout.open(&record, &at.key, now) else {
             return Ok(Output::Missing);

@@ -39,11 +39,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use aerospike::Key;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::cluster::trace::Trace;
-use crate::cluster::Cluster;
+use crate::cluster::{too_big, Cluster, LARGEST_RECORD};
 use crate::codec::keys::hex;
+use crate::codec::least;
 use crate::error::{Code, Error, Result};
 use crate::planted;
 
@@ -130,6 +132,8 @@ struct Core {
     /// Whether it was told that servers do not extend what they read.
     lacks_touch_on_read: AtomicBool,
     notify: Box<dyn Fn(Notice) + Send + Sync>,
+    /// Held by who waits for a turn to take a large session apart.
+    turns: Semaphore,
 }
 
 /// A view, with the core it is looked at through: where the operations are.
@@ -159,7 +163,25 @@ impl View {
     }
 }
 
+/// Bytes from which on a session is large: taking it apart, or putting it together, takes about as long as all else that an
+/// operation does.
+const LARGE: usize = 32 * 1024;
+
 impl Core {
+    /// Waits for a turn, if what is to be done takes long: others go first, and of those that take long one at a time.
+    async fn turn(&self, bytes: usize) {
+        if bytes < LARGE {
+            return;
+        }
+        // Boxed: it is no part of every operation.
+        Box::pin(async {
+            // An error means that the semaphore was closed, and it never is.
+            let _turn = self.turns.acquire().await;
+            tokio::task::yield_now().await;
+        })
+        .await;
+    }
+
     fn seen_through<'a>(&'a self, view: &'a View) -> Sessions<'a> {
         Sessions {
             core: self,
@@ -225,9 +247,28 @@ impl Sessions<'_> {
         outcome
     }
 
+    /// Waits for a turn, if what is to be stored is large, and refuses what no server takes.
+    async fn judge_size(&self, what: &One) -> Result<()> {
+        let (json, most) = match what {
+            One::Save { json, .. } => (json, LARGEST_RECORD),
+            One::Set { json, baseline, .. } => match baseline {
+                None => (json, LARGEST_RECORD),
+                // Others may have removed what it holds, to make place for what it adds.
+                Some(_) => (json, 2 * LARGEST_RECORD),
+            },
+            _ => return Ok(()),
+        };
+        self.core.turn(json.len()).await;
+        match least::is_larger(json, most) {
+            true => Err(too_big()),
+            false => Ok(()),
+        }
+    }
+
     /// Takes out of `what` what it stores or returns.
     async fn one(&self, at: &At, what: &mut One) -> Result<Output> {
         planted::panic_in("serve", &self.options().set);
+        self.judge_size(what).await?;
         match what {
             One::Save { json, expires } => self.save(at, json, *expires).await,
             One::Get => self.get(at).await,

@@ -11,7 +11,7 @@ use aerospike::{Bin, Bins, Expiration, Record, Value};
 use super::expiry::{self, now};
 use super::layout::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
 use super::{At, Notice, Output, Sessions};
-use crate::cluster::{Command, Reply};
+use crate::cluster::{weight, Command, Reply};
 use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {
@@ -26,6 +26,7 @@ impl Sessions<'_> {
 
     pub(super) async fn get(&self, at: &At) -> Result<Output> {
         let record = self.read(at, Bins::All).await?;
+        self.turn_for(record.as_ref()).await;
         let stored = record
             .as_ref()
             .and_then(|record| self.layout.open(record, &at.key, now()));
@@ -143,6 +144,11 @@ impl Sessions<'_> {
             Reply::Record(record) => Ok(Some(record)),
             _ => Ok(None),
         }
+    }
+
+    /// Waits for a turn to take a record apart, if it is large.
+    pub(super) async fn turn_for(&self, record: Option<&Record>) {
+        self.core.turn(record.map_or(0, weight::of_record)).await;
     }
 
     pub(super) fn execute<'b>(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, Semaphore};
 use tokio::time::sleep_until;
 
 use super::expiry::TtlSupport;
@@ -45,6 +45,7 @@ impl<A: Answer> Store<A> {
             met_unreadable: AtomicBool::new(false),
             lacks_touch_on_read: AtomicBool::new(false),
             notify: Box::new(notify),
+            turns: Semaphore::new(1),
         });
         let (requests, queue) = mpsc::unbounded_channel();
         tokio::spawn(drive(core.clone(), queue));
