@@ -3,6 +3,8 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
+const { AsyncResource } = require('node:async_hooks')
+const { setTimeout } = require('node:timers')
 const { Connection, answer, operations, optional } = require('./connection')
 const { badKey, badOption } = require('./errors')
 const { Store } = require('./express-store')
@@ -12,11 +14,29 @@ const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, userFault } = require('./validate')
 const { tell } = require('./warnings')
 
+/**
+ * What express-session is answered instead of a session, as an error: it passes it to `next`, and Express goes on to the next
+ * handler. The request has no session then, and the visitor keeps the cookie.
+ */
+const NO_SESSION = 'route'
+/** Milliseconds between two looks whether the cluster answers again. */
+const LOOK_AGAIN = 250
+/** The id of no session. */
+const NOBODY = 'aerospike-session:is-anybody-there'
+
+/** @param {any} error */
+const isUnanswered = error => error?.code === 'UNAVAILABLE' || error?.code === 'TIMEOUT'
+
 class Administration extends Store {
   #client
   #owned
   /** Whether express-session was told that the store is down. */
   #away = false
+  #isAnonymous
+  /** When the cluster last answered. */
+  #heard = 0
+  /** Those who wait for a session, and are served without one if the cluster goes. @type {Set<(...args: any[]) => void>} */
+  #waiting = new Set()
 
   /** @param {import('../index').AerospikeStoreOptions} [options] */
   constructor (options) {
@@ -33,7 +53,8 @@ class Administration extends Store {
     this.userOf = user
     this.connection = connection.through(view(own, number))
     hide(this, ['ttl', 'userOf', 'connection'])
-    this.#follow(whenDown)
+    this.#isAnonymous = whenDown === 'anonymous'
+    this.#follow()
   }
 
   get client () {
@@ -172,15 +193,13 @@ class Administration extends Store {
   /**
    * Passes on what the client tells. With `anonymous` express-session is told when the cluster
    * goes and comes, and serves requests without sessions meanwhile.
-   *
-   * @param {'error' | 'anonymous'} whenDown
    */
-  #follow (whenDown) {
+  #follow () {
     this.connection.followers.add(this.#client, this, (event, warning) => {
       if (warning !== undefined) tell(this, warning)
-      else this.#turn(event === 'down', whenDown)
+      else this.#turn(event === 'down')
     })
-    if (whenDown !== 'anonymous') return
+    if (!this.#isAnonymous) return
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.
     this.on('newListener', (event, listener) => {
@@ -188,15 +207,67 @@ class Administration extends Store {
     })
   }
 
-  /**
-   * @param {boolean} away
-   * @param {'error' | 'anonymous'} whenDown
-   */
-  #turn (away, whenDown) {
+  /** @param {boolean} away */
+  #turn (away) {
     this.emit(away ? 'down' : 'up')
-    if (whenDown !== 'anonymous' || away === this.#away) return
+    if (this.#isAnonymous) this.#stay(away)
+  }
+
+  /** @param {boolean} away */
+  #stay (away) {
+    if (away === this.#away) return
     this.#away = away
     this.emit(away ? 'disconnect' : 'connect')
+    if (!away) return
+    for (const answer of this.#waiting) process.nextTick(answer, NO_SESSION)
+    this.#lookAgain()
+  }
+
+  /** Finds out when the cluster answers again, if the client has not noticed that it was away. */
+  #lookAgain () {
+    setTimeout(() => {
+      // Event `up` will tell.
+      if (!this.#away || this.#client.connected === false) return
+      this.#client.has(NOBODY).then(() => this.#stay(false), (/** @type {any} */ error) => {
+        if (error.code !== 'CLOSED') this.#lookAgain()
+      })
+    }, LOOK_AGAIN).unref()
+  }
+
+  /**
+   * The callback of a read. With `whenDown: 'anonymous'` a request is served without a session when no node answers.
+   *
+   * @param {import('./hub').Callback | undefined} callback
+   * @returns {import('./hub').Callback | undefined}
+   */
+  served (callback) {
+    if (callback === undefined || !this.#isAnonymous) return callback
+    const begun = performance.now()
+    const bound = AsyncResource.bind(/** @type {(...args: any[]) => void} */ (callback))
+    const answer = (/** @type {any[]} */ ...args) => {
+      if (this.#waiting.delete(answer)) bound(...args)
+    }
+    this.#waiting.add(answer)
+    return (...args) => {
+      if (!isUnanswered(args[0])) {
+        this.#heard = performance.now()
+        return answer(...args)
+      }
+      // Nothing was heard while this waited.
+      if (this.#heard < begun) this.#stay(true)
+      answer(NO_SESSION)
+    }
+  }
+
+  /**
+   * The callback of a touch, which holds nothing that would be lost.
+   *
+   * @param {import('./hub').Callback | undefined} callback
+   * @returns {import('./hub').Callback | undefined}
+   */
+  touched (callback) {
+    if (callback === undefined || !this.#isAnonymous) return callback
+    return (error, ...rest) => isUnanswered(error) ? callback(null) : callback(error, ...rest)
   }
 }
 

@@ -33,7 +33,7 @@ class AerospikeStore extends Administration {
    */
   get (sid, callback) {
     const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.#baselines.load(sid, head, json)
-    return this.connection.one(operations.load, sid, optional(callback), decode)
+    return this.connection.one(operations.load, sid, this.served(optional(callback)), decode)
   }
 
   /**
@@ -65,7 +65,7 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   touch (sid, session, callback) {
-    const done = optional(callback)
+    const done = this.touched(optional(callback))
     const object = typeof session === 'object' && session !== null ? session : {}
     let cookie, expires
     try {
