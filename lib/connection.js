@@ -202,7 +202,7 @@ class Connection {
     shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))
       .finally(() => hub.closeStore(shared))
     if (callback === undefined) return shared.closing
-    shared.closing.then(() => process.nextTick(callback, null))
+    shared.closing.then(() => process.nextTick(callback, null), error => process.nextTick(callback, error))
   }
 }
 

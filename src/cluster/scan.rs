@@ -20,6 +20,8 @@ const SILENT_PART: u32 = 3;
 /// Timeouts without a word of any node: until a cluster has given up a lost one, nobody has its partitions.
 const LONGEST_SILENCE: u32 = 2;
 
+/// Timeouts for which an index may take to be complete: by default five minutes.
+const LONGEST_INDEXING: u32 = 100;
 /// How long a scan looks at records that are there before others get their turn.
 const AT_ONE_GO: Duration = Duration::from_micros(500);
 
@@ -146,8 +148,13 @@ impl Cluster {
             }
             Err(error) => return Err(told(&error)),
         };
+        let longest = self.options.timeout * LONGEST_INDEXING;
         tokio::select! {
-            done = task.wait_till_complete(None) => done.map(drop).map_err(|error| told(&error)),
+            done = timeout(longest, task.wait_till_complete(None)) => match done {
+                Ok(done) => done.map(drop).map_err(|error| told(&error)),
+                // It is there, and is completed in time.
+                Err(_) => Err(failure::silent(&self.options, &client, longest)),
+            },
             () = self.closed() => Err(Error::closed()),
         }
     }
