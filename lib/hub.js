@@ -17,7 +17,7 @@ const { serialize } = require('./secrets')
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {(error: Error | null, value?: any) => void} Callback
  * @typedef {(text: string, more?: any) => any} Decode
- * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void }} Waiting
+ * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} Waiting
  * @typedef {Waiting & { note: (node: string | null, together: number) => void }} Following
  */
 
@@ -32,6 +32,8 @@ const FOLLOWED = 1 << 27
 /** Who waits with a callback: called in the AsyncLocalStorage context it was given in. */
 class WaitingCallback extends AsyncResource {
   #callback
+  /** @type {StoreHandle | undefined} */
+  store
 
   /**
    * @param {Callback} callback
@@ -58,6 +60,8 @@ class WaitingCallback extends AsyncResource {
 class WaitingPromise {
   #resolve
   #reject
+  /** @type {StoreHandle | undefined} */
+  store
 
   /**
    * @param {(value: any) => void} resolve
@@ -286,6 +290,8 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f, g) {
  */
 function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
   const slot = take(waiting)
+  // A request holds its store: one that nobody else holds is closed when it is garbage, and not before it has answered.
+  waiting.store = handle
   try {
     entry(handle, slot, a, b, c, d, e, f, g)
   } catch {
