@@ -165,3 +165,14 @@ describe('a read', () => {
     expect(others.at(-1).value).toEqual({ n: 1 })
   })
 })
+
+test('close() calls back if closing fails', async () => {
+  const server = await start()
+  const native = require('../lib/native')
+  const sessions = await connect(server)
+  const close = jest.spyOn(native, 'close').mockImplementation(() => { throw new Error('planted') })
+  const error = await new Promise(resolve => sessions.close(resolve))
+  close.mockRestore()
+  expect(error).toMatchObject({ code: 'SERVER' })
+  open.splice(open.indexOf(sessions), 1)
+})

@@ -72,6 +72,40 @@ test('with whenDown: anonymous, requests are served without a session until the 
   expect(events).toStrictEqual(['disconnect', 'connect'])
 })
 
+test.each([
+  ['stops', server => server.stop(), server => DevServer.start({ port: server.port })],
+  ['freezes', server => server.freeze(0), server => server.thaw(0)]
+])('with whenDown: anonymous, requests under way are served without a session when the cluster %s', async (_, lose, restore) => {
+  const server = await DevServer.start()
+  const store = new AerospikeStore({ hosts: server.hosts, timeout: 1_000, whenDown: 'anonymous' })
+  const first = await shop(store)
+  const visitors = Array.from({ length: 50 }, () => new Visitor(first.url))
+  for (const visitor of visitors) expect((await visitor.get('/')).body).toBe(1)
+  const cookies = visitors.map(visitor => new Map(visitor.cookies))
+
+  // Every visitor asks until the store has noticed, whatever is under way by then.
+  const gone = once(store, 'disconnect')
+  await lose(server)
+  const over = new AbortController()
+  gone.then(() => over.abort())
+  const answers = await Promise.all(visitors.map(async visitor => {
+    const seen = []
+    do seen.push(await visitor.get('/'))
+    while (!over.signal.aborted)
+    seen.push(await visitor.get('/'))
+    return seen
+  }))
+  expect(answers.flat()).toStrictEqual(answers.flat().map(() => ({ status: 200, body: 'anonymous' })))
+
+  const back = once(store, 'connect')
+  const restored = await restore(server)
+  open.push(restored ?? server)
+  await back
+  // Nobody has lost the cookie.
+  expect(visitors.map(visitor => new Map(visitor.cookies))).toStrictEqual(cookies)
+  expect((await visitors[0].get('/')).body).toBe(restored === undefined || restored === server ? 2 : 1)
+}, 30_000)
+
 test('with whenDown: anonymous, a cluster that was never there is away from the start', async () => {
   const server = await DevServer.start()
   await server.stop()

@@ -3,8 +3,9 @@
 // What of an express store concerns all its sessions, or its connection, and not the one session
 // of a request.
 
+const { AsyncResource } = require('node:async_hooks')
 const { Baselines } = require('./baselines')
-const { nextTick } = require('./clock')
+const { elapsed, nextTick, setTimeout } = require('./clock')
 const { Connection, answer, operations, optional, quiet } = require('./connection')
 const { name } = require('../package.json')
 const { badKey, badOption } = require('./errors')
@@ -17,6 +18,19 @@ const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, type } = require('./validate')
 const { tell } = require('./warnings')
 
+/**
+ * What express-session is answered instead of a session, as an error: it passes it to `next`, and Express goes on to the next
+ * handler. The request has no session then, and the visitor keeps the cookie.
+ */
+const NO_SESSION = 'route'
+/** Milliseconds between two looks whether the cluster answers again. */
+const LOOK_AGAIN = 250
+/** The id of no session. */
+const NOBODY = 'aerospike-session:is-anybody-there'
+
+/** @param {any} error */
+const isUnanswered = error => error?.code === 'UNAVAILABLE' || error?.code === 'TIMEOUT'
+
 class Administration extends Store {
   #client
   #owned
@@ -24,6 +38,11 @@ class Administration extends Store {
   #away = false
   /** @param {string} text */
   #list = text => this.baselines.list(text)
+  #isAnonymous
+  /** When the cluster last answered. */
+  #heard = 0
+  /** Those who wait for a session, and are served without one if the cluster goes. @type {Set<(...args: any[]) => void>} */
+  #waiting = new Set()
 
   /** @param {import('../index').AerospikeStoreOptions} [options] */
   constructor (options) {
@@ -41,7 +60,8 @@ class Administration extends Store {
     this.connection = connection.through(view(own, number))
     this.baselines = new Baselines()
     hide(this, ['ttl', 'ownerOf', 'connection', 'baselines'])
-    this.#follow(whenDown)
+    this.#isAnonymous = whenDown === 'anonymous'
+    this.#follow()
   }
 
   get client () {
@@ -215,15 +235,13 @@ class Administration extends Store {
   /**
    * Passes on what the client tells. With `anonymous` express-session is told when the cluster
    * goes and comes, and serves requests without sessions meanwhile.
-   *
-   * @param {'error' | 'anonymous'} whenDown
    */
-  #follow (whenDown) {
+  #follow () {
     this.connection.followers.add(this.#client, this, (event, warning) => {
       if (warning !== undefined) tell(this, warning)
-      else this.#turn(event === 'down', whenDown)
+      else this.#turn(event === 'down')
     })
-    if (whenDown !== 'anonymous') return
+    if (!this.#isAnonymous) return
     this.#away = this.#client.connected === false
     // Who begins to listen while the cluster is away has missed that it went.
     this.on('newListener', (event, listener) => {
@@ -231,15 +249,67 @@ class Administration extends Store {
     })
   }
 
-  /**
-   * @param {boolean} away
-   * @param {'error' | 'anonymous'} whenDown
-   */
-  #turn (away, whenDown) {
+  /** @param {boolean} away */
+  #turn (away) {
     this.emit(away ? 'down' : 'up')
-    if (whenDown !== 'anonymous' || away === this.#away) return
+    if (this.#isAnonymous) this.#stay(away)
+  }
+
+  /** @param {boolean} away */
+  #stay (away) {
+    if (away === this.#away) return
     this.#away = away
     this.emit(away ? 'disconnect' : 'connect')
+    if (!away) return
+    for (const answer of this.#waiting) nextTick(answer, NO_SESSION)
+    this.#lookAgain()
+  }
+
+  /** Finds out when the cluster answers again, if the client has not noticed that it was away. */
+  #lookAgain () {
+    setTimeout(() => {
+      // Event `up` will tell.
+      if (!this.#away || this.#client.connected === false) return
+      this.#client.has(NOBODY).then(() => this.#stay(false), (/** @type {any} */ error) => {
+        if (error.code !== 'CLOSED') this.#lookAgain()
+      })
+    }, LOOK_AGAIN).unref()
+  }
+
+  /**
+   * The callback of a read. With `whenDown: 'anonymous'` a request is served without a session when no node answers.
+   *
+   * @param {import('./hub').Callback | undefined} callback
+   * @returns {import('./hub').Callback | undefined}
+   */
+  served (callback) {
+    if (callback === undefined || !this.#isAnonymous) return callback
+    const begun = elapsed()
+    const bound = AsyncResource.bind(/** @type {(...args: any[]) => void} */ (callback))
+    const answer = (/** @type {any[]} */ ...args) => {
+      if (this.#waiting.delete(answer)) bound(...args)
+    }
+    this.#waiting.add(answer)
+    return (...args) => {
+      if (!isUnanswered(args[0])) {
+        this.#heard = elapsed()
+        return answer(...args)
+      }
+      // Nothing was heard while this waited.
+      if (this.#heard < begun) this.#stay(true)
+      answer(NO_SESSION)
+    }
+  }
+
+  /**
+   * The callback of a touch, which holds nothing that would be lost.
+   *
+   * @param {import('./hub').Callback | undefined} callback
+   * @returns {import('./hub').Callback | undefined}
+   */
+  touched (callback) {
+    if (callback === undefined || !this.#isAnonymous) return callback
+    return (error, ...rest) => isUnanswered(error) ? callback(null) : callback(error, ...rest)
   }
 }
 

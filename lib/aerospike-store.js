@@ -36,7 +36,7 @@ class AerospikeStore extends Administration {
    */
   get (sid, callback) {
     const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.baselines.load(sid, head, json)
-    return quiet(this.connection.one(operations.load, sid, optional(callback), decode), arguments.length > 1)
+    return quiet(this.connection.one(operations.load, sid, this.served(optional(callback)), decode), arguments.length > 1)
   }
 
   /**
@@ -80,7 +80,7 @@ class AerospikeStore extends Administration {
    * @param {any} [callback]
    */
   touch (sid, session, callback) {
-    return quiet(this.#touch(sid, session, optional(callback)), arguments.length > 2)
+    return quiet(this.#touch(sid, session, this.touched(optional(callback))), arguments.length > 2)
   }
 
   /**

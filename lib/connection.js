@@ -29,6 +29,11 @@ const { native } = hub
 
 /** @type {WeakMap<object, Connection>} */
 const connections = new WeakMap()
+/**
+ * What belongs to a handle is there for as long as the handle is, and requests under way hold that.
+ * @type {WeakMap<StoreHandle, Shared>}
+ */
+const kept = new WeakMap()
 
 class Connection {
   #handle
@@ -43,6 +48,7 @@ class Connection {
     this.#handle = handle
     this.#shared = shared
     this.view = view
+    kept.set(handle, shared)
   }
 
   /**
@@ -60,13 +66,14 @@ class Connection {
     const holder = new WeakRef(owner)
     const { handle, notices } = hub.openStore(cluster, view, ({ notice, question }) => {
       const owner = holder.deref()
-      if (owner === undefined) return
-      if (question === undefined) listener(owner, notice)
-      else Connection.#answer(owner, question)
+      if (question !== undefined) Connection.#answer(answering.deref(), question)
+      else if (owner !== undefined) listener(owner, notice)
     })
     // Not whereto: a URL with a login in it may have been taken for a name.
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
-    const connection = new Connection(handle, { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, followers: new Followers() }, view)
+    const shared = { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, followers: new Followers() }
+    const answering = new WeakRef(shared)
+    const connection = new Connection(handle, shared, view)
     connections.set(owner, connection)
     return connection
   }
@@ -184,12 +191,12 @@ class Connection {
 
   /**
    * Answers the core's question for user and password.
-   * @param {object} owner
+   * @param {Shared | undefined} shared
    * @param {number} question
    */
-  static async #answer (owner, question) {
-    const { ask, handle } = /** @type {Connection} */ (connections.get(owner)).#shared
-    if (ask === undefined) return
+  static async #answer (shared, question) {
+    if (shared?.ask === undefined) return
+    const { ask, handle } = shared
     const { user, password, failure } = await askFor(ask)
     native.giveCredentials(handle, question, user, password, failure)
   }
@@ -235,7 +242,7 @@ class Connection {
     shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))
       .finally(() => hub.closeStore(shared))
     if (callback === undefined) return shared.closing
-    shared.closing.then(() => nextTick(callback, null))
+    shared.closing.then(() => nextTick(callback, null), error => nextTick(callback, error))
   }
 }
 

@@ -6,7 +6,7 @@
 // a number, its slot and its kind, and then the values of that kind. One crossing from native code for many.
 
 const { AsyncResource } = require('node:async_hooks')
-const { nextTick, setImmediate } = require('./clock')
+const { elapsed, nextTick, setImmediate } = require('./clock')
 const native = require('./native')
 const nativeCallback = require('./native-callback')
 const { badData, badOption, fromNative, internal } = require('./errors')
@@ -19,7 +19,7 @@ const { serialize } = require('./secrets')
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {(error: Error | null, value?: any) => void} Callback
  * @typedef {(text: string, more?: any) => any} Decode
- * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void }} Waiting
+ * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} Waiting
  * @typedef {Waiting & { note: (node: string | null, together: number) => void }} Following
  */
 
@@ -34,6 +34,8 @@ const FOLLOWED = 1 << 27
 /** Who waits with a callback: called in the AsyncLocalStorage context it was given in. */
 class WaitingCallback extends AsyncResource {
   #callback
+  /** @type {StoreHandle | undefined} */
+  store
 
   /**
    * @param {Callback} callback
@@ -60,6 +62,8 @@ class WaitingCallback extends AsyncResource {
 class WaitingPromise {
   #resolve
   #reject
+  /** @type {StoreHandle | undefined} */
+  store
 
   /**
    * @param {(value: any) => void} resolve
@@ -184,11 +188,11 @@ function settleLater (waiting, text, more) {
 }
 
 function settleLarge () {
-  const until = performance.now() + AT_ONE_GO
+  const until = elapsed() + AT_ONE_GO
   let done = 0
   try {
     do settleText(...large[done++])
-    while (done < large.length && performance.now() < until)
+    while (done < large.length && elapsed() < until)
   } finally {
     // A callback may throw: the rest is handed out all the same.
     large = large.slice(done)
@@ -305,6 +309,8 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f, g) {
 function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
   const slot = take(waiting)
   started()
+  // A request holds its store: one that nobody else holds is closed when it is garbage, and not before it has answered.
+  waiting.store = handle
   try {
     entry(handle, slot, a, b, c, d, e, f, g)
   } catch {

@@ -9,6 +9,7 @@
 //! referenced while anything is in flight, so a pending answer is never lost.
 
 use std::cell::Cell;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -68,11 +69,13 @@ impl Hub {
             .weak::<true>()
             .callee_handled::<false>()
             .build_callback(move |context| {
-                let batch = queue.take();
-                flying.land(
-                    &context.env,
-                    batch.0.iter().filter(|one| one.answers).count(),
-                )?;
+                // Node calls this by way of C: a panic that got there would end the process.
+                let taken = catch_unwind(AssertUnwindSafe(|| {
+                    let batch = queue.take();
+                    let answers = batch.0.iter().filter(|one| one.answers).count();
+                    flying.land(&context.env, answers).map(|()| batch)
+                }));
+                let batch = taken.unwrap_or_else(|_| Ok(Batch(Vec::new())))?;
                 Ok(FnArgs::from((batch,)))
             })?;
         in_flight.handle.set(wake.raw());
@@ -284,13 +287,24 @@ struct Values {
     env: sys::napi_env,
     array: sys::napi_value,
     length: u32,
+    /// Those of one completion: all of them get into the array, or none.
+    ready: Vec<sys::napi_value>,
 }
 
 impl Values {
     fn push(&mut self, value: sys::napi_value) -> Result<()> {
-        // SAFETY: `array` was made in this environment, in the handle scope we are in.
-        check_status!(unsafe { sys::napi_set_element(self.env, self.array, self.length, value) })?;
-        self.length += 1;
+        self.ready.push(value);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        for value in self.ready.drain(..) {
+            // SAFETY: `array` was made in this environment, in the handle scope we are in.
+            check_status!(unsafe {
+                sys::napi_set_element(self.env, self.array, self.length, value)
+            })?;
+            self.length += 1;
+        }
         Ok(())
     }
 
@@ -314,6 +328,22 @@ impl Values {
         made.map_err(|_| {
             error::Error::new(error::Code::TooBig, "the answer is too long for one string")
         })
+    }
+
+    fn push_completion(&mut self, completion: &Completion) -> Result<()> {
+        let Completion { slot, outcome, .. } = completion;
+        if let Some(trace) = &completion.trace {
+            self.push_way(*slot, trace.way())?;
+        }
+        let outcome = match outcome {
+            Ok(Output::Json(notice)) if !completion.answers => self.push_notice(*slot, notice)?,
+            Ok(output) => self.push_output(*slot, output)?,
+            Err(error) => Err(error.clone()),
+        };
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => self.push_error(*slot, &error),
+        }
     }
 
     fn push_output(&mut self, slot: u32, output: &Output) -> Result<error::Result<()>> {
@@ -413,22 +443,17 @@ impl ToNapiValue for Batch {
             env,
             array,
             length: 0,
+            ready: Vec::with_capacity(6),
         };
         for completion in &batch.0 {
-            let Completion { slot, outcome, .. } = completion;
-            if let Some(trace) = &completion.trace {
-                values.push_way(*slot, trace.way())?;
-            }
-            let outcome = match outcome {
-                Ok(Output::Json(notice)) if !completion.answers => {
-                    values.push_notice(*slot, notice)?
-                }
-                Ok(output) => values.push_output(*slot, output)?,
-                Err(error) => Err(error.clone()),
-            };
-            if let Err(error) = outcome {
-                values.push_error(*slot, &error)?;
-            }
+            // Node calls this by way of C: a panic that got there would end the process.
+            let pushed = catch_unwind(AssertUnwindSafe(|| values.push_completion(completion)));
+            pushed.unwrap_or_else(|_| {
+                values.ready.clear();
+                let lost = error::Error::given_up().in_doubt(true);
+                values.push_error(completion.slot, &lost)
+            })?;
+            values.flush()?;
         }
         Ok(array)
     }
