@@ -64,8 +64,8 @@ describe('an id that makes the key of another store\'s session', () => {
 
   test('is refused to a new session, with a reason that does not quote it', async () => {
     const refused = { code: 'BAD_KEY', retryable: false, inDoubt: false, message: expect.stringMatching(/^(set|save): this session id cannot be used.*'prefix'/) }
-    for (const attempt of [root.set('forum:x1', { cookie: cookie(), n: 2 }), recipe.save('forum:x1', { n: 2 })]) {
-      const error = await attempt.then(() => null, error => error)
+    for (const attempt of [() => root.set('forum:x1', { cookie: cookie(), n: 2 }), () => recipe.save('forum:x1', { n: 2 })]) {
+      const error = await attempt().then(() => null, error => error)
       expect(error).toMatchObject(refused)
       expect(error.message).not.toMatch(/forum|x1/)
     }
