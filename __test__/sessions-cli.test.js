@@ -32,15 +32,20 @@ const numbered = (count, name = 's') => Array.from({ length: count }, (_, n) => 
 const NONE = expect.stringMatching(/^There is none of stores without option prefix\. .*--prefix TEXT\.\n$/)
 const lines = out => out.split('\n').filter(Boolean)
 
-describe.each([['with the index', true], ['without the index', false]])('users whose names the index takes for one, %s', (_, indexed) => {
+describe.each([
+  ['plain', 'with the index', {}, true], ['plain', 'without the index', {}, false],
+  ['hashed', 'with the index', { hashIds: SECRET }, true], ['hashed', 'without the index', { hashIds: SECRET }, false]
+])('users whose names the index takes for one, %s and %s', (_, __, options, indexed) => {
   test.each(alike)('are counted and logged out each by itself: %s', async (victim, attacker) => {
-    const { set, store, sessions } = open()
+    const { set, store, sessions } = open(options)
+    const hashed = options.hashIds === undefined ? [] : ['--hash-ids']
+    const ask = (...args) => sessions([...args, ...hashed], { env: { AEROSPIKE_HASH_IDS: SECRET } })
     if (indexed) await store.createUserIndex()
     await save(store, ['v1', 'v2'], { userId: victim })
     await save(store, ['a1'], { userId: attacker })
-    for (const [user, count] of [[victim, 2], [attacker, 1]]) expect((await sessions(['count', '--of', user])).out).toBe(`${count}\n`)
-    expect((await sessions(['destroy-user', attacker])).out).toBe('1 session removed\n')
-    expect((await sessions(['count', '--of', victim])).out).toBe('2\n')
+    for (const [user, count] of [[victim, 2], [attacker, 1]]) expect((await ask('count', '--of', user)).out).toBe(`${count}\n`)
+    expect((await ask('destroy-user', attacker)).out).toBe('1 session removed\n')
+    expect((await ask('count', '--of', victim)).out).toBe('2\n')
     if (!indexed) return
     const official = await OfficialClient.connect(hosts())
     await official.removeIndex('test', `user-${set}`)
