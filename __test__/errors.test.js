@@ -187,6 +187,27 @@ describe('a server that refuses', () => {
   })
 })
 
+describe('a result code of the server', () => {
+  test.each([
+    [8, 'OVERLOAD', /the namespace is full/],
+    [11, 'UNAVAILABLE', /no node has the part of the data that this session belongs to/],
+    [14, 'OVERLOAD', /too many writes wait for this session/],
+    [18, 'OVERLOAD', /storage cannot keep up/],
+    [83, 'OVERLOAD', /quota of operations per second is used up/]
+  ])('%d is %s, in words of its own, and may pass', async (code, name, words) => {
+    const server = await DevServer.start()
+    const sessions = sessionsAt(server.hosts, { timeout: 300 })
+    await sessions.ready()
+    await server.inject({ kind: 'code', code, on: ['write'] })
+    const error = await sessions.save('a', {}).catch(error => error)
+    expect(error).toMatchObject({ code: name, resultCode: code, retryable: true, inDoubt: false, message: expect.stringMatching(words) })
+    await server.clearFaults()
+    await sessions.save('a', {})
+    await sessions.close()
+    await server.stop()
+  })
+})
+
 describe('a full server', () => {
   test('takes no session more, keeps those it has, and lets people log out', async () => {
     const server = await DevServer.start({ memory: '1m' })

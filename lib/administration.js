@@ -59,7 +59,10 @@ class Administration extends Store {
     this.ownerOf = user
     this.connection = connection.through(view(own, number))
     this.baselines = new Baselines()
-    hide(this, ['ttl', 'ownerOf', 'connection', 'baselines'])
+    // Own properties and not methods: a subclass that overrides methods never sees them called.
+    this.served = this.#served.bind(this)
+    this.touched = this.#touched.bind(this)
+    hide(this, ['ttl', 'ownerOf', 'connection', 'baselines', 'served', 'touched'])
     this.#isAnonymous = whenDown === 'anonymous'
     this.#follow()
   }
@@ -282,7 +285,7 @@ class Administration extends Store {
    * @param {import('./hub').Callback | undefined} callback
    * @returns {import('./hub').Callback | undefined}
    */
-  served (callback) {
+  #served (callback) {
     if (callback === undefined || !this.#isAnonymous) return callback
     const begun = elapsed()
     const bound = AsyncResource.bind(/** @type {(...args: any[]) => void} */ (callback))
@@ -307,7 +310,7 @@ class Administration extends Store {
    * @param {import('./hub').Callback | undefined} callback
    * @returns {import('./hub').Callback | undefined}
    */
-  touched (callback) {
+  #touched (callback) {
     if (callback === undefined || !this.#isAnonymous) return callback
     return (error, ...rest) => isUnanswered(error) ? callback(null) : callback(error, ...rest)
   }

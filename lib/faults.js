@@ -29,8 +29,19 @@ class Fault {
   }
 
   async remove () {
-    this.#total ??= (await this.#control({ command: 'clearFault', id: this.id })).struck
+    this.#total ??= await this.#clear()
     return this.#total
+  }
+
+  /** @returns {Promise<number>} how often it struck */
+  async #clear () {
+    try {
+      return (await this.#control({ command: 'clearFault', id: this.id })).struck
+    } catch (/** @type {any} */ error) {
+      // Somebody has cleared it, with others maybe: the server still knows what it came to.
+      if (error.code !== 'BAD_OPTION') throw error
+      return this.#control({ command: 'struck', id: this.id })
+    }
   }
 }
 

@@ -140,9 +140,7 @@ pub async fn carry_out(
         }
         Command::ClearFault { id } => {
             let gone = faults.clear(|fault| fault.id == id).await.pop();
-            let gone = gone
-                .or_else(|| faults.past(id))
-                .ok_or_else(|| no_fault(id))?;
+            let gone = gone.ok_or_else(|| no_fault(id))?;
             Ok(Answer::Fault(Box::new(gone)))
         }
         Command::ClearFaults { kind, node } => {

@@ -75,6 +75,10 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
         },
     };
     let message = match code {
+        Code::Unavailable if error.server_result_code().is_some() => format!(
+            "no node has the part of the data that this session belongs to at present{}",
+            at(error.node())
+        ),
         Code::Unavailable if client.is_connected() && !never_sent(error) => {
             format!(
                 "the connection broke before the answer came{}",
@@ -238,9 +242,10 @@ fn code_of(code: ResultCode) -> Code {
         ResultCode::RecordTooBig => Code::TooBig,
         ResultCode::InvalidNamespace => Code::Namespace,
         ResultCode::FailForbidden | ResultCode::AlwaysForbidden => Code::Forbidden,
-        ResultCode::KeyBusy | ResultCode::DeviceOverload | ResultCode::ServerMemError => {
-            Code::Overload
-        }
+        ResultCode::KeyBusy
+        | ResultCode::DeviceOverload
+        | ResultCode::ServerMemError
+        | ResultCode::QuotaExceeded => Code::Overload,
         ResultCode::PartitionUnavailable => Code::Unavailable,
         ResultCode::InvalidUser
         | ResultCode::InvalidPassword
@@ -260,9 +265,15 @@ fn words(code: Code, error: &aerospike::Error) -> String {
         Code::TooBig => TOO_BIG.into(),
         Code::Namespace => "the cluster has no such namespace".into(),
         Code::Forbidden => "the server forbids this operation".into(),
-        Code::Overload => {
-            "the server is overloaded, or too many writes wait for this session".into()
+        Code::Overload => match error.server_result_code() {
+            Some(ResultCode::ServerMemError) => {
+                "the namespace is full: the server takes no more writes until records have ended or been removed"
+            }
+            Some(ResultCode::QuotaExceeded) => "the user's quota of operations per second is used up",
+            Some(ResultCode::KeyBusy) => "too many writes wait for this session",
+            _ => "the server's storage cannot keep up with the writes",
         }
+        .into(),
         Code::Auth => "the server refused the user, the password or the user's permissions".into(),
         Code::BadData => "the record holds what is no session".into(),
         _ => format!("the server answered: {}", error.base_message()),

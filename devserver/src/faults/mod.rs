@@ -121,14 +121,13 @@ impl Faults {
         let fault = self.snapshot().into_iter().find(|fault| fault.id == id);
         match fault {
             Some(fault) => Some(fault.struck_at_least(at_least).await),
-            None => self.past(id).map(|fault| fault.struck),
+            // It was taken back.
+            None => {
+                let list = self.list.lock();
+                let past = list.past.iter().find(|fault| fault.id == id);
+                past.map(|fault| fault.struck)
+            }
         }
-    }
-
-    /// What a fault came to that was taken back.
-    pub fn past(&self, id: u64) -> Option<FaultInfo> {
-        let list = self.list.lock();
-        list.past.iter().find(|fault| fault.id == id).cloned()
     }
 
     /// Takes back the faults that `goes` says; when this returns they are gone. What they came to.
