@@ -84,7 +84,7 @@ describe.each(named)('with %s', (_, options) => {
     expect(gone).toStrictEqual([])
   })
 
-  /** Whoever writes a whole session, knowing of no baseline. */
+  /** Programs that write a whole session without a baseline. */
   const writers = {
     'another store': (set, whole) => openStore({ set, ...options }).set('a', { cookie: cookie(), ...whole }),
     'a program that lists and copies sessions': async (set, { notice }) => {

@@ -414,7 +414,7 @@ describe('DevServer', () => {
     }
   })
 
-  test('tells of a fault that was cleared with all others how often it struck', async () => {
+  test('reports how often a fault struck that was cleared with all others', async () => {
     const sessions = await openStore(SessionStore)
     const fault = await server.inject({ kind: 'latency', ms: 0, on: 'read' })
     const waiting = fault.struck(5)

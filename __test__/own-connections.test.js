@@ -1,6 +1,6 @@
 'use strict'
 
-// An application that makes a store for each request is told so, once.
+// An application that makes a store for each request gets one warning.
 
 const { AerospikeStore, SessionStore } = require('..')
 const { FastifyStore } = require('../fastify')

@@ -1,7 +1,7 @@
 'use strict'
 
 // The store for @fastify/session. An AerospikeStore serves it as well, but Fastify copies each session into an object of
-// its own, and then nothing tells what it was loaded as. It copies every key, so one goes with each session that is loaded.
+// its own, which has no baseline. It copies every key, so one goes with each session that is loaded.
 
 const { AerospikeStore } = require('./aerospike-store')
 const { hide } = require('./baselines')

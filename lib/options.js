@@ -96,7 +96,7 @@ function cluster (options) {
 function view (options, ttl) {
   const bin = name('bin', options.bin ?? 'data')
   if (RESERVED_BINS.includes(bin)) throw badOption(`option 'bin' must not be '${bin}': the store has its own bin of that name`)
-  // `null` is no value of a protecting option: only one that was left out has a default.
+  // A protecting option has a default only if it is left out: `null` is refused.
   const { absoluteTtl, durableDelete = false, prefix = '', tombstones = false, touchOnRead } = options
   boolean('tombstones', tombstones)
   boolean('durableDelete', durableDelete)

@@ -1,6 +1,6 @@
 'use strict'
 
-// Who owns a session: option `user` of a store, and the argument of the methods that find sessions by their owner.
+// The owner of a session: option `user` of a store, and the argument of the methods that find sessions by their owner.
 //
 // The owner is what JSON makes of a value. A session keeps its owner as text, and is itself stored as JSON: an ObjectId or a
 // Date that a login puts into a session is a string in every later request. It has to be the same owner before and after.

@@ -18,7 +18,7 @@ ${STORE_HELP}  --rounds N          throw-away sessions to save, read, touch and 
   --help              show this
 
 Exit codes: 0 no problem (there may be warnings and notes), 1 problems, 2 a mistake in the
-command line, 3 the output cannot be written. docs/doctor.md tells what every finding means.
+command line, 3 the output cannot be written. docs/doctor.md explains every finding.
 `
 
 /** @param {string[]} args */

@@ -120,7 +120,7 @@ impl Connection {
         (client.is_connected(), nodes.collect())
     }
 
-    /// Whether every node extends a record when it is read, if it is told to. `true` as long as no node is known.
+    /// Whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
     pub fn touches_on_read(&self) -> bool {
         match &*self.state.borrow() {
             State::Up(client) => versions::touch_on_read(client),

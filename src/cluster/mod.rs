@@ -288,7 +288,7 @@ impl Cluster {
         (Instant::now() + self.options.timeout).saturating_duration_since(deadline)
     }
 
-    /// Whether every node extends a record when it is read, if it is told to. `true` as long as no node is known.
+    /// Whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
     pub fn touches_on_read(&self) -> bool {
         self.connection.touches_on_read()
     }
