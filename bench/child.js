@@ -25,7 +25,7 @@ class Child {
     this.#process.on('message', (/** @type {any} */ { value, error }) => {
       const waiting = this.#waiting.shift()
       if (error === undefined) waiting?.resolve(value)
-      else waiting?.reject(new Error(error))
+      else waiting?.reject(new Error(`${[file, ...args].join(' ')}: ${error}`))
     })
     this.#process.on('exit', (code, signal) => {
       const error = new Error(`${file} ${args[0] ?? ''} ended early (${signal ?? code}) ${this.#failure}`)
@@ -65,7 +65,9 @@ function serve (methods) {
     try {
       process.send?.({ value: await methods[method](options) ?? null })
     } catch (error) {
-      process.send?.({ error: /** @type {any} */ (error)?.message ?? String(error) })
+      // The official client's errors may have a code and no message.
+      const { code, message } = /** @type {any} */ (error) ?? {}
+      process.send?.({ error: [code, message || String(error)].filter(part => part !== undefined).join(' ') })
     }
   })
 }

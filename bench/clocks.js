@@ -1,12 +1,14 @@
 'use strict'
 
-// What the JavaScript thread and the process have used so far.
+// What the JavaScript thread and the process have used so far, and how often their threads have gone to sleep.
 
 const fs = require('node:fs')
 const { performance } = require('node:perf_hooks')
 
 const THREAD = '/proc/thread-self/schedstat'
 const HAS_THREAD_CLOCK = fs.existsSync(THREAD)
+const TASKS = '/proc/self/task'
+const HAS_TASKS = fs.existsSync(TASKS)
 
 /** Microseconds this thread has run, by the kernel's own clock; where there is none (not Linux), the event loop's busy time. */
 function threadCpu () {
@@ -14,16 +16,53 @@ function threadCpu () {
   return Number(fs.readFileSync(THREAD, 'latin1').split(' ', 1)[0]) / 1_000
 }
 
-/** Microseconds. */
-function readClocks () {
-  const { user, system } = process.cpuUsage()
-  const { active, idle } = performance.eventLoopUtilization()
-  return { now: performance.now() * 1_000, thread: threadCpu(), process: user + system, active: active * 1_000, idle: idle * 1_000 }
+/**
+ * The thread of our core that a kernel name stands for. Linux keeps 15 characters of a name.
+ * @param {string} comm
+ */
+function roleOf (comm) {
+  return { 'aerospike-sessi': 'request', 'aerospike-tend': 'tend' }[comm] ?? 'other'
 }
 
 /**
- * @typedef {{ jsUs: number, cpuUs: number, loopUs: number, utilisation: number, rss: number }} Used
- *   microseconds per operation: of the JavaScript thread, of the process, of the busy event loop; the loop's busy share; bytes
+ * @typedef {{ js: number, request: number, tend: number, other: number }} Switches
+ *   voluntary context switches: of the JavaScript thread, of our core's two threads, and of all other threads together
+ */
+
+/**
+ * How often each thread of this process has waited so far. NaN where the system does not say (not Linux).
+ * @returns {Switches}
+ */
+function countSwitches () {
+  if (!HAS_TASKS) return { js: NaN, request: NaN, tend: NaN, other: NaN }
+  const counts = { js: 0, request: 0, tend: 0, other: 0 }
+  for (const task of fs.readdirSync(TASKS)) {
+    let status
+    try {
+      status = fs.readFileSync(`${TASKS}/${task}/status`, 'utf8')
+    } catch {
+      continue // The thread has ended meanwhile.
+    }
+    const role = Number(task) === process.pid ? 'js' : roleOf(/^Name:\t(.*)$/m.exec(status)?.[1] ?? '')
+    counts[/** @type {keyof Switches} */ (role)] += Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1])
+  }
+  return counts
+}
+
+/** Times in microseconds. */
+function readClocks () {
+  // First, and last in `usedSince`: what counting takes is no part of what is measured.
+  const switches = countSwitches()
+  const { user, system } = process.cpuUsage()
+  const { active, idle } = performance.eventLoopUtilization()
+  return { switches, thread: threadCpu(), process: user + system, active: active * 1_000, idle: idle * 1_000 }
+}
+
+/**
+ * @typedef {{ jsUs: number, cpuUs: number, loopUs: number, utilisation: number, rss: number,
+ *   jsSwitches: number, requestSwitches: number, tendSwitches: number, otherSwitches: number }} Used
+ *   microseconds per operation: of the JavaScript thread, of the process, of the busy event loop; the loop's busy share; bytes;
+ *   voluntary context switches per operation, by thread
  */
 
 /**
@@ -32,14 +71,20 @@ function readClocks () {
  * @returns {Used}
  */
 function usedSince (since, operations) {
-  const now = readClocks()
-  const [active, idle] = [now.active - since.active, now.idle - since.idle]
+  const [thread, { user, system }] = [threadCpu(), process.cpuUsage()]
+  const loop = performance.eventLoopUtilization()
+  const [active, idle] = [loop.active * 1_000 - since.active, loop.idle * 1_000 - since.idle]
+  const switches = countSwitches()
   return {
-    jsUs: (now.thread - since.thread) / operations,
-    cpuUs: (now.process - since.process) / operations,
+    jsUs: (thread - since.thread) / operations,
+    cpuUs: (user + system - since.process) / operations,
     loopUs: active / operations,
     utilisation: active / (active + idle),
-    rss: process.memoryUsage.rss()
+    rss: process.memoryUsage.rss(),
+    jsSwitches: (switches.js - since.switches.js) / operations,
+    requestSwitches: (switches.request - since.switches.request) / operations,
+    tendSwitches: (switches.tend - since.switches.tend) / operations,
+    otherSwitches: (switches.other - since.switches.other) / operations
   }
 }
 

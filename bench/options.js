@@ -3,38 +3,59 @@
 // The command line of the benchmark.
 
 const { choices, count, number, parse } = require('../scripts/arguments')
+const { ScriptError } = require('../scripts/build')
 const { PEERS } = require('./peers')
+
+/** What is measured, in this order. */
+const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness']
 
 const HELP = `Usage: npm run bench -- [options]
 
   Measures this store beside its peers, in rounds that take turns, on the server that AEROSPIKE_HOSTS
-  names or else on a dev server of its own. Takes about five minutes, and first builds what is missing.
+  names or else on a dev server of its own. Takes about a quarter of an hour, and first builds what is missing.
 
 Options:
+  --only LIST      ${PART_NAMES.join(',')} (all):
+                     stores    operations of each store, many in flight
+                     pages     an Express site, as many pages as it can serve
+                     everyday  an Express site at fixed rates; few operations in flight
+                     fairness  small reads beside something large
   --stores LIST    ${Object.keys(PEERS).join(',')} (all)
-  --depths LIST    operations in flight (1,16,64,256)
-  --mixes LIST     read, write (a read, then a set), touch (a read, then a touch) (write)
-  --sizes LIST     kB of a session as JSON: 0.5, 4, 32 (0.5,4)
+  --depths LIST    stores: operations in flight (1,16,64,256)
+  --mixes LIST     stores: read, write (a read, then a set), touch (a read, then a touch) (write)
+  --sizes LIST     stores: kB of a session as JSON: 0.5, 4, 32 (0.5,4)
+  --no-limit       stores: leave out the bare Rust loop
+  --pages LIST     pages, everyday: pages of an Express site: read, write, or none (read,write)
+  --rates LIST     everyday: pages per second (300,1000)
   --rounds N       rounds of each measurement; the median counts (3)
   --seconds S      length of one round (0.5)
-  --pages LIST     pages of an Express site: read, write, or none (read,write)
-  --page-seconds S length of one round of a page (2)
-  --no-limit       leave out the bare Rust loop
+  --page-seconds S length of one round of a page, or of fairness (2)
+  --quick          one short round of each measurement: shows that everything works
   --full           every depth, mix and size; 5 rounds of 2 seconds
   --soak [N]       only this store's memory: after N operations, and after a tenth of them (5000000)
   --json FILE      write everything that was measured, - for stdout
-  --plot FOLDER    draw the charts as SVG
+  --plot FOLDER    draw the charts of stores and pages as SVG
   --help           show this
 `
 
 /**
- * @typedef {import('./visitors').Mix} Mix
- * @typedef {{ stores: string[], depths: number[], mixes: Mix[], sizes: number[], rounds: number, seconds: number,
- *   pages: string[], pageSeconds: number, limit: boolean, soak: number, json?: string, plot?: string }} Options
+ * @typedef {import('./stores/visitors').Mix} Mix
+ * @typedef {{ only: string[], stores: string[], depths: number[], mixes: Mix[], sizes: number[], rates: number[], rounds: number,
+ *   seconds: number, pages: string[], pageSeconds: number, limit: boolean, soak: number, json?: string, plot?: string }} Options
  */
 
-const QUICK = { depths: '1,16,64,256', mixes: 'write', sizes: '0.5,4', rounds: '3', seconds: '0.5', pages: 'read,write', 'page-seconds': '2' }
-const FULL = { ...QUICK, mixes: 'read,write,touch', sizes: '0.5,4,32', rounds: '5', seconds: '2', 'page-seconds': '5' }
+const USUAL = {
+  depths: '1,16,64,256',
+  mixes: 'write',
+  sizes: '0.5,4',
+  rates: '300,1000',
+  rounds: '3',
+  seconds: '0.5',
+  pages: 'read,write',
+  'page-seconds': '2'
+}
+const QUICK = { ...USUAL, rounds: '1', seconds: '0.1', 'page-seconds': '0.5' }
+const FULL = { ...USUAL, mixes: 'read,write,touch', sizes: '0.5,4,32', rounds: '5', seconds: '2', 'page-seconds': '5' }
 
 const TEXT = /** @type {const} */ ({ type: 'string' })
 const FLAG = /** @type {const} */ ({ type: 'boolean' })
@@ -48,15 +69,18 @@ function readOptions (args) {
   const soak = args.indexOf('--soak')
   const whole = soak >= 0 && !/^\d/.test(args[soak + 1] ?? '') ? args.with(soak, '--soak=5000000') : args
   const given = parse(whole, {
+    only: TEXT,
     stores: TEXT,
     depths: TEXT,
     mixes: TEXT,
     sizes: TEXT,
+    rates: TEXT,
     rounds: TEXT,
     seconds: TEXT,
     pages: TEXT,
     'page-seconds': TEXT,
     'no-limit': FLAG,
+    quick: FLAG,
     full: FLAG,
     soak: TEXT,
     json: TEXT,
@@ -67,12 +91,15 @@ function readOptions (args) {
     process.stdout.write(HELP)
     return undefined
   }
-  const values = { ...given.full ? FULL : QUICK, ...given }
+  if (given.quick && given.full) throw new ScriptError('--quick and --full contradict each other.')
+  const values = { ...given.full ? FULL : given.quick ? QUICK : USUAL, ...given }
   return {
+    only: choices('only', given.only ?? PART_NAMES.join(','), PART_NAMES),
     stores: choices('stores', given.stores ?? Object.keys(PEERS).join(','), Object.keys(PEERS)),
     depths: values.depths.split(',').map(text => count('depths', text, 10_000)),
     mixes: /** @type {Mix[]} */ (choices('mixes', values.mixes, ['read', 'write', 'touch'])),
     sizes: values.sizes.split(',').map(text => number('sizes', text, 0.1, 512)),
+    rates: values.rates.split(',').map(text => count('rates', text, 100_000)),
     rounds: count('rounds', values.rounds, 100),
     seconds: number('seconds', values.seconds, 0.01, 600),
     pages: choices('pages', values.pages, ['read', 'write']),

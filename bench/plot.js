@@ -39,13 +39,13 @@ function overDepth (title, values, unit) {
 }
 
 /**
- * @param {import('./rounds').Row[]} rows those of one size and mix
+ * @param {import('./stores').Row[]} rows those of one size and mix
  * @param {string} title
  * @param {string} file
  * @returns {Chart[]}
  */
 function storeCharts (rows, title, file) {
-  const each = (/** @type {(measured: import('./rounds').Measured) => number} */ figure) => rows.flatMap(({ depth, stores }) =>
+  const each = (/** @type {(measured: import('./stores').Measured) => number} */ figure) => rows.flatMap(({ depth, stores }) =>
     Object.entries(stores).map(([store, measured]) => ({ depth, store: PEERS[store].title, value: figure(measured) })))
   const limits = rows.flatMap(({ depth, limit }) => limit === undefined
     ? []
@@ -84,10 +84,10 @@ function pagesChart (pages) {
 }
 
 /**
- * @param {import('./table').Results} results
+ * @param {import('./parts').Results} results
  * @param {string} folder
  */
-async function plot ({ rows, pages }, folder) {
+async function plot ({ stores: rows = [], pages = [] }, folder) {
   const kinds = [...new Set(rows.map(({ size, mix }) => `${size} ${mix}`))]
   const charts = kinds.flatMap(kind => {
     const [size, mix] = kind.split(' ')

@@ -10,8 +10,12 @@ const { readOptions } = require('./options')
 const { PEERS } = require('./peers')
 const { startAerospike, startRedis, versions } = require('./servers')
 
-/** One line, always the same, on a terminal; elsewhere nothing but the results is worth a line. */
+let shown = ''
+
+/** One line, always the same, on a terminal; elsewhere a line for each new text. */
 const progress = (/** @type {string} */ text) => {
+  if (text === shown) return
+  shown = text
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
   else if (text !== '') process.stderr.write(`${text}\n`)
 }
@@ -42,11 +46,9 @@ async function bench () {
   if (options === undefined) return
   build()
   // They need what build() installs.
-  const { measureStores } = require('./rounds')
-  const { measurePages } = require('./pages')
-  const { soak } = require('./soak')
-  const { tables } = require('./table')
-  const { targets, tell } = require('./targets')
+  const { PARTS } = require('./parts')
+  const { LEGEND } = require('./table')
+  const { tell } = require('./target')
   const aerospike = await startAerospike()
   const redis = options.stores.some(store => PEERS[store].needs === 'redis') ? await startRedis() : undefined
   try {
@@ -54,16 +56,19 @@ async function bench () {
     const places = { hosts: aerospike.hosts, redis: redis?.url ?? '', set: `bench-${crypto.randomBytes(4).toString('hex')}` }
     const head = machine([aerospike.name, redis?.name].filter(name => name !== undefined))
     if (options.json !== '-') console.log(`${head.join('\n')}\n`)
-    /** @type {import('./table').Results} */
-    const results = options.soak > 0
-      ? { machine: head, rows: [], pages: [], soaked: await soak(options, places, progress) }
-      : { machine: head, rows: await measureStores(options, places, progress), pages: await measurePages(options, places, progress), soaked: [] }
+    /** @type {import('./parts').Results} */
+    const results = {}
+    const parts = options.soak > 0 ? ['soak'] : options.only
+    for (const part of parts) results[part] = await PARTS[part].measure(options, places, progress)
     progress('')
-    const judged = targets(results)
-    if (options.json === '-') return console.log(JSON.stringify({ ...results, targets: judged }, null, 2))
-    console.log(`${tables(results)}\n\nTargets\n`)
+    const judged = parts.flatMap(part => PARTS[part].targets(results[part])).filter(({ measured, bound }) => Number.isFinite(measured) && Number.isFinite(bound))
+    const everything = JSON.stringify({ machine: head, ...results, targets: judged }, null, 2)
+    if (options.json === '-') return console.log(everything)
+    const tables = parts.flatMap(part => PARTS[part].tables(results[part]))
+    if (tables.some(table => table.includes('M / R / O'))) tables.push(LEGEND)
+    console.log(`${tables.join('\n\n')}\n\nTargets\n`)
     for (const target of judged) console.log(tell(target))
-    if (options.json) fs.writeFileSync(options.json, `${JSON.stringify({ ...results, targets: judged }, null, 2)}\n`)
+    if (options.json) fs.writeFileSync(options.json, `${everything}\n`)
     if (options.plot) await require('./plot').plot(results, options.plot)
   } finally {
     await redis?.stop()

@@ -2,7 +2,8 @@
 
 // Memory in the long run: the process of this store after a tenth of the operations, and after all of them.
 
-const { Child } = require('./child')
+const { Child } = require('../child')
+const { OURS } = require('../target')
 
 /**
  * @typedef {{ store: string, early: { operations: number, rss: number }, late: { operations: number, rss: number } }} Soaked
@@ -12,15 +13,15 @@ const { Child } = require('./child')
 const STEP = 100_000
 
 /**
- * @param {import('./options').Options} options
- * @param {import('./peers').Places} places
- * @param {import('./rounds').Progress} progress
+ * @param {import('../options').Options} options
+ * @param {import('../peers').Places} places
+ * @param {import('../parts').Progress} progress
  * @returns {Promise<Soaked[]>}
  */
-async function soak (options, places, progress) {
+async function measure (options, places, progress) {
   const soaked = []
-  for (const store of options.stores.filter(store => store === 'map' || store === 'json')) {
-    const child = new Child('store-process.js', [store])
+  for (const store of options.stores.filter(store => OURS.includes(store))) {
+    const child = new Child('stores/process.js', [store])
     try {
       await child.ask('open', { store, ...places, set: `${places.set}-soak-${store}` })
       await child.ask('fill', { size: 0.5 })
@@ -44,4 +45,4 @@ async function soak (options, places, progress) {
   return soaked
 }
 
-module.exports = { soak }
+module.exports = { measure, ...require('./report') }

@@ -1,27 +1,43 @@
 'use strict'
 
-// What this store has set itself to reach, and whether it does.
+// The stores called directly, as tables and targets.
 
-const { PEERS } = require('./peers')
+const { PEERS } = require('../peers')
+const { MIXES, markdown, ratios, short } = require('../table')
+const { OURS } = require('../target')
 
-/**
- * @typedef {{ name: string, measured: number, bound: number, kind: 'most' | 'least' }} Target
- */
+/** @param {import('./index').Row} row */
+function storesTable ({ size, mix, depth, stores, limit, bareJsonUs }) {
+  const lines = Object.entries(stores).map(([store, one]) => [
+    PEERS[store].title,
+    short(one.throughput), ratios(stores, one, ({ throughput }) => throughput),
+    limit ? `${(one.throughput / Math.max(limit.single.throughput, limit.batched.throughput) * 100).toFixed(0)} %` : '-',
+    short(one.jsUs), ratios(stores, one, ({ jsUs }) => jsUs), short(one.loopUs), short(one.cpuUs),
+    short(one.p50), short(one.p99), short(one.p999), (one.rss / 2 ** 20).toFixed(0)
+  ])
+  for (const [how, one] of Object.entries(limit ?? {})) {
+    lines.push([`bare Rust, ${how}`, short(one.throughput), ratios(stores, one, ({ throughput }) => throughput), '', '', '', '', short(one.cpuUs), short(one.p50), short(one.p99), short(one.p999), ''])
+  }
+  const head = ['store', 'ops/s', 'to M / R / O', 'of limit', 'JS us', 'to M / R / O', 'loop us', 'CPU us', 'p50 us', 'p99 us', 'p99.9 us', 'RSS MB']
+  const title = `**${size} kB, ${MIXES[mix]}, ${depth} in flight** (bare JSON: ${short(bareJsonUs)} us)`
+  return `${title}\n\n${markdown([head, ...lines])}`
+}
 
-const OURS = ['map', 'json']
-
-/**
- * @param {import('./table').Results} results
- * @returns {Target[]}
- */
-function targets ({ rows, pages, soaked }) {
-  return OURS.flatMap(store => [
-    ...atOne(rows, store), ...inParallel(rows, store), ...flat(rows, store), ...large(rows, store), ...onPages(pages, store), ...inTheLongRun(soaked, store)
-  ]).filter(({ measured }) => Number.isFinite(measured))
+/** @param {import('./index').Row[]} rows */
+function tables (rows) {
+  return rows.map(storesTable)
 }
 
 /**
- * @param {import('./rounds').Row[]} rows
+ * @param {import('./index').Row[]} rows
+ * @returns {import('../target').Target[]}
+ */
+function targets (rows) {
+  return OURS.flatMap(store => [...atOne(rows, store), ...inParallel(rows, store), ...flat(rows, store), ...large(rows, store)])
+}
+
+/**
+ * @param {import('./index').Row[]} rows
  * @param {number} depth
  * @param {number} [size]
  */
@@ -30,9 +46,9 @@ function rowsAt (rows, depth, size = 0.5) {
 }
 
 /**
- * @param {import('./rounds').Row[]} rows
+ * @param {import('./index').Row[]} rows
  * @param {string} store
- * @returns {Target[]}
+ * @returns {import('../target').Target[]}
  */
 function atOne (rows, store) {
   return rowsAt(rows, 1).flatMap(({ mix, stores }) => ['redis', 'official'].flatMap(peer =>
@@ -45,9 +61,9 @@ function atOne (rows, store) {
 }
 
 /**
- * @param {import('./rounds').Row[]} rows
+ * @param {import('./index').Row[]} rows
  * @param {string} store
- * @returns {Target[]}
+ * @returns {import('../target').Target[]}
  */
 function inParallel (rows, store) {
   const jsTime = rowsAt(rows, 64).flatMap(({ mix, stores }) =>
@@ -69,9 +85,9 @@ function inParallel (rows, store) {
 }
 
 /**
- * @param {import('./rounds').Row[]} rows
+ * @param {import('./index').Row[]} rows
  * @param {string} store
- * @returns {Target[]}
+ * @returns {import('../target').Target[]}
  */
 function flat (rows, store) {
   return rowsAt(rows, 256).map(({ mix, stores }) => {
@@ -86,9 +102,9 @@ function flat (rows, store) {
 }
 
 /**
- * @param {import('./rounds').Row[]} rows
+ * @param {import('./index').Row[]} rows
  * @param {string} store
- * @returns {Target[]}
+ * @returns {import('../target').Target[]}
  */
 function large (rows, store) {
   return rowsAt(rows, 64, 4).map(({ mix, stores, bareJsonUs }) => ({
@@ -99,40 +115,4 @@ function large (rows, store) {
   }))
 }
 
-/**
- * @param {import('./pages').PageRow[]} pages
- * @param {string} store
- * @returns {Target[]}
- */
-function onPages (pages, store) {
-  return pages.flatMap(({ page, stores }) => Object.entries({ memory: page === 'read' ? 0.85 : 0.8, redis: 1.3 }).map(([peer, bound]) => ({
-    name: `${PEERS[store].title}: pages per second to ${PEERS[peer].title}, ${page}`,
-    measured: (stores[store]?.perSecond ?? NaN) / (stores[peer]?.perSecond ?? NaN),
-    bound,
-    kind: /** @type {const} */ ('least')
-  })))
-}
-
-/**
- * @param {import('./soak').Soaked[]} soaked
- * @param {string} store
- * @returns {Target[]}
- */
-function inTheLongRun (soaked, store) {
-  return soaked.filter(one => one.store === store).map(({ early, late }) => ({
-    name: `${PEERS[store].title}: growth in MB between ${early.operations} and ${late.operations} operations`,
-    measured: (late.rss - early.rss) / 2 ** 20,
-    bound: 10,
-    kind: 'most'
-  }))
-}
-
-/** @param {Target} target */
-function tell ({ name, measured, bound, kind }) {
-  const met = kind === 'most' ? measured <= bound : measured >= bound
-  const off = Math.abs(measured / bound - 1) * 100
-  const verdict = met ? 'met   ' : 'MISSED'
-  return `${verdict} ${name}: ${measured.toFixed(2)}, at ${kind} ${bound.toFixed(2)}${met ? '' : ` (by ${off.toFixed(0)} %)`}`
-}
-
-module.exports = { targets, tell }
+module.exports = { tables, targets }

@@ -6,8 +6,8 @@ const { spawn, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
 const path = require('node:path')
 const readline = require('node:readline')
-const { ROOT, ScriptError } = require('../scripts/build')
-const { makeSession, sessionIds } = require('./session')
+const { ROOT, ScriptError } = require('../../scripts/build')
+const { makeSession, sessionIds } = require('../session')
 
 function build () {
   const { status, error } = spawnSync('cargo', ['build', '--release', '--quiet', '--example', 'limit'], {

@@ -6,12 +6,12 @@ const http = require('node:http')
 const { once } = require('node:events')
 const express = require('express')
 const session = require('express-session')
-const { serve } = require('./child')
-const { readClocks, usedSince } = require('./clocks')
-const { PEERS } = require('./peers')
-const { makeSession } = require('./session')
+const { serve } = require('../child')
+const { readClocks, usedSince } = require('../clocks')
+const { PEERS } = require('../peers')
+const { makeSession } = require('../session')
 
-/** @type {import('./peers').Opened} */
+/** @type {import('../peers').Opened} */
 let opened
 let clocks = readClocks()
 let requests = 0
@@ -56,7 +56,7 @@ async function logIn (url, count) {
 }
 
 serve({
-  /** @param {import('./peers').Places & { store: string, visitors: number }} options */
+  /** @param {import('../peers').Places & { store: string, visitors: number }} options */
   async open ({ store, visitors, ...places }) {
     opened = await PEERS[store].open(places)
     const server = http.createServer(site(opened.store)).listen(0, '127.0.0.1')

@@ -3,26 +3,18 @@
 // The load: visitors of a site, so many at a time, each of whom reads a session and perhaps changes or prolongs it.
 
 const { performance } = require('node:perf_hooks')
-const { readClocks, usedSince } = require('./clocks')
-const { change, prolong } = require('./session')
+const { readClocks, usedSince } = require('../clocks')
+const { quantiles } = require('../medians')
+const { change, prolong } = require('../session')
 
 /**
  * @typedef {'read' | 'write' | 'touch'} Mix a get; a get and a set; a get and a touch
- * @typedef {import('./clocks').Used & { ops: number, throughput: number, p50: number, p99: number, p999: number }} Measured
+ * @typedef {import('../clocks').Used & { ops: number, throughput: number, p50: number, p99: number, p999: number }} Measured
  *   throughput in operations per second, latencies in microseconds
  */
 
 /** The last million durations. Made once, so that a measurement leaves no garbage behind. */
 const durations = new Float64Array(1 << 20)
-
-/**
- * @param {number} count how many there were
- * @param {number[]} parts
- */
-function quantiles (count, parts) {
-  const sorted = durations.subarray(0, Math.min(count, durations.length)).sort()
-  return parts.map(part => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))])
-}
 
 /**
  * Lets `depth` visitors in at a time, until the time is up.
@@ -46,7 +38,7 @@ function measure (store, { ids, depth, mix, seconds, operations = Infinity }) {
       if (--inside > 0) return
       const took = performance.now() - started
       const used = usedSince(clocks, count)
-      const [p50, p99, p999] = quantiles(count, [0.5, 0.99, 0.999]).map(ms => ms * 1_000)
+      const [p50, p99, p999] = quantiles(durations.subarray(0, Math.min(count, durations.length)), [0.5, 0.99, 0.999]).map(ms => ms * 1_000)
       resolve({ ops: count, throughput: count / took * 1_000, p50, p99, p999, ...used })
     }
     const visit = () => {
@@ -83,13 +75,16 @@ function measure (store, { ids, depth, mix, seconds, operations = Infinity }) {
  * @param {import('express-session').Store} store
  * @param {string[]} ids
  * @param {() => any} makeSession
+ * @param {number} [depth] how many at a time
  */
-async function fill (store, ids, makeSession) {
-  for (let from = 0; from < ids.length; from += 64) {
-    await Promise.all(ids.slice(from, from + 64).map(id => new Promise((resolve, reject) => {
-      store.set(id, makeSession(), error => error ? reject(error) : resolve(undefined))
-    })))
-  }
+async function fill (store, ids, makeSession, depth = 64) {
+  let next = 0
+  const set = (/** @type {string} */ id) => new Promise((resolve, reject) => {
+    store.set(id, makeSession(), error => error ? reject(error) : resolve(undefined))
+  })
+  await Promise.all(Array.from({ length: depth }, async () => {
+    while (next < ids.length) await set(ids[next++])
+  }))
 }
 
 module.exports = { fill, measure }

@@ -3,17 +3,17 @@
 // The process of one store: so that no store's garbage, threads or memory are another's.
 
 const { performance } = require('node:perf_hooks')
-const { serve } = require('./child')
-const { readClocks, usedSince } = require('./clocks')
-const { PEERS } = require('./peers')
-const { change, makeSession, sessionIds } = require('./session')
+const { serve } = require('../child')
+const { readClocks, usedSince } = require('../clocks')
+const { PEERS } = require('../peers')
+const { change, makeSession, sessionIds } = require('../session')
 const { fill, measure } = require('./visitors')
 
-/** @type {import('./peers').Opened} */
+/** @type {import('../peers').Opened} */
 let opened
 
 serve({
-  /** @param {import('./peers').Places & { store: string }} options */
+  /** @param {import('../peers').Places & { store: string }} options */
   async open ({ store, ...places }) {
     opened = await PEERS[store].open(places)
   },

@@ -2,8 +2,8 @@
 
 // The process that loads a site: autocannon, each connection with visitors of its own.
 
-const { serve } = require('./child')
-const { loadAutocannon } = require('./untyped')
+const { serve } = require('../child')
+const { loadAutocannon } = require('../untyped')
 
 const autocannon = loadAutocannon()
 

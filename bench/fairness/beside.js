@@ -1,0 +1,44 @@
+'use strict'
+
+// The large things that a store does beside small reads.
+
+const { setTimeout: pass } = require('node:timers/promises')
+const { makeSession } = require('../session')
+
+/**
+ * @typedef {{ title: string, prepare?: (store: any) => Promise<unknown>, run: (store: any) => Promise<unknown>,
+ *   remove?: (store: any) => Promise<unknown> }} Work
+ */
+
+const LARGE = Array.from({ length: 256 }, (_, n) => `large-${n}`)
+const HUGE = 'y'.repeat(45e6)
+
+/** @type {Record<string, Work>} */
+const BESIDE = {
+  nothing: {
+    title: 'nothing',
+    run: () => pass(100)
+  },
+  all: {
+    title: 'all() of 150,000 sessions',
+    run: store => store.all()
+  },
+  large: {
+    title: '256 reads of 170 kB',
+    prepare: async store => {
+      const text = JSON.stringify(makeSession(170))
+      for (const id of LARGE) await store.set(id, JSON.parse(text))
+    },
+    run: store => Promise.all(LARGE.map(id => store.get(id))),
+    remove: store => Promise.all(LARGE.map(id => store.destroy(id)))
+  },
+  huge: {
+    title: 'a save of 45 MB (refused)',
+    run: async store => {
+      const refused = await store.set('huge', { ...makeSession(0.5), text: HUGE }).then(() => 'nothing', (/** @type {any} */ error) => error.code)
+      if (refused !== 'TOO_BIG') throw new Error(`a save of 45 MB was answered with ${refused}`)
+    }
+  }
+}
+
+module.exports = { BESIDE }

@@ -1,0 +1,27 @@
+'use strict'
+
+// The parts of the benchmark. A folder each: what is measured, in what processes, and how it is reported.
+
+/** @typedef {(done: string) => void} Progress */
+
+/**
+ * @template T
+ * @typedef {{
+ *   measure: (options: import('./options').Options, places: import('./peers').Places, progress: Progress) => Promise<T>,
+ *   tables: (result: T) => string[],
+ *   targets: (result: T) => import('./target').Target[]
+ * }} Part
+ */
+
+/** @typedef {{ stores?: import('./stores').Row[], pages?: import('./pages').PageRow[], [part: string]: any }} Results by part, of those that were run */
+
+/** @type {Record<string, Part<any>>} */
+const PARTS = {
+  stores: require('./stores'),
+  pages: require('./pages'),
+  everyday: require('./everyday'),
+  fairness: require('./fairness'),
+  soak: require('./soak')
+}
+
+module.exports = { PARTS }
