@@ -91,7 +91,7 @@ function readOptions (args) {
     process.stdout.write(HELP)
     return undefined
   }
-  if (given.quick && given.full) throw new ScriptError('--quick and --full contradict each other.')
+  if (given.quick && given.full) throw new ScriptError('--quick and --full cannot be used together.')
   const values = { ...given.full ? FULL : given.quick ? QUICK : USUAL, ...given }
   return {
     only: choices('only', given.only ?? PART_NAMES.join(','), PART_NAMES),
