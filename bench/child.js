@@ -19,7 +19,10 @@ class Child {
    */
   constructor (file, args) {
     this.#process = fork(path.join(__dirname, file), args, {
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'], env: { ...process.env, NODE_ENV: 'production' }
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      env: { ...process.env, NODE_ENV: 'production' },
+      // NaN, for what this system cannot measure, stays NaN.
+      serialization: 'advanced'
     })
     this.#process.stderr?.setEncoding('utf8').on('data', text => { this.#failure = (this.#failure + text).slice(-2_000) })
     this.#process.on('message', (/** @type {any} */ { value, error }) => {
