@@ -61,11 +61,49 @@ test('a small read goes on beside a walk over all sessions', async () => {
   await store.clear()
 }, 120_000)
 
+test('a long list is taken apart a piece at a time, and is whole', async () => {
+  const listed = openStore({ set: freshSet(), storeIds: true })
+  const count = 3_000
+  for (let n = 0; n < count; n += 500) {
+    await Promise.all(Array.from({ length: 500 }, (_, i) => listed.set(`s${n + i}`, { cookie: {}, n: n + i, pad: 'p\u00e9\u{1f600}'.repeat(100) })))
+  }
+  // Turns of the event loop while the list is taken apart: before its promise is settled there are many.
+  const parse = jest.spyOn(JSON, 'parse')
+  let turns = 0
+  let largest = 0
+  let before = 0
+  const turn = setInterval(() => {
+    turns += 1
+    largest = Math.max(largest, parse.mock.calls.length - before)
+    before = parse.mock.calls.length
+  })
+  const all = await listed.all().finally(() => { clearInterval(turn); parse.mockRestore() })
+  expect(all.map(({ n }) => n).sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, n) => n))
+  expect(new Set(all.map(({ id }) => id)).size).toBe(count)
+  expect(turns).toBeGreaterThan(1)
+  expect(largest).toBeLessThan(count / 2)
+  // Each has a baseline of its own.
+  const one = all.find(({ n }) => n === 7)
+  await listed.set('s7', { ...await listed.get('s7'), other: true })
+  one.own = true
+  await listed.set('s7', one)
+  expect(await listed.get('s7')).toMatchObject({ n: 7, other: true, own: true })
+  await listed.clear()
+}, 120_000)
+
 test('what is much too large is refused, and a text that is larger than its record is not', async () => {
   const text = 'y'.repeat(45e6)
   const { code, resultCode } = await sessions.save('huge', { text }).catch(error => error)
   expect({ code, resultCode }).toEqual({ code: 'TOO_BIG', resultCode: undefined })
   expect(await store.set('huge', { cookie: {}, text }).catch(error => error.code)).toBe('TOO_BIG')
+  // At once: nothing of it is turned into JSON.
+  const when = { toJSON: jest.fn(() => 1) }
+  await expect(sessions.save('huge', { text: 'y'.repeat(9e6), when })).rejects.toMatchObject({ code: 'TOO_BIG' })
+  expect(when.toJSON).not.toHaveBeenCalled()
+  // What JSON leaves out does not count.
+  await sessions.save('huge', { text: 'y'.repeat(9e6), toJSON: () => ({ n: 2 }) })
+  expect(await sessions.get('huge')).toEqual({ n: 2 })
+  await sessions.delete('huge')
   // Six characters each in the text, one byte in the record: refused by no rule of ours.
   const escaped = '\u0001'.repeat(900_000)
   await sessions.save('escaped', { escaped })

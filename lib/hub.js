@@ -25,9 +25,9 @@ const { serialize } = require('./secrets')
 
 // The kinds of answers, in the lowest bits of their numbers: src/bridge/hub.rs has the same list.
 const KIND_BITS = 4
-const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR, NOTICE, WAY] = Array(12).keys()
+const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR, NOTICE, WAY, PIECE] = Array(13).keys()
 /** How many values follow the number, by kind. */
-const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2]
+const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2, 1]
 /** In the slot of a request: the way it takes is to be told. */
 const FOLLOWED = 1 << 27
 
@@ -158,9 +158,11 @@ function drain (batch, from = 0) {
         case HEAD: waiting.settle(null, waiting.decode(first)); break
         case TOLD: waiting.settle(null, waiting.decode('', first)); break
         case WAY: /** @type {Following} */ (waiting).note(first, batch[next - 1]); break
+        // In the order they came in, and the answer after them.
+        case PIECE: settleLater(new Piece(waiting), first); break
         default: {
           const more = kind === BASELINE ? batch[next - 1] : undefined
-          if (first.length + (more?.length ?? 0) < LARGE) settleText(waiting, first, more)
+          if (first.length + (more?.length ?? 0) < LARGE && !lists.has(waiting)) settleText(waiting, first, more)
           else settleLater(waiting, first, more)
         }
       }
@@ -187,6 +189,43 @@ function settleLater (waiting, text, more) {
   if (large.push([waiting, text, more]) === 1) setImmediate(settleLarge)
 }
 
+// Lists that come in pieces.
+/** What there is of them by now; undefined: a piece could not be read. @type {Map<Waiting, any[] | undefined>} */
+const lists = new Map()
+
+/** Takes a piece of a list, in the place of who waits for all of it. */
+class Piece {
+  /** @param {Waiting} waiting */
+  constructor (waiting) {
+    this.waiting = waiting
+    this.decode = waiting.decode
+    if (!lists.has(waiting)) lists.set(waiting, [])
+  }
+
+  /**
+   * @param {Error | null} error
+   * @param {any[]} items
+   */
+  settle (error, items) {
+    const list = lists.get(this.waiting)
+    if (error !== null) lists.set(this.waiting, undefined)
+    else if (list !== undefined) for (const item of items) list.push(item)
+  }
+}
+
+/**
+ * The whole list, of which the last piece is there.
+ * @param {Waiting} waiting
+ * @param {any[]} last
+ */
+function whole (waiting, last) {
+  const list = lists.get(waiting)
+  lists.delete(waiting)
+  if (list === undefined) throw new SyntaxError()
+  for (const item of last) list.push(item)
+  return list
+}
+
 function settleLarge () {
   const until = elapsed() + AT_ONE_GO
   let done = 0
@@ -209,7 +248,9 @@ function settleText (waiting, text, more) {
   let value
   try {
     value = waiting.decode(text, more)
+    if (lists.has(waiting)) value = whole(waiting, value)
   } catch {
+    lists.delete(waiting)
     // Without the cause: V8 quotes what it could not parse.
     return waiting.settle(badData('what is stored is not valid JSON'), undefined)
   }

@@ -24,6 +24,8 @@ use crate::store::{Answer, Output, Written};
 
 /// Completions handed over at one go; what is left comes after the event loop had its turn.
 const AT_ONCE: usize = 512;
+/// Bytes of their texts after which no more are handed over at one go: making strings of them takes a millisecond or so.
+const BYTES_AT_ONCE: usize = 1024 * 1024;
 
 /// One answer on its way to JavaScript.
 struct Completion {
@@ -33,6 +35,33 @@ struct Completion {
     outcome: error::Result<Output>,
     /// The way it took, where that is to be told.
     trace: Option<Arc<Trace>>,
+}
+
+impl Completion {
+    /// Puts it at the end of a queue: a list in pieces as one completion for each, of which the last is the answer.
+    fn put_into(mut self, queue: &mut Vec<Completion>) {
+        if let Ok(Output::Pieces(pieces)) = &mut self.outcome {
+            let last = pieces.pop().unwrap_or_default();
+            queue.extend(std::mem::take(pieces).into_iter().map(|piece| Completion {
+                slot: self.slot,
+                answers: false,
+                outcome: Ok(Output::Pieces(vec![piece])),
+                trace: None,
+            }));
+            self.outcome = Ok(Output::Json(last));
+        }
+        queue.push(self);
+    }
+
+    /// Bytes of its texts.
+    fn size(&self) -> usize {
+        match &self.outcome {
+            Ok(Output::Json(text)) => text.len(),
+            Ok(Output::Pieces(pieces)) => pieces.iter().map(String::len).sum(),
+            Ok(Output::Loaded(baseline)) => baseline.json.len(),
+            _ => 0,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -117,7 +146,7 @@ impl Hub {
 impl Shared {
     fn give(self: &Arc<Shared>, completion: Completion) {
         let mut queue = lock(&self.queue);
-        queue.waiting.push(completion);
+        completion.put_into(&mut queue.waiting);
         if std::mem::replace(&mut queue.woken, true) {
             return;
         }
@@ -144,11 +173,19 @@ impl Shared {
     /// The completions that wait, up to a bound; the rest wakes JavaScript again.
     fn take(&self) -> Batch {
         let mut queue = lock(&self.queue);
-        if queue.waiting.len() <= AT_ONCE {
+        let mut bytes = 0;
+        let is_beyond = |completion: &Completion| {
+            let is_beyond = bytes >= BYTES_AT_ONCE;
+            bytes += completion.size();
+            is_beyond
+        };
+        let fit = queue.waiting.iter().take(AT_ONCE).position(is_beyond);
+        let fit = fit.unwrap_or(AT_ONCE);
+        if queue.waiting.len() <= fit {
             queue.woken = false;
             return Batch(std::mem::take(&mut queue.waiting));
         }
-        let rest = queue.waiting.split_off(AT_ONCE);
+        let rest = queue.waiting.split_off(fit);
         let batch = std::mem::replace(&mut queue.waiting, rest);
         drop(queue);
         self.wake();
@@ -266,6 +303,8 @@ enum Kind {
     Notice = 10,
     /// Two: the node (or null) and the number of operations that went together, of the answer that comes next in this slot.
     Way = 11,
+    /// One: text, a piece of a list. The slot stays taken: the last piece comes as [`Kind::Text`].
+    Piece = 12,
 }
 
 const KIND_BITS: u32 = 4;
@@ -359,6 +398,10 @@ impl Values {
             }
             Output::Json(text) => match self.text(text) {
                 Ok(text) => self.push_answer(slot, Kind::Text, [text]),
+                Err(error) => return Ok(Err(error)),
+            },
+            Output::Pieces(pieces) => match self.text(&pieces.concat()) {
+                Ok(piece) => self.push_answer(slot, Kind::Piece, [piece]),
                 Err(error) => return Ok(Err(error)),
             },
             Output::Loaded(baseline) => {

@@ -260,19 +260,29 @@ impl Sessions<'_> {
 /// Sessions that were found, as they are gathered into a list. What cannot be read is left out: one record must not hide
 /// all the others.
 ///
-/// A list is one text: in the first line a JSON array that has, for each session, the head of its baseline and how many UTF-16
-/// units its own text has; behind it the texts of all sessions, one after the other.
+/// A list comes in pieces, so that nobody has to take all of it at one go. Each piece is one text: in the first line a JSON
+/// array that has, for each session, the head of its baseline and how many UTF-16 units its own text has; behind it the texts
+/// of all sessions, one after the other.
 pub(super) struct Found<'a> {
     sessions: &'a Sessions<'a>,
+    /// Those that are full.
+    pieces: Vec<String>,
+    /// Bytes of them.
+    size: usize,
     heads: String,
     json: String,
 }
+
+/// Bytes from which on a piece is full: JavaScript takes it apart in some milliseconds.
+const PIECE: usize = 256 * 1024;
 
 impl<'a> Found<'a> {
     pub(super) fn new(sessions: &'a Sessions<'a>) -> Found<'a> {
         Found {
             sessions,
-            heads: String::from("["),
+            pieces: Vec::new(),
+            size: 0,
+            heads: String::new(),
             json: String::new(),
         }
     }
@@ -293,7 +303,7 @@ impl<'a> Found<'a> {
             self.json.truncate(start);
             return;
         }
-        if self.heads.len() > 1 {
+        if !self.heads.is_empty() {
             self.heads.push(',');
         }
         let text = &self.json[start..];
@@ -303,16 +313,27 @@ impl<'a> Found<'a> {
         };
         // Nothing in a head needs an escape.
         self.heads.push_str(&format!("\"{head}\",{units}"));
+        if self.json.len() >= PIECE {
+            self.finish_piece();
+        }
+    }
+
+    fn finish_piece(&mut self) {
+        self.size += self.json.len();
+        self.pieces.push(format!("[{}]\n{}", self.heads, self.json));
+        self.heads.clear();
+        self.json.clear();
     }
 
     /// Bytes of JSON so far.
     pub(super) fn size(&self) -> usize {
-        self.json.len()
+        self.size + self.json.len()
     }
 
     pub(super) fn all(mut self) -> Output {
-        self.heads.push_str("]\n");
-        self.json.insert_str(0, &self.heads);
-        Output::Json(self.json)
+        if self.pieces.is_empty() || !self.heads.is_empty() {
+            self.finish_piece();
+        }
+        Output::Pieces(self.pieces)
     }
 }

@@ -219,6 +219,8 @@ pub enum Output {
     Count(u64),
     /// JSON text.
     Json(String),
+    /// A list of sessions, in pieces: each is a list (see `Found` in `many.rs`), and never none.
+    Pieces(Vec<String>),
     /// A session's JSON text, and what it is the base of.
     Loaded(Baseline),
     /// What became of a set, and who made it: held until the answer has been handed over.
