@@ -64,6 +64,11 @@ impl Setting {
             // Until what waited for it has been answered.
             from = until + timeout + random.below(1_000);
         }
+        if random.percent(25) {
+            let from = random.between(500, 4_000);
+            let until = from + random.between(timeout / 2, 2 * timeout);
+            weather.outage = Some((ms(from), ms(until)));
+        }
         if random.percent(30) {
             weather.refused = random.between(1, 8);
         }
@@ -125,7 +130,7 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
         wrong.push(format!("{immortal} records never end"));
     }
     let operations = site.log().clone();
-    wrong.extend(judge(&operations, setting.timeout));
+    wrong.extend(judge(&operations, setting.timeout, setting.weather.outage));
     if !wrong.is_empty() {
         wrong.push(format!("{setting:?}"));
     }

@@ -130,8 +130,12 @@ impl<'o, T: PartialEq> Register<'o, T> {
 /// A read that waits for nobody takes less: it goes to a node and back, and perhaps once more.
 const NO_WAIT: Duration = Duration::from_millis(20);
 
-/// What is wrong with a history. `timeout`: of an operation.
-pub fn judge(operations: &[Operation], timeout: Duration) -> Vec<String> {
+/// What is wrong with a history. `timeout`: of an operation; `outage`: when no node was heard.
+pub fn judge(
+    operations: &[Operation],
+    timeout: Duration,
+    outage: Option<(Duration, Duration)>,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let sessions: BTreeSet<usize> = operations.iter().map(|one| one.session).collect();
     for session in sessions {
@@ -179,6 +183,8 @@ pub fn judge(operations: &[Operation], timeout: Duration) -> Vec<String> {
             }
         }
     }
+    let met =
+        |one: &Operation| outage.is_some_and(|(from, until)| one.start < until && from < one.end);
     for one in operations {
         let took = one.end.saturating_sub(one.start);
         let reads = matches!(one.effect, Effect::None) && one.name != "touch";
@@ -193,7 +199,7 @@ pub fn judge(operations: &[Operation], timeout: Duration) -> Vec<String> {
             } if took + timeout / 10 < timeout => {
                 wrong.push(format!("its time was said to be up before it was, {one:?}"));
             }
-            Answer::Failed { .. } if reads => {
+            Answer::Failed { .. } if reads && !met(one) => {
                 wrong.push(format!(
                     "a read failed, with another node to read from, {one:?}"
                 ));

@@ -33,6 +33,8 @@ pub struct Spell {
 #[derive(Debug, Clone, Default)]
 pub struct Weather {
     pub silences: Vec<Spell>,
+    /// All nodes are silent, from when until when.
+    pub outage: Option<(Duration, Duration)>,
     /// Each request takes so much longer.
     pub slow: Vec<(Spell, Duration)>,
     /// Of a hundred rows, how many the server refuses for reasons that pass.
@@ -137,9 +139,10 @@ impl Nodes {
         partition(key) % self.count
     }
 
-    /// Whether requests are refused or answers lost.
+    /// Whether requests are refused, answers lost, or all nodes silent at a time.
     pub fn is_rough(&self) -> bool {
-        self.weather.refused > 0 || self.weather.lost > 0
+        let weather = &self.weather;
+        weather.refused > 0 || weather.lost > 0 || weather.outage.is_some()
     }
 
     /// The node that is asked for this key now, and the other that has it.
@@ -156,11 +159,18 @@ impl Nodes {
 
     /// When the silence of a node began, if it is silent.
     pub fn silence_since(&self, node: usize) -> Option<Duration> {
+        self.silence(node).map(|(from, _)| from)
+    }
+
+    /// When the silence of a node began, and when it ends.
+    fn silence(&self, node: usize) -> Option<(Duration, Duration)> {
         let now = self.passed();
-        let silence = self.weather.silences.iter();
-        let mut silence =
-            silence.filter(|one| one.node == node && one.from <= now && now < one.until);
-        silence.next().map(|one| one.from)
+        let own = self.weather.silences.iter().filter(|one| one.node == node);
+        let all = own
+            .map(|one| (one.from, one.until))
+            .chain(self.weather.outage);
+        all.filter(|(from, until)| *from <= now && now < *until)
+            .next()
     }
 
     fn passed(&self) -> Duration {
@@ -182,10 +192,7 @@ impl Nodes {
         for (_, by) in slow {
             sleep(*by).await;
         }
-        while let Some(since) = self.silence_since(node) {
-            let silence = self.weather.silences.iter();
-            let mut silence = silence.filter(|one| one.node == node && one.from == since);
-            let until = silence.next().map_or(since, |one| one.until);
+        while let Some((_, until)) = self.silence(node) {
             // What waits for it is not done in order, nor all at once.
             let later = self.state().random.between(0, 3);
             sleep_until(self.started + until + Duration::from_millis(later)).await;
