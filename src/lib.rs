@@ -10,15 +10,19 @@
 //! - [`cluster`]: the `aerospike` crate behind one small door: connecting, deadlines, retries,
 //!   the guards against the crate's known defects.
 //!
-//! [`error`] is the one kind of error all of them speak.
+//! [`error`] is the one kind of error all of them speak, [`clock`] the time of day. `simulation` is for tests: it runs the
+//! store on a simulated cluster and a simulated clock.
 //!
 //! The development server is a crate of its own (`devserver/`); only [`bridge`] knows of it.
 
 pub mod bridge;
+mod clock;
 pub mod cluster;
 pub mod codec;
 pub mod error;
 mod planted;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 
 /// A request allocates on one thread and frees on another, which the system's allocator does slowly.

@@ -1,9 +1,11 @@
 //! Commands as rows of a batch, and back.
 
 use aerospike::policy::ReadTouchTtl;
-use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, ErrorKind, Key};
+use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, Key};
 
+use super::failure::Failure;
 use super::lane::Outcome;
+use super::link::Row;
 use super::{policy, Command, Reply};
 use crate::planted;
 
@@ -55,37 +57,40 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
 }
 
 /// What a row has come to; `whole` is what the batch has, `alone`: with no other row.
-pub fn outcome(
-    row: BatchOperation,
-    shape: Shape,
-    alone: bool,
-    whole: &aerospike::Result<()>,
-) -> Outcome {
-    let row = row.into_batch_record();
+pub fn outcome(row: Row, shape: Shape, alone: bool, whole: &Result<(), Failure>) -> Outcome {
+    let row = match row {
+        Row::Client(row) => row.into_batch_record(),
+        #[cfg(test)]
+        Row::Simulated(row) => {
+            return match row.outcome {
+                Some(outcome) => Outcome::Own(outcome),
+                None => unanswered(alone, whole),
+            };
+        }
+    };
     planted::panic_in("flight", row.key.set_name());
     if let Some(error) = row.error() {
-        return match alone || !is_unreadable(error) {
-            true => Outcome::Own(Err(error.clone())),
-            false => Outcome::Lost(error.clone()),
+        let failure = Failure::Client(error.clone());
+        return match alone || !failure.is_unreadable() {
+            true => Outcome::Own(Err(failure)),
+            false => Outcome::Lost(failure),
         };
     }
-    Outcome::Own(match (row.record, shape) {
-        (Some(record), Shape::Read | Shape::Record) => Ok(Reply::Record(record)),
-        (Some(_), Shape::Done) => Ok(Reply::Done),
-        // Every row has an outcome, unless the batch has failed as a whole.
-        (None, _) => Err(match whole {
-            Err(error) if !alone && is_unreadable(error) => return Outcome::Lost(error.clone()),
-            Err(error) => error.clone(),
-            Ok(()) => Error::client_error("a row of a batch was not answered"),
-        }),
-    })
+    match (row.record, shape) {
+        (Some(record), Shape::Read | Shape::Record) => Outcome::Own(Ok(Reply::Record(record))),
+        (Some(_), Shape::Done) => Outcome::Own(Ok(Reply::Done)),
+        (None, _) => unanswered(alone, whole),
+    }
 }
 
-/// Whether the crate could not make sense of what a node answered: it gives up the rest of the answer then, and all
-/// rows in it.
-fn is_unreadable(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::InvalidUtf8(_) | ErrorKind::BadResponse
-    )
+/// Every row has an outcome, unless the batch has failed as a whole.
+fn unanswered(alone: bool, whole: &Result<(), Failure>) -> Outcome {
+    match whole {
+        Err(failure) if !alone && failure.is_unreadable() => Outcome::Lost(failure.clone()),
+        Err(failure) => Outcome::Own(Err(failure.clone())),
+        Ok(()) => {
+            let error = Error::client_error("a row of a batch was not answered");
+            Outcome::Own(Err(Failure::Client(error)))
+        }
+    }
 }

@@ -14,11 +14,10 @@ use tokio::time::{timeout, timeout_at, Instant};
 use super::attempt::{connect, unwound, Connected};
 use super::doubt::{is_lost, Doubts, Probe};
 use super::lane::Common;
+use super::link::Link;
 use super::routes::Routes;
-use super::sizes::Sizes;
 use super::stats::NodeStats;
-use super::trouble::Trouble;
-use super::{execute, failure, policy, versions, Options};
+use super::{failure, versions, Options};
 use crate::error::{Code, Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
@@ -53,6 +52,8 @@ pub struct Connection {
     health: watch::Receiver<Option<bool>>,
     routes: Arc<Routes>,
     doubts: Arc<Doubts>,
+    #[cfg(test)]
+    simulated: Option<Link>,
 }
 
 /// What the task tells the others.
@@ -69,14 +70,7 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let common = Common {
-            trouble: Arc::new(Trouble::new()),
-            counters: Arc::default(),
-            sizes: Arc::new(Sizes::new()),
-            patience: options.timeout / execute::SMALLEST_PART,
-            replica: policy::replica(&options),
-            closing: close.clone(),
-        };
+        let common = Common::new(&options, close.clone());
         let routes = Arc::new(Routes::new(common));
         let doubts = Arc::new(Doubts::default());
         let publish = Publish {
@@ -94,6 +88,32 @@ impl Connection {
             health,
             routes,
             doubts,
+            #[cfg(test)]
+            simulated: None,
+        }
+    }
+
+    /// Of a simulated cluster, with these nodes.
+    #[cfg(test)]
+    pub fn simulated(
+        options: Arc<Options>,
+        link: Link,
+        nodes: &[(String, Vec<u16>)],
+    ) -> Connection {
+        let (publish_state, state) = watch::channel(State::Connecting);
+        drop(publish_state);
+        let (closing, close) = watch::channel(false);
+        let routes = Routes::new(Common::new(&options, close));
+        routes.simulate(nodes);
+        Connection {
+            options,
+            state,
+            wanted: Arc::default(),
+            closing,
+            health: watch::channel(None).1,
+            routes: Arc::new(routes),
+            doubts: Arc::default(),
+            simulated: Some(link),
         }
     }
 
@@ -138,6 +158,18 @@ impl Connection {
             State::Up(client) => Some(client.clone()),
             _ => None,
         }
+    }
+
+    /// What carries commands, as soon as it is there: see [`Connection::client`].
+    pub async fn link(&self, deadline: Instant) -> Result<Link> {
+        #[cfg(test)]
+        if let Some(simulated) = &self.simulated {
+            return match self.is_closed() {
+                true => Err(Error::closed()),
+                false => Ok(simulated.clone()),
+            };
+        }
+        self.client(deadline).await.map(Link::Client)
     }
 
     /// The client, as soon as there is one.

@@ -9,10 +9,11 @@
 //! trouble, and take whichever answer comes first. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
 //! three seconds; they are repeated until then.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::{Bins, Client, Key, ResultCode};
+use aerospike::{Bins, Key, ResultCode};
 use futures::future::select;
 use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{timeout_at, Instant};
@@ -20,9 +21,11 @@ use tokio::time::{timeout_at, Instant};
 use super::connect::Connection;
 use super::failure::{self, Kind};
 use super::lane::{Lane, Outcome, Pass};
+use super::link::Link;
 use super::stats::Counters;
 use super::trace::{Trace, Way};
 use super::{policy, Cluster, Command, Reply};
+use crate::clock::noise;
 use crate::error::{Code, Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
@@ -44,6 +47,8 @@ pub struct Call<'a> {
     pub deadline: Instant,
     /// Who wants to know which way it takes.
     pub trace: Option<&'a Arc<Trace>>,
+    /// Whether an attempt that failed may have been applied.
+    pub doubt: &'a AtomicBool,
 }
 
 type Pending = oneshot::Receiver<Outcome>;
@@ -54,10 +59,10 @@ impl Call<'_> {
         if self.command.is_too_big() {
             return Err(failure::too_big());
         }
-        let client = self.connection().client(self.deadline).await?;
+        let link = self.connection().link(self.deadline).await?;
         let (outcome, pending) = match self.command.is_write() {
-            true => (self.write(&client, None).await?, None),
-            false => self.read(&client).await?,
+            true => (self.write(&link, None).await?, None),
+            false => self.read(&link).await?,
         };
         // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
         let again = match pending {
@@ -65,7 +70,7 @@ impl Call<'_> {
                 self.counters().retry();
                 Box::pin(self.again(None, pending))
             }
-            None => match self.judge(&client, outcome, None)? {
+            None => match self.judge(&link, outcome, None)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) => Box::pin(self.again(Some(error), None)),
             },
@@ -79,13 +84,13 @@ impl Call<'_> {
     /// A write that has left is waited for until its flight is over, and that is by the deadline: as long as it may still be
     /// carried out it is neither repeated nor answered, or else it might be carried out after the repetition, and after what
     /// comes then; that would undo a change, or a logout.
-    async fn write(&self, client: &Client, patience: Option<Duration>) -> Result<Option<Outcome>> {
+    async fn write(&self, link: &Link, patience: Option<Duration>) -> Result<Option<Outcome>> {
         let lane = self.connection().routes().lane(self.key, self.command);
         let patience = patience.unwrap_or_else(|| match lane.is_in_trouble() {
             true => self.part(SMALLEST_PART),
             false => self.part(FIRST_PART),
         });
-        let mut pass = self.enter(&lane, client, patience);
+        let mut pass = self.enter(&lane, link, patience);
         // The crate's own timeouts start anew with every read from the socket; these do not.
         match timeout_at(self.until(patience), &mut pass.answer).await {
             Ok(answer) => self.received(answer),
@@ -96,7 +101,7 @@ impl Call<'_> {
 
     /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
     /// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
-    async fn read(&self, client: &Client) -> Result<(Option<Outcome>, Option<Pending>)> {
+    async fn read(&self, link: &Link) -> Result<(Option<Outcome>, Option<Pending>)> {
         let lane = self.connection().routes().lane(self.key, self.command);
         let patience = match lane.is_in_trouble() {
             true => Duration::ZERO,
@@ -106,16 +111,16 @@ impl Call<'_> {
             }
             false => lane.silence(),
         };
-        let mut answer = self.enter(&lane, client, self.part(FIRST_PART)).answer;
+        let mut answer = self.enter(&lane, link, self.part(FIRST_PART)).answer;
         match timeout_at(self.until(patience), &mut answer).await {
             Ok(answer) => Ok((self.received(answer)?, None)),
             Err(_) => Ok((None, Some(answer))),
         }
     }
 
-    fn enter(&self, lane: &Arc<Lane>, client: &Client, patience: Duration) -> Pass {
+    fn enter(&self, lane: &Arc<Lane>, link: &Link, patience: Duration) -> Pass {
         let time = (patience.min(self.part(FIRST_PART)), self.deadline);
-        lane.enter(client, time, self.key, self.command, self.trace)
+        lane.enter(link, time, self.key, self.command, self.trace)
     }
 
     /// What a lane has answered.
@@ -145,13 +150,13 @@ impl Call<'_> {
                 if !is_first {
                     tokio::time::sleep(jittered(pause)).await;
                 }
-                let client = self.connection().client(self.deadline).await?;
+                let link = self.connection().link(self.deadline).await?;
                 let outcome = match self.command.is_write() {
                     // Together with others that wait for the same node.
-                    true => self.write(&client, Some(patience)).await?,
-                    false => self.read_elsewhere(&client, patience).await,
+                    true => self.write(&link, Some(patience)).await?,
+                    false => self.read_elsewhere(&link, patience).await,
                 };
-                Ok::<_, Error>((client, outcome))
+                Ok::<_, Error>((link, outcome))
             };
             let attempt = tokio::select! {
                 biased;
@@ -159,13 +164,13 @@ impl Call<'_> {
                 attempt = attempt => attempt,
                 () = self.cluster.closed() => return Err(Error::closed()),
             };
-            let (client, outcome) = match attempt {
+            let (link, outcome) = match attempt {
                 Ok(attempt) => attempt,
                 // Nobody there: what was known before says more.
                 Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
                 Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
             };
-            match self.judge(&client, outcome, last)? {
+            match self.judge(&link, outcome, last)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) if Instant::now() >= self.deadline => return Err(error),
                 Verdict::Failed(error) => last = Some(error),
@@ -177,7 +182,7 @@ impl Call<'_> {
 
     /// A read, alone, from two nodes that have the record, if there are two: the one that is silent is one of them at most.
     /// `None`: its time was up.
-    async fn read_elsewhere(&self, client: &Client, patience: Duration) -> Option<Outcome> {
+    async fn read_elsewhere(&self, link: &Link, patience: Duration) -> Option<Outcome> {
         let until = self.until(patience);
         let read = async {
             // An error means that the semaphore was closed, and it never is.
@@ -195,11 +200,11 @@ impl Call<'_> {
             };
             let policy = policy::read(touch, until);
             // The crate takes the nodes in turn: two reads that begin at the same time go to different ones.
-            let one = Box::pin(client.get(&policy, self.key, bins.clone()));
-            let other = Box::pin(client.get(&policy, self.key, bins));
+            let one = Box::pin(link.get(&policy, self.key, bins.clone()));
+            let other = Box::pin(link.get(&policy, self.key, bins));
             let (first, rest) = select(one, other).await.factor_first();
             match &first {
-                Err(error) if error.server_result_code().is_none() => rest.await,
+                Err(failure) if failure.server_result_code().is_none() => rest.await,
                 _ => first,
             }
         };
@@ -208,25 +213,21 @@ impl Call<'_> {
     }
 
     /// `outcome`: `None` where its time was up before it had left. `last`: the failure of the attempt before.
-    fn judge(
-        &self,
-        client: &Client,
-        outcome: Option<Outcome>,
-        last: Option<Error>,
-    ) -> Result<Verdict> {
+    fn judge(&self, link: &Link, outcome: Option<Outcome>, last: Option<Error>) -> Result<Verdict> {
         let error = match outcome {
             Some(Outcome::Own(Ok(reply))) => return Ok(Verdict::Answered(reply)),
             Some(Outcome::Own(Err(error))) => error,
             // Another's fault, or ours: alone it will show.
             Some(Outcome::Lost(error)) => {
-                let told = failure::operation(&self.cluster.options, client, &error);
+                let told = link.told(&self.cluster.options, &error);
                 return Ok(Verdict::Failed(told));
             }
             Some(Outcome::Away) | None => {
                 self.connection().doubts().no_connection();
                 let has_left = outcome.is_some();
-                let mut told = last.unwrap_or_else(|| failure::late(&self.cluster.options, client));
-                told.in_doubt |= has_left && client.is_connected() && self.command.is_write();
+                let mut told = last.unwrap_or_else(|| link.late(&self.cluster.options));
+                told.in_doubt |= has_left && link.is_connected() && self.command.is_write();
+                self.doubt.fetch_or(told.in_doubt, Ordering::Relaxed);
                 return Ok(Verdict::Failed(told));
             }
         };
@@ -240,12 +241,13 @@ impl Call<'_> {
         if failure::is_not_logged_in(&error) {
             self.connection().doubts().not_logged_in();
         }
-        let mut told = failure::operation(&self.cluster.options, client, &error);
+        let mut told = link.told(&self.cluster.options, &error);
         if told.code == Code::Unavailable {
             self.connection().doubts().no_connection();
         }
         // Of what an earlier try may have done this one knows nothing.
         told.in_doubt |= last.is_some_and(|last| last.in_doubt);
+        self.doubt.fetch_or(told.in_doubt, Ordering::Relaxed);
         match is_passing {
             true => Ok(Verdict::Failed(told)),
             false => Err(told),
@@ -304,11 +306,7 @@ enum Verdict {
 
 /// Between half of `pause` and all of it, so that many waiting operations do not return at once.
 fn jittered(pause: Duration) -> Duration {
-    // Clock noise is jitter enough: nothing depends on its quality.
-    let noise = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |now| now.subsec_nanos() % 1_000);
-    pause / 2 + (pause / 2) * noise / 1_000
+    pause / 2 + (pause / 2) * noise(1_000) / 1_000
 }
 
 /// Result codes that a later attempt may well not meet.

@@ -27,8 +27,50 @@ pub enum Kind {
     Final,
 }
 
-pub fn kind(error: &aerospike::Error) -> Kind {
-    match error.server_result_code() {
+/// What a command has failed with.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    Client(aerospike::Error),
+    /// The server's result code, if it was the server, and whether a write may have been applied.
+    #[cfg(test)]
+    Simulated(Option<ResultCode>, bool),
+}
+
+impl Failure {
+    pub fn server_result_code(&self) -> Option<ResultCode> {
+        match self {
+            Failure::Client(error) => error.server_result_code(),
+            #[cfg(test)]
+            Failure::Simulated(code, _) => *code,
+        }
+    }
+
+    /// Whether the crate could not make sense of what a node answered: it gives up the rest of the answer then, and all
+    /// rows in it.
+    pub fn is_unreadable(&self) -> bool {
+        match self {
+            Failure::Client(error) => matches!(
+                error.kind(),
+                ErrorKind::InvalidUtf8(_) | ErrorKind::BadResponse
+            ),
+            #[cfg(test)]
+            Failure::Simulated(..) => false,
+        }
+    }
+}
+
+/// A failure of a simulated cluster.
+#[cfg(test)]
+pub fn simulated(failure: &Failure) -> Error {
+    let Failure::Simulated(code, in_doubt) = failure else {
+        return Error::given_up();
+    };
+    let code = code.map_or(Code::Unavailable, code_of);
+    Error::new(code, "simulated").in_doubt(*in_doubt)
+}
+
+pub fn kind(failure: &Failure) -> Kind {
+    match failure.server_result_code() {
         Some(ResultCode::KeyNotFoundError | ResultCode::FilteredOut) => return Kind::Missing,
         Some(ResultCode::GenerationError) => return Kind::Moved,
         Some(ResultCode::BinTypeError) => return Kind::WrongType,
@@ -36,6 +78,11 @@ pub fn kind(error: &aerospike::Error) -> Kind {
         Some(_) => return Kind::Final,
         None => {}
     }
+    let error = match failure {
+        Failure::Client(error) => error,
+        #[cfg(test)]
+        Failure::Simulated(..) => return Kind::Passing,
+    };
     match error.kind() {
         ErrorKind::Timeout
         | ErrorKind::Connection
@@ -51,8 +98,11 @@ pub fn kind(error: &aerospike::Error) -> Kind {
 }
 
 /// The connection is that of nobody, as far as the server knows, or of somebody whose login has expired.
-pub fn is_not_logged_in(error: &aerospike::Error) -> bool {
-    error.matches(&[ResultCode::NotAuthenticated, ResultCode::ExpiredSession])
+pub fn is_not_logged_in(failure: &Failure) -> bool {
+    matches!(
+        failure.server_result_code(),
+        Some(ResultCode::NotAuthenticated | ResultCode::ExpiredSession)
+    )
 }
 
 /// An operation the server or the crate failed.

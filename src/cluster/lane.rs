@@ -13,17 +13,20 @@ use std::task::Poll;
 use std::time::Duration;
 
 use aerospike::policy::Replica;
-use aerospike::{BatchOperation, BatchPolicy, Client, Key, ResultCode};
+use aerospike::Key;
 use tokio::sync::{oneshot, watch};
 use tokio::task::coop;
 use tokio::time::{timeout_at, Instant};
 
 use super::batch::{self, Shape};
+use super::execute::SMALLEST_PART;
+use super::failure::{self, Failure, Kind};
+use super::link::{Link, Row};
 use super::sizes::{Place, Sizes};
 use super::stats::Counters;
 use super::trace::{Trace, Way};
 use super::trouble::Trouble;
-use super::{policy, weight, Command, Reply};
+use super::{policy, weight, Command, Options, Reply};
 
 /// Flights under way to a node at the same time.
 const UNDER_WAY: usize = 4;
@@ -46,25 +49,6 @@ const SPREAD: Duration = Duration::from_millis(5);
 
 /// A node that is silent for so many times the patience is in trouble.
 const SILENCE: u32 = 2;
-
-/// Carries a batch to the nodes: the crate's client, or the simulated network of a test.
-pub trait Carrier: Clone + Send + Sync + 'static {
-    fn carry(
-        &self,
-        policy: &BatchPolicy,
-        rows: &mut [BatchOperation],
-    ) -> impl Future<Output = aerospike::Result<()>> + Send;
-}
-
-impl Carrier for Client {
-    fn carry(
-        &self,
-        policy: &BatchPolicy,
-        rows: &mut [BatchOperation],
-    ) -> impl Future<Output = aerospike::Result<()>> + Send {
-        self.batch(policy, rows)
-    }
-}
 
 /// The way to one node.
 pub struct Lane {
@@ -113,10 +97,10 @@ pub struct Pass {
 #[allow(clippy::large_enum_variant)]
 pub enum Outcome {
     /// Of its own doing.
-    Own(aerospike::Result<Reply>),
+    Own(Result<Reply, Failure>),
     /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
     /// known.
-    Lost(aerospike::Error),
+    Lost(Failure),
     /// It was sent away: the node is silent, or the time of those it went with was up.
     Away,
 }
@@ -124,7 +108,7 @@ pub enum Outcome {
 /// An operation that waits.
 struct Waiting {
     number: u64,
-    row: BatchOperation,
+    row: Row,
     shape: Shape,
     place: Place,
     size: usize,
@@ -137,11 +121,24 @@ struct Waiting {
 }
 
 impl Common {
+    pub fn new(options: &Options, closing: watch::Receiver<bool>) -> Common {
+        Common {
+            trouble: Arc::new(Trouble::new()),
+            counters: Arc::default(),
+            sizes: Arc::new(Sizes::new()),
+            patience: options.timeout / SMALLEST_PART,
+            replica: policy::replica(options),
+            closing,
+        }
+    }
+
     /// Takes note of how large a session is that was read.
-    fn learn(&self, row: &BatchOperation, place: Place) {
-        let bytes = match (row.record(), row.result_code()) {
-            (Some(record), _) if !record.bins.is_empty() => weight::of_record(record),
-            (None, Some(ResultCode::KeyNotFoundError)) => 0,
+    fn learn(&self, outcome: &Outcome, place: Place) {
+        let bytes = match outcome {
+            Outcome::Own(Ok(Reply::Record(record))) if !record.bins.is_empty() => {
+                weight::of_record(record)
+            }
+            Outcome::Own(Err(failure)) if matches!(failure::kind(failure), Kind::Missing) => 0,
             _ => return,
         };
         self.sizes.learn(place, bytes.max(1));
@@ -197,16 +194,16 @@ impl Lane {
     /// deadline. So long the server has for it, too: what it has not begun by then, or finds on a connection that was closed
     /// meanwhile, it does not begin any more (`as_tsvc_process_transaction` in as/src/base/thr_tsvc.c,
     /// `handle_client_io_event` in as/src/base/service.c).
-    pub fn enter<C: Carrier>(
+    pub fn enter(
         self: &Arc<Lane>,
-        client: &C,
+        link: &Link,
         (patience, deadline): (Duration, Instant),
         key: &Key,
         command: &Command,
         trace: Option<&Arc<Trace>>,
     ) -> Pass {
         let (answer, answered) = oneshot::channel();
-        let (row, shape) = batch::row(key, command);
+        let (row, shape) = link.row(key, command, trace);
         let (place, sizes) = (Sizes::place(key), &self.common.sizes);
         let size = sizes.expected(key, command);
         if matches!(command, Command::Upsert { .. }) {
@@ -226,7 +223,7 @@ impl Lane {
             answer,
             trace: trace.map(|trace| (trace.clone(), self.node.clone())),
         });
-        self.board(client, state);
+        self.board(link, state);
         Pass {
             number,
             answer: answered,
@@ -244,7 +241,7 @@ impl Lane {
     }
 
     /// Readies another flight, if somebody waits for one and one more may be under way.
-    fn board<C: Carrier>(self: &Arc<Lane>, client: &C, mut state: MutexGuard<'_, State>) {
+    fn board(self: &Arc<Lane>, link: &Link, mut state: MutexGuard<'_, State>) {
         if state.waiting.is_empty() || state.boarding || state.under_way >= UNDER_WAY {
             return;
         }
@@ -253,18 +250,14 @@ impl Lane {
         drop(state);
         let flight = Flight {
             lane: Arc::clone(self),
-            client: client.clone(),
+            link: link.clone(),
         };
         tokio::spawn(flight.carry());
     }
 
     /// The operations that have waited longest and end together, and when that is; those that nobody waits for any more are
     /// passed over.
-    fn next<C: Carrier>(
-        self: &Arc<Lane>,
-        client: &C,
-        is_first: bool,
-    ) -> Option<(Vec<Waiting>, Instant)> {
+    fn next(self: &Arc<Lane>, link: &Link, is_first: bool) -> Option<(Vec<Waiting>, Instant)> {
         let mut state = self.state();
         if is_first {
             state.boarding = false;
@@ -291,7 +284,7 @@ impl Lane {
             ends = Some((first, last));
             taken.extend(state.waiting.pop_front());
         }
-        self.board(client, state);
+        self.board(link, state);
         ends.map(|(first, _)| (taken, first))
     }
 
@@ -325,19 +318,19 @@ fn send_away(answers: Vec<oneshot::Sender<Outcome>>) {
 }
 
 /// What carries operations to a node, again and again, as long as some wait.
-struct Flight<C: Carrier> {
+struct Flight {
     lane: Arc<Lane>,
-    client: C,
+    link: Link,
 }
 
-impl<C: Carrier> Flight<C> {
+impl Flight {
     async fn carry(self) {
         let mut closing = self.lane.common.closing.clone();
         let carry = async {
-            let mut next = self.lane.next(&self.client, true);
+            let mut next = self.lane.next(&self.link, true);
             while let Some((taken, last)) = next {
                 self.together(taken, last).await;
-                next = self.lane.next(&self.client, false);
+                next = self.lane.next(&self.link, false);
             }
         };
         let closed = tokio::select! {
@@ -362,7 +355,7 @@ impl<C: Carrier> Flight<C> {
         let left = Instant::now();
         let together = waiting.len();
         common.counters.flight(together);
-        let mut rows = Vec::with_capacity(waiting.len());
+        let mut rows = self.link.rows(waiting.len());
         let mut seen = Vec::with_capacity(waiting.len());
         let mut answers = Vec::with_capacity(waiting.len());
         for one in waiting {
@@ -376,7 +369,7 @@ impl<C: Carrier> Flight<C> {
         let (policy, alone) = (policy::batch(common.replica, last), rows.len() == 1);
         let outcome = {
             let is_sparing = together >= SPARING;
-            let batch = sparing(is_sparing, self.client.carry(&policy, &mut rows));
+            let batch = sparing(is_sparing, self.link.batch(&policy, &mut rows));
             let batch = timeout_at(last, batch);
             let mut batch = std::pin::pin!(batch);
             tokio::select! {
@@ -396,29 +389,30 @@ impl<C: Carrier> Flight<C> {
             return send_away(answers);
         };
         // Any word of the server's, and be it that it refuses, is an answer.
-        let silence = |error: &aerospike::Error| error.server_result_code().is_none();
+        let silence = |failure: &Failure| failure.server_result_code().is_none();
         self.lane.note(!outcome.as_ref().is_err_and(silence));
-        for (row, (_, place)) in rows
-            .iter()
-            .zip(&seen)
-            .filter(|(_, (shape, _))| shape.is_read())
-        {
-            common.learn(row, *place);
-        }
+        let mut others = seen.into_iter().zip(answers);
         // The failure of the whole is noted in the rows that it left without an answer.
-        for ((row, (shape, _)), answer) in rows.into_iter().zip(seen).zip(answers) {
+        rows.for_each(|row| {
+            let Some(((shape, place), answer)) = others.next() else {
+                return;
+            };
+            let outcome = batch::outcome(row, shape, alone, &outcome);
+            if shape.is_read() {
+                common.learn(&outcome, place);
+            }
             // An error means that nobody listens any more: its time has passed.
-            let _ = answer.send(batch::outcome(row, shape, alone, &outcome));
-        }
+            let _ = answer.send(outcome);
+        });
     }
 }
 
-impl<C: Carrier> Drop for Flight<C> {
+impl Drop for Flight {
     fn drop(&mut self) {
         let mut state = self.lane.state();
         state.under_way -= 1;
         // Who came since the last look; and, should this one have panicked, who has waited for it.
-        self.lane.board(&self.client, state);
+        self.lane.board(&self.link, state);
     }
 }
 
@@ -427,9 +421,11 @@ impl<C: Carrier> Drop for Flight<C> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use aerospike::as_val;
     use aerospike::expressions::bool_val;
+    use aerospike::{as_val, Record};
+    use futures::future::BoxFuture;
 
+    use super::super::link::{Simulated, SimulatedRow};
     use super::*;
 
     /// Milliseconds.
@@ -478,24 +474,26 @@ mod tests {
         }
     }
 
-    impl Carrier for Network {
-        async fn carry(
-            &self,
-            _policy: &BatchPolicy,
-            rows: &mut [BatchOperation],
-        ) -> aerospike::Result<()> {
-            let keys: Vec<_> = rows
-                .iter()
-                .map(|row| row.clone().into_batch_record().key.digest())
-                .collect();
-            {
-                let mut seen = self.seen.lock().unwrap();
-                seen.batches.push(keys.len());
-                seen.under_way.extend(keys.iter().copied());
-            }
-            let _under_way = UnderWay(self.clone(), keys);
-            tokio::time::sleep(self.takes).await;
-            Ok(())
+    impl Simulated for Network {
+        fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>> {
+            Box::pin(async {
+                let keys: Vec<_> = rows.iter().map(|row| row.key.digest()).collect();
+                {
+                    let mut seen = self.seen.lock().unwrap();
+                    seen.batches.push(keys.len());
+                    seen.under_way.extend(keys.iter().copied());
+                }
+                let _under_way = UnderWay(self.clone(), keys);
+                tokio::time::sleep(self.takes).await;
+                for row in rows {
+                    row.outcome = Some(Ok(Reply::Done));
+                }
+                Ok(())
+            })
+        }
+
+        fn get<'a>(&'a self, _key: &'a Key) -> BoxFuture<'a, Result<Record, Failure>> {
+            unreachable!("nothing is read here")
         }
     }
 
@@ -532,7 +530,8 @@ mod tests {
     /// An operation that may take so long, and its attempt `patience` milliseconds of it.
     fn enter(lane: &Arc<Lane>, network: &Network, name: u64, patience: u64, left: u64) -> Pass {
         let time = (ms(patience), Instant::now() + ms(left));
-        lane.enter(network, time, &key(name), &write(), None)
+        let link = Link::Simulated(Arc::new(network.clone()));
+        lane.enter(&link, time, &key(name), &write(), None)
     }
 
     fn is_away(outcome: Result<Outcome, oneshot::error::RecvError>) -> bool {

@@ -8,7 +8,9 @@
 //! - [`credentials`]: users and passwords, and where they come from.
 //! - [`doubt`]: finds out why a connected client gets no connections any more.
 //! - [`execute`]: one command, within its deadline, with retries.
+//! - [`command`]: what can be asked of one record, and what comes back.
 //! - [`routes`], [`lane`], [`batch`]: commands that go to the same node go together when there are many.
+//! - [`link`]: the other end: the crate's client, or a simulated cluster.
 //! - [`trace`]: the way one operation takes, for who wants to know.
 //! - [`trouble`]: whether a node has lately failed to answer.
 //! - [`scan`]: many records, streamed.
@@ -25,6 +27,7 @@
 
 mod attempt;
 mod batch;
+mod command;
 mod connect;
 pub mod credentials;
 mod doubt;
@@ -33,6 +36,7 @@ mod failure;
 mod info;
 mod knock;
 mod lane;
+mod link;
 mod policy;
 mod routes;
 pub mod scan;
@@ -45,28 +49,30 @@ mod versions;
 pub mod weight;
 
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::expressions::Expression;
-use aerospike::operations::{self, Operation};
-use aerospike::{Bin, Bins, Expiration, Key, Record, Value};
+use aerospike::Key;
 use tokio::runtime::Handle;
 use tokio::sync::{watch, Semaphore};
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 
+pub use command::{Command, Reply, Step, LARGEST_RECORD};
 use connect::Connection;
 use credentials::Auth;
 use execute::Call;
 pub use failure::too_big;
+#[cfg(test)]
+pub use failure::Failure;
+#[cfg(test)]
+pub use link::{Link, Simulated, SimulatedRow};
+#[cfg(test)]
+pub use routes::partition;
 pub use stats::Stats;
 use trace::Trace;
-
-/// Bytes: the most that a server can be told to take of one record (`max-record-size`, WBLOCK_SZ in
-/// as/include/storage/storage.h), before it compresses any. What is larger need not travel.
-pub const LARGEST_RECORD: usize = 8 * 1024 * 1024;
 
 /// Where the cluster is and how to speak to it. Already validated.
 #[derive(Clone)]
@@ -117,123 +123,6 @@ impl std::fmt::Display for Host {
     }
 }
 
-/// What can be asked of one record.
-pub enum Command {
-    /// Its header and these bins.
-    Read {
-        bins: Bins,
-        /// Ask the server to extend the record, if less than this percentage of its life is left.
-        touch: Option<u8>,
-    },
-    /// The operations are applied and then the bins written, if the record is there, passes the filter and still has
-    /// the generation. Doing so twice must be the same as doing it once.
-    Change {
-        operations: Vec<Operation>,
-        /// About how many bytes the operations hold; no fewer, if more than [`LARGEST_RECORD`].
-        size: usize,
-        bins: Vec<Bin>,
-        ttl: Expiration,
-        only_if: Expression,
-        generation: Option<u32>,
-    },
-    /// As [`Command::Change`], but the record is created if it is missing.
-    Upsert {
-        operations: Vec<Operation>,
-        bins: Vec<Bin>,
-        ttl: Expiration,
-        /// Store the key itself, not only its digest.
-        send_key: bool,
-        only_if: Expression,
-    },
-    /// The record is removed if it passes the filter, and what the operations read of it just before is returned.
-    Delete {
-        reading: Vec<Operation>,
-        /// Leave a tombstone that survives a cold restart (Enterprise Edition).
-        durable: bool,
-        only_if: Expression,
-    },
-}
-
-impl Command {
-    /// Sets another TTL, where the command sets one.
-    pub fn set_ttl(&mut self, new: Expiration) {
-        match self {
-            Command::Change { ttl, .. } | Command::Upsert { ttl, .. } => *ttl = new,
-            Command::Read { .. } | Command::Delete { .. } => {}
-        }
-    }
-
-    /// About how many bytes it sends, apart from what every command does.
-    fn size(&self) -> usize {
-        let (bins, operations) = self.sizes();
-        bins + operations
-    }
-
-    /// Whether no server can take it.
-    fn is_too_big(&self) -> bool {
-        let (bins, operations) = self.sizes();
-        bins > LARGEST_RECORD || operations > LARGEST_RECORD
-    }
-
-    /// Bytes of the bins, and, about, of the operations.
-    fn sizes(&self) -> (usize, usize) {
-        let size = |bin: &Bin| match &bin.value {
-            Value::String(text) => text.len(),
-            Value::Unknown(_, packed) | Value::Blob(packed) => packed.len(),
-            _ => 0,
-        };
-        match self {
-            Command::Upsert { bins, .. } => (bins.iter().map(size).sum(), 0),
-            Command::Change {
-                bins, size: more, ..
-            } => (bins.iter().map(size).sum(), *more),
-            Command::Read { .. } | Command::Delete { .. } => (0, 0),
-        }
-    }
-
-    fn is_write(&self) -> bool {
-        !matches!(self, Command::Read { .. })
-    }
-
-    /// What the server is to do, one after the other, of a command that writes.
-    fn operations(&self) -> Vec<Operation> {
-        let (operations, bins): (&[Operation], &[Bin]) = match self {
-            Command::Read { .. } => (&[], &[]),
-            Command::Change {
-                operations, bins, ..
-            }
-            | Command::Upsert {
-                operations, bins, ..
-            } => (operations, bins),
-            Command::Delete { reading, .. } => (reading, &[]),
-        };
-        let mut all = Vec::with_capacity(operations.len() + bins.len() + 1);
-        all.extend_from_slice(operations);
-        all.extend(bins.iter().map(operations::put));
-        if matches!(self, Command::Delete { .. }) {
-            all.push(operations::delete());
-        }
-        all
-    }
-}
-
-/// What came of a command.
-// A record is moved once or twice on its way; a box would be one allocation more a read.
-#[allow(clippy::large_enum_variant)]
-#[derive(Debug)]
-pub enum Reply {
-    /// The record that was asked for, or, of a change, its header and what was read.
-    Record(Record),
-    /// The command was applied.
-    Done,
-    /// There is no such record, or the filter kept the command from it.
-    Missing,
-    /// The record has another generation than asked for.
-    Moved,
-    /// A bin holds another type than the operation works on.
-    WrongType,
-}
-
 /// A cluster. Created unconnected; connects by itself, for as long as it is not closed.
 pub struct Cluster {
     options: Arc<Options>,
@@ -251,6 +140,17 @@ impl Cluster {
         let options = Arc::new(options);
         Cluster {
             connection: Connection::open(options.clone(), tending),
+            elsewhere: Semaphore::new(ELSEWHERE),
+            options,
+        }
+    }
+
+    /// A simulated one. `nodes`: their names, and the partitions that each is master of.
+    #[cfg(test)]
+    pub fn simulated(options: Options, link: Link, nodes: &[(String, Vec<u16>)]) -> Cluster {
+        let options = Arc::new(options);
+        Cluster {
+            connection: Connection::simulated(options.clone(), link, nodes),
             elsewhere: Semaphore::new(ELSEWHERE),
             options,
         }
@@ -305,7 +205,7 @@ impl Cluster {
         Instant::now() + self.options.connect_timeout
     }
 
-    /// Runs one command; its way is noted in `trace`.
+    /// Runs one command; its way is noted in `trace`, and in `doubt` that it may have been applied though an attempt failed.
     ///
     /// # Errors
     ///
@@ -317,6 +217,7 @@ impl Cluster {
         command: &'a Command,
         deadline: Instant,
         trace: Option<&'a Arc<Trace>>,
+        doubt: &'a AtomicBool,
     ) -> impl Future<Output = Result<Reply>> + 'a {
         let call = Call {
             cluster: self,
@@ -324,6 +225,7 @@ impl Cluster {
             command,
             deadline,
             trace,
+            doubt,
         };
         async move { call.run().await }
     }

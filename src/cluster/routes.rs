@@ -158,6 +158,26 @@ impl Routes {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
     }
 
+    /// Takes these for the nodes, and for what each is master of in every namespace.
+    #[cfg(test)]
+    pub fn simulate(&self, nodes: &[(String, Vec<u16>)]) {
+        let mut masters = vec![0; PARTITIONS];
+        for ((_, partitions), lane) in nodes.iter().zip(0u8..) {
+            for partition in partitions {
+                masters[usize::from(*partition)] = lane;
+            }
+        }
+        let lanes = nodes
+            .iter()
+            .map(|(name, _)| Lanes::new(&self.common, Some(name.as_str().into())));
+        let map = Map {
+            lanes: lanes.collect(),
+            masters: Table::from([("test".to_owned(), masters)]),
+            ..Map::default()
+        };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
+    }
+
     fn current(&self) -> Arc<Map> {
         // Nothing that holds this lock can panic half-way through a change.
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
@@ -218,7 +238,7 @@ impl Lanes {
     }
 }
 
-fn partition(key: &Key) -> usize {
+pub fn partition(key: &Key) -> usize {
     let [low, high, ..] = key.digest();
     usize::from(u16::from_le_bytes([low, high])) % PARTITIONS
 }

@@ -8,7 +8,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aerospike::expressions::{
     and, bin_type, eq, gt, int_bin, int_val, not, num_add, num_mul, or, void_time, Expression,
@@ -17,6 +17,7 @@ use aerospike::{Expiration, ParticleType};
 use tokio::time::Instant;
 
 use super::layout::{CREATED, EXPIRES};
+pub use crate::clock::now;
 
 /// How much later than `expires` a record's own end must be to count as touched by others: more
 /// than rounding to whole seconds can make it.
@@ -25,15 +26,6 @@ const FOREIGN_TOUCH_MS: i64 = 2_000;
 const LONGEST_TTL_S: i64 = 10 * 365 * 24 * 60 * 60;
 /// Void times count from 2010.
 const CITRUSLEAF_EPOCH_S: i64 = 1_262_304_000;
-
-/// Milliseconds since 1970.
-pub fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
-}
 
 /// When a session ends, in milliseconds since 1970: from its `expires` and its record's void time
 /// (seconds since 2010, 0 = never). `None`: never.

@@ -157,6 +157,12 @@ impl View {
         &self.layout.options.set
     }
 
+    /// The key of a session's record.
+    #[cfg(test)]
+    pub fn key(&self, id: &str) -> Key {
+        self.layout.key(id)
+    }
+
     /// Who sets sessions under this number: each session object has one of its own.
     pub fn writer(&self, number: u64) -> Arc<Writer> {
         self.writers.join(number)
@@ -213,6 +219,8 @@ pub struct At {
     key: Key,
     deadline: Instant,
     trace: Option<Arc<Trace>>,
+    /// A write of it may have been applied, and whoever sent it has not heard so.
+    doubt: AtomicBool,
 }
 
 impl At {
@@ -222,7 +230,14 @@ impl At {
             key,
             deadline,
             trace: None,
+            doubt: AtomicBool::new(false),
         }
+    }
+
+    /// A failure of the whole operation: it is in doubt if any command of it was, and not only the last.
+    fn failed(&self, error: Error) -> Error {
+        let in_doubt = error.in_doubt || self.doubt.load(Ordering::Relaxed);
+        error.in_doubt(in_doubt)
     }
 
     /// What may be told of a session: its key's digest, as the server's own tools print it.

@@ -4,14 +4,12 @@
 use std::future::Future;
 
 use aerospike::expressions::Expression;
-use aerospike::operations::exp::{write_exp, ExpWriteFlags};
-use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, Record, Value};
 
 use super::expiry::{self, now};
 use super::layout::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
 use super::{At, Notice, Output, Sessions};
-use crate::cluster::{weight, Command, Reply};
+use crate::cluster::{weight, Command, Reply, Step};
 use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {
@@ -58,10 +56,10 @@ impl Sessions<'_> {
         }
         let command = Command::Delete {
             reading: vec![
-                operations::get_bin(EXPIRES),
-                operations::get_bin(CREATED),
-                operations::get_bin(&self.options().bin),
-                operations::get_bin(PREFIX),
+                Step::Read(EXPIRES.into()),
+                Step::Read(CREATED.into()),
+                Step::Read(self.options().bin.clone()),
+                Step::Read(PREFIX.into()),
             ],
             durable: self.options().durable_delete,
             only_if: self.filters.of_this_view(),
@@ -157,7 +155,7 @@ impl Sessions<'_> {
         command: &'b Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
         let cluster = &self.core.cluster;
-        cluster.execute(&at.key, command, at.deadline, at.trace.as_ref())
+        cluster.execute(&at.key, command, at.deadline, at.trace.as_ref(), &at.doubt)
     }
 
     /// What decides whether a session of this view goes on.
@@ -205,8 +203,8 @@ impl Sessions<'_> {
         let creation = self.filters.creation(self.layout, now);
         Command::Upsert {
             operations: vec![
-                write_exp(CREATED, creation, ExpWriteFlags::DEFAULT),
-                operations::get_bin(CREATED),
+                Step::PutExpression(CREATED, creation),
+                Step::Read(CREATED.into()),
             ],
             bins,
             ttl: Expiration::Never,
@@ -228,8 +226,8 @@ impl Sessions<'_> {
         let emptied = left.map(|bin| Bin::new(bin, Value::Nil));
         Command::Upsert {
             operations: vec![
-                operations::put(&self.layout.of_created(now)),
-                operations::get_bin(CREATED),
+                Step::Put(self.layout.of_created(now)),
+                Step::Read(CREATED.into()),
             ],
             bins: bins.iter().cloned().chain(emptied).collect(),
             ttl: Expiration::Never,
@@ -260,7 +258,7 @@ impl Sessions<'_> {
     /// Operations (of so many bytes) and bins for a session that goes on, and for no other.
     pub(super) fn change(
         &self,
-        (operations, size): (Vec<Operation>, usize),
+        (operations, size): (Vec<Step>, usize),
         bins: Vec<Bin>,
         which: Which,
     ) -> Command {

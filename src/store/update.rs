@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aerospike::operations::maps::{put_items, remove_by_key_list};
-use aerospike::operations::{self, Operation};
-use aerospike::{Bin, Bins, MapPolicy, MapReturnType, MapWriteFlags, Value};
+use aerospike::{Bin, Bins, Value};
 use futures::future::BoxFuture;
 
 use super::baseline::{Form, Head};
@@ -16,7 +14,8 @@ use super::layout::{bad_session, unreadable, LEGACY};
 use super::merge::{key_text, Diff, Session};
 use super::recipe::Which;
 use super::{At, Sessions, Written};
-use crate::cluster::{Command, Reply, LARGEST_RECORD};
+use crate::clock::noise;
+use crate::cluster::{Command, Reply, Step, LARGEST_RECORD};
 use crate::codec::encode::{self, Encoded};
 use crate::codec::{keys, members, tree};
 use crate::error::{Code, Error, Result};
@@ -103,8 +102,8 @@ impl Sessions<'_> {
     }
 
     /// The changes as operations on the map, and about how many bytes they are. `None`: no map can hold them.
-    fn merging(&self, write: &Write<'_>) -> Result<Option<(Vec<Operation>, usize)>> {
-        let bin = self.options().bin.as_str();
+    fn merging(&self, write: &Write<'_>) -> Result<Option<(Vec<Step>, usize)>> {
+        let bin = &self.options().bin;
         let mut operations = Vec::with_capacity(2);
         let mut removed = Vec::with_capacity(write.diff.removed.len());
         for key in &write.diff.removed {
@@ -134,7 +133,7 @@ impl Sessions<'_> {
             size += member.whole.len();
         }
         if !removed.is_empty() {
-            operations.push(remove_by_key_list(bin, removed, MapReturnType::NONE));
+            operations.push(Step::RemoveKeys(bin.clone(), removed));
         }
         if size > LARGEST_RECORD {
             // JSON may take several bytes for one that is stored.
@@ -144,11 +143,7 @@ impl Sessions<'_> {
             };
         }
         if !changed.is_empty() {
-            let policy = MapPolicy::new(
-                operations::maps::MapOrder::KeyOrdered,
-                MapWriteFlags::DEFAULT,
-            );
-            operations.push(put_items(&policy, bin, changed));
+            operations.push(Step::PutEntries(bin.clone(), changed));
         }
         Ok(Some((operations, size)))
     }
@@ -231,6 +226,5 @@ impl Sessions<'_> {
 
 /// A little longer with each try, and never in step with others.
 fn pause(attempt: u32) -> Duration {
-    let noise = now().unsigned_abs() % 7;
-    Duration::from_millis(u64::from(attempt.min(10)) + noise)
+    Duration::from_millis(u64::from(attempt.min(10) + noise(7)))
 }

@@ -1,0 +1,167 @@
+//! The other end of all commands: the crate's client, or, in tests, a simulated cluster.
+//!
+//! What waits, is repeated, goes together or is given up is decided above this; what travels, below.
+
+use std::sync::Arc;
+
+use aerospike::policy::ReadPolicy;
+use aerospike::{BatchOperation, BatchPolicy, Bins, Client, Key, Record};
+#[cfg(test)]
+use futures::future::BoxFuture;
+
+use super::batch::{self, Shape};
+use super::failure::{self, Failure};
+use super::trace::Trace;
+#[cfg(test)]
+use super::Reply;
+use super::{Command, Options};
+use crate::error::Error;
+
+#[derive(Clone)]
+pub enum Link {
+    Client(Client),
+    #[cfg(test)]
+    Simulated(Arc<dyn Simulated>),
+}
+
+/// A command, ready to travel.
+// A simulated one is for tests alone.
+#[allow(clippy::large_enum_variant)]
+pub enum Row {
+    Client(BatchOperation),
+    #[cfg(test)]
+    Simulated(SimulatedRow),
+}
+
+/// Commands that travel together.
+pub enum Rows {
+    Client(Vec<BatchOperation>),
+    #[cfg(test)]
+    Simulated(Vec<SimulatedRow>),
+}
+
+impl Link {
+    /// A command as a row, and what its answer will look like.
+    #[cfg_attr(not(test), allow(unused_variables))]
+    pub fn row(&self, key: &Key, command: &Command, trace: Option<&Arc<Trace>>) -> (Row, Shape) {
+        let (row, shape) = batch::row(key, command);
+        match self {
+            Link::Client(_) => (Row::Client(row), shape),
+            #[cfg(test)]
+            Link::Simulated(_) => {
+                let row = SimulatedRow {
+                    key: key.clone(),
+                    command: command.clone(),
+                    trace: trace.cloned(),
+                    outcome: None,
+                };
+                (Row::Simulated(row), shape)
+            }
+        }
+    }
+
+    pub fn rows(&self, capacity: usize) -> Rows {
+        match self {
+            Link::Client(_) => Rows::Client(Vec::with_capacity(capacity)),
+            #[cfg(test)]
+            Link::Simulated(_) => Rows::Simulated(Vec::with_capacity(capacity)),
+        }
+    }
+
+    /// Carries out rows together. Those that were answered hold their outcome then, whatever became of the others.
+    pub async fn batch(&self, policy: &BatchPolicy, rows: &mut Rows) -> Result<(), Failure> {
+        match (self, rows) {
+            (Link::Client(client), Rows::Client(rows)) => {
+                client.batch(policy, rows).await.map_err(Failure::Client)
+            }
+            #[cfg(test)]
+            (Link::Simulated(cluster), Rows::Simulated(rows)) => cluster.batch(rows).await,
+            #[cfg(test)]
+            _ => unreachable!("rows of another link"),
+        }
+    }
+
+    /// Reads one record, from whichever node has it.
+    pub async fn get(&self, policy: &ReadPolicy, key: &Key, bins: Bins) -> Result<Record, Failure> {
+        match self {
+            Link::Client(client) => client.get(policy, key, bins).await.map_err(Failure::Client),
+            #[cfg(test)]
+            Link::Simulated(cluster) => cluster.get(key).await,
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        match self {
+            Link::Client(client) => client.is_connected(),
+            #[cfg(test)]
+            Link::Simulated(_) => true,
+        }
+    }
+
+    /// A failure of a command, in our words.
+    pub fn told(&self, options: &Options, failure: &Failure) -> Error {
+        match (self, failure) {
+            (Link::Client(client), Failure::Client(error)) => {
+                failure::operation(options, client, error)
+            }
+            #[cfg(test)]
+            _ => failure::simulated(failure),
+        }
+    }
+
+    /// What a command fails with that is not answered by its deadline.
+    pub fn late(&self, options: &Options) -> Error {
+        match self {
+            Link::Client(client) => failure::late(options, client),
+            #[cfg(test)]
+            Link::Simulated(_) => Error::new(crate::error::Code::Timeout, "no answer"),
+        }
+    }
+}
+
+impl Rows {
+    pub fn push(&mut self, row: Row) {
+        match (self, row) {
+            (Rows::Client(rows), Row::Client(row)) => rows.push(row),
+            #[cfg(test)]
+            (Rows::Simulated(rows), Row::Simulated(row)) => rows.push(row),
+            #[cfg(test)]
+            _ => unreachable!("a row of another link"),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Rows::Client(rows) => rows.len(),
+            #[cfg(test)]
+            Rows::Simulated(rows) => rows.len(),
+        }
+    }
+
+    /// Calls `take` with each row, in order.
+    pub fn for_each(self, mut take: impl FnMut(Row)) {
+        match self {
+            Rows::Client(rows) => rows.into_iter().for_each(|row| take(Row::Client(row))),
+            #[cfg(test)]
+            Rows::Simulated(rows) => rows.into_iter().for_each(|row| take(Row::Simulated(row))),
+        }
+    }
+}
+
+/// What takes the crate's place in tests.
+#[cfg(test)]
+pub trait Simulated: Send + Sync {
+    fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>>;
+
+    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Record, Failure>>;
+}
+
+#[cfg(test)]
+pub struct SimulatedRow {
+    pub key: Key,
+    pub command: Command,
+    /// Whose it is, if that is followed.
+    pub trace: Option<Arc<Trace>>,
+    /// `None`: it was not answered.
+    pub outcome: Option<Result<Reply, Failure>>,
+}

@@ -1,0 +1,146 @@
+//! What a filter of a command says of a record, as the server evaluates it (as/src/base/exp.c). Only what the store's own
+//! filters use is known; anything else is a panic.
+
+use aerospike::expressions::Expression;
+use aerospike::Value;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::Engine;
+
+use super::msgpack;
+use super::records::Record;
+
+/// Seconds from 1970 to 2010, from where void times count.
+const EPOCH_S: i64 = 1_262_304_000;
+
+/// Whether a record passes a filter.
+pub fn passes(filter: &Expression, record: &Record) -> bool {
+    matches!(evaluated(filter, record), Some(Value::Bool(true)))
+}
+
+/// What an expression comes to; `None`: unknown.
+pub fn evaluated(expression: &Expression, record: &Record) -> Option<Value> {
+    let text = expression
+        .base64()
+        .expect("an expression that can be packed");
+    let packed = BASE64.decode(text).expect("base64");
+    value(&msgpack::parse(&packed), record)
+}
+
+fn value(expression: &Value, record: &Record) -> Option<Value> {
+    let Value::List(parts) = expression else {
+        return Some(expression.clone());
+    };
+    let (Some(Value::Int(operation)), arguments) = (parts.first(), &parts[1..]) else {
+        panic!("an expression without an operation");
+    };
+    let of = |argument: &Value| value(argument, record);
+    let truth = |argument: &Value| match of(argument) {
+        Some(Value::Bool(truth)) => Some(truth),
+        _ => None,
+    };
+    let integer = |argument: &Value| match of(argument) {
+        Some(Value::Int(integer)) => Some(integer),
+        _ => None,
+    };
+    let integers = || arguments.iter().map(integer);
+    match operation {
+        // eq, ne
+        1 => Some(Value::Bool(of(&arguments[0])? == of(&arguments[1])?)),
+        2 => Some(Value::Bool(of(&arguments[0])? != of(&arguments[1])?)),
+        // gt
+        3 => Some(Value::Bool(
+            integer(&arguments[0])? > integer(&arguments[1])?,
+        )),
+        // and, or: what is unknown decides only where nothing else does.
+        16 => all(arguments.iter().map(truth), false),
+        17 => all(arguments.iter().map(truth), true),
+        // not
+        18 => Some(Value::Bool(!truth(&arguments[0])?)),
+        // add, mul
+        20 => integers()
+            .try_fold(0i64, |sum, next| sum.checked_add(next?))
+            .map(Value::Int),
+        22 => integers()
+            .try_fold(1i64, |all, next| all.checked_mul(next?))
+            .map(Value::Int),
+        // void_time
+        68 => Some(Value::Int(match record.void_time {
+            0 => -1,
+            seconds => (i64::from(seconds) + EPOCH_S) * 1_000_000_000,
+        })),
+        // bin of a type
+        81 => {
+            let Value::Int(of_type) = arguments[0] else {
+                panic!("a bin of no type");
+            };
+            let found = record.bins.get(&name(&arguments[1]))?;
+            (of_type == expression_type(found)).then(|| found.clone())
+        }
+        // bin_type
+        82 => Some(Value::Int(
+            record
+                .bins
+                .get(&name(&arguments[0]))
+                .map_or(0, particle_type),
+        )),
+        // cond
+        123 => {
+            for pair in arguments.chunks(2) {
+                match pair {
+                    [condition, then] => {
+                        if truth(condition)? {
+                            return of(then);
+                        }
+                    }
+                    [otherwise] => return of(otherwise),
+                    _ => {}
+                }
+            }
+            None
+        }
+        other => panic!("expression {other} is not simulated"),
+    }
+}
+
+/// The first that is `decisive` decides; else an unknown one; else all are the other.
+fn all(truths: impl Iterator<Item = Option<bool>>, decisive: bool) -> Option<Value> {
+    let mut is_known = true;
+    for truth in truths {
+        match truth {
+            Some(truth) if truth == decisive => return Some(Value::Bool(decisive)),
+            Some(_) => {}
+            None => is_known = false,
+        }
+    }
+    is_known.then_some(Value::Bool(!decisive))
+}
+
+fn name(argument: &Value) -> String {
+    match argument {
+        Value::String(name) => name.clone(),
+        other => panic!("{other:?} is no bin's name"),
+    }
+}
+
+fn particle_type(value: &Value) -> i64 {
+    match value {
+        Value::Int(_) => 1,
+        Value::String(_) => 3,
+        Value::Blob(_) => 4,
+        Value::SortedMap(_) => 19,
+        Value::List(_) => 20,
+        other => panic!("a bin that holds {other:?}"),
+    }
+}
+
+/// Expressions number types in another way (`result_type_e`).
+fn expression_type(value: &Value) -> i64 {
+    match value {
+        Value::Int(_) => 2,
+        Value::String(_) => 3,
+        Value::List(_) => 4,
+        Value::SortedMap(_) => 5,
+        Value::Blob(_) => 6,
+        _ => -1,
+    }
+}

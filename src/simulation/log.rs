@@ -1,0 +1,216 @@
+//! What was asked in a history, what was answered, and whether the two agree.
+//!
+//! Each key of each session is a register: a value is read rightly if somebody wrote it who had begun by then, unless an
+//! acknowledged write of that key lies wholly between the end of that write and the beginning of the read. That a session is
+//! there at all is one more register: sessions that are made write it, logouts clear it, changes of a loaded session do not
+//! touch it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::error::Code;
+
+/// The data of a session, without its cookie.
+pub type Data = BTreeMap<String, i64>;
+
+/// What an operation does if it is applied.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// It reads.
+    None,
+    /// Other keys than these stay as they are, and no session is made; `loaded`: when what is changed was asked for.
+    Change {
+        keys: BTreeMap<String, Option<i64>>,
+        loaded: Duration,
+    },
+    /// Whatever was there, the session has just this then.
+    Whole(Data),
+    Removal,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Not yet, or never.
+    Open,
+    Done,
+    /// The session was gone.
+    Gone,
+    Read(Option<Data>),
+    Failed {
+        code: Code,
+        in_doubt: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct Operation {
+    pub name: &'static str,
+    pub session: usize,
+    pub effect: Effect,
+    pub start: Duration,
+    pub end: Duration,
+    pub answer: Answer,
+    /// It reads, from a node that is silent all the while, and this process knows it.
+    pub expects_no_wait: bool,
+}
+
+impl Operation {
+    fn is_acknowledged(&self) -> bool {
+        self.answer == Answer::Done
+    }
+
+    /// Whether it may have been applied.
+    fn may_have_been(&self) -> bool {
+        match &self.answer {
+            // A change whose first attempt was applied, and not answered, may find the session gone with the next.
+            Answer::Done | Answer::Gone | Answer::Open => true,
+            Answer::Failed { in_doubt, .. } => *in_doubt,
+            Answer::Read(_) => false,
+        }
+    }
+
+    /// What it leaves of a key: `None` if it does not touch it.
+    fn leaves(&self, key: &str) -> Option<Option<i64>> {
+        match &self.effect {
+            Effect::None => None,
+            Effect::Change { keys, .. } => keys.get(key).copied(),
+            Effect::Whole(data) => Some(data.get(key).copied()),
+            Effect::Removal => Some(None),
+        }
+    }
+
+    /// Whether it leaves a session, or none.
+    fn leaves_session(&self) -> Option<bool> {
+        match &self.effect {
+            Effect::None | Effect::Change { .. } => None,
+            Effect::Whole(_) => Some(true),
+            Effect::Removal => Some(false),
+        }
+    }
+}
+
+/// What the operations on one register leave in it.
+struct Register<'o, T> {
+    writes: Vec<(&'o Operation, T)>,
+    initial: T,
+}
+
+impl<'o, T: PartialEq> Register<'o, T> {
+    fn new(
+        operations: &[&'o Operation],
+        initial: T,
+        leaves: impl Fn(&Operation) -> Option<T>,
+    ) -> Register<'o, T> {
+        let writes = operations.iter().filter(|one| one.may_have_been());
+        Register {
+            writes: writes
+                .filter_map(|one| Some((*one, leaves(one)?)))
+                .collect(),
+            initial,
+        }
+    }
+
+    /// Whether `value` may be what a reader finds between `start` and `end`.
+    fn may_be(&self, value: &T, start: Duration, end: Duration) -> bool {
+        // What ended before this began was overwritten before the reader came.
+        let acknowledged = self.writes.iter().filter(|(one, _)| one.is_acknowledged());
+        let overwriting = acknowledged
+            .filter(|(one, _)| one.end <= start)
+            .map(|(one, _)| one.start);
+        let newest = overwriting.max();
+        if *value == self.initial && newest.is_none() {
+            return true;
+        }
+        self.writes.iter().any(|(one, left)| {
+            left == value && one.start <= end && newest.is_none_or(|newest| newest < one.end)
+        })
+    }
+}
+
+/// A read that waits for nobody takes less: it goes to a node and back, and perhaps once more.
+const NO_WAIT: Duration = Duration::from_millis(20);
+
+/// What is wrong with a history. `timeout`: of an operation; `outage`: when no node was heard.
+pub fn judge(
+    operations: &[Operation],
+    timeout: Duration,
+    outage: Option<(Duration, Duration)>,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let sessions: BTreeSet<usize> = operations.iter().map(|one| one.session).collect();
+    for session in sessions {
+        let of_session: Vec<_> = operations
+            .iter()
+            .filter(|one| one.session == session)
+            .collect();
+        let mut keys = BTreeSet::new();
+        for one in &of_session {
+            match &one.effect {
+                Effect::Change { keys: changed, .. } => keys.extend(changed.keys().cloned()),
+                Effect::Whole(data) => keys.extend(data.keys().cloned()),
+                _ => {}
+            }
+        }
+        let is_there = Register::new(&of_session, false, Operation::leaves_session);
+        let keys = keys.iter().map(|key| {
+            let register = Register::new(&of_session, None, |one| one.leaves(key));
+            (key, register)
+        });
+        let keys: Vec<_> = keys.collect();
+        for one in &of_session {
+            if let Answer::Read(found) = &one.answer {
+                if !is_there.may_be(&found.is_some(), one.start, one.end) {
+                    wrong.push(format!("whether the session is there is wrong, {one:?}"));
+                }
+                for (key, register) in &keys {
+                    let value = found.as_ref().and_then(|data| data.get(*key).copied());
+                    if !register.may_be(&value, one.start, one.end) {
+                        wrong.push(format!("key {key} is {value:?}, {one:?}"));
+                    }
+                }
+            }
+            if let (Answer::Gone, Effect::Change { loaded, .. }) = (&one.answer, &one.effect) {
+                let is_reason = |other: &&&Operation| {
+                    let removes = matches!(other.effect, Effect::Removal);
+                    removes
+                        && other.may_have_been()
+                        && other.start <= one.end
+                        && other.end >= *loaded
+                };
+                if !of_session.iter().any(|other| is_reason(&other)) {
+                    wrong.push(format!("gone, though nobody removed the session, {one:?}"));
+                }
+            }
+        }
+    }
+    let met =
+        |one: &Operation| outage.is_some_and(|(from, until)| one.start < until && from < one.end);
+    for one in operations {
+        let took = one.end.saturating_sub(one.start);
+        let reads = matches!(one.effect, Effect::None) && one.name != "touch";
+        match &one.answer {
+            Answer::Open => wrong.push(format!("never answered, {one:?}")),
+            _ if took > timeout + Duration::from_millis(1) => {
+                wrong.push(format!("answered after its deadline, {one:?}"));
+            }
+            Answer::Failed {
+                code: Code::Timeout,
+                ..
+            } if took + timeout / 10 < timeout => {
+                wrong.push(format!("its time was said to be up before it was, {one:?}"));
+            }
+            Answer::Failed { .. } if reads && !met(one) => {
+                wrong.push(format!(
+                    "a read failed, with another node to read from, {one:?}"
+                ));
+            }
+            Answer::Read(_) if one.expects_no_wait && took >= NO_WAIT => {
+                wrong.push(format!(
+                    "waited for a node that was known to be silent, {one:?}"
+                ));
+            }
+            _ => {}
+        }
+    }
+    wrong
+}

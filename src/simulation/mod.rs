@@ -1,0 +1,81 @@
+//! The store on a simulated cluster and a simulated clock: thousands of histories, each of which follows from its seed.
+//!
+//! `src/store` and the queues of `src/cluster` are those that run in production; the crate's client is replaced by
+//! [`nodes`], behind [`Link`](crate::cluster::Link).
+//!
+//! ```sh
+//! cargo test --lib simulation                               # histories of a minute of CI
+//! SIMULATION_SEEDS=100000 cargo test --lib simulation       # more of them
+//! SIMULATION_SEED=4711 cargo test --lib simulation          # one again; with SIMULATION_LOG=1 all of its operations
+//! ```
+
+mod filter;
+mod history;
+mod log;
+mod msgpack;
+mod nodes;
+mod random;
+mod records;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::runtime::Builder;
+
+/// Histories, unless told otherwise.
+const HISTORIES: u64 = 2_000;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn run(seed: u64) -> (Vec<String>, usize) {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let outcome = runtime.block_on(history::run(seed));
+    crate::clock::simulated::stop();
+    outcome
+}
+
+#[test]
+fn every_history_keeps_the_promises() {
+    let seeds = match number("SIMULATION_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SIMULATION_SEEDS").unwrap_or(HISTORIES),
+    };
+    let (next, operations) = (AtomicU64::new(seeds.start), AtomicUsize::new(0));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failed = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end {
+                    return;
+                }
+                let (wrong, count) = run(seed);
+                operations.fetch_add(count, Ordering::Relaxed);
+                if !wrong.is_empty() {
+                    failed.lock().expect("a list").push((seed, wrong));
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().expect("a list");
+    failed.sort();
+    println!(
+        "{} histories, {} operations",
+        seeds.end - seeds.start,
+        operations.into_inner()
+    );
+    if let Some((seed, wrong)) = failed.first() {
+        let others: Vec<_> = failed.iter().map(|(seed, _)| seed).take(20).collect();
+        panic!(
+            "{} histories are wrong: {others:?}\nagain: SIMULATION_SEED={seed} cargo test --lib simulation\n{}",
+            failed.len(),
+            wrong.join("\n"),
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! The records of a simulated namespace, and what commands do to them: the rules of `write_master()` in
+//! as/src/transaction/write.c, as far as sessions need them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aerospike::{Bin, Bins, Expiration, IndexMap, Key, ResultCode, Value};
+
+use super::filter;
+use super::msgpack;
+use crate::cluster::{Command, Reply, Step};
+
+/// Seconds from 1970 to 2010, from where void times count.
+const EPOCH_S: i64 = 1_262_304_000;
+const PARTICLE_MAP: u8 = 19;
+
+#[derive(Clone, Default)]
+pub struct Record {
+    pub bins: BTreeMap<String, Value>,
+    pub generation: u32,
+    /// Seconds since 2010; 0: it never ends.
+    pub void_time: u32,
+}
+
+#[derive(Default)]
+pub struct Records {
+    pub refuses_ttl: bool,
+    pub all: HashMap<[u8; 20], Record>,
+}
+
+/// What a write asks for beside its operations.
+struct Write<'a> {
+    steps: &'a [Step],
+    bins: &'a [Bin],
+    ttl: Expiration,
+    generation: Option<u32>,
+    creates: bool,
+}
+
+impl Records {
+    /// Carries out a command. `now`: milliseconds since 1970.
+    pub fn apply(&mut self, key: &Key, command: &Command, now: i64) -> Result<Reply, ResultCode> {
+        let seconds = now / 1_000 - EPOCH_S;
+        let digest = key.digest();
+        if self
+            .all
+            .get(&digest)
+            .is_some_and(|record| record.void_time != 0 && i64::from(record.void_time) <= seconds)
+        {
+            self.all.remove(&digest);
+        }
+        match command {
+            Command::Read { bins, .. } => {
+                let record = self.all.get(&digest).ok_or(ResultCode::KeyNotFoundError)?;
+                let wanted = |name: &String| match bins {
+                    Bins::All => true,
+                    Bins::None => false,
+                    Bins::Some(names) => names.contains(name),
+                };
+                let bins = record.bins.iter().filter(|(name, _)| wanted(name));
+                Ok(reply(
+                    record,
+                    bins.map(|(name, value)| (name.clone(), value.clone()))
+                        .collect(),
+                ))
+            }
+            Command::Change {
+                operations,
+                bins,
+                ttl,
+                only_if,
+                generation,
+                ..
+            } => {
+                let write = Write {
+                    steps: operations,
+                    bins,
+                    ttl: *ttl,
+                    generation: *generation,
+                    creates: false,
+                };
+                self.write(digest, &write, only_if, seconds)
+            }
+            Command::Upsert {
+                operations,
+                bins,
+                ttl,
+                only_if,
+                ..
+            } => {
+                let write = Write {
+                    steps: operations,
+                    bins,
+                    ttl: *ttl,
+                    generation: None,
+                    creates: true,
+                };
+                self.write(digest, &write, only_if, seconds)
+            }
+            Command::Delete {
+                reading, only_if, ..
+            } => {
+                let record = self.all.get(&digest).ok_or(ResultCode::KeyNotFoundError)?;
+                if !filter::passes(only_if, record) {
+                    return Err(ResultCode::FilteredOut);
+                }
+                let mut record = record.clone();
+                let read = applied(&mut record, reading)?;
+                self.all.remove(&digest);
+                Ok(match reading.is_empty() {
+                    true => Reply::Done,
+                    false => reply(&record, read),
+                })
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        digest: [u8; 20],
+        write: &Write<'_>,
+        only_if: &aerospike::expressions::Expression,
+        seconds: i64,
+    ) -> Result<Reply, ResultCode> {
+        let mut record = match self.all.get(&digest) {
+            Some(record) => {
+                if write
+                    .generation
+                    .is_some_and(|wanted| wanted != record.generation)
+                {
+                    return Err(ResultCode::GenerationError);
+                }
+                if !filter::passes(only_if, record) {
+                    return Err(ResultCode::FilteredOut);
+                }
+                record.clone()
+            }
+            None if write.creates => Record::default(),
+            None => return Err(ResultCode::KeyNotFoundError),
+        };
+        record.void_time = match write.ttl {
+            Expiration::Seconds(_) if self.refuses_ttl => return Err(ResultCode::FailForbidden),
+            Expiration::Seconds(ttl) => u32::try_from(seconds).unwrap_or(0) + ttl,
+            Expiration::DontUpdate => record.void_time,
+            Expiration::Never | Expiration::NamespaceDefault => 0,
+        };
+        record.generation += 1;
+        let read = applied(&mut record, write.steps)?;
+        for bin in write.bins {
+            put(&mut record, bin);
+        }
+        let answer = reply(&record, read);
+        if record.bins.is_empty() {
+            self.all.remove(&digest);
+        } else {
+            self.all.insert(digest, record);
+        }
+        Ok(answer)
+    }
+}
+
+/// Carries out operations one after the other; what they read.
+fn applied(record: &mut Record, steps: &[Step]) -> Result<IndexMap<String, Value>, ResultCode> {
+    let mut read = IndexMap::new();
+    for step in steps {
+        match step {
+            Step::Read(bin) => {
+                let value = record.bins.get(bin).cloned().unwrap_or(Value::Nil);
+                read.insert(bin.clone(), value);
+            }
+            Step::Put(bin) => put(record, bin),
+            Step::PutExpression(bin, expression) => {
+                let value = filter::evaluated(expression, record);
+                let value = value.ok_or(ResultCode::OpNotApplicable)?;
+                put(record, &Bin::new(*bin, value));
+            }
+            Step::PutEntries(bin, entries) => {
+                let map = map(record, bin)?;
+                map.extend(
+                    entries
+                        .iter()
+                        .map(|(key, value)| (key.clone(), stored(value))),
+                );
+            }
+            Step::RemoveKeys(bin, keys) => {
+                let map = map(record, bin)?;
+                map.retain(|key, _| !keys.contains(key));
+            }
+        }
+    }
+    Ok(read)
+}
+
+fn map<'r>(
+    record: &'r mut Record,
+    bin: &str,
+) -> Result<&'r mut BTreeMap<Value, Value>, ResultCode> {
+    let empty = || Value::SortedMap(BTreeMap::new());
+    match record.bins.entry(bin.to_owned()).or_insert_with(empty) {
+        Value::SortedMap(map) => Ok(map),
+        _ => Err(ResultCode::BinTypeError),
+    }
+}
+
+fn put(record: &mut Record, bin: &Bin) {
+    match &bin.value {
+        Value::Nil => record.bins.remove(&bin.name),
+        value => record.bins.insert(bin.name.clone(), stored(value)),
+    };
+}
+
+/// A value as it is read again.
+fn stored(value: &Value) -> Value {
+    match value {
+        Value::Unknown(PARTICLE_MAP, packed) => msgpack::parse(packed),
+        Value::Unknown(kind, _) => panic!("a value of type {kind}"),
+        value => value.clone(),
+    }
+}
+
+fn reply(record: &Record, bins: IndexMap<String, Value>) -> Reply {
+    let (generation, void_time) = (record.generation, record.void_time);
+    Reply::Record(aerospike::Record::new(
+        None, bins, None, generation, void_time,
+    ))
+}
