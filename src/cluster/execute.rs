@@ -20,6 +20,7 @@ use tokio::time::{timeout_at, Instant};
 use super::connect::Connection;
 use super::failure::{self, Kind};
 use super::lane::{Lane, Outcome, Pass};
+use super::namespaces::is_known;
 use super::stats::Counters;
 use super::trace::{Trace, Way};
 use super::{policy, Cluster, Command, Reply};
@@ -145,7 +146,7 @@ impl Call<'_> {
                 if !is_first {
                     tokio::time::sleep(jittered(pause)).await;
                 }
-                let client = self.connection().client(self.deadline).await?;
+                let client = self.client_again().await?;
                 let outcome = match self.command.is_write() {
                     // Together with others that wait for the same node.
                     true => self.write(&client, Some(patience)).await?,
@@ -219,7 +220,7 @@ impl Call<'_> {
             Some(Outcome::Own(Err(error))) => error,
             // Another's fault, or ours: alone it will show.
             Some(Outcome::Lost(error)) => {
-                let told = failure::operation(&self.cluster.options, client, &error);
+                let told = self.told(client, &error);
                 return Ok(Verdict::Failed(told));
             }
             Some(Outcome::Away) | None => {
@@ -240,8 +241,9 @@ impl Call<'_> {
         if failure::is_not_logged_in(&error) {
             self.connection().doubts().not_logged_in();
         }
-        let mut told = failure::operation(&self.cluster.options, client, &error);
-        if told.code == Code::Unavailable {
+        let mut told = self.told(client, &error);
+        let is_unknown = client.is_connected() && !is_known(client, self.key.namespace());
+        if told.code == Code::Unavailable && !is_unknown {
             self.connection().doubts().no_connection();
         }
         // Of what an earlier try may have done this one knows nothing.
@@ -261,6 +263,21 @@ impl Call<'_> {
             },
             _ => error,
         }
+    }
+
+    /// A client for a further attempt, which knows the namespace: where it does not, no attempt can succeed.
+    async fn client_again(&self) -> Result<Client> {
+        let client = self.connection().client(self.deadline).await?;
+        let namespace = self.key.namespace();
+        match is_known(&client, namespace) || !client.is_connected() {
+            true => Ok(client),
+            false => Box::pin(self.cluster.namespace(namespace, self.deadline)).await,
+        }
+    }
+
+    fn told(&self, client: &Client, error: &aerospike::Error) -> Error {
+        let namespace = Some(self.key.namespace());
+        failure::operation(&self.cluster.options, client, error, namespace)
     }
 
     fn connection(&self) -> &Connection {

@@ -56,12 +56,20 @@ pub fn is_not_logged_in(error: &aerospike::Error) -> bool {
 }
 
 /// An operation the server or the crate failed.
-pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -> Error {
+///
+/// `namespace`: that of the operation, if it has one.
+pub fn operation(
+    options: &Options,
+    client: &Client,
+    error: &aerospike::Error,
+    namespace: Option<&str>,
+) -> Error {
     let code = match error.server_result_code() {
         Some(code) => code_of(code),
         None => match error.kind() {
             _ if !client.is_connected() => Code::Unavailable,
-            ErrorKind::InvalidNamespace => Code::Namespace,
+            // Not known to the crate, which may only be early, see `namespaces`.
+            ErrorKind::InvalidNamespace => Code::Unavailable,
             _ if never_sent(error) => Code::Unavailable,
             ErrorKind::Timeout => Code::Timeout,
             ErrorKind::Connection
@@ -79,6 +87,11 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
             "no node has the part of the data that this session belongs to at present{}",
             at(error.node())
         ),
+        Code::Unavailable
+            if client.is_connected() && matches!(error.kind(), ErrorKind::InvalidNamespace) =>
+        {
+            unknown_namespace(namespace.unwrap_or_default()).message
+        }
         Code::Unavailable if client.is_connected() && !never_sent(error) => {
             format!(
                 "the connection broke before the answer came{}",
@@ -87,6 +100,7 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
         }
         Code::Unavailable => no_node(options),
         Code::Timeout => late_words(options.timeout, error.node()),
+        Code::Namespace => format!("{}{}", lacks(namespace), at(error.node())),
         _ => format!("{}{}", words(code, error), at(error.node())),
     };
     let mut told = Error::new(code, message)
@@ -184,6 +198,28 @@ const HANDSHAKE_FAILED: [&str; 3] = [
     "received fatal alert",
 ];
 
+/// Every node says that there is no such namespace.
+pub fn no_namespace(namespace: &str) -> Error {
+    let mut error = Error::new(Code::Namespace, lacks(Some(namespace)));
+    error.result_code = Some(u8::from(ResultCode::InvalidNamespace).into());
+    error
+}
+
+/// No node has reported its partitions of this namespace, and it is not certain that there is none.
+pub fn unknown_namespace(namespace: &str) -> Error {
+    let message = format!(
+        "no node that answers has partitions of namespace '{namespace}' (option 'namespace') at present"
+    );
+    Error::new(Code::Unavailable, message)
+}
+
+fn lacks(namespace: Option<&str>) -> String {
+    match namespace {
+        Some(name) => format!("the cluster has no namespace '{name}' (option 'namespace')"),
+        None => "the cluster has no such namespace (option 'namespace')".to_owned(),
+    }
+}
+
 /// Of a session that no server takes.
 pub fn too_big() -> Error {
     Error::new(Code::TooBig, TOO_BIG)
@@ -263,7 +299,6 @@ fn code_of(code: ResultCode) -> Code {
 fn words(code: Code, error: &aerospike::Error) -> String {
     match code {
         Code::TooBig => TOO_BIG.into(),
-        Code::Namespace => "the cluster has no such namespace".into(),
         Code::Forbidden => "the server forbids this operation".into(),
         Code::Overload => match error.server_result_code() {
             Some(ResultCode::ServerMemError) => {
@@ -276,6 +311,10 @@ fn words(code: Code, error: &aerospike::Error) -> String {
         .into(),
         Code::Auth => "the server refused the user, the password or the user's permissions".into(),
         Code::BadData => "the record holds what is no session".into(),
+        // Nothing else that is sent needs it.
+        _ if error.matches(&[ResultCode::EnterpriseOnly]) => {
+            "option 'durableDelete' needs the Enterprise Edition of Aerospike".into()
+        }
         _ => format!("the server answered: {}", error.base_message()),
     }
 }

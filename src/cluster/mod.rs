@@ -14,6 +14,7 @@
 //! - [`scan`]: many records, streamed.
 //! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
+//! - [`namespaces`]: whether the cluster has a namespace.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`sizes`], [`weight`]: about how large sessions are.
 //! - [`tls`]: whom to trust, and what to show.
@@ -33,6 +34,7 @@ mod failure;
 mod info;
 mod knock;
 mod lane;
+mod namespaces;
 mod policy;
 mod routes;
 pub mod scan;
@@ -61,6 +63,7 @@ use connect::Connection;
 use credentials::Auth;
 use execute::Call;
 pub use failure::too_big;
+use namespaces::Namespaces;
 pub use stats::Stats;
 use trace::Trace;
 
@@ -240,6 +243,7 @@ pub struct Cluster {
     connection: Connection,
     /// Reads that go elsewhere than usual, see `execute`: each would try again every millisecond for a connection.
     elsewhere: Semaphore,
+    namespaces: Namespaces,
 }
 
 /// Reads that look for another node at the same time.
@@ -252,6 +256,7 @@ impl Cluster {
         Cluster {
             connection: Connection::open(options.clone(), tending),
             elsewhere: Semaphore::new(ELSEWHERE),
+            namespaces: Namespaces::default(),
             options,
         }
     }
@@ -260,9 +265,10 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Why connecting failed, once an attempt has, or at `deadline`.
-    pub async fn ready(&self, deadline: Instant) -> Result<()> {
-        self.connection.client(deadline).await.map(drop)
+    /// Why connecting failed, once an attempt has, or at `deadline`; or that there is no such namespace.
+    pub async fn ready(&self, namespace: &str, deadline: Instant) -> Result<()> {
+        let client = self.connection.client(deadline).await?;
+        self.refuse_missing(&client, namespace).await
     }
 
     /// What an operation has.

@@ -55,10 +55,10 @@ impl Cluster {
         query: Query<'_>,
         mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let client = self.connection.client(self.deadline()).await?;
+        let client = self.namespace(query.namespace, self.deadline()).await?;
         let told = |error: &aerospike::Error| match error.base_message() {
             said if said.contains(TRIES_SPENT) => failure::incomplete(),
-            _ => failure::operation(&self.options, &client, error),
+            _ => failure::operation(&self.options, &client, error, Some(query.namespace)),
         };
         let mut policy = policy::scan(self.options.timeout / SILENT_PART);
         policy.base_policy.filter_expression = Some(query.filter);
@@ -116,8 +116,10 @@ impl Cluster {
         bin: &str,
         name: &str,
     ) -> Result<()> {
-        let client = self.connection.client(self.deadline()).await?;
-        let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
+        let client = self.namespace(namespace, self.deadline()).await?;
+        let told = |error: &aerospike::Error| {
+            failure::operation(&self.options, &client, error, Some(namespace))
+        };
         let policy = policy::admin(self.options.timeout);
         let created = client.create_index_on_bin(
             &policy,

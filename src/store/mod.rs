@@ -193,7 +193,11 @@ impl Core {
     async fn run(&self, view: &View, operation: Operation, deadline: Instant) -> Result<Output> {
         let sessions = self.seen_through(view);
         match operation {
-            Operation::Ready => self.cluster.ready(deadline).await.map(|()| Output::Done),
+            Operation::Ready => {
+                let namespace = &sessions.options().namespace;
+                let ready = self.cluster.ready(namespace, deadline).await;
+                ready.map(|()| Output::Done)
+            }
             Operation::Info { commands } => self.info(&commands, deadline).await,
             Operation::Many(many) => sessions.many(many).await,
             Operation::Close | Operation::One { .. } => Ok(Output::Done),
