@@ -13,7 +13,9 @@ use tokio::time::{timeout, timeout_at, Instant};
 
 use super::attempt::{connect, unwound, Connected};
 use super::doubt::{is_lost, Doubts, Probe};
+use super::failure::Limit;
 use super::lane::Common;
+use super::peers::Peers;
 use super::routes::Routes;
 use super::sizes::Sizes;
 use super::stats::NodeStats;
@@ -34,8 +36,8 @@ const HEALTH_CHECK: Duration = Duration::from_millis(200);
 
 #[derive(Clone)]
 enum State {
-    /// An attempt is under way.
-    Connecting,
+    /// An attempt is under way; why the one before has failed, if it has.
+    Connecting(Option<Error>),
     /// The crate's client; it finds new nodes, and lost ones again, by itself.
     Up(Client),
     /// The last attempt failed.
@@ -53,6 +55,7 @@ pub struct Connection {
     health: watch::Receiver<Option<bool>>,
     routes: Arc<Routes>,
     doubts: Arc<Doubts>,
+    peers: Arc<Peers>,
 }
 
 /// What the task tells the others.
@@ -61,11 +64,12 @@ struct Publish {
     health: watch::Sender<Option<bool>>,
     routes: Arc<Routes>,
     doubts: Arc<Doubts>,
+    peers: Arc<Peers>,
 }
 
 impl Connection {
     pub fn open(options: Arc<Options>, tending: &Handle) -> Connection {
-        let (publish_state, state) = watch::channel(State::Connecting);
+        let (publish_state, state) = watch::channel(State::Connecting(None));
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
@@ -79,11 +83,13 @@ impl Connection {
         };
         let routes = Arc::new(Routes::new(common));
         let doubts = Arc::new(Doubts::default());
+        let peers = Arc::new(Peers::new(options.clone()));
         let publish = Publish {
             state: publish_state,
             health: publish_health,
             routes: routes.clone(),
             doubts: doubts.clone(),
+            peers: peers.clone(),
         };
         tending.spawn(keep(options.clone(), publish, wanted.clone(), close));
         Connection {
@@ -94,6 +100,7 @@ impl Connection {
             health,
             routes,
             doubts,
+            peers,
         }
     }
 
@@ -105,6 +112,11 @@ impl Connection {
     /// Where operations tell that they get no connection, and learn why.
     pub fn doubts(&self) -> &Doubts {
         &self.doubts
+    }
+
+    /// Nodes that cannot be reached.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// Whether the cluster is there, and its nodes.
@@ -150,10 +162,11 @@ impl Connection {
             return Ok(client);
         }
         // Rare, and not part of the future of every operation.
-        Box::pin(self.next_client(deadline)).await
+        Box::pin(self.next_client(deadline, Limit::Timeout)).await
     }
 
-    async fn next_client(&self, deadline: Instant) -> Result<Client> {
+    /// The client, as soon as there is one; `limit` is the option that has decided the deadline.
+    pub async fn next_client(&self, deadline: Instant, limit: Limit) -> Result<Client> {
         let mut state = self.state.clone();
         let mut asked = false;
         let mut last = None;
@@ -169,14 +182,30 @@ impl Connection {
                     self.wanted.notify_one();
                 }
                 // An attempt that began before we came counts as well.
-                State::Connecting => asked = true,
+                State::Connecting(before) => {
+                    asked = true;
+                    last = before.or(last);
+                }
             }
             match timeout_at(deadline, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(Error::closed()),
-                // What the attempt under way will come to is most likely what the one before has.
-                Err(_) => return Err(last.unwrap_or_else(|| failure::unanswered(&self.options))),
+                Err(_) => return Err(self.unanswered(last, limit)),
             }
+        }
+    }
+
+    /// The attempt under way has not ended in time. What it will come to is most likely what the `last` one has.
+    fn unanswered(&self, last: Option<Error>, limit: Limit) -> Error {
+        let waited = failure::unanswered(&self.options, limit);
+        match last {
+            None => self.peers.error().unwrap_or(waited),
+            Some(last) if last.code == Code::Unavailable && last.cause.is_some() => {
+                let causes = [waited.cause, last.cause].map(Option::unwrap_or_default);
+                let cause = causes.join("; the last attempt to connect: ");
+                Error::new(last.code, last.message).caused_by(cause)
+            }
+            Some(last) => last,
         }
     }
 
@@ -234,10 +263,11 @@ async fn keep(
 
 /// Connects, again and again, until there is a client.
 async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) -> Connected {
+    let mut last = None;
     loop {
-        publish.state.send_replace(State::Connecting);
+        publish.state.send_replace(State::Connecting(last));
         let started = Instant::now();
-        let error = match connect(options).await {
+        let error = match connect(options, &publish.peers).await {
             Ok(connected) => return connected,
             Err(error) => error,
         };
@@ -245,6 +275,7 @@ async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) 
             Code::Auth => SHORTEST_PAUSE_REFUSED,
             _ => SHORTEST_PAUSE,
         };
+        last = Some(error.clone());
         publish.down(error);
         tokio::time::sleep_until(started + shortest).await;
         // An error of the timeout is the pause having passed with nobody asking.
@@ -254,7 +285,7 @@ async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) 
 
 /// Looks after a client that is connected, until the cluster will not have us any more: returns why.
 async fn look_after(mut connected: Connected, options: &Options, publish: &Publish) -> Error {
-    let mut probe = Probe::new(options);
+    let mut probe = Probe::new(options, &publish.peers);
     publish
         .state
         .send_replace(State::Up(connected.client.clone()));
@@ -262,7 +293,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
     loop {
         let client = &connected.client;
         if let Err(error) = versions::check(client) {
-            publish.state.send_replace(State::Connecting);
+            publish.state.send_replace(State::Connecting(None));
             shut(connected.client).await;
             return error;
         }
@@ -291,7 +322,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
             // Nobody there: the crate goes on looking.
             Err(error) if error.code == Code::Unavailable => {}
             Err(error) if is_lost(client) => {
-                publish.state.send_replace(State::Connecting);
+                publish.state.send_replace(State::Connecting(None));
                 shut(connected.client).await;
                 return error;
             }
@@ -303,10 +334,22 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
 
 /// Keeps the routes up to date, without end. A node that does not answer holds up nothing else.
 async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
-    loop {
-        // What came of it is in the routes; should it have panicked they are as they were.
-        let _ = unwound(publish.routes.refresh(&client, options)).await;
-        tokio::time::sleep(HEALTH_CHECK).await;
+    let routes = async {
+        loop {
+            // What came of it is in the routes; should it have panicked they are as they were.
+            let _ = unwound(publish.routes.refresh(&client, options)).await;
+            tokio::time::sleep(HEALTH_CHECK).await;
+        }
+    };
+    let peers = async {
+        loop {
+            let _ = unwound(publish.peers.watch(&client)).await;
+            tokio::time::sleep(HEALTH_CHECK).await;
+        }
+    };
+    tokio::select! {
+        () = routes => {}
+        () = peers => {}
     }
 }
 

@@ -243,7 +243,7 @@ impl Call<'_> {
         }
         let mut told = self.told(client, &error);
         let is_unknown = client.is_connected() && !is_known(client, self.key.namespace());
-        if told.code == Code::Unavailable && !is_unknown {
+        if told.code == Code::Unavailable && !is_unknown && !failure::lacks_node(&error) {
             self.connection().doubts().no_connection();
         }
         // Of what an earlier try may have done this one knows nothing.
@@ -277,7 +277,11 @@ impl Call<'_> {
 
     fn told(&self, client: &Client, error: &aerospike::Error) -> Error {
         let namespace = Some(self.key.namespace());
-        failure::operation(&self.cluster.options, client, error, namespace)
+        let told = failure::operation(&self.cluster.options, client, error, namespace);
+        match client.is_connected() && failure::lacks_node(error) {
+            true => self.connection().peers().explained(told),
+            false => told,
+        }
     }
 
     fn connection(&self) -> &Connection {

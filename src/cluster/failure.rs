@@ -4,8 +4,6 @@
 //! ran out of retries is always kind `Timeout`, code -11, with the real failure as its cause; a
 //! client that has lost every node answers "invalid namespace" to everything.
 
-use std::time::Duration;
-
 use aerospike::{Client, ClientResultCode, ErrorKind, ResultCode};
 
 use super::credentials::Auth;
@@ -66,6 +64,7 @@ pub fn operation(
 ) -> Error {
     let code = match error.server_result_code() {
         Some(code) => code_of(code),
+        None if lacks_node(error) => Code::Unavailable,
         None => match error.kind() {
             _ if !client.is_connected() => Code::Unavailable,
             // Not known to the crate, which may only be early, see `namespaces`.
@@ -82,8 +81,9 @@ pub fn operation(
             _ => Code::Server,
         },
     };
+    let is_incomplete = client.is_connected() && lacks_node(error);
     let message = match code {
-        Code::Unavailable if error.server_result_code().is_some() => format!(
+        Code::Unavailable if error.server_result_code().is_some() || is_incomplete => format!(
             "no node has the part of the data that this session belongs to at present{}",
             at(error.node())
         ),
@@ -99,7 +99,7 @@ pub fn operation(
             )
         }
         Code::Unavailable => no_node(options),
-        Code::Timeout => late_words(options.timeout, error.node()),
+        Code::Timeout => late_words(options, error.node()),
         Code::Namespace => format!("{}{}", lacks(namespace), at(error.node())),
         _ => format!("{}{}", words(code, error), at(error.node())),
     };
@@ -125,15 +125,20 @@ fn may_be_applied(error: &aerospike::Error) -> bool {
 
 /// No answer within the deadline.
 pub fn late(options: &Options, client: &Client) -> Error {
-    silent(options, client, options.timeout)
+    of_silence(options, client, late_words(options, None))
 }
 
-/// Nothing heard for that long.
-pub fn silent(options: &Options, client: &Client, within: Duration) -> Error {
-    if client.is_connected() {
-        Error::new(Code::Timeout, late_words(within, None))
-    } else {
-        unreachable(options, None)
+/// Nothing heard for several times the timeout.
+pub fn silent(options: &Options, client: &Client, times: u32) -> Error {
+    let within = (options.timeout * times).as_millis();
+    let words = format!("no answer within {within} ms ({times} times option 'timeout')");
+    of_silence(options, client, words)
+}
+
+fn of_silence(options: &Options, client: &Client, words: String) -> Error {
+    match client.is_connected() {
+        true => Error::new(Code::Timeout, words),
+        false => unreachable(options, None),
     }
 }
 
@@ -227,10 +232,26 @@ pub fn too_big() -> Error {
 
 const TOO_BIG: &str = "the session is larger than the server stores in one record";
 
+/// The option that decides how long an answer is waited for.
+#[derive(Clone, Copy)]
+pub enum Limit {
+    Timeout,
+    ConnectTimeout,
+}
+
+impl Limit {
+    pub fn words(self, options: &Options) -> String {
+        let (name, time) = match self {
+            Limit::Timeout => ("timeout", options.timeout),
+            Limit::ConnectTimeout => ("connectTimeout", options.connect_timeout),
+        };
+        format!("within {} ms (option '{name}')", time.as_millis())
+    }
+}
+
 /// No node answered yet.
-pub fn unanswered(options: &Options) -> Error {
-    let waited = options.connect_timeout.as_millis();
-    let cause = format!("no answer within {waited} ms (option 'connectTimeout')");
+pub fn unanswered(options: &Options, limit: Limit) -> Error {
+    let cause = format!("no answer {}", limit.words(options));
     unreachable(options, Some(cause))
 }
 
@@ -250,8 +271,8 @@ fn no_node(options: &Options) -> String {
     )
 }
 
-fn late_words(within: Duration, node: Option<&str>) -> String {
-    format!("no answer within {} ms{}", within.as_millis(), at(node))
+fn late_words(options: &Options, node: Option<&str>) -> String {
+    format!("no answer {}{}", Limit::Timeout.words(options), at(node))
 }
 
 fn hosts(options: &Options) -> String {
@@ -261,6 +282,12 @@ fn hosts(options: &Options) -> String {
 
 fn at(node: Option<&str>) -> String {
     node.map_or(String::new(), |node| format!(" (node {node})"))
+}
+
+/// No node that is known has the part of the data that was asked for. A command that ran out of tries says so in its cause.
+pub fn lacks_node(error: &aerospike::Error) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.cause());
+    causes.any(|error| matches!(error.kind(), ErrorKind::InvalidNode))
 }
 
 /// Waiting for a connection and never getting one, as the crate tells it.

@@ -15,6 +15,7 @@
 //! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
 //! - [`namespaces`]: whether the cluster has a namespace.
+//! - [`peers`]: nodes that cannot be reached at the addresses they announce.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`sizes`], [`weight`]: about how large sessions are.
 //! - [`tls`]: whom to trust, and what to show.
@@ -35,6 +36,7 @@ mod info;
 mod knock;
 mod lane;
 mod namespaces;
+mod peers;
 mod policy;
 mod routes;
 pub mod scan;
@@ -63,7 +65,9 @@ use connect::Connection;
 use credentials::Auth;
 use execute::Call;
 pub use failure::too_big;
+use failure::Limit;
 use namespaces::Namespaces;
+pub use peers::Places;
 pub use stats::Stats;
 use trace::Trace;
 
@@ -267,7 +271,8 @@ impl Cluster {
     ///
     /// Why connecting failed, once an attempt has, or at `deadline`; or that there is no such namespace.
     pub async fn ready(&self, namespace: &str, deadline: Instant) -> Result<()> {
-        let client = self.connection.client(deadline).await?;
+        let limit = Limit::ConnectTimeout;
+        let client = self.connection.next_client(deadline, limit).await?;
         self.refuse_missing(&client, namespace).await
     }
 
@@ -332,6 +337,16 @@ impl Cluster {
             trace,
         };
         async move { call.run().await }
+    }
+
+    /// Waits until other nodes cannot be reached, at the addresses that are announced, than those that were `seen`.
+    pub async fn unreachable(&self, seen: &mut Places) {
+        self.connection.peers().changed(seen).await;
+    }
+
+    /// Which nodes cannot be reached, in words, and what to do about it.
+    pub fn unreachable_words(&self) -> Option<String> {
+        self.connection.peers().words()
     }
 
     /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.

@@ -57,7 +57,8 @@ impl Cluster {
     ) -> Result<()> {
         let client = self.namespace(query.namespace, self.deadline()).await?;
         let told = |error: &aerospike::Error| match error.base_message() {
-            said if said.contains(TRIES_SPENT) => failure::incomplete(),
+            said if said.contains(TRIES_SPENT) => self.incomplete(),
+            _ if failure::lacks_node(error) => self.incomplete().caused_by(error.base_message()),
             _ => failure::operation(&self.options, &client, error, Some(query.namespace)),
         };
         let mut policy = policy::scan(self.options.timeout / SILENT_PART);
@@ -73,7 +74,7 @@ impl Cluster {
         let silence = self.options.timeout * LONGEST_SILENCE;
         let records = timeout(silence, client.query(&policy, partitions, statement))
             .await
-            .map_err(|_| failure::silent(&self.options, &client, silence))?
+            .map_err(|_| failure::silent(&self.options, &client, LONGEST_SILENCE))?
             .map_err(|error| told(&error))?;
         let mut records = records.into_stream();
         let mut began = Instant::now();
@@ -87,14 +88,14 @@ impl Cluster {
                 next = timeout(silence, records.next()) => next,
                 () = self.closed() => return Err(Error::closed()),
             };
-            match next.map_err(|_| failure::silent(&self.options, &client, silence))? {
+            match next.map_err(|_| failure::silent(&self.options, &client, LONGEST_SILENCE))? {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(told(&error)),
                 Some(Ok(record)) => {
                     // The crate takes some refusals for a record: one of no namespace.
                     let is_record = |key: &Key| key.namespace() == query.namespace;
                     if !record.key.as_ref().is_some_and(is_record) {
-                        return Err(failure::incomplete());
+                        return Err(self.incomplete());
                     }
                     if each(record)?.is_break() {
                         return Ok(());
@@ -102,6 +103,11 @@ impl Cluster {
                 }
             }
         }
+    }
+
+    /// Partitions that no node has answered for.
+    fn incomplete(&self) -> Error {
+        self.connection.peers().explained(failure::incomplete())
     }
 
     /// Makes a string index on a bin, unless there is one, and waits until it is complete.
@@ -168,7 +174,7 @@ impl Cluster {
                 Some(100) => return Ok(()),
                 Some(_) => heard = Instant::now(),
                 None if heard.elapsed() < patience => {}
-                None => return Err(failure::silent(&self.options, client, patience)),
+                None => return Err(failure::silent(&self.options, client, LONGEST_SILENCE)),
             }
             tokio::time::sleep(PAUSE).await;
         }
