@@ -34,7 +34,7 @@ async function collect (options, { rounds }) {
   try {
     const began = elapsed()
     // A namespace that does not exist is a finding of its own, with the names of those that do.
-    await sessions.ready().catch(error => { if (error.code !== 'NAMESPACE') throw error })
+    await Promise.resolve(sessions.ready()).catch(error => { if (error.code !== 'NAMESPACE') throw error })
     const connected = elapsed() - began
     return { target, seeds, connected, ...await examine(sessions, target, rounds) }
   } catch (error) {

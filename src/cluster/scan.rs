@@ -8,6 +8,7 @@ use aerospike::query::{Filter, PartitionFilter};
 use aerospike::{
     Bins, Client, CollectionIndexType, IndexType, Key, Record, ResultCode, Statement, Version,
 };
+use futures::future::join_all;
 use futures::StreamExt;
 use tokio::time::{timeout, Instant};
 
@@ -182,21 +183,21 @@ impl Cluster {
 
     /// How much of an index the node has built that has built least of it, in percent; `None` if a node does not say.
     async fn built(&self, client: &Client, namespace: &str, name: &str) -> Option<u32> {
-        let policy = policy::admin(self.options.timeout);
-        let mut least = 100;
-        for node in client.nodes() {
+        let policy = &policy::admin(self.options.timeout);
+        let asking = client.nodes().into_iter().map(|node| async move {
             let command = match *node.version() >= Version::new(8, 1, 0, 0) {
                 true => format!("sindex-stat:namespace={namespace};indexname={name}"),
                 false => format!("sindex/{namespace}/{name}"),
             };
             let commands = [command.as_str()];
-            let answers = timeout(self.options.timeout, node.info(&policy, &commands));
+            let answers = timeout(self.options.timeout, node.info(policy, &commands));
             let answers = answers.await.ok()?.ok()?;
             let mut fields = answers.get(&command)?.split(';');
             let percent = fields.find_map(|field| field.strip_prefix("load_pct="))?;
-            least = least.min(percent.parse().ok()?);
-        }
-        Some(least)
+            percent.parse::<u32>().ok()
+        });
+        let percents: Option<Vec<u32>> = join_all(asking).await.into_iter().collect();
+        Some(percents?.into_iter().fold(100, u32::min))
     }
 }
 
