@@ -328,9 +328,11 @@ export interface SessionStoreWarning {
    * `NO_USER_INDEX`: sessions of a user were found by reading every record of the set. Told once.
    * `TOUCH_ON_READ_UNSUPPORTED`: option `touchOnRead` is given and a node is older than Aerospike 7.1; the store writes each
    * touch. Emitted once.
+   * `NODES_UNREACHABLE`: nodes announce addresses that cannot be reached, so the sessions on them fail. The message names the nodes,
+   * the addresses and option `servicesAlternate`. Emitted once for the same nodes and addresses.
    * `UNREADABLE`: a record cannot be read: it holds no session, or no key of `encryptionKeys` opens it. Told once.
    */
-  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED'
+  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED'
   message: string
 }
 

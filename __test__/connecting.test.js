@@ -113,6 +113,21 @@ describe('of TLS', () => {
     await expectFails(sessions, { code: 'UNAVAILABLE', retryable: true, cause })
   })
 
+  test('an operation that has less time than connecting says how much, and by which option', async () => {
+    const server = await silent()
+    const sessions = open(server, { timeout: 300, connectTimeout: 2_000 })
+    const first = await failure(sessions.get('a'))
+    expect(first).toMatchObject({ code: 'UNAVAILABLE', cause: { message: "no answer within 300 ms (option 'timeout')" } })
+    // Once an attempt has failed, operations say what it has met as well.
+    await failure(sessions.ready())
+    const words = "no answer within 300 ms (option 'timeout'); the last attempt to connect: " +
+      `${server.hosts} took the connection and did not answer (option 'connectTimeout': 2000 ms)`
+    for (const work of [() => sessions.get('a'), () => sessions.save('a', {})]) {
+      const later = await failure(work())
+      expect(later).toMatchObject({ code: 'UNAVAILABLE', cause: { message: words } })
+    }
+  })
+
   test.each([true, false])('a seed that never answers does not keep the others waiting (TLS: %p)', async encrypted => {
     const [server, dead] = [await start({ tls: encrypted }), await silent()]
     const sessions = open({ hosts: `${dead.hosts},${server.hosts}` }, { tls: server.tls ?? false, connectTimeout: 2_000 })

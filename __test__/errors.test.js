@@ -172,11 +172,11 @@ describe('a closed store', () => {
 })
 
 describe('a server that refuses', () => {
-  test('the namespace is told so by name of the option\'s kind', async () => {
+  test('the namespace is told by its name and that of the option', async () => {
     const sessions = sessionsAt(hosts(), { namespace: 'no-such-ns', timeout: 500 })
     const error = await caught(sessions.save('a', {}))
     expect(error.code).toBe('NAMESPACE')
-    expect(error.message).toMatch(/no such namespace/)
+    expect(error.message).toMatch(/has no namespace 'no-such-ns' \(option 'namespace'\)/)
   })
 
   test('a session larger than a record may be', async () => {

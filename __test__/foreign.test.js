@@ -3,6 +3,8 @@
 // Records of somebody else in our set: wrong types in our bins, bytes that no client could read. One of them is a
 // session, none, or an error of its own; it never hangs or ends the process, and spoils no other session.
 
+const { spawn } = require('node:child_process')
+const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('..')
 const { cookie } = require('./support/cookie')
 const { LyingServer } = require('./support/lying-server')
@@ -180,6 +182,46 @@ describe('a record nested without a bound', () => {
     await server.stop()
   })
 })
+
+/** In a process of its own: what the process holds in memory, in MB, before and after a deep record is read. */
+async function readDeep (main, options) {
+  const { SessionStore } = require(main)
+  const sessions = new SessionStore(options)
+  sessions.on('warning', () => {})
+  const resident = () => Math.round(process.memoryUsage.rss() / 2 ** 20)
+  await sessions.get('none')
+  const before = resident()
+  const seen = []
+  for (let n = 0; n < 3; n++) {
+    const { code } = await sessions.get('deep').catch(error => error)
+    const then = resident()
+    await new Promise(resolve => setTimeout(resolve, 200))
+    seen.push({ code, grew: then - before, kept: resident() - before })
+  }
+  await sessions.close()
+  console.log(JSON.stringify(seen))
+}
+
+// What is given back elsewhere, the system does not say at once.
+const onLinux = process.platform === 'linux' ? test : test.skip
+
+onLinux('the memory that a record nested a million levels deep takes is given back', async () => {
+  const server = await LyingServer.start({ data: 'list' })
+  const levels = Buffer.concat([Buffer.alloc(1_000_000, 0x91), Buffer.from([0xc0])])
+  await putRaw(server.behind, ['test', 'deep', 'deep'], { data: ['blob', levels] })
+  const given = [require.resolve('..'), { hosts: server.hosts, set: 'deep' }].map(value => JSON.stringify(value))
+  const child = spawn(process.execPath, ['-e', `(${readDeep})(${given})`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let out = ''
+  child.stdout.on('data', data => { out += data })
+  expect(await once(child, 'close')).toEqual([0, null])
+  for (const { code, grew, kept } of JSON.parse(out)) {
+    expect(code).toBe('BAD_DATA')
+    expect(grew).toBeGreaterThan(250)
+    // The record itself is in the allocator's hands: about 80 MB.
+    expect(kept).toBeLessThan(150)
+  }
+  await server.stop()
+}, 30_000)
 
 expect.extend({
   toSatisfy (received, predicate) {

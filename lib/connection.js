@@ -58,16 +58,16 @@ class Connection {
    * @param {T} owner
    * @param {import('./options').ClusterOptions} cluster
    * @param {ViewOptions} view
-   * @param {(owner: T, notice: string) => void} listener
+   * @param {(owner: T, notice: string, words: string | null) => void} listener
    * @param {() => any} [ask] gives user and password
    */
   static open (owner, cluster, view, listener, ask) {
     // Weakly, so that a store nobody uses any more is garbage, and closes.
     const holder = new WeakRef(owner)
-    const { handle, notices } = hub.openStore(cluster, view, ({ notice, question }) => {
+    const { handle, notices } = hub.openStore(cluster, view, ({ notice, words, question }) => {
       const owner = holder.deref()
       if (question !== undefined) Connection.#answer(answering.deref(), question)
-      else if (owner !== undefined) listener(owner, notice)
+      else if (owner !== undefined) listener(owner, notice, words)
     })
     // Not whereto: a URL with a login in it may have been taken for a name.
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')

@@ -23,7 +23,7 @@ class SessionStore extends EventEmitter {
     super()
     const { ask, cluster, ttl, view } = sessionStoreOptions(options)
     this.#ttl = ttl
-    this.#connection = Connection.open(this, cluster, view, (self, notice) => self.#hear(notice), ask)
+    this.#connection = Connection.open(this, cluster, view, (self, notice, words) => self.#hear(notice, words), ask)
   }
 
   get ttl () {
@@ -112,11 +112,14 @@ class SessionStore extends EventEmitter {
     return Math.ceil(now() + (callOptions(options).ttl ?? this.#ttl) * 1_000)
   }
 
-  /** @param {string} notice */
-  #hear (notice) {
+  /**
+   * @param {string} notice
+   * @param {string | null} words
+   */
+  #hear (notice, words) {
     if (notice !== 'UP' && notice !== 'DOWN') {
       debug('warning %s', notice)
-      return warn(this, notice)
+      return warn(this, notice, words)
     }
     this.#up = notice === 'UP'
     if (debug.enabled) debug('%s', this.#up ? `up: ${this.#nodes()}` : 'down')

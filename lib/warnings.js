@@ -18,9 +18,10 @@ const MESSAGES = {
 /**
  * @param {import('node:events').EventEmitter} emitter
  * @param {string} code
+ * @param {string | null} [message] where it is not always the same
  */
-function warn (emitter, code) {
-  tell(emitter, /** @type {Warning} */ ({ code, message: MESSAGES[code] }))
+function warn (emitter, code, message) {
+  tell(emitter, /** @type {Warning} */ ({ code, message: message ?? MESSAGES[code] }))
 }
 
 /**

@@ -15,10 +15,13 @@ const HEADER = 8
 class RewritingServer {
   #sockets = new Set()
 
-  /** @param {(command: string, value: string) => string} rewrite the answer to a command */
-  static async start (rewrite) {
+  /**
+   * @param {(command: string, value: string) => string} rewrite the answer to a command
+   * @param {object} [options] of the dev server; the proxy is in front of its first node
+   */
+  static async start (rewrite, options) {
     const server = new RewritingServer()
-    server.server = await DevServer.start()
+    server.server = await DevServer.start(options)
     server.listener = net.createServer(socket => server.#join(socket, rewrite)).listen(0, '127.0.0.1')
     await once(server.listener, 'listening')
     server.hosts = `127.0.0.1:${server.listener.address().port}`
@@ -36,7 +39,7 @@ class RewritingServer {
     client.pipe(upstream)
     const line = text => {
       const [command, ...value] = text.split('\t')
-      return [command, rewrite(command, value.join('\t').replaceAll(this.server.hosts, this.hosts))].join('\t')
+      return [command, rewrite(command, value.join('\t').replaceAll(`127.0.0.1:${this.server.port}`, this.hosts))].join('\t')
     }
     const answers = new Frames((type, body, whole) => {
       if (type !== TYPE_INFO) return client.write(whole)

@@ -60,15 +60,21 @@ pub fn open_store(
     let threads = threads()?;
     let _requests = threads.requests.enter();
     let store = Store::open(cluster, max_pending, &threads.tending, move |notice| {
-        let name = match notice {
+        let name = match &notice {
             Notice::TtlRefused => "TTL_REFUSED",
             Notice::NoUserIndex => "NO_USER_INDEX",
             Notice::Unreadable => "UNREADABLE",
             Notice::TouchOnReadUnsupported => "TOUCH_ON_READ_UNSUPPORTED",
+            Notice::NodesUnreachable(_) => "NODES_UNREACHABLE",
             Notice::Up => "UP",
             Notice::Down => "DOWN",
         };
-        tell(Output::Json(format!("{{\"notice\":\"{name}\"}}")));
+        let words = match &notice {
+            Notice::NodesUnreachable(words) => Some(words),
+            _ => None,
+        };
+        let notice = serde_json::json!({ "notice": name, "words": words });
+        tell(Output::Json(notice.to_string()));
     });
     Ok(External::new(Handle {
         store: Arc::new(store),

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 
 use crate::cluster::trace::{Trace, Way};
 use crate::error;
+use crate::planted;
 use crate::store::{Answer, Output, Written};
 
 /// Completions handed over at one go; what is left comes after the event loop had its turn.
@@ -100,11 +101,12 @@ impl Hub {
             .build_callback(move |context| {
                 // Node calls this by way of C: a panic that got there would end the process.
                 let taken = catch_unwind(AssertUnwindSafe(|| {
-                    let batch = queue.take();
-                    let answers = batch.0.iter().filter(|one| one.answers).count();
-                    flying.land(&context.env, answers).map(|()| batch)
+                    planted::panic_at("take");
+                    queue.take()
                 }));
-                let batch = taken.unwrap_or_else(|_| Ok(Batch(Vec::new())))?;
+                let batch = taken.unwrap_or_else(|_| queue.postpone());
+                let answers = batch.0.iter().filter(|one| one.answers).count();
+                flying.land(&context.env, answers)?;
                 Ok(FnArgs::from((batch,)))
             })?;
         in_flight.handle.set(wake.raw());
@@ -190,6 +192,12 @@ impl Shared {
         drop(queue);
         self.wake();
         Batch(batch)
+    }
+
+    /// Takes nothing: what waits is taken the next time.
+    fn postpone(&self) -> Batch {
+        self.wake();
+        Batch(Vec::new())
     }
 }
 
@@ -370,6 +378,7 @@ impl Values {
     }
 
     fn push_completion(&mut self, completion: &Completion) -> Result<()> {
+        planted::panic_at("convert");
         let Completion { slot, outcome, .. } = completion;
         if let Some(trace) = &completion.trace {
             self.push_way(*slot, trace.way())?;

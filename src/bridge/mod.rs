@@ -7,6 +7,7 @@
 //! - [`questions`]: what the core asks of JavaScript.
 //! - [`text`]: strings from JavaScript, copied once.
 //! - [`runtime`]: the threads everything runs on.
+//! - [`stack`]: gives back the stack of a thread that has nothing to do.
 //! - [`stay`]: keeps the library loaded.
 //! - [`dev_server`]: the development server's handle.
 
@@ -19,5 +20,6 @@ mod hub;
 mod options;
 mod questions;
 mod runtime;
+mod stack;
 mod stay;
 mod text;

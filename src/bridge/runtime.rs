@@ -12,10 +12,12 @@ use std::thread;
 use napi::{Error, Result};
 use tokio::runtime::{Builder, Handle};
 
+use super::stack;
+
 /// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
 /// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of
 /// 8 MiB, the most that can be configured, and of 1 MiB, the server's default; and for a system that gives neither.
-/// Address space only: pages are committed when touched.
+/// Address space only: pages are committed when touched, and given back when the thread has nothing to do (see `stack`).
 const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
 
 /// Turns of tasks after which a thread looks for what came in from the network, and for new requests. tokio's own 61 and 31
@@ -68,6 +70,7 @@ fn start(name: &str, stacks: &[usize]) -> Result<Handle> {
         .enable_all()
         .event_interval(EVENTS_EVERY)
         .global_queue_interval(REQUESTS_EVERY)
+        .on_thread_park(stack::give_back)
         .build()
         .map_err(failed)?;
     let handle = runtime.handle().clone();

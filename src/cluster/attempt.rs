@@ -8,6 +8,8 @@ use aerospike::{AuthMode, Client};
 use futures::FutureExt;
 use tokio::time::{timeout_at, Instant};
 
+use super::failure::Limit;
+use super::peers::Peers;
 use super::{failure, knock, policy, versions, Options};
 use crate::error::{Error, Result};
 use crate::planted;
@@ -27,8 +29,8 @@ pub struct Connected {
 ///
 /// # Errors
 /// Why no seed has let us in.
-pub async fn connect(options: &Options) -> Result<Connected> {
-    let attempt = unwound(attempt(options)).await;
+pub async fn connect(options: &Options, peers: &Peers) -> Result<Connected> {
+    let attempt = unwound(attempt(options, peers)).await;
     attempt.unwrap_or_else(|| Err(Error::given_up()))
 }
 
@@ -39,7 +41,7 @@ pub async fn unwound<T>(work: impl Future<Output = T>) -> Option<T> {
 
 /// `Client::new` has no deadline of its own: this has one. Nor does it end with its future: a task of it goes on asking, and
 /// holds the sockets. So it is begun only with seeds that answer.
-async fn attempt(options: &Options) -> Result<Connected> {
+async fn attempt(options: &Options, peers: &Peers) -> Result<Connected> {
     if let Some(first) = options.hosts.first() {
         planted::panic_in("connect", &first.name);
     }
@@ -57,7 +59,11 @@ async fn attempt(options: &Options) -> Result<Connected> {
         })
         .collect();
     let policy = policy::client(options, auth.clone());
-    match timeout_at(deadline, Client::new(&policy, &seeds)).await {
+    let connecting = tokio::select! {
+        connected = timeout_at(deadline, Client::new(&policy, &seeds)) => connected,
+        () = peers.explain(&auth, &seeds) => return Err(Error::given_up()),
+    };
+    match connecting {
         Ok(Ok(client)) => match versions::check(&client) {
             Ok(()) => Ok(Connected { client, auth }),
             Err(error) => {
@@ -67,6 +73,10 @@ async fn attempt(options: &Options) -> Result<Connected> {
             }
         },
         Ok(Err(error)) => Err(failure::connecting(options, &error)),
-        Err(_) => Err(failure::unanswered(options)),
+        // It waits for the nodes that the seeds announce.
+        Err(_) => {
+            let waited = failure::unanswered(options, Limit::ConnectTimeout);
+            Err(peers.error().unwrap_or(waited))
+        }
     }
 }

@@ -13,8 +13,10 @@ use tokio::time::{timeout, timeout_at, Instant};
 
 use super::attempt::{connect, unwound, Connected};
 use super::doubt::{is_lost, Doubts, Probe};
+use super::failure::Limit;
 use super::lane::Common;
 use super::link::Link;
+use super::peers::Peers;
 use super::routes::Routes;
 use super::stats::NodeStats;
 use super::{failure, versions, Options};
@@ -33,8 +35,8 @@ const HEALTH_CHECK: Duration = Duration::from_millis(200);
 
 #[derive(Clone)]
 enum State {
-    /// An attempt is under way.
-    Connecting,
+    /// An attempt is under way; why the one before has failed, if it has.
+    Connecting(Option<Error>),
     /// The crate's client; it finds new nodes, and lost ones again, by itself.
     Up(Client),
     /// The last attempt failed.
@@ -52,6 +54,7 @@ pub struct Connection {
     health: watch::Receiver<Option<bool>>,
     routes: Arc<Routes>,
     doubts: Arc<Doubts>,
+    peers: Arc<Peers>,
     #[cfg(test)]
     simulated: Option<Link>,
 }
@@ -62,22 +65,25 @@ struct Publish {
     health: watch::Sender<Option<bool>>,
     routes: Arc<Routes>,
     doubts: Arc<Doubts>,
+    peers: Arc<Peers>,
 }
 
 impl Connection {
     pub fn open(options: Arc<Options>, tending: &Handle) -> Connection {
-        let (publish_state, state) = watch::channel(State::Connecting);
+        let (publish_state, state) = watch::channel(State::Connecting(None));
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
         let common = Common::new(&options, close.clone());
         let routes = Arc::new(Routes::new(common));
         let doubts = Arc::new(Doubts::default());
+        let peers = Arc::new(Peers::new(options.clone()));
         let publish = Publish {
             state: publish_state,
             health: publish_health,
             routes: routes.clone(),
             doubts: doubts.clone(),
+            peers: peers.clone(),
         };
         tending.spawn(keep(options.clone(), publish, wanted.clone(), close));
         Connection {
@@ -88,6 +94,7 @@ impl Connection {
             health,
             routes,
             doubts,
+            peers,
             #[cfg(test)]
             simulated: None,
         }
@@ -100,11 +107,11 @@ impl Connection {
         link: Link,
         nodes: &[(String, Vec<u16>)],
     ) -> Connection {
-        let (publish_state, state) = watch::channel(State::Connecting);
-        drop(publish_state);
+        let state = watch::channel(State::Connecting(None)).1;
         let (closing, close) = watch::channel(false);
         let routes = Routes::new(Common::new(&options, close));
         routes.simulate(nodes);
+        let peers = Arc::new(Peers::new(options.clone()));
         Connection {
             options,
             state,
@@ -113,6 +120,7 @@ impl Connection {
             health: watch::channel(None).1,
             routes: Arc::new(routes),
             doubts: Arc::default(),
+            peers,
             simulated: Some(link),
         }
     }
@@ -125,6 +133,11 @@ impl Connection {
     /// Where operations tell that they get no connection, and learn why.
     pub fn doubts(&self) -> &Doubts {
         &self.doubts
+    }
+
+    /// Nodes that cannot be reached.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// Whether the cluster is there, and its nodes.
@@ -182,10 +195,11 @@ impl Connection {
             return Ok(client);
         }
         // Rare, and not part of the future of every operation.
-        Box::pin(self.next_client(deadline)).await
+        Box::pin(self.next_client(deadline, Limit::Timeout)).await
     }
 
-    async fn next_client(&self, deadline: Instant) -> Result<Client> {
+    /// The client, as soon as there is one; `limit` is the option that has decided the deadline.
+    pub async fn next_client(&self, deadline: Instant, limit: Limit) -> Result<Client> {
         let mut state = self.state.clone();
         let mut asked = false;
         let mut last = None;
@@ -201,14 +215,30 @@ impl Connection {
                     self.wanted.notify_one();
                 }
                 // An attempt that began before we came counts as well.
-                State::Connecting => asked = true,
+                State::Connecting(before) => {
+                    asked = true;
+                    last = before.or(last);
+                }
             }
             match timeout_at(deadline, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(Error::closed()),
-                // What the attempt under way will come to is most likely what the one before has.
-                Err(_) => return Err(last.unwrap_or_else(|| failure::unanswered(&self.options))),
+                Err(_) => return Err(self.unanswered(last, limit)),
             }
+        }
+    }
+
+    /// The attempt under way has not ended in time. What it will come to is most likely what the `last` one has.
+    fn unanswered(&self, last: Option<Error>, limit: Limit) -> Error {
+        let waited = failure::unanswered(&self.options, limit);
+        match last {
+            None => self.peers.error().unwrap_or(waited),
+            Some(last) if last.code == Code::Unavailable && last.cause.is_some() => {
+                let causes = [waited.cause, last.cause].map(Option::unwrap_or_default);
+                let cause = causes.join("; the last attempt to connect: ");
+                Error::new(last.code, last.message).caused_by(cause)
+            }
+            Some(last) => last,
         }
     }
 
@@ -266,10 +296,11 @@ async fn keep(
 
 /// Connects, again and again, until there is a client.
 async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) -> Connected {
+    let mut last = None;
     loop {
-        publish.state.send_replace(State::Connecting);
+        publish.state.send_replace(State::Connecting(last));
         let started = Instant::now();
-        let error = match connect(options).await {
+        let error = match connect(options, &publish.peers).await {
             Ok(connected) => return connected,
             Err(error) => error,
         };
@@ -277,6 +308,7 @@ async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) 
             Code::Auth => SHORTEST_PAUSE_REFUSED,
             _ => SHORTEST_PAUSE,
         };
+        last = Some(error.clone());
         publish.down(error);
         tokio::time::sleep_until(started + shortest).await;
         // An error of the timeout is the pause having passed with nobody asking.
@@ -286,7 +318,7 @@ async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) 
 
 /// Looks after a client that is connected, until the cluster will not have us any more: returns why.
 async fn look_after(mut connected: Connected, options: &Options, publish: &Publish) -> Error {
-    let mut probe = Probe::new(options);
+    let mut probe = Probe::new(options, &publish.peers);
     publish
         .state
         .send_replace(State::Up(connected.client.clone()));
@@ -294,7 +326,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
     loop {
         let client = &connected.client;
         if let Err(error) = versions::check(client) {
-            publish.state.send_replace(State::Connecting);
+            publish.state.send_replace(State::Connecting(None));
             shut(connected.client).await;
             return error;
         }
@@ -323,7 +355,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
             // Nobody there: the crate goes on looking.
             Err(error) if error.code == Code::Unavailable => {}
             Err(error) if is_lost(client) => {
-                publish.state.send_replace(State::Connecting);
+                publish.state.send_replace(State::Connecting(None));
                 shut(connected.client).await;
                 return error;
             }
@@ -335,10 +367,22 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
 
 /// Keeps the routes up to date, without end. A node that does not answer holds up nothing else.
 async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
-    loop {
-        // What came of it is in the routes; should it have panicked they are as they were.
-        let _ = unwound(publish.routes.refresh(&client, options)).await;
-        tokio::time::sleep(HEALTH_CHECK).await;
+    let routes = async {
+        loop {
+            // What came of it is in the routes; should it have panicked they are as they were.
+            let _ = unwound(publish.routes.refresh(&client, options)).await;
+            tokio::time::sleep(HEALTH_CHECK).await;
+        }
+    };
+    let peers = async {
+        loop {
+            let _ = unwound(publish.peers.watch(&client)).await;
+            tokio::time::sleep(HEALTH_CHECK).await;
+        }
+    };
+    tokio::select! {
+        () = routes => {}
+        () = peers => {}
     }
 }
 

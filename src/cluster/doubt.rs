@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::attempt::{connect, Connected};
+use super::peers::Peers;
 use super::Options;
 use crate::error::{Error, Result};
 
@@ -69,6 +70,7 @@ impl Doubts {
 /// The attempts to connect that are made out of doubt, one at a time.
 pub struct Probe<'a> {
     options: &'a Options,
+    peers: &'a Peers,
     under_way: Option<BoxFuture<'a, Result<Connected>>>,
     /// Whether the one under way was begun because a login had expired.
     renews_login: bool,
@@ -85,9 +87,10 @@ pub struct Probed {
 }
 
 impl<'a> Probe<'a> {
-    pub fn new(options: &'a Options) -> Probe<'a> {
+    pub fn new(options: &'a Options, peers: &'a Peers) -> Probe<'a> {
         Probe {
             options,
+            peers,
             under_way: None,
             renews_login: false,
             pause: FIRST_PAUSE,
@@ -116,7 +119,7 @@ impl<'a> Probe<'a> {
         self.next = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.renews_login = renews_login;
-        self.under_way = Some(Box::pin(connect(self.options)));
+        self.under_way = Some(Box::pin(connect(self.options, self.peers)));
     }
 
     /// Waits for the probe under way; for ever, if there is none.

@@ -19,7 +19,7 @@ use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{timeout_at, Instant};
 
 use super::connect::Connection;
-use super::failure::{self, Kind};
+use super::failure::{self, Failure, Kind};
 use super::lane::{Lane, Outcome, Pass};
 use super::link::Link;
 use super::stats::Counters;
@@ -150,7 +150,7 @@ impl Call<'_> {
                 if !is_first {
                     tokio::time::sleep(jittered(pause)).await;
                 }
-                let link = self.connection().link(self.deadline).await?;
+                let link = self.link_again().await?;
                 let outcome = match self.command.is_write() {
                     // Together with others that wait for the same node.
                     true => self.write(&link, Some(patience)).await?,
@@ -219,7 +219,7 @@ impl Call<'_> {
             Some(Outcome::Own(Err(error))) => error,
             // Another's fault, or ours: alone it will show.
             Some(Outcome::Lost(error)) => {
-                let told = link.told(&self.cluster.options, &error);
+                let told = self.told(link, &error);
                 return Ok(Verdict::Failed(told));
             }
             Some(Outcome::Away) | None => {
@@ -241,8 +241,9 @@ impl Call<'_> {
         if failure::is_not_logged_in(&error) {
             self.connection().doubts().not_logged_in();
         }
-        let mut told = link.told(&self.cluster.options, &error);
-        if told.code == Code::Unavailable {
+        let mut told = self.told(link, &error);
+        let is_unknown = link.is_connected() && !link.knows(self.key.namespace());
+        if told.code == Code::Unavailable && !is_unknown && !error.lacks_node() {
             self.connection().doubts().no_connection();
         }
         // Of what an earlier try may have done this one knows nothing.
@@ -262,6 +263,27 @@ impl Call<'_> {
                 None => error,
             },
             _ => error,
+        }
+    }
+
+    /// A link for a further attempt, which knows the namespace: where it does not, no attempt can succeed.
+    async fn link_again(&self) -> Result<Link> {
+        let link = self.connection().link(self.deadline).await?;
+        let namespace = self.key.namespace();
+        match link.knows(namespace) || !link.is_connected() {
+            true => Ok(link),
+            false => {
+                let client = self.cluster.namespace(namespace, self.deadline);
+                Box::pin(client).await.map(Link::Client)
+            }
+        }
+    }
+
+    fn told(&self, link: &Link, failure: &Failure) -> Error {
+        let told = link.told(&self.cluster.options, failure, self.key.namespace());
+        match link.is_connected() && failure.lacks_node() {
+            true => self.connection().peers().explained(told),
+            false => told,
         }
     }
 

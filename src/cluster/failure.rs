@@ -4,8 +4,6 @@
 //! ran out of retries is always kind `Timeout`, code -11, with the real failure as its cause; a
 //! client that has lost every node answers "invalid namespace" to everything.
 
-use std::time::Duration;
-
 use aerospike::{Client, ClientResultCode, ErrorKind, ResultCode};
 
 use super::credentials::Auth;
@@ -53,6 +51,15 @@ impl Failure {
                 error.kind(),
                 ErrorKind::InvalidUtf8(_) | ErrorKind::BadResponse
             ),
+            #[cfg(test)]
+            Failure::Simulated(..) => false,
+        }
+    }
+
+    /// Whether no node that is known has the part of the data that was asked for.
+    pub fn lacks_node(&self) -> bool {
+        match self {
+            Failure::Client(error) => lacks_node(error),
             #[cfg(test)]
             Failure::Simulated(..) => false,
         }
@@ -106,12 +113,21 @@ pub fn is_not_logged_in(failure: &Failure) -> bool {
 }
 
 /// An operation the server or the crate failed.
-pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -> Error {
+///
+/// `namespace`: that of the operation, if it has one.
+pub fn operation(
+    options: &Options,
+    client: &Client,
+    error: &aerospike::Error,
+    namespace: Option<&str>,
+) -> Error {
     let code = match error.server_result_code() {
         Some(code) => code_of(code),
+        None if lacks_node(error) => Code::Unavailable,
         None => match error.kind() {
             _ if !client.is_connected() => Code::Unavailable,
-            ErrorKind::InvalidNamespace => Code::Namespace,
+            // Not known to the crate, which may only be early, see `namespaces`.
+            ErrorKind::InvalidNamespace => Code::Unavailable,
             _ if never_sent(error) => Code::Unavailable,
             ErrorKind::Timeout => Code::Timeout,
             ErrorKind::Connection
@@ -124,11 +140,17 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
             _ => Code::Server,
         },
     };
+    let is_incomplete = client.is_connected() && lacks_node(error);
     let message = match code {
-        Code::Unavailable if error.server_result_code().is_some() => format!(
+        Code::Unavailable if error.server_result_code().is_some() || is_incomplete => format!(
             "no node has the part of the data that this session belongs to at present{}",
             at(error.node())
         ),
+        Code::Unavailable
+            if client.is_connected() && matches!(error.kind(), ErrorKind::InvalidNamespace) =>
+        {
+            unknown_namespace(namespace.unwrap_or_default()).message
+        }
         Code::Unavailable if client.is_connected() && !never_sent(error) => {
             format!(
                 "the connection broke before the answer came{}",
@@ -136,7 +158,8 @@ pub fn operation(options: &Options, client: &Client, error: &aerospike::Error) -
             )
         }
         Code::Unavailable => no_node(options),
-        Code::Timeout => late_words(options.timeout, error.node()),
+        Code::Timeout => late_words(options, error.node()),
+        Code::Namespace => format!("{}{}", lacks(namespace), at(error.node())),
         _ => format!("{}{}", words(code, error), at(error.node())),
     };
     let mut told = Error::new(code, message)
@@ -161,15 +184,20 @@ fn may_be_applied(error: &aerospike::Error) -> bool {
 
 /// No answer within the deadline.
 pub fn late(options: &Options, client: &Client) -> Error {
-    silent(options, client, options.timeout)
+    of_silence(options, client, late_words(options, None))
 }
 
-/// Nothing heard for that long.
-pub fn silent(options: &Options, client: &Client, within: Duration) -> Error {
-    if client.is_connected() {
-        Error::new(Code::Timeout, late_words(within, None))
-    } else {
-        unreachable(options, None)
+/// Nothing heard for several times the timeout.
+pub fn silent(options: &Options, client: &Client, times: u32) -> Error {
+    let within = (options.timeout * times).as_millis();
+    let words = format!("no answer within {within} ms ({times} times option 'timeout')");
+    of_silence(options, client, words)
+}
+
+fn of_silence(options: &Options, client: &Client, words: String) -> Error {
+    match client.is_connected() {
+        true => Error::new(Code::Timeout, words),
+        false => unreachable(options, None),
     }
 }
 
@@ -234,6 +262,28 @@ const HANDSHAKE_FAILED: [&str; 3] = [
     "received fatal alert",
 ];
 
+/// Every node says that there is no such namespace.
+pub fn no_namespace(namespace: &str) -> Error {
+    let mut error = Error::new(Code::Namespace, lacks(Some(namespace)));
+    error.result_code = Some(u8::from(ResultCode::InvalidNamespace).into());
+    error
+}
+
+/// No node has reported its partitions of this namespace, and it is not certain that there is none.
+pub fn unknown_namespace(namespace: &str) -> Error {
+    let message = format!(
+        "no node that answers has partitions of namespace '{namespace}' (option 'namespace') at present"
+    );
+    Error::new(Code::Unavailable, message)
+}
+
+fn lacks(namespace: Option<&str>) -> String {
+    match namespace {
+        Some(name) => format!("the cluster has no namespace '{name}' (option 'namespace')"),
+        None => "the cluster has no such namespace (option 'namespace')".to_owned(),
+    }
+}
+
 /// Of a session that no server takes.
 pub fn too_big() -> Error {
     Error::new(Code::TooBig, TOO_BIG)
@@ -241,10 +291,26 @@ pub fn too_big() -> Error {
 
 const TOO_BIG: &str = "the session is larger than the server stores in one record";
 
+/// The option that decides how long an answer is waited for.
+#[derive(Clone, Copy)]
+pub enum Limit {
+    Timeout,
+    ConnectTimeout,
+}
+
+impl Limit {
+    pub fn words(self, options: &Options) -> String {
+        let (name, time) = match self {
+            Limit::Timeout => ("timeout", options.timeout),
+            Limit::ConnectTimeout => ("connectTimeout", options.connect_timeout),
+        };
+        format!("within {} ms (option '{name}')", time.as_millis())
+    }
+}
+
 /// No node answered yet.
-pub fn unanswered(options: &Options) -> Error {
-    let waited = options.connect_timeout.as_millis();
-    let cause = format!("no answer within {waited} ms (option 'connectTimeout')");
+pub fn unanswered(options: &Options, limit: Limit) -> Error {
+    let cause = format!("no answer {}", limit.words(options));
     unreachable(options, Some(cause))
 }
 
@@ -264,8 +330,8 @@ fn no_node(options: &Options) -> String {
     )
 }
 
-fn late_words(within: Duration, node: Option<&str>) -> String {
-    format!("no answer within {} ms{}", within.as_millis(), at(node))
+fn late_words(options: &Options, node: Option<&str>) -> String {
+    format!("no answer {}{}", Limit::Timeout.words(options), at(node))
 }
 
 fn hosts(options: &Options) -> String {
@@ -275,6 +341,12 @@ fn hosts(options: &Options) -> String {
 
 fn at(node: Option<&str>) -> String {
     node.map_or(String::new(), |node| format!(" (node {node})"))
+}
+
+/// No node that is known has the part of the data that was asked for. A command that ran out of tries says so in its cause.
+pub fn lacks_node(error: &aerospike::Error) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.cause());
+    causes.any(|error| matches!(error.kind(), ErrorKind::InvalidNode))
 }
 
 /// Waiting for a connection and never getting one, as the crate tells it.
@@ -313,7 +385,6 @@ fn code_of(code: ResultCode) -> Code {
 fn words(code: Code, error: &aerospike::Error) -> String {
     match code {
         Code::TooBig => TOO_BIG.into(),
-        Code::Namespace => "the cluster has no such namespace".into(),
         Code::Forbidden => "the server forbids this operation".into(),
         Code::Overload => match error.server_result_code() {
             Some(ResultCode::ServerMemError) => {
@@ -326,6 +397,10 @@ fn words(code: Code, error: &aerospike::Error) -> String {
         .into(),
         Code::Auth => "the server refused the user, the password or the user's permissions".into(),
         Code::BadData => "the record holds what is no session".into(),
+        // Nothing else that is sent needs it.
+        _ if error.matches(&[ResultCode::EnterpriseOnly]) => {
+            "option 'durableDelete' needs the Enterprise Edition of Aerospike".into()
+        }
         _ => format!("the server answered: {}", error.base_message()),
     }
 }

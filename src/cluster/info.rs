@@ -36,7 +36,7 @@ impl Cluster {
             async move {
                 let answers = match timeout_at(deadline, node.info(policy, commands)).await {
                     Ok(Ok(answers)) => Ok(answers.into_iter().collect()),
-                    Ok(Err(error)) => Err(failure::operation(&self.options, client, &error)),
+                    Ok(Err(error)) => Err(failure::operation(&self.options, client, &error, None)),
                     Err(_) => Err(failure::late(&self.options, client)),
                 };
                 told(&node, answers)

@@ -31,12 +31,21 @@ const ANSWER: u8 = 2;
 /// What a TLS server begins with that is not spoken to in TLS: an alert (RFC 8446, section 5.1).
 const TLS_ALERT: u8 = 21;
 
-/// What is wrong with a seed.
-struct Refusal {
+/// How long an address has to answer.
+pub struct Waits {
+    pub until: Instant,
+    /// The same in words, such as `within 1000 ms`.
+    pub words: String,
+}
+
+/// What is wrong with an address.
+pub struct Refusal {
     code: Code,
     /// What it does, after its name.
     words: String,
     cause: Option<String>,
+    /// Whether it took the connection.
+    pub is_taken: bool,
 }
 
 /// The seeds that answer.
@@ -45,7 +54,14 @@ struct Refusal {
 /// None of them does, until `deadline`.
 pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host>> {
     let hosts = &options.hosts;
-    let ask = |(index, host)| async move { (index, knock(options, host, deadline).await) };
+    let waits = &Waits {
+        until: deadline,
+        words: format!(
+            "(option 'connectTimeout': {} ms)",
+            options.connect_timeout.as_millis()
+        ),
+    };
+    let ask = |(index, host)| async move { (index, knock(options, host, waits).await) };
     let mut knocks: FuturesUnordered<_> = hosts.iter().enumerate().map(ask).collect();
     let mut answered = Vec::with_capacity(hosts.len());
     let mut refused = Vec::new();
@@ -53,7 +69,7 @@ pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host
     // Every knock ends by the deadline itself: this one is only ever that of the grace.
     while let Ok(Some((index, outcome))) = timeout_at(until + GRACE, knocks.next()).await {
         match outcome {
-            Ok(()) => {
+            Ok(_) => {
                 if answered.is_empty() {
                     until = Instant::now();
                 }
@@ -76,13 +92,9 @@ pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host
 fn told(options: &Options, mut refused: Vec<(usize, Refusal)>) -> Error {
     refused.sort_unstable_by_key(|(index, refusal)| (refusal.code == Code::Unavailable, *index));
     let name = |index: &usize| options.hosts.get(*index).map(ToString::to_string);
-    let lines = refused.iter().map(|(index, refusal)| {
-        let name = name(index).unwrap_or_default();
-        match &refusal.cause {
-            Some(cause) => format!("{name} {}: {cause}", refusal.words),
-            None => format!("{name} {}", refusal.words),
-        }
-    });
+    let lines = refused
+        .iter()
+        .map(|(index, refusal)| format!("{} {refusal}", name(index).unwrap_or_default()));
     let cause = lines.collect::<Vec<_>>().join("; ");
     match refused.first() {
         Some((index, refusal)) if refusal.code != Code::Unavailable => {
@@ -93,15 +105,16 @@ fn told(options: &Options, mut refused: Vec<(usize, Refusal)>) -> Error {
     }
 }
 
-/// Asks a seed for its name.
-async fn knock(options: &Options, host: &Host, deadline: Instant) -> Result<(), Refusal> {
-    let silent = |words: &str| {
-        let timeout = options.connect_timeout.as_millis();
-        Refusal::unavailable(format!("{words} (option 'connectTimeout': {timeout} ms)"))
-    };
-    let stream = match timeout_at(deadline, connect(host)).await {
+/// Asks a node for its name. `None`: it tells it only to those who have logged in.
+pub async fn knock(
+    options: &Options,
+    host: &Host,
+    waits: &Waits,
+) -> Result<Option<String>, Refusal> {
+    let silent = |words: &str| Refusal::unavailable(format!("{words} {}", waits.words));
+    let stream = match timeout_at(waits.until, connect(host)).await {
         Ok(stream) => stream?,
-        Err(_) => return Err(silent("did not take the connection")),
+        Err(_) => return Err(silent("did not take the connection").not_taken()),
     };
     let asking = async {
         match &options.tls {
@@ -109,7 +122,7 @@ async fn knock(options: &Options, host: &Host, deadline: Instant) -> Result<(), 
             None => ask_plainly(stream).await,
         }
     };
-    match timeout_at(deadline, asking).await {
+    match timeout_at(waits.until, asking).await {
         Ok(outcome) => outcome,
         Err(_) => Err(silent("took the connection and did not answer")),
     }
@@ -117,12 +130,15 @@ async fn knock(options: &Options, host: &Host, deadline: Instant) -> Result<(), 
 
 async fn connect(host: &Host) -> Result<TcpStream, Refusal> {
     let connected = TcpStream::connect((host.name.as_str(), host.port)).await;
-    connected.map_err(|error| Refusal::unavailable("could not be connected to").caused_by(error))
+    connected.map_err(|error| {
+        let refusal = Refusal::unavailable("could not be connected to").not_taken();
+        refusal.caused_by(error)
+    })
 }
 
-async fn ask_plainly(stream: TcpStream) -> Result<(), Refusal> {
-    match first_byte(stream).await {
-        Ok(Some(ANSWER)) => Ok(()),
+async fn ask_plainly(mut stream: TcpStream) -> Result<Option<String>, Refusal> {
+    match first_byte(&mut stream).await {
+        Ok(Some(ANSWER)) => Ok(name(&mut stream).await),
         Ok(Some(TLS_ALERT)) => Err(Refusal::tls("speaks TLS on this port: set option 'tls'")),
         Ok(Some(_)) => Err(Refusal::unavailable(
             "does not speak Aerospike's protocol on this port",
@@ -138,20 +154,20 @@ async fn ask_encrypted(
     stream: TcpStream,
     host: &Host,
     tls: &Arc<ClientConfig>,
-) -> Result<(), Refusal> {
-    let name = host.certified_name();
-    let Ok(name) = ServerName::try_from(name.to_owned()) else {
+) -> Result<Option<String>, Refusal> {
+    let certified = host.certified_name();
+    let Ok(certified) = ServerName::try_from(certified.to_owned()) else {
         return Err(Refusal::tls(format!(
-            "is called by a name that no certificate can be for: {name:?}"
+            "is called by a name that no certificate can be for: {certified:?}"
         )));
     };
     let connector = TlsConnector::from(Arc::clone(tls));
-    let stream = match connector.connect(name.clone(), stream).await {
+    let mut stream = match connector.connect(certified.clone(), stream).await {
         Ok(stream) => stream,
         Err(error) => return Err(of_handshake(host, error).await),
     };
-    match first_byte(stream).await {
-        Ok(Some(ANSWER)) => return Ok(()),
+    match first_byte(&mut stream).await {
+        Ok(Some(ANSWER)) => return Ok(name(&mut stream).await),
         Ok(Some(_)) => {
             return Err(Refusal::unavailable(
                 "does not speak Aerospike's protocol on this port",
@@ -164,7 +180,7 @@ async fn ask_encrypted(
     // before: this time we only listen. (With TLS 1.3 a server looks at our certificate when we think we are done.)
     let listening = async {
         let stream = connect(host).await.ok()?;
-        let mut stream = connector.connect(name, stream).await.ok()?;
+        let mut stream = connector.connect(certified, stream).await.ok()?;
         stream.read_u8().await.err()
     };
     match timeout(LISTENING, listening).await {
@@ -248,12 +264,38 @@ fn of_alert(alert: AlertDescription) -> &'static str {
 }
 
 /// What the answer to the question begins with; `None`: it was not answered.
-async fn first_byte(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Option<u8>> {
+async fn first_byte(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Option<u8>> {
     stream.write_all(QUESTION).await?;
     stream.flush().await?;
     let mut byte = [0];
     let read = stream.read(&mut byte).await?;
     Ok((read > 0).then_some(byte[0]))
+}
+
+/// The rest of the answer: a header, of which the first byte has been read, and `node`, a tab and the name.
+async fn name(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    const HEADER: usize = 7;
+    const LONGEST: u64 = 256;
+    let mut header = [0; HEADER];
+    stream.read_exact(&mut header).await.ok()?;
+    let length = header[1..]
+        .iter()
+        .fold(0, |length, byte| length << 8 | u64::from(*byte));
+    let mut answer = String::new();
+    let mut stream = stream.take(length.min(LONGEST));
+    stream.read_to_string(&mut answer).await.ok()?;
+    let name = answer.strip_prefix("node\t")?.trim_end();
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_name.then(|| name.to_owned())
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.cause {
+            Some(cause) => write!(f, "{}: {cause}", self.words),
+            None => f.write_str(&self.words),
+        }
+    }
 }
 
 impl Refusal {
@@ -262,6 +304,7 @@ impl Refusal {
             code,
             words: words.into(),
             cause: None,
+            is_taken: true,
         }
     }
 
@@ -271,6 +314,11 @@ impl Refusal {
 
     fn unavailable(words: impl Into<String>) -> Refusal {
         Refusal::new(Code::Unavailable, words)
+    }
+
+    fn not_taken(mut self) -> Refusal {
+        self.is_taken = false;
+        self
     }
 
     fn caused_by(mut self, error: io::Error) -> Refusal {

@@ -14,7 +14,7 @@ use super::failure::{self, Failure};
 use super::trace::Trace;
 #[cfg(test)]
 use super::Reply;
-use super::{Command, Options};
+use super::{namespaces, Command, Options};
 use crate::error::Error;
 
 #[derive(Clone)]
@@ -98,11 +98,20 @@ impl Link {
         }
     }
 
-    /// A failure of a command, in our words.
-    pub fn told(&self, options: &Options, failure: &Failure) -> Error {
+    /// Whether it is known which nodes have the partitions of a namespace.
+    pub fn knows(&self, namespace: &str) -> bool {
+        match self {
+            Link::Client(client) => namespaces::is_known(client, namespace),
+            #[cfg(test)]
+            Link::Simulated(_) => true,
+        }
+    }
+
+    /// A failure of a command on a record of this namespace, in our words.
+    pub fn told(&self, options: &Options, failure: &Failure, namespace: &str) -> Error {
         match (self, failure) {
             (Link::Client(client), Failure::Client(error)) => {
-                failure::operation(options, client, error)
+                failure::operation(options, client, error, Some(namespace))
             }
             #[cfg(test)]
             _ => failure::simulated(failure),

@@ -16,6 +16,8 @@
 //! - [`scan`]: many records, streamed.
 //! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
+//! - [`namespaces`]: whether the cluster has a namespace.
+//! - [`peers`]: nodes that cannot be reached at the addresses they announce.
 //! - [`policy`]: every policy the crate is given, made in one place.
 //! - [`sizes`], [`weight`]: about how large sessions are.
 //! - [`tls`]: whom to trust, and what to show.
@@ -37,6 +39,8 @@ mod info;
 mod knock;
 mod lane;
 mod link;
+mod namespaces;
+mod peers;
 mod policy;
 mod routes;
 pub mod scan;
@@ -67,8 +71,11 @@ use execute::Call;
 pub use failure::too_big;
 #[cfg(test)]
 pub use failure::Failure;
+use failure::Limit;
 #[cfg(test)]
 pub use link::{Link, Simulated, SimulatedRow};
+use namespaces::Namespaces;
+pub use peers::Places;
 #[cfg(test)]
 pub use routes::partition;
 pub use stats::Stats;
@@ -129,6 +136,7 @@ pub struct Cluster {
     connection: Connection,
     /// Reads that go elsewhere than usual, see `execute`: each would try again every millisecond for a connection.
     elsewhere: Semaphore,
+    namespaces: Namespaces,
 }
 
 /// Reads that look for another node at the same time.
@@ -141,6 +149,7 @@ impl Cluster {
         Cluster {
             connection: Connection::open(options.clone(), tending),
             elsewhere: Semaphore::new(ELSEWHERE),
+            namespaces: Namespaces::default(),
             options,
         }
     }
@@ -152,6 +161,7 @@ impl Cluster {
         Cluster {
             connection: Connection::simulated(options.clone(), link, nodes),
             elsewhere: Semaphore::new(ELSEWHERE),
+            namespaces: Namespaces::default(),
             options,
         }
     }
@@ -160,9 +170,11 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Why connecting failed, once an attempt has, or at `deadline`.
-    pub async fn ready(&self, deadline: Instant) -> Result<()> {
-        self.connection.client(deadline).await.map(drop)
+    /// Why connecting failed, once an attempt has, or at `deadline`; or that there is no such namespace.
+    pub async fn ready(&self, namespace: &str, deadline: Instant) -> Result<()> {
+        let limit = Limit::ConnectTimeout;
+        let client = self.connection.next_client(deadline, limit).await?;
+        self.refuse_missing(&client, namespace).await
     }
 
     /// What an operation has.
@@ -228,6 +240,16 @@ impl Cluster {
             doubt,
         };
         async move { call.run().await }
+    }
+
+    /// Waits until other nodes cannot be reached, at the addresses that are announced, than those that were `seen`.
+    pub async fn unreachable(&self, seen: &mut Places) {
+        self.connection.peers().changed(seen).await;
+    }
+
+    /// Which nodes cannot be reached, in words, and what to do about it.
+    pub fn unreachable_words(&self) -> Option<String> {
+        self.connection.peers().words()
     }
 
     /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.

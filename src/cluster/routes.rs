@@ -5,6 +5,7 @@
 //! crate, and goes to the right nodes all the same.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -118,7 +119,8 @@ impl Routes {
         let mut copies = Copies::new();
         if nodes.len() > 1 {
             let within = options.connect_timeout.min(ANSWERS_WITHIN);
-            let answers = join_all(nodes.iter().map(|node| ask(node, within))).await;
+            let asking = nodes.iter().map(|node| ask(node, within));
+            let answers = answers(asking, within).await;
             for ((lane, answer), source) in (0..=u8::MAX).zip(answers).zip(&mut made_from) {
                 match answer {
                     Some(answer) => enter(&mut copies, &answer, lane),
@@ -246,8 +248,17 @@ pub fn partition(key: &Key) -> usize {
 async fn ask(node: &Node, within: Duration) -> Option<String> {
     const COMMAND: &str = "replicas";
     let policy = policy::admin(within);
-    let answers = timeout(within, node.info(&policy, &[COMMAND])).await;
-    answers.ok()?.ok()?.get(COMMAND).cloned()
+    let answers = node.info(&policy, &[COMMAND]).await;
+    answers.ok()?.get(COMMAND).cloned()
+}
+
+/// The answers of all nodes, which are asked at once: several silent ones cost no more than one. `None`: no answer in time.
+async fn answers(
+    asking: impl Iterator<Item = impl Future<Output = Option<String>>>,
+    within: Duration,
+) -> Vec<Option<String>> {
+    let asking = asking.map(|one| async move { timeout(within, one).await.ok().flatten() });
+    join_all(asking).await
 }
 
 /// Notes the partitions that one node holds, from `namespace:regime,copies,bitmap,bitmap;…` (as/src/fabric/partition.c), in
@@ -322,6 +333,31 @@ mod tests {
         enter(&mut copies, &answer, 1);
         enter(&mut copies, &told("test", &[&ODD, &EVEN]), 2);
         copies
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_silent_nodes_cost_the_time_of_one() {
+        let began = tokio::time::Instant::now();
+        let asking = (0..6).map(|node| async move {
+            if node % 2 == 0 {
+                std::future::pending::<()>().await;
+            }
+            Some(node.to_string())
+        });
+        let answers = answers(asking, ANSWERS_WITHIN).await;
+        let (silent, said) = (None, |node: &str| Some(node.to_owned()));
+        assert_eq!(
+            answers,
+            [
+                silent.clone(),
+                said("1"),
+                silent.clone(),
+                said("3"),
+                silent,
+                said("5")
+            ]
+        );
+        assert_eq!(began.elapsed(), ANSWERS_WITHIN);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use aerospike::query::{Filter, PartitionFilter};
 use aerospike::{
     Bins, Client, CollectionIndexType, IndexType, Key, Record, ResultCode, Statement, Version,
 };
+use futures::future::join_all;
 use futures::StreamExt;
 use tokio::time::{timeout, Instant};
 
@@ -55,10 +56,11 @@ impl Cluster {
         query: Query<'_>,
         mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let client = self.connection.client(self.deadline()).await?;
+        let client = self.namespace(query.namespace, self.deadline()).await?;
         let told = |error: &aerospike::Error| match error.base_message() {
-            said if said.contains(TRIES_SPENT) => failure::incomplete(),
-            _ => failure::operation(&self.options, &client, error),
+            said if said.contains(TRIES_SPENT) => self.incomplete(),
+            _ if failure::lacks_node(error) => self.incomplete().caused_by(error.base_message()),
+            _ => failure::operation(&self.options, &client, error, Some(query.namespace)),
         };
         let mut policy = policy::scan(self.options.timeout / SILENT_PART);
         policy.base_policy.filter_expression = Some(query.filter);
@@ -73,7 +75,7 @@ impl Cluster {
         let silence = self.options.timeout * LONGEST_SILENCE;
         let records = timeout(silence, client.query(&policy, partitions, statement))
             .await
-            .map_err(|_| failure::silent(&self.options, &client, silence))?
+            .map_err(|_| failure::silent(&self.options, &client, LONGEST_SILENCE))?
             .map_err(|error| told(&error))?;
         let mut records = records.into_stream();
         let mut began = Instant::now();
@@ -87,14 +89,14 @@ impl Cluster {
                 next = timeout(silence, records.next()) => next,
                 () = self.closed() => return Err(Error::closed()),
             };
-            match next.map_err(|_| failure::silent(&self.options, &client, silence))? {
+            match next.map_err(|_| failure::silent(&self.options, &client, LONGEST_SILENCE))? {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(told(&error)),
                 Some(Ok(record)) => {
                     // The crate takes some refusals for a record: one of no namespace.
                     let is_record = |key: &Key| key.namespace() == query.namespace;
                     if !record.key.as_ref().is_some_and(is_record) {
-                        return Err(failure::incomplete());
+                        return Err(self.incomplete());
                     }
                     if each(record)?.is_break() {
                         return Ok(());
@@ -102,6 +104,11 @@ impl Cluster {
                 }
             }
         }
+    }
+
+    /// Partitions that no node has answered for.
+    fn incomplete(&self) -> Error {
+        self.connection.peers().explained(failure::incomplete())
     }
 
     /// Makes a string index on a bin, unless there is one, and waits until it is complete.
@@ -116,8 +123,10 @@ impl Cluster {
         bin: &str,
         name: &str,
     ) -> Result<()> {
-        let client = self.connection.client(self.deadline()).await?;
-        let told = |error: &aerospike::Error| failure::operation(&self.options, &client, error);
+        let client = self.namespace(namespace, self.deadline()).await?;
+        let told = |error: &aerospike::Error| {
+            failure::operation(&self.options, &client, error, Some(namespace))
+        };
         let policy = policy::admin(self.options.timeout);
         let created = client.create_index_on_bin(
             &policy,
@@ -166,7 +175,7 @@ impl Cluster {
                 Some(100) => return Ok(()),
                 Some(_) => heard = Instant::now(),
                 None if heard.elapsed() < patience => {}
-                None => return Err(failure::silent(&self.options, client, patience)),
+                None => return Err(failure::silent(&self.options, client, LONGEST_SILENCE)),
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -174,21 +183,21 @@ impl Cluster {
 
     /// How much of an index the node has built that has built least of it, in percent; `None` if a node does not say.
     async fn built(&self, client: &Client, namespace: &str, name: &str) -> Option<u32> {
-        let policy = policy::admin(self.options.timeout);
-        let mut least = 100;
-        for node in client.nodes() {
+        let policy = &policy::admin(self.options.timeout);
+        let asking = client.nodes().into_iter().map(|node| async move {
             let command = match *node.version() >= Version::new(8, 1, 0, 0) {
                 true => format!("sindex-stat:namespace={namespace};indexname={name}"),
                 false => format!("sindex/{namespace}/{name}"),
             };
             let commands = [command.as_str()];
-            let answers = timeout(self.options.timeout, node.info(&policy, &commands));
+            let answers = timeout(self.options.timeout, node.info(policy, &commands));
             let answers = answers.await.ok()?.ok()?;
             let mut fields = answers.get(&command)?.split(';');
             let percent = fields.find_map(|field| field.strip_prefix("load_pct="))?;
-            least = least.min(percent.parse().ok()?);
-        }
-        Some(least)
+            percent.parse::<u32>().ok()
+        });
+        let percents: Option<Vec<u32>> = join_all(asking).await.into_iter().collect();
+        Some(percents?.into_iter().fold(100, u32::min))
     }
 }
 

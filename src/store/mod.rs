@@ -97,7 +97,7 @@ pub struct Options {
 }
 
 /// Something the application may want to know that belongs to no request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The namespace refuses TTLs: sessions are stored without one, and end by their `expires`.
     TtlRefused,
@@ -107,6 +107,8 @@ pub enum Notice {
     Unreadable,
     /// Option `touchOnRead` is given, and a server is too old for it: touches are written.
     TouchOnReadUnsupported,
+    /// Nodes announce addresses that cannot be reached; which, and what to do, in words.
+    NodesUnreachable(String),
     /// The cluster is there (again).
     Up,
     /// No node of the cluster can be reached.
@@ -199,7 +201,11 @@ impl Core {
     async fn run(&self, view: &View, operation: Operation, deadline: Instant) -> Result<Output> {
         let sessions = self.seen_through(view);
         match operation {
-            Operation::Ready => self.cluster.ready(deadline).await.map(|()| Output::Done),
+            Operation::Ready => {
+                let namespace = &sessions.options().namespace;
+                let ready = self.cluster.ready(namespace, deadline).await;
+                ready.map(|()| Output::Done)
+            }
             Operation::Info { commands } => self.info(&commands, deadline).await,
             Operation::Many(many) => sessions.many(many).await,
             Operation::Close | Operation::One { .. } => Ok(Output::Done),

@@ -1,5 +1,6 @@
 //! The requests on their way: taken as they come, in order for each session, and answered exactly once.
 
+use std::collections::BTreeSet;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::lanes::{self, Digest, Entered, Lanes};
 use super::request::{Answer, Errand, Operation, Output, Request};
 use super::tally::{Stats, Tally};
 use super::{At, Core, Notice, View};
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, Places};
 use crate::error::{Code, Error, Result};
 use crate::planted;
 
@@ -59,6 +60,7 @@ impl<A: Answer> Store<A> {
         let (requests, queue) = mpsc::unbounded_channel();
         tokio::spawn(drive(core.clone(), queue));
         tokio::spawn(watch(core.clone()));
+        tokio::spawn(watch_nodes(core.clone()));
         Store {
             requests,
             core,
@@ -276,6 +278,32 @@ async fn others_answered(ticket: &Arc<()>) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Reports nodes that cannot be reached, each set of them once, until the cluster is closed.
+async fn watch_nodes(core: Arc<Core>) {
+    /// A node that is about to leave the cluster is announced for a little longer.
+    const STAYS: Duration = Duration::from_secs(2);
+    let watch = async {
+        let (mut seen, mut told) = (Places::new(), BTreeSet::new());
+        loop {
+            core.cluster.unreachable(&mut seen).await;
+            let mut later = seen.clone();
+            let changed = core.cluster.unreachable(&mut later);
+            if tokio::time::timeout(STAYS, changed).await.is_ok() {
+                continue;
+            }
+            if let Some(words) = core.cluster.unreachable_words() {
+                if told.insert(seen.clone()) {
+                    (core.notify)(Notice::NodesUnreachable(words));
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = watch => {}
+        () = core.cluster.closed() => {}
     }
 }
 

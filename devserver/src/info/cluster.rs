@@ -25,7 +25,9 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         },
         "rebalance-generation" => state.cluster.generations().rebalance.to_string(),
         "peers-generation" => state.cluster.generations().peers.to_string(),
-        "peers-clear-std" | "peers-clear-alt" | "alumni-clear-std" | "alumni-clear-alt" => {
+        // No node has an alternate address, and one without is left out (`build_peers_reduce()`).
+        "peers-clear-alt" | "alumni-clear-alt" => peers(state, session, None),
+        "peers-clear-std" | "alumni-clear-std" => {
             // There is no port without TLS, where there is one with it.
             peers(state, session, state.tls.is_none().then_some(""))
         }
@@ -49,9 +51,8 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         "replicas-all" => per_namespace(state, &bitmaps(state, usize::MAX)),
         "replicas-master" => per_namespace(state, &bitmap(state, 0)),
         "partitions" => PARTITIONS.to_string(),
-        "peers-tls-std" | "peers-tls-alt" | "alumni-tls-std" | "alumni-tls-alt"
-            if state.tls.is_some() =>
-        {
+        "peers-tls-alt" | "alumni-tls-alt" if state.tls.is_some() => peers(state, session, None),
+        "peers-tls-std" | "alumni-tls-std" if state.tls.is_some() => {
             peers(state, session, state.tls.as_deref().map(|tls| &*tls.name))
         }
         "service-tls-std" if state.tls.is_some() => session.local.to_string(),
