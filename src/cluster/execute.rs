@@ -9,6 +9,7 @@
 //! trouble, and take whichever answer comes first. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
 //! three seconds; they are repeated until then.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Call<'a> {
     pub deadline: Instant,
     /// Who wants to know which way it takes.
     pub trace: Option<&'a Arc<Trace>>,
+    /// Set once an attempt to write may have been carried out although it failed.
+    pub doubt: &'a AtomicBool,
 }
 
 type Pending = oneshot::Receiver<Outcome>;
@@ -65,7 +68,7 @@ impl Call<'_> {
                 self.counters().retry();
                 Box::pin(self.again(None, pending))
             }
-            None => match self.judge(&client, outcome, None)? {
+            None => match self.judged(&client, outcome, None)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) => Box::pin(self.again(Some(error), None)),
             },
@@ -165,7 +168,7 @@ impl Call<'_> {
                 Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
                 Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
             };
-            match self.judge(&client, outcome, last)? {
+            match self.judged(&client, outcome, last)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) if Instant::now() >= self.deadline => return Err(error),
                 Verdict::Failed(error) => last = Some(error),
@@ -207,6 +210,22 @@ impl Call<'_> {
         Some(Outcome::Own(outcome.map(Reply::Record)))
     }
 
+    /// [`Call::judge`], and takes note of a doubt.
+    fn judged(
+        &self,
+        client: &Client,
+        outcome: Option<Outcome>,
+        last: Option<Error>,
+    ) -> Result<Verdict> {
+        let verdict = self.judge(client, outcome, last);
+        if let Err(error) | Ok(Verdict::Failed(error)) = &verdict {
+            if error.in_doubt {
+                self.doubt.store(true, Ordering::Relaxed);
+            }
+        }
+        verdict
+    }
+
     /// `outcome`: `None` where its time was up before it had left. `last`: the failure of the attempt before.
     fn judge(
         &self,
@@ -219,7 +238,8 @@ impl Call<'_> {
             Some(Outcome::Own(Err(error))) => error,
             // Another's fault, or ours: alone it will show.
             Some(Outcome::Lost(error)) => {
-                let told = failure::operation(&self.cluster.options, client, &error);
+                let mut told = failure::operation(&self.cluster.options, client, &error);
+                told.in_doubt |= last.is_some_and(|last| last.in_doubt);
                 return Ok(Verdict::Failed(told));
             }
             Some(Outcome::Away) | None => {

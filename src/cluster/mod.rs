@@ -45,6 +45,7 @@ mod versions;
 pub mod weight;
 
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -305,7 +306,8 @@ impl Cluster {
         Instant::now() + self.options.connect_timeout
     }
 
-    /// Runs one command; its way is noted in `trace`.
+    /// Runs one command; its way is noted in `trace`, and in `doubt` that an attempt to write may have been carried out
+    /// although it failed. The command may succeed after all, with a repetition.
     ///
     /// # Errors
     ///
@@ -317,6 +319,7 @@ impl Cluster {
         command: &'a Command,
         deadline: Instant,
         trace: Option<&'a Arc<Trace>>,
+        doubt: &'a AtomicBool,
     ) -> impl Future<Output = Result<Reply>> + 'a {
         let call = Call {
             cluster: self,
@@ -324,6 +327,7 @@ impl Cluster {
             command,
             deadline,
             trace,
+            doubt,
         };
         async move { call.run().await }
     }

@@ -49,7 +49,7 @@ use crate::codec::least;
 use crate::error::{Code, Error, Result};
 use crate::planted;
 
-use baseline::Baseline;
+use baseline::{Baseline, Doubt};
 use expiry::TtlSupport;
 use filters::Filters;
 use hashed::Hasher;
@@ -213,15 +213,24 @@ pub struct At {
     key: Key,
     deadline: Instant,
     trace: Option<Arc<Trace>>,
+    /// Some attempt to write may have been carried out although it failed.
+    doubt: AtomicBool,
 }
 
 impl At {
+    /// The error of an operation that has failed: it is in doubt if any of its commands is.
+    fn failed(&self, error: Error) -> Error {
+        let in_doubt = error.in_doubt || self.doubt.load(Ordering::Relaxed);
+        error.in_doubt(in_doubt)
+    }
+
     /// One that nobody follows.
     fn alone(key: Key, deadline: Instant) -> At {
         At {
             key,
             deadline,
             trace: None,
+            doubt: AtomicBool::new(false),
         }
     }
 
@@ -287,9 +296,14 @@ impl Sessions<'_> {
                 let user = user.as_ref().map(Option::as_deref);
                 // What an earlier set of the same object stored, if its answer is on the way.
                 let baseline = writer.baseline().or_else(|| baseline.take());
-                let written = self
+                let outcome = self
                     .set(at, json, *expires, baseline.as_ref(), user)
-                    .await?;
+                    .await
+                    .map_err(|error| at.failed(error));
+                if let Err(error) = &outcome {
+                    writer.failed(error, baseline, &Doubt::Set(json));
+                }
+                let written = outcome?;
                 if let Some(head) = written.head.clone() {
                     let json = std::mem::take(json);
                     writer.stored(Baseline { head, json });
@@ -303,9 +317,14 @@ impl Sessions<'_> {
                 writer,
             } => {
                 let baseline = writer.baseline().or_else(|| baseline.take());
-                let written = self
+                let outcome = self
                     .refresh(at, cookie.as_deref(), *expires, baseline.as_ref())
-                    .await?;
+                    .await
+                    .map_err(|error| at.failed(error));
+                if let Err(error) = &outcome {
+                    writer.failed(error, baseline, &Doubt::Touch(cookie.as_deref()));
+                }
+                let written = outcome?;
                 if let (Some(head), Some(json)) = (written.head.clone(), written.json.clone()) {
                     writer.stored(Baseline { head, json });
                 }

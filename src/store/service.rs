@@ -116,6 +116,7 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
         key: request.view.layout.key(&id),
         deadline: request.deadline,
         trace: request.answer.trace(),
+        doubt: AtomicBool::new(false),
     };
     // Boxed: it is moved from hand to hand.
     let errand = Box::new(Errand {
@@ -188,6 +189,7 @@ async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Err
         deadline: most.at.deadline,
         // Noted for all of them.
         trace: waiting.iter().find_map(|one| one.at.trace.clone()),
+        doubt: AtomicBool::new(false),
     };
     let sessions = core.seen_through(&view);
     let mut read = std::pin::pin!(sessions.one(&at, &mut what));
@@ -213,7 +215,7 @@ async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Err
 
 fn finish<A: Answer>(core: &Core, errand: Errand<A>, outcome: Result<Output>) {
     let name = errand.what.name();
-    let outcome = outcome.map_err(|error| error.during(name));
+    let outcome = outcome.map_err(|error| errand.at.failed(error).during(name));
     let took = core.cluster.since(errand.at.deadline);
     core.tally.count(name, &outcome, Some(took));
     errand.answer.give(outcome);
