@@ -8,7 +8,8 @@ export interface DevServerOptions {
   port?: number | undefined
   /**
    * A file to keep records in: they survive a restart, and a kill, of the server. It is created if
-   * need be.
+   * need be. If it is damaged, the server keeps it as `FILE.damaged-1` (or with the next free number),
+   * starts with everything that it can read, and reports that in {@link DevServer.warnings}.
    * @default none: records are kept in memory only
    */
   data?: string | undefined
@@ -296,6 +297,11 @@ export class DevServer {
   readonly hosts: string
   /** The port of the first node. */
   readonly port: number
+  /**
+   * What you should know about the start, as sentences: that the file of option `data` was damaged. Each
+   * is also a process warning of type `AerospikeSessionWarning` and code `DATA_DAMAGED`.
+   */
+  readonly warnings: readonly string[]
   /** What a client needs, where TLS is on. */
   readonly tls: Readonly<DevServerTls> | undefined
   /**

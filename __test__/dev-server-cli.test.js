@@ -10,6 +10,7 @@ const readline = require('node:readline')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { SessionStore } = require('..')
+const { DevServer } = require('../dev-server')
 const { version } = require('../package.json')
 
 const CLI = path.join(__dirname, '../bin/aerospike-session.js')
@@ -51,13 +52,15 @@ async function run (...args) {
 async function serve (...args) {
   const child = launch(['dev-server', ...args])
   const exit = once(child, 'exit')
+  const said = { err: '' }
+  child.stderr.on('data', data => { said.err += data })
   const [line] = await once(readline.createInterface({ input: child.stdout }), 'line')
   const stop = async signal => {
     child.kill(signal)
     const [code, endedBy] = await exit
     return { code, endedBy }
   }
-  return { line, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
+  return { line, said, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
 }
 
 async function withSessions (hosts, use, options = {}) {
@@ -67,6 +70,27 @@ async function withSessions (hosts, use, options = {}) {
   } finally {
     await sessions.close()
   }
+}
+
+/** A data file with these sessions, in this order. */
+async function fileWith (name, ids) {
+  const data = path.join(folder, name)
+  const server = await DevServer.start({ data })
+  expect(server.warnings).toEqual([])
+  await withSessions(server.hosts, async sessions => {
+    for (const id of ids) await sessions.save(id, { text: id })
+  })
+  await server.stop()
+  return data
+}
+
+/** A data file in which one byte is damaged, in session `hit`. */
+async function damagedFile (name) {
+  const data = await fileWith(name, ['before', 'hit', 'after'])
+  const bytes = await fs.readFile(data)
+  bytes[bytes.indexOf('hit')] ^= 1
+  await fs.writeFile(data, bytes)
+  return data
 }
 
 describe('aerospike-session dev-server', () => {
@@ -145,6 +169,38 @@ describe('aerospike-session dev-server', () => {
       expect(await sessions.get('deleted')).toBeNull()
     })
     await second.stop('SIGTERM')
+  })
+
+  test('keeps a damaged file aside, says so on standard error, and has all other sessions', async () => {
+    const data = await damagedFile('cli.data')
+    const server = await serve('--port', '0', '--data', data)
+    await withSessions(server.hosts, async sessions => {
+      expect(await sessions.get('before')).toEqual({ text: 'before' })
+      expect(await sessions.get('after')).toEqual({ text: 'after' })
+      expect(await sessions.get('hit')).toBeNull()
+    })
+    await server.stop('SIGTERM')
+    expect(server.said.err).toMatch(/^aerospike-session: data file .* is damaged: \d+ bytes at offset \d+ could not be read.*\n$/)
+    expect(server.said.err).toContain(`${data}.damaged-1`)
+
+    const again = await serve('--port', '0', '--data', data)
+    await withSessions(again.hosts, async sessions => expect(await sessions.get('after')).toEqual({ text: 'after' }))
+    await again.stop('SIGTERM')
+    expect(again.said.err).toBe('')
+  })
+
+  test('takes the end of a file that a crash cut off for no damage', async () => {
+    const data = await fileWith('torn.data', ['first', 'last'])
+    const { size } = await fs.stat(data)
+    await fs.truncate(data, size - 5)
+    const server = await serve('--port', '0', '--data', data)
+    await withSessions(server.hosts, async sessions => {
+      expect(await sessions.get('first')).toEqual({ text: 'first' })
+      expect(await sessions.get('last')).toBeNull()
+    })
+    await server.stop('SIGTERM')
+    expect(server.said.err).toBe('')
+    await expect(fs.stat(`${data}.damaged-1`)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   test('with --nodes it is a cluster that goes on without any one of them', async () => {
@@ -263,6 +319,26 @@ describe('aerospike-session fault', () => {
     }
     babble.close()
   })
+})
+
+test('a damaged data file is kept, and the DevServer and a process warning say so', async () => {
+  const data = await damagedFile('api.data')
+  const damaged = await fs.readFile(data)
+  const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const server = await DevServer.start({ data })
+  expect(server.warnings).toHaveLength(1)
+  const [message] = server.warnings
+  expect(message).toMatch(/^data file .* is damaged: \d+ bytes at offset \d+ could not be read, and the changes in them are lost\./)
+  expect(message).toContain(`kept as ${data}.damaged-1`)
+  expect(warned.mock.calls).toEqual([[message, { type: 'AerospikeSessionWarning', code: 'DATA_DAMAGED' }]])
+  warned.mockRestore()
+  expect(await fs.readFile(`${data}.damaged-1`)).toStrictEqual(damaged)
+  await withSessions(server.hosts, async sessions => {
+    expect(await sessions.get('before')).toEqual({ text: 'before' })
+    expect(await sessions.get('after')).toEqual({ text: 'after' })
+    expect(await sessions.get('hit')).toBeNull()
+  })
+  await server.stop()
 })
 
 test('a dev server that nobody holds goes on', async () => {

@@ -85,3 +85,32 @@ test('a namespace that refuses TTLs is known after one session, and told once', 
   for (const id of ['a', 'b', 'c']) expect(await ttlOf(id, 'nottl')).toBe(NEVER)
   expect(warnings).toStrictEqual(['TTL_REFUSED'])
 })
+
+describe('a session that was stored with a TTL ends on time where TTLs are refused from then on', () => {
+  afterEach(() => server.configure('test', { nsupPeriod: 120 }))
+
+  test.each([['set', 300], ['touch', 300]])('if a %s gives it a shorter life', async (method, life) => {
+    const { store } = open(AerospikeStore)
+    const id = `shorter by ${method}`
+    await store.set(id, { cookie: lasting(60_000), n: 1 })
+    await server.configure('test', { nsupPeriod: 0 })
+    const loaded = await store.get(id)
+    loaded.cookie.expires = new Date(Date.now() + life)
+    await store[method](id, loaded)
+    expect(await store.get(id)).toMatchObject({ cookie: { expires: loaded.cookie.expires.toISOString() } })
+    await new Promise(resolve => setTimeout(resolve, life))
+    expect(await store.get(id)).toBeNull()
+  })
+
+  test.each(['set', 'touch'])('if a %s gives it a longer life', async method => {
+    const { store } = open(AerospikeStore)
+    const id = `longer by ${method}`
+    await store.set(id, { cookie: lasting(1_000), n: 1 })
+    await server.configure('test', { nsupPeriod: 0 })
+    const loaded = await store.get(id)
+    loaded.cookie.expires = new Date(Date.now() + 60_000)
+    await store[method](id, loaded)
+    await new Promise(resolve => setTimeout(resolve, 2_100))
+    expect(await store.get(id)).toMatchObject({ n: 1 })
+  })
+})

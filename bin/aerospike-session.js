@@ -127,10 +127,11 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
     nodes: number('nodes', options.nodes, 1, 8),
     replicationFactor: number('replication-factor', options['replication-factor'], 1, 8)
   }
-  const { DevServer } = require('../dev-server')
+  const { start } = require('../lib/dev-server')
   const { parseFault } = require('../lib/faults')
   const faults = fault.map(parseFault)
-  const server = await DevServer.start({ host, data, memory, ...numbers, ...protection(options) })
+  const settings = { host, data, memory, ...numbers, ...protection(options) }
+  const server = await start(settings, warning => complain(`aerospike-session: ${warning}`))
   try {
     for (const one of faults) await server.inject(/** @type {any} */ (one))
   } catch (error) {

@@ -71,7 +71,8 @@ class AerospikeStore extends Administration {
     // The events of a set belong to its context; they come seldom, and without listeners they need none.
     const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
     const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told, context)
-    return this.connection.one(operations.set, sid, done, written, json, expires, writer, head, base, owner)
+    const failed = (/** @type {any} */ error) => known.failed(error, 's', json)
+    return noted(this.connection.one(operations.set, sid, done && noting(done, failed), written, json, expires, writer, head, base, owner), failed)
   }
 
   /**
@@ -103,7 +104,8 @@ class AerospikeStore extends Administration {
       known.head = head
       known.json = json
     }
-    return this.connection.one(operations.refresh, sid, done, written, cookie, expires, known.writer, known.head, known.json)
+    const failed = (/** @type {any} */ error) => known.failed(error, 'c', cookie ?? '')
+    return noted(this.connection.one(operations.refresh, sid, done && noting(done, failed), written, cookie, expires, known.writer, known.head, known.json), failed)
   }
 
   /**
@@ -164,6 +166,33 @@ class AerospikeStore extends Administration {
     if (context === undefined) tell()
     else context.runInAsyncScope(tell)
   }
+}
+
+/**
+ * A callback that is called after `failed`, if there is an error.
+ *
+ * @param {import('./hub').Callback} done
+ * @param {(error: any) => void} failed
+ * @returns {import('./hub').Callback}
+ */
+function noting (done, failed) {
+  return (error, ...values) => {
+    if (error !== null) failed(error)
+    done(error, ...values)
+  }
+}
+
+/**
+ * The same for a promise, if there is no callback.
+ *
+ * @param {Promise<any> | undefined} answer
+ * @param {(error: any) => void} failed
+ */
+function noted (answer, failed) {
+  return answer?.catch(error => {
+    failed(error)
+    throw error
+  })
 }
 
 /**

@@ -12,6 +12,11 @@
 // since it has properties of these names. Such keys are hidden: they are kept here and stored again with every set, so
 // that a page does not delete what another application keeps in the same session.
 
+/** In front of each write in doubt behind the JSON of a baseline: no JSON contains it. */
+const SEPARATOR = '\x1e'
+/** So many writes in doubt are remembered, the last ones. */
+const DOUBTS = 8
+
 /** What is known of a session object. */
 class Known {
   /**
@@ -29,6 +34,21 @@ class Known {
     this.hidden = undefined
     /** By this the core knows which sets belong together before the first is answered (src/store/writers.rs). */
     this.writer = ++last
+  }
+
+  /**
+   * Notes a write that failed, and may have been carried out: what it changed is written again by the next set.
+   * src/store/baseline.rs reads it.
+   *
+   * @param {any} error
+   * @param {'s' | 'c'} kind a set, or a touch
+   * @param {string} json of the session, or of the cookie
+   */
+  failed (error, kind, json) {
+    if (error.inDoubt !== true || this.json === undefined) return
+    const [known, ...doubts] = this.json.split(SEPARATOR)
+    const doubt = kind + json
+    this.json = [known, ...doubts.filter(other => other !== doubt).slice(1 - DOUBTS), doubt].join(SEPARATOR)
   }
 }
 

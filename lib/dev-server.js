@@ -7,6 +7,7 @@ const path = require('node:path')
 const { AerospikeSessionError, badOption } = require('./errors')
 const { Fault } = require('./faults')
 const native = require('./native')
+const { announce } = require('./warnings')
 const { devServerOptions, nodeNumber } = require('./options')
 const { expiryOptions, passwordChange } = require('./protection')
 const { ASYNC_DISPOSE } = require('./session-store')
@@ -42,6 +43,7 @@ class DevServer {
   #handle
   #port
   #hosts
+  #warnings
   /** @type {Readonly<import('../dev-server').DevServerTls> | undefined} */
   #tls
   /** @type {Promise<void> | undefined} */
@@ -51,23 +53,21 @@ class DevServer {
    * @param {symbol} key
    * @param {import('./native-types').DevServerHandle} [handle]
    * @param {import('../dev-server').DevServerNode[]} [nodes]
+   * @param {string[]} [warnings]
    */
-  constructor (key, handle, nodes) {
+  constructor (key, handle, nodes, warnings = []) {
     if (key !== KEY || handle === undefined || nodes === undefined) throw new TypeError('use await DevServer.start()')
     this.#handle = handle
     const tls = native.devServerTls(handle)
     this.#tls = tls === null ? undefined : Object.freeze(JSON.parse(tls))
+    this.#warnings = Object.freeze(warnings)
     this.#hosts = nodes.map(({ address }) => address).join(',')
     this.#port = Number(nodes[0].address.slice(nodes[0].address.lastIndexOf(':') + 1))
   }
 
   /** @param {import('../dev-server').DevServerOptions} [options] */
-  static async start (options) {
-    const checked = devServerOptions(options)
-    const handle = await native.startDevServer(JSON.stringify(checked)).catch(error => { throw explained(error, checked) })
-    const server = new DevServer(KEY, handle, await control(handle, { command: 'nodes' }))
-    running.add(server)
-    return server
+  static start (options) {
+    return start(options, message => announce({ code: 'DATA_DAMAGED', message }))
   }
 
   /**
@@ -89,6 +89,10 @@ class DevServer {
 
   get tls () {
     return this.#tls
+  }
+
+  get warnings () {
+    return this.#warnings
   }
 
   /** @param {string} directory */
@@ -182,8 +186,22 @@ class DevServer {
   }
 }
 
+/**
+ * @param {import('../dev-server').DevServerOptions | undefined} options
+ * @param {(warning: string) => void} tell called with each warning
+ */
+async function start (options, tell) {
+  const checked = devServerOptions(options)
+  const handle = await native.startDevServer(JSON.stringify(checked)).catch(error => { throw explained(error, checked) })
+  const nodes = await control(handle, { command: 'nodes' })
+  const server = new DevServer(KEY, handle, nodes, await control(handle, { command: 'warnings' }))
+  running.add(server)
+  server.warnings.forEach(tell)
+  return server
+}
+
 const KEY = Symbol('start')
 /** @type {Set<DevServer>} those not stopped: they go on although nobody may hold them any more */
 const running = new Set()
 
-module.exports = { DevServer }
+module.exports = { DevServer, start }

@@ -290,6 +290,7 @@ expectType<Promise<DevServer>>(DevServer.start())
 expectType<Promise<DevServer>>(DevServer.start({ host: '127.0.0.1', port: 0, data: 'file' }))
 expectAssignable<DevServerOptions>({ data: undefined })
 expectError(DevServer.start({ port: '3000' }))
+DevServer.start().then(({ warnings }) => expectType<readonly string[]>(warnings))
 // @ts-expect-error: there is DevServer.start
 expectAssignable<object>(new DevServer())
 expectAssignable<DevServerOptions>({

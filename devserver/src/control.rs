@@ -22,6 +22,8 @@ use crate::storage::settings::Change;
 pub enum Command {
     /// The nodes, see [`NodeInfo`].
     Nodes,
+    /// [`DevServer::warnings`].
+    Warnings,
     /// [`DevServer::stop_node`].
     StopNode { node: usize },
     /// [`DevServer::start_node`].
@@ -61,6 +63,7 @@ pub enum Command {
 #[serde(untagged)]
 pub enum Answer {
     Nodes(Vec<NodeInfo>),
+    Warnings(Vec<String>),
     Fault(Box<FaultInfo>),
     Faults(Vec<FaultInfo>),
     Struck(u64),
@@ -88,6 +91,7 @@ impl DevServer {
     pub async fn control(&self, command: Command) -> io::Result<Answer> {
         match command {
             Command::Nodes => return Ok(Answer::Nodes(self.nodes().await)),
+            Command::Warnings => return Ok(Answer::Warnings(self.warnings())),
             Command::StopNode { node } => self.stop_node(node).await?,
             Command::StartNode { node } => self.start_node(node).await?,
             Command::Settled => self.settled().await,
@@ -161,6 +165,7 @@ pub async fn carry_out(
             Ok(Answer::Done(()))
         }
         Command::Nodes
+        | Command::Warnings
         | Command::StopNode { .. }
         | Command::StartNode { .. }
         | Command::Settled

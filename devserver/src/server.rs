@@ -204,6 +204,12 @@ impl DevServer {
         self.protection.security.clone()
     }
 
+    /// What the person who started the server should know, in words: that the data file was damaged.
+    pub fn warnings(&self) -> Vec<String> {
+        let warning = self.log.as_ref().and_then(|log| log.warning());
+        warning.map(str::to_owned).into_iter().collect()
+    }
+
     /// How many records a namespace holds, expired ones that were not swept yet included.
     pub fn objects(&self, namespace: &str) -> Option<u64> {
         let mut namespaces = self.namespaces.iter();

@@ -47,7 +47,7 @@ pub struct Call<'a> {
     pub deadline: Instant,
     /// Who wants to know which way it takes.
     pub trace: Option<&'a Arc<Trace>>,
-    /// Whether an attempt that failed may have been applied.
+    /// Set once an attempt to write may have been carried out although it failed.
     pub doubt: &'a AtomicBool,
 }
 
@@ -70,7 +70,7 @@ impl Call<'_> {
                 self.counters().retry();
                 Box::pin(self.again(None, pending))
             }
-            None => match self.judge(&link, outcome, None)? {
+            None => match self.judged(&link, outcome, None)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) => Box::pin(self.again(Some(error), None)),
             },
@@ -170,7 +170,7 @@ impl Call<'_> {
                 Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
                 Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
             };
-            match self.judge(&link, outcome, last)? {
+            match self.judged(&link, outcome, last)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) if Instant::now() >= self.deadline => return Err(error),
                 Verdict::Failed(error) => last = Some(error),
@@ -212,6 +212,22 @@ impl Call<'_> {
         Some(Outcome::Own(outcome.map(Reply::Record)))
     }
 
+    /// [`Call::judge`], and takes note of a doubt.
+    fn judged(
+        &self,
+        link: &Link,
+        outcome: Option<Outcome>,
+        last: Option<Error>,
+    ) -> Result<Verdict> {
+        let verdict = self.judge(link, outcome, last);
+        if let Err(error) | Ok(Verdict::Failed(error)) = &verdict {
+            if error.in_doubt {
+                self.doubt.store(true, Ordering::Relaxed);
+            }
+        }
+        verdict
+    }
+
     /// `outcome`: `None` where its time was up before it had left. `last`: the failure of the attempt before.
     fn judge(&self, link: &Link, outcome: Option<Outcome>, last: Option<Error>) -> Result<Verdict> {
         let error = match outcome {
@@ -219,7 +235,8 @@ impl Call<'_> {
             Some(Outcome::Own(Err(error))) => error,
             // Another's fault, or ours: alone it will show.
             Some(Outcome::Lost(error)) => {
-                let told = self.told(link, &error);
+                let mut told = self.told(link, &error);
+                told.in_doubt |= last.is_some_and(|last| last.in_doubt);
                 return Ok(Verdict::Failed(told));
             }
             Some(Outcome::Away) | None => {
@@ -227,7 +244,6 @@ impl Call<'_> {
                 let has_left = outcome.is_some();
                 let mut told = last.unwrap_or_else(|| link.late(&self.cluster.options));
                 told.in_doubt |= has_left && link.is_connected() && self.command.is_write();
-                self.doubt.fetch_or(told.in_doubt, Ordering::Relaxed);
                 return Ok(Verdict::Failed(told));
             }
         };
@@ -248,7 +264,6 @@ impl Call<'_> {
         }
         // Of what an earlier try may have done this one knows nothing.
         told.in_doubt |= last.is_some_and(|last| last.in_doubt);
-        self.doubt.fetch_or(told.in_doubt, Ordering::Relaxed);
         match is_passing {
             true => Ok(Verdict::Failed(told)),
             false => Err(told),

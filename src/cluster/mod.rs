@@ -217,7 +217,8 @@ impl Cluster {
         Instant::now() + self.options.connect_timeout
     }
 
-    /// Runs one command; its way is noted in `trace`, and in `doubt` that it may have been applied though an attempt failed.
+    /// Runs one command; its way is noted in `trace`, and in `doubt` that an attempt to write may have been carried out
+    /// although it failed. The command may succeed after all, with a repetition.
     ///
     /// # Errors
     ///

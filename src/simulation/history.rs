@@ -17,7 +17,7 @@ use crate::cluster::credentials::Auth;
 use crate::cluster::trace::Trace;
 use crate::cluster::{Cluster, Host, Link, Options as ClusterOptions};
 use crate::error::Error;
-use crate::store::baseline::Baseline;
+use crate::store::baseline::{Baseline, Doubt};
 use crate::store::{self, Notice, One, Options, Output, Store, View, Writer};
 
 /// When histories begin, in milliseconds since 1970.
@@ -408,12 +408,21 @@ impl Site {
             user: None,
         };
         let known = loaded.now.clone();
-        if let Ok(Output::Written(written, _)) = self.ask(process, session, effect, what).await {
-            if let Some(head) = written.head {
-                let json = written.json.unwrap_or(json);
-                loaded.baseline = Some(Baseline { head, json });
-                loaded.known = vec![known];
+        match self.ask(process, session, effect, what).await {
+            Ok(Output::Written(written, _)) => {
+                if let Some(head) = written.head {
+                    let json = written.json.unwrap_or(json);
+                    loaded.baseline = Some(Baseline { head, json });
+                    loaded.known = vec![known];
+                }
             }
+            Err(error) if error.in_doubt => {
+                if let Some(baseline) = &mut loaded.baseline {
+                    Doubt::Set(&json).note(&mut baseline.json);
+                    loaded.known.push(known);
+                }
+            }
+            _ => {}
         }
     }
 

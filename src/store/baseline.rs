@@ -4,6 +4,10 @@
 //! both beside the session object and gives them back with the next set, unread. Behind a `;` the head may list keys of the
 //! data that are no text, see [`keys`](crate::codec::keys). In front of a `:` it may have the digest of the record: of a
 //! session that came in a list, whose id JavaScript may not know.
+//!
+//! Writes that failed and may have been carried out all the same are noted behind the JSON, one after the other: a
+//! separator, `s` and the session that was set, or `c` and the cookie of a touch. What they changed is uncertain until a
+//! later write has succeeded, so that writes it again. lib/baselines.js does the same.
 
 use std::fmt;
 
@@ -48,6 +52,56 @@ pub struct Head<'a> {
     pub keys: &'a str,
     /// The record's digest, in hexadecimal digits, if the session came in a list; else empty.
     pub digest: &'a str,
+}
+
+/// The character in front of each write in doubt: RECORD SEPARATOR, which no JSON contains.
+const SEPARATOR: char = '\u{1e}';
+
+/// A write that failed, and may have been carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt<'a> {
+    /// The session that was set.
+    Set(&'a str),
+    /// The cookie of a touch, if it had one.
+    Touch(Option<&'a str>),
+}
+
+/// The text of a baseline.
+#[derive(Debug, Clone)]
+pub struct Text<'a> {
+    /// The session's JSON.
+    pub json: &'a str,
+    pub doubts: Vec<Doubt<'a>>,
+}
+
+impl<'a> Text<'a> {
+    pub fn parse(text: &'a str) -> Text<'a> {
+        let mut parts = text.split(SEPARATOR);
+        Text {
+            json: parts.next().unwrap_or_default(),
+            doubts: parts
+                .filter_map(|part| match part.split_at_checked(1)? {
+                    ("s", json) => Some(Doubt::Set(json)),
+                    ("c", "") => Some(Doubt::Touch(None)),
+                    ("c", cookie) => Some(Doubt::Touch(Some(cookie))),
+                    _ => None,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Doubt<'_> {
+    /// Notes it behind the text of a baseline.
+    pub fn note(&self, text: &mut String) {
+        let (kind, json) = match self {
+            Doubt::Set(json) => ('s', *json),
+            Doubt::Touch(cookie) => ('c', cookie.unwrap_or_default()),
+        };
+        text.push(SEPARATOR);
+        text.push(kind);
+        text.push_str(json);
+    }
 }
 
 /// A head, and the JSON text of the session, cookie included.
@@ -158,6 +212,24 @@ mod tests {
                 assert_eq!(Head::parse(&head.to_string()), Some(head));
             }
         }
+    }
+
+    #[test]
+    fn writes_in_doubt_are_read_as_they_were_noted() {
+        let mut text = String::from("{\"n\":1}");
+        assert_eq!(Text::parse(&text).doubts, []);
+        let doubts = [
+            Doubt::Set("{\"n\":2}"),
+            Doubt::Touch(None),
+            Doubt::Touch(Some("{\"path\":\"/\"}")),
+        ];
+        for doubt in &doubts {
+            doubt.note(&mut text);
+        }
+        let parsed = Text::parse(&text);
+        assert_eq!(parsed.json, "{\"n\":1}");
+        assert_eq!(parsed.doubts, doubts);
+        assert_eq!(Text::parse("").json, "");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 
 use aerospike::{Bin, Bins, Value};
 
-use super::baseline::{Baseline, Form, Head, Origin};
+use super::baseline::{Baseline, Doubt, Form, Head, Origin, Text};
 use super::expiry::{self, now};
 use super::layout::{bad_session, LEGACY};
 use super::merge::{same_cookie, Diff, Session};
@@ -67,24 +67,38 @@ impl Sessions<'_> {
         expires: i64,
         baseline: Option<&Baseline>,
     ) -> Result<Written> {
-        let Some((base, json)) = known(at, baseline) else {
+        let Some((base, text)) = known(at, baseline) else {
             return self.extend(at, cookie, expires, None).await;
         };
-        let before = Session::parse(json).map_err(bad_session)?;
-        let changed = match (before.cookie, cookie) {
-            (Some(before), Some(cookie)) => !same_cookie(before, cookie),
-            (before, cookie) => before.is_some() != cookie.is_some(),
+        let before = Session::parse(text.json).map_err(bad_session)?;
+        let differs = |other: Option<&str>| match (before.cookie, other) {
+            (Some(before), Some(other)) => !same_cookie(before, other),
+            (before, other) => before.is_some() != other.is_some(),
         };
+        let mut changed = differs(cookie);
+        for doubt in &text.doubts {
+            changed |= differs(match doubt {
+                Doubt::Set(json) => Session::parse(json).map_err(bad_session)?.cookie,
+                Doubt::Touch(cookie) => *cookie,
+            });
+        }
+        // A write in doubt may have stored another end.
+        let is_certain = text.doubts.is_empty();
         let expires = self.not_beyond(expires, base.created);
         let is_stale = base.form == Form::Stale;
-        if !changed && !is_stale && self.is_not_worth_a_touch(&base, expires) {
+        if !changed && !is_stale && is_certain && self.is_not_worth_a_touch(&base, expires) {
             return Ok(Written::default());
         }
         // The text of the next baseline, with the cookie as it is now.
         let mut json = before.data();
         let comma = if json == "{}" { "" } else { "," };
-        let text = cookie.unwrap_or("null");
-        json.replace_range(..1, &format!("{{\"cookie\":{text}{comma}"));
+        let cookie_text = cookie.unwrap_or("null");
+        json.replace_range(..1, &format!("{{\"cookie\":{cookie_text}{comma}"));
+        // A touch writes no data.
+        let sets = text.doubts.iter();
+        for doubt in sets.filter(|doubt| matches!(doubt, Doubt::Set(_))) {
+            doubt.note(&mut json);
+        }
         let written = match is_stale {
             true => Box::pin(self.renew(at, &before, cookie, expires, base)).await?,
             false => {
@@ -134,14 +148,28 @@ impl Sessions<'_> {
         user: Option<Option<&str>>,
     ) -> Result<Written> {
         let mut session = Session::parse(json).map_err(bad_session)?;
-        let Some((base, before)) = known(at, baseline) else {
+        let Some((base, text)) = known(at, baseline) else {
             return self.create(at, &session, expires, user).await;
         };
-        let mut before = Session::parse(before).map_err(bad_session)?;
-        if !base.digest.is_empty() && self.options().store_ids {
-            without_shown_id(&mut before, &mut session);
+        let mut before = Session::parse(text.json).map_err(bad_session)?;
+        let mut doubts = Vec::new();
+        for doubt in &text.doubts {
+            doubts.push(match doubt {
+                Doubt::Set(json) => Session::parse(json).map_err(bad_session)?,
+                Doubt::Touch(cookie) => Session {
+                    data: before.data.clone(),
+                    cookie: *cookie,
+                },
+            });
         }
-        let diff = Diff::between(&before, &session);
+        if !base.digest.is_empty() && self.options().store_ids {
+            let others = doubts.iter_mut().chain([&mut session]);
+            without_shown_id(&mut before, others);
+        }
+        let mut diff = Diff::between(&before, &session);
+        for doubt in &doubts {
+            diff.widen(&before, doubt, &session);
+        }
         let expires = self.not_beyond(expires, base.created);
         if diff.keeps_data() && !base.form.is_outdated() {
             let untouched = diff.cookie.is_none() && is_next_to_nothing(&base, expires);
@@ -258,22 +286,32 @@ impl Sessions<'_> {
 }
 
 /// The head and the text of a baseline, if it is one, and of this session.
-fn known<'b>(at: &At, baseline: Option<&'b Baseline>) -> Option<(Head<'b>, &'b str)> {
+fn known<'b>(at: &At, baseline: Option<&'b Baseline>) -> Option<(Head<'b>, Text<'b>)> {
     let baseline = baseline?;
-    let head = Head::parse(&baseline.head)?;
+    let mut head = Head::parse(&baseline.head)?;
+    let text = Text::parse(&baseline.json);
+    if !text.doubts.is_empty() {
+        // Each write sets an end.
+        head.expires = None;
+    }
     let is_this = head.digest.is_empty() || head.digest == at.digest();
-    is_this.then_some((head, &baseline.json))
+    is_this.then_some((head, text))
 }
 
 /// Takes out the `id` that a list shows sessions with: it is no part of the data, unless the application has changed it.
-fn without_shown_id(before: &mut Session<'_>, session: &mut Session<'_>) {
+fn without_shown_id<'s, 'a: 's>(
+    before: &mut Session<'a>,
+    others: impl Iterator<Item = &'s mut Session<'a>>,
+) {
     const ID: &[u8] = b"id";
     let place = |session: &Session<'_>| session.data.iter().position(|member| *member.key == *ID);
     let Some(shown) = place(before) else { return };
     let shown = before.data.remove(shown);
-    if let Some(now) = place(session) {
-        if session.data[now].value == shown.value {
-            session.data.remove(now);
+    for session in others {
+        if let Some(now) = place(session) {
+            if session.data[now].value == shown.value {
+                session.data.remove(now);
+            }
         }
     }
 }

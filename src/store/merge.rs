@@ -52,6 +52,25 @@ impl<'a> Diff<'a> {
         diff
     }
 
+    /// Adds what a write may have changed that was made in between and is in doubt: it is written as it is `now`.
+    pub fn widen(&mut self, before: &Session<'a>, doubt: &Session<'a>, now: &Session<'a>) {
+        let tried = Diff::between(before, doubt);
+        let keys = tried.changed.into_iter().map(|member| member.key);
+        for key in keys.chain(tried.removed) {
+            let is_in = self.changed.iter().any(|member| member.key == key);
+            if is_in || self.removed.contains(&key) {
+                continue;
+            }
+            match now.data.iter().find(|member| member.key == key) {
+                Some(member) => self.changed.push(member.clone()),
+                None => self.removed.push(key),
+            }
+        }
+        if tried.cookie.is_some() {
+            self.cookie = now.cookie;
+        }
+    }
+
     /// Whether the data stayed as it was.
     pub fn keeps_data(&self) -> bool {
         self.changed.is_empty() && self.removed.is_empty()

@@ -49,7 +49,7 @@ use crate::codec::least;
 use crate::error::{Code, Error, Result};
 use crate::planted;
 
-use baseline::Baseline;
+use baseline::{Baseline, Doubt};
 use expiry::TtlSupport;
 use filters::Filters;
 use hashed::Hasher;
@@ -225,11 +225,17 @@ pub struct At {
     key: Key,
     deadline: Instant,
     trace: Option<Arc<Trace>>,
-    /// A write of it may have been applied, and whoever sent it has not heard so.
+    /// Some attempt to write may have been carried out although it failed.
     doubt: AtomicBool,
 }
 
 impl At {
+    /// The error of an operation that has failed: it is in doubt if any of its commands is.
+    fn failed(&self, error: Error) -> Error {
+        let in_doubt = error.in_doubt || self.doubt.load(Ordering::Relaxed);
+        error.in_doubt(in_doubt)
+    }
+
     /// One that nobody follows.
     fn alone(key: Key, deadline: Instant) -> At {
         At {
@@ -238,12 +244,6 @@ impl At {
             trace: None,
             doubt: AtomicBool::new(false),
         }
-    }
-
-    /// A failure of the whole operation: it is in doubt if any command of it was, and not only the last.
-    fn failed(&self, error: Error) -> Error {
-        let in_doubt = error.in_doubt || self.doubt.load(Ordering::Relaxed);
-        error.in_doubt(in_doubt)
     }
 
     /// What may be told of a session: its key's digest, as the server's own tools print it.
@@ -308,9 +308,14 @@ impl Sessions<'_> {
                 let user = user.as_ref().map(Option::as_deref);
                 // What an earlier set of the same object stored, if its answer is on the way.
                 let baseline = writer.baseline().or_else(|| baseline.take());
-                let written = self
+                let outcome = self
                     .set(at, json, *expires, baseline.as_ref(), user)
-                    .await?;
+                    .await
+                    .map_err(|error| at.failed(error));
+                if let Err(error) = &outcome {
+                    writer.failed(error, baseline, &Doubt::Set(json));
+                }
+                let written = outcome?;
                 if let Some(head) = written.head.clone() {
                     let json = std::mem::take(json);
                     writer.stored(Baseline { head, json });
@@ -324,9 +329,14 @@ impl Sessions<'_> {
                 writer,
             } => {
                 let baseline = writer.baseline().or_else(|| baseline.take());
-                let written = self
+                let outcome = self
                     .refresh(at, cookie.as_deref(), *expires, baseline.as_ref())
-                    .await?;
+                    .await
+                    .map_err(|error| at.failed(error));
+                if let Err(error) = &outcome {
+                    writer.failed(error, baseline, &Doubt::Touch(cookie.as_deref()));
+                }
+                let written = outcome?;
                 if let (Some(head), Some(json)) = (written.head.clone(), written.json.clone()) {
                     writer.stored(Baseline { head, json });
                 }

@@ -243,9 +243,7 @@ impl Sessions<'_> {
         expires: i64,
         command: &mut Command,
     ) -> Result<Option<Stored>> {
-        let reply = self
-            .with_ttl(at, expires, Expiration::Never, command)
-            .await?;
+        let reply = self.with_ttl(at, expires, command).await?;
         Ok(match reply {
             Reply::Record(record) => Some(Stored {
                 created: record.bins.get(CREATED).and_then(integer),
@@ -282,11 +280,13 @@ impl Sessions<'_> {
         expires: i64,
         change: &'b mut Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
-        self.with_ttl(at, expires, Expiration::DontUpdate, change)
+        self.with_ttl(at, expires, change)
     }
 
-    /// Runs a write with the TTL that `expires` asks for; where the namespace refuses TTLs, with `instead`. The session still
-    /// ends on time: bin `expires` says when.
+    /// Runs a write with the TTL that `expires` asks for; where the namespace refuses TTLs, without one. The session still
+    /// ends on time: bin `expires` says when. A TTL that the record may still have from earlier is taken away: if it were
+    /// later than `expires`, it would count as a touch by somebody else, and if it were earlier, the server would end the
+    /// session.
     ///
     /// The server gives the same answer to writes that it forbids for other reasons, some of which pass. So a refusal of TTLs
     /// is believed only once a write without one has succeeded, and another with one has been refused again.
@@ -294,13 +294,15 @@ impl Sessions<'_> {
         &self,
         at: &At,
         expires: i64,
-        instead: Expiration,
         command: &mut Command,
     ) -> Result<Reply> {
         let support = &self.core.ttl;
         let is_refused = support.is_refused();
         let ttl = expiry::ttl(expires, now());
-        command.set_ttl(if is_refused { instead } else { ttl });
+        command.set_ttl(match is_refused {
+            true => Expiration::Never,
+            false => ttl,
+        });
         let outcome = self.execute(at, command).await;
         let may_be_the_ttl = |error: &Error| error.code == Code::Forbidden && !is_refused;
         if !outcome.as_ref().is_err_and(may_be_the_ttl) {
@@ -310,7 +312,7 @@ impl Sessions<'_> {
             return outcome;
         }
         drop(outcome);
-        command.set_ttl(instead);
+        command.set_ttl(Expiration::Never);
         let reply = Box::pin(self.execute(at, command)).await?;
         if !applied(&reply) {
             return Ok(reply);

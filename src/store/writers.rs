@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::baseline::Baseline;
+use super::baseline::{Baseline, Doubt};
+use crate::error::Error;
 
 /// The session objects with sets under way, by the numbers JavaScript gave them.
 #[derive(Default)]
@@ -48,6 +49,15 @@ impl Writer {
 
     pub fn stored(&self, baseline: Baseline) {
         *lock(&self.stored) = Some(baseline);
+    }
+
+    /// Takes note of a write that failed: if it is in doubt, the sets that were called since do not know what it may have
+    /// stored.
+    pub fn failed(&self, error: &Error, baseline: Option<Baseline>, doubt: &Doubt<'_>) {
+        if let Some(mut baseline) = baseline.filter(|_| error.in_doubt) {
+            doubt.note(&mut baseline.json);
+            self.stored(baseline);
+        }
     }
 }
 

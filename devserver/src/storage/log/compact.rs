@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::frame::{Change, Frame};
-use super::{index, open_locked, Log, MAGIC};
+use super::{header, index, open_locked, Log};
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::PARTITIONS;
 
@@ -44,7 +44,7 @@ impl Log {
             size: 0,
             copied: 0,
         };
-        next.write(MAGIC)?;
+        next.write(&header::write(&self.marker))?;
         self.inner.lock().next = Some(next);
         let outcome = self.copy_all(namespaces).and_then(|()| self.switch());
         if outcome.is_err() {
@@ -81,7 +81,7 @@ impl Log {
                         digest: *digest,
                         change,
                     }
-                    .write(&mut buffer);
+                    .write(&self.marker, &mut buffer);
                 }
                 let mut inner = self.inner.lock();
                 let next = inner
@@ -101,7 +101,13 @@ impl Log {
         let mut buffer = Vec::new();
         namespace.indexes.for_each(|name, index| {
             buffer.clear();
-            index::write_made(namespace, name, &index.definition, &mut buffer);
+            index::write_made(
+                &self.marker,
+                namespace,
+                name,
+                &index.definition,
+                &mut buffer,
+            );
             if let (Ok(()), Some(next)) = (&outcome, &mut self.inner.lock().next) {
                 outcome = next.write(&buffer);
             }

@@ -1,9 +1,11 @@
-//! One change as bytes: length and CRC-32 of what follows, then kind, namespace, digest and, for a record, all of it.
-//! Numbers are big-endian; names and values have their lengths in front.
+//! One change as bytes: a header, then kind, namespace, digest and, for a record, all of it. The header is the marker of
+//! the file, the length and the CRC-32 of what follows, and the CRC-32 of these two. Numbers are big-endian; names and
+//! values have their lengths in front.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use super::header::Marker;
 use super::index;
 use crate::storage::clock;
 use crate::storage::expiry;
@@ -14,8 +16,10 @@ use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
 /// Bytes in front of a frame's content.
-pub const HEADER_SIZE: usize = 8;
-/// Longest content believed in, in bytes: far above the largest record.
+pub const HEADER_SIZE: usize = 20;
+/// The same in the files of earlier versions.
+pub const OLD_HEADER_SIZE: usize = 8;
+/// Longest content that a file of an earlier version is believed to have, in bytes: far above the largest record.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 
 const PUT: u8 = 1;
@@ -38,10 +42,29 @@ pub enum Change<'a> {
     Delete,
 }
 
+/// What is at a place of the file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The content of an entry.
+    Entry(Vec<u8>),
+    /// The end of the file.
+    End,
+    /// The beginning of an entry, and then the end of the file.
+    Torn,
+    /// No entry, nor the beginning of one.
+    Damage,
+}
+
 impl Frame<'_> {
-    /// Appends the frame.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        write_framed(out, |out| self.write_content(out));
+    /// Appends the frame. A removal is written twice: if only one copy is damaged, the record does not come back.
+    pub fn write(&self, marker: &Marker, out: &mut Vec<u8>) {
+        let copies = match self.change {
+            Change::Put { .. } => 1,
+            Change::Delete => 2,
+        };
+        for _ in 0..copies {
+            write_framed(marker, out, |out| self.write_content(out));
+        }
     }
 
     fn write_content(&self, out: &mut Vec<u8>) {
@@ -84,16 +107,25 @@ impl Frame<'_> {
 }
 
 /// Appends a frame around what `write` appends.
-pub fn write_framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub fn write_framed(marker: &Marker, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_SIZE]);
     write(out);
     let content = out.get(start + HEADER_SIZE..).unwrap_or_default();
-    let (size, crc) = (content.len() as u32, crc32fast::hash(content));
-    if let Some(header) = out.get_mut(start..start + HEADER_SIZE) {
-        header[..4].copy_from_slice(&size.to_be_bytes());
-        header[4..].copy_from_slice(&crc.to_be_bytes());
+    let header = header_of(marker, content.len() as u32, crc32fast::hash(content));
+    if let Some(place) = out.get_mut(start..start + HEADER_SIZE) {
+        place.copy_from_slice(&header);
     }
+}
+
+fn header_of(marker: &Marker, size: u32, crc: u32) -> [u8; HEADER_SIZE] {
+    let mut header = [0; HEADER_SIZE];
+    header[..8].copy_from_slice(marker);
+    header[8..12].copy_from_slice(&size.to_be_bytes());
+    header[12..16].copy_from_slice(&crc.to_be_bytes());
+    let own = crc32fast::hash(&header[8..16]);
+    header[16..].copy_from_slice(&own.to_be_bytes());
+    header
 }
 
 fn put_size(namespace: &str, set: usize, record: &Record) -> u64 {
@@ -125,21 +157,61 @@ fn write_long(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads the content of the next frame. `None`: there is no further whole frame.
-pub fn read(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+/// Reads what comes next in a file whose entries have this marker.
+pub fn read(reader: &mut impl Read, marker: &Marker) -> io::Result<Found> {
     let mut header = Vec::with_capacity(HEADER_SIZE);
     reader.take(HEADER_SIZE as u64).read_to_end(&mut header)?;
-    let Ok([a, b, c, d, crc @ ..]) = <[u8; HEADER_SIZE]>::try_from(header) else {
-        return Ok(None);
+    let Ok(header) = <[u8; HEADER_SIZE]>::try_from(&header[..]) else {
+        return Ok(match &header[..] {
+            [] => Found::End,
+            start if begins_alike(start, marker) => Found::Torn,
+            _ => Found::Damage,
+        });
     };
-    let size = u32::from_be_bytes([a, b, c, d]) as usize;
-    if size > MAX_SIZE {
-        return Ok(None);
+    let [.., s0, s1, s2, s3, c0, c1, c2, c3, _, _, _, _] = header;
+    let (size, crc) = (
+        u32::from_be_bytes([s0, s1, s2, s3]),
+        u32::from_be_bytes([c0, c1, c2, c3]),
+    );
+    if header != header_of(marker, size, crc) {
+        return Ok(Found::Damage);
     }
+    read_content(reader, size as usize, crc)
+}
+
+fn begins_alike(start: &[u8], marker: &Marker) -> bool {
+    start.iter().zip(marker).all(|(one, other)| one == other)
+}
+
+/// Reads what comes next in a file of an earlier version.
+pub fn read_old(reader: &mut impl Read) -> io::Result<Found> {
+    let mut header = Vec::with_capacity(OLD_HEADER_SIZE);
+    reader
+        .take(OLD_HEADER_SIZE as u64)
+        .read_to_end(&mut header)?;
+    match header[..] {
+        [] => Ok(Found::End),
+        [a, b, c, d, e, f, g, h] => {
+            let size = u32::from_be_bytes([a, b, c, d]) as usize;
+            match size > MAX_SIZE {
+                true => Ok(Found::Damage),
+                false => read_content(reader, size, u32::from_be_bytes([e, f, g, h])),
+            }
+        }
+        _ => Ok(Found::Torn),
+    }
+}
+
+fn read_content(reader: &mut impl Read, size: usize, crc: u32) -> io::Result<Found> {
     let mut content = Vec::new();
     reader.take(size as u64).read_to_end(&mut content)?;
-    let is_whole = content.len() == size && crc32fast::hash(&content) == u32::from_be_bytes(crc);
-    Ok(is_whole.then_some(content))
+    Ok(if content.len() < size {
+        Found::Torn
+    } else if crc32fast::hash(&content) != crc {
+        Found::Damage
+    } else {
+        Found::Entry(content)
+    })
 }
 
 /// Repeats a change that was read.
@@ -229,6 +301,8 @@ mod tests {
     use super::*;
     use crate::config::NamespaceConfig;
 
+    const MARKER: &Marker = b"a marker";
+
     #[test]
     fn a_frame_written_is_read_back_and_has_the_size_foretold() {
         let namespace = Arc::new(Namespace::new(NamespaceConfig::new("test")));
@@ -251,10 +325,12 @@ mod tests {
             },
         };
         let mut out = Vec::new();
-        frame.write(&mut out);
+        frame.write(MARKER, &mut out);
         assert_eq!(frame.size_with(&record), out.len() as u64);
 
-        let content = read(&mut &out[..]).unwrap().unwrap();
+        let Found::Entry(content) = read(&mut &out[..], MARKER).unwrap() else {
+            panic!("no entry");
+        };
         apply(&content, &[Arc::clone(&namespace)]).unwrap();
         let slot = namespace.lock(&[9; 20]);
         let found = slot.any().unwrap();
@@ -267,18 +343,17 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_cut_short_or_changed_is_no_frame() {
+    fn a_frame_cut_short_is_torn_and_one_changed_is_damaged() {
         let mut out = Vec::new();
-        Frame {
-            namespace: "test",
-            digest: [9; 20],
-            change: Change::Delete,
+        write_framed(MARKER, &mut out, |out| out.extend_from_slice(b"content"));
+        assert_eq!(read(&mut &out[..0], MARKER).unwrap(), Found::End);
+        for size in 1..out.len() {
+            assert_eq!(read(&mut &out[..size], MARKER).unwrap(), Found::Torn);
         }
-        .write(&mut out);
-        for size in 0..out.len() {
-            assert!(read(&mut &out[..size]).unwrap().is_none());
+        for at in 0..out.len() {
+            let mut changed = out.clone();
+            changed[at] ^= 1;
+            assert_eq!(read(&mut &changed[..], MARKER).unwrap(), Found::Damage);
         }
-        out[12] ^= 1;
-        assert!(read(&mut &out[..]).unwrap().is_none());
     }
 }

@@ -52,14 +52,14 @@ impl LogHandle {
         definition: &Definition,
     ) -> Outcome<()> {
         let mut bytes = Vec::new();
-        index::write_made(namespace, name, definition, &mut bytes);
+        index::write_made(&self.log.marker, namespace, name, definition, &mut bytes);
         self.log.append_index(&bytes)
     }
 
     /// Writes that an index was dropped.
     pub fn index_dropped(&self, namespace: &Namespace, name: &str) -> Outcome<()> {
         let mut bytes = Vec::new();
-        index::write_dropped(namespace, name, &mut bytes);
+        index::write_dropped(&self.log.marker, namespace, name, &mut bytes);
         self.log.append_index(&bytes)
     }
 

@@ -1,6 +1,7 @@
 //! The frames of secondary indexes: their definitions. What they hold is built anew on start.
 
 use super::frame::{read_short, write_framed, write_short};
+use super::header::Marker;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::BinName;
 use crate::storage::sindex::{Definition, Source, Type};
@@ -13,8 +14,14 @@ pub const MADE: u8 = 3;
 pub const DROPPED: u8 = 4;
 
 /// Appends the frame of an index made.
-pub fn write_made(namespace: &Namespace, name: &str, definition: &Definition, out: &mut Vec<u8>) {
-    write_framed(out, |out| {
+pub fn write_made(
+    marker: &Marker,
+    namespace: &Namespace,
+    name: &str,
+    definition: &Definition,
+    out: &mut Vec<u8>,
+) {
+    write_framed(marker, out, |out| {
         out.push(MADE);
         write_short(out, namespace.name().as_bytes());
         write_short(out, name.as_bytes());
@@ -27,8 +34,8 @@ pub fn write_made(namespace: &Namespace, name: &str, definition: &Definition, ou
 }
 
 /// Appends the frame of an index dropped.
-pub fn write_dropped(namespace: &Namespace, name: &str, out: &mut Vec<u8>) {
-    write_framed(out, |out| {
+pub fn write_dropped(marker: &Marker, namespace: &Namespace, name: &str, out: &mut Vec<u8>) {
+    write_framed(marker, out, |out| {
         out.push(DROPPED);
         write_short(out, namespace.name().as_bytes());
         write_short(out, name.as_bytes());
@@ -38,9 +45,10 @@ pub fn write_dropped(namespace: &Namespace, name: &str, out: &mut Vec<u8>) {
 /// Bytes that the indexes of a namespace take in the file.
 pub fn live_bytes(namespace: &Namespace) -> u64 {
     let mut frames = Vec::new();
-    namespace
-        .indexes
-        .for_each(|name, index| write_made(namespace, name, &index.definition, &mut frames));
+    let marker = Marker::default();
+    namespace.indexes.for_each(|name, index| {
+        write_made(&marker, namespace, name, &index.definition, &mut frames);
+    });
     frames.len() as u64
 }
 

@@ -4,14 +4,22 @@
 //! written anew, live records only, when more than half of it is garbage: on start, and while the server runs
 //! ([`compact`]). Changes reach the file with one write(2), which survives the process being killed; a power
 //! failure may cost the last of them.
+//!
+//! A byte that is damaged later costs the change it lies in ([`load`]). The damaged file is kept ([`damage`]), and the
+//! server goes on with a new one.
 
 mod compact;
+mod damage;
 mod frame;
 mod handle;
+mod header;
 mod index;
+mod load;
+#[cfg(test)]
+mod tests;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,15 +32,17 @@ use crate::wire::result::{Outcome, ResultCode};
 use compact::Next;
 use frame::{Change, Frame};
 pub use handle::LogHandle;
+use header::Marker;
 
-/// The first bytes of every data file.
-const MAGIC: &[u8; 8] = b"asdevlg1";
 /// A file smaller than this is not worth writing anew while the server runs, in bytes.
 const COMPACT_FROM: u64 = 16 * 1024 * 1024;
 
 /// The data file of a server.
 pub struct Log {
     path: PathBuf,
+    marker: Marker,
+    /// What was wrong with the file, in words.
+    warning: Option<String>,
     inner: Mutex<Inner>,
     /// Rung when the file has become garbage for the most part.
     is_wasteful: Notify,
@@ -65,28 +75,62 @@ impl Log {
             )
         };
         let file = open_locked(path).map_err(describe)?;
+        let loaded = load::load(&file, namespaces).map_err(describe)?;
+        log::info!(
+            "data file {}: read {} changes, {} bytes",
+            path.display(),
+            loaded.entries,
+            loaded.end
+        );
+        let aside = match &loaded.damage[..] {
+            [] => None,
+            _ => Some(damage::keep_aside(path).map_err(describe)?),
+        };
         let mut inner = Inner {
             file,
-            size: 0,
-            live: 0,
+            size: loaded.end,
+            live: namespaces
+                .iter()
+                .map(|namespace| frame::live_bytes(namespace))
+                .sum(),
             next: None,
             is_closed: false,
             buffer: Vec::new(),
         };
-        inner.load(path, namespaces).map_err(describe)?;
-        let log = Arc::new(Log {
+        let is_replaced = aside.is_some() || !loaded.is_current;
+        if !is_replaced {
+            inner.begin(&loaded.marker).map_err(describe)?;
+        }
+        let is_wasteful = inner.is_wasteful();
+        let log = Log {
             path: path.to_owned(),
+            marker: loaded.marker,
+            warning: aside
+                .as_deref()
+                .map(|aside| damage::describe(path, aside, &loaded.damage, loaded.entries)),
             inner: Mutex::new(inner),
             is_wasteful: Notify::new(),
-        });
+        };
+        if is_replaced || is_wasteful {
+            if let Err(error) = log.compact(namespaces) {
+                if let Some(aside) = aside {
+                    // The file still has its own name.
+                    let _ = fs::remove_file(aside);
+                }
+                return Err(describe(error));
+            }
+        }
+        let log = Arc::new(log);
         for (index, namespace) in namespaces.iter().enumerate() {
             let log = Arc::clone(&log);
             namespace.attach_log(LogHandle::new(log, namespace, index));
         }
-        if log.inner.lock().is_wasteful() {
-            log.compact(namespaces).map_err(describe)?;
-        }
         Ok(log)
+    }
+
+    /// Returns what was wrong with the file when it was opened.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// Waits until the file has become garbage for the most part, and writes it anew; for ever.
@@ -123,7 +167,7 @@ impl Log {
     ) -> Outcome<()> {
         let mut inner = self.inner.lock();
         let is_put = matches!(frame.change, Change::Put { .. });
-        let outcome = inner.append(namespace, partition, frame);
+        let outcome = inner.append(&self.marker, namespace, partition, frame);
         if let Err(error) = &outcome {
             log::error!("data file {}: cannot write: {error}", self.path.display());
         }
@@ -157,16 +201,22 @@ impl Log {
 
 impl Inner {
     fn is_wasteful(&self) -> bool {
-        self.live < (self.size - MAGIC.len() as u64) / 2
+        self.live < self.size.saturating_sub(header::SIZE as u64) / 2
     }
 
-    fn append(&mut self, namespace: usize, partition: usize, frame: &Frame<'_>) -> io::Result<u64> {
+    fn append(
+        &mut self,
+        marker: &Marker,
+        namespace: usize,
+        partition: usize,
+        frame: &Frame<'_>,
+    ) -> io::Result<u64> {
         if self.is_closed {
             return Err(io::Error::other("it is closed"));
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        frame.write(&mut buffer);
+        frame.write(marker, &mut buffer);
         let outcome = self.write(&buffer);
         if outcome.is_ok() {
             // A compaction that cannot go on is given up; the file itself is whole.
@@ -195,53 +245,14 @@ impl Inner {
         Ok(())
     }
 
-    /// Reads all frames; a torn one at the end is cut off.
-    fn load(&mut self, path: &Path, namespaces: &[Arc<Namespace>]) -> io::Result<()> {
-        let length = self.file.metadata()?.len();
-        let mut magic = Vec::new();
-        (&self.file)
-            .take(MAGIC.len() as u64)
-            .read_to_end(&mut magic)?;
-        if magic.len() < MAGIC.len() && MAGIC.starts_with(&magic) {
-            // New, or its very first write was torn.
-            self.file.set_len(0)?;
-            self.file.seek(SeekFrom::Start(0))?;
-            return self.write(MAGIC);
-        }
-        if magic != MAGIC {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "not a data file of the development server",
-            ));
-        }
-        self.size = MAGIC.len() as u64;
-        let mut reader = io::BufReader::with_capacity(1024 * 1024, &self.file);
-        let mut frames = 0u64;
-        while let Some(bytes) = frame::read(&mut reader)? {
-            self.size += bytes.len() as u64 + frame::HEADER_SIZE as u64;
-            frame::apply(&bytes, namespaces)?;
-            frames += 1;
-        }
-        drop(reader);
-        if self.size < length {
-            log::warn!(
-                "data file {}: the last {} bytes are a torn write and are cut off",
-                path.display(),
-                length - self.size
-            );
-            self.file.set_len(self.size)?;
-        }
+    /// Gets ready to append: cuts off a torn end, and starts a file that is empty.
+    fn begin(&mut self, marker: &Marker) -> io::Result<()> {
+        self.file.set_len(self.size)?;
         self.file.seek(SeekFrom::Start(self.size))?;
-        self.live = namespaces
-            .iter()
-            .map(|namespace| frame::live_bytes(namespace))
-            .sum();
-        log::info!(
-            "data file {}: read {frames} changes, {} bytes",
-            path.display(),
-            self.size
-        );
-        Ok(())
+        match self.size {
+            0 => self.write(&header::write(marker)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,0 +1,116 @@
+//! The start of a data file: what it is, and the marker in front of each of its entries. All of it twice, so that one
+//! damaged byte does not make the file unreadable.
+
+use std::io;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// The bytes in front of each entry. They are chosen at random for each file and sent to no client: no record can contain
+/// what looks like an entry.
+pub type Marker = [u8; 8];
+
+/// The first bytes of every data file.
+const MAGIC: &[u8; 8] = b"asdevlg2";
+/// The first bytes of the files of earlier versions, whose entries have no marker.
+pub const OLD_MAGIC: &[u8; 8] = b"asdevlg1";
+/// Bytes of one copy: magic, marker, and the CRC-32 of both.
+const COPY_SIZE: usize = 20;
+/// Bytes in front of the first entry.
+pub const SIZE: usize = 2 * COPY_SIZE;
+
+/// What a file starts with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing, or a part of what was to be written first: the file is new.
+    Empty,
+    /// The file of an earlier version.
+    Old,
+    Known {
+        marker: Marker,
+        /// Both copies are as they should be.
+        is_whole: bool,
+    },
+    /// The file is not one of ours.
+    Unknown,
+}
+
+/// Chooses a marker.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn new_marker() -> io::Result<Marker> {
+    let mut marker = Marker::default();
+    SystemRandom::new()
+        .fill(&mut marker)
+        .map_err(|_| io::Error::other("the system has no random numbers"))?;
+    Ok(marker)
+}
+
+/// Returns the start of a file with this marker.
+pub fn write(marker: &Marker) -> Vec<u8> {
+    let mut copy = [&MAGIC[..], marker].concat();
+    let crc = crc32fast::hash(&copy);
+    copy.extend_from_slice(&crc.to_be_bytes());
+    copy.repeat(2)
+}
+
+/// Reads the first [`SIZE`] bytes of a file, or all of a shorter one.
+pub fn read(bytes: &[u8]) -> Start {
+    let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+    if bytes.len() == SIZE {
+        let (first, second) = bytes.split_at(COPY_SIZE);
+        if let Some(marker) = read_copy(first).or_else(|| read_copy(second)) {
+            let is_whole = first == second;
+            return Start::Known { marker, is_whole };
+        }
+    } else if MAGIC.starts_with(magic) || OLD_MAGIC.starts_with(magic) && magic != OLD_MAGIC {
+        return Start::Empty;
+    }
+    match magic == OLD_MAGIC {
+        true => Start::Old,
+        false => Start::Unknown,
+    }
+}
+
+fn read_copy(copy: &[u8]) -> Option<Marker> {
+    let (content, crc) = copy.split_last_chunk::<4>()?;
+    let (magic, marker) = content.split_first_chunk::<8>()?;
+    let is_whole = magic == MAGIC && crc32fast::hash(content) == u32::from_be_bytes(*crc);
+    is_whole.then(|| marker.try_into().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_survives_any_one_damaged_byte() {
+        let marker = *b"a marker";
+        let whole = write(&marker);
+        let known = |is_whole| Start::Known { marker, is_whole };
+        assert_eq!(read(&whole), known(true));
+        for at in 0..SIZE {
+            for flip in 1..=u8::MAX {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                assert_eq!(read(&bytes), known(false), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_cut_short_is_that_of_a_new_file() {
+        let whole = write(b"a marker");
+        for size in 0..SIZE {
+            assert_eq!(read(&whole[..size]), Start::Empty, "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        assert_eq!(read(OLD_MAGIC), Start::Old);
+        assert_eq!(read(&[&OLD_MAGIC[..], &[0; 32]].concat()), Start::Old);
+        assert_eq!(read(b"hello"), Start::Unknown);
+        assert_eq!(read(&[b'x'; SIZE]), Start::Unknown);
+    }
+}

@@ -1,0 +1,171 @@
+//! Reading a data file on start: each entry that can be read, and what lies between them.
+//!
+//! Two things can be wrong with a file. Its end may be torn: the process was ended in the middle of its last write. What
+//! is there is then the beginning of an entry, and is left out without a word. Anything else is damage: the entries
+//! after it are found by their marker, and what lies before them is lost.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::frame::{self, Found};
+use super::header::{self, Marker, Start};
+use crate::storage::namespace::Namespace;
+
+/// Bytes that are read ahead.
+const AHEAD: usize = 256 * 1024;
+
+/// What was found in a file.
+pub struct Loaded {
+    /// The marker of its entries, or one for a file that has none.
+    pub marker: Marker,
+    /// How many entries were read.
+    pub entries: u64,
+    /// Where the last entry ends that was read.
+    pub end: u64,
+    /// The bytes that could not be read, in order. A torn end is none of them.
+    pub damage: Vec<Range<u64>>,
+    /// The file has the layout of this version.
+    pub is_current: bool,
+}
+
+/// Reads a file into the namespaces.
+///
+/// # Errors
+/// `InvalidData` for a file that is not a data file, or holds a namespace that is not configured; whatever the file
+/// system says.
+pub fn load(file: &File, namespaces: &[Arc<Namespace>]) -> io::Result<Loaded> {
+    let mut start = Vec::new();
+    let mut reader = BufReader::with_capacity(AHEAD, file);
+    (&mut reader)
+        .take(header::SIZE as u64)
+        .read_to_end(&mut start)?;
+    let mut loaded = Loaded {
+        marker: Marker::default(),
+        entries: 0,
+        end: header::SIZE as u64,
+        damage: Vec::new(),
+        is_current: true,
+    };
+    match header::read(&start) {
+        Start::Known { marker, is_whole } => {
+            loaded.marker = marker;
+            if !is_whole {
+                loaded.damage.push(0..loaded.end);
+            }
+            loaded.read_all(&mut reader, namespaces)?;
+        }
+        Start::Old => {
+            loaded.marker = header::new_marker()?;
+            loaded.end = header::OLD_MAGIC.len() as u64;
+            loaded.is_current = false;
+            loaded.read_old(&mut reader, namespaces)?;
+        }
+        Start::Empty => {
+            loaded.marker = header::new_marker()?;
+            loaded.end = 0;
+        }
+        Start::Unknown => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "not a data file of the development server",
+            ));
+        }
+    }
+    Ok(loaded)
+}
+
+impl Loaded {
+    fn read_all(
+        &mut self,
+        reader: &mut BufReader<&File>,
+        namespaces: &[Arc<Namespace>],
+    ) -> io::Result<()> {
+        let mut at = self.end;
+        loop {
+            let found = frame::read(reader, &self.marker)?;
+            if let Found::Entry(content) = &found {
+                frame::apply(content, namespaces)?;
+                at += content.len() as u64 + frame::HEADER_SIZE as u64;
+                self.entries += 1;
+                self.end = at;
+                continue;
+            }
+            if let Found::End = found {
+                return Ok(());
+            }
+            // After a torn write nothing follows. If something does, the length was damaged, or a part is missing.
+            match find(reader, &self.marker, at + 1)? {
+                Some(next) => {
+                    self.lose(at..next);
+                    reader.seek(SeekFrom::Start(next))?;
+                    at = next;
+                }
+                None => {
+                    if let Found::Damage = found {
+                        let end = reader.get_ref().metadata()?.len();
+                        self.lose(at..end);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The entries of an old file have no marker: after damage none of them is found, and a torn end looks like a damaged
+    /// length.
+    fn read_old(
+        &mut self,
+        reader: &mut BufReader<&File>,
+        namespaces: &[Arc<Namespace>],
+    ) -> io::Result<()> {
+        reader.seek(SeekFrom::Start(self.end))?;
+        loop {
+            match frame::read_old(reader)? {
+                Found::Entry(content) => {
+                    frame::apply(&content, namespaces)?;
+                    self.end += (content.len() + frame::OLD_HEADER_SIZE) as u64;
+                    self.entries += 1;
+                }
+                Found::End => return Ok(()),
+                Found::Torn | Found::Damage => {
+                    let end = reader.get_ref().metadata()?.len();
+                    self.lose(self.end..end);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Notes bytes that could not be read; those that follow one another are one place.
+    fn lose(&mut self, bytes: Range<u64>) {
+        match self.damage.last_mut() {
+            Some(last) if last.end == bytes.start => last.end = bytes.end,
+            _ => self.damage.push(bytes),
+        }
+    }
+}
+
+/// Finds the next marker from a place on.
+fn find(reader: &mut BufReader<&File>, marker: &Marker, from: u64) -> io::Result<Option<u64>> {
+    reader.seek(SeekFrom::Start(from))?;
+    let mut start = from;
+    let mut window = Vec::new();
+    loop {
+        let bytes = reader.fill_buf()?;
+        let count = bytes.len();
+        window.extend_from_slice(bytes);
+        reader.consume(count);
+        if let Some(at) = window.windows(marker.len()).position(|some| some == marker) {
+            return Ok(Some(start + at as u64));
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+        // A marker may begin in the last bytes.
+        let done = window.len().saturating_sub(marker.len() - 1);
+        window.drain(..done);
+        start += done as u64;
+    }
+}
