@@ -139,7 +139,8 @@ impl Call<'_> {
         let mut pause = FIRST_PAUSE;
         let mut patience = self.part(SMALLEST_PART);
         loop {
-            if let Some(error) = last.take_if(|_| Instant::now() + pause >= self.deadline) {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if let Some(error) = last.take_if(|_| left <= FIRST_PAUSE) {
                 return Err(error);
             }
             let is_first = last.is_none();
@@ -148,7 +149,7 @@ impl Call<'_> {
             }
             let attempt = async {
                 if !is_first {
-                    tokio::time::sleep(jittered(pause)).await;
+                    tokio::time::sleep(jittered(pause.min(left / 2))).await;
                 }
                 let link = self.link_again().await?;
                 let outcome = match self.command.is_write() {

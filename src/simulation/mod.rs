@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::runtime::Builder;
 
 /// Histories, unless told otherwise.
-const HISTORIES: u64 = 2_000;
+const HISTORIES: u64 = 3_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
