@@ -13,6 +13,7 @@
 //! - [`link`]: the other end: the crate's client, or a simulated cluster.
 //! - [`trace`]: the way one operation takes, for who wants to know.
 //! - [`trouble`]: whether a node has lately failed to answer.
+//! - [`sockets`]: which thread watches the sockets of operations.
 //! - [`scan`]: many records, streamed.
 //! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
@@ -45,6 +46,7 @@ mod policy;
 mod routes;
 pub mod scan;
 mod sizes;
+mod sockets;
 mod stats;
 pub mod tls;
 pub mod trace;
@@ -143,7 +145,8 @@ pub struct Cluster {
 const ELSEWHERE: usize = 64;
 
 impl Cluster {
-    /// Starts connecting in the background, and looks after the cluster there: in `tending`.
+    /// Starts connecting in the background, and looks after the cluster there: in `tending`. Must be called within the runtime
+    /// that requests run in.
     pub fn open(options: Options, tending: &Handle) -> Cluster {
         let options = Arc::new(options);
         Cluster {
