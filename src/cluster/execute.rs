@@ -126,8 +126,12 @@ impl Call<'_> {
     /// What a lane has answered.
     fn received(&self, answer: std::result::Result<Outcome, RecvError>) -> Result<Option<Outcome>> {
         match answer {
+            Ok(Outcome::Closed) => Err(Error::closed()),
             Ok(outcome) => Ok(Some(outcome)),
-            Err(_) if self.connection().is_closed() => Err(Error::closed()),
+            // It was under way.
+            Err(_) if self.connection().is_closed() => {
+                Err(Error::closed().in_doubt(self.command.is_write()))
+            }
             // Nobody gave it up for a reason: what carried it has panicked.
             Err(_) => Err(Error::given_up().in_doubt(self.command.is_write())),
         }
@@ -163,7 +167,9 @@ impl Call<'_> {
                 biased;
                 Some(reply) = late_reply(&mut pending) => return Ok(reply),
                 attempt = attempt => attempt,
-                () = self.cluster.closed() => return Err(Error::closed()),
+                () = self.cluster.closed() => {
+                    return Err(Error::closed().in_doubt(self.command.is_write()))
+                }
             };
             let (link, outcome) = match attempt {
                 Ok(attempt) => attempt,
@@ -240,7 +246,8 @@ impl Call<'_> {
                 told.in_doubt |= last.is_some_and(|last| last.in_doubt);
                 return Ok(Verdict::Failed(told));
             }
-            Some(Outcome::Away) | None => {
+            // The last is an error by now.
+            Some(Outcome::Away | Outcome::Closed) | None => {
                 self.connection().doubts().no_connection();
                 let has_left = outcome.is_some();
                 let mut told = last.unwrap_or_else(|| link.late(&self.cluster.options));

@@ -103,6 +103,8 @@ pub enum Outcome {
     Lost(Failure),
     /// It was sent away: the node is silent, or the time of those it went with was up.
     Away,
+    /// The store was closed before it left.
+    Closed,
 }
 
 /// An operation that waits.
@@ -345,7 +347,10 @@ impl Flight {
             state.boarding = false;
             let stranded = std::mem::take(&mut state.waiting);
             drop(state);
-            drop(stranded);
+            for one in stranded {
+                // An error means that nobody listens any more.
+                let _ = one.answer.send(Outcome::Closed);
+            }
         }
     }
 

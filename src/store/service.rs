@@ -243,6 +243,8 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
     } = request;
     let name = operation.name();
     let is_about_sessions = operation.is_about_sessions();
+    // Some of it may be done when the store is closed.
+    let is_partial = operation.is_write_of_many() && !core.cluster.is_closed();
     let outcome = match operation {
         Operation::Close => {
             core.cluster.close().await;
@@ -257,7 +259,13 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
     };
     let outcome = outcome.map_err(|error| match error.code {
         // The connections went because they were closed.
-        Code::Unavailable if core.cluster.is_closed() => Error::closed().in_doubt(error.in_doubt),
+        Code::Unavailable if core.cluster.is_closed() => {
+            Error::closed().in_doubt(error.in_doubt || is_partial)
+        }
+        Code::Closed => {
+            let in_doubt = error.in_doubt || is_partial;
+            error.in_doubt(in_doubt)
+        }
         _ => error,
     });
     let outcome = outcome.map_err(|error| error.during(name));
