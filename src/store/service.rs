@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, Semaphore};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until, Instant};
 
 use super::expiry::TtlSupport;
 use super::lanes::{self, Digest, Entered, Lanes};
@@ -100,13 +100,33 @@ impl<A: Answer> Store<A> {
     }
 }
 
+/// While requests come there is a timer that ends so soon: sooner than theirs. A timer that would be the next to end wakes its
+/// own thread (`reregister` in tokio's runtime/time/mod.rs), which costs each operation several system calls.
+const BEAT: Duration = Duration::from_millis(50);
+
 /// Takes requests as they come and starts each, or the lane of its session.
 async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
     /// Requests taken over at one go.
     const AT_ONCE: usize = 256;
     let lanes = Arc::new(Lanes::new(core.cluster.timeout()));
     let mut taken = Vec::with_capacity(AT_ONCE);
-    while queue.recv_many(&mut taken, AT_ONCE).await > 0 {
+    let mut beat = std::pin::pin!(sleep(BEAT));
+    let mut is_beating = false;
+    let mut came = false;
+    loop {
+        tokio::select! {
+            biased;
+            count = queue.recv_many(&mut taken, AT_ONCE) => if count == 0 { break },
+            () = &mut beat, if is_beating => {
+                is_beating = std::mem::take(&mut came);
+                beat.as_mut().reset(Instant::now() + BEAT);
+                continue;
+            }
+        }
+        came = true;
+        if !std::mem::replace(&mut is_beating, true) {
+            beat.as_mut().reset(Instant::now() + BEAT);
+        }
         for request in taken.drain(..) {
             // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
             let start = AssertUnwindSafe(|| start(&core, &lanes, request));
@@ -285,7 +305,7 @@ async fn others_answered(ticket: &Arc<()>) {
         if Arc::strong_count(ticket) <= 2 {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(1)).await;
     }
 }
 
