@@ -137,6 +137,9 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
     core.cluster.close().await;
 }
 
+/// Requests that are not answered yet, at the most, when an operation may go alone: more are better carried together.
+const LONE: usize = 2;
+
 fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
     planted::panic_in("drive", &request.view.layout.options.set);
     let Operation::One { id, what } = request.operation else {
@@ -148,6 +151,8 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
         deadline: request.deadline,
         trace: request.answer.trace(),
         doubt: AtomicBool::new(false),
+        // One is the store's own.
+        is_lone: Arc::strong_count(&request.ticket) <= 1 + LONE,
     };
     // Boxed: it is moved from hand to hand.
     let errand = Box::new(Errand {
@@ -221,6 +226,7 @@ async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Err
         // Noted for all of them.
         trace: waiting.iter().find_map(|one| one.at.trace.clone()),
         doubt: AtomicBool::new(false),
+        is_lone: false,
     };
     let sessions = core.seen_through(&view);
     let mut read = std::pin::pin!(sessions.one(&at, &mut what));
