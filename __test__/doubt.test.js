@@ -116,3 +116,22 @@ test.each(OPTIONS)('an operation of several commands is in doubt if one of them 
   expect(await store.get('a')).toMatchObject({ n: 1 })
   if (error !== undefined) expect(error).toMatchObject({ inDoubt: true })
 })
+
+describe('a store that is closed while operations are under way', () => {
+  test('tells of each whether it may have been carried out', async () => {
+    const server = await start()
+    const store = open(server, { timeout: 5_000 }, AerospikeStore)
+    await store.set('a', { cookie: lasting(60_000), n: 0 })
+    await server.inject({ kind: 'silent', when: 'after' })
+    const session = { cookie: lasting(60_000), n: 1 }
+    const asked = [store.set('a', session), store.destroy('b'), store.get('c'), store.clear(), store.length()]
+    // The first is under way; behind it, on the same session, one that has not left.
+    asked.push(store.set('a', { ...session, n: 2 }))
+    await new Promise(resolve => setTimeout(resolve, 100))
+    const answers = Promise.all(asked.map(caught))
+    await store.close()
+    expect((await answers).map(({ code, inDoubt }) => [code, inDoubt])).toEqual([
+      ['CLOSED', true], ['CLOSED', true], ['CLOSED', false], ['CLOSED', true], ['CLOSED', false], ['CLOSED', false]
+    ])
+  }, 20_000)
+})

@@ -9,6 +9,9 @@ const { once } = require('node:events')
 const METHODS = {
   get: (client, key) => client.get(key).then(({ bins, ttl, gen, key }) => ({ bins, ttl, gen, digest: key.digest.toString('hex') })),
   put: (client, key, bins, ttl) => client.put(key, bins, { ttl }).then(() => null),
+  // Only where there is a record.
+  update: (client, key, bins, ttl, { policy, status, WritePolicy }) => client.put(key, bins, { ttl }, new WritePolicy({ exists: policy.exists.UPDATE }))
+    .then(() => true, error => { if (error.code !== status.ERR_RECORD_NOT_FOUND) throw error }),
   touch: (client, key, ttl, { operations }) => client.operate(key, [operations.touch(ttl)]).then(() => null),
   exists: (client, key) => client.exists(key),
   // A map as this client gives it has text keys alone: which of these keys are there, each of its own type, and how many keys there are.
@@ -59,6 +62,7 @@ class OfficialClient {
 
   get (...key) { return this.#ask('get', key) }
   put (key, bins, ttl) { return this.#ask('put', key, bins, ttl) }
+  update (key, bins, ttl) { return this.#ask('update', key, bins, ttl) }
   touch (key, ttl) { return this.#ask('touch', key, ttl) }
   mapOf (key, bin, names) { return this.#ask('mapOf', key, bin, names) }
   exists (...key) { return this.#ask('exists', key) }

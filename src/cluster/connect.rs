@@ -18,6 +18,7 @@ use super::lane::Common;
 use super::link::Link;
 use super::peers::Peers;
 use super::routes::Routes;
+use super::sockets::Sockets;
 use super::stats::NodeStats;
 use super::{failure, versions, Options};
 use crate::error::{Code, Error, Result};
@@ -66,9 +67,11 @@ struct Publish {
     routes: Arc<Routes>,
     doubts: Arc<Doubts>,
     peers: Arc<Peers>,
+    sockets: Arc<Sockets>,
 }
 
 impl Connection {
+    /// Must be called within the runtime that requests run in.
     pub fn open(options: Arc<Options>, tending: &Handle) -> Connection {
         let (publish_state, state) = watch::channel(State::Connecting(None));
         let (publish_health, health) = watch::channel(None);
@@ -77,13 +80,15 @@ impl Connection {
         let common = Common::new(&options, close.clone());
         let routes = Arc::new(Routes::new(common));
         let doubts = Arc::new(Doubts::default());
-        let peers = Arc::new(Peers::new(options.clone()));
+        let sockets = Arc::new(Sockets::new(Handle::current()));
+        let peers = Arc::new(Peers::new(options.clone(), sockets.clone()));
         let publish = Publish {
             state: publish_state,
             health: publish_health,
             routes: routes.clone(),
             doubts: doubts.clone(),
             peers: peers.clone(),
+            sockets,
         };
         tending.spawn(keep(options.clone(), publish, wanted.clone(), close));
         Connection {
@@ -111,7 +116,8 @@ impl Connection {
         let (closing, close) = watch::channel(false);
         let routes = Routes::new(Common::new(&options, close));
         routes.simulate(nodes);
-        let peers = Arc::new(Peers::new(options.clone()));
+        let sockets = Arc::new(Sockets::new(Handle::current()));
+        let peers = Arc::new(Peers::new(options.clone(), sockets));
         Connection {
             options,
             state,
@@ -319,9 +325,7 @@ async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) 
 /// Looks after a client that is connected, until the cluster will not have us any more: returns why.
 async fn look_after(mut connected: Connected, options: &Options, publish: &Publish) -> Error {
     let mut probe = Probe::new(options, &publish.peers);
-    publish
-        .state
-        .send_replace(State::Up(connected.client.clone()));
+    publish.up(&connected.client).await;
     let mut routing = Box::pin(keep_routes(publish, options, connected.client.clone()));
     loop {
         let client = &connected.client;
@@ -347,7 +351,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
             }
             Ok(new) => {
                 publish.doubts.clear();
-                publish.state.send_replace(State::Up(new.client.clone()));
+                publish.up(&new.client).await;
                 routing = Box::pin(keep_routes(publish, options, new.client.clone()));
                 let old = std::mem::replace(&mut connected, new);
                 tokio::spawn(shut(old.client));
@@ -370,7 +374,7 @@ async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
     let routes = async {
         loop {
             // What came of it is in the routes; should it have panicked they are as they were.
-            let _ = unwound(publish.routes.refresh(&client, options)).await;
+            let _ = unwound(publish.routes.refresh(&client, options, &publish.sockets)).await;
             tokio::time::sleep(HEALTH_CHECK).await;
         }
     };
@@ -394,6 +398,11 @@ async fn shut(client: Client) {
 }
 
 impl Publish {
+    async fn up(&self, client: &Client) {
+        self.sockets.ready(client).await;
+        self.state.send_replace(State::Up(client.clone()));
+    }
+
     fn down(&self, error: Error) {
         self.state.send_replace(State::Down(error));
         self.is(false);

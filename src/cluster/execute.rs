@@ -9,18 +9,20 @@
 //! trouble, and take whichever answer comes first. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
 //! three seconds; they are repeated until then.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::{Bins, Key, ResultCode};
 use futures::future::select;
-use tokio::sync::oneshot::{self, error::RecvError};
+use tokio::sync::oneshot;
 use tokio::time::{timeout_at, Instant};
 
 use super::connect::Connection;
 use super::failure::{self, Failure, Kind};
-use super::lane::{Lane, Outcome, Pass};
+use super::lane::{Lane, Outcome, Pass, Seat};
 use super::link::Link;
 use super::stats::Counters;
 use super::trace::{Trace, Way};
@@ -44,14 +46,27 @@ pub struct Call<'a> {
     pub cluster: &'a Cluster,
     pub key: &'a Key,
     pub command: &'a Command,
+    pub terms: Terms<'a>,
+}
+
+/// What a command is carried out for.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
     pub deadline: Instant,
     /// Who wants to know which way it takes.
     pub trace: Option<&'a Arc<Trace>>,
     /// Set once an attempt to write may have been carried out although it failed.
     pub doubt: &'a AtomicBool,
+    /// Hardly anything else was asked of the store as this was: there is nothing to travel with.
+    pub is_lone: bool,
 }
 
-type Pending = oneshot::Receiver<Outcome>;
+/// Where a read is answered later.
+enum Pending<'a> {
+    Together(oneshot::Receiver<Outcome>),
+    // Boxed already where it began: it would have to be moved.
+    Alone(Pin<Box<dyn Future<Output = Option<Outcome>> + Send + 'a>>),
+}
 
 impl Call<'_> {
     /// Makes attempts until one is answered.
@@ -59,7 +74,7 @@ impl Call<'_> {
         if self.command.is_too_big() {
             return Err(failure::too_big());
         }
-        let link = self.connection().link(self.deadline).await?;
+        let link = self.connection().link(self.terms.deadline).await?;
         let (outcome, pending) = match self.command.is_write() {
             true => (self.write(&link, None).await?, None),
             false => self.read(&link).await?,
@@ -86,22 +101,36 @@ impl Call<'_> {
     /// comes then; that would undo a change, or a logout.
     async fn write(&self, link: &Link, patience: Option<Duration>) -> Result<Option<Outcome>> {
         let lane = self.connection().routes().lane(self.key, self.command);
+        let is_first = patience.is_none();
         let patience = patience.unwrap_or_else(|| match lane.is_in_trouble() {
             true => self.part(SMALLEST_PART),
             false => self.part(FIRST_PART),
         });
+        if let Some(seat) = self.seat(&lane, link).filter(|_| is_first) {
+            let last = self.until(patience);
+            let mut alone = Box::pin(seat.carry(self.key, self.command, self.terms.trace, last));
+            let silent = lane.silence().min(patience);
+            let answer = match timeout_at(self.until(silent), &mut alone).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    lane.note_time_up(Instant::now() - silent);
+                    alone.await
+                }
+            };
+            return self.received(answer);
+        }
         let mut pass = self.enter(&lane, link, patience);
         // The crate's own timeouts start anew with every read from the socket; these do not.
         match timeout_at(self.until(patience), &mut pass.answer).await {
-            Ok(answer) => self.received(answer),
+            Ok(answer) => self.received(answer.ok()),
             Err(_) if lane.withdraw(&pass) => Ok(None),
-            Err(_) => self.received(pass.answer.await),
+            Err(_) => self.received(pass.answer.await.ok()),
         }
     }
 
     /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
     /// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
-    async fn read(&self, link: &Link) -> Result<(Option<Outcome>, Option<Pending>)> {
+    async fn read(&self, link: &Link) -> Result<(Option<Outcome>, Option<Pending<'_>>)> {
         let lane = self.connection().routes().lane(self.key, self.command);
         let patience = match lane.is_in_trouble() {
             true => Duration::ZERO,
@@ -111,35 +140,61 @@ impl Call<'_> {
             }
             false => lane.silence(),
         };
+        if let Some(seat) = self.seat(&lane, link).filter(|_| !patience.is_zero()) {
+            let last = self.until(self.part(FIRST_PART));
+            let mut alone = Box::pin(seat.carry(self.key, self.command, self.terms.trace, last));
+            return match timeout_at(self.until(patience), &mut alone).await {
+                Ok(answer) => Ok((self.received(answer)?, None)),
+                Err(_) => {
+                    lane.note_time_up(Instant::now() - patience);
+                    Ok((None, Some(Pending::Alone(alone))))
+                }
+            };
+        }
         let mut answer = self.enter(&lane, link, self.part(FIRST_PART)).answer;
         match timeout_at(self.until(patience), &mut answer).await {
-            Ok(answer) => Ok((self.received(answer)?, None)),
-            Err(_) => Ok((None, Some(answer))),
+            Ok(answer) => Ok((self.received(answer.ok())?, None)),
+            Err(_) => Ok((None, Some(Pending::Together(answer)))),
         }
     }
 
+    fn seat(&self, lane: &Arc<Lane>, link: &Link) -> Option<Seat> {
+        self.terms.is_lone.then(|| lane.seat(link)).flatten()
+    }
+
     fn enter(&self, lane: &Arc<Lane>, link: &Link, patience: Duration) -> Pass {
-        let time = (patience.min(self.part(FIRST_PART)), self.deadline);
-        lane.enter(link, time, self.key, self.command, self.trace)
+        let time = (patience.min(self.part(FIRST_PART)), self.terms.deadline);
+        lane.enter(link, time, self.key, self.command, self.terms.trace)
     }
 
     /// What a lane has answered.
-    fn received(&self, answer: std::result::Result<Outcome, RecvError>) -> Result<Option<Outcome>> {
+    fn received(&self, answer: Option<Outcome>) -> Result<Option<Outcome>> {
         match answer {
-            Ok(outcome) => Ok(Some(outcome)),
-            Err(_) if self.connection().is_closed() => Err(Error::closed()),
+            Some(Outcome::Closed) => Err(Error::closed()),
+            Some(outcome) => Ok(Some(outcome)),
+            // It was under way.
+            None if self.connection().is_closed() => {
+                Err(Error::closed().in_doubt(self.command.is_write()))
+            }
             // Nobody gave it up for a reason: what carried it has panicked.
-            Err(_) => Err(Error::given_up().in_doubt(self.command.is_write())),
+            None => Err(Error::given_up().in_doubt(self.command.is_write())),
         }
     }
 
     /// Makes further attempts. `last` is the failure of the first, if there was one; `pending`, where it may still be
     /// answered.
-    async fn again(&self, mut last: Option<Error>, mut pending: Option<Pending>) -> Result<Reply> {
+    async fn again(
+        &self,
+        mut last: Option<Error>,
+        mut pending: Option<Pending<'_>>,
+    ) -> Result<Reply> {
         let mut pause = FIRST_PAUSE;
         let mut patience = self.part(SMALLEST_PART);
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = self
+                .terms
+                .deadline
+                .saturating_duration_since(Instant::now());
             if let Some(error) = last.take_if(|_| left <= FIRST_PAUSE) {
                 return Err(error);
             }
@@ -163,7 +218,9 @@ impl Call<'_> {
                 biased;
                 Some(reply) = late_reply(&mut pending) => return Ok(reply),
                 attempt = attempt => attempt,
-                () = self.cluster.closed() => return Err(Error::closed()),
+                () = self.cluster.closed() => {
+                    return Err(Error::closed().in_doubt(self.command.is_write()))
+                }
             };
             let (link, outcome) = match attempt {
                 Ok(attempt) => attempt,
@@ -173,7 +230,9 @@ impl Call<'_> {
             };
             match self.judged(&link, outcome, last)? {
                 Verdict::Answered(reply) => return Ok(reply),
-                Verdict::Failed(error) if Instant::now() >= self.deadline => return Err(error),
+                Verdict::Failed(error) if Instant::now() >= self.terms.deadline => {
+                    return Err(error)
+                }
                 Verdict::Failed(error) => last = Some(error),
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -188,7 +247,7 @@ impl Call<'_> {
         let read = async {
             // An error means that the semaphore was closed, and it never is.
             let _permits = self.cluster.elsewhere.acquire_many(2).await;
-            if let Some(trace) = self.trace {
+            if let Some(trace) = self.terms.trace {
                 // Which node it is, the crate alone knows.
                 trace.note(Way {
                     node: None,
@@ -223,7 +282,7 @@ impl Call<'_> {
         let verdict = self.judge(link, outcome, last);
         if let Err(error) | Ok(Verdict::Failed(error)) = &verdict {
             if error.in_doubt {
-                self.doubt.store(true, Ordering::Relaxed);
+                self.terms.doubt.store(true, Ordering::Relaxed);
             }
         }
         verdict
@@ -240,7 +299,8 @@ impl Call<'_> {
                 told.in_doubt |= last.is_some_and(|last| last.in_doubt);
                 return Ok(Verdict::Failed(told));
             }
-            Some(Outcome::Away) | None => {
+            // The last is an error by now.
+            Some(Outcome::Away | Outcome::Closed) | None => {
                 self.connection().doubts().no_connection();
                 let has_left = outcome.is_some();
                 let mut told = last.unwrap_or_else(|| link.late(&self.cluster.options));
@@ -284,12 +344,12 @@ impl Call<'_> {
 
     /// A link for a further attempt, which knows the namespace: where it does not, no attempt can succeed.
     async fn link_again(&self) -> Result<Link> {
-        let link = self.connection().link(self.deadline).await?;
+        let link = self.connection().link(self.terms.deadline).await?;
         let namespace = self.key.namespace();
         match link.knows(namespace) || !link.is_connected() {
             true => Ok(link),
             false => {
-                let client = self.cluster.namespace(namespace, self.deadline);
+                let client = self.cluster.namespace(namespace, self.terms.deadline);
                 Box::pin(client).await.map(Link::Client)
             }
         }
@@ -318,15 +378,18 @@ impl Call<'_> {
 
     /// So long from now, but not beyond the deadline.
     fn until(&self, patience: Duration) -> Instant {
-        self.deadline.min(Instant::now() + patience)
+        self.terms.deadline.min(Instant::now() + patience)
     }
 }
 
 /// What a lane has answered after all, if that is of any use.
-async fn late_reply(pending: &mut Option<Pending>) -> Option<Reply> {
-    let answer = pending.as_mut()?.await;
+async fn late_reply(pending: &mut Option<Pending<'_>>) -> Option<Reply> {
+    let answer = match pending.as_mut()? {
+        Pending::Together(answer) => answer.await.ok(),
+        Pending::Alone(alone) => alone.await,
+    };
     *pending = None;
-    match answer.ok()? {
+    match answer? {
         Outcome::Own(Ok(reply)) => Some(reply),
         Outcome::Own(Err(error)) if matches!(failure::kind(&error), Kind::Missing) => {
             Some(Reply::Missing)

@@ -43,26 +43,27 @@ impl Failure {
         }
     }
 
+    /// The crate's error; `None` of one that is simulated.
+    fn error(&self) -> Option<&aerospike::Error> {
+        match self {
+            Failure::Client(error) => Some(error),
+            #[cfg(test)]
+            Failure::Simulated(..) => None,
+        }
+    }
+
     /// Whether the crate could not make sense of what a node answered: it gives up the rest of the answer then, and all
     /// rows in it.
     pub fn is_unreadable(&self) -> bool {
-        match self {
-            Failure::Client(error) => matches!(
-                error.kind(),
-                ErrorKind::InvalidUtf8(_) | ErrorKind::BadResponse
-            ),
-            #[cfg(test)]
-            Failure::Simulated(..) => false,
-        }
+        matches!(
+            self.error().map(aerospike::Error::kind),
+            Some(ErrorKind::InvalidUtf8(_) | ErrorKind::BadResponse)
+        )
     }
 
     /// Whether no node that is known has the part of the data that was asked for.
     pub fn lacks_node(&self) -> bool {
-        match self {
-            Failure::Client(error) => lacks_node(error),
-            #[cfg(test)]
-            Failure::Simulated(..) => false,
-        }
+        self.error().is_some_and(lacks_node)
     }
 }
 
@@ -85,12 +86,15 @@ pub fn kind(failure: &Failure) -> Kind {
         Some(_) => return Kind::Final,
         None => {}
     }
-    let error = match failure {
-        Failure::Client(error) => error,
-        #[cfg(test)]
-        Failure::Simulated(..) => return Kind::Passing,
-    };
-    match error.kind() {
+    // A simulated failure that is no server's is of a connection.
+    match failure.error().map(aerospike::Error::kind) {
+        None => Kind::Passing,
+        Some(kind) => kind_of(kind),
+    }
+}
+
+fn kind_of(kind: &ErrorKind) -> Kind {
+    match kind {
         ErrorKind::Timeout
         | ErrorKind::Connection
         | ErrorKind::ConnectionPoolEmpty

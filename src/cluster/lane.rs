@@ -103,6 +103,8 @@ pub enum Outcome {
     Lost(Failure),
     /// It was sent away: the node is silent, or the time of those it went with was up.
     Away,
+    /// The store was closed before it left.
+    Closed,
 }
 
 /// An operation that waits.
@@ -183,7 +185,7 @@ impl Lane {
     }
 
     /// Takes note whether the node was heard from.
-    fn note(&self, heard: bool) {
+    pub fn note(&self, heard: bool) {
         self.trouble.store(!heard, Ordering::Relaxed);
         if !heard {
             self.common.trouble.raise();
@@ -228,6 +230,21 @@ impl Lane {
             number,
             answer: answered,
         }
+    }
+
+    /// A seat for an operation that goes alone, from the task that it is of: if nothing else waits or is under way. That is
+    /// how an operation travels fastest, and many at the same time travel worst.
+    pub fn seat(self: &Arc<Lane>, link: &Link) -> Option<Seat> {
+        let mut state = self.state();
+        if state.under_way > 0 || !state.waiting.is_empty() {
+            return None;
+        }
+        state.under_way += 1;
+        drop(state);
+        Some(Seat {
+            lane: Arc::clone(self),
+            link: link.clone(),
+        })
     }
 
     /// Takes an operation back. `false`: it has left.
@@ -288,10 +305,86 @@ impl Lane {
         ends.map(|(first, _)| (taken, first))
     }
 
+    /// What was under way is over.
+    fn leave(self: &Arc<Lane>, link: &Link) {
+        let mut state = self.state();
+        state.under_way -= 1;
+        self.board(link, state);
+    }
+
+    /// Takes note that there was no answer in time to what left then.
+    pub fn note_time_up(&self, left: Instant) {
+        // An operation whose time was nearly up says nothing about the node.
+        if left.elapsed() >= self.common.patience {
+            self.note(false);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that holds this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an operation holds that goes alone.
+pub struct Seat {
+    lane: Arc<Lane>,
+    link: Link,
+}
+
+impl Seat {
+    /// Carries out a command, until `last`. `None`: the store was closed meanwhile.
+    pub async fn carry(
+        self,
+        key: &Key,
+        command: &Command,
+        trace: Option<&Arc<Trace>>,
+        last: Instant,
+    ) -> Option<Outcome> {
+        let (lane, common) = (&self.lane, &self.lane.common);
+        let left = Instant::now();
+        common.counters.flight(1);
+        if let Some(trace) = trace {
+            trace.note(Way {
+                node: lane.node.clone(),
+                together: 1,
+            });
+        }
+        let mut closing = common.closing.clone();
+        let work = self.link.alone(key, command, common.replica, last, trace);
+        let outcome = tokio::select! {
+            biased;
+            // An error is the end of everything, and so of the store.
+            _ = closing.wait_for(|closing| *closing) => return None,
+            outcome = timeout_at(last, work) => outcome,
+        };
+        let Ok(outcome) = outcome else {
+            lane.note_time_up(left);
+            return Some(Outcome::Away);
+        };
+        lane.note(!outcome.as_ref().is_err_and(is_silence));
+        let (place, outcome) = (Sizes::place(key), Outcome::Own(outcome));
+        if command.is_write() {
+            let bytes = command.size();
+            if matches!(command, Command::Upsert { .. }) {
+                common.sizes.learn(place, bytes.max(1));
+            }
+        } else {
+            common.learn(&outcome, place);
+        }
+        Some(outcome)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.lane.leave(&self.link);
+    }
+}
+
+/// Any word of the server's, and be it that it refuses, is an answer.
+fn is_silence(failure: &Failure) -> bool {
+    failure.server_result_code().is_none()
 }
 
 /// Carries out `work`; if it `is_sparing`, little at a time, so that others get their turn in between.
@@ -345,7 +438,10 @@ impl Flight {
             state.boarding = false;
             let stranded = std::mem::take(&mut state.waiting);
             drop(state);
-            drop(stranded);
+            for one in stranded {
+                // An error means that nobody listens any more.
+                let _ = one.answer.send(Outcome::Closed);
+            }
         }
     }
 
@@ -382,15 +478,10 @@ impl Flight {
             }
         };
         let Ok(outcome) = outcome else {
-            // An operation whose time was nearly up says nothing about the node.
-            if left.elapsed() >= common.patience {
-                self.lane.note(false);
-            }
+            self.lane.note_time_up(left);
             return send_away(answers);
         };
-        // Any word of the server's, and be it that it refuses, is an answer.
-        let silence = |failure: &Failure| failure.server_result_code().is_none();
-        self.lane.note(!outcome.as_ref().is_err_and(silence));
+        self.lane.note(!outcome.as_ref().is_err_and(is_silence));
         let mut others = seen.into_iter().zip(answers);
         // The failure of the whole is noted in the rows that it left without an answer.
         rows.for_each(|row| {
@@ -409,10 +500,8 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let mut state = self.lane.state();
-        state.under_way -= 1;
         // Who came since the last look; and, should this one have panicked, who has waited for it.
-        self.lane.board(&self.link, state);
+        self.lane.leave(&self.link);
     }
 }
 

@@ -4,17 +4,16 @@
 
 use std::sync::Arc;
 
-use aerospike::policy::ReadPolicy;
+use aerospike::policy::{ReadPolicy, Replica};
 use aerospike::{BatchOperation, BatchPolicy, Bins, Client, Key, Record};
 #[cfg(test)]
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::batch::{self, Shape};
 use super::failure::{self, Failure};
 use super::trace::Trace;
-#[cfg(test)]
-use super::Reply;
-use super::{namespaces, Command, Options};
+use super::{namespaces, policy, Command, Options, Reply};
 use crate::error::Error;
 
 #[derive(Clone)]
@@ -48,15 +47,10 @@ impl Link {
         match self {
             Link::Client(_) => (Row::Client(row), shape),
             #[cfg(test)]
-            Link::Simulated(_) => {
-                let row = SimulatedRow {
-                    key: key.clone(),
-                    command: command.clone(),
-                    trace: trace.cloned(),
-                    outcome: None,
-                };
-                (Row::Simulated(row), shape)
-            }
+            Link::Simulated(_) => (
+                Row::Simulated(SimulatedRow::new(key, command, trace)),
+                shape,
+            ),
         }
     }
 
@@ -79,6 +73,55 @@ impl Link {
             #[cfg(test)]
             _ => unreachable!("rows of another link"),
         }
+    }
+
+    /// Carries out a command alone, at the node that has the record.
+    pub async fn alone(
+        &self,
+        key: &Key,
+        command: &Command,
+        replica: Replica,
+        deadline: Instant,
+        #[cfg_attr(not(test), allow(unused_variables))] trace: Option<&Arc<Trace>>,
+    ) -> Result<Reply, Failure> {
+        let client = match self {
+            Link::Client(client) => client,
+            #[cfg(test)]
+            Link::Simulated(cluster) => {
+                let mut rows = [SimulatedRow::new(key, command, trace)];
+                cluster.batch(&mut rows).await?;
+                let [row] = rows;
+                return row.outcome.unwrap_or(Err(Failure::Simulated(None, false)));
+            }
+        };
+        let reply = match command {
+            Command::Read { bins, touch } => {
+                let policy = policy::read_alone(*touch, replica, deadline);
+                client
+                    .get(&policy, key, bins.clone())
+                    .await
+                    .map(Reply::Record)
+            }
+            Command::Delete { reading, .. } if reading.is_empty() => {
+                let policy = policy::write_alone(command, replica, deadline);
+                client
+                    .delete(&policy, key)
+                    .await
+                    .map(|existed| match existed {
+                        true => Reply::Done,
+                        false => Reply::Missing,
+                    })
+            }
+            _ => {
+                let policy = policy::write_alone(command, replica, deadline);
+                let operations = command.operations();
+                client
+                    .operate(&policy, key, &operations)
+                    .await
+                    .map(Reply::Record)
+            }
+        };
+        reply.map_err(Failure::Client)
     }
 
     /// Reads one record, from whichever node has it.
@@ -173,4 +216,16 @@ pub struct SimulatedRow {
     pub trace: Option<Arc<Trace>>,
     /// `None`: it was not answered.
     pub outcome: Option<Result<Reply, Failure>>,
+}
+
+#[cfg(test)]
+impl SimulatedRow {
+    fn new(key: &Key, command: &Command, trace: Option<&Arc<Trace>>) -> SimulatedRow {
+        SimulatedRow {
+            key: key.clone(),
+            command: command.clone(),
+            trace: trace.cloned(),
+            outcome: None,
+        }
+    }
 }

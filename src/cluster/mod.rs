@@ -13,6 +13,7 @@
 //! - [`link`]: the other end: the crate's client, or a simulated cluster.
 //! - [`trace`]: the way one operation takes, for who wants to know.
 //! - [`trouble`]: whether a node has lately failed to answer.
+//! - [`sockets`]: which thread watches the sockets of operations.
 //! - [`scan`]: many records, streamed.
 //! - [`info`]: what every node says of itself.
 //! - [`stats`]: what is counted.
@@ -45,6 +46,7 @@ mod policy;
 mod routes;
 pub mod scan;
 mod sizes;
+mod sockets;
 mod stats;
 pub mod tls;
 pub mod trace;
@@ -53,7 +55,6 @@ mod versions;
 pub mod weight;
 
 use std::future::Future;
-use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ pub use command::{Command, Reply, Step, LARGEST_RECORD};
 use connect::Connection;
 use credentials::Auth;
 use execute::Call;
+pub use execute::Terms;
 pub use failure::too_big;
 #[cfg(test)]
 pub use failure::Failure;
@@ -79,7 +81,6 @@ pub use peers::Places;
 #[cfg(test)]
 pub use routes::partition;
 pub use stats::Stats;
-use trace::Trace;
 
 /// Where the cluster is and how to speak to it. Already validated.
 #[derive(Clone)]
@@ -143,7 +144,8 @@ pub struct Cluster {
 const ELSEWHERE: usize = 64;
 
 impl Cluster {
-    /// Starts connecting in the background, and looks after the cluster there: in `tending`.
+    /// Starts connecting in the background, and looks after the cluster there: in `tending`. Must be called within the runtime
+    /// that requests run in.
     pub fn open(options: Options, tending: &Handle) -> Cluster {
         let options = Arc::new(options);
         Cluster {
@@ -217,28 +219,22 @@ impl Cluster {
         Instant::now() + self.options.connect_timeout
     }
 
-    /// Runs one command; its way is noted in `trace`, and in `doubt` that an attempt to write may have been carried out
-    /// although it failed. The command may succeed after all, with a repetition.
+    /// Runs one command. It may succeed with a repetition after an attempt that is in doubt: see [`Terms::doubt`].
     ///
     /// # Errors
     ///
-    /// Anything but "there is no such record", which is [`Reply::Missing`]. Never later than
-    /// `deadline`.
+    /// Anything but "there is no such record", which is [`Reply::Missing`]. Never later than the deadline.
     pub fn execute<'a>(
         &'a self,
         key: &'a Key,
         command: &'a Command,
-        deadline: Instant,
-        trace: Option<&'a Arc<Trace>>,
-        doubt: &'a AtomicBool,
+        terms: Terms<'a>,
     ) -> impl Future<Output = Result<Reply>> + 'a {
         let call = Call {
             cluster: self,
             key,
             command,
-            deadline,
-            trace,
-            doubt,
+            terms,
         };
         async move { call.run().await }
     }

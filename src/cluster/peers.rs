@@ -12,9 +12,10 @@ use std::time::Duration;
 use aerospike::{AuthMode, Client, Node};
 use futures::future::join_all;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout, Instant};
+use tokio::time::{sleep, Instant};
 
 use super::knock::{knock, Waits};
+use super::sockets::Sockets;
 use super::{policy, Host, Options};
 use crate::error::{Code, Error};
 
@@ -56,6 +57,7 @@ type Announced = BTreeMap<String, Peer>;
 /// What is known of unreachable nodes.
 pub struct Peers {
     options: Arc<Options>,
+    sockets: Arc<Sockets>,
     found: watch::Sender<Arc<[Unreachable]>>,
     /// Nodes that were reached, with their addresses. If one of them is missing later it has failed, or is about to leave:
     /// its address is not what is wrong.
@@ -65,9 +67,10 @@ pub struct Peers {
 }
 
 impl Peers {
-    pub fn new(options: Arc<Options>) -> Peers {
+    pub fn new(options: Arc<Options>, sockets: Arc<Sockets>) -> Peers {
         Peers {
             options,
+            sockets,
             found: watch::Sender::new(Arc::new([])),
             reached: Mutex::default(),
             missed: AtomicBool::new(false),
@@ -138,7 +141,7 @@ impl Peers {
 
     async fn look(&self, client: &Client) {
         let nodes = client.nodes();
-        let Some(announced) = announced(&nodes, &self.options).await else {
+        let Some(announced) = announced(&nodes, &self.options, &self.sockets).await else {
             return;
         };
         let known: BTreeSet<&str> = nodes.iter().map(|node| node.name()).collect();
@@ -225,29 +228,26 @@ async fn unreachable(options: &Options, name: &str, peer: &Peer) -> Option<Unrea
 }
 
 /// All nodes that the nodes announce, with the addresses of the kind that is used. `None`: no node answers.
-async fn announced(nodes: &[Arc<Node>], options: &Options) -> Option<Announced> {
+async fn announced(nodes: &[Arc<Node>], options: &Options, sockets: &Sockets) -> Option<Announced> {
     // Nodes without an address of the kind that is asked for are left out of the list of that kind.
-    let [standard, alternate] = match options.tls {
-        Some(_) => ["peers-tls-std", "peers-tls-alt"],
-        None => ["peers-clear-std", "peers-clear-alt"],
+    let commands: &'static [&'static str] = match options.tls {
+        Some(_) => &["peers-tls-std", "peers-tls-alt"],
+        None => &["peers-clear-std", "peers-clear-alt"],
     };
-    let used = match options.services_alternate {
-        true => alternate,
-        false => standard,
-    };
-    let policy = policy::admin(ANSWERS_WITHIN);
-    let commands = [standard, alternate];
-    let asking = nodes.iter().map(|node| node.info(&policy, &commands));
-    let answers = join_all(asking.map(|asking| timeout(ANSWERS_WITHIN, asking))).await;
+    let used = commands[usize::from(options.services_alternate)];
+    let asking = nodes
+        .iter()
+        .map(|node| sockets.info(node, commands, ANSWERS_WITHIN));
+    let answers = join_all(asking).await;
     let mut announced = Announced::new();
     let mut is_answered = false;
-    for answer in answers.into_iter().flatten().flatten() {
+    for answer in answers.into_iter().flatten() {
         is_answered = true;
         for command in commands {
-            let peers = answer.get(command).map(|answer| parsed(answer));
+            let peers = answer.get(*command).map(|answer| parsed(answer));
             for (name, peer) in peers.unwrap_or_default() {
                 let entry = announced.entry(name).or_default();
-                if command == used {
+                if *command == used {
                     let news = peer.hosts.into_iter();
                     let news: Vec<_> = news.filter(|host| !entry.hosts.contains(host)).collect();
                     entry.hosts.extend(news);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aerospike::policy::{AdminPolicy, BasePolicy, ReadTouchTtl, Replica};
 use aerospike::{
     AuthMode, BatchPolicy, BatchWritePolicy, ClientPolicy, Concurrency, Expiration,
-    GenerationPolicy, QueryPolicy, ReadPolicy, RecordExistsAction, TlsPolicy,
+    GenerationPolicy, QueryPolicy, ReadPolicy, RecordExistsAction, TlsPolicy, WritePolicy,
 };
 use tokio::time::Instant;
 
@@ -117,6 +117,40 @@ pub fn row(command: &Command) -> BatchWritePolicy {
         }
     }
     policy
+}
+
+/// Of a command that reads and goes alone, to the node that has the record.
+pub fn read_alone(touch: Option<u8>, replica: Replica, deadline: Instant) -> ReadPolicy {
+    let mut policy = ReadPolicy::default();
+    if let Some(percent) = touch {
+        policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
+    }
+    alone(&mut policy.base_policy, replica, deadline);
+    policy
+}
+
+/// Of a command that writes and goes alone.
+pub fn write_alone(command: &Command, replica: Replica, deadline: Instant) -> WritePolicy {
+    let row = row(command);
+    let mut policy = WritePolicy {
+        record_exists_action: row.record_exists_action,
+        generation_policy: row.generation_policy,
+        generation: row.generation,
+        expiration: row.expiration,
+        send_key: row.send_key,
+        durable_delete: row.durable_delete,
+        ..WritePolicy::default()
+    };
+    policy.base_policy.filter_expression = row.filter_expression;
+    alone(&mut policy.base_policy, replica, deadline);
+    policy
+}
+
+/// As in [`batch`].
+fn alone(policy: &mut BasePolicy, replica: Replica, deadline: Instant) {
+    policy.replica = replica;
+    policy.max_retries = 0;
+    within(policy, deadline);
 }
 
 /// A scan has no deadline as a whole. `silence`: of one node, after which its partitions are asked for again, of whichever

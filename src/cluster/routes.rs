@@ -17,7 +17,8 @@ use tokio::time::timeout;
 
 use super::lane::{Common, Lane};
 use super::sizes::Sizes;
-use super::{policy, Command, Options};
+use super::sockets::Sockets;
+use super::{Command, Options};
 
 /// Partitions of every namespace: a constant of Aerospike.
 const PARTITIONS: usize = 4_096;
@@ -109,7 +110,8 @@ impl Routes {
     }
 
     /// Asks the nodes again, if one of them says that something has changed.
-    pub async fn refresh(&self, client: &Client, options: &Options) {
+    pub async fn refresh(&self, client: &Client, options: &Options, sockets: &Sockets) {
+        sockets.take_over(client).await;
         let nodes = client.nodes();
         let before = self.current();
         let mut made_from: Vec<_> = nodes.iter().map(|node| Source::of(node)).collect();
@@ -119,7 +121,7 @@ impl Routes {
         let mut copies = Copies::new();
         if nodes.len() > 1 {
             let within = options.connect_timeout.min(ANSWERS_WITHIN);
-            let asking = nodes.iter().map(|node| ask(node, within));
+            let asking = nodes.iter().map(|node| ask(sockets, node, within));
             let answers = answers(asking, within).await;
             for ((lane, answer), source) in (0..=u8::MAX).zip(answers).zip(&mut made_from) {
                 match answer {
@@ -245,11 +247,10 @@ pub fn partition(key: &Key) -> usize {
     usize::from(u16::from_le_bytes([low, high])) % PARTITIONS
 }
 
-async fn ask(node: &Node, within: Duration) -> Option<String> {
-    const COMMAND: &str = "replicas";
-    let policy = policy::admin(within);
-    let answers = node.info(&policy, &[COMMAND]).await;
-    answers.ok()?.get(COMMAND).cloned()
+async fn ask(sockets: &Sockets, node: &Arc<Node>, within: Duration) -> Option<String> {
+    const COMMANDS: &[&str] = &["replicas"];
+    let mut answers = sockets.info(node, COMMANDS, within).await?;
+    answers.swap_remove(COMMANDS[0])
 }
 
 /// The answers of all nodes, which are asked at once: several silent ones cost no more than one. `None`: no answer in time.

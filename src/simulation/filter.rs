@@ -87,11 +87,7 @@ fn value(expression: &Value, record: &Record) -> Option<Value> {
         123 => {
             for pair in arguments.chunks(2) {
                 match pair {
-                    [condition, then] => {
-                        if truth(condition)? {
-                            return of(then);
-                        }
-                    }
+                    [condition, then] if truth(condition)? => return of(then),
                     [otherwise] => return of(otherwise),
                     _ => {}
                 }

@@ -166,11 +166,10 @@ impl Nodes {
     fn silence(&self, node: usize) -> Option<(Duration, Duration)> {
         let now = self.passed();
         let own = self.weather.silences.iter().filter(|one| one.node == node);
-        let all = own
+        let mut all = own
             .map(|one| (one.from, one.until))
             .chain(self.weather.outage);
-        all.filter(|(from, until)| *from <= now && now < *until)
-            .next()
+        all.find(|(from, until)| *from <= now && now < *until)
     }
 
     fn passed(&self) -> Duration {

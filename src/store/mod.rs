@@ -43,7 +43,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::cluster::trace::Trace;
-use crate::cluster::{too_big, Cluster, LARGEST_RECORD};
+use crate::cluster::{too_big, Cluster, Terms, LARGEST_RECORD};
 use crate::codec::keys::hex;
 use crate::codec::least;
 use crate::error::{Code, Error, Result};
@@ -228,9 +228,20 @@ pub struct At {
     trace: Option<Arc<Trace>>,
     /// Some attempt to write may have been carried out although it failed.
     doubt: AtomicBool,
+    /// Hardly anything else was asked of the store as this was.
+    is_lone: bool,
 }
 
 impl At {
+    fn terms(&self) -> Terms<'_> {
+        Terms {
+            deadline: self.deadline,
+            trace: self.trace.as_ref(),
+            doubt: &self.doubt,
+            is_lone: self.is_lone,
+        }
+    }
+
     /// The error of an operation that has failed: it is in doubt if any of its commands is.
     fn failed(&self, error: Error) -> Error {
         let in_doubt = error.in_doubt || self.doubt.load(Ordering::Relaxed);
@@ -244,6 +255,7 @@ impl At {
             deadline,
             trace: None,
             doubt: AtomicBool::new(false),
+            is_lone: false,
         }
     }
 

@@ -155,7 +155,7 @@ impl Sessions<'_> {
         command: &'b Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
         let cluster = &self.core.cluster;
-        cluster.execute(&at.key, command, at.deadline, at.trace.as_ref(), &at.doubt)
+        cluster.execute(&at.key, command, at.terms())
     }
 
     /// What decides whether a session of this view goes on.

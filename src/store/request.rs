@@ -161,6 +161,16 @@ impl Operation {
         matches!(self, Operation::One { .. } | Operation::Many(_))
     }
 
+    /// Whether it changes many sessions, or the cluster: some of it may be done when it fails.
+    pub fn is_write_of_many(&self) -> bool {
+        matches!(
+            self,
+            Operation::Many(
+                Many::Clear | Many::Prune { .. } | Many::CreateUserIndex | Many::DestroyOf { .. }
+            )
+        )
+    }
+
     /// The method's name in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {

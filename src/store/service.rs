@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, Semaphore};
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until, Instant};
 
 use super::expiry::TtlSupport;
 use super::lanes::{self, Digest, Entered, Lanes};
@@ -100,13 +100,33 @@ impl<A: Answer> Store<A> {
     }
 }
 
+/// While requests come there is a timer that ends so soon: sooner than theirs. A timer that would be the next to end wakes its
+/// own thread (`reregister` in tokio's runtime/time/mod.rs), which costs each operation several system calls.
+const BEAT: Duration = Duration::from_millis(50);
+
 /// Takes requests as they come and starts each, or the lane of its session.
 async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
     /// Requests taken over at one go.
     const AT_ONCE: usize = 256;
     let lanes = Arc::new(Lanes::new(core.cluster.timeout()));
     let mut taken = Vec::with_capacity(AT_ONCE);
-    while queue.recv_many(&mut taken, AT_ONCE).await > 0 {
+    let mut beat = std::pin::pin!(sleep(BEAT));
+    let mut is_beating = false;
+    let mut came = false;
+    loop {
+        tokio::select! {
+            biased;
+            count = queue.recv_many(&mut taken, AT_ONCE) => if count == 0 { break },
+            () = &mut beat, if is_beating => {
+                is_beating = std::mem::take(&mut came);
+                beat.as_mut().reset(Instant::now() + BEAT);
+                continue;
+            }
+        }
+        came = true;
+        if !std::mem::replace(&mut is_beating, true) {
+            beat.as_mut().reset(Instant::now() + BEAT);
+        }
         for request in taken.drain(..) {
             // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
             let start = AssertUnwindSafe(|| start(&core, &lanes, request));
@@ -116,6 +136,9 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
     // The store was dropped without `close`: the crate's client would live on.
     core.cluster.close().await;
 }
+
+/// Requests that are not answered yet, at the most, when an operation may go alone: more are better carried together.
+const LONE: usize = 2;
 
 fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
     planted::panic_in("drive", &request.view.layout.options.set);
@@ -128,6 +151,8 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
         deadline: request.deadline,
         trace: request.answer.trace(),
         doubt: AtomicBool::new(false),
+        // One is the store's own.
+        is_lone: Arc::strong_count(&request.ticket) <= 1 + LONE,
     };
     // Boxed: it is moved from hand to hand.
     let errand = Box::new(Errand {
@@ -201,6 +226,7 @@ async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Err
         // Noted for all of them.
         trace: waiting.iter().find_map(|one| one.at.trace.clone()),
         doubt: AtomicBool::new(false),
+        is_lone: false,
     };
     let sessions = core.seen_through(&view);
     let mut read = std::pin::pin!(sessions.one(&at, &mut what));
@@ -243,6 +269,8 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
     } = request;
     let name = operation.name();
     let is_about_sessions = operation.is_about_sessions();
+    // Some of it may be done when the store is closed.
+    let is_partial = operation.is_write_of_many() && !core.cluster.is_closed();
     let outcome = match operation {
         Operation::Close => {
             core.cluster.close().await;
@@ -257,7 +285,13 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
     };
     let outcome = outcome.map_err(|error| match error.code {
         // The connections went because they were closed.
-        Code::Unavailable if core.cluster.is_closed() => Error::closed().in_doubt(error.in_doubt),
+        Code::Unavailable if core.cluster.is_closed() => {
+            Error::closed().in_doubt(error.in_doubt || is_partial)
+        }
+        Code::Closed => {
+            let in_doubt = error.in_doubt || is_partial;
+            error.in_doubt(in_doubt)
+        }
         _ => error,
     });
     let outcome = outcome.map_err(|error| error.during(name));
@@ -277,7 +311,7 @@ async fn others_answered(ticket: &Arc<()>) {
         if Arc::strong_count(ticket) <= 2 {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(1)).await;
     }
 }
 

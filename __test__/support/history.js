@@ -1,0 +1,409 @@
+'use strict'
+
+// Histories of the model-based test as they happen: express requests of two visitors, in turns, and strangers in between.
+
+const { setTimeout: pass } = require('node:timers/promises')
+const fc = require('fast-check')
+const session = require('express-session')
+const { check, copy, parts } = require('./model')
+const { change, failed, keyOf, outcome } = require('./strangers')
+const { ERRORS, TROUBLES, Troubles } = require('./troubles')
+
+/** Milliseconds: a life that ends within a history. */
+const BRIEF = 60
+/** Seconds: the life of a session whose cookie has no maxAge. */
+const TTL = 3_600
+/** Seconds: the life of what is written by the official client. */
+const LONG = 7_200
+
+/** When a session that is written between `t0` and `t1` ends. */
+function endOf (expires, t0, t1) {
+  const end = expires && new Date(expires).getTime()
+  return expires
+    ? { lo: end, hi: end }
+    : { lo: t0 + TTL * 1_000, hi: t1 + TTL * 1_000 }
+}
+
+let lastId = 0
+
+/** A history as it happens: visitors with a cookie each, requests, and what was seen of each session id. */
+class History {
+  /**
+   * `cast`: the `stores` of two servers and of the administrator; `recipe`, `official`, `elsewhere`, `intruder`: the strangers
+   * that there are; `server`: a dev server, where things go wrong.
+   */
+  constructor (cast, options, set) {
+    this.cast = cast
+    this.options = options
+    this.set = set
+    this.visitors = []
+    this.logs = new Map()
+    this.pending = new Map()
+    this.troubles = cast.server && new Troubles(cast.server, set)
+    this.isTroubled = false
+  }
+
+  newId () {
+    const sid = `s${process.pid}-${++lastId}`
+    this.logs.set(sid, [])
+    return sid
+  }
+
+  /** Notes an event of a session; one that failed where nothing is broken fails the history. */
+  note (sid, event) {
+    if (event.error !== undefined) this.#excuse(event)
+    this.logs.get(sid).push(event)
+  }
+
+  #excuse ({ what, error }) {
+    if (this.troubles === undefined || !ERRORS.includes(error.code)) throw new Error(`${what} failed: ${error.code}: ${error.message}`)
+  }
+
+  /**
+   * Asks a store for something by `call`, which returns what to note and the answer. Operations on
+   * a session keep their order within a process; where another process asks, what is under way
+   * comes first. Returns the event and the answer.
+   */
+  async ask ({ sid, store }, rush, call) {
+    if (this.pending.has(sid) && this.pending.get(sid).store !== store) await this.settled(sid)
+    const t0 = Date.now()
+    const [event, answer] = call(t0)
+    Object.assign(event, { t0 })
+    if (this.troubles !== undefined) event.overtakes = true
+    this.logs.get(sid).push(event)
+    const settle = (error, value) => {
+      event.t1 = Date.now()
+      if (error) {
+        event.error = failed(error)
+        this.#excuse(event)
+      } else if (event.what === 'read') event.seen = value ? copy(value) : null
+      return [event, value]
+    }
+    const done = answer.then(value => settle(null, value), error => settle(error))
+    if (!rush) return done
+    if (!this.pending.has(sid)) this.pending.set(sid, { store, answers: [] })
+    this.pending.get(sid).answers.push(done)
+    done.catch(() => {})
+    return [event]
+  }
+
+  async settled (sid) {
+    const { answers } = this.pending.get(sid) ?? { answers: [] }
+    this.pending.delete(sid)
+    await Promise.all(answers)
+  }
+
+  /** A new session, as store.generate makes it. */
+  generate (request, life) {
+    request.sid = this.newId()
+    const req = { sessionID: request.sid, sessionStore: request.store }
+    request.session = new session.Session(req)
+    request.session.cookie = new session.Cookie(life === null ? {} : { maxAge: life })
+    // By this strangers find it in a list.
+    request.session.who = request.sid
+    Object.assign(request, { base: null, dead: false, original: undefined })
+  }
+
+  /** What express-session does with a cookie: whether there is such a session. `undefined`: nobody knows. */
+  async load (request) {
+    const { sid, store } = request
+    const [event, found] = await this.ask(request, false, () => [{ what: 'read' }, store.get(sid)])
+    if (event.error !== undefined) return undefined
+    if (found === null) return false
+    const { data, cookie } = parts(found)
+    request.base = { event, data, cookie, prior: null, written: false }
+    request.session = store.createSession({ sessionID: sid, sessionStore: store }, found)
+    request.original = JSON.stringify(data)
+    return true
+  }
+
+  async write (request, rush, touch) {
+    const { sid, store, session, base } = request
+    // A session that its own request destroyed before it was ever stored is nobody's.
+    if (request.dead && base === null) return
+    await this.ask(request, rush, t0 => {
+      const now = copy(session)
+      const answer = touch ? store.touch(sid, session) : store.set(sid, session)
+      const called = Date.now()
+      const end = endOf(now.cookie.expires, t0, called)
+      // A session that ends while it is being written may be taken for one that has ended, or not.
+      const isClear = end.lo > called || end.lo <= t0
+      if (!isClear) answer.catch(() => {})
+      fc.pre(isClear)
+      if (end.lo <= t0) return [{ what: 'destroy' }, answer]
+      const { data, cookie } = parts(now)
+      const event = this.#write({ touch, base, now, end })
+      request.base = { event, data: touch ? base.data : data, cookie, prior: base, written: true, end }
+      return [event, answer]
+    })
+  }
+
+  #write (event) {
+    const { conflict, encryptionKeys, touchAfter, touchOnRead } = this.options
+    const throttled = touchAfter !== undefined || touchOnRead !== undefined
+    return { what: 'write', overwrite: conflict === 'overwrite', throttled, encrypts: encryptionKeys !== undefined, ...event }
+  }
+
+  /** A stranger reads a session, and writes it with a change. */
+  async change (sid, details) {
+    const { elsewhere, stores } = this.cast
+    await this.settled(sid)
+    const all = { sid, key: 'notice', storesIds: this.options.storeIds, ...details }
+    const [found, written] = await (details.isElsewhere ? elsewhere.change(all) : change(stores.at(-1), all))
+    this.note(sid, found)
+    if (written === undefined) return
+    const { isCopy, expires, called, ...event } = written
+    const end = endOf(expires, event.t0, called)
+    fc.pre(end.lo > called || end.lo <= event.t0)
+    if (end.lo <= event.t0) return this.note(sid, { ...event, what: 'destroy' })
+    const base = isCopy ? null : { event: found, ...parts(found.seen), prior: null, written: false }
+    this.note(sid, this.#write({ ...event, end, base }))
+  }
+
+  async destroyElsewhere (sid) {
+    await this.settled(sid)
+    const [event] = await this.cast.elsewhere.destroy(sid)
+    this.note(sid, event)
+  }
+
+  /** The recipe saves plain data. */
+  async save (sid, value) {
+    await this.settled(sid)
+    const data = { who: sid, a: value, saved: true }
+    const event = await outcome({ what: 'save', data }, () => this.cast.recipe.save(sid, data, { ttl: TTL }))
+    event.end = endOf(null, event.t0, event.t1)
+    this.note(sid, event)
+  }
+
+  /** A program in another language puts a map with an integer key into bin `data`, of a session that lives. */
+  async put (sid, value) {
+    const { official, stores } = this.cast
+    if (official === undefined || this.isTroubled) return
+    const found = await this.load_({ sid, store: stores.at(-1) })
+    if (found.seen === null || (found.seen.cookie.expires && new Date(found.seen.cookie.expires) - Date.now() < 5_000)) return
+    const { namespace = 'test' } = this.options
+    const key = [namespace, this.set, keyOf(this.options, sid)]
+    const map = new Map([['who', sid], ['a', value], [7, 'seven']])
+    const ttl = namespace === 'nottl' ? -1 : LONG
+    const event = await outcome({ what: 'put', data: { who: sid, a: value, 7: 'seven' } }, () => official.update(key, { data: map }, ttl))
+    // The end is the record's own, in whole seconds.
+    event.end = ttl === -1 ? {} : { lo: event.t0 + LONG * 1_000 - 2_000, hi: event.t1 + LONG * 1_000 + 2_000, loose: true }
+    this.note(sid, event)
+  }
+
+  /** A look at a session; it has to succeed. */
+  async load_ (request) {
+    const [event] = await this.ask(request, false, () => [{ what: 'read' }, request.store.get(request.sid)])
+    return event
+  }
+
+  /** A store whose prefix and id together make the key of this session. */
+  async intrude (sid, what) {
+    const { intruder } = this.cast
+    if (intruder === undefined || this.isTroubled) return
+    await this.settled(sid)
+    const id = intruder.idFor(sid)
+    const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000), path: '/' }
+    switch (what) {
+      case 0:
+        if (await intruder.store.get(id) !== null) throw new Error('another prefix reads the session')
+        break
+      case 1:
+        await intruder.store.destroy(id)
+        await intruder.store.touch(id, { cookie })
+        break
+      default: {
+        const event = await outcome({ what: 'intrude', mayLeave: true }, () => intruder.store.set(id, { cookie, stranger: true }))
+        event.refused = event.error?.code === 'BAD_KEY'
+        if (event.refused) delete event.error
+        else await intruder.store.destroy(id)
+        this.note(sid, event)
+      }
+    }
+  }
+
+  async destroy (request, rush) {
+    request.dead = true
+    await this.ask(request, rush, () => [{ what: 'destroy' }, request.store.destroy(request.sid)])
+  }
+
+  /** A request comes in: what it is about from now on. `null`: it is answered with an error. */
+  async begin ({ visitor, server, life }) {
+    const request = { visitor, store: this.cast.stores[server], sid: this.visitors[visitor] }
+    const found = request.sid !== undefined && await this.load(request)
+    if (found === undefined) return null
+    if (!found) this.generate(request, life)
+    return request
+  }
+
+  /** One step of a request; what makes no sense just then is left out, so that histories shrink well. */
+  async step (request, { what, key, value, life, rush, how, trouble, seed }) {
+    const { session, sid } = request
+    switch (what) {
+      case 'pass': return pass(life)
+      case 'change': session[key] = copy(value); break
+      case 'delete': delete session[key]; break
+      case 'nest': {
+        const inner = session[key]
+        if (Array.isArray(inner)) inner.push(copy(value))
+        else if (typeof inner === 'object' && inner !== null) inner.x = copy(value)
+        break
+      }
+      case 'undo': {
+        // As the session was when the request began.
+        if (request.original === undefined) break
+        const loaded = JSON.parse(request.original)
+        for (const key of Object.keys(session)) if (key !== 'cookie' && !(key in loaded)) delete session[key]
+        Object.assign(session, loaded)
+        break
+      }
+      case 'live': session.cookie.maxAge = life; break
+      case 'save': return this.write(request, rush, false)
+      case 'administer': return this.change(sid, { value, how })
+      case 'elsewhere': return this.change(sid, { value, how, isElsewhere: true })
+      case 'destroyElsewhere': return this.destroyElsewhere(sid)
+      case 'recipe': return this.save(sid, value)
+      case 'official': return this.put(sid, value)
+      case 'intrude': return this.intrude(sid, value)
+      case 'destroy': return this.destroy(request, rush)
+      case 'reload': {
+        if (request.base !== null) await this.load(request)
+        break
+      }
+      case 'regenerate':
+        await this.destroy(request, rush)
+        this.generate(request, life)
+        break
+      case 'trouble':
+        this.isTroubled = true
+        return this.troubles.begin(keyOf(this.options, sid), TROUBLES[trouble], seed)
+      case 'calm': return this.calm()
+    }
+  }
+
+  async calm () {
+    await this.troubles.end()
+    this.isTroubled = false
+  }
+
+  /** What express-session does at the end of a response. */
+  async end (request, rush) {
+    if (request.dead) return
+    request.session.touch()
+    const { data } = parts(request.session)
+    const fresh = request.original === undefined
+    if (fresh && Object.keys(data).length === 1) return
+    this.visitors[request.visitor] = request.sid
+    return this.write(request, rush, !fresh && JSON.stringify(data) === request.original)
+  }
+
+  /** All that happened, with a last look at every session. */
+  async finish () {
+    if (this.troubles !== undefined) await this.calm()
+    const store = this.cast.stores[0]
+    for (const sid of this.logs.keys()) {
+      await this.settled(sid)
+      for (let tries = 1; ; tries++) {
+        const event = await this.load_({ sid, store })
+        if (event.error === undefined) break
+        if (tries === 20) throw new Error(`nothing can be read after all faults were taken back: ${event.error.message}`)
+        await pass(50)
+      }
+    }
+  }
+
+  /** Removes its sessions, for the lists of others. */
+  async cleanUp () {
+    if (this.troubles !== undefined) await this.troubles.end()
+    await Promise.allSettled([...this.pending.values()].flatMap(({ answers }) => answers))
+    await Promise.all([...this.logs.keys()].map(sid => this.cast.stores[0].destroy(sid).catch(() => {})))
+  }
+}
+
+// --- Random histories ----------------------------------------------------------------------------
+
+const key = fc.constantFrom('a', 'b', 'list', 'map', '', '\ud800', '7', 'notice')
+const value = fc.oneof(
+  { weight: 4, arbitrary: fc.nat(3) },
+  { weight: 1, arbitrary: fc.constantFrom('', 'text', null, true, -1.5, [], {}, [0], { x: 0 }, { y: [{ z: 1 }] }) }
+)
+const rush = fc.boolean()
+const life = fc.constantFrom(60_000, 60_000, 600_000, null, BRIEF)
+const visitor = fc.constantFrom(0, 0, 1)
+const server = fc.nat(1)
+const how = fc.constantFrom('edit', 'copy', 'copy')
+
+const STEPS = [
+  [12, 'change', { key, value }],
+  [4, 'delete', { key }],
+  [2, 'nest', { key, value }],
+  [2, 'live', { life }],
+  [12, 'save', { rush }],
+  [1, 'undo', {}],
+  [2, 'destroy', { rush }],
+  [2, 'reload', {}],
+  [2, 'regenerate', { rush, life }],
+  [3, 'administer', { value: fc.nat(3), how }],
+  [1, 'administer', { value: fc.nat(3), how: fc.constantFrom('list', 'listCopy') }],
+  [2, 'elsewhere', { value: fc.nat(3), how }],
+  [1, 'destroyElsewhere', {}],
+  [2, 'recipe', { value: fc.nat(3) }],
+  [2, 'official', { value: fc.nat(3) }],
+  [1, 'intrude', { value: fc.nat(2) }],
+  [2, 'pass', { life: fc.constantFrom(5, BRIEF / 2, BRIEF + 5) }]
+]
+const WRONG = [
+  [14, 'trouble', { trouble: fc.nat(TROUBLES.length - 1), seed: fc.nat(1_000) }],
+  [8, 'calm', {}],
+  [4, 'undo', {}],
+  [4, 'save', { rush }]
+]
+
+/** Histories; with `troubled`, things go wrong in them. */
+function histories (troubled) {
+  const steps = [...STEPS, ...(troubled ? WRONG : [])]
+  const step = fc.oneof(...steps.map(([weight, what, rest]) => ({ weight, arbitrary: fc.record({ what: fc.constant(what), ...rest }) })))
+  return fc.record({
+    // How long the sessions live that the two visitors bring along.
+    lives: fc.tuple(life, life),
+    requests: fc.array(fc.record({ visitor, server, life, steps: fc.array(step, { maxLength: troubled ? 8 : 5, size: 'max' }), rush }), { maxLength: 4, size: 'max' }),
+    // Which of the requests under way goes on, time after time; without a word the first.
+    turns: fc.array(fc.nat(3), { maxLength: 24, size: 'max' })
+  })
+}
+
+/** Two visitors with a session each, and then what the history says. `goneOf`: how often a session was called gone. */
+async function run ({ lives, requests, turns }, cast, options, set, goneOf) {
+  const history = new History(cast, options, set)
+  try {
+    for (const [visitor, life] of lives.entries()) {
+      const first = await history.begin({ visitor, server: 0, life })
+      Object.assign(first.session, { a: 0, list: [1], map: { x: 1 } })
+      await history.end(first, false)
+    }
+    let underWay = requests.map(request => alone(history, request))
+    for (let turn = 0; underWay.length > 0; turn++) {
+      const next = underWay[(turns[turn] ?? 0) % underWay.length]
+      const { done } = await next.next()
+      if (done) underWay = underWay.filter(one => one !== next)
+    }
+    await history.finish()
+    for (const [sid, log] of history.logs) check(log, await goneOf(sid))
+  } finally {
+    await history.cleanUp()
+  }
+}
+
+/** One request, a step at a time. */
+async function * alone (history, { steps, rush, ...rest }) {
+  const request = await history.begin(rest)
+  if (request === null) return
+  yield
+  for (const step of steps) {
+    await history.step(request, step)
+    yield
+  }
+  await history.end(request, rush)
+}
+
+module.exports = { TTL, histories, run }

@@ -1,0 +1,127 @@
+'use strict'
+
+// Programs beside the site that write its sessions, for the model-based test. Run as a program, this is one in a process of its own.
+
+const crypto = require('node:crypto')
+const { fork } = require('node:child_process')
+const { once } = require('node:events')
+const { copy } = require('./model')
+
+const failed = ({ code, inDoubt = false, message }) => ({ code, inDoubt, message })
+
+/** What came of a call, as an event of the model. */
+async function outcome (event, call) {
+  event.t0 = Date.now()
+  try {
+    const answer = call()
+    event.called = Date.now()
+    const seen = await answer
+    if (event.what === 'read') event.seen = seen ? copy(seen) : null
+  } catch (error) {
+    event.error = failed(error)
+  }
+  event.t1 = Date.now()
+  return event
+}
+
+/**
+ * A program that reads a session, changes a key, and writes it: as it is, with `how` 'edit', or a copy, without a baseline, with 'copy'.
+ * 'list' and 'listCopy' find the session by `all()`. Returns events; the write's `base` is the event of the read, or null.
+ */
+async function change (store, { sid, key, value, how, storesIds }) {
+  const found = { what: 'read' }
+  let session = null
+  await outcome(found, async () => {
+    if (how.startsWith('list')) {
+      session = (await store.all()).find(one => one.who === sid) ?? null
+      const { id, ...shown } = session ?? {}
+      return session && (storesIds ? shown : session)
+    }
+    return (session = await store.get(sid))
+  })
+  if (session === null) return [found]
+  const isCopy = how.endsWith('opy')
+  if (isCopy) {
+    session = copy(session)
+    if (storesIds && how.startsWith('list')) delete session.id
+  }
+  session[key] = value
+  const now = copy(session)
+  if (!isCopy && storesIds && how.startsWith('list')) delete now.id
+  const expires = session.cookie.expires
+  const written = { what: 'write', touch: false, isCopy, now, expires }
+  return [found, await outcome(written, () => store.set(sid, session))]
+}
+
+/** Another process, with a store of its own. */
+class Elsewhere {
+  #waiting = new Map()
+  #calls = 0
+
+  static async start (options) {
+    const elsewhere = new Elsewhere()
+    elsewhere.child = fork(__filename, [], { serialization: 'advanced', execArgv: [] })
+    elsewhere.child.on('message', ({ call, events }) => {
+      elsewhere.#waiting.get(call)(events)
+      elsewhere.#waiting.delete(call)
+    })
+    await elsewhere.#ask('open', options)
+    return elsewhere
+  }
+
+  #ask (what, details) {
+    return new Promise(resolve => {
+      const call = this.#calls++
+      this.#waiting.set(call, resolve)
+      this.child.send({ call, what, details })
+    })
+  }
+
+  /** As `change` above. @returns {Promise<any[]>} */
+  change (details) { return this.#ask('change', details) }
+  destroy (sid) { return this.#ask('destroy', { sid }) }
+  /** The events `gone` so far, by digest. */
+  gone () { return this.#ask('gone', {}) }
+
+  async close () {
+    const exit = once(this.child, 'exit')
+    this.child.disconnect()
+    await exit
+  }
+}
+
+/** In the other process. */
+function serve () {
+  const { AerospikeStore } = require('../..')
+  const gone = []
+  let store
+  const DO = {
+    async open ({ user, ...options }) {
+      store = new AerospikeStore({ ...options, ...(user && { user: ownerOf }) })
+      store.on('gone', ({ digest }) => gone.push(digest))
+      store.on('warning', () => {})
+      await store.ready()
+    },
+    change: details => change(store, details),
+    destroy: async ({ sid }) => [await outcome({ what: 'destroy' }, () => store.destroy(sid))],
+    gone: () => gone
+  }
+  process.on('message', async ({ call, what, details }) => process.send({ call, events: await DO[what](details) }))
+  process.on('disconnect', () => store.close())
+}
+
+/** The owner of a session, in every process. */
+const ownerOf = session => JSON.stringify(session.a)
+
+/** The key of a session, as docs/options.md and docs/security.md have it. */
+function keyOf ({ prefix = '', hashIds }, sid) {
+  if (hashIds === undefined) return prefix + sid
+  const hmac = (key, ...parts) => parts.reduce((hash, part) => hash.update(part), crypto.createHmac('sha256', key)).digest()
+  const length = Buffer.alloc(8)
+  length.writeBigUInt64BE(BigInt(Buffer.byteLength(prefix)))
+  return hmac(hmac(hashIds, 'aerospike-session 2 ids'), length, prefix, sid).toString('hex')
+}
+
+if (require.main === module) serve()
+
+module.exports = { Elsewhere, change, failed, keyOf, outcome, ownerOf }
