@@ -67,12 +67,10 @@ class AerospikeStore extends Administration {
     if (expires <= now()) return this.#destroy(sid, done)
     const known = this.baselines.of(session, sid)
     json = withHidden(known, session, json)
-    const { writer, head, json: base } = known
     // The events of a set belong to its context; they come seldom, and without listeners they need none.
     const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
-    const written = (/** @type {string} */ head, /** @type {string | undefined} */ told) => this.#written(known, json, head, told, context)
-    const failed = (/** @type {any} */ error) => known.failed(error, 's', json)
-    return noted(this.connection.one(operations.set, sid, done && noting(done, failed), written, json, expires, writer, head, base, owner), failed)
+    const write = new SetUnderWay(this, known, json, context)
+    return this.connection.one(operations.set, sid, done, write, json, expires, known.writer, known.head, known.json, known.notes(), owner)
   }
 
   /**
@@ -100,12 +98,8 @@ class AerospikeStore extends Administration {
     }
     if (expires <= now()) return this.#destroy(sid, done)
     const known = this.baselines.of(object, sid)
-    const written = (/** @type {string} */ head, /** @type {string | undefined} */ json) => {
-      known.head = head
-      known.json = json
-    }
-    const failed = (/** @type {any} */ error) => known.failed(error, 'c', cookie ?? '')
-    return noted(this.connection.one(operations.refresh, sid, done && noting(done, failed), written, cookie, expires, known.writer, known.head, known.json), failed)
+    const write = new TouchUnderWay(known, cookie)
+    return this.connection.one(operations.refresh, sid, done, write, cookie, expires, known.writer, known.head, known.notesOfCookie())
   }
 
   /**
@@ -139,60 +133,78 @@ class AerospikeStore extends Administration {
     const date = expires ? timeOf(expires) : NaN
     return Math.min(Math.ceil(Number.isNaN(date) ? now() + ttl * 1_000 : date), LAST_TIME)
   }
+}
+
+/** A set that is not answered yet. Takes note of what became of it, before the caller hears of it. */
+class SetUnderWay {
+  #store
+  #known
+  #json
+  #context
 
   /**
-   * Takes note of what the core tells of a set: the head of the next baseline, or, as JSON, that and what is worth an
-   * event. Nothing of it is for who waits.
-   *
+   * @param {AerospikeStore} store
    * @param {import('./baselines').Known} known
-   * @param {string} json what was set
-   * @param {string | null} head
-   * @param {string | undefined} told
+   * @param {string} json what is set
    * @param {AsyncResource | undefined} context of the set
    */
-  #written (known, json, head, told, context) {
-    let gone = null
-    let conflict = null
-    if (told !== undefined) ({ head, gone, conflict } = JSON.parse(told))
-    if (head !== null) {
-      known.head = head
-      known.json = json
-    }
+  constructor (store, known, json, context) {
+    this.#store = store
+    this.#known = known
+    this.#json = json
+    this.#context = context
+  }
+
+  /**
+   * @param {string | null} head of the next baseline
+   * @param {string} [told] that and what is worth an event, as JSON
+   */
+  written (head, told) {
+    if (told !== undefined) head = this.#hear(JSON.parse(told))
+    if (head !== null) this.#known.stored(head, this.#json)
+  }
+
+  /** @param {{ head: string | null, gone: string | null, conflict: string | null }} told */
+  #hear ({ head, gone, conflict }) {
     const tell = () => {
       // After the callback, and outside of what calls it: a listener may throw.
-      if (gone !== null) nextTick(() => this.emit('gone', { digest: gone }))
-      if (conflict !== null) nextTick(() => this.emit('conflict', { digest: conflict }))
+      if (gone !== null) nextTick(() => this.#store.emit('gone', { digest: gone }))
+      if (conflict !== null) nextTick(() => this.#store.emit('conflict', { digest: conflict }))
     }
-    if (context === undefined) tell()
-    else context.runInAsyncScope(tell)
+    if (this.#context === undefined) tell()
+    else this.#context.runInAsyncScope(tell)
+    return head
+  }
+
+  /** @param {any} error */
+  failed (error) {
+    if (error.inDoubt === true) this.#known.doubt('s', this.#json)
   }
 }
 
-/**
- * A callback that is called after `failed`, if there is an error.
- *
- * @param {import('./hub').Callback} done
- * @param {(error: any) => void} failed
- * @returns {import('./hub').Callback}
- */
-function noting (done, failed) {
-  return (error, ...values) => {
-    if (error !== null) failed(error)
-    done(error, ...values)
-  }
-}
+/** The same for a touch. */
+class TouchUnderWay {
+  #known
+  #cookie
 
-/**
- * The same for a promise, if there is no callback.
- *
- * @param {Promise<any> | undefined} answer
- * @param {(error: any) => void} failed
- */
-function noted (answer, failed) {
-  return answer?.catch(error => {
-    failed(error)
-    throw error
-  })
+  /**
+   * @param {import('./baselines').Known} known
+   * @param {string | undefined} cookie
+   */
+  constructor (known, cookie) {
+    this.#known = known
+    this.#cookie = cookie
+  }
+
+  /** @param {string | null} head of the next baseline */
+  written (head) {
+    if (head !== null) this.#known.touched(head, this.#cookie)
+  }
+
+  /** @param {any} error */
+  failed (error) {
+    if (error.inDoubt === true) this.#known.doubt('c', this.#cookie ?? '')
+  }
 }
 
 /**

@@ -12,12 +12,30 @@
 // since it has properties of these names. Such keys are hidden: they are kept here and stored again with every set, so
 // that a page does not delete what another application keeps in the same session.
 
-/** In front of each write in doubt behind the JSON of a baseline: no JSON contains it. */
+/** In front of each note: no JSON contains it. */
 const SEPARATOR = '\x1e'
+/** @type {string[]} */
+const NONE = []
 /** So many writes in doubt are remembered, the last ones. */
 const DOUBTS = 8
+/** Finds the cookie where every session of the core and of Express has it, unless there are objects in it. */
+const COOKIE_IN_FRONT = /^\{"cookie":(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})/
 
-/** What is known of a session object. */
+/**
+ * The text of the cookie in the text of a session; empty: it has none.
+ * @param {string} json
+ */
+function cookieIn (json) {
+  const found = COOKIE_IN_FRONT.exec(json)
+  if (found !== null) return found[1]
+  const { cookie } = JSON.parse(json)
+  return cookie === undefined ? '' : JSON.stringify(cookie)
+}
+
+/**
+ * What is known of a session object. The core gets it back with the next set or touch, as texts (src/store/baseline.rs).
+ * A touch writes no data: with it go neither the session nor a set in doubt, only their cookies.
+ */
 class Known {
   /**
    * @param {Baselines} owner
@@ -30,25 +48,68 @@ class Known {
     this.sid = sid
     this.head = head
     this.json = json
+    /** The cookie that is stored, if it is no longer the one in `json`: a touch wrote it. @type {string | undefined} */
+    this.cookie = undefined
+    /** Writes that failed and may have been carried out: `s` and a session that was set, `c` and the cookie of a touch. @type {string[]} */
+    this.doubts = NONE
     /** Keys that the object cannot show, with the JSON text of their values. @type {Map<string, string> | undefined} */
     this.hidden = undefined
     /** By this the core knows which sets belong together before the first is answered (src/store/writers.rs). */
     this.writer = ++last
   }
 
+  /** The notes for a set; there are none, usually. */
+  notes () {
+    if (this.cookie === undefined && this.doubts === NONE) return undefined
+    const stored = this.cookie === undefined ? [] : [`k${this.cookie}`]
+    return [...stored, ...this.doubts].map(note => SEPARATOR + note).join('')
+  }
+
+  /** The notes for a touch: with the cookie that is stored, and none of the data. */
+  notesOfCookie () {
+    if (this.json === undefined) return undefined
+    this.cookie ??= cookieIn(this.json)
+    let notes = `${SEPARATOR}k${this.cookie}`
+    for (const doubt of this.doubts) notes += `${SEPARATOR}c${doubt[0] === 's' ? cookieIn(doubt.slice(1)) : doubt.slice(1)}`
+    return notes
+  }
+
+  /**
+   * Notes a set that was carried out.
+   *
+   * @param {string} head
+   * @param {string} json
+   */
+  stored (head, json) {
+    this.head = head
+    this.json = json
+    this.cookie = undefined
+    this.doubts = NONE
+  }
+
+  /**
+   * Notes a touch that was carried out.
+   *
+   * @param {string} head
+   * @param {string | undefined} cookie
+   */
+  touched (head, cookie) {
+    this.head = head
+    if (cookie === undefined) return
+    this.cookie = cookie
+    if (this.doubts !== NONE) this.doubts = this.doubts.filter(doubt => doubt[0] === 's')
+  }
+
   /**
    * Notes a write that failed, and may have been carried out: what it changed is written again by the next set.
-   * src/store/baseline.rs reads it.
    *
-   * @param {any} error
    * @param {'s' | 'c'} kind a set, or a touch
    * @param {string} json of the session, or of the cookie
    */
-  failed (error, kind, json) {
-    if (error.inDoubt !== true || this.json === undefined) return
-    const [known, ...doubts] = this.json.split(SEPARATOR)
+  doubt (kind, json) {
+    if (this.json === undefined) return
     const doubt = kind + json
-    this.json = [known, ...doubts.filter(other => other !== doubt).slice(1 - DOUBTS), doubt].join(SEPARATOR)
+    this.doubts = [...this.doubts.filter(other => other !== doubt).slice(1 - DOUBTS), doubt]
   }
 }
 
@@ -199,6 +260,8 @@ class Baselines {
     const known = this.#known(from)
     if (known === undefined) return
     const passed = new Known(this, known.sid, known.head, known.json)
+    passed.cookie = known.cookie
+    passed.doubts = known.doubts
     if (known.hidden !== undefined) passed.hidden = new Map(known.hidden)
     for (const name of Object.keys(from)) {
       if (shows(to, name)) continue

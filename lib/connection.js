@@ -19,6 +19,7 @@ const { native } = hub
 /**
  * @typedef {import('./hub').Callback} Callback
  * @typedef {import('./hub').Decode} Decode
+ * @typedef {import('./hub').Write} Write
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {import('./options').ViewOptions} ViewOptions
  * @typedef {import('./tracing').Operation} Operation
@@ -120,20 +121,21 @@ class Connection {
    * @param {Operation} operation
    * @param {any} id
    * @param {Callback | undefined} callback
-   * @param {Decode} decode
+   * @param {Decode | Write} decode
    * @param {any} [a]
    * @param {any} [b]
    * @param {any} [c]
    * @param {any} [d]
    * @param {any} [e]
    * @param {any} [f]
+   * @param {any} [g]
    */
-  one (operation, id, callback, decode, a, b, c, d, e, f) {
+  one (operation, id, callback, decode, a, b, c, d, e, f, g) {
     if (this.#shared.closed) return this.fail(operation, closed(), callback)
     const fault = idFault(id)
     if (fault !== undefined) return this.fail(operation, badKey(fault), callback)
-    if (operation.isFollowed()) return this.#follow(operation, callback, decode, id, a, b, c, d, e, f)
-    return hub.request(operation.entry, this.#handle, callback, decode, id, a, b, c, d, e, f)
+    if (operation.isFollowed()) return this.#follow(operation, callback, decode, id, a, b, c, d, e, f, g)
+    return hub.request(operation.entry, this.#handle, callback, decode, id, a, b, c, d, e, f, g)
   }
 
   /**
@@ -141,7 +143,7 @@ class Connection {
    *
    * @param {Operation} operation
    * @param {Callback | undefined} callback
-   * @param {Decode} decode
+   * @param {Decode | Write} decode
    * @param {any[]} args
    */
   #follow (operation, callback, decode, ...args) {

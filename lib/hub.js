@@ -19,8 +19,10 @@ const { serialize } = require('./secrets')
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {(error: Error | null, value?: any) => void} Callback
  * @typedef {(text: string, more?: any) => any} Decode
- * @typedef {{ decode: Decode, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} Waiting
- * @typedef {Waiting & { note: (node: string | null, together: number) => void }} Following
+ * @typedef {{ written: (head: string | null, told?: string) => void, failed: (error: any) => void }} Write what hears of a set or
+ *   touch before its caller does: the head of the next baseline, or, as JSON, that and what else became of a set; or why it failed
+ * @typedef {{ decode: Decode | Write, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} Waiting
+ * @typedef {Waiting & { note: (node: string | null, together: number) => void, hear: (told: string) => void }} Following
  */
 
 // The kinds of answers, in the lowest bits of their numbers: src/bridge/hub.rs has the same list.
@@ -39,7 +41,7 @@ class WaitingCallback extends AsyncResource {
 
   /**
    * @param {Callback} callback
-   * @param {Decode} decode
+   * @param {Decode | Write} decode
    */
   constructor (callback, decode) {
     super('AerospikeSession')
@@ -68,7 +70,7 @@ class WaitingPromise {
   /**
    * @param {(value: any) => void} resolve
    * @param {(error: Error) => void} reject
-   * @param {Decode} decode
+   * @param {Decode | Write} decode
    */
   constructor (resolve, reject, decode) {
     this.#resolve = resolve
@@ -154,9 +156,9 @@ function drain (batch, from = 0) {
         case TRUE: waiting.settle(null, true); break
         case FALSE: waiting.settle(null, false); break
         case COUNT: waiting.settle(null, first); break
-        case ERROR: waiting.settle(fromNative(first), undefined); break
-        case HEAD: waiting.settle(null, waiting.decode(first)); break
-        case TOLD: waiting.settle(null, waiting.decode('', first)); break
+        case ERROR: failed(waiting, fromNative(first)); break
+        case HEAD: written(waiting, first); break
+        case TOLD: written(waiting, null, first); break
         case WAY: /** @type {Following} */ (waiting).note(first, batch[next - 1]); break
         // In the order they came in, and the answer after them.
         case PIECE: settleLater(new Piece(waiting), first); break
@@ -170,6 +172,26 @@ function drain (batch, from = 0) {
   } finally {
     if (next < batch.length) setImmediate(drain, batch, next)
   }
+}
+
+/**
+ * @param {Waiting} waiting
+ * @param {string | null} head
+ * @param {string} [told]
+ */
+function written (waiting, head, told) {
+  if (typeof waiting.decode !== 'function') waiting.decode.written(head, told)
+  if (told !== undefined && 'hear' in waiting) /** @type {Following} */ (waiting).hear(told)
+  waiting.settle(null, undefined)
+}
+
+/**
+ * @param {Waiting} waiting
+ * @param {Error} error
+ */
+function failed (waiting, error) {
+  if (typeof waiting.decode !== 'function') waiting.decode.failed(error)
+  waiting.settle(error, undefined)
 }
 
 // Large answers. Parsing one takes a millisecond or more: the event loop has a turn after a few, and small answers go first.
@@ -247,7 +269,7 @@ function settleLarge () {
 function settleText (waiting, text, more) {
   let value
   try {
-    value = waiting.decode(text, more)
+    value = /** @type {Decode} */ (waiting.decode)(text, more)
     if (lists.has(waiting)) value = whole(waiting, value)
   } catch {
     lists.delete(waiting)
@@ -316,7 +338,7 @@ function closeStore ({ notices }) {
  * @param {Entry} entry one of the core's entry points
  * @param {StoreHandle} handle
  * @param {Callback | undefined} callback
- * @param {Decode} decode makes the answer of its text, where it is text
+ * @param {Decode | Write} decode makes the answer of its text, where it is text
  * @param {any} [a]
  * @param {any} [b]
  * @param {any} [c]
@@ -324,15 +346,16 @@ function closeStore ({ notices }) {
  * @param {any} [e]
  * @param {any} [f]
  * @param {any} [g]
+ * @param {any} [h]
  * @returns {Promise<any> | undefined}
  */
-function request (entry, handle, callback, decode, a, b, c, d, e, f, g) {
+function request (entry, handle, callback, decode, a, b, c, d, e, f, g, h) {
   if (callback === undefined) {
     return new Promise((resolve, reject) => {
-      submit(entry, handle, new WaitingPromise(resolve, reject, decode), a, b, c, d, e, f, g)
+      submit(entry, handle, new WaitingPromise(resolve, reject, decode), a, b, c, d, e, f, g, h)
     })
   }
-  submit(entry, handle, new WaitingCallback(callback, decode), a, b, c, d, e, f, g)
+  submit(entry, handle, new WaitingCallback(callback, decode), a, b, c, d, e, f, g, h)
 }
 
 /**
@@ -346,20 +369,21 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f, g) {
  * @param {any} [e]
  * @param {any} [f]
  * @param {any} [g]
+ * @param {any} [h]
  */
-function submit (entry, handle, waiting, a, b, c, d, e, f, g) {
+function submit (entry, handle, waiting, a, b, c, d, e, f, g, h) {
   const slot = take(waiting)
   started()
   // A request holds its store: one that nobody else holds is closed when it is garbage, and not before it has answered.
   waiting.store = handle
   try {
-    entry(handle, slot, a, b, c, d, e, f, g)
+    entry(handle, slot, a, b, c, d, e, f, g, h)
   } catch {
     // The arguments did not get across, or the core has panicked; in what words is nobody's business, they may hold
     // data. The slot is lost: should there be an answer to it after all, it must not be another's.
     slots[slot] = undefined
     landed()
-    nextTick(() => waiting.settle(internal(), undefined))
+    nextTick(() => failed(waiting, internal()))
   }
 }
 

@@ -11,7 +11,7 @@ export interface DevServerHandle { [devServer]: never }
 
 /** An operation on a store; its answer comes through the hub, under the slot. */
 export type Entry = (
-  store: StoreHandle, slot: number, a?: any, b?: any, c?: any, d?: any, e?: any, f?: any, g?: any
+  store: StoreHandle, slot: number, a?: any, b?: any, c?: any, d?: any, e?: any, f?: any, g?: any, h?: any
 ) => void
 
 export interface Native {

@@ -13,6 +13,7 @@ const { printable } = require('./printable')
  * @typedef {import('../index').OperationMessage} OperationMessage
  * @typedef {import('./hub').Callback} Callback
  * @typedef {import('./hub').Decode} Decode
+ * @typedef {import('./hub').Write} Write
  * @typedef {import('./native-types').Entry} Entry
  */
 
@@ -63,7 +64,6 @@ class Operation {
 /** An operation under way, and followed: waits for its answer, and tells of it whoever listens and then whoever asked. */
 class Trace extends AsyncResource {
   #operation
-  #decode
   #answer
   #began = elapsed()
   /** @type {OperationMessage} */
@@ -74,14 +74,14 @@ class Trace extends AsyncResource {
   /**
    * @param {Operation} operation
    * @param {import('./options').ViewOptions} view
-   * @param {Decode} decode
+   * @param {Decode | Write} decode
    * @param {Callback} answer
    */
   constructor (operation, { namespace, set }, decode, answer) {
     // Here, so that everybody is told in the context of who asked, whatever listeners bind to the start.
     super('AerospikeSession')
     this.#operation = operation
-    this.#decode = decode
+    this.decode = decode
     this.#answer = answer
     this.#message = { operation: operation.name, namespace, set }
   }
@@ -110,13 +110,9 @@ class Trace extends AsyncResource {
     if (together > 0) this.#message.batch = together
   }
 
-  /**
-   * @param {string} text
-   * @param {string} [more] with no text: what else became of a set
-   */
-  decode (text, more) {
-    if (text === '' && more !== undefined) this.#told = JSON.parse(more)
-    return this.#decode(text, more)
+  /** @param {string} told what else became of a set */
+  hear (told) {
+    this.#told = JSON.parse(told)
   }
 
   /**
@@ -172,7 +168,7 @@ class Trace extends AsyncResource {
  * @param {Operation} operation
  * @param {import('./options').ViewOptions} view
  * @param {Callback | undefined} callback
- * @param {Decode} decode
+ * @param {Decode | Write} decode
  * @param {(waiting: Trace) => void} make
  * @returns {Promise<any> | undefined}
  */

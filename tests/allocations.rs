@@ -88,5 +88,5 @@ fn a_request_and_its_answer_allocate_no_more_than_they_did() {
             dispatcher.answer(IN_FLIGHT);
         }
     });
-    is_about(15.0, counted);
+    is_about(16.0, counted);
 }

@@ -58,6 +58,11 @@ impl Answer for Reply {
     }
 }
 
+/// A cookie of Express.
+fn cookie(expires: &str) -> String {
+    format!(r#"{{"originalMaxAge":86400000,"expires":"{expires}","httpOnly":true,"path":"/"}}"#)
+}
+
 /// A store whose requests go all the way from `submit` to their answer, but for the network: what
 /// it is asked for is a touch that is not worth sending.
 pub struct Dispatcher {
@@ -108,7 +113,8 @@ impl Dispatcher {
         let expires = now() + 86_400_000;
         let baseline = Baseline {
             head: format!("Wm,{expires},{},1", now()),
-            json: session(SMALL),
+            json: String::new(),
+            notes: format!("\u{1e}k{}", cookie("2026-01-01T00:00:00.000Z")),
         };
         Dispatcher {
             runtime,
@@ -126,7 +132,7 @@ impl Dispatcher {
             for number in 0..count {
                 let (reply, answer) = oneshot::channel();
                 let what = One::Refresh {
-                    cookie: None,
+                    cookie: Some(cookie("2026-01-01T00:10:00.000Z")),
                     expires: self.expires,
                     baseline: Some(self.baseline.clone()),
                     writer: self.view.writer(number as u64),

@@ -16,6 +16,9 @@ pub fn run(bytes: &[u8]) {
             let data = session.data();
             let again = Session::parse(&data).expect("what we made");
             assert!(Diff::between(&session, &again).keeps_data());
+            // Compared without taking it apart as well.
+            let since = Diff::since(text, None, &again);
+            assert!(since.is_none_or(|diff| diff.keeps_data()));
         }
     }
     let mut from = Unstructured::new(bytes);
@@ -25,6 +28,8 @@ pub fn run(bytes: &[u8]) {
     let texts = [&before, &now, &theirs].map(|map| Json::Object(map.clone()).to_string());
     let [a, b] = [&texts[0], &texts[1]].map(|text| Session::parse(text).expect("an object"));
     let merged = Diff::between(&a, &b).apply(&texts[2]).expect("an object");
+    let since = Diff::since(&texts[0], None, &b).expect("an object");
+    assert_eq!(since.apply(&texts[2]).expect("an object"), merged);
     let merged: Json = serde_json::from_str(&merged).expect("JSON");
     assert_eq!(merged, Json::Object(merge(before, now, theirs)));
 }

@@ -204,8 +204,8 @@ pub fn load(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, One::Load)
 }
 
-/// `writer`: the number of the session object. `head`, `base`: its baseline. `user`: `undefined` where the store keeps no owners,
-/// `""` for a session that has none.
+/// `writer`: the number of the session object. `head`, `base`, `notes`: its baseline, of which there may be no notes. `user`:
+/// `undefined` where the store keeps no owners, `""` for a session that has none.
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments)]
 pub fn set(
@@ -218,18 +218,24 @@ pub fn set(
     writer: i64,
     head: Option<Text>,
     base: Option<Text>,
+    notes: Option<Text>,
     user: Option<Text>,
 ) -> Result<()> {
     let what = One::Set {
         json: json.0,
         expires,
-        baseline: baseline(head, base),
+        baseline: head.zip(base).map(|(head, base)| Baseline {
+            head: head.0,
+            json: base.0,
+            notes: notes.map_or_else(String::new, |notes| notes.0),
+        }),
         writer: store.view.writer(writer.unsigned_abs()),
         user: user.map(|user| Some(user.0).filter(|user| !user.is_empty())),
     };
     store.one(&env, slot, id, what)
 }
 
+/// `head`, `notes`: the session object's baseline, without the session.
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments)]
 pub fn refresh(
@@ -241,20 +247,19 @@ pub fn refresh(
     expires: i64,
     writer: i64,
     head: Option<Text>,
-    base: Option<Text>,
+    notes: Option<Text>,
 ) -> Result<()> {
     let what = One::Refresh {
         cookie: cookie.map(|cookie| cookie.0),
         expires,
-        baseline: baseline(head, base),
+        baseline: head.zip(notes).map(|(head, notes)| Baseline {
+            head: head.0,
+            json: String::new(),
+            notes: notes.0,
+        }),
         writer: store.view.writer(writer.unsigned_abs()),
     };
     store.one(&env, slot, id, what)
-}
-
-fn baseline(head: Option<Text>, base: Option<Text>) -> Option<Baseline> {
-    let (head, json) = (head?.0, base?.0);
-    Some(Baseline { head, json })
 }
 
 #[napi(catch_unwind)]

@@ -418,11 +418,6 @@ impl Values {
             }
             Output::Written(written, _) => match written {
                 Written {
-                    head: Some(head),
-                    json: Some(json),
-                    ..
-                } => return self.push_baseline(slot, head, json),
-                Written {
                     head: None,
                     gone: None,
                     ..

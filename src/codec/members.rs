@@ -46,6 +46,32 @@ pub fn split(text: &str) -> Result<Vec<Member<'_>>, CodecError> {
     Ok(members)
 }
 
+/// The member of an object that begins at `start`, and where it ends. `None`: what is there is no member.
+pub fn one(text: &str, start: usize) -> Option<(Member<'_>, usize)> {
+    let (Key(key), end) = first(text.get(start..)?)?;
+    let colon = start + end + blank(&text[start + end..]);
+    let from = text[colon..].starts_with(':').then_some(colon + 1)?;
+    let (value, end) = first::<&RawValue>(&text[from..])?;
+    let (value, end) = (value.get(), from + end);
+    let whole = text.get(start..end)?;
+    Some((Member { key, value, whole }, end))
+}
+
+/// The value that a text begins with, and where it ends.
+fn first<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Option<(T, usize)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+    let value = values.next()?.ok()?;
+    Some((value, values.byte_offset()))
+}
+
+/// How much white space a text begins with.
+pub fn blank(text: &str) -> usize {
+    let bytes = text.bytes();
+    bytes
+        .take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+        .count()
+}
+
 /// The object made of these members.
 pub fn join(members: &[Member<'_>]) -> String {
     let length: usize = members.iter().map(|member| member.whole.len() + 1).sum();

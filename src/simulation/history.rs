@@ -1,6 +1,7 @@
 //! One history: what a site's visitors and programs do in some seconds, on a cluster in some weather, and what came of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde_json::{json, Value};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, Instant};
 
-use super::log::{judge, Answer, Data, Effect, Operation};
+use super::log::{judge, Answer, Data, Effect, Operation, COOKIE};
 use super::nodes::{Nodes, Spell, Weather};
 use super::random::Random;
 use crate::clock;
@@ -17,7 +18,7 @@ use crate::cluster::credentials::Auth;
 use crate::cluster::trace::Trace;
 use crate::cluster::{Cluster, Host, Link, Options as ClusterOptions};
 use crate::error::Error;
-use crate::store::baseline::{Baseline, Doubt};
+use crate::store::baseline::Baseline;
 use crate::store::{self, Notice, One, Options, Output, Store, View, Writer};
 
 /// When histories begin, in milliseconds since 1970.
@@ -106,7 +107,7 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
     clock::simulated::start(AT_START, random.next());
     let setting = Setting::of(&mut random);
     let site = Site::open(&setting, &mut random);
-    let mut doing: Vec<futures::future::BoxFuture<'_, ()>> = Vec::new();
+    let mut doing: Vec<futures::future::LocalBoxFuture<'_, ()>> = Vec::new();
     for visitor in 0..VISITORS {
         doing.push(Box::pin(site.visit(visitor, random.fork())));
     }
@@ -206,6 +207,7 @@ impl store::Answer for Reply {
                 Ok(Output::Loaded(baseline)) => Answer::Read(Some(data(&baseline.json))),
                 Ok(Output::Json(json)) => Answer::Read(Some(data(json))),
                 Ok(Output::Written(written, _)) if written.gone.is_some() => Answer::Gone,
+                Ok(Output::Written(written, _)) if written.head.is_none() => Answer::Nothing,
                 Ok(_) => Answer::Done,
                 Err(error) => Answer::Failed {
                     code: error.code,
@@ -221,14 +223,170 @@ impl store::Answer for Reply {
     }
 }
 
-/// A request's session object, as the JavaScript side keeps it.
+/// A request's session object, and what lib/baselines.js keeps beside it.
 struct Loaded {
-    baseline: Option<Baseline>,
-    /// What it was when it was loaded or last set; and what it was set to just before, if that is not answered yet.
-    known: Vec<Value>,
+    head: Option<String>,
+    json: String,
+    cookie: Option<String>,
+    /// Writes in doubt: the letter of the note, and its text.
+    doubts: Vec<(char, String)>,
+    data: Known,
+    cookies: Known,
     now: Value,
     at: Duration,
     writer: Arc<Writer>,
+}
+
+/// What may be stored of a session by what its object knows.
+struct Known {
+    sure: Vec<Value>,
+    /// By writes that are not answered yet.
+    pending: Vec<(i64, Value)>,
+}
+
+/// How a value that is written differs from those that may be stored.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Differs {
+    No,
+    Perhaps,
+    Surely,
+}
+
+impl Known {
+    fn of(value: Value) -> Known {
+        Known {
+            sure: vec![value],
+            pending: Vec::new(),
+        }
+    }
+
+    /// Of a set or touch that is made now, by a part of the value.
+    fn differs(&self, is_same: impl Fn(&Value) -> bool) -> Differs {
+        let from_sure = !self.sure.iter().all(&is_same);
+        let mut pending = self.pending.iter().map(|(_, value)| is_same(value));
+        if from_sure && pending.all(|is_same| !is_same) {
+            return Differs::Surely;
+        }
+        let mut pending = self.pending.iter();
+        match from_sure || !pending.all(|(_, value)| is_same(value)) {
+            true => Differs::Perhaps,
+            false => Differs::No,
+        }
+    }
+
+    /// A write is answered: it was carried out, or nothing came of it, or it is in doubt.
+    fn answered(&mut self, number: i64, answer: &Answer) {
+        let Some(place) = self.pending.iter().position(|(one, _)| *one == number) else {
+            return;
+        };
+        let (_, value) = self.pending.remove(place);
+        match answer {
+            Answer::Done => self.sure = vec![value],
+            Answer::Failed { in_doubt: true, .. } => self.sure.push(value),
+            _ => {}
+        }
+    }
+}
+
+impl Loaded {
+    fn new(head: Option<String>, json: String, at: Duration, writer: Arc<Writer>) -> Loaded {
+        let now: Value = serde_json::from_str(&json).expect("JSON");
+        Loaded {
+            head,
+            json,
+            cookie: None,
+            doubts: Vec::new(),
+            cookies: Known::of(now[COOKIE].clone()),
+            data: Known::of(now.clone()),
+            now,
+            at,
+            writer,
+        }
+    }
+
+    /// `notes()` of lib/baselines.js, with another `letter` for sets that a touch takes for touches.
+    fn notes(&self, cookie: Option<&str>, doubts: &[(char, String)]) -> String {
+        let stored = cookie.map(|cookie| format!("\u{1e}k{cookie}"));
+        let doubts = doubts
+            .iter()
+            .map(|(letter, text)| format!("\u{1e}{letter}{text}"));
+        stored.into_iter().chain(doubts).collect()
+    }
+
+    fn baseline(&self) -> Option<Baseline> {
+        Some(Baseline {
+            head: self.head.clone()?,
+            json: self.json.clone(),
+            notes: self.notes(self.cookie.as_deref(), &self.doubts),
+        })
+    }
+
+    /// The same for a touch.
+    fn without_data(&self) -> Option<Baseline> {
+        let cookie = self.cookie.clone().or_else(|| cookie_of(&self.json));
+        let doubts = self.doubts.iter().map(|(letter, text)| match letter {
+            's' => ('c', cookie_of(text).unwrap_or_default()),
+            _ => (*letter, text.clone()),
+        });
+        Some(Baseline {
+            head: self.head.clone()?,
+            json: String::new(),
+            notes: self.notes(
+                Some(&cookie.unwrap_or_default()),
+                &doubts.collect::<Vec<_>>(),
+            ),
+        })
+    }
+
+    /// What a set of the session as it is changes, or a touch, which writes nothing but the cookie.
+    fn effect(&self, is_touch: bool) -> Effect {
+        let (mut keys, mut perhaps) = (BTreeMap::new(), BTreeSet::new());
+        let mut note = |key: &str, differs: Differs, value: Option<i64>| {
+            if differs > Differs::No {
+                keys.insert(key.to_owned(), value);
+            }
+            if differs == Differs::Perhaps {
+                perhaps.insert(key.to_owned());
+            }
+        };
+        let cookie = &self.now[COOKIE];
+        let differs = self.cookies.differs(|one| same_cookie(one, cookie));
+        note(COOKIE, differs, cookie[COOKIE].as_i64());
+        if !is_touch {
+            let all = self.data.sure.iter();
+            let all = all.chain(self.data.pending.iter().map(|(_, value)| value));
+            let names = all.chain([&self.now]).flat_map(Value::as_object);
+            for name in names.flat_map(|object| object.keys()) {
+                if name != COOKIE {
+                    let value = &self.now[name];
+                    let differs = self.data.differs(|one| one[name] == *value);
+                    note(name, differs, value.as_i64());
+                }
+            }
+        }
+        Effect::Change {
+            keys,
+            perhaps,
+            loaded: self.at,
+        }
+    }
+}
+
+/// The text of the cookie in that of a session.
+fn cookie_of(json: &str) -> Option<String> {
+    let session: Value = serde_json::from_str(json).expect("JSON");
+    session.get(COOKIE).map(Value::to_string)
+}
+
+/// Whether two cookies differ in nothing but their end.
+fn same_cookie(a: &Value, b: &Value) -> bool {
+    let [mut a, mut b] = [a, b].map(Clone::clone);
+    for cookie in [&mut a, &mut b] {
+        if let Some(object) = cookie.as_object_mut() {
+            object.remove("expires");
+        }
+    }
+    a == b
 }
 
 impl Site {
@@ -309,6 +467,7 @@ impl Site {
                 start: self.started.elapsed(),
                 end: Duration::ZERO,
                 answer: Answer::Open,
+                shows_cookie: matches!(what, One::Load),
                 expects_no_wait: false,
             });
             log.len() - 1
@@ -346,19 +505,12 @@ impl Site {
 
     async fn load(&self, process: usize, session: usize) -> Option<Loaded> {
         let at = self.started.elapsed();
-        let Ok(Output::Loaded(baseline)) =
+        let Ok(Output::Loaded(Baseline { head, json, .. })) =
             self.ask(process, session, Effect::None, One::Load).await
         else {
             return None;
         };
-        let known: Value = serde_json::from_str(&baseline.json).expect("JSON");
-        Some(Loaded {
-            baseline: Some(baseline),
-            now: known.clone(),
-            known: vec![known],
-            at,
-            writer: self.writer(process),
-        })
+        Some(Loaded::new(Some(head), json, at, self.writer(process)))
     }
 
     fn writer(&self, process: usize) -> Arc<Writer> {
@@ -368,74 +520,95 @@ impl Site {
     /// A session that was not loaded.
     fn made(&self, process: usize) -> Loaded {
         let cookie = json!({ "originalMaxAge": TTL, "httpOnly": true, "path": "/" });
-        let value = json!({ "cookie": cookie });
-        Loaded {
-            baseline: None,
-            known: vec![value.clone()],
-            now: value,
-            at: self.started.elapsed(),
-            writer: self.writer(process),
+        let json = json!({ COOKIE: cookie }).to_string();
+        Loaded::new(None, json, self.started.elapsed(), self.writer(process))
+    }
+
+    /// What the answer to a set or touch means, as lib/aerospike-store.js sees it.
+    fn answer(outcome: &Result<Output, Error>) -> (Answer, Option<String>) {
+        match outcome {
+            Ok(Output::Written(written, _)) => match written.head.clone() {
+                Some(head) => (Answer::Done, Some(head)),
+                None => (Answer::Nothing, None),
+            },
+            Ok(_) => (Answer::Nothing, None),
+            Err(Error { code, in_doubt, .. }) => {
+                let (code, in_doubt) = (*code, *in_doubt);
+                (Answer::Failed { code, in_doubt }, None)
+            }
         }
     }
 
-    async fn set(&self, process: usize, session: usize, loaded: &mut Loaded) {
-        let json = loaded.now.to_string();
-        let now = data(&json);
-        let effect = match &loaded.baseline {
-            None => Effect::Whole(now),
-            Some(_) => {
-                let mut keys = BTreeMap::new();
-                for before in &loaded.known {
-                    let before = data(&before.to_string());
-                    let changed = now
-                        .iter()
-                        .filter(|(key, value)| before.get(*key) != Some(value));
-                    keys.extend(changed.map(|(key, value)| (key.clone(), Some(*value))));
-                    let removed = before.keys().filter(|key| !now.contains_key(*key));
-                    keys.extend(removed.map(|key| (key.clone(), None)));
-                }
-                Effect::Change {
-                    keys,
+    async fn set(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) {
+        let number = self.value();
+        let (what, effect, json) = {
+            let mut loaded = loaded.borrow_mut();
+            let json = loaded.now.to_string();
+            let effect = match &loaded.head {
+                None => Effect::Whole(data(&json)),
+                Some(_) => loaded.effect(false),
+            };
+            let what = One::Set {
+                json: json.clone(),
+                expires: clock::now() + TTL,
+                baseline: loaded.baseline(),
+                writer: loaded.writer.clone(),
+                user: None,
+            };
+            let now = loaded.now.clone();
+            loaded.cookies.pending.push((number, now[COOKIE].clone()));
+            loaded.data.pending.push((number, now));
+            (what, effect, json)
+        };
+        let outcome = self.ask(process, session, effect, what).await;
+        let (answer, head) = Site::answer(&outcome);
+        let loaded = &mut *loaded.borrow_mut();
+        loaded.cookies.answered(number, &answer);
+        loaded.data.answered(number, &answer);
+        if head.is_some() {
+            loaded.head = head;
+            loaded.json = json;
+            loaded.cookie = None;
+            loaded.doubts.clear();
+        } else if matches!(answer, Answer::Failed { in_doubt: true, .. }) && loaded.head.is_some() {
+            loaded.doubts.push(('s', json));
+        }
+    }
+
+    async fn touch(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) {
+        let number = self.value();
+        let (what, effect, cookie) = {
+            let mut loaded = loaded.borrow_mut();
+            let now = loaded.now[COOKIE].clone();
+            let cookie = now.to_string();
+            let what = One::Refresh {
+                cookie: Some(cookie.clone()),
+                expires: clock::now() + TTL,
+                baseline: loaded.without_data(),
+                writer: loaded.writer.clone(),
+            };
+            let effect = match loaded.head {
+                Some(_) => loaded.effect(true),
+                None => Effect::Change {
+                    keys: BTreeMap::from([(COOKIE.to_owned(), now[COOKIE].as_i64())]),
+                    perhaps: BTreeSet::new(),
                     loaded: loaded.at,
-                }
-            }
+                },
+            };
+            loaded.cookies.pending.push((number, now));
+            (what, effect, cookie)
         };
-        let what = One::Set {
-            json: json.clone(),
-            expires: clock::now() + TTL,
-            baseline: loaded.baseline.clone(),
-            writer: loaded.writer.clone(),
-            user: None,
-        };
-        let known = loaded.now.clone();
-        match self.ask(process, session, effect, what).await {
-            Ok(Output::Written(written, _)) => {
-                if let Some(head) = written.head {
-                    let json = written.json.unwrap_or(json);
-                    loaded.baseline = Some(Baseline { head, json });
-                    loaded.known = vec![known];
-                }
-            }
-            Err(error) if error.in_doubt => {
-                if let Some(baseline) = &mut loaded.baseline {
-                    Doubt::Set(&json).note(&mut baseline.json);
-                    loaded.known.push(known);
-                }
-            }
-            _ => {}
+        let outcome = self.ask(process, session, effect, what).await;
+        let (answer, head) = Site::answer(&outcome);
+        let loaded = &mut *loaded.borrow_mut();
+        loaded.cookies.answered(number, &answer);
+        if head.is_some() {
+            loaded.head = head;
+            loaded.cookie = Some(cookie);
+            loaded.doubts.retain(|(letter, _)| *letter == 's');
+        } else if matches!(answer, Answer::Failed { in_doubt: true, .. }) && loaded.head.is_some() {
+            loaded.doubts.push(('c', cookie));
         }
-    }
-
-    async fn touch(&self, process: usize, session: usize, loaded: &Loaded) {
-        let mut cookie = loaded.now["cookie"].clone();
-        cookie["originalMaxAge"] = json!(TTL);
-        let what = One::Refresh {
-            cookie: Some(cookie.to_string()),
-            expires: clock::now() + TTL,
-            baseline: loaded.baseline.clone(),
-            writer: loaded.writer.clone(),
-        };
-        let _ = self.ask(process, session, Effect::None, what).await;
     }
 
     /// Pages of one visitor, who has keys of his own in the sessions and shares one with the others.
@@ -444,20 +617,21 @@ impl Site {
             pause(&mut random, 400).await;
             let process = random.below(PROCESSES as u64) as usize;
             let session = random.below(self.sessions) as usize;
-            let Some(mut loaded) = self.load(process, session).await else {
+            let Some(loaded) = self.load(process, session).await else {
                 // Logs in.
                 if random.percent(60) {
-                    let mut made = self.made(process);
-                    self.change(visitor, &mut made, &mut random);
-                    self.set(process, session, &mut made).await;
+                    let made = RefCell::new(self.made(process));
+                    self.change(visitor, &made, &mut random);
+                    self.set(process, session, &made).await;
                     if random.percent(60) {
                         // As a login does that saves, and changes one more thing.
-                        self.change(visitor, &mut made, &mut random);
-                        self.set(process, session, &mut made).await;
+                        self.change(visitor, &made, &mut random);
+                        self.set(process, session, &made).await;
                     }
                 }
                 continue;
             };
+            let loaded = RefCell::new(loaded);
             match random.below(10) {
                 0 => {
                     let what = match random.percent(50) {
@@ -467,27 +641,28 @@ impl Site {
                     let _ = self.ask(process, session, Effect::Removal, what).await;
                 }
                 1..=3 => self.touch(process, session, &loaded).await,
-                4 => {
-                    // A save that nobody waits for, and the one at the end of the response.
-                    self.change(visitor, &mut loaded, &mut random);
-                    let mut second = Loaded {
-                        baseline: loaded.baseline.clone(),
-                        known: [loaded.known.clone(), vec![loaded.now.clone()]].concat(),
-                        now: loaded.now.clone(),
-                        at: loaded.at,
-                        writer: loaded.writer.clone(),
-                    };
-                    self.change(visitor, &mut second, &mut random);
-                    tokio::join!(
-                        self.set(process, session, &mut loaded),
-                        self.set(process, session, &mut second)
-                    );
+                4 | 5 => {
+                    // Saves and touches that nobody waits for, and the one at the end of the response.
+                    let mut later = 0;
+                    let calls = (0..=random.between(1, 3)).map(|_| {
+                        later += [0, random.below(15)][random.below(2) as usize];
+                        let (later, mut random, loaded) = (later, random.fork(), &loaded);
+                        async move {
+                            sleep(Duration::from_millis(later)).await;
+                            self.change(visitor, loaded, &mut random);
+                            match random.percent(50) {
+                                true => self.set(process, session, loaded).await,
+                                false => self.touch(process, session, loaded).await,
+                            }
+                        }
+                    });
+                    join_all(calls.collect::<Vec<_>>()).await;
                 }
                 _ => {
                     pause(&mut random, 200).await;
                     for _ in 0..=random.below(2) {
-                        self.change(visitor, &mut loaded, &mut random);
-                        self.set(process, session, &mut loaded).await;
+                        self.change(visitor, &loaded, &mut random);
+                        self.set(process, session, &loaded).await;
                         if random.percent(50) {
                             self.touch(process, session, &loaded).await;
                         }
@@ -497,20 +672,24 @@ impl Site {
         }
     }
 
-    /// Changes some keys of a session object.
-    fn change(&self, visitor: usize, loaded: &mut Loaded, random: &mut Random) {
+    /// Changes some keys of a session object, and at times its cookie.
+    fn change(&self, visitor: usize, loaded: &RefCell<Loaded>, random: &mut Random) {
+        let now = &mut loaded.borrow_mut().now;
         for _ in 0..=random.below(2) {
             let key = match random.below(5) {
                 0 => "shared".to_owned(),
                 number => format!("v{visitor}k{number}"),
             };
-            let Some(object) = loaded.now.as_object_mut() else {
+            let Some(object) = now.as_object_mut() else {
                 return;
             };
             match random.percent(15) {
                 true => object.remove(&key),
                 false => object.insert(key, json!(self.value())),
             };
+        }
+        if random.percent(25) {
+            now[COOKIE][COOKIE] = json!(self.value());
         }
     }
 
@@ -534,9 +713,9 @@ impl Site {
                     let Some(mut loaded) = self.load(process, session).await else {
                         continue;
                     };
-                    loaded.baseline = None;
+                    loaded.head = None;
                     loaded.now["notice"] = json!(self.value());
-                    self.set(process, session, &mut loaded).await;
+                    self.set(process, session, &RefCell::new(loaded)).await;
                 }
             }
         }
@@ -568,7 +747,9 @@ async fn pause(random: &mut Random, longest: u64) {
 fn data(json: &str) -> Data {
     let value: Value = serde_json::from_str(json).expect("JSON");
     let members = value.as_object().expect("an object").iter();
-    members
-        .filter_map(|(key, value)| Some((key.clone(), value.as_i64()?)))
-        .collect()
+    let number = |(key, value): (&String, &Value)| match key.as_str() {
+        COOKIE => Some((key.clone(), value[COOKIE].as_i64()?)),
+        _ => Some((key.clone(), value.as_i64()?)),
+    };
+    members.filter_map(number).collect()
 }

@@ -1,13 +1,21 @@
 //! What was known of a session when it was loaded or last written: the base of a merge.
 //!
-//! A baseline is two texts: a head, such as `Lm,1767225600000,1767139200000,3`, and the session's JSON. JavaScript keeps
-//! both beside the session object and gives them back with the next set, unread. Behind a `;` the head may list keys of the
-//! data that are no text, see [`keys`](crate::codec::keys). In front of a `:` it may have the digest of the record: of a
-//! session that came in a list, whose id JavaScript may not know.
+//! A baseline is three texts: a head, such as `Lm,1767225600000,1767139200000,3`, the session's JSON, and notes of what has
+//! happened since. JavaScript keeps them beside the session object and gives them back with the next set. A touch gets only
+//! the head and the notes: it does not need the data. Behind a `;` the head may list keys of the data that are no text, see
+//! [`keys`](crate::codec::keys). In front of a `:` it may have the digest of the record: of a session that came in a list,
+//! whose id JavaScript may not know.
 //!
-//! Writes that failed and may have been carried out all the same are noted behind the JSON, one after the other: a
-//! separator, `s` and the session that was set, or `c` and the cookie of a touch. What they changed is uncertain until a
-//! later write has succeeded, so that writes it again. lib/baselines.js does the same.
+//! Each note is a separator, a letter and a text:
+//!
+//! | letter | means | text |
+//! |---|---|---|
+//! | `k` | the cookie that is stored, whatever the JSON says; a touch wrote it | the cookie; empty: the session has none |
+//! | `s` | a set that failed, and may have been carried out | the session that was set |
+//! | `c` | a touch that failed, and may have been carried out | its cookie; empty: it had none |
+//!
+//! What a failed write changed is uncertain until a later write has succeeded, so that writes it again. lib/baselines.js
+//! writes the same notes.
 
 use std::fmt;
 
@@ -54,7 +62,7 @@ pub struct Head<'a> {
     pub digest: &'a str,
 }
 
-/// The character in front of each write in doubt: RECORD SEPARATOR, which no JSON contains.
+/// The character in front of each note: RECORD SEPARATOR, which no JSON contains.
 const SEPARATOR: char = '\u{1e}';
 
 /// A write that failed, and may have been carried out.
@@ -66,54 +74,80 @@ pub enum Doubt<'a> {
     Touch(Option<&'a str>),
 }
 
-/// The text of a baseline.
-#[derive(Debug, Clone)]
-pub struct Text<'a> {
-    /// The session's JSON.
-    pub json: &'a str,
+/// The notes of a baseline.
+#[derive(Debug, Default, Clone)]
+pub struct Notes<'a> {
+    /// The cookie that is stored, if it is not the one in the JSON; `Some(None)`: the session has none.
+    pub cookie: Option<Option<&'a str>>,
     pub doubts: Vec<Doubt<'a>>,
 }
 
-impl<'a> Text<'a> {
-    pub fn parse(text: &'a str) -> Text<'a> {
-        let mut parts = text.split(SEPARATOR);
-        Text {
-            json: parts.next().unwrap_or_default(),
-            doubts: parts
-                .filter_map(|part| match part.split_at_checked(1)? {
-                    ("s", json) => Some(Doubt::Set(json)),
-                    ("c", "") => Some(Doubt::Touch(None)),
-                    ("c", cookie) => Some(Doubt::Touch(Some(cookie))),
-                    _ => None,
-                })
-                .collect(),
+fn unless_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+impl<'a> Notes<'a> {
+    pub fn parse(text: &'a str) -> Notes<'a> {
+        let mut notes = Notes::default();
+        for note in text.split(SEPARATOR) {
+            match note.split_at_checked(1) {
+                Some(("k", cookie)) => notes.cookie = Some(unless_empty(cookie)),
+                Some(("s", json)) => notes.doubts.push(Doubt::Set(json)),
+                Some(("c", cookie)) => notes.doubts.push(Doubt::Touch(unless_empty(cookie))),
+                _ => {}
+            }
         }
+        notes
     }
+
+    /// The notes after a touch with this cookie was carried out. A touch writes no data: what a set may have changed stays
+    /// uncertain. Without a cookie, so does the cookie.
+    pub fn touched(&self, cookie: Option<&str>) -> String {
+        let mut text = String::new();
+        let stored = cookie.map(Some).or(self.cookie);
+        if let Some(cookie) = stored {
+            note(&mut text, 'k', cookie.unwrap_or_default());
+        }
+        for doubt in &self.doubts {
+            if matches!(doubt, Doubt::Set(_)) || cookie.is_none() {
+                doubt.note(&mut text);
+            }
+        }
+        text
+    }
+}
+
+fn note(notes: &mut String, letter: char, text: &str) {
+    notes.reserve(2 + text.len());
+    notes.push(SEPARATOR);
+    notes.push(letter);
+    notes.push_str(text);
 }
 
 impl Doubt<'_> {
-    /// Notes it behind the text of a baseline.
-    pub fn note(&self, text: &mut String) {
-        let (kind, json) = match self {
+    /// Adds it to the notes of a baseline.
+    pub fn note(&self, notes: &mut String) {
+        let (letter, json) = match self {
             Doubt::Set(json) => ('s', *json),
             Doubt::Touch(cookie) => ('c', cookie.unwrap_or_default()),
         };
-        text.push(SEPARATOR);
-        text.push(kind);
-        text.push_str(json);
+        note(notes, letter, json);
     }
 }
 
-/// A head, and the JSON text of the session, cookie included.
+/// What was known of a session.
 #[derive(Clone)]
 pub struct Baseline {
     pub head: String,
+    /// The JSON text of the session, cookie included. Empty: a touch does not need it.
     pub json: String,
+    /// See [`Notes`].
+    pub notes: String,
 }
 
 impl fmt::Debug for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the JSON: that is session data.
+        // Neither the JSON nor the notes: that is session data.
         f.debug_tuple("Baseline").field(&self.head).finish()
     }
 }
@@ -215,21 +249,30 @@ mod tests {
     }
 
     #[test]
-    fn writes_in_doubt_are_read_as_they_were_noted() {
-        let mut text = String::from("{\"n\":1}");
-        assert_eq!(Text::parse(&text).doubts, []);
+    fn notes_are_read_as_they_were_written() {
+        assert_eq!(Notes::parse("").doubts, []);
+        assert_eq!(Notes::parse("").cookie, None);
+        let mut text = Notes::default().touched(Some("{\"path\":\"/\"}"));
         let doubts = [
             Doubt::Set("{\"n\":2}"),
             Doubt::Touch(None),
-            Doubt::Touch(Some("{\"path\":\"/\"}")),
+            Doubt::Touch(Some("{}")),
         ];
         for doubt in &doubts {
             doubt.note(&mut text);
         }
-        let parsed = Text::parse(&text);
-        assert_eq!(parsed.json, "{\"n\":1}");
-        assert_eq!(parsed.doubts, doubts);
-        assert_eq!(Text::parse("").json, "");
+        let notes = Notes::parse(&text);
+        assert_eq!(notes.cookie, Some(Some("{\"path\":\"/\"}")));
+        assert_eq!(notes.doubts, doubts);
+        assert_eq!(Notes::parse("\u{1e}k").cookie, Some(None));
+    }
+
+    #[test]
+    fn a_touch_settles_which_cookie_is_stored_and_leaves_sets_in_doubt() {
+        let before = "\u{1e}k{\"a\":1}\u{1e}s{\"n\":2}\u{1e}c{\"a\":2}";
+        let after = |cookie| Notes::parse(before).touched(cookie);
+        assert_eq!(after(Some("{\"a\":3}")), "\u{1e}k{\"a\":3}\u{1e}s{\"n\":2}");
+        assert_eq!(after(None), before);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 
 use aerospike::{Bin, Bins, Value};
 
-use super::baseline::{Baseline, Doubt, Form, Head, Origin, Text};
+use super::baseline::{Baseline, Doubt, Form, Head, Notes, Origin};
 use super::expiry::{self, now};
 use super::layout::{bad_session, LEGACY};
 use super::merge::{same_cookie, Diff, Session};
@@ -48,7 +48,11 @@ impl Sessions<'_> {
         };
         let mut json = String::with_capacity(USUAL_LENGTH);
         self.read_as(self.layout.session(&mut json, &stored, now, None))?;
-        Ok(Output::Loaded(Baseline { head, json }))
+        Ok(Output::Loaded(Baseline {
+            head,
+            json,
+            notes: String::new(),
+        }))
     }
 
     pub(super) async fn destroy(&self, at: &At) -> Result<Output> {
@@ -60,57 +64,47 @@ impl Sessions<'_> {
         Ok(Output::Done)
     }
 
+    /// A touch. Besides the head of the next baseline, [`Written`] has its notes.
     pub(super) async fn refresh(
         &self,
         at: &At,
         cookie: Option<&str>,
         expires: i64,
         baseline: Option<&Baseline>,
-    ) -> Result<Written> {
+    ) -> Result<Touched> {
         let Some((base, text)) = known(at, baseline) else {
-            return self.extend(at, cookie, expires, None).await;
+            self.extend(at, cookie, expires, None).await?;
+            return Ok(Touched::default());
         };
-        let before = Session::parse(text.json).map_err(bad_session)?;
-        let differs = |other: Option<&str>| match (before.cookie, other) {
-            (Some(before), Some(other)) => !same_cookie(before, other),
-            (before, other) => before.is_some() != other.is_some(),
+        let before = text.cookie()?;
+        let is_new = |stored: Option<&str>, cookie: &str| {
+            stored.is_none_or(|stored| !same_cookie(stored, cookie))
         };
-        let mut changed = differs(cookie);
-        for doubt in &text.doubts {
-            changed |= differs(match doubt {
+        let mut changed = cookie.filter(|cookie| is_new(before, cookie));
+        for doubt in &text.notes.doubts {
+            let stored = match doubt {
                 Doubt::Set(json) => Session::parse(json).map_err(bad_session)?.cookie,
                 Doubt::Touch(cookie) => *cookie,
-            });
+            };
+            changed = changed.or(cookie.filter(|cookie| is_new(stored, cookie)));
         }
         // A write in doubt may have stored another end.
-        let is_certain = text.doubts.is_empty();
+        let is_certain = text.notes.doubts.is_empty();
         let expires = self.not_beyond(expires, base.created);
         let is_stale = base.form == Form::Stale;
-        if !changed && !is_stale && is_certain && self.is_not_worth_a_touch(&base, expires) {
-            return Ok(Written::default());
+        if changed.is_none() && !is_stale && is_certain && self.is_not_worth_a_touch(&base, expires)
+        {
+            return Ok(Touched::default());
         }
-        // The text of the next baseline, with the cookie as it is now.
-        let mut json = before.data();
-        let comma = if json == "{}" { "" } else { "," };
-        let cookie_text = cookie.unwrap_or("null");
-        json.replace_range(..1, &format!("{{\"cookie\":{cookie_text}{comma}"));
-        // A touch writes no data.
-        let sets = text.doubts.iter();
-        for doubt in sets.filter(|doubt| matches!(doubt, Doubt::Set(_))) {
-            doubt.note(&mut json);
-        }
+        let notes = text.notes.touched(cookie);
         let written = match is_stale {
-            true => Box::pin(self.renew(at, &before, cookie, expires, base)).await?,
-            false => {
-                let cookie = cookie.filter(|_| changed);
-                self.extend(at, cookie, expires, Some(base)).await?
-            }
+            true => Box::pin(self.renew(at, cookie.or(before), changed, expires, base)).await?,
+            false => self.extend(at, changed, expires, Some(base)).await?,
         };
-        Ok(Written {
-            json: written.head.is_some().then_some(json),
+        // A touch of a session that is gone is no news, nor is it one that others wrote.
+        Ok(Touched {
             head: written.head,
-            // A touch of a session that is gone is no news, nor is it one that others wrote.
-            ..Written::default()
+            notes,
         })
     }
 
@@ -118,25 +112,28 @@ impl Sessions<'_> {
     async fn renew(
         &self,
         at: &At,
-        before: &Session<'_>,
         cookie: Option<&str>,
+        changed: Option<&str>,
         expires: i64,
         base: Head<'_>,
     ) -> Result<Written> {
-        let session = Session {
-            data: before.data.clone(),
-            cookie: cookie.or(before.cookie),
-        };
         let write = Write {
             at,
-            diff: Diff::between(before, &session),
-            session,
+            diff: Diff {
+                changed: Vec::new(),
+                removed: Vec::new(),
+                cookie: changed,
+            },
+            session: Session {
+                data: Vec::new(),
+                cookie,
+            },
             expires,
             base,
             form: self.own_form(),
             user: None,
         };
-        self.update(&write).await
+        self.rewrite(&write).await
     }
 
     pub(super) async fn set(
@@ -151,25 +148,16 @@ impl Sessions<'_> {
         let Some((base, text)) = known(at, baseline) else {
             return self.create(at, &session, expires, user).await;
         };
-        let mut before = Session::parse(text.json).map_err(bad_session)?;
-        let mut doubts = Vec::new();
-        for doubt in &text.doubts {
-            doubts.push(match doubt {
-                Doubt::Set(json) => Session::parse(json).map_err(bad_session)?,
-                Doubt::Touch(cookie) => Session {
-                    data: before.data.clone(),
-                    cookie: *cookie,
-                },
-            });
-        }
-        if !base.digest.is_empty() && self.options().store_ids {
-            let others = doubts.iter_mut().chain([&mut session]);
-            without_shown_id(&mut before, others);
-        }
-        let mut diff = Diff::between(&before, &session);
-        for doubt in &doubts {
-            diff.widen(&before, doubt, &session);
-        }
+        // In a list, the session may be shown with an id that is no part of it.
+        let shows_id = !base.digest.is_empty() && self.options().store_ids;
+        let is_plain = text.notes.doubts.is_empty() && !shows_id;
+        let diff = is_plain
+            .then(|| Diff::since(text.json, text.notes.cookie, &session))
+            .flatten();
+        let diff = match diff {
+            Some(diff) => diff,
+            None => text.diff(&mut session, shows_id)?,
+        };
         let expires = self.not_beyond(expires, base.created);
         if diff.keeps_data() && !base.form.is_outdated() {
             let untouched = diff.cookie.is_none() && is_next_to_nothing(&base, expires);
@@ -285,17 +273,78 @@ impl Sessions<'_> {
     }
 }
 
-/// The head and the text of a baseline, if it is one, and of this session.
+/// What became of a touch.
+#[derive(Default)]
+pub(super) struct Touched {
+    /// The head of the next baseline, if there is one.
+    pub head: Option<String>,
+    /// The notes that go with it.
+    pub notes: String,
+}
+
+/// The texts of a baseline, but for its head.
+struct Text<'a> {
+    json: &'a str,
+    notes: Notes<'a>,
+}
+
+impl<'a> Text<'a> {
+    /// The session that is stored.
+    fn session(&self) -> Result<Session<'a>> {
+        let mut session = Session::parse(self.json).map_err(bad_session)?;
+        if let Some(cookie) = self.notes.cookie {
+            session.cookie = cookie;
+        }
+        Ok(session)
+    }
+
+    /// What a set of `session` has to write, with what is in doubt.
+    fn diff(&self, session: &mut Session<'a>, shows_id: bool) -> Result<Diff<'a>> {
+        let mut before = self.session()?;
+        let mut doubts = Vec::new();
+        for doubt in &self.notes.doubts {
+            doubts.push(match doubt {
+                Doubt::Set(json) => Session::parse(json).map_err(bad_session)?,
+                Doubt::Touch(cookie) => Session {
+                    data: before.data.clone(),
+                    cookie: *cookie,
+                },
+            });
+        }
+        if shows_id {
+            let others = doubts.iter_mut().chain([&mut *session]);
+            without_shown_id(&mut before, others);
+        }
+        let mut diff = Diff::between(&before, session);
+        for doubt in &doubts {
+            diff.widen(&before, doubt, session);
+        }
+        Ok(diff)
+    }
+
+    /// The cookie that is stored.
+    fn cookie(&self) -> Result<Option<&'a str>> {
+        match self.notes.cookie {
+            Some(cookie) => Ok(cookie),
+            None if self.json.is_empty() => Ok(None),
+            // A set that JavaScript does not know of yet has stored it.
+            None => Ok(self.session()?.cookie),
+        }
+    }
+}
+
+/// The head and the texts of a baseline, if it is one, and of this session.
 fn known<'b>(at: &At, baseline: Option<&'b Baseline>) -> Option<(Head<'b>, Text<'b>)> {
     let baseline = baseline?;
     let mut head = Head::parse(&baseline.head)?;
-    let text = Text::parse(&baseline.json);
-    if !text.doubts.is_empty() {
+    let notes = Notes::parse(&baseline.notes);
+    if !notes.doubts.is_empty() {
         // Each write sets an end.
         head.expires = None;
     }
+    let json = &baseline.json;
     let is_this = head.digest.is_empty() || head.digest == at.digest();
-    is_this.then_some((head, text))
+    is_this.then_some((head, Text { json, notes }))
 }
 
 /// Takes out the `id` that a list shows sessions with: it is no part of the data, unless the application has changed it.

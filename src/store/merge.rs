@@ -5,7 +5,8 @@
 //! always the writer's, whole.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
@@ -44,12 +45,43 @@ impl<'a> Diff<'a> {
                 diff.changed.push(new.clone());
             }
         }
-        if let Some(cookie) = now.cookie {
-            if !before.cookie.is_some_and(|old| same_cookie(old, cookie)) {
-                diff.cookie = Some(cookie);
+        diff.compare_cookies(before.cookie, now.cookie);
+        diff
+    }
+
+    /// From the session of the text `before` to `now`, without taking apart what stands in both texts alike. `cookie`:
+    /// that was stored, if it is not the one in the text. `None`: the text is not that of an object, or an unusual one.
+    pub fn since(
+        before: &'a str,
+        cookie: Option<Option<&'a str>>,
+        now: &Session<'a>,
+    ) -> Option<Diff<'a>> {
+        let Compared {
+            was,
+            removed,
+            inside,
+        } = Compared::with(before, &now.data)?;
+        let members = now.data.iter().zip(was);
+        let changed = members.filter(|(new, was)| match was {
+            Was::Same => false,
+            Was::Text(old) => !same(old, new.value),
+            Was::Absent => true,
+        });
+        let mut diff = Diff {
+            changed: changed.map(|(new, _)| new.clone()).collect(),
+            removed,
+            cookie: None,
+        };
+        diff.compare_cookies(cookie.unwrap_or(inside), now.cookie);
+        Some(diff)
+    }
+
+    fn compare_cookies(&mut self, before: Option<&str>, now: Option<&'a str>) {
+        if let Some(cookie) = now {
+            if !before.is_some_and(|old| same_cookie(old, cookie)) {
+                self.cookie = Some(cookie);
             }
         }
-        diff
     }
 
     /// Adds what a write may have changed that was made in between and is in doubt: it is written as it is `now`.
@@ -94,6 +126,84 @@ impl<'a> Diff<'a> {
     }
 }
 
+/// What a member was in an earlier text.
+#[derive(Clone, Copy)]
+enum Was<'a> {
+    Absent,
+    /// It stood there as it is.
+    Same,
+    /// It had this value.
+    Text(&'a str),
+}
+
+/// An earlier text of a session, compared with its members.
+struct Compared<'a> {
+    /// What each member was.
+    was: Vec<Was<'a>>,
+    /// Keys of the text that no member has.
+    removed: Vec<Cow<'a, [u8]>>,
+    /// The cookie in the text.
+    inside: Option<&'a str>,
+}
+
+impl<'a> Compared<'a> {
+    /// Sessions keep the order of their members: where one is expected, comparing the two texts finds it or does not. Only
+    /// what is found to differ is parsed.
+    fn with(before: &'a str, now: &[Member<'a>]) -> Option<Compared<'a>> {
+        let mut compared = Compared {
+            was: vec![Was::Absent; now.len()],
+            removed: Vec::new(),
+            inside: None,
+        };
+        let mut places = None;
+        let mut expected = 0;
+        let mut at = members::blank(before);
+        at += before[at..].starts_with('{').then_some(1)?;
+        at += members::blank(&before[at..]);
+        let mut is_over = before[at..].starts_with('}');
+        at += usize::from(is_over);
+        while !is_over {
+            let alike = now.get(expected).and_then(|one| {
+                let rest = before[at..].strip_prefix(one.whole)?;
+                rest.starts_with([',', '}']).then_some(one.whole.len())
+            });
+            if let Some(length) = alike {
+                compared.was[expected] = Was::Same;
+                expected += 1;
+                at += length;
+            } else {
+                let (old, end) = members::one(before, at)?;
+                at = end + members::blank(&before[end..]);
+                if *old.key == *COOKIE.as_bytes() {
+                    compared.inside = Some(old.value);
+                } else {
+                    let is_at =
+                        |place: &usize| now.get(*place).is_some_and(|one| one.key == old.key);
+                    let place = Some(expected).filter(is_at).or_else(|| {
+                        let places = places.get_or_insert_with(|| Places::of(now));
+                        places.find(now, &old.key)
+                    });
+                    match place {
+                        Some(place) => {
+                            compared.was[place] = Was::Text(old.value);
+                            expected = place + 1;
+                        }
+                        None => compared.removed.push(old.key),
+                    }
+                }
+            }
+            is_over = before[at..].starts_with('}');
+            at += (is_over || before[at..].starts_with(',')).then_some(1)?;
+            at += members::blank(&before[at..]);
+        }
+        if compared.removed.len() > 1 {
+            let mut seen = HashSet::new();
+            compared.removed.retain(|key| seen.insert(key.clone()));
+        }
+        (at == before.len()).then_some(compared)
+    }
+}
+
 /// The text of a session, taken apart.
 pub struct Session<'a> {
     /// Everything but the cookie, each key once.
@@ -122,22 +232,40 @@ impl<'a> Session<'a> {
 
 /// Of members with equal keys, the last, in the place of the first.
 fn unique(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
-    let places = Places::of(&members);
-    let mut repeated = HashSet::new();
-    for later in 0..members.len() {
-        match places.find(&members, &members[later].key) {
-            Some(first) if first < later => {
-                members[first] = members[later].clone();
-                repeated.insert(later);
-            }
-            _ => {}
-        }
+    let repeated = repeated(&members);
+    for (later, first) in &repeated {
+        members[*first] = members[*later].clone();
     }
     if !repeated.is_empty() {
         let mut place = 0..;
-        members.retain(|_| !place.next().is_some_and(|place| repeated.contains(&place)));
+        members.retain(|_| {
+            let is_later = |place| repeated.contains_key(&place);
+            !place.next().is_some_and(is_later)
+        });
     }
     members
+}
+
+/// The places of members whose keys others before them have, each with the first place of its key; in order.
+fn repeated(members: &[Member<'_>]) -> BTreeMap<usize, usize> {
+    let mut repeated = BTreeMap::new();
+    if members.len() <= Places::FEW {
+        for (place, member) in members.iter().enumerate() {
+            let mut before = members[..place].iter();
+            if let Some(first) = before.position(|one| one.key == member.key) {
+                repeated.insert(place, first);
+            }
+        }
+        return repeated;
+    }
+    let mut places = HashMap::with_capacity(members.len());
+    for (place, member) in members.iter().enumerate() {
+        match places.entry(&*member.key) {
+            Entry::Occupied(first) => drop(repeated.insert(place, *first.get())),
+            Entry::Vacant(free) => drop(free.insert(place)),
+        }
+    }
+    repeated
 }
 
 /// Finds members by their keys. A session has few, and then looking at each is the fastest; but nobody keeps an
@@ -172,13 +300,14 @@ impl<'a> Places<'a> {
 
 /// Whether two cookies differ in nothing but when they expire, which has a bin of its own.
 pub fn same_cookie(a: &str, b: &str) -> bool {
-    match (
-        members::without(a, "expires"),
-        members::without(b, "expires"),
-    ) {
-        (Ok(a), Ok(b)) => same(&a.rest, &b.rest),
-        _ => false,
+    let (Ok(mut a), Ok(mut b)) = (members::split(a), members::split(b)) else {
+        return false;
+    };
+    for cookie in [&mut a, &mut b] {
+        cookie.retain(|member| *member.key != *b"expires");
     }
+    let alike = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.whole == b.whole);
+    alike || same(&members::join(&a), &members::join(&b))
 }
 
 /// Whether two JSON texts say the same: a map has no order of keys, and a number may be written
@@ -217,6 +346,8 @@ pub fn key_text(key: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn diff<'a>(before: &'a str, now: &'a str) -> Diff<'a> {
@@ -297,5 +428,63 @@ mod tests {
             r#"{"\ud800":1,"y":3}"#,
         );
         assert_eq!(merged, r#"{"\ud800":2,"y":3,"x":"\udfff"}"#);
+    }
+
+    /// Texts of sessions: the same keys in any order and more than once, written in more than one way.
+    fn text() -> impl Strategy<Value = String> {
+        let key = prop_oneof![
+            4 => (0..50).prop_map(|key: i32| format!("\"k{key}\"")),
+            1 => Just("\"cookie\"".to_owned()),
+            1 => Just("\"\\u006b1\"".to_owned()),
+        ];
+        let value = prop_oneof![
+            6 => (0..3).prop_map(|number: i32| number.to_string()),
+            1 => Just("1.0".to_owned()),
+            1 => Just("10".to_owned()),
+            1 => Just(r#""}\",""#.to_owned()),
+            1 => Just(r#"{"k1":[1,{}],"expires":2}"#.to_owned()),
+            1 => Just(r#"{"k1":[1,{}]}"#.to_owned()),
+        ];
+        let blank = || prop_oneof![9 => Just(""), 1 => Just(" "), 1 => Just("\n\t")];
+        let member = (blank(), key, blank(), blank(), value, blank());
+        let member =
+            member.prop_map(|(a, key, b, c, value, d)| format!("{a}{key}{b}:{c}{value}{d}"));
+        let sorted = any::<bool>();
+        (proptest::collection::vec(member, 0..60), sorted).prop_map(|(mut members, sorted)| {
+            if sorted {
+                members.sort();
+            }
+            format!("{{{}}}", members.join(","))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+
+        #[test]
+        fn what_changed_since_a_text_is_what_changed_between_sessions(before in text(), now in text()) {
+            let parsed = |text| Session::parse(text).expect("a session");
+            let now = parsed(&now);
+            let between = Diff::between(&parsed(&before), &now);
+            let mut since = Diff::since(&before, None, &now).expect("a session");
+            // In another order, where keys are repeated.
+            since.removed.sort();
+            let mut removed = between.removed;
+            removed.sort();
+            prop_assert_eq!(since.removed, removed);
+            prop_assert_eq!(since.changed, between.changed);
+            prop_assert_eq!(since.cookie, between.cookie);
+        }
+
+        #[test]
+        fn what_is_no_object_is_not_compared(before in text(), cut in any::<prop::sample::Index>()) {
+            let now = Session::parse("{}").expect("a session");
+            let broken = &before[..cut.index(before.len())];
+            prop_assert!(Diff::since(broken, None, &now).is_none());
+            for more in ["}", ",", "0"] {
+                let broken = format!("{before}{more}");
+                prop_assert!(Diff::since(&broken, None, &now).is_none());
+            }
+        }
     }
 }

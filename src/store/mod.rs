@@ -51,6 +51,7 @@ use crate::planted;
 
 use baseline::{Baseline, Doubt};
 use expiry::TtlSupport;
+use express::Touched;
 use filters::Filters;
 use hashed::Hasher;
 use layout::Layout;
@@ -319,7 +320,7 @@ impl Sessions<'_> {
             } => {
                 let user = user.as_ref().map(Option::as_deref);
                 // What an earlier set of the same object stored, if its answer is on the way.
-                let baseline = writer.baseline().or_else(|| baseline.take());
+                let baseline = writer.baseline(baseline.take());
                 let outcome = self
                     .set(at, json, *expires, baseline.as_ref(), user)
                     .await
@@ -329,8 +330,11 @@ impl Sessions<'_> {
                 }
                 let written = outcome?;
                 if let Some(head) = written.head.clone() {
-                    let json = std::mem::take(json);
-                    writer.stored(Baseline { head, json });
+                    writer.stored(Baseline {
+                        head,
+                        json: std::mem::take(json),
+                        notes: String::new(),
+                    });
                 }
                 Ok(Output::Written(written, writer.clone()))
             }
@@ -340,18 +344,26 @@ impl Sessions<'_> {
                 baseline,
                 writer,
             } => {
-                let baseline = writer.baseline().or_else(|| baseline.take());
+                let mut baseline = writer.baseline(baseline.take());
                 let outcome = self
                     .refresh(at, cookie.as_deref(), *expires, baseline.as_ref())
                     .await
                     .map_err(|error| at.failed(error));
                 if let Err(error) = &outcome {
-                    writer.failed(error, baseline, &Doubt::Touch(cookie.as_deref()));
+                    writer.failed(error, baseline.take(), &Doubt::Touch(cookie.as_deref()));
                 }
-                let written = outcome?;
-                if let (Some(head), Some(json)) = (written.head.clone(), written.json.clone()) {
-                    writer.stored(Baseline { head, json });
+                let Touched { head, notes } = outcome?;
+                if let Some((head, baseline)) = head.clone().zip(baseline) {
+                    writer.stored(Baseline {
+                        head,
+                        notes,
+                        ..baseline
+                    });
                 }
+                let written = Written {
+                    head,
+                    ..Written::default()
+                };
                 Ok(Output::Written(written, writer.clone()))
             }
             One::Destroy => self.destroy(at).await,

@@ -119,10 +119,11 @@ pub enum One {
         /// The owner, where the store keeps one: `Some(None)` is nobody.
         user: Option<Option<String>>,
     },
-    /// Express: more life, and the cookie as it is now.
+    /// Express: more life, and the cookie as it is now. Answers the head of the next baseline.
     Refresh {
         cookie: Option<String>,
         expires: i64,
+        /// As for a set, but without the JSON; its notes say which cookie is stored.
         baseline: Option<Baseline>,
         writer: Arc<Writer>,
     },
@@ -242,8 +243,6 @@ pub enum Output {
 pub struct Written {
     /// The head of the baseline of what is written next.
     pub head: Option<String>,
-    /// The text that goes with it, if it is not the one that was set.
-    pub json: Option<String>,
     /// The session was gone, and has not been brought back: its key's digest.
     pub gone: Option<String>,
     /// Somebody else wrote meanwhile, and the two were merged: the key's digest.

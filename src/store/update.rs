@@ -162,7 +162,7 @@ impl Sessions<'_> {
     /// The whole data, under a generation check, merged with what the record holds by now.
     ///
     /// Boxed: it is rare, and many times as large as what is not.
-    fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Written>> {
+    pub(super) fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Written>> {
         Box::pin(async {
             let at = write.at;
             for attempt in 0..TRIES {
@@ -187,7 +187,10 @@ impl Sessions<'_> {
                 };
                 let mut change = self.change((vec![], 0), bins, which);
                 match self.apply(at, write.expires, &mut change).await? {
-                    Reply::Record(record) => return Ok(write.done(record.generation, true)),
+                    Reply::Record(written) => {
+                        let merged = record.generation != write.base.generation;
+                        return Ok(write.done(written.generation, merged));
+                    }
                     Reply::Moved => {}
                     _ => return Ok(write.gone()),
                 }

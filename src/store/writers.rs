@@ -1,9 +1,12 @@
-//! What the sets of one session object have stored, as long as JavaScript does not know it yet.
+//! What the sets and touches of one session object have stored, as long as JavaScript does not know it yet.
 //!
-//! An application may call `save()` and not wait for it; the set at the end of its request is then
+//! An application may call `save()` and not wait for it; the set or touch at the end of its request is then
 //! made before the answer to the first has arrived, with a baseline that is out of date. What it
 //! has to be merged against is what the first one stored: that is kept here, from the time a set is
 //! made until its answer has been handed over.
+//!
+//! A touch stores no data. After one, a set takes the JSON from its own baseline, unless a set before the touch is kept here
+//! as well: any set that JavaScript does not know of yet is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -42,9 +45,22 @@ impl Writers {
 }
 
 impl Writer {
-    /// The baseline of what was stored last, if any set under way stored anything.
-    pub fn baseline(&self) -> Option<Baseline> {
-        lock(&self.stored).clone()
+    /// The baseline of a set: its own, with what was stored since by what is under way.
+    pub fn baseline(&self, own: Option<Baseline>) -> Option<Baseline> {
+        match (lock(&self.stored).clone(), own) {
+            (None, own) => own,
+            (Some(stored), Some(own)) if stored.json.is_empty() => {
+                // Of two notes of the stored cookie the last counts. A doubt that a touch has settled may be noted still:
+                // then more is written than needed.
+                let notes = own.notes + &stored.notes;
+                Some(Baseline {
+                    notes,
+                    json: own.json,
+                    head: stored.head,
+                })
+            }
+            (stored, _) => stored,
+        }
     }
 
     pub fn stored(&self, baseline: Baseline) {
@@ -55,7 +71,7 @@ impl Writer {
     /// stored.
     pub fn failed(&self, error: &Error, baseline: Option<Baseline>, doubt: &Doubt<'_>) {
         if let Some(mut baseline) = baseline.filter(|_| error.in_doubt) {
-            doubt.note(&mut baseline.json);
+            doubt.note(&mut baseline.notes);
             self.stored(baseline);
         }
     }
@@ -98,12 +114,30 @@ mod tests {
         first.stored(Baseline {
             head: "Wm,,,0".into(),
             json: "{}".into(),
+            notes: String::new(),
         });
         drop(first);
-        assert_eq!(second.baseline().expect("what was stored").head, "Wm,,,0");
-        assert!(writers.join(8).baseline().is_none());
+        let stored = second.baseline(None).expect("what was stored");
+        assert_eq!(stored.head, "Wm,,,0");
+        assert!(writers.join(8).baseline(None).is_none());
         drop(second);
-        assert!(writers.join(7).baseline().is_none());
+        assert!(writers.join(7).baseline(None).is_none());
         assert!(lock(&writers.known).is_empty());
+    }
+
+    #[test]
+    fn after_a_touch_a_set_knows_the_data_by_itself() {
+        let writer = Arc::new(Writers::default()).join(7);
+        let baseline = |head: &str, json: &str, notes: &str| Baseline {
+            head: head.into(),
+            json: json.into(),
+            notes: notes.into(),
+        };
+        writer.stored(baseline("Wm,2,,0", "", "\u{1e}k{\"a\":1}"));
+        let own = baseline("Lm,1,,0", "{\"n\":1}", "\u{1e}s{\"n\":2}");
+        let known = writer.baseline(Some(own)).expect("a baseline");
+        assert_eq!(known.head, "Wm,2,,0");
+        assert_eq!(known.json, "{\"n\":1}");
+        assert_eq!(known.notes, "\u{1e}s{\"n\":2}\u{1e}k{\"a\":1}");
     }
 }
