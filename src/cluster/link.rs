@@ -84,6 +84,7 @@ impl Link {
         deadline: Instant,
         #[cfg_attr(not(test), allow(unused_variables))] trace: Option<&Arc<Trace>>,
     ) -> Result<Reply, Failure> {
+        #[cfg_attr(not(test), allow(clippy::infallible_destructuring_match))]
         let client = match self {
             Link::Client(client) => client,
             #[cfg(test)]
