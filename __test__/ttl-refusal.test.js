@@ -114,3 +114,16 @@ describe('a session that was stored with a TTL ends on time where TTLs are refus
     expect(await store.get(id)).toMatchObject({ n: 1 })
   })
 })
+
+test('a process that only reads writes its touches with touchOnRead, where the namespace refuses TTLs', async () => {
+  const options = { namespace: 'nottl', set: 'only-read' }
+  const { store: writing } = open(AerospikeStore, options)
+  await writing.set('a', { cookie: lasting(400), n: 1 })
+  // Nothing has told this one that TTLs are refused.
+  const { store: reading } = open(AerospikeStore, { ...options, touchOnRead: 80 })
+  const session = await reading.get('a')
+  session.cookie.expires = new Date(Date.now() + 60_000)
+  await reading.touch('a', session)
+  await new Promise(resolve => setTimeout(resolve, 500))
+  expect(await reading.get('a')).toMatchObject({ n: 1 })
+})

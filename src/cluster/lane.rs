@@ -581,7 +581,11 @@ mod tests {
             })
         }
 
-        fn get<'a>(&'a self, _key: &'a Key) -> BoxFuture<'a, Result<Record, Failure>> {
+        fn get<'a>(
+            &'a self,
+            _key: &'a Key,
+            _touch: Option<u8>,
+        ) -> BoxFuture<'a, Result<Record, Failure>> {
             unreachable!("nothing is read here")
         }
     }

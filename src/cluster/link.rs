@@ -130,7 +130,13 @@ impl Link {
         match self {
             Link::Client(client) => client.get(policy, key, bins).await.map_err(Failure::Client),
             #[cfg(test)]
-            Link::Simulated(cluster) => cluster.get(key).await,
+            Link::Simulated(cluster) => {
+                let touch = match policy.base_policy.read_touch_ttl {
+                    aerospike::policy::ReadTouchTtl::Percent(percent) => Some(percent),
+                    _ => None,
+                };
+                cluster.get(key, touch).await
+            }
         }
     }
 
@@ -206,7 +212,8 @@ impl Rows {
 pub trait Simulated: Send + Sync {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>>;
 
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Record, Failure>>;
+    fn get<'a>(&'a self, key: &'a Key, touch: Option<u8>)
+        -> BoxFuture<'a, Result<Record, Failure>>;
 }
 
 #[cfg(test)]

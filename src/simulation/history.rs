@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{json, Value};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, Instant};
+use tokio::time::{sleep, sleep_until, Instant};
 
-use super::log::{judge, Answer, Data, Effect, Operation, COOKIE};
+use super::log::{judge, Answer, Data, Effect, Operation, COOKIE, KEPT};
 use super::nodes::{Nodes, Spell, Weather};
 use super::random::Random;
 use crate::clock;
@@ -27,6 +27,11 @@ const AT_START: i64 = 1_780_000_000_000;
 const LASTS: Duration = Duration::from_millis(7_000);
 /// How long sessions live, in milliseconds.
 const TTL: i64 = 3_600_000;
+/// How long sessions that live for seconds are used.
+const KEEPS: Duration = Duration::from_secs(90);
+/// By how many milliseconds a session that reads extend may end earlier than the percentage says: an end that was moved by no
+/// more than 2 seconds does not count, the server's seconds are whole, and the two clocks do not go alike.
+const INEXACT: u64 = 4_500;
 const NODES: usize = 3;
 /// Processes with a store each.
 const PROCESSES: usize = 2;
@@ -79,6 +84,9 @@ impl Setting {
         if random.percent(20) {
             weather.forbidden = random.between(1, 5);
         }
+        let touch_on_read = random
+            .percent(35)
+            .then(|| [50, 80, 90][random.below(3) as usize]);
         Setting {
             timeout: ms(timeout),
             sessions: random.between(1, 3) as usize,
@@ -93,7 +101,12 @@ impl Setting {
                 store_ids: random.percent(20),
                 tombstones: random.percent(20),
                 absolute_ttl: random.percent(40).then_some(2 * TTL),
-                touch_after: [0, 60_000][random.below(2) as usize],
+                // With `touch_on_read` there are sessions that live for less than a minute.
+                touch_after: match touch_on_read {
+                    None => [0, 60_000][random.below(2) as usize],
+                    Some(_) => 0,
+                },
+                touch_on_read,
                 ttl: TTL,
                 ..Options::default()
             },
@@ -113,6 +126,15 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
     }
     doing.push(Box::pin(site.administer(random.fork())));
     doing.push(Box::pin(site.look(random.fork())));
+    let weather = &setting.weather;
+    if let Some(percent) = setting.options.touch_on_read {
+        // A read that goes to a replica while the master is silent extends nothing.
+        if weather.silences.is_empty() && weather.outage.is_none() {
+            for session in KEPT..KEPT + 2 {
+                doing.push(Box::pin(site.keep(session, percent, random.fork())));
+            }
+        }
+    }
     join_all(doing).await;
     // Every silence is over, and everything was answered.
     sleep(LASTS).await;
@@ -121,6 +143,7 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
     }
     let refuses = setting.refuses_ttl;
     let mut wrong = site.nodes.broken();
+    wrong.append(&mut site.wrong.borrow_mut());
     let immortal = site
         .nodes
         .void_times()
@@ -155,6 +178,8 @@ struct Site {
     /// What notes the way of each operation, which names it.
     traces: Mutex<Vec<Arc<Trace>>>,
     values: Mutex<i64>,
+    /// What was found to be wrong on the way.
+    wrong: RefCell<Vec<String>>,
 }
 
 /// What the processes know of the nodes, as far as can be seen from outside.
@@ -234,6 +259,8 @@ struct Loaded {
     cookies: Known,
     now: Value,
     at: Duration,
+    /// How long it lives after a set or touch, in milliseconds.
+    life: i64,
     writer: Arc<Writer>,
 }
 
@@ -300,6 +327,7 @@ impl Loaded {
             data: Known::of(now.clone()),
             now,
             at,
+            life: TTL,
             writer,
         }
     }
@@ -430,6 +458,7 @@ impl Site {
             log: Arc::default(),
             traces: Mutex::default(),
             values: Mutex::new(0),
+            wrong: RefCell::default(),
         }
     }
 
@@ -504,13 +533,17 @@ impl Site {
     }
 
     async fn load(&self, process: usize, session: usize) -> Option<Loaded> {
+        self.read(process, session).await.ok().flatten()
+    }
+
+    async fn read(&self, process: usize, session: usize) -> Result<Option<Loaded>, Error> {
         let at = self.started.elapsed();
-        let Ok(Output::Loaded(Baseline { head, json, .. })) =
-            self.ask(process, session, Effect::None, One::Load).await
-        else {
-            return None;
+        let output = self.ask(process, session, Effect::None, One::Load).await?;
+        let Output::Loaded(Baseline { head, json, .. }) = output else {
+            return Ok(None);
         };
-        Some(Loaded::new(Some(head), json, at, self.writer(process)))
+        let writer = self.writer(process);
+        Ok(Some(Loaded::new(Some(head), json, at, writer)))
     }
 
     fn writer(&self, process: usize) -> Arc<Writer> {
@@ -539,7 +572,8 @@ impl Site {
         }
     }
 
-    async fn set(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) {
+    /// Whether it succeeded.
+    async fn set(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) -> bool {
         let number = self.value();
         let (what, effect, json) = {
             let mut loaded = loaded.borrow_mut();
@@ -550,7 +584,7 @@ impl Site {
             };
             let what = One::Set {
                 json: json.clone(),
-                expires: clock::now() + TTL,
+                expires: clock::now() + loaded.life,
                 baseline: loaded.baseline(),
                 writer: loaded.writer.clone(),
                 user: None,
@@ -573,9 +607,11 @@ impl Site {
         } else if matches!(answer, Answer::Failed { in_doubt: true, .. }) && loaded.head.is_some() {
             loaded.doubts.push(('s', json));
         }
+        outcome.is_ok()
     }
 
-    async fn touch(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) {
+    /// Whether it succeeded.
+    async fn touch(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) -> bool {
         let number = self.value();
         let (what, effect, cookie) = {
             let mut loaded = loaded.borrow_mut();
@@ -583,7 +619,7 @@ impl Site {
             let cookie = now.to_string();
             let what = One::Refresh {
                 cookie: Some(cookie.clone()),
-                expires: clock::now() + TTL,
+                expires: clock::now() + loaded.life,
                 baseline: loaded.without_data(),
                 writer: loaded.writer.clone(),
             };
@@ -609,6 +645,7 @@ impl Site {
         } else if matches!(answer, Answer::Failed { in_doubt: true, .. }) && loaded.head.is_some() {
             loaded.doubts.push(('c', cookie));
         }
+        outcome.is_ok()
     }
 
     /// Pages of one visitor, who has keys of his own in the sessions and shares one with the others.
@@ -640,7 +677,9 @@ impl Site {
                     };
                     let _ = self.ask(process, session, Effect::Removal, what).await;
                 }
-                1..=3 => self.touch(process, session, &loaded).await,
+                1..=3 => {
+                    self.touch(process, session, &loaded).await;
+                }
                 4 | 5 => {
                     // Saves and touches that nobody waits for, and the one at the end of the response.
                     let mut later = 0;
@@ -653,7 +692,7 @@ impl Site {
                             match random.percent(50) {
                                 true => self.set(process, session, loaded).await,
                                 false => self.touch(process, session, loaded).await,
-                            }
+                            };
                         }
                     });
                     join_all(calls.collect::<Vec<_>>()).await;
@@ -719,6 +758,61 @@ impl Site {
                 }
             }
         }
+    }
+
+    /// Pages of a visitor whose session lives for some seconds, and is extended when it is read: one that is used goes on, and
+    /// one that is left ends.
+    async fn keep(&self, session: usize, percent: u8, mut random: Random) {
+        let life = random.between(15_000, 25_000);
+        let ms = Duration::from_millis;
+        let least = ms((life * u64::from(percent) / 100).saturating_sub(INEXACT));
+        // When the last use began that succeeded, and when the last ended.
+        let (mut used, mut tried) = (None, Duration::ZERO);
+        while self.started.elapsed() < KEEPS {
+            let process = random.below(PROCESSES as u64) as usize;
+            let at = match random.percent(80) {
+                true => {
+                    used.unwrap_or_default() + least.mul_f64(random.between(10, 100) as f64 / 100.0)
+                }
+                false => tried + ms(life) + ms(random.between(1_000, 3_000)),
+            };
+            sleep_until(self.started + at).await;
+            let start = self.started.elapsed();
+            let loaded = self.read(process, session).await;
+            let is_late = start >= tried + ms(life + 1_000);
+            tried = self.started.elapsed();
+            let mut loaded = match loaded {
+                Err(_) => continue,
+                Ok(Some(loaded)) => {
+                    if is_late {
+                        self.mistake("went on although it was not used", session, start, used);
+                    }
+                    loaded
+                }
+                Ok(None) => {
+                    if used.is_some_and(|used: Duration| tried <= used + least) {
+                        self.mistake("ended although it was used", session, start, used);
+                    }
+                    self.made(process)
+                }
+            };
+            loaded.life = i64::try_from(life).expect("a short life");
+            let loaded = RefCell::new(loaded);
+            let is_new = loaded.borrow().head.is_none();
+            let is_done = match is_new {
+                true => self.set(process, session, &loaded).await,
+                false => self.touch(process, session, &loaded).await,
+            };
+            tried = self.started.elapsed();
+            if is_done {
+                used = Some(start);
+            }
+        }
+    }
+
+    fn mistake(&self, what: &str, session: usize, start: Duration, used: Option<Duration>) {
+        let mistake = format!("session {session} {what}: read at {start:?}, used at {used:?}");
+        self.wrong.borrow_mut().push(mistake);
     }
 
     /// Reads, many at once.

@@ -310,7 +310,11 @@ impl Simulated for Nodes {
         })
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<aerospike::Record, Failure>> {
+    fn get<'a>(
+        &'a self,
+        key: &'a Key,
+        touch: Option<u8>,
+    ) -> BoxFuture<'a, Result<aerospike::Record, Failure>> {
         let holders = self.holders(key);
         let node = {
             let mut state = self.state();
@@ -321,7 +325,7 @@ impl Simulated for Nodes {
             key: key.clone(),
             command: Command::Read {
                 bins: aerospike::Bins::All,
-                touch: None,
+                touch,
             },
             trace: None,
             outcome: None,

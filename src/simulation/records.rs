@@ -19,6 +19,8 @@ pub struct Record {
     pub generation: u32,
     /// Seconds since 2010; 0: it never ends.
     pub void_time: u32,
+    /// Seconds since 2010, of the last write, or of a read that extended it.
+    pub last_update: u32,
 }
 
 #[derive(Default)]
@@ -49,8 +51,12 @@ impl Records {
             self.all.remove(&digest);
         }
         match command {
-            Command::Read { bins, .. } => {
-                let record = self.all.get(&digest).ok_or(ResultCode::KeyNotFoundError)?;
+            Command::Read { bins, touch } => {
+                let record = self.all.get_mut(&digest);
+                let record = record.ok_or(ResultCode::KeyNotFoundError)?;
+                if let Some(percent) = touch {
+                    extend(record, *percent, u32::try_from(seconds).unwrap_or(0));
+                }
                 let wanted = |name: &String| match bins {
                     Bins::All => true,
                     Bins::None => false,
@@ -144,6 +150,7 @@ impl Records {
             Expiration::Never | Expiration::NamespaceDefault => 0,
         };
         record.generation += 1;
+        record.last_update = u32::try_from(seconds).unwrap_or(0);
         let read = applied(&mut record, write.steps)?;
         for bin in write.bins {
             put(&mut record, bin);
@@ -155,6 +162,17 @@ impl Records {
             self.all.insert(digest, record);
         }
         Ok(answer)
+    }
+}
+
+/// A read extends a record of whose life less than so many percent are left (`as/src/transaction/read_touch.c`).
+fn extend(record: &mut Record, percent: u8, seconds: u32) {
+    let life = record.void_time.saturating_sub(record.last_update);
+    let left = u64::from(life) * u64::from(percent) / 100;
+    let is_due = u64::from(record.void_time) <= u64::from(seconds) + left;
+    if record.void_time != 0 && is_due && seconds + life > record.void_time {
+        record.void_time = seconds + life;
+        record.last_update = seconds;
     }
 }
 

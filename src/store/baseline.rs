@@ -23,6 +23,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Loaded,
+    /// Loaded from a record without a TTL, which no read extends.
+    LoadedWithoutTtl,
     /// Written by the same session object, a moment ago.
     Written,
 }
@@ -159,6 +161,7 @@ impl fmt::Display for Head<'_> {
         }
         f.write_str(match self.origin {
             Origin::Loaded => "L",
+            Origin::LoadedWithoutTtl => "N",
             Origin::Written => "W",
         })?;
         f.write_str(match self.form {
@@ -190,6 +193,7 @@ impl<'a> Head<'a> {
         let mut fields = head.split(',');
         let (origin, form) = match fields.next()?.as_bytes() {
             [b'L', form] => (Origin::Loaded, form),
+            [b'N', form] => (Origin::LoadedWithoutTtl, form),
             [b'W', form] => (Origin::Written, form),
             _ => return None,
         };
@@ -228,7 +232,7 @@ mod tests {
         let heads = [
             (Origin::Loaded, Form::Map, Some(5), None, 0),
             (Origin::Written, Form::Json, None, Some(-7), 65_535),
-            (Origin::Loaded, Form::Legacy, None, None, 1),
+            (Origin::LoadedWithoutTtl, Form::Legacy, None, None, 1),
             (Origin::Written, Form::Sealed, None, None, 2),
             (Origin::Loaded, Form::Stale, None, None, 3),
         ];

@@ -257,12 +257,14 @@ impl Sessions<'_> {
         let options = self.options();
         let moves_by = base.expires.map(|before| expires - before);
         let throttled = moves_by.is_some_and(|by| (0..options.touch_after).contains(&by));
-        throttled || self.is_touched_by_the_server() || is_next_to_nothing(base, expires)
+        throttled || self.is_touched_by_the_server(base) || is_next_to_nothing(base, expires)
     }
 
-    /// Whether the server extends what is read. Where TTLs are refused it has nothing to extend.
-    fn is_touched_by_the_server(&self) -> bool {
-        if self.options().touch_on_read.is_none() || self.core.ttl.is_refused() {
+    /// Whether the server extends what is read. Where TTLs are refused it has nothing to extend: this process may not know
+    /// that yet, but the record shows it.
+    fn is_touched_by_the_server(&self, base: &Head<'_>) -> bool {
+        let has_no_ttl = base.origin == Origin::LoadedWithoutTtl || self.core.ttl.is_refused();
+        if self.options().touch_on_read.is_none() || has_no_ttl {
             return false;
         }
         let supported = self.core.cluster.touches_on_read();

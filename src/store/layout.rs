@@ -299,7 +299,10 @@ impl Layout {
     fn head_of(&self, stored: &Stored<'_>, generation: u32, digest: &str) -> Option<String> {
         let data = stored.record.bins.get(&self.options.bin);
         let head = Head {
-            origin: Origin::Loaded,
+            origin: match stored.record.expiration() {
+                0 => Origin::LoadedWithoutTtl,
+                _ => Origin::Loaded,
+            },
             form: self.form(stored)?,
             expires: stored.expires,
             created: stored.created,
