@@ -122,6 +122,14 @@ test('createUserIndex() does not wait for ever for a node that says nothing of t
   await expect(store.createUserIndex()).rejects.toMatchObject({ code: 'TIMEOUT' })
 })
 
+test('createUserIndex() does not wait for ever for an index that does not get on', async () => {
+  const server = await serverOf('8.1.2.0', { 'sindex-stat': value => value.replace(/load_pct=\d+/, 'load_pct=70') })
+  const { store } = open(AerospikeStore, server, { user: 'user', timeout: 20 })
+  await store.ready()
+  const failed = store.createUserIndex()
+  await expect(failed).rejects.toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining("2 s (100 times option 'timeout')") })
+}, 20_000)
+
 test('a node that comes back with a version that is too old is refused, and taken again once it is upgraded', async () => {
   let version = '8.1.2.0'
   const server = await serverOf('', { build: () => version })

@@ -198,6 +198,15 @@ pub fn silent(options: &Options, client: &Client, times: u32) -> Error {
     of_silence(options, client, words)
 }
 
+/// The building of an index does not get on.
+pub fn standstill(options: &Options, times: u32) -> Error {
+    let within = (options.timeout * times).as_secs();
+    let words = format!(
+        "the servers have not got on with the index for {within} s ({times} times option 'timeout'); they may still complete it"
+    );
+    Error::new(Code::Timeout, words)
+}
+
 fn of_silence(options: &Options, client: &Client, words: String) -> Error {
     match client.is_connected() {
         true => Error::new(Code::Timeout, words),

@@ -22,6 +22,8 @@ pub const PARTITIONS: usize = 4_096;
 const SILENT_PART: u32 = 3;
 /// Timeouts without a word of any node: until a cluster has given up a lost one, nobody has its partitions.
 const LONGEST_SILENCE: u32 = 2;
+/// Timeouts for which an index that is being built may not get on.
+const LONGEST_STANDSTILL: u32 = 100;
 
 /// How long a scan looks at records that are there before others get their turn.
 const AT_ONE_GO: Duration = Duration::from_micros(500);
@@ -165,14 +167,24 @@ impl Cluster {
     }
 
     /// Waits until every node has built an index. That takes as long as it takes to read the set; but a node that does not
-    /// answer is waited for no longer than a silent one in a scan.
+    /// answer is waited for no longer than a silent one in a scan, and an index that does not get on for no longer than
+    /// [`LONGEST_STANDSTILL`] timeouts.
     async fn until_built(&self, client: &Client, namespace: &str, name: &str) -> Result<()> {
         const PAUSE: Duration = Duration::from_millis(100);
         let patience = self.options.timeout * LONGEST_SILENCE;
+        let standstill = self.options.timeout * LONGEST_STANDSTILL;
         let mut heard = Instant::now();
+        let mut last = (None, heard);
         loop {
-            match self.built(client, namespace, name).await {
+            let built = self.built(client, namespace, name).await;
+            if built.is_some() && built != last.0 {
+                last = (built, Instant::now());
+            }
+            match built {
                 Some(100) => return Ok(()),
+                Some(_) if last.1.elapsed() >= standstill => {
+                    return Err(failure::standstill(&self.options, LONGEST_STANDSTILL))
+                }
                 Some(_) => heard = Instant::now(),
                 None if heard.elapsed() < patience => {}
                 None => return Err(failure::silent(&self.options, client, LONGEST_SILENCE)),
