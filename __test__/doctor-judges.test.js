@@ -36,6 +36,10 @@ function copies (facts, count) {
 const both = settings => facts => Object.assign(facts.nodes[0].namespace, settings)
 const inSet = settings => facts => { facts.nodes[0].set = settings }
 
+test('a format that is hardly faster is not worth a word', () => {
+  expect(codes(found(facts => { facts.formats = { size: 6_144, map: 0.3, json: 0.29 } }))).not.toContain('note JSON_IS_FASTER')
+})
+
 test('a real server is fine, but for what is worth knowing of any single one', () => {
   expect(codes(found(() => {}))).toEqual([
     'ok CONNECTED', 'ok VERSION', 'note ONE_NODE', 'ok TTL', 'ok ROOM', 'ok NO_EVICTION', 'note IN_MEMORY', 'ok CLOCK', 'ok WORKS', 'ok SPEED',
@@ -80,6 +84,7 @@ test.each([
   ['clocks of nodes', ({ nodes: [{ statistics }] }) => { statistics.cluster_clock_skew_ms = '2500' }, 'problem NODES_DISAGREE', /2\.5 s apart/, /all nodes/],
   ['slow operations', ({ trial }) => { trial.times.get.p50 = 42.5 }, 'warning SLOW', /more than 42 ms/, /close/],
   ['operations that stall', ({ trial }) => { trial.times.save.max = 1_500 }, 'warning STALLS', /1500 ms, of the 3000 ms/, /stalls/],
+  ['large sessions', facts => { facts.formats = { size: 6_144, map: 0.3, json: 0.15 } }, 'note JSON_IS_FASTER', /6.* KiB .* 0\.30 ms as a map, and 0\.15 ms as JSON/, /format: 'json'/],
   ['wrong answers', ({ trial }) => { trial.wrong = ['get'] }, 'problem WRONG_ANSWER', /what get answered/, /report/],
   ['what is left', ({ trial }) => { trial.left = 1; trial.failures.delete = { code: 'TIMEOUT', message: 'late' } }, 'warning LEFT_BEHIND', /could not be removed/, /ten minutes/],
   ['what is left for good', ({ trial }) => Object.assign(trial, { left: 1, ttlRefused: true }), 'warning LEFT_BEHIND', /could not be removed/, /prune/],

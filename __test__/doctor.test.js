@@ -86,6 +86,21 @@ describe('of the server the suite runs on', () => {
     expect(await store.get('a')).toMatchObject({ n: 1 })
   })
 
+  test('it compares the formats, where sessions are large', async () => {
+    const set = freshSet()
+    const store = openStore({ set })
+    const save = (from, count) => Promise.all(Array.from({ length: count }, (_, n) => store.set(`${from + n}`, { cookie: {}, text: 'x'.repeat(4_096) })))
+    await save(0, 99)
+    expect((await examine(hosts(), ['--set', set])).facts).not.toHaveProperty('formats')
+    await save(99, 1)
+    const { map, json, size } = (await examine(hosts(), ['--set', set])).facts.formats
+    expect(size).toBeGreaterThan(4_096)
+    expect(size).toBeLessThan(8_192)
+    expect(map).toBeGreaterThan(0)
+    expect(json).toBeGreaterThan(0)
+    expect(await left(hosts(), { set })).toBe(0)
+  })
+
   test('it finds the index of users, once there is one', async () => {
     const set = freshSet()
     const store = openStore({ set, user: 'userId' })

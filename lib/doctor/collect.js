@@ -8,6 +8,7 @@ const operations = require('../operations')
 const { sessionStoreOptions } = require('../options')
 const { SessionStore } = require('../session-store')
 const { skews } = require('./clock')
+const { formats } = require('./formats')
 const { failureFacts, nodeFacts, questions, userIndex } = require('./facts')
 const { reach } = require('./reach')
 const { trial } = require('./trial')
@@ -57,7 +58,8 @@ async function examine (sessions, target, rounds) {
   // Of a namespace that is not there nothing more is to be had.
   if (nodes.every((/** @type {any} */ node) => node.namespace === undefined && node.error === undefined)) return { nodes, skews: [] }
   const [apart, tried] = await Promise.all([skews(command => ask([command]), target.namespace), trial(sessions, rounds)])
-  return { nodes, skews: apart, trial: tried, userQuery: await queryOfUser(connection, nodes, target) }
+  const compared = Object.keys(tried.failures).length === 0 ? await formats(sessions, nodes, rounds) : undefined
+  return { nodes, skews: apart, trial: tried, formats: compared, userQuery: await queryOfUser(connection, nodes, target) }
 }
 
 /**

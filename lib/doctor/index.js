@@ -2,7 +2,7 @@
 
 // The doctor: looks at a cluster as sessions need it, and says what to do.
 //
-// - collect.js: everything it looks at, as facts (facts.js); with reach.js, clock.js and trial.js.
+// - collect.js: everything it looks at, as facts (facts.js); with reach.js, clock.js, trial.js and formats.js.
 // - judges/: what the facts mean, as findings (finding.js). Pure: facts in, findings out.
 // - print.js: findings and facts for people.
 

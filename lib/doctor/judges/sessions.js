@@ -3,10 +3,13 @@
 // Whether sessions can be saved, read, touched and removed, and how long that takes.
 
 const { userIndex } = require('../facts')
-const { Findings } = require('../finding')
+const { Findings, bytes } = require('../finding')
 
 /** Milliseconds: half of all operations take longer only where the cluster is far away, or has more work than it can do. */
 const SLOW = 10
+
+/** The share of a map's time that JSON may take to be worth a word. */
+const FASTER = 0.8
 
 const DOES = /** @type {const} */ ({ save: 'saved', get: 'read', touch: 'touched', delete: 'removed' })
 /** The role a step needs at the least. */
@@ -37,6 +40,7 @@ function sessions (facts) {
     if (trial.wrong.length === 0) found.ok('WORKS', 'sessions can be saved, read, touched and removed')
     speed(found, trial, target)
   }
+  format(found, facts)
   index(found, facts, userQuery)
   return found.list
 }
@@ -83,6 +87,17 @@ function speed (found, { times }, { timeout }) {
   } else {
     found.ok('SPEED', 'operations are fast enough')
   }
+}
+
+/**
+ * @param {Findings} found
+ * @param {import('../finding').Facts} facts
+ */
+function format (found, { formats }) {
+  if (formats === undefined || formats.json > formats.map * FASTER) return
+  const { size, map, json } = formats
+  found.add('note', 'JSON_IS_FASTER', `sessions have ${bytes(size)} on average: reading one of that size takes ${map.toFixed(2)} ms as a map, and ` +
+    `${json.toFixed(2)} ms as JSON`, "use format: 'json', if only Node.js reads the sessions and you do not use it yet")
 }
 
 /**

@@ -1,0 +1,78 @@
+'use strict'
+
+// Whether option `format: 'json'` would pay: sessions of the size that the set has, read in both formats.
+
+const crypto = require('node:crypto')
+const { AerospikeStore } = require('../aerospike-store')
+const { elapsed, now } = require('../clock')
+const { percentiles } = require('./trial')
+
+/** Sessions of fewer bytes cost about the same in both formats (docs/options.md). */
+const WORTH_IT = 2_048
+/** So many sessions tell what their size is. */
+const ENOUGH = 100
+/** The largest that is tried. */
+const LARGEST = 64 * 1_024
+const LIFE = 600_000
+
+/**
+ * Bytes of a session of the set, on average; undefined: too few are there to tell.
+ * @param {import('./facts').NodeFacts[]} nodes
+ */
+function typicalSize (nodes) {
+  const sum = (/** @type {string} */ name) => nodes.reduce((sum, { set }) => sum + Number(set?.[name] ?? 0), 0)
+  const objects = sum('objects')
+  const size = Math.round(sum('data_used_bytes') / objects)
+  return objects >= ENOUGH && Number.isFinite(size) ? size : undefined
+}
+
+/**
+ * A session of about so many bytes, as a shop has it.
+ * @param {number} size
+ */
+function make (size) {
+  const item = (/** @type {number} */ n) => ({ sku: `sku-${n}`, name: 'a thing', price: 20.95, quantity: 1 })
+  const count = Math.ceil(Math.min(size, LARGEST) / JSON.stringify(item(100)).length)
+  const cookie = { originalMaxAge: LIFE, expires: new Date(now() + LIFE), path: '/' }
+  return { cookie, cart: Array.from({ length: count }, (_, n) => item(n)) }
+}
+
+/**
+ * Reads a session of the typical size in both formats, in turn; undefined where sessions are small, or it fails.
+ *
+ * @param {import('../session-store').SessionStore} sessions
+ * @param {import('./facts').NodeFacts[]} nodes
+ * @param {number} rounds
+ * @returns {Promise<import('./facts').Formats | undefined>}
+ */
+async function formats (sessions, nodes, rounds) {
+  const size = typicalSize(nodes)
+  if (size === undefined || size < WORTH_IT) return undefined
+  const session = make(size)
+  const tried = (/** @type {('map' | 'json')[]} */ (['map', 'json'])).map(format => {
+    const store = new AerospikeStore({ client: /** @type {any} */ (sessions), format })
+    store.on('warning', () => {})
+    return { store, id: crypto.randomBytes(16).toString('hex'), times: /** @type {number[]} */ ([]) }
+  })
+  try {
+    for (const { store, id } of tried) await store.set(id, session)
+    // The first ones do not count.
+    for (let round = -2; round < rounds; round++) {
+      for (const { store, id, times } of tried) {
+        const began = elapsed()
+        await store.get(id)
+        if (round >= 0) times.push(elapsed() - began)
+      }
+    }
+    const [map, json] = tried.map(({ times }) => percentiles(times).p50)
+    return { size, map, json }
+  } catch {
+    // What keeps sessions from being stored or read the trial tells.
+    return undefined
+  } finally {
+    await Promise.allSettled(tried.map(({ store, id }) => store.destroy(id)))
+    await Promise.allSettled(tried.map(({ store }) => store.close()))
+  }
+}
+
+module.exports = { formats, typicalSize }
