@@ -9,6 +9,7 @@
 //! referenced while anything is in flight, so a pending answer is never lost.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,8 @@ use crate::store::{Answer, Output, Written};
 const AT_ONCE: usize = 512;
 /// Bytes of their texts after which no more are handed over at one go: making strings of them takes a millisecond or so.
 const BYTES_AT_ONCE: usize = 1024 * 1024;
+/// Bytes from which on a text is long.
+const LARGE: usize = 32 * 1024;
 
 /// One answer on its way to JavaScript.
 struct Completion {
@@ -39,19 +42,26 @@ struct Completion {
 }
 
 impl Completion {
-    /// Puts it at the end of a queue: a list in pieces as one completion for each, of which the last is the answer.
-    fn put_into(mut self, queue: &mut Vec<Completion>) {
+    /// Puts it into the queue: a list in pieces as one completion for each, of which the last is the answer.
+    fn put_into(mut self, queue: &mut Queue) {
+        let is_list = matches!(self.outcome, Ok(Output::Pieces(_)));
         if let Ok(Output::Pieces(pieces)) = &mut self.outcome {
             let last = pieces.pop().unwrap_or_default();
-            queue.extend(std::mem::take(pieces).into_iter().map(|piece| Completion {
-                slot: self.slot,
-                answers: false,
-                outcome: Ok(Output::Pieces(vec![piece])),
-                trace: None,
-            }));
+            queue
+                .large
+                .extend(std::mem::take(pieces).into_iter().map(|piece| Completion {
+                    slot: self.slot,
+                    answers: false,
+                    outcome: Ok(Output::Pieces(vec![piece])),
+                    trace: None,
+                }));
             self.outcome = Ok(Output::Json(last));
         }
-        queue.push(self);
+        // The last piece must not overtake the others.
+        match is_list || self.size() >= LARGE {
+            true => queue.large.push_back(self),
+            false => queue.waiting.push(self),
+        }
     }
 
     /// Bytes of its texts.
@@ -68,6 +78,8 @@ impl Completion {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Completion>,
+    /// Those with long texts: others go first.
+    large: VecDeque<Completion>,
     /// JavaScript has been woken and has not come yet.
     woken: bool,
 }
@@ -148,7 +160,7 @@ impl Hub {
 impl Shared {
     fn give(self: &Arc<Shared>, completion: Completion) {
         let mut queue = lock(&self.queue);
-        completion.put_into(&mut queue.waiting);
+        completion.put_into(&mut queue);
         if std::mem::replace(&mut queue.woken, true) {
             return;
         }
@@ -175,22 +187,25 @@ impl Shared {
     /// The completions that wait, up to a bound; the rest wakes JavaScript again.
     fn take(&self) -> Batch {
         let mut queue = lock(&self.queue);
-        let mut bytes = 0;
-        let is_beyond = |completion: &Completion| {
-            let is_beyond = bytes >= BYTES_AT_ONCE;
-            bytes += completion.size();
-            is_beyond
+        let rest = match queue.waiting.len() > AT_ONCE {
+            true => queue.waiting.split_off(AT_ONCE),
+            false => Vec::new(),
         };
-        let fit = queue.waiting.iter().take(AT_ONCE).position(is_beyond);
-        let fit = fit.unwrap_or(AT_ONCE);
-        if queue.waiting.len() <= fit {
-            queue.woken = false;
-            return Batch(std::mem::take(&mut queue.waiting));
+        let mut batch = std::mem::replace(&mut queue.waiting, rest);
+        let mut bytes = 0;
+        while bytes < BYTES_AT_ONCE {
+            let Some(next) = queue.large.pop_front() else {
+                break;
+            };
+            bytes += next.size();
+            batch.push(next);
         }
-        let rest = queue.waiting.split_off(fit);
-        let batch = std::mem::replace(&mut queue.waiting, rest);
+        queue.woken = !queue.waiting.is_empty() || !queue.large.is_empty();
+        let is_woken = queue.woken;
         drop(queue);
-        self.wake();
+        if is_woken {
+            self.wake();
+        }
         Batch(batch)
     }
 
