@@ -118,7 +118,7 @@ test.each(OPTIONS)('an operation of several commands is in doubt if one of them 
 })
 
 describe('a store that is closed while operations are under way', () => {
-  test('tells of each whether it may have been carried out', async () => {
+  test('fails each operation with CLOSED, and sets inDoubt where a write may have been carried out', async () => {
     const server = await start()
     const store = open(server, { timeout: 5_000 }, AerospikeStore)
     await store.set('a', { cookie: lasting(60_000), n: 0 })

@@ -172,7 +172,7 @@ describe('a closed store', () => {
 })
 
 describe('a server that refuses', () => {
-  test('the namespace is told by its name and that of the option', async () => {
+  test('a missing namespace is an error that names the namespace and the option', async () => {
     const sessions = sessionsAt(hosts(), { namespace: 'no-such-ns', timeout: 500 })
     const error = await caught(sessions.save('a', {}))
     expect(error.code).toBe('NAMESPACE')

@@ -216,7 +216,8 @@ onLinux('the memory that a record nested a million levels deep takes is given ba
   expect(await once(child, 'close')).toEqual([0, null])
   for (const { code, grew, kept } of JSON.parse(out)) {
     expect(code).toBe('BAD_DATA')
-    expect(grew).toBeGreaterThan(100)
+    // Measured: 330 on one node, 183 on three nodes on the same machine.
+    expect(grew).toBeGreaterThan(hosts().includes(',') ? 100 : 250)
     // The record itself is in the allocator's hands: about 80 MB.
     expect(kept).toBeLessThan(150)
   }

@@ -399,7 +399,7 @@ describe('an option that is undefined', () => {
     }))
   })
 
-  test('is no owner of a session: the store keeps none', async () => {
+  test('is not stored as the owner of a session', async () => {
     const store = new AerospikeStore({ hosts: '127.0.0.1:9', user: undefined })
     expect(aerospikeStoreOptions({ user: undefined }).user).toBeUndefined()
     await store.close()

@@ -55,11 +55,13 @@ describe('a session of express', () => {
     const got = await store.get('bare')
     const { originalMaxAge } = got.cookie
     expect(got).toStrictEqual({ cookie: { originalMaxAge, expires: expect.any(String), httpOnly: true, path: '/' }, user: 'ada' })
-    expect(Math.abs(originalMaxAge - 86_400_000)).toBeLessThan(10_000)
+    // A day; of a cookie with an end alone what was left of it as it was set.
+    if (typeof made !== 'function') expect(originalMaxAge).toBe(86_400_000)
+    else expect(Math.abs(originalMaxAge - 86_400_000)).toBeLessThan(10_000)
     expect(Math.abs(new Date(got.cookie.expires) - before - 86_400_000)).toBeLessThan(10_000)
     // It is a session like any other: changes by others are kept.
     await store.set('bare', { ...session, user: 'grace' })
-    expect(await store.get('bare')).toMatchObject({ user: 'grace', cookie: { httpOnly: true } })
+    expect(await store.get('bare')).toMatchObject({ user: 'grace', cookie: typeof made === 'function' ? { httpOnly: true } : { originalMaxAge: 86_400_000 } })
   })
 
   test('stored without a cookie is served by express-session', async () => {

@@ -128,7 +128,7 @@ describe('nodes that call themselves and their settings by harmful names', () =>
     expect(node.namespaces).toContain(`evil${EVIL_ANSWER}`)
   })
 
-  test('are told by NODE_DEBUG without anything harmful', async () => {
+  test('are escaped in what NODE_DEBUG prints', async () => {
     const { hosts } = await start()
     const { code, err } = await run(['sessions', 'count', '--hosts', hosts], { env: { NODE_DEBUG: 'aerospike-session' } })
     expect(code).toBe(0)

@@ -51,7 +51,7 @@ function countSwitches () {
 
 /** Times in microseconds. */
 function readClocks () {
-  // First, and last in `usedSince`: what counting takes is no part of what is measured.
+  // Read first here and last in `usedSince`, so that the time it takes to count is not measured.
   const switches = countSwitches()
   const { user, system } = process.cpuUsage()
   const { active, idle } = performance.eventLoopUtilization()

@@ -32,12 +32,13 @@ pub mod simulated {
 
     use tokio::time::Instant;
 
+    use crate::simulation::random::Random;
+
     /// Of one thread: a simulation runs in one.
     struct Clock {
         started: Instant,
         at_start: i64,
-        /// The state of a generator of random numbers.
-        random: u64,
+        random: Random,
     }
 
     thread_local! {
@@ -51,7 +52,7 @@ pub mod simulated {
         CLOCK.set(Some(Clock {
             started,
             at_start,
-            random,
+            random: Random::new(random),
         }));
     }
 
@@ -62,7 +63,7 @@ pub mod simulated {
     pub fn now() -> Option<i64> {
         CLOCK.with_borrow_mut(|clock| {
             let clock = clock.as_mut()?;
-            if clock.next() % 4 == 0 {
+            if clock.random.percent(25) {
                 clock.at_start += 1;
             }
             let passed = i64::try_from(clock.started.elapsed().as_millis()).ok()?;
@@ -72,19 +73,8 @@ pub mod simulated {
 
     pub fn noise() -> Option<u32> {
         CLOCK.with_borrow_mut(|clock| {
-            let next = clock.as_mut()?.next();
+            let next = clock.as_mut()?.random.next();
             u32::try_from(next >> 32).ok()
         })
-    }
-
-    impl Clock {
-        fn next(&mut self) -> u64 {
-            // SplitMix64.
-            self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = self.random;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        }
     }
 }

@@ -9,7 +9,7 @@ const { percentiles } = require('./trial')
 
 /** Sessions of fewer bytes cost about the same in both formats (docs/options.md). */
 const WORTH_IT = 2_048
-/** So many sessions tell what their size is. */
+/** A set with fewer records is not measured: an average of few says little. */
 const ENOUGH = 100
 /** The largest that is tried. */
 const LARGEST = 64 * 1_024

@@ -20,7 +20,7 @@ pub fn give_back() {
     });
 }
 
-/// Elsewhere the pages stay: there is no call that discards them and leaves zeros.
+/// On other systems the pages stay committed: they have no call that discards pages and leaves zeros.
 #[cfg(not(target_os = "linux"))]
 pub fn give_back() {}
 
@@ -58,7 +58,7 @@ mod linux {
         }
 
         pub fn give_back(&self) {
-            // Whoever calls from deeper than at first has not ended up where nothing is in use.
+            // A call from deeper on the stack than the first one: pages below it may still be in use.
             if stack_pointer() < self.high + LEAST || !self.was_used() {
                 return;
             }

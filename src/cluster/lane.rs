@@ -364,13 +364,10 @@ impl Seat {
         };
         lane.note(!outcome.as_ref().is_err_and(is_silence));
         let (place, outcome) = (Sizes::place(key), Outcome::Own(outcome));
-        if command.is_write() {
-            let bytes = command.size();
-            if matches!(command, Command::Upsert { .. }) {
-                common.sizes.learn(place, bytes.max(1));
-            }
-        } else {
-            common.learn(&outcome, place);
+        match command {
+            Command::Read { .. } => common.learn(&outcome, place),
+            Command::Upsert { .. } => common.sizes.learn(place, command.size().max(1)),
+            _ => {}
         }
         Some(outcome)
     }

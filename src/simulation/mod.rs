@@ -14,7 +14,7 @@ mod history;
 mod log;
 mod msgpack;
 mod nodes;
-mod random;
+pub mod random;
 mod records;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
