@@ -91,6 +91,6 @@ onLinux('that start at the same time share the threads of the core', async () =>
     child.stdout.on('data', data => { out += data })
     await once(child, 'close')
     // Linux keeps 15 characters of a name.
-    expect(JSON.parse(out)).toEqual({ 'aerospike-sessi': 1, 'aerospike-tend': 1, 'aerospike-dev': 2 })
+    expect(JSON.parse(out)).toEqual({ 'aerospike-sessi': 1, 'aerospike-bulk': 1, 'aerospike-tend': 1, 'aerospike-dev': 2 })
   }
 }, 120_000)

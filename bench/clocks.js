@@ -21,7 +21,7 @@ function threadCpu () {
  * @param {string} comm
  */
 function roleOf (comm) {
-  return { 'aerospike-sessi': 'request', 'aerospike-tend': 'tend' }[comm] ?? 'other'
+  return { 'aerospike-sessi': 'request', 'aerospike-tend': 'tend', 'aerospike-bulk': 'other' }[comm] ?? 'other'
 }
 
 /**

@@ -27,9 +27,9 @@ const { serialize } = require('./secrets')
 
 // The kinds of answers, in the lowest bits of their numbers: src/bridge/hub.rs has the same list.
 const KIND_BITS = 4
-const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR, NOTICE, WAY, PIECE] = Array(13).keys()
+const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR, NOTICE, WAY, PIECE, MORE] = Array(14).keys()
 /** How many values follow the number, by kind. */
-const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2, 1]
+const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2, 1, 0]
 /** In the slot of a request: the way it takes is to be told. */
 const FOLLOWED = 1 << 27
 
@@ -143,6 +143,10 @@ function drain (batch, from = 0) {
       const kind = number & ((1 << KIND_BITS) - 1)
       const first = batch[next + 1]
       next += 1 + VALUES[kind]
+      if (kind === MORE) {
+        setImmediate(takeMore)
+        continue
+      }
       const waiting = slots[slot]
       if (waiting === undefined) continue
       // What comes of a request comes once; what is told besides leaves the slot taken.
@@ -174,6 +178,13 @@ function drain (batch, from = 0) {
   }
 }
 
+/** Asks for answers that were left, in a turn of its own. */
+function takeMore () {
+  // What is large comes no faster than it is parsed.
+  if (large.length > 0) setImmediate(takeMore)
+  else if (hub !== undefined) drain(native.takeMore(hub))
+}
+
 /**
  * @param {Waiting} waiting
  * @param {string | null} head
@@ -198,7 +209,7 @@ function failed (waiting, error) {
 /** Characters from which on a text is large. */
 const LARGE = 32 * 1_024
 /** Milliseconds of parsing at one go. */
-const AT_ONE_GO = 4
+const AT_ONE_GO = 1
 /** @type {[waiting: Waiting, text: string, more: string | undefined][]} */
 let large = []
 

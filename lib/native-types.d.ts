@@ -16,6 +16,8 @@ export type Entry = (
 
 export interface Native {
   openHub(drain: (batch: any[]) => void): HubHandle
+  /** What was left of the answers that waited. */
+  takeMore(hub: HubHandle): any[]
   closeHub(hub: HubHandle): void
   openStore(hub: HubHandle, noticeSlot: number, cluster: string, view: string): StoreHandle
   openView(store: StoreHandle, view: string): StoreHandle

@@ -10,12 +10,13 @@
 //! - [`cluster`]: the `aerospike` crate behind one small door: connecting, deadlines, retries,
 //!   the guards against the crate's known defects.
 //!
-//! [`error`] is the one kind of error all of them speak, [`clock`] the time of day. `simulation` is for tests: it runs the
+//! [`error`] is the one kind of error all of them speak, [`clock`] the time of day, [`bulk`] the thread for what is large. `simulation` is for tests: it runs the
 //! store on a simulated cluster and a simulated clock.
 //!
 //! The development server is a crate of its own (`devserver/`); only [`bridge`] knows of it.
 
 pub mod bridge;
+pub mod bulk;
 mod clock;
 pub mod cluster;
 pub mod codec;

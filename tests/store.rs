@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aerospike_session::bulk::Bulk;
 use aerospike_session::cluster::credentials::Auth;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::error::{Code, Error};
@@ -63,9 +64,15 @@ impl Client {
             ttl: 60_000,
             ..Options::default()
         });
-        let store = Store::open(cluster, 100_000, &Handle::current(), move |notice| {
-            let _ = tell.send(notice);
-        });
+        let store = Store::open(
+            cluster,
+            100_000,
+            &Handle::current(),
+            Bulk::default(),
+            move |notice| {
+                let _ = tell.send(notice);
+            },
+        );
         Client {
             store,
             view,

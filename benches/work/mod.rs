@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::Value;
+use aerospike_session::bulk::Bulk;
 use aerospike_session::cluster::credentials::Auth;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::codec::{decode, encode, tree};
@@ -108,8 +109,15 @@ impl Dispatcher {
             ttl: 86_400_000,
             ..Options::default()
         });
-        let store =
-            runtime.block_on(async { Store::open(cluster, 100_000, &Handle::current(), |_| {}) });
+        let store = runtime.block_on(async {
+            Store::open(
+                cluster,
+                100_000,
+                &Handle::current(),
+                Bulk::default(),
+                |_| {},
+            )
+        });
         let expires = now() + 86_400_000;
         let baseline = Baseline {
             head: format!("Wm,{expires},{},1", now()),

@@ -32,6 +32,12 @@ pub fn open_hub(drain: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>) -> Resu
     Ok(External::new(Hub::open(&drain)?))
 }
 
+/// Completions that were left when some were handed over.
+#[napi(catch_unwind)]
+pub fn take_more(env: Env, hub: &External<Hub>) -> Result<Batch> {
+    hub.take(&env)
+}
+
 /// Lets go of the hub, once nothing is in flight and nothing will be.
 #[napi(catch_unwind)]
 pub fn close_hub(hub: &External<Hub>) {
@@ -59,23 +65,29 @@ pub fn open_store(
     let tell = hub.notifier(notice_slot);
     let threads = threads()?;
     let _requests = threads.requests.enter();
-    let store = Store::open(cluster, max_pending, &threads.tending, move |notice| {
-        let name = match &notice {
-            Notice::TtlRefused => "TTL_REFUSED",
-            Notice::NoUserIndex => "NO_USER_INDEX",
-            Notice::Unreadable => "UNREADABLE",
-            Notice::TouchOnReadUnsupported => "TOUCH_ON_READ_UNSUPPORTED",
-            Notice::NodesUnreachable(_) => "NODES_UNREACHABLE",
-            Notice::Up => "UP",
-            Notice::Down => "DOWN",
-        };
-        let words = match &notice {
-            Notice::NodesUnreachable(words) => Some(words),
-            _ => None,
-        };
-        let notice = serde_json::json!({ "notice": name, "words": words });
-        tell(Output::Json(notice.to_string()));
-    });
+    let store = Store::open(
+        cluster,
+        max_pending,
+        &threads.tending,
+        threads.bulk.clone(),
+        move |notice| {
+            let name = match &notice {
+                Notice::TtlRefused => "TTL_REFUSED",
+                Notice::NoUserIndex => "NO_USER_INDEX",
+                Notice::Unreadable => "UNREADABLE",
+                Notice::TouchOnReadUnsupported => "TOUCH_ON_READ_UNSUPPORTED",
+                Notice::NodesUnreachable(_) => "NODES_UNREACHABLE",
+                Notice::Up => "UP",
+                Notice::Down => "DOWN",
+            };
+            let words = match &notice {
+                Notice::NodesUnreachable(words) => Some(words),
+                _ => None,
+            };
+            let notice = serde_json::json!({ "notice": name, "words": words });
+            tell(Output::Json(notice.to_string()));
+        },
+    );
     Ok(External::new(Handle {
         store: Arc::new(store),
         view: View::new(complete(view)?),

@@ -24,10 +24,11 @@ use crate::error;
 use crate::planted;
 use crate::store::{Answer, Output, Written};
 
-/// Completions handed over at one go; what is left comes after the event loop had its turn.
+/// Completions handed over at one go. What is left JavaScript asks for after the event loop had its turn: a threadsafe function
+/// that is called again meanwhile would give it none (`ThreadSafeFunction::Dispatch` in Node's src/node_api.cc).
 const AT_ONCE: usize = 512;
-/// Bytes of their texts after which no more are handed over at one go: making strings of them takes a millisecond or so.
-const BYTES_AT_ONCE: usize = 1024 * 1024;
+/// Bytes of long texts after which no more are handed over at one go: JavaScript parses them in a millisecond or so.
+const BYTES_AT_ONCE: usize = 128 * 1024;
 /// Bytes from which on a text is long.
 const LARGE: usize = 32 * 1024;
 
@@ -82,6 +83,8 @@ struct Queue {
     large: VecDeque<Completion>,
     /// JavaScript has been woken and has not come yet.
     woken: bool,
+    /// JavaScript was told that there is more, and will ask for it.
+    is_asking: bool,
 }
 
 /// What the threads of the core share with the JavaScript thread.
@@ -111,19 +114,20 @@ impl Hub {
             .weak::<true>()
             .callee_handled::<false>()
             .build_callback(move |context| {
-                // Node calls this by way of C: a panic that got there would end the process.
-                let taken = catch_unwind(AssertUnwindSafe(|| {
-                    planted::panic_at("take");
-                    queue.take()
-                }));
-                let batch = taken.unwrap_or_else(|_| queue.postpone());
-                let answers = batch.0.iter().filter(|one| one.answers).count();
-                flying.land(&context.env, answers)?;
+                let batch = queue.take(false);
+                flying.land(&context.env, batch.answers())?;
                 Ok(FnArgs::from((batch,)))
             })?;
         in_flight.handle.set(wake.raw());
         *lock(&shared.wake) = Some(Arc::new(wake));
         Ok(Hub { shared, in_flight })
+    }
+
+    /// What was left of what waited.
+    pub fn take(&self, env: &Env) -> Result<Batch> {
+        let batch = self.shared.take(true);
+        self.in_flight.land(env, batch.answers())?;
+        Ok(batch)
     }
 
     /// A place for the answer of a request that starts now. A slot with [`FOLLOWED`] asks for the way it takes as well.
@@ -161,7 +165,8 @@ impl Shared {
     fn give(self: &Arc<Shared>, completion: Completion) {
         let mut queue = lock(&self.queue);
         completion.put_into(&mut queue);
-        if std::mem::replace(&mut queue.woken, true) {
+        let is_expected = queue.waiting.is_empty() && queue.is_asking;
+        if is_expected || std::mem::replace(&mut queue.woken, true) {
             return;
         }
         drop(queue);
@@ -184,35 +189,45 @@ impl Shared {
         }
     }
 
-    /// The completions that wait, up to a bound; the rest wakes JavaScript again.
-    fn take(&self) -> Batch {
+    /// The completions that wait, up to a bound; JavaScript asks for the rest, and only then gets more of what is long.
+    fn take(&self, is_asked: bool) -> Batch {
+        // Node calls this by way of C: a panic that got there would end the process.
+        let taken = catch_unwind(AssertUnwindSafe(|| {
+            planted::panic_at("take");
+            self.take_some(is_asked)
+        }));
+        // What waits is taken the next time.
+        taken.unwrap_or_else(|_| Batch {
+            completions: Vec::new(),
+            is_more: true,
+        })
+    }
+
+    fn take_some(&self, is_asked: bool) -> Batch {
         let mut queue = lock(&self.queue);
         let rest = match queue.waiting.len() > AT_ONCE {
             true => queue.waiting.split_off(AT_ONCE),
             false => Vec::new(),
         };
-        let mut batch = std::mem::replace(&mut queue.waiting, rest);
+        let mut completions = std::mem::replace(&mut queue.waiting, rest);
         let mut bytes = 0;
-        while bytes < BYTES_AT_ONCE {
+        let takes_long = is_asked || !queue.is_asking;
+        while takes_long && bytes < BYTES_AT_ONCE {
             let Some(next) = queue.large.pop_front() else {
                 break;
             };
             bytes += next.size();
-            batch.push(next);
+            completions.push(next);
         }
-        queue.woken = !queue.waiting.is_empty() || !queue.large.is_empty();
-        let is_woken = queue.woken;
-        drop(queue);
-        if is_woken {
-            self.wake();
+        queue.woken = false;
+        let is_left = !queue.waiting.is_empty() || !queue.large.is_empty();
+        if takes_long {
+            queue.is_asking = is_left;
         }
-        Batch(batch)
-    }
-
-    /// Takes nothing: what waits is taken the next time.
-    fn postpone(&self) -> Batch {
-        self.wake();
-        Batch(Vec::new())
+        Batch {
+            completions,
+            is_more: takes_long && is_left,
+        }
     }
 }
 
@@ -299,7 +314,17 @@ impl Drop for Reply {
 
 /// Completions as JavaScript gets them, in a flat array: of each a number, the slot and the [`Kind`], and then as many
 /// values as that kind has.
-pub struct Batch(Vec<Completion>);
+pub struct Batch {
+    completions: Vec<Completion>,
+    /// Others wait.
+    is_more: bool,
+}
+
+impl Batch {
+    fn answers(&self) -> usize {
+        self.completions.iter().filter(|one| one.answers).count()
+    }
+}
 
 /// What an answer is, in the lowest bits of its number. Mirrored in `lib/hub.js`.
 #[derive(Clone, Copy)]
@@ -328,6 +353,8 @@ enum Kind {
     Way = 11,
     /// One: text, a piece of a list. The slot stays taken: the last piece comes as [`Kind::Text`].
     Piece = 12,
+    /// None, and of no slot: others wait, and want to be asked for. Comes first.
+    More = 13,
 }
 
 const KIND_BITS: u32 = 4;
@@ -507,7 +534,11 @@ impl ToNapiValue for Batch {
             length: 0,
             ready: Vec::with_capacity(6),
         };
-        for completion in &batch.0 {
+        if batch.is_more {
+            values.push_answer(0, Kind::More, [])?;
+            values.flush()?;
+        }
+        for completion in &batch.completions {
             // Node calls this by way of C: a panic that got there would end the process.
             let pushed = catch_unwind(AssertUnwindSafe(|| values.push_completion(completion)));
             pushed.unwrap_or_else(|_| {

@@ -2,6 +2,7 @@
 //!
 //! - `aerospike-session`: every request, from its coming in to its answer. One thread: the work per request is small, and
 //!   more threads spend their time on waking each other (measured; with two, a request costs a third more).
+//! - `aerospike-bulk`: requests on large sessions and on many, so that the others need not wait for them.
 //! - `aerospike-tend`: connecting, and looking after the cluster. It logs in, and for that hashes passwords, for a tenth
 //!   of a second each: no request waits for that.
 
@@ -13,6 +14,7 @@ use napi::{Error, Result};
 use tokio::runtime::{Builder, Handle};
 
 use super::stack;
+use crate::bulk::Bulk;
 
 /// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
 /// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of
@@ -29,6 +31,7 @@ const REQUESTS_EVERY: u32 = 4;
 pub struct Threads {
     pub requests: Handle,
     pub tending: Handle,
+    pub bulk: Bulk,
 }
 
 pub fn threads() -> Result<&'static Threads> {
@@ -43,9 +46,12 @@ pub fn threads() -> Result<&'static Threads> {
         return Ok(threads);
     }
     quiet_panics();
+    let requests = start("aerospike-session", &STACKS, false)?;
+    let bulk = start("aerospike-bulk", &STACKS, true)?;
     let threads = Threads {
-        requests: start("aerospike-session", &STACKS)?,
-        tending: start("aerospike-tend", &STACKS[2..])?,
+        bulk: Bulk::new(bulk, requests.clone()),
+        tending: start("aerospike-tend", &STACKS[2..], false)?,
+        requests,
     };
     Ok(THREADS.get_or_init(|| threads))
 }
@@ -63,8 +69,8 @@ fn quiet_panics() {
     }));
 }
 
-/// With the first of the stacks that the system gives.
-fn start(name: &str, stacks: &[usize]) -> Result<Handle> {
+/// With the first of the stacks that the system gives; `is_modest`: where there is too much to do, others go first.
+fn start(name: &str, stacks: &[usize], is_modest: bool) -> Result<Handle> {
     let failed = |error| Error::from_reason(format!("no thread could be started: {error}"));
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -81,7 +87,12 @@ fn start(name: &str, stacks: &[usize]) -> Result<Handle> {
         started = thread::Builder::new()
             .name(name.to_owned())
             .stack_size(*stack)
-            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .spawn(move || {
+                if is_modest {
+                    lower_priority();
+                }
+                runtime.block_on(std::future::pending::<()>())
+            })
             .map(drop);
         if started.is_ok() {
             break;
@@ -90,3 +101,16 @@ fn start(name: &str, stacks: &[usize]) -> Result<Handle> {
     started.map_err(failed)?;
     Ok(handle)
 }
+
+/// Of this thread. The event loop and its garbage collector, and the thread of requests, go first then.
+#[cfg(target_os = "linux")]
+fn lower_priority() {
+    // About a tenth of what each of the others gets, where all are busy.
+    const NICE: libc::c_int = 10;
+    // SAFETY: it takes numbers alone. On Linux 0 is this thread, not the process. Should it fail the priority stays.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
+/// Other systems have no priority of a thread that could be set so simply.
+#[cfg(not(target_os = "linux"))]
+fn lower_priority() {}

@@ -21,6 +21,7 @@ use super::routes::Routes;
 use super::sockets::Sockets;
 use super::stats::NodeStats;
 use super::{failure, versions, Options};
+use crate::bulk::Bulk;
 use crate::error::{Code, Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
@@ -72,12 +73,12 @@ struct Publish {
 
 impl Connection {
     /// Must be called within the runtime that requests run in.
-    pub fn open(options: Arc<Options>, tending: &Handle) -> Connection {
+    pub fn open(options: Arc<Options>, tending: &Handle, bulk: Bulk) -> Connection {
         let (publish_state, state) = watch::channel(State::Connecting(None));
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let common = Common::new(&options, close.clone());
+        let common = Common::new(&options, close.clone(), bulk);
         let routes = Arc::new(Routes::new(common));
         let doubts = Arc::new(Doubts::default());
         let sockets = Arc::new(Sockets::new(Handle::current()));
@@ -114,7 +115,7 @@ impl Connection {
     ) -> Connection {
         let state = watch::channel(State::Connecting(None)).1;
         let (closing, close) = watch::channel(false);
-        let routes = Routes::new(Common::new(&options, close));
+        let routes = Routes::new(Common::new(&options, close, Bulk::default()));
         routes.simulate(nodes);
         let sockets = Arc::new(Sockets::new(Handle::current()));
         let peers = Arc::new(Peers::new(options.clone(), sockets));

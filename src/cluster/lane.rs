@@ -27,6 +27,7 @@ use super::stats::Counters;
 use super::trace::{Trace, Way};
 use super::trouble::Trouble;
 use super::{policy, weight, Command, Options, Reply};
+use crate::bulk::Bulk;
 
 /// Flights under way to a node at the same time.
 const UNDER_WAY: usize = 4;
@@ -57,6 +58,8 @@ pub struct Lane {
     node: Option<Arc<str>>,
     /// The last flight failed to reach the node, or to hear from it. All lanes to a node share this.
     trouble: Arc<AtomicBool>,
+    /// What it carries is large.
+    is_bulk: bool,
     state: Mutex<State>,
 }
 
@@ -73,6 +76,8 @@ pub struct Common {
     pub replica: Replica,
     /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
     pub closing: watch::Receiver<bool>,
+    /// Where what is large is carried.
+    pub bulk: Bulk,
 }
 
 #[derive(Default)]
@@ -123,7 +128,7 @@ struct Waiting {
 }
 
 impl Common {
-    pub fn new(options: &Options, closing: watch::Receiver<bool>) -> Common {
+    pub fn new(options: &Options, closing: watch::Receiver<bool>, bulk: Bulk) -> Common {
         Common {
             trouble: Arc::new(Trouble::new()),
             counters: Arc::default(),
@@ -131,6 +136,7 @@ impl Common {
             patience: options.timeout / SMALLEST_PART,
             replica: policy::replica(options),
             closing,
+            bulk,
         }
     }
 
@@ -160,16 +166,18 @@ impl Lane {
             common: common.clone(),
             node,
             trouble: Arc::default(),
+            is_bulk: false,
             state: Mutex::default(),
         })
     }
 
-    /// Another lane to the same node.
-    pub fn beside(&self) -> Arc<Lane> {
+    /// Another lane to the same node; `is_bulk`: for what is large.
+    pub fn beside(&self, is_bulk: bool) -> Arc<Lane> {
         Arc::new(Lane {
             common: self.common.clone(),
             node: self.node.clone(),
             trouble: self.trouble.clone(),
+            is_bulk,
             state: Mutex::default(),
         })
     }
@@ -269,7 +277,10 @@ impl Lane {
             lane: Arc::clone(self),
             link: link.clone(),
         };
-        tokio::spawn(flight.carry());
+        match self.is_bulk {
+            true => self.common.bulk.spawn(flight.carry()),
+            false => drop(tokio::spawn(flight.carry())),
+        }
     }
 
     /// The operations that have waited longest and end together, and when that is; those that nobody waits for any more are
@@ -605,6 +616,7 @@ mod tests {
             patience: ms(PATIENCE),
             replica: Replica::Sequence,
             closing,
+            bulk: Bulk::default(),
         };
         (Lane::new(&common, None), open)
     }

@@ -63,6 +63,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{watch, Semaphore};
 use tokio::time::Instant;
 
+use crate::bulk::Bulk;
 use crate::error::{Error, Result};
 
 pub use command::{Command, Reply, Step, LARGEST_RECORD};
@@ -144,12 +145,13 @@ pub struct Cluster {
 const ELSEWHERE: usize = 64;
 
 impl Cluster {
-    /// Starts connecting in the background, and looks after the cluster there: in `tending`. Must be called within the runtime
+    /// Starts connecting in the background, and looks after the cluster there: in `tending`. What is large is carried
+    /// in `bulk`. Must be called within the runtime
     /// that requests run in.
-    pub fn open(options: Options, tending: &Handle) -> Cluster {
+    pub fn open(options: Options, tending: &Handle, bulk: Bulk) -> Cluster {
         let options = Arc::new(options);
         Cluster {
-            connection: Connection::open(options.clone(), tending),
+            connection: Connection::open(options.clone(), tending, bulk),
             elsewhere: Semaphore::new(ELSEWHERE),
             namespaces: Namespaces::default(),
             options,
@@ -205,6 +207,12 @@ impl Cluster {
     /// Whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
     pub fn touches_on_read(&self) -> bool {
         self.connection.touches_on_read()
+    }
+
+    /// Whether a session is large, or probably is: that shows when it was read or written before.
+    pub fn is_large(&self, key: &Key) -> bool {
+        let common = self.connection.routes().common();
+        common.sizes.is_session_large(key)
     }
 
     /// What the cluster is, as far as is known, and how it was used.

@@ -16,7 +16,6 @@ use futures::future::join_all;
 use tokio::time::timeout;
 
 use super::lane::{Common, Lane};
-use super::sizes::Sizes;
 use super::sockets::Sockets;
 use super::{Command, Options};
 
@@ -101,9 +100,7 @@ impl Routes {
         let lanes = map.lanes.get(lane).or_else(|| map.lanes.first());
         match lanes {
             Some(lanes) if !is_write && self.common.trouble.is_there() => lanes.reads.clone(),
-            Some(lanes) if Sizes::is_large(self.common.sizes.expected(key, command)) => {
-                lanes.large.clone()
-            }
+            Some(lanes) if self.common.sizes.is_large(key, command) => lanes.large.clone(),
             Some(lanes) => lanes.all.clone(),
             None => Lane::new(&self.common, None),
         }
@@ -235,8 +232,8 @@ impl Lanes {
     fn new(common: &Common, node: Option<Arc<str>>) -> Lanes {
         let all = Lane::new(common, node);
         Lanes {
-            large: all.beside(),
-            reads: all.beside(),
+            large: all.beside(true),
+            reads: all.beside(false),
             all,
         }
     }

@@ -12,6 +12,7 @@ use futures::future::join_all;
 use futures::StreamExt;
 use tokio::time::{timeout, Instant};
 
+use super::sockets::OpenedElsewhere;
 use super::{failure, policy, Cluster};
 use crate::error::{Code, Error, Result};
 
@@ -75,9 +76,17 @@ impl Cluster {
             None => PartitionFilter::all(),
         };
         let silence = self.options.timeout * LONGEST_SILENCE;
-        let records = timeout(silence, client.query(&policy, partitions, statement))
+        let bulk = &self.connection.routes().common().bulk;
+        let _elsewhere = OpenedElsewhere::begin(&client);
+        let asking = bulk.spawn_all({
+            let client = client.clone();
+            // The crate reads from each node in a task of its own.
+            async move { client.query(&policy, partitions, statement).await }
+        });
+        let records = timeout(silence, asking)
             .await
             .map_err(|_| failure::silent(&self.options, &client, LONGEST_SILENCE))?
+            .map_err(|_| Error::given_up())?
             .map_err(|error| told(&error))?;
         let mut records = records.into_stream();
         let mut began = Instant::now();

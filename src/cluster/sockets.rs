@@ -124,6 +124,37 @@ impl Sockets {
     }
 }
 
+/// While it is there, others open sockets outside of where requests run.
+pub struct OpenedElsewhere {
+    requests: Handle,
+    /// The nodes, and how many connections there were to each.
+    nodes: Vec<(Arc<Node>, u64)>,
+}
+
+impl OpenedElsewhere {
+    /// Must be called within the runtime that requests run in.
+    pub fn begin(client: &Client) -> OpenedElsewhere {
+        let nodes = client.nodes().into_iter();
+        OpenedElsewhere {
+            requests: Handle::current(),
+            nodes: nodes
+                .map(|node| (node.clone(), node.pool_gauges().total))
+                .collect(),
+        }
+    }
+}
+
+impl Drop for OpenedElsewhere {
+    fn drop(&mut self) {
+        for (node, before) in self.nodes.drain(..) {
+            // Where there are no more than before none was opened, most likely.
+            if node.pool_gauges().total > before {
+                self.requests.spawn(reopen(node));
+            }
+        }
+    }
+}
+
 /// Closes the idle connections of a node, and opens one, in the runtime this is called in. It is a task of its own, since it
 /// counts what a task may do.
 ///

@@ -13,6 +13,7 @@ use tokio::time::{sleep, sleep_until, Instant};
 use super::log::{judge, Answer, Data, Effect, Operation, COOKIE, KEPT};
 use super::nodes::{Nodes, Spell, Weather};
 use super::random::Random;
+use crate::bulk::Bulk;
 use crate::clock;
 use crate::cluster::credentials::Auth;
 use crate::cluster::trace::Trace;
@@ -444,7 +445,7 @@ impl Site {
             };
             let link = Link::Simulated(nodes.clone());
             let cluster = Cluster::simulated(options, link, &nodes.masters());
-            let store = Store::on(cluster, 10_000, |_: Notice| {});
+            let store = Store::on(cluster, Bulk::default(), 10_000, |_: Notice| {});
             (store, View::new(setting.options.clone()))
         };
         Site {

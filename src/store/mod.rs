@@ -42,6 +42,7 @@ use aerospike::Key;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::bulk::Bulk;
 use crate::cluster::trace::Trace;
 use crate::cluster::{too_big, Cluster, Terms, LARGEST_RECORD};
 use crate::codec::keys::hex;
@@ -137,6 +138,8 @@ struct Core {
     notify: Box<dyn Fn(Notice) + Send + Sync>,
     /// Held by who waits for a turn to take a large session apart.
     turns: Semaphore,
+    /// Where what is large is done.
+    bulk: Bulk,
 }
 
 /// A view, with the core it is looked at through: where the operations are.
@@ -189,6 +192,22 @@ impl Core {
             tokio::task::yield_now().await;
         })
         .await;
+    }
+
+    /// Whether an operation takes so long that others should not wait for it.
+    fn is_bulk(&self, at: &At, what: &One) -> bool {
+        let is_large = |bytes: usize| match at.is_lone {
+            // There is hardly anybody who would wait; and another thread has to be woken.
+            true => bytes >= 4 * LARGE,
+            false => bytes >= LARGE,
+        };
+        match what {
+            One::Save { json, .. } | One::Set { json, .. } => is_large(json.len()),
+            One::Get | One::Load => !at.is_lone && self.cluster.is_large(&at.key),
+            One::Touch { .. } | One::Refresh { .. } | One::Delete | One::Has | One::Destroy => {
+                false
+            }
+        }
     }
 
     fn seen_through<'a>(&'a self, view: &'a View) -> Sessions<'a> {

@@ -15,6 +15,7 @@ use super::lanes::{self, Digest, Entered, Lanes};
 use super::request::{Answer, Errand, Operation, Output, Request};
 use super::tally::{Stats, Tally};
 use super::{At, Core, Notice, View};
+use crate::bulk::Bulk;
 use crate::cluster::{self, Cluster, Places};
 use crate::error::{Code, Error, Result};
 use crate::planted;
@@ -30,20 +31,23 @@ pub struct Store<A: Answer> {
 
 impl<A: Answer> Store<A> {
     /// Opens a store and starts connecting. Must be called within the tokio runtime that requests are to run in;
-    /// `tending` looks after the cluster, and may be another. Beyond `max_pending` requests that are not answered yet,
+    /// `tending` looks after the cluster, and may be another; in `bulk` is done what takes long. Beyond `max_pending` requests that are not answered yet,
     /// further ones are refused.
     pub fn open(
         cluster: cluster::Options,
         max_pending: usize,
         tending: &Handle,
+        bulk: Bulk,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Store<A> {
-        Store::on(Cluster::open(cluster, tending), max_pending, notify)
+        let cluster = Cluster::open(cluster, tending, bulk.clone());
+        Store::on(cluster, bulk, max_pending, notify)
     }
 
     /// Opens a store on this cluster.
     pub(crate) fn on(
         cluster: Cluster,
+        bulk: Bulk,
         max_pending: usize,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Store<A> {
@@ -56,6 +60,7 @@ impl<A: Answer> Store<A> {
             lacks_touch_on_read: AtomicBool::new(false),
             notify: Box::new(notify),
             turns: Semaphore::new(1),
+            bulk,
         });
         let (requests, queue) = mpsc::unbounded_channel();
         tokio::spawn(drive(core.clone(), queue));
@@ -143,7 +148,12 @@ const LONE: usize = 2;
 fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
     planted::panic_in("drive", &request.view.layout.options.set);
     let Operation::One { id, what } = request.operation else {
-        tokio::spawn(answer(core.clone(), request));
+        let is_bulk = matches!(request.operation, Operation::Many(_));
+        let answer = answer(core.clone(), request);
+        match is_bulk {
+            true => core.bulk.spawn(answer),
+            false => drop(tokio::spawn(answer)),
+        }
         return;
     };
     let at = At {
@@ -165,7 +175,12 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
     let lane = errand.lane();
     match lanes.enter(errand) {
         Entered::Turn(first) => {
-            tokio::spawn(Box::pin(serve(core.clone(), lanes.clone(), first)));
+            let is_bulk = core.is_bulk(&first.at, &first.what);
+            let serve = serve(core.clone(), lanes.clone(), first);
+            match is_bulk {
+                true => core.bulk.spawn(serve),
+                false => drop(tokio::spawn(Box::pin(serve))),
+            }
         }
         Entered::WaitsWatched => {
             tokio::spawn(watch_reads(core.clone(), lanes.clone(), lane));
