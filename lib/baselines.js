@@ -115,6 +115,67 @@ class Known {
 
 let last = 0
 
+/**
+ * A piece of a list of sessions: the heads of their baselines and their texts, one after the other in one text. Nothing else is
+ * kept of the sessions of a list until one of them is asked for: there may be hundreds of thousands, and the garbage collector
+ * would stop the event loop for a third longer.
+ */
+class Piece {
+  /**
+   * @param {Baselines} owner
+   * @param {string} text in the first line a JSON array: for each session how long its head is, and its text; then the heads,
+   *   and then the texts
+   */
+  constructor (owner, text) {
+    this.owner = owner
+    this.text = text
+    const start = text.indexOf('\n') + 1
+    /** @type {number[]} */
+    const lengths = JSON.parse(text.slice(0, start))
+    this.count = lengths.length / 2
+    /** Where each head begins, and where the last one ends. */
+    this.heads = new Int32Array(this.count + 1)
+    /** The same of the texts. */
+    this.texts = new Int32Array(this.count + 1)
+    let at = start
+    for (let n = 0; n < this.count; n++) {
+      this.heads[n] = at
+      at += lengths[2 * n]
+    }
+    this.heads[this.count] = this.texts[0] = at
+    for (let n = 0; n < this.count; n++) this.texts[n + 1] = at += lengths[2 * n + 1]
+  }
+
+  /** @param {number} n */
+  json (n) {
+    return this.text.slice(this.texts[n], this.texts[n + 1])
+  }
+
+  /** @param {number} n */
+  known (n) {
+    return new Known(this.owner, undefined, this.text.slice(this.heads[n], this.heads[n + 1]), this.json(n))
+  }
+}
+
+/** A session of a list, as long as nobody has asked what is known of it. */
+class Listed {
+  /** @type {Known | undefined} */
+  #known
+
+  /**
+   * @param {Piece} piece
+   * @param {number} n
+   */
+  constructor (piece, n) {
+    this.piece = piece
+    this.n = n
+  }
+
+  get known () {
+    return (this.#known ??= this.piece.known(this.n))
+  }
+}
+
 /** Makes of its subclass's private fields fields of whatever object it is given. */
 class Stamp {
   /** @param {object} object */
@@ -132,7 +193,7 @@ class Stamped extends Stamp {
 
   /**
    * @param {object} session
-   * @param {Known} known
+   * @param {Known | Listed} known
    */
   constructor (session, known) {
     super(session)
@@ -144,12 +205,14 @@ class Stamped extends Stamp {
    * @returns {Known | undefined}
    */
   static of (session) {
-    return #known in session ? session.#known : undefined
+    if (!(#known in session)) return undefined
+    if (session.#known instanceof Listed) session.#known = session.#known.known
+    return session.#known
   }
 
   /**
    * @param {any} session
-   * @param {Known} known
+   * @param {Known | Listed} known
    */
   static set (session, known) {
     if (#known in session) session.#known = known
@@ -223,8 +286,15 @@ class Baselines {
    * @returns {object}
    */
   load (sid, head, json) {
-    const session = JSON.parse(json)
-    const known = new Known(this, sid, head, json)
+    return this.#stamped(JSON.parse(json), new Known(this, sid, head, json))
+  }
+
+  /**
+   * @param {any} session
+   * @param {Known | Listed} known
+   * @returns {object}
+   */
+  #stamped (session, known) {
     Stamped.set(session, known)
     const inner = innerOf(session)
     if (inner !== undefined) Stamped.set(inner, known)
@@ -238,15 +308,8 @@ class Baselines {
    * @returns {object[]}
    */
   list (text) {
-    const start = text.indexOf('\n') + 1
-    const heads = JSON.parse(text.slice(0, start))
-    const sessions = []
-    for (let at = start, n = 0; n < heads.length; n += 2) {
-      const end = at + heads[n + 1]
-      sessions.push(this.load(undefined, heads[n], text.slice(at, end)))
-      at = end
-    }
-    return sessions
+    const piece = new Piece(this, text)
+    return Array.from({ length: piece.count }, (_, n) => this.#stamped(JSON.parse(piece.json(n)), new Listed(piece, n)))
   }
 
   /**

@@ -261,14 +261,15 @@ impl Sessions<'_> {
 /// all the others.
 ///
 /// A list comes in pieces, so that nobody has to take all of it at one go. Each piece is one text: in the first line a JSON
-/// array that has, for each session, the head of its baseline and how many UTF-16 units its own text has; behind it the texts
-/// of all sessions, one after the other.
+/// array that has, for each session, how many UTF-16 units the head of its baseline and its own text have; behind it all
+/// heads, one after the other, and then all texts.
 pub(super) struct Found<'a> {
     sessions: &'a Sessions<'a>,
     /// Those that are full.
     pieces: Vec<String>,
     /// Bytes of them.
     size: usize,
+    lengths: String,
     heads: String,
     json: String,
 }
@@ -282,6 +283,7 @@ impl<'a> Found<'a> {
             sessions,
             pieces: Vec::new(),
             size: 0,
+            lengths: String::new(),
             heads: String::new(),
             json: String::new(),
         }
@@ -303,16 +305,13 @@ impl<'a> Found<'a> {
             self.json.truncate(start);
             return;
         }
-        if !self.heads.is_empty() {
-            self.heads.push(',');
+        if !self.lengths.is_empty() {
+            self.lengths.push(',');
         }
         let text = &self.json[start..];
-        let units = match text.is_ascii() {
-            true => text.len(),
-            false => text.encode_utf16().count(),
-        };
-        // Nothing in a head needs an escape.
-        self.heads.push_str(&format!("\"{head}\",{units}"));
+        let lengths = format!("{},{}", utf16_units(&head), utf16_units(text));
+        self.lengths.push_str(&lengths);
+        self.heads.push_str(&head);
         if self.json.len() >= PIECE {
             self.finish_piece();
         }
@@ -320,7 +319,10 @@ impl<'a> Found<'a> {
 
     fn finish_piece(&mut self) {
         self.size += self.json.len();
-        self.pieces.push(format!("[{}]\n{}", self.heads, self.json));
+        let (lengths, heads) = (&self.lengths, &self.heads);
+        self.pieces
+            .push(format!("[{lengths}]\n{heads}{}", self.json));
+        self.lengths.clear();
         self.heads.clear();
         self.json.clear();
     }
@@ -331,9 +333,16 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn all(mut self) -> Output {
-        if self.pieces.is_empty() || !self.heads.is_empty() {
+        if self.pieces.is_empty() || !self.lengths.is_empty() {
             self.finish_piece();
         }
         Output::Pieces(self.pieces)
+    }
+}
+
+fn utf16_units(text: &str) -> usize {
+    match text.is_ascii() {
+        true => text.len(),
+        false => text.encode_utf16().count(),
     }
 }
