@@ -98,3 +98,54 @@ onLinux('the thread that looks after the cluster takes no part in operations', (
     await server.stop()
   }, 120_000)
 })
+
+/**
+ * What a process does: many small sessions and some large ones, and then work on them. Prints how much of the work each thread
+ * did, in milliseconds.
+ *
+ * @param {string} main
+ * @param {any} options
+ * @param {string} work
+ */
+async function runLarge (main, options, work) {
+  const fs = require('node:fs')
+  const { AerospikeStore } = require(main)
+  const clocks = () => {
+    const found = {}
+    for (const task of fs.readdirSync('/proc/self/task')) {
+      const name = fs.readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim()
+      const [run] = fs.readFileSync(`/proc/self/task/${task}/schedstat`, 'utf8').split(' ')
+      found[name] = (found[name] ?? 0) + Number(run) / 1e6
+    }
+    return found
+  }
+  const store = new AerospikeStore(options)
+  const cookie = { originalMaxAge: 60_000 }
+  const large = { cookie, values: Array.from({ length: 5_000 }, (_, n) => ({ n, text: 'a text of some length' })) }
+  const ids = Array.from({ length: 32 }, (_, n) => `large-${n}`)
+  const works = {
+    reads: () => Promise.all(ids.map(id => store.get(id))),
+    list: () => store.all()
+  }
+  await Promise.all(Array.from({ length: 5_000 }, (_, n) => store.set(`small-${n}`, { cookie, n })))
+  for (const id of ids) await store.set(id, large)
+  const before = clocks()
+  for (let n = 0; n < 4; n++) await works[work]()
+  const after = clocks()
+  console.log(JSON.stringify({ requests: after['aerospike-sessi'] - before['aerospike-sessi'], bulk: after['aerospike-bulk'] - before['aerospike-bulk'] }))
+  await new Promise(resolve => store.clear(resolve))
+  store.close()
+}
+
+onLinux('what is large is done by a thread of its own, and small requests need not wait for it', () => {
+  test.each([['large sessions are read', 'reads'], ['all sessions are listed', 'list']])('%s', async (_, work) => {
+    const given = [require.resolve('..'), { hosts: hosts(), set: freshSet() }, work].map(one => JSON.stringify(one)).join()
+    const child = spawn(process.execPath, ['-e', `(${runLarge})(${given})`], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let out = ''
+    child.stdout.on('data', data => { out += data })
+    await once(child, 'close')
+    const { requests, bulk } = JSON.parse(out)
+    expect(bulk).toBeGreaterThan(20)
+    expect(requests).toBeLessThan(bulk / 3)
+  }, 120_000)
+})

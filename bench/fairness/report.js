@@ -4,6 +4,7 @@
 
 const { PEERS } = require('../peers')
 const { markdown } = require('../table')
+const { BESIDE } = require('./beside')
 
 /** Milliseconds, for a get of 0.5 kB. */
 const MOST = { p99: 20, longest: 100 }
@@ -25,7 +26,7 @@ function tables (rows) {
  * @returns {import('../target').Target[]}
  */
 function targets (rows) {
-  return rows.filter(({ beside }) => beside !== 'nothing').flatMap(({ store, title, measured }) => /** @type {const} */ (['p99', 'longest']).map(figure => ({
+  return rows.filter(({ beside }) => BESIDE[beside].isBounded).flatMap(({ store, title, measured }) => /** @type {const} */ (['p99', 'longest']).map(figure => ({
     name: `${PEERS[store].title}: ${figure} of a small get beside ${title}, ms`,
     measured: measured[figure],
     bound: MOST[figure],

@@ -171,6 +171,12 @@ impl Operation {
         )
     }
 
+    /// Whether it takes many records apart. (What removes many is done where requests are: removals that are asked for at the same
+    /// time go together, which they would not if they left while others are still being asked for.)
+    pub fn is_read_of_many(&self) -> bool {
+        matches!(self, Operation::Many(_)) && !self.is_write_of_many()
+    }
+
     /// The method's name in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {

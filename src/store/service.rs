@@ -148,7 +148,7 @@ const LONE: usize = 2;
 fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
     planted::panic_in("drive", &request.view.layout.options.set);
     let Operation::One { id, what } = request.operation else {
-        let is_bulk = matches!(request.operation, Operation::Many(_));
+        let is_bulk = request.operation.is_read_of_many();
         let answer = answer(core.clone(), request);
         match is_bulk {
             true => core.bulk.spawn(answer),
