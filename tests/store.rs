@@ -10,7 +10,7 @@ use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::error::{Code, Error};
 use aerospike_session::store::expiry::now;
 use aerospike_session::store::{
-    Answer, Many, Notice, One, Operation, Options, Output, Store, View,
+    Answer, Many, Notice, One, Operation, Options, Output, Store, Ticket, View,
 };
 use aerospike_session_devserver::{Config, DevServer};
 use tokio::runtime::Handle;
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 struct Reply(oneshot::Sender<Result<Output, Error>>);
 
 impl Answer for Reply {
-    fn give(self, outcome: Result<Output, Error>) {
+    fn give(self, outcome: Result<Output, Error>, _ticket: Option<Ticket>) {
         let _ = self.0.send(outcome);
     }
 }

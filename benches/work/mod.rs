@@ -13,7 +13,7 @@ use aerospike_session::codec::{decode, encode, tree};
 use aerospike_session::error::Error;
 use aerospike_session::store::baseline::Baseline;
 use aerospike_session::store::expiry::now;
-use aerospike_session::store::{Answer, One, Operation, Options, Output, Store, View};
+use aerospike_session::store::{Answer, One, Operation, Options, Output, Store, Ticket, View};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
@@ -54,7 +54,7 @@ pub fn decode(value: &Value) -> String {
 struct Reply(oneshot::Sender<Result<Output, Error>>);
 
 impl Answer for Reply {
-    fn give(self, outcome: Result<Output, Error>) {
+    fn give(self, outcome: Result<Output, Error>, _ticket: Option<Ticket>) {
         let _ = self.0.send(outcome);
     }
 }

@@ -22,11 +22,13 @@ use tokio::runtime::Handle;
 use crate::cluster::trace::{Trace, Way};
 use crate::error;
 use crate::planted;
-use crate::store::{Answer, Output, Written};
+use crate::store::{Answer, Output, Ticket, Written};
 
 /// Completions handed over at one go. What is left JavaScript asks for after the event loop had its turn: a threadsafe function
 /// that is called again meanwhile would give it none (`ThreadSafeFunction::Dispatch` in Node's src/node_api.cc).
 const AT_ONCE: usize = 512;
+/// Completions that JavaScript is woken for at once: it may as well begin with them while others are made ready.
+const ENOUGH: usize = 32;
 /// Bytes of long texts after which no more are handed over at one go: JavaScript parses them in a millisecond or so.
 const BYTES_AT_ONCE: usize = 128 * 1024;
 /// Bytes from which on a text is long.
@@ -81,6 +83,8 @@ struct Queue {
     waiting: Vec<Completion>,
     /// Those with long texts: others go first.
     large: VecDeque<Completion>,
+    /// JavaScript is about to be woken.
+    waking: bool,
     /// JavaScript has been woken and has not come yet.
     woken: bool,
     /// JavaScript was told that there is more, and will ask for it.
@@ -145,12 +149,15 @@ impl Hub {
     pub fn notifier(&self, slot: u32) -> impl Fn(Output) + Send + Sync + 'static {
         let shared = self.shared.clone();
         move |output| {
-            shared.give(Completion {
-                slot,
-                answers: false,
-                outcome: Ok(output),
-                trace: None,
-            });
+            shared.give(
+                None,
+                Completion {
+                    slot,
+                    answers: false,
+                    outcome: Ok(output),
+                    trace: None,
+                },
+            );
         }
     }
 
@@ -162,11 +169,21 @@ impl Hub {
 }
 
 impl Shared {
-    fn give(self: &Arc<Shared>, completion: Completion) {
+    /// JavaScript takes completions under the lock: when it sees this one, the ticket has been dropped.
+    fn give(self: &Arc<Shared>, ticket: Option<Ticket>, completion: Completion) {
         let mut queue = lock(&self.queue);
         completion.put_into(&mut queue);
+        drop(ticket);
         let is_expected = queue.waiting.is_empty() && queue.is_asking;
-        if is_expected || std::mem::replace(&mut queue.woken, true) {
+        if queue.woken || is_expected {
+            return;
+        }
+        if queue.waiting.len() >= ENOUGH {
+            queue.woken = true;
+            drop(queue);
+            return self.wake();
+        }
+        if std::mem::replace(&mut queue.waking, true) {
             return;
         }
         drop(queue);
@@ -174,10 +191,24 @@ impl Shared {
             // Behind whatever can be answered now as well: waking is what costs most, on both sides.
             Ok(threads) => {
                 let shared = Arc::clone(self);
-                drop(threads.spawn(async move { shared.wake() }));
+                drop(threads.spawn(async move { shared.wake_once() }));
             }
-            Err(_) => self.wake(),
+            Err(_) => self.wake_once(),
         }
+    }
+
+    /// Wakes JavaScript, unless it has been woken meanwhile.
+    fn wake_once(&self) {
+        let mut queue = lock(&self.queue);
+        queue.waking = false;
+        if queue.waiting.is_empty() && queue.large.is_empty() {
+            return;
+        }
+        if std::mem::replace(&mut queue.woken, true) {
+            return;
+        }
+        drop(queue);
+        self.wake();
     }
 
     fn wake(&self) {
@@ -283,14 +314,17 @@ pub struct Reply {
 }
 
 impl Answer for Reply {
-    fn give(mut self, outcome: error::Result<Output>) {
+    fn give(mut self, outcome: error::Result<Output>, ticket: Option<Ticket>) {
         self.given = true;
-        self.shared.give(Completion {
-            slot: self.slot,
-            answers: true,
-            outcome,
-            trace: self.trace.take(),
-        });
+        self.shared.give(
+            ticket,
+            Completion {
+                slot: self.slot,
+                answers: true,
+                outcome,
+                trace: self.trace.take(),
+            },
+        );
     }
 
     fn trace(&self) -> Option<Arc<Trace>> {
@@ -302,12 +336,15 @@ impl Drop for Reply {
     fn drop(&mut self) {
         if !self.given {
             let lost = error::Error::given_up();
-            self.shared.give(Completion {
-                slot: self.slot,
-                answers: true,
-                outcome: Err(lost.in_doubt(true)),
-                trace: self.trace.take(),
-            });
+            self.shared.give(
+                None,
+                Completion {
+                    slot: self.slot,
+                    answers: true,
+                    outcome: Err(lost.in_doubt(true)),
+                    trace: self.trace.take(),
+                },
+            );
         }
     }
 }

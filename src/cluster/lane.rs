@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::{pin, Pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use aerospike::policy::Replica;
 use aerospike::Key;
-use tokio::sync::{oneshot, watch};
+use futures::future::{select, Either};
+use tokio::sync::{oneshot, watch, Semaphore};
 use tokio::task::coop;
 use tokio::time::{timeout_at, Instant};
 
@@ -60,6 +62,8 @@ pub struct Lane {
     trouble: Arc<AtomicBool>,
     /// What it carries is large.
     is_bulk: bool,
+    /// Where flights stand that have nothing to carry: a permit sends one off. Closed with the lane, which ends them.
+    stand: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -83,6 +87,10 @@ pub struct Common {
 #[derive(Default)]
 struct State {
     under_way: usize,
+    /// Flights that stand and were not sent off.
+    standing: usize,
+    /// What the next flight leaves by: the last that was given.
+    link: Option<Link>,
     /// A flight is about to leave, and takes whoever comes before it does.
     boarding: bool,
     waiting: VecDeque<Waiting>,
@@ -167,6 +175,7 @@ impl Lane {
             node,
             trouble: Arc::default(),
             is_bulk: false,
+            stand: stand(),
             state: Mutex::default(),
         })
     }
@@ -178,6 +187,7 @@ impl Lane {
             node: self.node.clone(),
             trouble: self.trouble.clone(),
             is_bulk,
+            stand: stand(),
             state: Mutex::default(),
         })
     }
@@ -272,14 +282,16 @@ impl Lane {
         }
         state.boarding = true;
         state.under_way += 1;
+        state.link = Some(link.clone());
+        if state.standing > 0 {
+            state.standing -= 1;
+            return self.stand.add_permits(1);
+        }
         drop(state);
-        let flight = Flight {
-            lane: Arc::clone(self),
-            link: link.clone(),
-        };
+        let standing = stand_by(Arc::clone(self), link.clone());
         match self.is_bulk {
-            true => self.common.bulk.spawn(flight.carry()),
-            false => drop(tokio::spawn(flight.carry())),
+            true => self.common.bulk.spawn(standing),
+            false => drop(tokio::spawn(standing)),
         }
     }
 
@@ -334,6 +346,53 @@ impl Lane {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that holds this lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.stand.close();
+    }
+}
+
+fn stand() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(0))
+}
+
+/// Carries what waits, and then stands by for more: a flight is large, and to make one anew for each operation would cost much of
+/// what the operation costs. It ends with its lane, and when the store is closed.
+async fn stand_by(lane: Arc<Lane>, link: Link) {
+    let (stand, weak) = (lane.stand.clone(), Arc::downgrade(&lane));
+    let mut closing = lane.common.closing.clone();
+    let mut flight = Flight { lane, link };
+    loop {
+        flight.carry().await;
+        flight.lane.state().standing += 1;
+        drop(flight);
+        // An error is the end of everything, and so of the store.
+        let closed = closing.wait_for(|closing| *closing);
+        let permit = match select(pin!(closed), pin!(stand.acquire())).await {
+            Either::Left(_) => None,
+            Either::Right((permit, _)) => Some(permit),
+        };
+        let Some(lane) = weak.upgrade() else { return };
+        let mut state = lane.state();
+        // It may have been sent off just as the store was closed.
+        let permit = match permit {
+            Some(permit) => permit.ok(),
+            None => stand.try_acquire().ok(),
+        };
+        match permit {
+            Some(permit) => permit.forget(),
+            None => {
+                state.standing -= 1;
+                return;
+            }
+        }
+        let link = state.link.clone();
+        drop(state);
+        let Some(link) = link else { return };
+        flight = Flight { lane, link };
     }
 }
 
@@ -396,9 +455,11 @@ fn is_silence(failure: &Failure) -> bool {
 }
 
 /// Carries out `work`; if it `is_sparing`, little at a time, so that others get their turn in between.
-async fn sparing<T>(is_sparing: bool, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|context| {
+fn sparing<'a, F: Future>(
+    is_sparing: bool,
+    mut work: Pin<&'a mut F>,
+) -> impl Future<Output = F::Output> + 'a {
+    std::future::poll_fn(move |context| {
         if is_sparing {
             for _ in SPARED..BUDGET {
                 if let Poll::Ready(spent) = coop::poll_proceed(context) {
@@ -408,7 +469,6 @@ async fn sparing<T>(is_sparing: bool, work: impl Future<Output = T>) -> T {
         }
         work.as_mut().poll(context)
     })
-    .await
 }
 
 fn send_away(answers: Vec<oneshot::Sender<Outcome>>) {
@@ -425,7 +485,7 @@ struct Flight {
 }
 
 impl Flight {
-    async fn carry(self) {
+    async fn carry(&self) {
         let mut closing = self.lane.common.closing.clone();
         let carry = async {
             let mut next = self.lane.next(&self.link, true);
@@ -472,10 +532,10 @@ impl Flight {
         }
         let (policy, alone) = (policy::batch(common.replica, last), rows.len() == 1);
         let outcome = {
-            let is_sparing = together >= SPARING;
-            let batch = sparing(is_sparing, self.link.batch(&policy, &mut rows));
-            let batch = timeout_at(last, batch);
-            let mut batch = std::pin::pin!(batch);
+            // Pinned where it begins: it is as large as all else.
+            let mut batch = pin!(self.link.batch(&policy, &mut rows));
+            let batch = sparing(together >= SPARING, batch.as_mut());
+            let mut batch = pin!(timeout_at(last, batch));
             tokio::select! {
                 biased;
                 outcome = &mut batch => outcome,
@@ -638,6 +698,18 @@ mod tests {
 
     fn is_away(outcome: Result<Outcome, oneshot::error::RecvError>) -> bool {
         matches!(outcome, Ok(Outcome::Away))
+    }
+
+    /// Each is allocated, or moved, for every operation.
+    #[test]
+    fn what_carries_an_operation_is_small() {
+        fn future<F>(_: fn(Arc<Lane>, Link) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size_of::<Waiting>() <= 760);
+        assert!(size_of::<Outcome>() <= 248);
+        // One stays for many operations.
+        assert!(future(stand_by) <= 12_000);
     }
 
     #[tokio::test(start_paused = true)]

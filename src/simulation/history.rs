@@ -20,7 +20,7 @@ use crate::cluster::trace::Trace;
 use crate::cluster::{Cluster, Host, Link, Options as ClusterOptions};
 use crate::error::Error;
 use crate::store::baseline::Baseline;
-use crate::store::{self, Notice, One, Options, Output, Store, View, Writer};
+use crate::store::{self, Notice, One, Options, Output, Store, Ticket, View, Writer};
 
 /// When histories begin, in milliseconds since 1970.
 const AT_START: i64 = 1_780_000_000_000;
@@ -212,7 +212,7 @@ struct Reply {
 }
 
 impl store::Answer for Reply {
-    fn give(self, outcome: Result<Output, Error>) {
+    fn give(self, outcome: Result<Output, Error>, _ticket: Option<Ticket>) {
         self.nodes.answered(&self.trace);
         let silence = self.nodes.silence_since(self.node);
         {

@@ -279,7 +279,7 @@ mod tests {
 
     use aerospike::{as_val, Key};
 
-    use super::super::request::{One, Output};
+    use super::super::request::{One, Output, Ticket};
     use super::super::{At, Options, View};
     use super::*;
     use crate::error::Result;
@@ -291,7 +291,7 @@ mod tests {
     struct Asked(&'static str);
 
     impl Answer for Asked {
-        fn give(self, _outcome: Result<Output>) {}
+        fn give(self, _outcome: Result<Output>, _ticket: Option<Ticket>) {}
     }
 
     struct Session {

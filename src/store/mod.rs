@@ -56,7 +56,7 @@ use express::Touched;
 use filters::Filters;
 use hashed::Hasher;
 use layout::Layout;
-pub use request::{Answer, Many, One, Operation, Output, Request, Written};
+pub use request::{Answer, Many, One, Operation, Output, Request, Ticket, Written};
 use sealed::Keyring;
 pub use service::Store;
 pub use tally::Stats;

@@ -9,9 +9,13 @@ use super::{At, View, Writer};
 use crate::cluster::trace::Trace;
 use crate::error::Result;
 
+/// Counts a request as long as it is not answered.
+pub type Ticket = Arc<()>;
+
 /// Who waits for an answer. `give` consumes it: an answer comes once.
 pub trait Answer: Send + 'static {
-    fn give(self, outcome: Result<Output>);
+    /// The ticket is to be dropped before whoever waits can see the answer, and not before the answer is on its way.
+    fn give(self, outcome: Result<Output>, ticket: Option<Ticket>);
 
     /// Where the way of an operation on one session is to be noted, if anybody wants to know it.
     fn trace(&self) -> Option<Arc<Trace>> {
@@ -25,8 +29,7 @@ pub struct Request<A> {
     pub operation: Operation,
     pub deadline: Instant,
     pub answer: A,
-    /// Counts the request as long as it is not answered.
-    pub ticket: Arc<()>,
+    pub ticket: Ticket,
 }
 
 /// What a request about one session means for the reads that come after it: the further down, the more.
@@ -44,7 +47,7 @@ pub struct Errand<A> {
     pub at: At,
     pub what: One,
     pub answer: A,
-    pub ticket: Arc<()>,
+    pub ticket: Ticket,
 }
 
 impl<A: Answer> Errand<A> {
