@@ -54,7 +54,7 @@ function intruder ({ prefix = '', hashIds, namespace, format }, where, closing) 
   if (hashIds !== undefined) return undefined
   const [mine, rest] = prefix === '' ? ['s', sid => sid.slice(1)] : [prefix.slice(0, -1), sid => `:${sid}`]
   const other = { prefix: mine, ...(namespace && { namespace }), ...(format && { format }) }
-  return { store: closing(AerospikeStore, openStore, { ...where, ...other, ttl: TTL }), idFor: rest }
+  return { store: closing(AerospikeStore, openStore, { ...where, ...other, ttl: TTL, timeout: 5_000 }), idFor: rest }
 }
 
 /** Opens what a set of options needs; runs histories; fails with the first that does not go as the model says. */

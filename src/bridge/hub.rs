@@ -457,7 +457,9 @@ impl Values {
     }
 
     fn push_completion(&mut self, completion: &Completion) -> Result<()> {
-        planted::panic_at("convert");
+        if completion.answers {
+            planted::panic_at("convert");
+        }
         let Completion { slot, outcome, .. } = completion;
         if let Some(trace) = &completion.trace {
             self.push_way(*slot, trace.way())?;
@@ -469,7 +471,21 @@ impl Values {
         };
         match outcome {
             Ok(()) => Ok(()),
-            Err(error) => self.push_error(*slot, &error),
+            Err(error) => self.push_failed(completion, &error),
+        }
+    }
+
+    /// What comes instead of a completion that could not be made. A piece that is no JSON fails the list it is of; a notice has
+    /// nobody who waits for it.
+    fn push_failed(&mut self, completion: &Completion, error: &error::Error) -> Result<()> {
+        match (completion.answers, &completion.outcome) {
+            (true, _) => self.push_error(completion.slot, error),
+            (false, Ok(Output::Pieces(_))) => {
+                // SAFETY: `env` is that of the thread we are on.
+                let nothing = unsafe { <&str>::to_napi_value(self.env, "") }?;
+                self.push_answer(completion.slot, Kind::Piece, [nothing])
+            }
+            _ => Ok(()),
         }
     }
 
@@ -581,7 +597,7 @@ impl ToNapiValue for Batch {
             pushed.unwrap_or_else(|_| {
                 values.ready.clear();
                 let lost = error::Error::given_up().in_doubt(true);
-                values.push_error(completion.slot, &lost)
+                values.push_failed(completion, &lost)
             })?;
             values.flush()?;
         }
