@@ -87,7 +87,7 @@ struct Queue {
     waking: bool,
     /// JavaScript has been woken and has not come yet.
     woken: bool,
-    /// JavaScript was told that there is more, and will ask for it.
+    /// The last batch had a [`Kind::More`]: JavaScript calls `takeMore` in its next turn.
     is_asking: bool,
 }
 

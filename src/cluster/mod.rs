@@ -145,9 +145,8 @@ pub struct Cluster {
 const ELSEWHERE: usize = 64;
 
 impl Cluster {
-    /// Starts connecting in the background, and looks after the cluster there: in `tending`. What is large is carried
-    /// in `bulk`. Must be called within the runtime
-    /// that requests run in.
+    /// Starts connecting in the background. The cluster is looked after in `tending`; large commands run in `bulk`. Must be called
+    /// within the runtime that requests run in.
     pub fn open(options: Options, tending: &Handle, bulk: Bulk) -> Cluster {
         let options = Arc::new(options);
         Cluster {

@@ -20,7 +20,7 @@ const UNITS: u32 = 256;
 const DOWN: u32 = 32;
 const UP: u32 = 4;
 
-/// Where the size of a session is kept, and what tells it from others that would be kept there.
+/// The index of a session in [`Sizes::places`], and a tag: sessions with the same index mostly differ in it.
 #[derive(Clone, Copy)]
 pub struct Place {
     index: u16,
