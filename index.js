@@ -1,8 +1,8 @@
 'use strict'
 
-const { AerospikeStore } = require('./lib/aerospike-store')
+const { AerospikeStore } = require('./lib/stores/aerospike-store')
 const { AerospikeSessionError } = require('./lib/errors')
-const { SessionStore } = require('./lib/session-store')
+const { SessionStore } = require('./lib/stores/session-store')
 
 // For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
 // programs that only read this file see them, too.

@@ -127,8 +127,8 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
     nodes: number('nodes', options.nodes, 1, 8),
     replicationFactor: number('replication-factor', options['replication-factor'], 1, 8)
   }
-  const { start } = require('../lib/dev-server')
-  const { parseFault } = require('../lib/faults')
+  const { start } = require('../lib/dev-server/dev-server')
+  const { parseFault } = require('../lib/dev-server/faults')
   const faults = fault.map(parseFault)
   const settings = { host, data, memory, ...numbers, ...protection(options) }
   const server = await start(settings, warning => complain(`aerospike-session: ${warning}`))
@@ -170,8 +170,8 @@ async function breakServer ([address, ...texts], { list, clear, fault }) {
   if (Number(list ?? false) + Number(clear ?? false) + Number(texts.length > 0) !== 1) {
     throw new UsageError("fault takes either faults, such as 'latency ms=20', or --list, or --clear")
   }
-  const { ask } = require('../lib/dev-server-door')
-  const { formatFault, parseFault } = require('../lib/faults')
+  const { ask } = require('../lib/dev-server/dev-server-client')
+  const { formatFault, parseFault } = require('../lib/dev-server/faults')
   const faults = texts.map(parseFault)
   const show = (/** @type {any} */ fault) => {
     print(`${fault.id}: ${formatFault(fault)} (struck ${fault.struck}${fault.isOver ? ', over' : ''})`)

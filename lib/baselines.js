@@ -5,7 +5,7 @@
 //
 // express-session passes what `get` returned to `createSession`, and the Session that makes to
 // `set` and `touch`. A framework that copies the session into an object of its own has no
-// baseline, and its sets replace the whole session (but see lib/fastify-store.js). So has a session that is set under another id,
+// baseline, and its sets replace the whole session (but see lib/stores/fastify-store.js). So has a session that is set under another id,
 // or in another store, than it came from: there it is a new one.
 //
 // A record may hold keys that a framework's session object cannot show: express-session's takes over no `id`, `req` or `save`,

@@ -3,25 +3,25 @@
 // An open store of the core, seen through one view, and the rules every request keeps: a good id,
 // an open store, a callback or a promise.
 
-const { askFor } = require('./auth')
+const { askFor } = require('./options/auth')
 const { nextTick } = require('./clock')
-const { Followers } = require('./followers')
-const hub = require('./hub')
+const { Followers } = require('./event-forwarder')
+const hub = require('./bridge/hub')
 const operations = require('./operations')
-const ownConnections = require('./own-connections')
+const ownConnections = require('./many-stores')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
-const { serialize } = require('./secrets')
+const { serialize } = require('./options/secrets')
 const { debug, follow } = require('./tracing')
-const { idFault, type } = require('./validate')
+const { idFault, type } = require('./options/validate')
 
 const { native } = hub
 
 /**
- * @typedef {import('./hub').Callback} Callback
- * @typedef {import('./hub').Decode} Decode
- * @typedef {import('./hub').Write} Write
- * @typedef {import('./native-types').StoreHandle} StoreHandle
- * @typedef {import('./options').ViewOptions} ViewOptions
+ * @typedef {import('./bridge/hub').Callback} Callback
+ * @typedef {import('./bridge/hub').Decode} Decode
+ * @typedef {import('./bridge/hub').Write} Write
+ * @typedef {import('./bridge/native-types').StoreHandle} StoreHandle
+ * @typedef {import('./options/options').ViewOptions} ViewOptions
  * @typedef {import('./tracing').Operation} Operation
  * @typedef {Map<string, Map<import('../index').AerospikeSessionErrorCode, number>>} Failures by method and code
  * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, uncount: () => void, failures: Failures, ask?: () => any,
@@ -57,7 +57,7 @@ class Connection {
    *
    * @template {object} T
    * @param {T} owner
-   * @param {import('./options').ClusterOptions} cluster
+   * @param {import('./options/options').ClusterOptions} cluster
    * @param {ViewOptions} view
    * @param {(owner: T, notice: string, words: string | null) => void} listener
    * @param {() => any} [ask] gives user and password

@@ -3,7 +3,7 @@
 // Session data to JSON text. What JSON.stringify does, we do.
 
 const { AerospikeSessionError, badData, tooBig } = require('./errors')
-const { kind } = require('./validate')
+const { kind } = require('./options/validate')
 
 /** UTF-16 units: a string that no record can hold. Each takes a byte at least. */
 const LONGEST_STRING = 8 * 1_024 ** 2

@@ -2,7 +2,7 @@
 
 // What can be asked of the core, under the names of its entry points. `sessions` and `prune` ask once for each page.
 
-const native = require('./native')
+const native = require('./bridge/native')
 const { Operation } = require('./tracing')
 
 module.exports = {

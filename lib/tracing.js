@@ -11,10 +11,10 @@ const { printable } = require('./printable')
 
 /**
  * @typedef {import('../index').OperationMessage} OperationMessage
- * @typedef {import('./hub').Callback} Callback
- * @typedef {import('./hub').Decode} Decode
- * @typedef {import('./hub').Write} Write
- * @typedef {import('./native-types').Entry} Entry
+ * @typedef {import('./bridge/hub').Callback} Callback
+ * @typedef {import('./bridge/hub').Decode} Decode
+ * @typedef {import('./bridge/hub').Write} Write
+ * @typedef {import('./bridge/native-types').Entry} Entry
  */
 
 const log = debuglog('aerospike-session')
@@ -73,7 +73,7 @@ class Trace extends AsyncResource {
 
   /**
    * @param {Operation} operation
-   * @param {import('./options').ViewOptions} view
+   * @param {import('./options/options').ViewOptions} view
    * @param {Decode | Write} decode
    * @param {Callback} answer
    */
@@ -166,7 +166,7 @@ class Trace extends AsyncResource {
  * Carries out an operation that is followed: a promise of its answer if there is no callback.
  *
  * @param {Operation} operation
- * @param {import('./options').ViewOptions} view
+ * @param {import('./options/options').ViewOptions} view
  * @param {Callback | undefined} callback
  * @param {Decode | Write} decode
  * @param {(waiting: Trace) => void} make

@@ -94,7 +94,7 @@ function buildAddon (options) {
   console.log('Building the native addon: the first time takes some minutes …')
   run(path.join(ROOT, 'node_modules/.bin/napi'), [
     'build', '--platform', '--release', '--features', 'mimalloc', '--output-dir', 'lib/binding', '--js', 'native.js',
-    // The generated types describe what only lib/ calls: lib/native-types.d.ts, written by hand, is what it goes by.
+    // The generated types describe what only lib/ calls: lib/bridge/native-types.d.ts, written by hand, is what it goes by.
     '--dts', '../../target/native.d.ts',
     ...options,
     '--', '--locked'

@@ -11,7 +11,7 @@ const { execFile } = require('node:child_process')
 const { setTimeout: pass } = require('node:timers/promises')
 const { parse } = require('./arguments')
 const { ROOT, ScriptError, runMain } = require('./build')
-const { packageFor, suffixes } = require('../lib/platforms')
+const { packageFor, suffixes } = require('../lib/bridge/platforms')
 const manifest = require('../package.json')
 
 /** How long a package that was just published may be missing from the registry's answers, in ms. */

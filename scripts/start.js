@@ -43,7 +43,7 @@ async function shopPort () {
 async function cluster () {
   const hosts = process.env.AEROSPIKE_HOSTS
   if (hosts) return { hosts, name: `Aerospike at ${hosts}`, stop: async () => {} }
-  const { DevServer } = require('../dev-server')
+  const { DevServer } = require('../exports/dev-server')
   const data = path.resolve(ROOT, DATA)
   fs.mkdirSync(path.dirname(data), { recursive: true })
   const port = await isFree(SERVER_PORT, '127.0.0.1') ? SERVER_PORT : 0

@@ -68,7 +68,7 @@ async function instructions () {
 }
 
 /**
- * The core that panics on demand, for __test__/panics.test.js. All but this crate itself cargo's tests have built already.
+ * The core that panics on demand, for __test__/process/panics.test.js. All but this crate itself cargo's tests have built already.
  * @returns {Promise<Record<string, string>>}
  */
 async function planted () {

@@ -1,4 +1,4 @@
-//! Panics on demand, to see what becomes of one: in no build but that of `__test__/panics.test.js`.
+//! Panics on demand, to see what becomes of one: in no build but that of `__test__/process/panics.test.js`.
 
 /// Panics once in each place of a process, if `name` says so: the set of a request, say.
 #[cfg(feature = "planted")]

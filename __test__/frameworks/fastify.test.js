@@ -3,7 +3,7 @@
 // @fastify/session's own plugin on a real server, with the store that is made for it and with the one that is not.
 
 const { promisify } = require('node:util')
-const { FastifyStore } = require('../../fastify')
+const { FastifyStore } = require('../../exports/fastify')
 const { forkSite } = require('../support/fork-site')
 const { testRaces } = require('../support/framework-races')
 const { freshSet, hosts, openStore } = require('../support/server')

@@ -9,7 +9,7 @@ const session = require('express-session')
 const Koa = require('koa')
 const { createSession } = require('koa-session')
 const { AerospikeStore } = require('../..')
-const { KoaStore } = require('../../koa')
+const { KoaStore } = require('../../exports/koa')
 const { forkSite } = require('../support/fork-site')
 const { freshSet, hosts, openSessions } = require('../support/server')
 

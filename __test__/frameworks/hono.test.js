@@ -2,7 +2,7 @@
 
 // hono-sessions' own middleware on a real server, and its contract with a store.
 
-const { HonoStore } = require('../../hono')
+const { HonoStore } = require('../../exports/hono')
 const { forkSite } = require('../support/fork-site')
 const { testRaces } = require('../support/framework-races')
 const { freshSet, hosts, openStore } = require('../support/server')

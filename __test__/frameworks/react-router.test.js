@@ -5,7 +5,7 @@
 const http = require('node:http')
 const { once } = require('node:events')
 const { createCookie, createSessionStorage, createStaticHandler } = require('react-router')
-const { ReactRouterStore } = require('../../react-router')
+const { ReactRouterStore } = require('../../exports/react-router')
 const { Gates } = require('../support/gates')
 const { testRaces } = require('../support/framework-races')
 const { freshSet, hosts, openStore } = require('../support/server')

@@ -3,10 +3,10 @@
 // What an application or a framework may hand over by mistake: every method fails with an error of this package, in words.
 
 const { AerospikeStore } = require('../..')
-const { FastifyStore } = require('../../fastify')
-const { HonoStore } = require('../../hono')
-const { KoaStore } = require('../../koa')
-const { ReactRouterStore } = require('../../react-router')
+const { FastifyStore } = require('../../exports/fastify')
+const { HonoStore } = require('../../exports/hono')
+const { KoaStore } = require('../../exports/koa')
+const { ReactRouterStore } = require('../../exports/react-router')
 const { freshSet, hosts } = require('../support/server')
 
 const NOTHING = [null, undefined]

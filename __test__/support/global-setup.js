@@ -8,7 +8,7 @@ module.exports = async function setup () {
     process.env.TEST_HOSTS = process.env.AEROSPIKE_HOSTS
     return
   }
-  const { DevServer } = require('../../dev-server')
+  const { DevServer } = require('../../exports/dev-server')
   const server = await DevServer.start()
   globalThis.devServer = server
   process.env.TEST_HOSTS = server.hosts

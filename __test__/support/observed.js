@@ -8,7 +8,7 @@ const { context, ROOT_CONTEXT } = require('@opentelemetry/api')
 const { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace-base')
 const { register } = require('prom-client')
 const { AerospikeStore } = require('../..')
-const { DevServer } = require('../../dev-server')
+const { DevServer } = require('../../exports/dev-server')
 
 const [folder] = process.argv.slice(2)
 const example = name => require(path.join(folder, name))

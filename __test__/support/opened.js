@@ -3,7 +3,7 @@
 // Servers and stores of one test, closed after it, the last opened first.
 
 const { SessionStore } = require('../..')
-const { DevServer } = require('../../dev-server')
+const { DevServer } = require('../../exports/dev-server')
 
 /** What else is to be undone after the test. @type {(() => any)[]} */
 const cleanups = []

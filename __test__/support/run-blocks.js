@@ -17,7 +17,7 @@ const { once } = require('node:events')
 const ROOT = path.join(__dirname, '../..')
 const lookUp = createRequire(path.join(ROOT, 'page.js'))
 const aerospikeSession = require(ROOT)
-const { DevServer } = require(path.join(ROOT, 'dev-server'))
+const { DevServer } = require(path.join(ROOT, 'exports/dev-server'))
 
 /** A string that is nothing but hosts of these pages. */
 const HOST = '(?:10\\.0\\.0\\.\\d+|db\\d*\\.example\\.org|localhost)(?::\\d+)?'

@@ -7,7 +7,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { promisify } = require('node:util')
 const { version } = require('../../package.json')
-const { packageFor } = require('../../lib/platforms')
+const { packageFor } = require('../../lib/bridge/platforms')
 const { pack } = require('../../scripts/pack')
 const { tarballOf } = require('../../scripts/publish')
 

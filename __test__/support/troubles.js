@@ -32,10 +32,10 @@ const ERRORS = ['TIMEOUT', 'UNAVAILABLE', 'OVERLOAD', 'FORBIDDEN', 'SERVER', 'CO
 class Troubles {
   #server
   #set
-  /** @type {import('../../dev-server').Fault[]} */
+  /** @type {import('../../exports/dev-server').Fault[]} */
   #faults = []
 
-  /** @param {import('../../dev-server').DevServer} server @param {string} set */
+  /** @param {import('../../exports/dev-server').DevServer} server @param {string} set */
   constructor (server, set) {
     this.#server = server
     this.#set = set

@@ -5,7 +5,7 @@
 
 const net = require('node:net')
 const { once } = require('node:events')
-const { DevServer } = require('../../dev-server')
+const { DevServer } = require('../../exports/dev-server')
 
 // as/include/base/proto.h
 const HEADER = 8

@@ -3,8 +3,8 @@
 // `aerospike-session sessions`: counts, lists and removes.
 
 const operations = require('../operations')
-const { pages } = require('../pages')
-const { ownerArgument } = require('../owner')
+const { pages } = require('../scan-pages')
+const { ownerArgument } = require('../options/owner')
 const { complain, isClosed, print, printJson, write } = require('./output')
 const { Progress } = require('./progress')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
@@ -46,7 +46,7 @@ const OWN = /** @type {const} */ ({
 const BATCH = 10_000
 
 /**
- * @typedef {import('../aerospike-store').AerospikeStore} AerospikeStore
+ * @typedef {import('../stores/aerospike-store').AerospikeStore} AerospikeStore
  * @typedef {{ store: AerospikeStore, user?: string, json: boolean }} Task
  */
 
@@ -83,8 +83,8 @@ async function run (args) {
  * @returns {AerospikeStore}
  */
 function open (options, command, values) {
-  const { SessionStore } = require('../session-store')
-  const { AerospikeStore } = require('../aerospike-store')
+  const { SessionStore } = require('../stores/session-store')
+  const { AerospikeStore } = require('../stores/aerospike-store')
   const client = new SessionStore({
     ...options,
     ...(values['hash-ids'] ? { hashIds: secret() } : {}),

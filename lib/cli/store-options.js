@@ -1,7 +1,7 @@
 'use strict'
 
 // The options of a store, on the command line: which cluster, who we are, and where the sessions are. Defaults and
-// checks are the store's own (lib/options.js).
+// checks are the store's own (lib/options/options.js).
 
 const { askSecretly } = require('./prompt')
 const { UsageError, number } = require('./usage')

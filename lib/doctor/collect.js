@@ -5,13 +5,13 @@
 const { elapsed } = require('../clock')
 const { Connection } = require('../connection')
 const operations = require('../operations')
-const { sessionStoreOptions } = require('../options')
-const { SessionStore } = require('../session-store')
+const { sessionStoreOptions } = require('../options/options')
+const { SessionStore } = require('../stores/session-store')
 const { skews } = require('./clock')
 const { formats } = require('./formats')
 const { failureFacts, nodeFacts, questions, userIndex } = require('./facts')
 const { reach } = require('./reach')
-const { trial } = require('./trial')
+const { trial } = require('./smoke-test')
 
 /** Put before the ids of throw-away sessions: applications that share the set do not see them. */
 const PREFIX = 'aerospike-session-doctor:'

@@ -3,9 +3,9 @@
 // Whether option `format: 'json'` would pay: sessions of the size that the set has, read in both formats.
 
 const crypto = require('node:crypto')
-const { AerospikeStore } = require('../aerospike-store')
+const { AerospikeStore } = require('../stores/aerospike-store')
 const { elapsed, now } = require('../clock')
-const { percentiles } = require('./trial')
+const { percentiles } = require('./smoke-test')
 
 /** Sessions of fewer bytes cost about the same in both formats (docs/options.md). */
 const WORTH_IT = 2_048
@@ -40,7 +40,7 @@ function make (size) {
 /**
  * Reads a session of the typical size in both formats, in turn; undefined where sessions are small, or it fails.
  *
- * @param {import('../session-store').SessionStore} sessions
+ * @param {import('../stores/session-store').SessionStore} sessions
  * @param {import('./facts').NodeFacts[]} nodes
  * @param {number} rounds
  * @returns {Promise<import('./facts').Formats | undefined>}

@@ -7,11 +7,11 @@
 // - print.js: findings and facts for people.
 
 const { collect } = require('./collect')
-const { clock } = require('./judges/clock')
-const { cluster } = require('./judges/cluster')
-const { connection } = require('./judges/connection')
-const { namespace } = require('./judges/namespace')
-const { sessions } = require('./judges/sessions')
+const { clock } = require('./checks/clock')
+const { cluster } = require('./checks/cluster')
+const { connection } = require('./checks/connection')
+const { namespace } = require('./checks/namespace')
+const { sessions } = require('./checks/sessions')
 const { report } = require('./print')
 
 /**

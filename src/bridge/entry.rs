@@ -1,4 +1,4 @@
-//! The functions the JavaScript facade calls. Private to it: `lib/hub.js` is their only caller.
+//! The functions the JavaScript facade calls. Private to it: `lib/bridge/hub.js` is their only caller.
 //!
 //! Every operation returns at once, and throws what panics; its answer comes through the hub, under `slot`. Points in
 //! time are milliseconds since 1970, which a JavaScript number holds exactly.

@@ -363,7 +363,7 @@ impl Batch {
     }
 }
 
-/// What an answer is, in the lowest bits of its number. Mirrored in `lib/hub.js`.
+/// What an answer is, in the lowest bits of its number. Mirrored in `lib/bridge/hub.js`.
 #[derive(Clone, Copy)]
 enum Kind {
     /// Undefined.
@@ -395,7 +395,7 @@ enum Kind {
 }
 
 const KIND_BITS: u32 = 4;
-/// In the slot of a request: its way is to be told. The numbers of slots stay below. Mirrored in `lib/hub.js`.
+/// In the slot of a request: its way is to be told. The numbers of slots stay below. Mirrored in `lib/bridge/hub.js`.
 const FOLLOWED: u32 = 1 << 27;
 
 impl TypeName for Batch {

@@ -1,4 +1,4 @@
-//! The options that come over from JavaScript: complete and already validated (`lib/options.js`),
+//! The options that come over from JavaScript: complete and already validated (`lib/options/options.js`),
 //! so that nothing is checked or defaulted twice.
 
 use std::sync::Arc;

@@ -558,7 +558,7 @@ impl Site {
         Loaded::new(None, json, self.started.elapsed(), self.writer(process))
     }
 
-    /// What the answer to a set or touch means, as lib/aerospike-store.js sees it.
+    /// What the answer to a set or touch means, as lib/stores/aerospike-store.js sees it.
     fn answer(outcome: &Result<Output, Error>) -> (Answer, Option<String>) {
         match outcome {
             Ok(Output::Written(written, _)) => match written.head.clone() {

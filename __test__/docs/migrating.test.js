@@ -1,0 +1,227 @@
+'use strict'
+
+// docs/migrating.md, done: the site before and after, and its live sessions on their way. The code is that of the page.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { spawn, spawnSync } = require('node:child_process')
+const { once } = require('node:events')
+const session = require('express-session')
+const { startRedis } = require('../../bench/servers')
+const { cookie } = require('../support/cookie')
+const { Visitor, serve } = require('../support/http')
+const { ROOT, folderFor } = require('../support/pages')
+const { freshSet, hosts, openStore } = require('../support/server')
+
+const PAGE = 'docs/migrating.md'
+openStore({ set: 'shop' }) // removes afterwards what the site after.js leaves
+const hasRedis = spawnSync('redis-server', ['--version']).status === 0
+const folder = folderFor(PAGE)
+afterAll(() => fs.rmSync(folder, { recursive: true }))
+
+const withRedis = hasRedis ? describe : describe.skip
+withRedis(`with redis-server${hasRedis ? '' : ' (there is none on this machine)'}`, () => {
+  let redis
+  beforeAll(async () => { redis = await startRedis() })
+  afterAll(() => redis.stop())
+
+  /** Runs a file of the page as a site of its own; ends it as a deployment would. */
+  async function site (file, env) {
+    const child = spawn(process.execPath, ['--require', path.join(ROOT, '__test__/support/any-port.js'), file], {
+      cwd: folder, env: { ...process.env, PORT: '0', SESSION_SECRET: 'only for tests', ...env }, stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    })
+    let said = ''
+    child.stderr.on('data', data => { said += data })
+    const exit = once(child, 'exit')
+    const [port] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error(said) })])
+    const stop = async () => {
+      child.kill('SIGTERM')
+      const [code] = await exit
+      return { code, said }
+    }
+    return { url: `http://127.0.0.1:${port}`, stop }
+  }
+
+  /** What a visitor sees of the site: the same before and after. */
+  async function visit (url) {
+    const visitor = new Visitor(url)
+    const seen = []
+    seen.push(await visitor.post('/login/ada'), await visitor.get('/cart/tea'), await visitor.get('/cart/jam'))
+    seen.push(await visitor.post('/logout'), await visitor.get('/cart/tea'))
+    return seen.map(({ status, body }) => [status, body])
+  }
+
+  const EXPECTED = [
+    [200, { user: 'ada' }],
+    [200, { user: 'ada', cart: ['tea'] }],
+    [200, { user: 'ada', cart: ['tea', 'jam'] }],
+    [200, {}],
+    [200, { user: null, cart: ['tea'] }]
+  ]
+
+  test.each(['before.js', 'after.js'])('the site %s serves its visitors, and ends when it is told to', async file => {
+    const { url, stop } = await site(file, { REDIS_URL: redis.url, AEROSPIKE_HOSTS: hosts() })
+    expect(await visit(url)).toStrictEqual(EXPECTED)
+    expect(await stop()).toStrictEqual({ code: 0, said: '' })
+  })
+
+  test('a session that was touched and not changed for longer than its cookie says moves all the same', async () => {
+    const { createClient } = require('redis')
+    const { RedisStore } = require('connect-redis')
+    const client = await createClient({ url: redis.url }).connect()
+    try {
+      const from = new RedisStore({ client, prefix: freshSet() })
+      const { store, to } = moving({ from })
+      const stale = { cookie: JSON.parse(JSON.stringify(cookie(600_000))), user: 'ada' }
+      stale.cookie.expires = new Date(Date.now() - 60_000).toISOString()
+      await client.set(`${from.prefix}id`, JSON.stringify(stale), { expiration: { type: 'EX', value: 600 } })
+      const found = await call(store, 'get', 'id')
+      expect(found).toMatchObject({ user: 'ada' })
+      expect(new Date(found.cookie.expires).getTime()).toBeGreaterThan(Date.now() + 500_000)
+      expect(await to.get('id')).toMatchObject({ user: 'ada' })
+      expect(await from.get('id')).toBeNull()
+    } finally {
+      await client.close()
+    }
+  })
+})
+
+/** A method with a callback, awaited. */
+const call = (store, method, ...args) => new Promise((resolve, reject) => {
+  store[method](...args, (error, value) => error ? reject(error) : resolve(value))
+})
+
+/** An old store, whose answers can be held back. */
+class HeldStore extends session.MemoryStore {
+  #held
+  asked = 0
+
+  /** The next `get` is done, and answered when the function that this resolves with is called. */
+  hold () {
+    return new Promise(resolve => { this.#held = resolve })
+  }
+
+  get (sid, callback) {
+    this.asked++
+    const held = this.#held
+    this.#held = undefined
+    super.get(sid, held === undefined ? callback : (...answer) => held(() => callback(...answer)))
+  }
+}
+
+/** The store of the page, on its way from an old store to a new one. */
+function moving ({ from = new HeldStore(), at = new Date(0) } = {}) {
+  const { MovingStore } = require(path.join(folder, 'moving.js'))
+  const set = freshSet()
+  const to = openStore({ set })
+  openStore({ set, prefix: 'gone:' }) // removes what the moving store notes there
+  return { from, to, store: new MovingStore({ from, to, at }) }
+}
+
+function routes (app) {
+  app.get('/set', (req, res) => {
+    Object.assign(req.session, req.query)
+    res.json(null)
+  })
+  app.get('/get', (req, res) => {
+    const { cookie, ...data } = req.session
+    res.json(data)
+  })
+  app.get('/logout', (req, res, next) => req.session.destroy(error => error ? next(error) : res.json(null)))
+  const slow = []
+  app.get('/slow', (req, res) => {
+    slow.push(() => {
+      req.session.slow = true
+      res.json(null)
+    })
+    if (slow.began !== undefined) slow.began()
+  })
+  return slow
+}
+
+describe('on its way', () => {
+  let slow, site
+  const open = async one => { site = await serve(one.store, app => { slow = routes(app) }, { cookie: { maxAge: 600_000 } }) }
+  afterEach(() => site.stop())
+
+  /** A visitor with a session, and another browser tab of theirs. */
+  async function visitor () {
+    const visitor = new Visitor(site.url)
+    await visitor.get('/set?user=ada')
+    const tab = new Visitor(site.url)
+    tab.cookies = visitor.cookies
+    return { visitor, tab, sid: () => decodeURIComponent(visitor.cookies.get('connect.sid').value).slice(2).split('.')[0] }
+  }
+
+  test('nobody is logged out, and what has moved is no longer in the old store', async () => {
+    const one = moving({ at: new Date(Date.now() + 3_600_000) })
+    await open(one)
+    const { visitor: ada, sid } = await visitor()
+    expect(await one.to.length()).toBe(0)
+    one.store.at = new Date(0)
+    expect((await ada.get('/get')).body).toStrictEqual({ user: 'ada' })
+    expect(await one.to.get(sid())).toMatchObject({ user: 'ada' })
+    expect(await call(one.from, 'get', sid())).toBeUndefined()
+    await ada.get('/set?more=1')
+    expect((await ada.get('/get')).body).toStrictEqual({ user: 'ada', more: '1' })
+    await ada.get('/logout')
+    expect((await ada.get('/get')).body).toStrictEqual({})
+    expect(await one.to.length()).toBe(0)
+  })
+
+  test('of requests that meet the move of their session none loses what it changes', async () => {
+    const one = moving({ at: new Date(Date.now() + 3_600_000) })
+    await open(one)
+    const { visitor: ada } = await visitor()
+    one.store.at = new Date(0)
+    const { moved } = one.store
+    let waiting = 0
+    const allWait = new Promise(resolve => {
+      one.store.moved = sid => {
+        const move = moved.call(one.store, sid)
+        if (++waiting === 3) resolve()
+        return move
+      }
+    })
+    one.from.asked = 0
+    const held = one.from.hold()
+    const requests = ['/set?a=1', '/set?b=2', '/set?c=3'].map(path => ada.get(path))
+    const [release] = await Promise.all([held, allWait])
+    release()
+    await Promise.all(requests)
+    expect(one.from.asked).toBe(1)
+    expect((await ada.get('/get')).body).toStrictEqual({ user: 'ada', a: '1', b: '2', c: '3' })
+  })
+
+  test('a logout during the move of its session is not undone', async () => {
+    const one = moving({ at: new Date(Date.now() + 3_600_000) })
+    await open(one)
+    const { visitor: ada, tab, sid } = await visitor()
+    one.store.at = new Date(0)
+    const held = one.from.hold()
+    const reading = tab.get('/get')
+    const release = await held
+    // Another process logs out.
+    const { MovingStore } = require(path.join(folder, 'moving.js'))
+    await call(new MovingStore({ ...one, at: new Date(0) }), 'destroy', sid())
+    release()
+    expect((await reading).body).toStrictEqual({})
+    expect((await ada.get('/get')).body).toStrictEqual({})
+    expect(await one.to.length()).toBe(0)
+  })
+
+  test('a request that began before the turn does not undo a logout after it', async () => {
+    const one = moving({ at: new Date(Date.now() + 3_600_000) })
+    await open(one)
+    const { visitor: ada, tab } = await visitor()
+    const began = new Promise(resolve => { slow.began = resolve })
+    const writing = tab.get('/slow')
+    await began
+    one.store.at = new Date(Date.now() - 1)
+    await ada.get('/logout')
+    slow[0]()
+    expect((await writing).status).toBe(200)
+    expect((await ada.get('/get')).body).toStrictEqual({})
+    expect(await one.to.length()).toBe(0)
+  })
+})

@@ -1,0 +1,165 @@
+'use strict'
+
+// docs/options.md and docs/testing.md against the code: no option is missing, none is made up, the defaults are those that
+// lib/options/options.js gives, and what is said to be refused is refused in these words.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const ts = require('typescript')
+const { AerospikeStore, SessionStore } = require('../..')
+const { aerospikeStoreOptions, devServerOptions, sessionStoreOptions, view } = require('../../lib/options/options')
+const { PROTECTING } = require('../../lib/options/validate')
+const { ROOT, rowsUnder } = require('../support/pages')
+
+/** The properties an interface declares itself, in a file of types. */
+function declared (file, name) {
+  const source = ts.createSourceFile(file, fs.readFileSync(path.join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest)
+  const found = source.statements.find(one => ts.isInterfaceDeclaration(one) && one.name.text === name)
+  return found.members.map(member => member.name.text)
+}
+
+const nameOf = cell => /^`(\w+)`/.exec(cell)?.[1]
+const rows = rowsUnder('docs/options.md', 'option').filter(row => row.length === 5)
+const tlsRows = rowsUnder('docs/options.md', 'in tls')
+const documented = rows.map(([name]) => nameOf(name))
+
+const SESSION_STORE = declared('index.d.ts', 'SessionStoreOptions')
+const ALL = [...new Set([...SESSION_STORE, ...declared('index.d.ts', 'AerospikeStoreOptions')])]
+
+describe('docs/options.md', () => {
+  test('has every option that the types have, and no other', () => {
+    expect([...new Set(documented)].sort()).toStrictEqual([...ALL].sort())
+    expect(tlsRows.map(([name]) => nameOf(name)).sort()).toStrictEqual(declared('index.d.ts', 'TlsOptions').sort())
+  })
+
+  test('and the types have every option that the code takes, and no other', () => {
+    const isTaken = (read, name) => {
+      try {
+        read({ [name]: undefined })
+        return true
+      } catch (error) {
+        // One that protects something is taken, but not as undefined.
+        if (/^option '\w+' is undefined/.test(error.message)) return true
+        expect(error.message).toMatch(/^unknown option/)
+        return false
+      }
+    }
+    // A name that is nearly one is refused with the one that was meant: so each is found that the types do not have.
+    const source = fs.readFileSync(path.join(ROOT, 'lib/options/options.js'), 'utf8')
+    const lists = [...source.matchAll(/^const [A-Z]+ = \[([^\]]+)\]/gm)].map(([, list]) => list)
+    const words = [...new Set(lists.join().match(/\w+/g))]
+    expect(words.filter(name => isTaken(aerospikeStoreOptions, name)).sort()).toStrictEqual([...ALL].sort())
+    expect(words.filter(name => isTaken(sessionStoreOptions, name)).sort()).toStrictEqual([...SESSION_STORE].sort())
+  })
+
+  test('says which options must not be undefined, in the words of the refusal', () => {
+    const said = rowsUnder('docs/options.md', 'protects').map(([name, words]) => [/^`([\w.]+)`$/.exec(name)[1], words])
+    expect(Object.fromEntries(said)).toStrictEqual(PROTECTING)
+  })
+
+  describe('with exactOptionalPropertyTypes', () => {
+    const FILE = path.join(ROOT, '__test__/package/types/undefined.ts')
+    /** Each option that is undefined, and whether TypeScript complains. */
+    const options = [
+      ...SESSION_STORE.map(name => ['SessionStoreOptions', name, Object.hasOwn(PROTECTING, name)]),
+      // Without a password it is the owner of a session.
+      ...ALL.map(name => ['AerospikeStoreOptions', name, Object.hasOwn(PROTECTING, name) && name !== 'user']),
+      ...declared('index.d.ts', 'TlsOptions').map(name => ['TlsOptions', name, Object.hasOwn(PROTECTING, `tls.${name}`)]),
+      ...['TtlOptions', 'WalkOptions', 'PruneOptions'].flatMap(type => declared('index.d.ts', type).map(name => [type, name, false])),
+      ...['port', 'tlsName'].map(name => ['Host', name, false]),
+      ...declared('exports/framework.d.ts', 'FrameworkStoreOptions').map(name => ['KoaStoreOptions', name, false]),
+      ...['FastifyStoreOptions', 'KoaStoreOptions', 'HonoStoreOptions', 'ReactRouterStoreOptions'].map(type => [type, 'hashIds', true])
+    ]
+    const moduleOf = type => {
+      const framework = ['fastify', 'koa', 'hono', 'react-router'].find(name => type.toLowerCase() === `${name.replace('-', '')}storeoptions`)
+      return framework === undefined ? 'aerospike-session' : `aerospike-session/${framework}`
+    }
+    let refused
+
+    beforeAll(() => {
+      const lines = options.map(([type, name], n) => `const o${n}: import('${moduleOf(type)}').${type} = { ${type === 'Host' ? "host: 'a', " : ''}${name}: undefined }; void o${n}`)
+      const compilerOptions = {
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noEmit: true,
+        skipLibCheck: true,
+        esModuleInterop: true,
+        types: ['node'],
+        module: ts.ModuleKind.NodeNext,
+        target: ts.ScriptTarget.ES2022
+      }
+      const host = ts.createCompilerHost(compilerOptions)
+      const { getSourceFile, fileExists } = host
+      host.fileExists = file => file === FILE || fileExists.call(host, file)
+      host.getSourceFile = (file, ...more) => file === FILE ? ts.createSourceFile(file, lines.join('\n'), ts.ScriptTarget.ES2022) : getSourceFile.call(host, file, ...more)
+      const program = ts.createProgram([FILE], compilerOptions, host)
+      const source = program.getSourceFile(FILE)
+      const diagnostics = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+      refused = new Set(diagnostics.map(({ start }) => source.getLineAndCharacterOfPosition(start).line))
+    }, 60_000)
+
+    test('the types refuse undefined for the same options', () => {
+      expect(options.map(([type, name], n) => [type, name, refused.has(n)])).toStrictEqual(options)
+    })
+  })
+
+  test('says of each method option what the types have', () => {
+    const names = rowsUnder('docs/options.md', 'method').map(([, name]) => nameOf(name))
+    const types = ['TtlOptions', 'WalkOptions', 'PruneOptions'].flatMap(name => declared('index.d.ts', name))
+    expect(names.sort()).toStrictEqual([...types, 'except'].sort())
+  })
+
+  const SECONDS = ['ttl', 'absoluteTtl', 'touchAfter']
+  const literal = ([, , standard]) => /^`([^`]+)`$/.exec(standard)?.[1]
+
+  test.each(rows.filter(literal).map(row => [nameOf(row[0]), row]))('says what %s is by default', (name, row) => {
+    const { AEROSPIKE_HOSTS } = process.env
+    delete process.env.AEROSPIKE_HOSTS
+    try {
+      const { cluster } = sessionStoreOptions({ ...(name === 'authMode' && { auth: { user: 'a', password: 'b' } }) })
+      const all = { ...cluster, ...view({}, 86_400), whenDown: aerospikeStoreOptions({}).whenDown, authMode: cluster.auth?.mode, tls: cluster.tls ?? false }
+      const value = SECONDS.includes(name) ? all[name] / 1_000 : all[name]
+      expect(`${name}: ${JSON.stringify(value)}`).toBe(`${name}: ${JSON.stringify(eval(literal(row)))}`) // eslint-disable-line no-eval
+    } finally {
+      if (AEROSPIKE_HOSTS !== undefined) process.env.AEROSPIKE_HOSTS = AEROSPIKE_HOSTS
+    }
+  })
+
+  test('says "none" or "any" only of what is off by default', () => {
+    const { cluster } = sessionStoreOptions({ hosts: 'localhost' })
+    const all = { ...cluster, ...view({}, 86_400) }
+    const off = rows.filter(([, , standard]) => ['none', 'any'].includes(standard)).map(([name]) => nameOf(name))
+    expect(off.filter(name => !['user', 'password'].includes(name)).map(name => [name, [all[name]].flat().length === 0 || all[name] === null]))
+      .toStrictEqual(off.filter(name => !['user', 'password'].includes(name)).map(name => [name, true]))
+  })
+
+  test.each([...rows, ...tlsRows].map(row => [nameOf(row[0]), row.at(-1)]))('what it says of a wrong %s is what is said', (name, cell) => {
+    const [, code, words] = /^`([^`]+)` "(.+)"$/.exec(cell)
+    const options = eval(`({ ${code} })`) // eslint-disable-line no-eval
+    const refusal = expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining(words) })
+    expect(() => new AerospikeStore(options)).toThrow(refusal)
+    // In the same words, where it has the option too.
+    expect(() => new SessionStore(options)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
+  })
+})
+
+describe('docs/testing.md', () => {
+  const names = rowsUnder('docs/testing.md', 'server option').map(([name]) => /^`([\w.]+)`/.exec(name)[1])
+
+  test('has every option of a dev server', () => {
+    const inside = (option, name) => declared('exports/dev-server.d.ts', name).map(one => `${option}.${one}`)
+    const expected = [
+      ...declared('exports/dev-server.d.ts', 'DevServerOptions').filter(name => !['security', 'tls'].includes(name)),
+      ...inside('security', 'DevServerSecurity'),
+      ...inside('tls', 'DevServerTlsOptions')
+    ]
+    expect([...names].sort()).toStrictEqual(expected.sort())
+  })
+
+  test('and only such', () => {
+    for (const name of names) {
+      const [option, inner] = name.split('.')
+      expect(() => devServerOptions({ [option]: inner === undefined ? undefined : { [inner]: undefined } })).not.toThrow()
+    }
+  })
+})

@@ -1,0 +1,373 @@
+'use strict'
+
+// The example shop in a browser: headless Chromium. Where there is none the tests are skipped, with the reason;
+// BROWSER=required makes that a failure.
+
+const fs = require('node:fs/promises')
+const http = require('node:http')
+const os = require('node:os')
+const path = require('node:path')
+const { once } = require('node:events')
+const { DevServer } = require('../../exports/dev-server')
+const { findChromium, launchChromium } = require('../support/chromium')
+const { openShop: open } = require('../support/shop')
+
+const executable = findChromium()
+
+/** Skips the group where there is no browser, unless it may not be. */
+function describeInChromium (name, tests) {
+  if (executable !== undefined || process.env.BROWSER === 'required') describe(name, tests)
+  else describe.skip(`${name} (no Chromium on the PATH, nor in environment variable CHROMIUM)`, tests)
+}
+
+const PHONE = {
+  viewport: { width: 360, height: 740 },
+  userAgent: 'Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Mobile Safari/537.36',
+  hasTouch: true,
+  isMobile: true
+}
+
+describeInChromium('in a browser', () => {
+  let folder, server, shop, chromium
+  /** What browsers complained of, scripts' errors above all: nothing, at the end of every test. */
+  let complaints
+  /** @type {Set<import('playwright-core').BrowserContext>} */
+  const contexts = new Set()
+
+  // A dev server of their own, with a file: it is stopped and started.
+  const startServer = async port => { server = await DevServer.start({ port, data: path.join(folder, 'data') }) }
+  const openShop = env => open({ AEROSPIKE_HOSTS: server.hosts, ...env })
+
+  beforeAll(async () => {
+    folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
+    await startServer(0)
+    ;[shop, chromium] = await Promise.all([openShop(), launchChromium(executable)])
+  }, 60_000)
+
+  beforeEach(() => { complaints = [] })
+
+  afterEach(async () => {
+    for (const context of contexts) await context.close()
+    contexts.clear()
+    expect(complaints).toStrictEqual([])
+  })
+
+  afterAll(async () => {
+    await chromium?.close()
+    await shop?.close()
+    await server?.stop()
+    await fs.rm(folder, { recursive: true, force: true })
+  })
+
+  /** A page in a browser of its own. */
+  async function browse (options = {}) {
+    const context = await chromium.newContext(options)
+    context.setDefaultTimeout(10_000)
+    contexts.add(context)
+    context.on('weberror', error => complaints.push(String(error.error())))
+    context.on('console', message => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
+    context.on('dialog', dialog => complaints.push(`a dialog: ${dialog.message()}`))
+    return context.newPage()
+  }
+
+  /** The same, logged in. */
+  async function logIn (name, { url = shop.url, remember = false, ...options } = {}) {
+    const page = await browse(options)
+    await page.goto(url)
+    await page.getByLabel('What shall we call you?').fill(name)
+    if (remember) await page.getByLabel('Remember me').check()
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('heading', { name: `${name}’s cart` }).waitFor()
+    await page.waitForLoadState()
+    return page
+  }
+
+  const add = (page, name) => page.getByRole('button', { name: `Add ${name}` }).click()
+  const go = async (page, name) => {
+    const loaded = page.waitForEvent('load')
+    await page.getByRole('link', { name, exact: true }).click()
+    await loaded
+  }
+  const see = (page, text) => page.getByText(text).first().waitFor()
+  const devicesOf = page => page.locator('.devices h2').allInnerTexts()
+
+  test('two browsers: one logs the other out, with everything else of this user, and nobody else', async () => {
+    const laptop = await logIn('Ada')
+    const phone = await logIn('Ada', PHONE)
+    const grace = await logIn('Grace')
+    await add(phone, 'Forest honey')
+    await see(phone, '1 × Forest honey')
+
+    await go(laptop, 'Devices')
+    expect(await devicesOf(laptop)).toStrictEqual(['Chrome on Linux this device', 'Chrome on Android'])
+    await laptop.getByRole('button', { name: 'Log out everywhere else' }).click()
+    await see(laptop, 'One other device is logged out.')
+    expect(await devicesOf(laptop)).toStrictEqual(['Chrome on Linux this device'])
+    await see(laptop, 'You are logged in nowhere else.')
+
+    await add(phone, 'Forest honey')
+    await see(phone, 'You are no longer logged in')
+    await go(grace, 'Shop')
+    await see(grace, 'Grace’s cart')
+    await laptop.reload()
+    await see(laptop, 'Your devices')
+  })
+
+  test('one device is logged out, and the others stay', async () => {
+    const laptop = await logIn('Joan')
+    const phone = await logIn('Joan', PHONE)
+    const tablet = await logIn('Joan', { userAgent: 'Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1' })
+    await go(laptop, 'Devices')
+    expect((await devicesOf(laptop)).sort()).toStrictEqual(['Chrome on Android', 'Chrome on Linux this device', 'Safari on iPad'])
+    await laptop.getByRole('button', { name: 'Log out Chrome on Android' }).click()
+    await see(laptop, 'Chrome on Android is logged out.')
+    await phone.reload()
+    await see(phone, 'You are no longer logged in')
+    await tablet.reload()
+    await see(tablet, 'Joan’s cart')
+    await laptop.getByRole('button', { name: 'Log out Chrome on Linux, this device' }).click()
+    await laptop.getByRole('heading', { name: 'Good day' }).waitFor()
+    await tablet.reload()
+    await see(tablet, 'Joan’s cart')
+  })
+
+  test('the time left counts down, and when it is up the page says so by itself', async () => {
+    const brief = await openShop({ SESSION_SECONDS: '5' })
+    const page = await logIn('Ada', { url: brief.url })
+    const seen = await page.evaluate(() => new Promise(resolve => {
+      const timer = document.querySelector('[role=timer]')
+      const seen = [timer.textContent]
+      new window.MutationObserver(() => {
+        // A timer may be early by a millisecond: it then says the same once more.
+        if (timer.textContent !== seen.at(-1)) seen.push(timer.textContent)
+        if (seen.length === 3) resolve(seen)
+      }).observe(timer, { childList: true })
+    }))
+    const seconds = seen.map(text => Number(/^0 min (\d) s$/.exec(text)[1]))
+    expect(seconds[0] > seconds[1] && seconds[1] > seconds[2]).toBe(true)
+    await see(page, 'You are no longer logged in')
+    expect(page.url()).toBe(`${brief.url}/?ended`)
+    await brief.close()
+  })
+
+  test('a second tab that keeps the session alive keeps it for the first as well', async () => {
+    const brief = await openShop({ SESSION_SECONDS: '5' })
+    const page = await logIn('Ada', { url: brief.url })
+    const other = await page.context().newPage()
+    // The first tab asks when its own time is up; until then the second asks all the time.
+    while (page.url() !== `${brief.url}/?ended`) await other.goto(`${brief.url}/session`)
+    await see(page, 'Ada’s cart')
+    await brief.close()
+  })
+
+  test('who is remembered is logged in after the browser was closed; who is not, is not', async () => {
+    for (const remember of [true, false]) {
+      const page = await logIn('Ada', { remember })
+      const state = await page.context().storageState()
+      // A browser that closes keeps the cookies that have an end.
+      const cookies = state.cookies.filter(({ expires }) => expires !== -1)
+      expect(cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite }))).toStrictEqual(remember ? [{ name: 'shop.sid', httpOnly: true, sameSite: 'Lax' }] : [])
+      const later = await browse({ storageState: { ...state, cookies } })
+      await later.goto(shop.url)
+      await see(later, remember ? 'Ada’s cart' : 'Good day')
+    }
+  })
+
+  test('a restart of the shop in the middle of a visit is not noticed', async () => {
+    const first = await openShop()
+    const page = await logIn('Ada', { url: first.url })
+    await add(page, 'Rye bread')
+    await see(page, '1 × Rye bread')
+    // Idle connections of a browser do not keep it from ending.
+    expect((await first.close()).code).toBe(0)
+    const second = await openShop({ PORT: first.port })
+    await add(page, 'Rye bread')
+    await see(page, '2 × Rye bread')
+    await second.close()
+  })
+
+  test('a restart of the server costs an apology; then everything is there, the devices too', async () => {
+    const laptop = await logIn('Edsger')
+    await logIn('Edsger', PHONE)
+    await add(laptop, 'Red apples')
+    await see(laptop, '1 × Red apples')
+    const { port } = server
+    await server.stop()
+    await laptop.reload()
+    await see(laptop, 'Sessions cannot be reached just now.')
+    expect(complaints.splice(0)).toStrictEqual([expect.stringContaining('status of 503')])
+    await startServer(port)
+    await laptop.getByRole('link', { name: 'Back to the shop' }).click()
+    await see(laptop, '1 × Red apples')
+    await go(laptop, 'Devices')
+    expect(await devicesOf(laptop)).toStrictEqual(['Chrome on Linux this device', 'Chrome on Android'])
+  })
+
+  test('all but the countdown works without JavaScript', async () => {
+    const page = await logIn('Ada', { javaScriptEnabled: false })
+    await add(page, 'Mountain cheese')
+    await add(page, 'Mountain cheese')
+    await see(page, '2 × Mountain cheese')
+    await page.getByRole('button', { name: 'Remove Mountain cheese' }).click()
+    await see(page, 'Nothing in it yet.')
+    expect(await page.getByRole('timer').textContent()).toBe('30 min 0 s')
+    const other = await logIn('Ada', { javaScriptEnabled: false, ...PHONE })
+    await go(page, 'Devices')
+    await page.getByRole('button', { name: 'Log out everywhere else' }).click()
+    await see(page, 'logged out.')
+    await go(other, 'Session')
+    await see(other, 'You are no longer logged in')
+    await go(page, 'Session')
+    await see(page, 'Your session')
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await see(page, 'Good day')
+    await page.goBack()
+    await see(page, 'Good day')
+  })
+
+  test('the page of another site cannot act for who is logged in', async () => {
+    const page = await logIn('Ada')
+    const other = await logIn('Ada', PHONE)
+    const evil = http.createServer((req, res) => res.setHeader('content-type', 'text/html').end(`
+      <form method="post" action="${shop.url}/devices/logout-others"><input name="csrf" value="guessed"><button>Win a prize</button></form>`))
+    await once(evil.listen(0), 'listening')
+    try {
+      // The same host, another port: the same site, to which SameSite cookies are sent.
+      for (const host of ['localhost', '127.0.0.1']) {
+        const tab = await page.context().newPage()
+        await tab.goto(`http://${host}:${evil.address().port}`)
+        await tab.getByRole('button').click()
+        await see(tab, 'That form is not of this shop')
+      }
+    } finally {
+      evil.closeAllConnections()
+      evil.close()
+    }
+    expect(complaints.splice(0).filter(text => !text.includes('favicon'))).toStrictEqual([expect.stringContaining('403'), expect.stringContaining('403')])
+    await other.reload()
+    await see(other, 'Ada’s cart')
+  })
+
+  test('markup in a name is text, and no script of it runs', async () => {
+    const page = await logIn('<script>alert(1)</script><img src=x>')
+    for (const name of ['Devices', 'Session', 'Shop']) await go(page, name)
+    expect(await page.locator('main script, main img').count()).toBe(0)
+  })
+
+  test('on a phone nothing is wider than the screen, and nothing to tap is smaller than a finger', async () => {
+    const name = 'W'.repeat(40)
+    for (const width of [360, 280]) {
+      const page = await browse({ ...PHONE, viewport: { width, height: 700 } })
+      const look = async () => expect(await page.evaluate(measure)).toStrictEqual({ overflow: 0, small: [] })
+      await page.goto(shop.url)
+      await look()
+      await page.getByLabel('What shall we call you?').fill(name)
+      await page.getByRole('button').click()
+      await add(page, 'Rye bread')
+      await see(page, '1 × Rye bread')
+      for (const link of ['Shop', 'Devices', 'Session']) {
+        await go(page, link)
+        await look()
+      }
+      await page.goto(`${shop.url}/session`)
+      await page.getByRole('button', { name: 'Log out' }).click()
+    }
+  })
+
+  test.each(['light', 'dark'])('everything has a name, a visible focus, and the contrast of WCAG AA: %s', async colorScheme => {
+    const start = await browse({ colorScheme })
+    await start.goto(shop.url)
+    expect(await start.evaluate(judge)).toStrictEqual([])
+    const page = await logIn('Ada', { colorScheme })
+    await add(page, 'Rye bread')
+    await see(page, '1 × Rye bread')
+    for (const name of ['Shop', 'Devices', 'Session']) {
+      await go(page, name)
+      expect(await page.locator('[aria-current=page]').textContent()).toBe(name)
+      expect(await page.evaluate(judge)).toStrictEqual([])
+    }
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(() => {
+      const { outlineStyle, outlineWidth } = window.getComputedStyle(document.activeElement)
+      return { tag: document.activeElement.tagName, outlineStyle, outlineWidth }
+    })).toStrictEqual({ tag: 'A', outlineStyle: 'solid', outlineWidth: '3px' })
+  })
+
+  // DEMO_IMAGE=docs/images/demo.png npm test -- demo
+  if (process.env.DEMO_IMAGE) {
+    test('the picture for the documentation', async () => {
+      const laptop = await logIn('Ada', { viewport: { width: 900, height: 620 } })
+      await logIn('Ada', { userAgent: 'Mozilla/5.0 (Windows NT 10.0; rv:128.0) Gecko/20100101 Firefox/128.0' })
+      const phone = await logIn('Ada', { ...PHONE, viewport: { width: 360, height: 720 }, colorScheme: 'dark', deviceScaleFactor: 2 })
+      for (const name of ['Rye bread', 'Forest honey', 'Rye bread']) await add(laptop, name)
+      await see(laptop, '2 × Rye bread')
+      await laptop.evaluate(() => window.scrollTo(0, 0))
+      await phone.reload()
+      await go(phone, 'Devices')
+      await see(phone, 'Log out everywhere else')
+      const [one, two] = [await laptop.screenshot(), await phone.screenshot()]
+      const both = await browse({ viewport: { width: 1272, height: 660 } })
+      await both.setContent(together(one, two))
+      await both.screenshot({ path: process.env.DEMO_IMAGE })
+      expect((await fs.stat(process.env.DEMO_IMAGE)).size).toBeLessThan(200_000)
+    })
+  }
+})
+
+/**
+ * A laptop and a phone, side by side on a page.
+ * @param {Buffer} laptop
+ * @param {Buffer} phone
+ */
+const together = (laptop, phone) => `<style>
+  body { margin: 0; padding: 20px; display: flex; gap: 20px; justify-content: space-between; background: #e4e7ea }
+  img { display: block; border-radius: 10px }
+  img + img { border-radius: 24px; border: 6px solid #000 }
+  </style>${[[laptop, 900], [phone, 300]].map(([png, width]) => `<img width="${width}" src="data:image/png;base64,${png.toString('base64')}">`).join('')}`
+
+// What follows runs in the page.
+
+/** How much wider than the screen it is, and what is too small to tap. */
+function measure () {
+  const small = [...document.querySelectorAll('button, input:not([type=hidden], [type=checkbox]), label:has(input), nav a')]
+    .filter(element => {
+      const { width, height } = element.getBoundingClientRect()
+      return width < 44 || height < 44
+    })
+    .map(element => element.outerHTML)
+  const { scrollWidth, clientWidth } = document.documentElement
+  return { overflow: scrollWidth - clientWidth, small }
+}
+
+/** What stands in the way of those who see badly, or not at all. */
+function judge () {
+  const faults = []
+  const labelled = element => element.labels?.length > 0 || element.getAttribute('aria-label') || element.textContent.trim()
+  for (const element of document.querySelectorAll('input:not([type=hidden]), button, a')) {
+    if (!labelled(element)) faults.push(`no name: ${element.outerHTML}`)
+  }
+  for (const image of document.querySelectorAll('img:not([alt]), svg:not([aria-hidden])')) faults.push(`no text: ${image.outerHTML}`)
+  if (document.querySelectorAll('h1').length !== 1) faults.push('not one h1')
+  if (!document.documentElement.lang || !document.title) faults.push('no language or title')
+  if (new Set([...document.querySelectorAll('[id]')].map(({ id }) => id)).size !== document.querySelectorAll('[id]').length) faults.push('an id twice')
+
+  // https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
+  const colour = text => text.match(/[\d.]+/g).map(Number)
+  const luminance = rgb => rgb.slice(0, 3).map(part => part / 255)
+    .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0)
+  const behind = element => {
+    for (; element !== null; element = element.parentElement) {
+      const rgb = colour(window.getComputedStyle(element).backgroundColor)
+      if (rgb[3] !== 0) return rgb
+    }
+    return [255, 255, 255]
+  }
+  for (const element of document.body.querySelectorAll('*')) {
+    if (![...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim() !== '')) continue
+    const [a, b] = [luminance(colour(window.getComputedStyle(element).color)), luminance(behind(element))]
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+    if (ratio < 4.5) faults.push(`contrast ${ratio.toFixed(2)}: ${element.outerHTML}`)
+  }
+  return faults
+}

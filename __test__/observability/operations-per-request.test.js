@@ -1,0 +1,103 @@
+'use strict'
+
+// How many commands a request costs, counted on the wire. The table in docs/operations-per-request.md
+// is this one: the last test compares the two.
+
+const fs = require('node:fs')
+const path = require('node:path')
+const { setTimeout: pass } = require('node:timers/promises')
+const { AerospikeStore } = require('../..')
+const { serve, Visitor } = require('../support/http')
+const { WireTap } = require('../support/wire-tap')
+
+let tap
+beforeAll(async () => { tap = await WireTap.start() })
+afterAll(() => tap.stop())
+
+function routes (app) {
+  app.get('/read', (req, res) => res.json(req.session.n ?? null))
+  app.get('/write', (req, res) => { req.session.n = (req.session.n ?? 0) + 1; res.json(req.session.n) })
+  app.get('/save', (req, res, next) => {
+    req.session.n = (req.session.n ?? 0) + 1
+    req.session.save(error => error ? next(error) : res.json(req.session.n))
+  })
+  app.get('/login', (req, res, next) => req.session.regenerate(error => {
+    if (error) return next(error)
+    req.session.user = 'ada'
+    req.session.save(error => error ? next(error) : res.json('ada'))
+  }))
+  app.get('/remember', (req, res) => { req.session.cookie.maxAge += 3_600_000; res.json(null) })
+  app.get('/logout', (req, res, next) => req.session.destroy(error => error ? next(error) : res.json(null)))
+}
+
+// [what a visitor does, the path, the commands by default, with touchAfter, with touchOnRead]
+const REQUESTS = [
+  ['looks around without a session', '/read', [], [], []],
+  ['reads a page', '/read', ['read', 'write'], ['read'], ['read']],
+  ['changes something', '/write', ['read', 'write'], ['read', 'write'], ['read', 'write']],
+  ['changes something, and the page waits for save()', '/save', ['read', 'write'], ['read', 'write'], ['read', 'write']],
+  ['only changes how long the cookie lives', '/remember', ['read', 'write'], ['read', 'write'], ['read', 'write']],
+  ['logs in: regenerate() and save()', '/login', ['read', 'delete', 'write'], ['read', 'delete', 'write'], ['read', 'delete', 'write']],
+  ['logs out', '/logout', ['read', 'delete'], ['read', 'delete'], ['read', 'delete']]
+]
+
+// A page that takes a second costs more, and rightly so: the end of its session has moved by then, or an attempt was given
+// up. On a machine that stalls so long, it is counted again.
+async function unhurried (visit) {
+  for (;;) {
+    const start = performance.now()
+    const seen = await visit()
+    if (performance.now() - start < 500) return seen
+  }
+}
+
+const OPTIONS = [
+  ['by default', {}],
+  ['with touchAfter: 60', { touchAfter: 60 }],
+  ['with touchOnRead: 80', { touchOnRead: 80 }]
+]
+
+describe.each(OPTIONS.map(([name, options], index) => [name, options, index + 2]))('%s', (name, options, column) => {
+  let store, app
+  beforeAll(async () => {
+    store = new AerospikeStore({ hosts: tap.hosts, set: `ops-${column}`, ...options })
+    app = await serve(store, routes, { cookie: { maxAge: 600_000 } })
+    await store.ready()
+  })
+  afterAll(async () => {
+    await app.stop()
+    await store.close()
+  })
+
+  test.each(REQUESTS.map(request => [request[0], request]))('a visitor who %s', async (_, request) => {
+    const [, path, ...expected] = request
+    const visit = async () => {
+      const visitor = new Visitor(app.url)
+      if (expected[0].length > 0) await visitor.get('/write')
+      return tap.during(async () => {
+        expect((await visitor.get(path)).status).toBe(200)
+      })
+    }
+    expect(await unhurried(visit)).toStrictEqual(expected[column - 2])
+  })
+})
+
+test('a touch is written once touchAfter has passed', async () => {
+  const store = new AerospikeStore({ hosts: tap.hosts, set: 'ops-after', touchAfter: 0.3 })
+  const app = await serve(store, routes, { cookie: { maxAge: 600_000 } })
+  const visitor = new Visitor(app.url)
+  await visitor.get('/write')
+  expect(await tap.during(() => visitor.get('/read'))).toStrictEqual(['read'])
+  await pass(350)
+  expect(await tap.during(() => visitor.get('/read'))).toStrictEqual(['read', 'write'])
+  await app.stop()
+  await store.close()
+})
+
+test('the table in docs/operations-per-request.md is what was counted', () => {
+  const docs = fs.readFileSync(path.join(__dirname, '../../docs/operations-per-request.md'), 'utf8')
+  const words = commands => commands.length === 0 ? 'nothing' : commands.join(', ')
+  for (const [what, , ...columns] of REQUESTS) {
+    expect(docs).toContain(`| ${what} | ${columns.map(words).join(' | ')} |`)
+  }
+})

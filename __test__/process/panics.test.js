@@ -1,0 +1,74 @@
+'use strict'
+
+// A panic in the core is an error of the operations it strikes, and of no others; the process goes on, and so does the
+// store. With a core that panics on demand (src/planted.rs), which npm test builds.
+
+const { spawn } = require('node:child_process')
+const { once } = require('node:events')
+const { freshSet, hosts } = require('../support/server')
+
+const PLACES = ['entry', 'drive', 'serve', 'flight', 'many', 'connect', 'take', 'convert']
+/** On the JavaScript thread, of what has no name: the environment says where. */
+const NAMELESS = ['take', 'convert']
+/** Where an operation need not be struck: connecting is tried again, and what is answered is taken again. */
+const HARMLESS = ['connect', 'take']
+
+/** In a process of its own: 50 operations of each kind, and then what is left. */
+async function run (main, core, place, options) {
+  const planted = { exports: {} }
+  process.dlopen(planted, core)
+  const binding = require.resolve(`${main}/lib/bridge/native.js`)
+  require.cache[binding] = { id: binding, filename: binding, loaded: true, exports: planted.exports }
+  const { AerospikeSessionError, AerospikeStore, SessionStore } = require(main)
+  const sessions = new SessionStore(options)
+  const store = new AerospikeStore({ client: sessions })
+  const outcomes = { succeeded: 0 }
+  const note = promise => promise.then(() => { outcomes.succeeded += 1 }, error => {
+    const what = error instanceof AerospikeSessionError ? `${error.code}: ${error.message}` : `not ours: ${error}`
+    outcomes[what] = (outcomes[what] ?? 0) + 1
+  })
+  const asked = []
+  for (let n = 0; n < 50; n++) {
+    // Some wait for others, behind the same session.
+    const id = `s${n % 10}`
+    asked.push(note(sessions.save(id, { n })), note(sessions.get(id)), note(store.length()))
+    asked.push(note(new Promise((resolve, reject) => store.get(id, error => error ? reject(error) : resolve()))))
+  }
+  await Promise.all(asked)
+  await sessions.save('after', { n: 1 })
+  const after = await sessions.get('after')
+  await store.clear()
+  await sessions.close()
+  console.log(JSON.stringify({ outcomes, asked: asked.length, after }))
+}
+
+const core = process.env.TEST_PLANTED
+const describeIf = core === undefined ? describe.skip : describe
+
+describeIf('a panic', () => {
+  test.each(PLACES)('in %s is an error of what it strikes', async place => {
+    const set = place === 'connect' || NAMELESS.includes(place) ? freshSet() : `panic-in-${place}`
+    const where = place === 'connect' ? `panic-in-connect,${hosts()}` : hosts()
+    const options = { hosts: where, set, timeout: 5_000 }
+    const program = `(${run})(...${JSON.stringify([require.resolve('../..').replace(/\/index\.js$/, ''), core, place, options])})`
+    const planted = NAMELESS.includes(place) ? { AEROSPIKE_SESSION_PLANTED: `panic-in-${place}` } : {}
+    const child = spawn(process.execPath, ['-e', program], { env: { ...process.env, ...planted } })
+    let [out, err] = ['', '']
+    child.stdout.on('data', data => { out += data })
+    child.stderr.on('data', data => { err += data })
+    const [code, signal] = await once(child, 'close')
+    expect({ code, signal, err: err.replace(/at .*:\d+:\d+/g, 'at PLACE') }).toEqual({
+      code: 0, signal: null, err: 'aerospike-session: internal error at PLACE\n'
+    })
+    const { outcomes, asked, after } = JSON.parse(out)
+    expect(after).toEqual({ n: 1 })
+    const { succeeded, ...failures } = outcomes
+    const struck = Object.values(failures).reduce((all, one) => all + one, 0)
+    expect(struck + succeeded).toBe(asked)
+    // Those that share a batch or a lane with it may be struck as well.
+    if (!HARMLESS.includes(place)) expect(struck).toBeGreaterThan(0)
+    if (place === 'take') expect(struck).toBe(0)
+    if (!HARMLESS.includes(place)) expect(succeeded).toBeGreaterThan(0)
+    for (const failure of Object.keys(failures)) expect(failure).toMatch(/^SERVER: (\w+: )?an internal error: the operation was given up$/)
+  })
+})

@@ -1,0 +1,411 @@
+'use strict'
+
+// The sessions of one user, and the walks over all of them.
+
+const fc = require('fast-check')
+const express = require('express')
+const passport = require('passport')
+const { once } = require('node:events')
+const { Strategy } = require('passport-local')
+const { cookie: lasting } = require('../support/cookie')
+const { serve } = require('../support/http')
+const { OfficialClient } = require('../support/official-client')
+const alike = require('../support/alike')
+const { freshSet, hosts, openSessions, openStore } = require('../support/server')
+const { ownerArgument, ownerOption } = require('../../lib/options/owner')
+
+const cookie = () => lasting(60_000)
+
+let official
+beforeAll(async () => { official = await OfficialClient.connect(hosts()) })
+afterAll(() => official.close())
+
+async function removeIndexes (set) {
+  for (const name of await official.indexesOf(set)) await official.removeIndex('test', name)
+}
+
+/** As the ObjectId of MongoDB's driver: JSON makes its 24 hexadecimal digits of it. */
+class ObjectId {
+  #hex
+
+  constructor (hex = '507f1f77bcf86cd799439011') {
+    this.#hex = hex
+  }
+
+  toJSON () {
+    return this.#hex
+  }
+}
+const HEX = new ObjectId().toJSON()
+
+describe.each([
+  ['with the index', true],
+  ['without the index', false]
+])('the sessions of a user, %s', (_, indexed) => {
+  const set = freshSet()
+  const store = openStore({ set, user: sess => sess.userId, storeIds: true })
+  const warnings = []
+  store.on('warning', warning => warnings.push(warning.code))
+
+  beforeAll(async () => {
+    for (const [id, userId] of [['a1', 'ada'], ['a2', 'ada'], ['a3', 'ada'], ['g1', 'grace'], ['none', undefined]]) {
+      await store.set(id, { cookie: cookie(), userId })
+    }
+    if (indexed) await store.createUserIndex()
+  })
+
+  afterAll(async () => {
+    if (!indexed) return
+    // Asked for twice, an index is made once.
+    await store.createUserIndex()
+    await official.removeIndex('test', `user-${set}`)
+  })
+
+  test('are found', async () => {
+    const found = await store.sessionsOf('ada')
+    expect(found.map(one => one.id).sort()).toStrictEqual(['a1', 'a2', 'a3'])
+    expect(found[0]).toMatchObject({ userId: 'ada', cookie: { originalMaxAge: 60_000 } })
+    expect(await store.countOf('ada')).toBe(3)
+    expect(await store.countOf('grace')).toBe(1)
+    expect(await store.countOf('nobody')).toBe(0)
+    expect(warnings.includes('NO_USER_INDEX')).toBe(!indexed)
+  })
+
+  test('follow a session that changes its owner', async () => {
+    const moved = await store.get('g1')
+    moved.userId = 'joan'
+    await store.set('g1', moved)
+    expect(await store.countOf('grace')).toBe(0)
+    expect(await store.countOf('joan')).toBe(1)
+    delete moved.userId
+    await store.set('g1', moved)
+    expect(await store.countOf('joan')).toBe(0)
+  })
+
+  test('are all logged out but one, and a slow request revives none', async () => {
+    const slow = await store.get('a2')
+    expect(await store.destroyOf('ada', { except: 'a1' })).toBe(2)
+    slow.late = true
+    const told = once(store, 'gone')
+    await store.set('a2', slow)
+    await told
+    expect(await store.countOf('ada')).toBe(1)
+    expect(await store.get('a1')).not.toBeNull()
+    expect(await store.get('a2')).toBeNull()
+    expect(await store.destroyOf('ada')).toBe(1)
+    expect(await store.get('none')).not.toBeNull()
+  })
+})
+
+describe.each([
+  ['plain', 'with the index', {}, true],
+  ['plain', 'without the index', {}, false],
+  ['hashed', 'with the index', { hashIds: 'a secret of more than 16 bytes' }, true],
+  ['hashed', 'without the index', { hashIds: 'a secret of more than 16 bytes' }, false]
+])('users whose names the index takes for one, %s and %s', (_, __, options, indexed) => {
+  const set = freshSet()
+  const store = openStore({ set, user: 'userId', ...options })
+  store.on('warning', () => {})
+  const save = (id, userId) => store.set(id, { cookie: cookie(), userId, name: id })
+
+  beforeAll(() => indexed ? store.createUserIndex() : undefined)
+  afterAll(() => indexed ? removeIndexes(set) : undefined)
+
+  test.each(alike)('are two users: %s', async (victim, attacker) => {
+    await save('v1', victim)
+    await save('v2', victim)
+    await save('a1', attacker)
+    const namesOf = async user => (await store.sessionsOf(user)).map(({ name }) => name).sort()
+    expect(await namesOf(victim)).toStrictEqual(['v1', 'v2'])
+    expect(await namesOf(attacker)).toStrictEqual(['a1'])
+    expect([await store.countOf(victim), await store.countOf(attacker)]).toStrictEqual([2, 1])
+    expect(await store.destroyOf(attacker)).toBe(1)
+    expect(await namesOf(victim)).toStrictEqual(['v1', 'v2'])
+    expect(await store.destroyOf(attacker)).toBe(0)
+    expect(await store.destroyOf(victim, { except: 'v1' })).toBe(1)
+    expect(await store.destroyOf(victim)).toBe(1)
+  })
+})
+
+describe('sessionsOf', () => {
+  test('returns at most `limit` sessions, which is 1,000 where it is left out', async () => {
+    const store = openStore({ user: 'userId' })
+    store.on('warning', () => {})
+    await Promise.all(Array.from({ length: 1_100 }, (_, n) => store.set(`s${n}`, { cookie: cookie(), userId: 'ada' })))
+    expect(await store.sessionsOf('ada')).toHaveLength(1_000)
+    expect(await store.sessionsOf('ada', { limit: 7 })).toHaveLength(7)
+    expect(await store.sessionsOf('ada', { limit: 10_000 })).toHaveLength(1_100)
+    expect(await new Promise(resolve => store.sessionsOf('ada', { limit: 1 }, (error, found) => resolve(error ?? found.length)))).toBe(1)
+    expect(await store.countOf('ada')).toBe(1_100)
+    expect(await store.destroyOf('ada')).toBe(1_100)
+  })
+
+  test('returns no further session once those it has hold 4 MiB', async () => {
+    const store = openStore({ user: 'userId' })
+    store.on('warning', () => {})
+    const large = 'x'.repeat(600_000)
+    for (let n = 0; n < 40; n++) await store.set(`s${n}`, { cookie: cookie(), userId: 'ada', large })
+    const found = await store.sessionsOf('ada')
+    expect(found.length).toBeGreaterThanOrEqual(7)
+    expect(found.length).toBeLessThan(40)
+    expect(await store.destroyOf('ada')).toBe(40)
+  })
+
+  test.each([{ limit: 0 }, { limit: 10_001 }, { limit: 1.5 }, { limit: '5' }, { limit: NaN }, { limt: 1 }])('refuses %p', async options => {
+    const refused = { code: 'BAD_OPTION', message: expect.stringContaining("'limit'") }
+    await expect(openStore({ user: 'userId' }).sessionsOf('ada', options)).rejects.toMatchObject(refused)
+  })
+})
+
+describe('createUserIndex', () => {
+  test('makes an index of its own for each set with one of the longest names', async () => {
+    const start = freshSet().padEnd(61, 'x')
+    for (const set of [`${start}-1`, `${start}-2`]) {
+      const store = openStore({ set, user: 'owner' })
+      await store.set('a', { cookie: cookie(), owner: 'ada' })
+      await store.createUserIndex()
+      const warnings = []
+      store.on('warning', warning => warnings.push(warning.code))
+      expect(await store.countOf('ada')).toBe(1)
+      expect(warnings).toStrictEqual([])
+      expect(await official.indexesOf(set)).toHaveLength(1)
+    }
+    for (const set of [`${start}-1`, `${start}-2`]) await removeIndexes(set)
+  })
+
+  test('rejects where another index has its name', async () => {
+    const [set, other] = [freshSet(), freshSet()]
+    await openSessions({ set: other }).save('a', {})
+    await official.createIndex('test', other, 'somebin', `user-${set}`)
+    const store = openStore({ set, user: 'owner' })
+    await expect(store.createUserIndex()).rejects.toMatchObject({ code: 'SERVER', resultCode: 200 })
+    await official.removeIndex('test', `user-${set}`)
+    await store.createUserIndex()
+    await store.createUserIndex()
+    await removeIndexes(set)
+  })
+})
+
+describe('an owner', () => {
+  test('may be a path into the session, and a number', async () => {
+    const store = openStore({ user: 'passport.user' })
+    store.on('warning', () => {})
+    await store.set('deep', { cookie: cookie(), passport: { user: 42 } })
+    await store.set('nobody', { cookie: cookie(), passport: null })
+    expect(await store.countOf(42)).toBe(1)
+    expect(await store.countOf('42')).toBe(1)
+  })
+
+  test.each([
+    ['an object', {}], ['an array', ['ada']], ['a boolean', true], ['a Buffer', Buffer.from('ada')], ['a function', () => 'ada'], ['a symbol', Symbol('ada')],
+    ['an object that JSON makes of another', { toJSON: () => ({ id: 'ada' }) }],
+    ['too long', 'x'.repeat(2_049)], ['a lone surrogate', '\ud800']
+  ])('that is %s fails the set with BAD_DATA', async (_, owner) => {
+    const store = openStore({ user: () => owner })
+    await expect(store.set('bad', { cookie: cookie() })).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringMatching(/^a user must be /) })
+  })
+
+  test('that cannot be turned into JSON fails the set with BAD_DATA and the cause', async () => {
+    const cause = new Error('theirs')
+    const owner = { toJSON () { throw cause } }
+    await expect(openStore({ user: () => owner }).set('bad', { cookie: cookie() })).rejects.toMatchObject({ code: 'BAD_DATA', cause })
+    const cycle = {}
+    cycle.secret = cycle
+    const error = await openStore({ user: () => cycle }).set('bad', { cookie: cookie() }).catch(error => error)
+    expect(error).toMatchObject({ code: 'BAD_DATA', cause: expect.any(TypeError) })
+    expect(error.cause.message).not.toContain('secret')
+  })
+
+  test.each([
+    ['undefined', undefined], ['null', null], ["''", ''], ['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity],
+    ['an invalid Date', new Date(NaN)], ['what JSON makes null of', { toJSON: () => null }], ['what JSON leaves out', { toJSON: () => {} }]
+  ])('is none if it is %s', async (_, owner) => {
+    const set = freshSet()
+    const store = openStore({ set, user: () => owner })
+    await store.set('none', { cookie: cookie() })
+    const official = await OfficialClient.connect(hosts())
+    const { bins } = await official.get('test', set, 'none')
+    await official.close()
+    expect(bins).not.toHaveProperty('user')
+    for (const ask of [() => store.sessionsOf(owner), () => store.countOf(owner), () => store.destroyOf(owner)]) {
+      await expect(ask()).rejects.toMatchObject({ code: 'BAD_KEY', message: expect.stringContaining('a user must be given') })
+    }
+  })
+
+  describe.each([
+    ['a path', {}, 'account._id'],
+    ['a function', {}, session => session.account._id],
+    ['a path, hashed', { hashIds: 'a secret of at least 16 bytes' }, 'account._id'],
+    ['a path, in JSON', { format: 'json' }, 'account._id']
+  ])('by %s', (_, options, user) => {
+    test('is what JSON makes of an ObjectId, before and after a reload', async () => {
+      const store = openStore({ ...options, user })
+      store.on('warning', () => {})
+      await store.set('a', { cookie: cookie(), account: { _id: new ObjectId() } })
+      await store.set('other', { cookie: cookie(), account: { _id: new ObjectId('507f1f77bcf86cd799439012') } })
+      for (const owner of [new ObjectId(), HEX]) {
+        expect(await store.countOf(owner)).toBe(1)
+        expect(await store.sessionsOf(owner)).toMatchObject([{ account: { _id: HEX } }])
+      }
+      const loaded = await store.get('a')
+      loaded.visits = 1
+      await store.set('a', loaded)
+      expect(await store.countOf(new ObjectId())).toBe(1)
+      expect(await store.destroyOf(new ObjectId())).toBe(1)
+      expect(await store.get('a')).toBeNull()
+      expect(await store.get('other')).not.toBeNull()
+    })
+
+    test.each([
+      ['a Date', new Date(0), '1970-01-01T00:00:00.000Z'], ['-0', -0, '0'], ['a large number', 1e21, '1e+21'], ['a fraction', 0.1, '0.1'],
+      ['a number', 42, '42'], ['a String object', new String('ada'), 'ada'] // eslint-disable-line no-new-wrappers
+    ])('is the text that JSON has of %s', async (_, owner, text) => {
+      const store = openStore({ ...options, user })
+      store.on('warning', () => {})
+      await store.set('a', { cookie: cookie(), account: { _id: owner } })
+      for (const asked of [owner, text]) expect(await store.countOf(asked)).toBe(1)
+      const loaded = await store.get('a')
+      loaded.visits = 1
+      await store.set('a', loaded)
+      for (const asked of [owner, text, loaded.account._id]) expect(await store.countOf(asked)).toBe(1)
+    })
+  })
+
+  test('may be a bigint, by its decimal text', async () => {
+    const store = openStore({ user: () => 9007199254740993n })
+    store.on('warning', () => {})
+    await store.set('a', { cookie: cookie() })
+    expect(await store.countOf(9007199254740993n)).toBe(1)
+    expect(await store.countOf('9007199254740993')).toBe(1)
+  })
+
+  test('at a path is found in what JSON makes of the objects on the way', async () => {
+    const store = openStore({ user: 'account.id' })
+    store.on('warning', () => {})
+    class Account {
+      get id () { return 'not in JSON' }
+      toJSON () { return { id: 'ada' } }
+    }
+    await store.set('a', { cookie: cookie(), account: new Account() })
+    expect(await store.countOf('ada')).toBe(1)
+    expect(await store.countOf('not in JSON')).toBe(0)
+  })
+
+  test('at a path is none if JSON leaves the property out', () => {
+    const owner = ownerOption({ user: 'id' })
+    expect(owner(Object.defineProperty({}, 'id', { value: 'hidden' }))).toBe('')
+    expect(owner(Object.create({ id: 'inherited' }))).toBe('')
+    expect(ownerOption({ user: 'account.toString' })({ account: { toString: { toJSON: () => {} } } })).toBe('')
+  })
+
+  test('is the same before a session is stored and after, whatever is in it', () => {
+    const outcome = (read, session) => {
+      try {
+        return read(session)
+      } catch ({ code, message }) {
+        return `${code}: ${message}`
+      }
+    }
+    const plain = fc.anything({ withDate: true, withBoxedValues: true, withNullPrototype: true, withTypedArray: true, withMap: true, withSet: true })
+    const value = fc.oneof(fc.oneof(fc.string(), fc.double(), plain), fc.oneof(fc.string(), fc.double(), plain).map(made => ({ toJSON: () => made })))
+    fc.assert(fc.property(value, fc.constantFrom('user', 'passport.user', '__proto__', 'a.__proto__', 'toString'), (value, path) => {
+      const session = {}
+      let inner = session
+      const keys = path.split('.')
+      for (const [n, key] of keys.entries()) {
+        Object.defineProperty(inner, key, { value: n === keys.length - 1 ? value : {}, enumerable: true, configurable: true })
+        inner = inner[key]
+      }
+      const stored = JSON.parse(JSON.stringify(session))
+      const read = ownerOption({ user: path })
+      const before = outcome(read, session)
+      expect(outcome(read, stored)).toBe(before)
+      // And it is the one that is found by the value itself.
+      const asked = outcome(ownerArgument, value)
+      if (before === '') expect(asked).toMatch(/^BAD_KEY: a user must be given/)
+      else expect(asked).toBe(before.replace(/^BAD_DATA: /, 'BAD_KEY: '))
+    }), { numRuns: 2_000 })
+  })
+
+  test('whose function throws fails the set with the cause', async () => {
+    const cause = new Error('theirs')
+    const store = openStore({ user: () => { throw cause } })
+    await expect(store.set('bad', { cookie: cookie() })).rejects.toMatchObject({ code: 'BAD_OPTION', cause })
+  })
+
+  test('that is none cannot be asked for', async () => {
+    const store = openStore({ user: 'id' })
+    const cause = new Error('theirs')
+    for (const user of ['', undefined, {}, [], true, '\ud800', { toJSON () { throw cause } }]) {
+      await expect(store.sessionsOf(user)).rejects.toMatchObject({ code: 'BAD_KEY' })
+    }
+    await expect(store.countOf({ toJSON () { throw cause } })).rejects.toMatchObject({ code: 'BAD_KEY', cause })
+    expect(await new Promise(resolve => store.destroyOf(NaN, resolve))).toMatchObject({ code: 'BAD_KEY' })
+    await expect(store.destroyOf('ada', { exept: 'a' })).rejects.toMatchObject({ code: 'BAD_OPTION' })
+    await expect(store.destroyOf('ada', { except: '' })).rejects.toMatchObject({ code: 'BAD_KEY' })
+  })
+})
+
+describe('with passport', () => {
+  const store = openStore({ user: 'passport.user' })
+  store.on('warning', () => {})
+  const ada = { _id: new ObjectId() }
+  let site
+  beforeAll(async () => {
+    const users = new passport.Passport()
+    users.use(new Strategy((name, password, done) => done(null, ada)))
+    users.serializeUser((user, done) => done(null, user._id))
+    users.deserializeUser((id, done) => done(null, id === HEX ? ada : false))
+    site = await serve(store, app => {
+      app.use(users.session())
+      app.post('/login', express.json(), users.authenticate('local'), (req, res) => res.json('welcome'))
+    })
+  })
+  afterAll(() => site.stop())
+
+  test('a login with an ObjectId succeeds, and is found by it', async () => {
+    const request = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"username":"ada","password":"b"}' }
+    for (let n = 0; n < 2; n++) expect((await fetch(`${site.url}/login`, request)).status).toBe(200)
+    expect(await store.countOf(ada._id)).toBe(2)
+    expect(await store.destroyOf(ada._id)).toBe(2)
+  })
+})
+
+describe('ids', () => {
+  test('are given, with all() and sessions(), where they are stored', async () => {
+    const store = openStore({ storeIds: true, prefix: 'app:' })
+    for (const id of ['x', 'y']) await store.set(id, { cookie: cookie(), id: 'the app\'s own', n: 1 })
+    expect((await store.ids()).sort()).toStrictEqual(['x', 'y'])
+    expect((await store.all()).map(one => one.id).sort()).toStrictEqual(['x', 'y'])
+    expect((await store.get('x')).id).toBe('the app\'s own')
+  })
+
+  test('are refused where they are not', async () => {
+    const store = openStore()
+    await expect(store.ids()).rejects.toMatchObject({ code: 'BAD_OPTION', message: expect.stringMatching(/storeIds/) })
+    await store.set('x', { cookie: cookie(), id: 'own' })
+    expect(await store.all()).toMatchObject([{ id: 'own' }])
+  })
+})
+
+describe('sessions()', () => {
+  test('walks over every session once, in batches of any size', async () => {
+    const store = openStore({ storeIds: true })
+    const ids = Array.from({ length: 300 }, (_, n) => `s${n}`)
+    await Promise.all(ids.map(id => store.set(id, { cookie: cookie() })))
+    for (const batch of [1, 50, 100_000]) {
+      const seen = []
+      for await (const one of store.sessions({ batch })) seen.push(one.id)
+      expect(seen.sort()).toStrictEqual([...ids].sort())
+    }
+  })
+
+  test('may be left half-way', async () => {
+    const store = openStore()
+    await store.set('a', { cookie: cookie() })
+    const walk = store.sessions()
+    expect((await walk.next()).value.cookie.originalMaxAge).toBe(60_000)
+    expect(await walk.return()).toStrictEqual({ done: true, value: undefined })
+    await expect(store.sessions({ bach: 1 }).next()).rejects.toMatchObject({ code: 'BAD_OPTION' })
+  })
+})

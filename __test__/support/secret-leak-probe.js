@@ -1,0 +1,214 @@
+'use strict'
+
+// A process that does everything a store can do, well and badly, with secrets that are easy to recognise; and sends its
+// parent all that was told of it: errors, warnings, events, inspected objects. What it writes its parent sees anyway.
+
+const dc = require('node:diagnostics_channel')
+const net = require('node:net')
+const util = require('node:util')
+const { once } = require('node:events')
+const { AerospikeStore, SessionStore } = require('../..')
+const { DevServer } = require('../../exports/dev-server')
+const operations = require('../../lib/operations')
+
+const [SECRET] = process.argv.slice(2)
+const secret = what => `${SECRET}-${what}`
+const SID = secret('sid')
+
+/** Codes that were met, operations that were followed, and all that was told. */
+const codes = new Set()
+const followed = new Set()
+const told = []
+
+/** Everything of an error that anybody could print. */
+function tell (error) {
+  if (error?.code) codes.add(error.code)
+  told.push(util.inspect(error, { showHidden: true, depth: Infinity }), String(error), error?.stack ?? '', json(error))
+  for (let cause = error?.cause; cause; cause = cause.cause) told.push(String(cause), cause.stack ?? '', json(cause))
+}
+
+function json (value) {
+  try {
+    return JSON.stringify(value, Object.getOwnPropertyNames(Object(value))) ?? ''
+  } catch {
+    return ''
+  }
+}
+
+function show (...objects) {
+  for (const object of objects) told.push(util.inspect(object, { showHidden: true, depth: Infinity, getters: true }), json(object), String(object))
+}
+
+/** Listens to everything that operations tell. */
+function follow () {
+  for (const name of new Set(Object.values(operations).map(({ name }) => name))) {
+    const listener = event => message => {
+      followed.add(`${name} ${event}`)
+      show(event, message)
+    }
+    const events = ['start', 'end', 'asyncStart', 'asyncEnd', 'error']
+    dc.tracingChannel(`aerospike-session:${name}`).subscribe(Object.fromEntries(events.map(event => [event, listener(event)])))
+  }
+}
+
+async function tries (work) {
+  try {
+    await work()
+  } catch (error) {
+    tell(error)
+  }
+}
+
+/** Everything that can be asked of the two, whatever comes of it. */
+async function ask (sessions, store) {
+  const data = { [secret('key')]: secret('value'), token: [secret('token')], owner: secret('owner') }
+  const session = { cookie: { originalMaxAge: 60_000, path: `/${secret('path')}` }, ...data }
+  const callback = work => new Promise(resolve => work(error => { if (error) tell(error); resolve() }))
+  await Promise.all([
+    () => sessions.save(SID, data), () => sessions.get(SID), () => sessions.touch(SID), () => sessions.has(SID),
+    () => store.set(SID, session), () => store.get(SID), () => store.touch(SID, session),
+    () => store.set(SID, { ...session, more: secret('more') }),
+    () => callback(done => store.get(SID, done)), () => callback(done => sessions.save(SID, data, done)),
+    () => store.all(), () => store.ids(), () => store.length(), () => store.prune(), () => store.createUserIndex(),
+    () => store.sessionsOf(secret('owner')), () => store.countOf(secret('owner')), () => store.destroyOf(secret('owner'), { except: SID }),
+    async () => { for await (const one of store.sessions()) show(one.expires) }
+  ].map(tries))
+  // A set of what is gone, and one of what somebody else has changed.
+  await tries(async () => {
+    await store.set(SID, session)
+    const [one, two] = [await store.get(SID), await store.get(SID)]
+    if (one === null) return
+    one.changed = secret('one')
+    two.other = secret('two')
+    await store.set(SID, one)
+    await store.set(SID, two)
+    await store.destroy(SID)
+    await store.set(SID, Object.assign(one, { late: secret('late') }))
+  })
+  await tries(() => sessions.delete(SID))
+  await tries(() => store.destroy(SID))
+  await tries(() => store.clear())
+  show(sessions, store, store.client)
+}
+
+function open (options, more = {}) {
+  const sessions = new SessionStore({ timeout: 1_000, ...options })
+  const store = new AerospikeStore({ client: sessions, storeIds: true, user: 'owner', prefix: secret('prefix'), ...more })
+  for (const emitter of [sessions, store]) {
+    for (const event of ['up', 'down', 'gone', 'conflict', 'warning']) emitter.on(event, (...args) => show([event, ...args]))
+  }
+  return { sessions, store }
+}
+
+async function close ({ sessions, store }) {
+  await Promise.all([sessions.close(), store.close()])
+  await ask(sessions, store)
+}
+
+async function serve (options, work) {
+  const server = await DevServer.start(options)
+  await work(server)
+  await server.stop()
+}
+
+async function refused () {
+  const cycle = { [secret('key')]: {} }
+  cycle[secret('key')][secret('inner')] = cycle
+  const { sessions, store } = open({ hosts: '127.0.0.1:9' })
+  const bad = [
+    () => sessions.save(SID, cycle), () => sessions.save(SID, { [secret('key')]: 1n }), () => store.set(SID, cycle),
+    () => store.touch(SID, { cookie: cycle }), () => sessions.save(SID, secret('text')), () => sessions.get(`${SID}\ud800`),
+    () => sessions.get(SID.repeat(10_000)), () => sessions.get(Number(SECRET.replace(/\D/g, ''))), () => sessions.get([SID]),
+    () => sessions.get(SID, secret('callback')), () => sessions.save(SID, {}, { ttl: secret('ttl') }), () => sessions.save(SID, {}, secret('options')),
+    () => store.sessionsOf(`${secret('owner')}\ud800`), () => store.destroyOf(secret('owner'), { except: `${SID}\ud800` }),
+    () => sessions.save(SID, { big: secret('big').repeat(5_000_000) })
+  ]
+  const options = [
+    { user: secret('login') }, { password: secret('password') }, { user: secret('login'), password: { [secret('password')]: 1 } },
+    { user: secret('login'), password: Number(SECRET.replace(/\D/g, '')) }, { auth: secret('password') }, { auth: { user: 'a', password: [secret('password')] } },
+    { user: secret('login'), password: secret('password').repeat(100) }, { hosts: [`${secret('user')}:${secret('password')}@host:3000`] },
+    { tls: secret('key') }, { tls: { key: secret('key'), cert: secret('cert') } }, { tls: { ca: secret('ca') } },
+    { tls: { key: `-----BEGIN PRIVATE KEY-----\n${secret('key')}\n-----END PRIVATE KEY-----`, cert: secret('cert') } },
+    { prefix: [secret('prefix')] }, { prefix: `${secret('prefix')}\ud800` }, { namespace: secret('namespace ') }, { format: secret('format') }, { ttl: secret('ttl') }
+  ]
+  await Promise.all(bad.map(tries))
+  for (const one of options) {
+    await tries(() => new SessionStore(one))
+    await tries(() => new AerospikeStore(one))
+  }
+  await tries(() => new AerospikeStore({ hosts: '127.0.0.1:9', user: () => { throw new Error('theirs') } }).set(SID, { cookie: {}, [secret('key')]: 1 }))
+  await tries(() => new AerospikeStore({ hosts: '127.0.0.1:9', ttl: () => secret('ttl') }).set(SID, { cookie: {} }))
+  await tries(() => DevServer.start({ security: { users: { [secret('login')]: { password: [secret('password')] } } } }))
+  await ask(sessions, store)
+  await close({ sessions, store })
+}
+
+async function main () {
+  process.on('warning', show)
+  follow()
+  await refused()
+  await serve({}, async server => {
+    for (const options of [{}, { format: 'json' }, { namespace: 'nottl' }, { namespace: 'absent' }, { absoluteTtl: 5 }, { maxPending: 3 }]) {
+      const opened = open({ hosts: server.hosts, ...options })
+      await ask(opened.sessions, opened.store)
+      await close(opened)
+    }
+    // Every answer that a server may give.
+    const { sessions, store } = open({ hosts: server.hosts, timeout: 60 })
+    for (let code = 1; code < 256; code++) {
+      await server.inject({ kind: 'code', code })
+      await Promise.all([
+        () => sessions.save(SID, { a: secret('value') }), () => store.get(SID), () => store.length(), () => store.destroy(SID)
+      ].map(tries))
+      await server.clearFaults()
+    }
+    for (const kind of ['drop', 'reset', 'silent']) {
+      await server.inject({ kind, when: 'midReply' })
+      await ask(sessions, store)
+      await server.clearFaults()
+    }
+    await server.freeze()
+    await ask(sessions, store)
+    await server.thaw()
+    await close({ sessions, store })
+  })
+  await serve({ memory: '1m' }, async server => {
+    const opened = open({ hosts: server.hosts })
+    for (let n = 0; n < 20; n++) await tries(() => opened.sessions.save(`${SID}${n}`, { big: secret('big').repeat(5_000) }))
+    await tries(() => opened.sessions.save(SID, { big: secret('big').repeat(100_000) }))
+    await ask(opened.sessions, opened.store)
+    await close(opened)
+  })
+  const login = { user: secret('login'), password: secret('password') }
+  await serve({ security: { users: { [login.user]: { password: login.password, roles: ['read'] } } } }, async server => {
+    const logins = [{ auth: login }, { auth: { ...login, password: secret('wrong') } }, { auth: { user: secret('nobody'), password: secret('password') } }, {}]
+    for (const auth of logins) {
+      const opened = open({ hosts: server.hosts, ...auth, timeout: 2_000 })
+      await tries(() => opened.sessions.ready())
+      await ask(opened.sessions, opened.store)
+      await close(opened)
+    }
+    show(server)
+  })
+  await serve({ tls: { mutual: true } }, async server => {
+    const { ca, cert, key } = server.tls
+    for (const tls of [{ ca, cert, key }, { ca }, true]) {
+      const opened = open({ hosts: server.hosts, tls })
+      await tries(() => opened.sessions.ready())
+      show(opened.sessions, opened.store)
+      await close(opened)
+    }
+    process.send({ key })
+  })
+  // Something else than a server, that sends back what it is told.
+  const echo = net.createServer(socket => socket.on('error', () => {}).pipe(socket)).listen(0, '127.0.0.1')
+  await once(echo, 'listening')
+  const opened = open({ hosts: `127.0.0.1:${echo.address().port}`, auth: login })
+  await tries(() => opened.sessions.ready())
+  await ask(opened.sessions, opened.store)
+  await close(opened)
+  echo.close()
+  process.send({ told, codes: [...codes], followed: [...followed] }, () => process.disconnect())
+}
+
+main()

@@ -1,0 +1,140 @@
+'use strict'
+
+// The store as the site uses it, with a stopwatch on every operation. What is measured is what express-session waits
+// for: from the call to the callback. Time in which the process had no core to run on is not the store's.
+
+const { KNOWN_AFTER, Stalls } = require('./stalls')
+
+/** Milliseconds an operation may take beyond its deadline. */
+const TOLERANCE = 50
+/** Operations that were late and are told. */
+const TOLD = 20
+
+class Stopwatch {
+  #timeout
+  #stalls = new Stalls()
+  /** When those under way were begun. @type {Set<{ from: number }>} */
+  #pending = new Set()
+  operations = 0
+  /** Milliseconds, by operation. @type {Record<string, number>} */
+  longest = {}
+  /** @type {{ operation: string, ms: number, code: string | undefined }[]} */
+  late = []
+
+  /** @param {number} timeout milliseconds */
+  constructor (timeout) {
+    this.#timeout = timeout
+  }
+
+  get pending () {
+    return this.#pending.size
+  }
+
+  /** Milliseconds that the oldest operation has been under way. */
+  get oldest () {
+    const [first] = this.#pending
+    return first === undefined ? 0 : performance.now() - first.from
+  }
+
+  /** @param {string} operation */
+  start (operation) {
+    const from = performance.now()
+    const pending = { from }
+    this.operations++
+    this.#pending.add(pending)
+    return (/** @type {any} */ error) => {
+      this.#pending.delete(pending)
+      const to = performance.now()
+      if (to - from <= Math.max(this.#timeout / 2, this.longest[operation] ?? 0)) {
+        this.longest[operation] = Math.max(this.longest[operation] ?? 0, to - from)
+        return
+      }
+      setTimeout(() => this.#judge(operation, from, to, error?.code), KNOWN_AFTER)
+    }
+  }
+
+  /**
+   * @param {string} operation
+   * @param {number} from
+   * @param {number} to
+   * @param {string | undefined} code
+   */
+  #judge (operation, from, to, code) {
+    const ms = to - from - this.#stalls.ofLoop(from, to) - (to - from > this.#timeout ? this.#stalls.ofThreads(to) : 0)
+    this.longest[operation] = Math.max(this.longest[operation] ?? 0, ms)
+    // A walk over all sessions of a user is many operations.
+    const isBounded = operation !== 'destroyOf'
+    if (isBounded && ms > this.#timeout + TOLERANCE && this.late.length < TOLD) this.late.push({ operation, ms, code })
+  }
+}
+
+/**
+ * @param {import('./saboteurs').StoreClass} Store
+ * @param {Stopwatch} watch
+ */
+function measured (Store, watch) {
+  /**
+   * @param {string} operation
+   * @param {any} callback
+   */
+  const timed = (operation, callback) => {
+    const stop = watch.start(operation)
+    return (/** @type {any} */ error, /** @type {any} */ value) => {
+      stop(error)
+      callback?.(error, value)
+    }
+  }
+  return class extends Store {
+    /**
+     * @param {any} sid
+     * @param {any} callback
+     */
+    get (sid, callback) {
+      return super.get(sid, timed('get', callback))
+    }
+
+    /**
+     * @param {any} sid
+     * @param {any} session
+     * @param {any} callback
+     */
+    set (sid, session, callback) {
+      return super.set(sid, session, timed('set', callback))
+    }
+
+    /**
+     * @param {any} sid
+     * @param {any} session
+     * @param {any} callback
+     */
+    touch (sid, session, callback) {
+      return super.touch(sid, session, timed('touch', callback))
+    }
+
+    /**
+     * @param {any} sid
+     * @param {any} callback
+     */
+    destroy (sid, callback) {
+      return super.destroy(sid, timed('destroy', callback))
+    }
+
+    /**
+     * @param {any} user
+     * @returns {Promise<number>}
+     */
+    async destroyOf (user) {
+      const stop = watch.start('destroyOf')
+      try {
+        const count = await super.destroyOf(user)
+        stop(null)
+        return count
+      } catch (error) {
+        stop(error)
+        throw error
+      }
+    }
+  }
+}
+
+module.exports = { Stopwatch, measured }

@@ -1,0 +1,51 @@
+'use strict'
+
+// The torture test in short: nothing is lost on a dev server that is broken in every way; and what is planted into the
+// site is found, and told.
+
+const { execFile } = require('node:child_process')
+const path = require('node:path')
+
+const TORTURE = path.join(__dirname, './index.js')
+
+/** Runs it on a dev server of its own; its exit code and what it printed. */
+function torture (...args) {
+  const { AEROSPIKE_HOSTS, ...env } = process.env
+  return new Promise(resolve => {
+    execFile(process.execPath, [TORTURE, '--quiet', ...args], { env }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }))
+  })
+}
+
+/** The rules that were violated, as the report names them. */
+function violations (stdout) {
+  return Array.from(new Set(Array.from(stdout.matchAll(/^VIOLATION: (.*)$/gm), ([, rule]) => rule)))
+}
+
+test('nothing is lost, undone, late or left behind', async () => {
+  const { code, stdout, stderr } = await torture('--seed', '1', '--seconds', '60', '--requests-per-second', '300', '--format', 'mixed')
+  expect({ violations: violations(stdout), stderr }).toEqual({ violations: [], stderr: '' })
+  expect(stdout).toMatch(/Nothing was lost, undone, late or left behind\.\n$/)
+  expect(code).toBe(0)
+}, 180_000)
+
+describe('a planted bug is found:', () => {
+  const cases = [
+    // Whichever shows first.
+    ['forget-baseline', 'none', ['an acknowledged write was lost', 'a logout was undone']],
+    ['swallow-failures', 'full', ['an acknowledged write was lost', 'a session was lost']],
+    ['ignore-destroy-errors', 'code', ['a logout was undone']]
+  ]
+  test.each(cases)('%s', async (plant, only, rules) => {
+    const { code, stdout } = await torture('--plant', plant, '--only', only, '--seed', '1', '--seconds', '40', '--requests-per-second', '300')
+    expect(violations(stdout).some(found => rules.includes(found))).toBe(true)
+    // With what was known of the session, but not its id.
+    expect(stdout).not.toMatch(/connect\.sid|s%3A/)
+    expect(code).toBe(1)
+  }, 120_000)
+})
+
+test('what it does not understand is explained', async () => {
+  const { code, stderr } = await torture('--only', 'nothing')
+  expect(stderr).toMatch(/^--only does not know 'nothing': it takes kill, bounce, freeze/)
+  expect(code).toBe(1)
+})

@@ -1,0 +1,161 @@
+'use strict'
+
+// A visitor: one browser with one session at a time, of a user who has others. What is sent is told to the ledger
+// before, and what came of it after.
+
+const { setTimeout: pass } = require('node:timers/promises')
+
+/** Keys that a session has at the most. */
+const KEYS = 6
+/** Milliseconds a slow request takes, at the most. */
+const SLOWEST = 1_500
+/** Of the sessions that are gone, those that are looked for. */
+const RECENT = 300
+
+class Visitor {
+  #traffic
+  #ledger
+  #random
+  #user
+  /** @type {import('./ledger').Session | undefined} */
+  #session
+
+  /**
+   * @param {{ traffic: import('./traffic').Traffic, ledger: import('./ledger').Ledger,
+   *   random: import('../../devserver/differential/random').Random, user: string }} options
+   */
+  constructor ({ traffic, ledger, random, user }) {
+    this.#traffic = traffic
+    this.#ledger = ledger
+    this.#random = random
+    this.#user = ledger.user(user)
+  }
+
+  /** @param {AbortSignal} over */
+  async visit (over) {
+    for (;;) {
+      await this.#traffic.turn()
+      if (over.aborted) return
+      const session = this.#session
+      if (session === undefined || session.state === 'gone' || session.state === 'lost') {
+        await this.#logIn()
+        continue
+      }
+      await this.#random.weighted([
+        [40, () => look(this.#traffic, this.#ledger, session)],
+        [25, () => this.#set(session, this.#key(), 0)],
+        [8, () => this.#setSeveral(session)],
+        [4, () => this.#set(session, this.#key(), this.#random.int(50, SLOWEST))],
+        [2, () => this.#race(session)],
+        [2, () => this.#logOut(session)],
+        [1, () => this.#logOutEverywhere(session)],
+        [2, () => this.#logIn(session)],
+        [6, () => this.#lookForOneGone()]
+      ])
+    }
+  }
+
+  #key () {
+    return `key${this.#random.int(1, KEYS)}`
+  }
+
+  /** @param {import('./ledger').Session} [old] a session that a new one takes the place of */
+  async #logIn (old) {
+    const number = this.#ledger.nextNumber()
+    const sent = this.#ledger.now()
+    const loggedOut = old && this.#ledger.logOut(old, false)
+    const { ok, cookie } = await this.#traffic.send('POST', `/login?user=${this.#user.name}&number=${number}`, { cookie: old?.cookie })
+    loggedOut?.(ok ? 'acknowledged' : 'failed')
+    if (!ok) return
+    if (cookie === undefined) return this.#ledger.violation('a login without a cookie', `session ${number}`)
+    this.#session = this.#ledger.loggedIn(number, this.#user, cookie, sent)
+  }
+
+  /**
+   * @param {import('./ledger').Session} session
+   * @param {string} name
+   * @param {number} wait milliseconds between load and save
+   */
+  async #set (session, name, wait) {
+    if (session.key(name).isBusy) return
+    const value = this.#ledger.issue(session, name)
+    const sent = this.#ledger.send(session, `set ${name} = ${value}${wait > 0 ? `, slow by ${wait} ms` : ''}`)
+    const { ok, seen, code } = await this.#traffic.send('POST', `/set?key=${name}&value=${value}&wait=${wait}`, { cookie: session.cookie, wait })
+    // Without a session nothing was written.
+    this.#ledger.written(sent, name, value, ok && seen !== null)
+    if (ok) this.#ledger.saw(sent, seen)
+    else session.note(`${sent.what} failed with ${code}`)
+  }
+
+  /**
+   * Different keys, all at once.
+   * @param {import('./ledger').Session} session
+   */
+  async #setSeveral (session) {
+    const names = new Set(this.#random.list(2, 4, () => this.#key()))
+    await Promise.all(Array.from(names, async name => {
+      await this.#traffic.turn()
+      await this.#set(session, name, this.#random.chance(0.3) ? this.#random.int(1, 50) : 0)
+    }))
+  }
+
+  /**
+   * A logout while a slow request is under way.
+   * @param {import('./ledger').Session} session
+   */
+  async #race (session) {
+    const wait = this.#random.int(50, SLOWEST)
+    const slow = this.#set(session, this.#key(), wait)
+    await pass(this.#random.int(0, wait + 50))
+    await this.#random.weighted([[3, () => this.#logOut(session)], [1, () => this.#logOutEverywhere(session)]])
+    await slow
+    await look(this.#traffic, this.#ledger, session)
+  }
+
+  /** @param {import('./ledger').Session} session */
+  async #logOut (session) {
+    await this.#leave(session, '/logout', false)
+  }
+
+  /** @param {import('./ledger').Session} session */
+  async #logOutEverywhere (session) {
+    await this.#leave(session, '/logout-everywhere', true)
+  }
+
+  /**
+   * @param {import('./ledger').Session} session
+   * @param {string} path
+   * @param {boolean} everywhere
+   */
+  async #leave (session, path, everywhere) {
+    const sent = this.#ledger.send(session, path.slice(1))
+    const ended = this.#ledger.logOut(session, everywhere)
+    const { ok, seen, code } = await this.#traffic.send('POST', path, { cookie: session.cookie })
+    if (!ok) session.note(`${path.slice(1)} failed with ${code}`)
+    // Who had no session has logged nobody else out.
+    if (ok) ended(seen === null ? 'found no session' : 'acknowledged')
+    else ended('failed')
+    if (ok) this.#ledger.saw(sent, seen)
+  }
+
+  async #lookForOneGone () {
+    const { gone } = this.#ledger
+    if (gone.length === 0) return
+    await look(this.#traffic, this.#ledger, gone[Math.max(0, gone.length - this.#random.int(1, RECENT))])
+  }
+}
+
+/**
+ * Reads a session.
+ * @param {import('./traffic').Traffic} traffic
+ * @param {import('./ledger').Ledger} ledger
+ * @param {import('./ledger').Session} session
+ */
+async function look (traffic, ledger, session) {
+  const sent = ledger.send(session, 'read')
+  const { ok, seen } = await traffic.send('GET', '/state', { cookie: session.cookie })
+  if (ok) ledger.saw(sent, seen)
+  return ok
+}
+
+module.exports = { Visitor, look }

@@ -1,0 +1,9 @@
+'use strict'
+
+const { ReactRouterStore } = require('../lib/stores/react-router-store')
+
+// For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
+// programs that only read this file see them, too.
+Object.defineProperty(exports, '__esModule', { value: true })
+exports.ReactRouterStore = ReactRouterStore
+exports.default = ReactRouterStore

@@ -1,9 +1,0 @@
-'use strict'
-
-const { FastifyStore } = require('./lib/fastify-store')
-
-// For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
-// programs that only read this file see them, too.
-Object.defineProperty(exports, '__esModule', { value: true })
-exports.FastifyStore = FastifyStore
-exports.default = FastifyStore

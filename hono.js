@@ -1,9 +1,0 @@
-'use strict'
-
-const { HonoStore } = require('./lib/hono-store')
-
-// For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
-// programs that only read this file see them, too.
-Object.defineProperty(exports, '__esModule', { value: true })
-exports.HonoStore = HonoStore
-exports.default = HonoStore

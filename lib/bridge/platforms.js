@@ -1,0 +1,43 @@
+'use strict'
+
+// The platforms with a binary: package.json's `napi.targets`, in the words of Node.js and of people.
+
+const { napi } = require('../../package.json')
+
+/** @type {Record<string, string>} */
+const ARCHES = { x86_64: 'x64', aarch64: 'arm64' }
+/** @type {Record<string, [platform: string, system: string]>} */
+const SYSTEMS = { linux: ['linux', 'Linux'], darwin: ['darwin', 'macOS'], windows: ['win32', 'Windows'] }
+
+/**
+ * @param {string} target such as `x86_64-unknown-linux-gnu`
+ * @returns {{ arch: string, system: string, suffix: string }} the suffix is what napi calls it: `linux-x64-gnu`
+ */
+function describe (target) {
+  const [processor, , os, abi] = target.split('-')
+  const arch = ARCHES[processor]
+  const [platform, system] = SYSTEMS[os]
+  return { arch, system, suffix: [platform, arch, abi].filter(part => part !== undefined).join('-') }
+}
+
+const platforms = napi.targets.map(describe)
+
+/** What napi calls them, in the names of binaries and of the packages that hold them. @type {string[]} */
+const suffixes = platforms.map((/** @type {{ suffix: string }} */ { suffix }) => suffix)
+
+/**
+ * The package that holds a platform's binary. Its scope belongs to the project, so nobody else can publish a package
+ * of such a name.
+ * @param {string} suffix
+ */
+const packageFor = suffix => `${napi.packageName}-${suffix}`
+
+/** For people: `Linux (x64, arm64), macOS (…), …`. */
+function supported () {
+  /** @type {Record<string, Set<string>>} */
+  const systems = {}
+  for (const { system, arch } of platforms) (systems[system] ??= new Set()).add(arch)
+  return Object.entries(systems).map(([system, arches]) => `${system} (${[...arches].join(', ')})`).join(', ')
+}
+
+module.exports = { packageFor, suffixes, supported }
