@@ -16,14 +16,16 @@ const LARGEST = 64 * 1_024
 const LIFE = 600_000
 
 /**
- * Bytes of a session of the set, on average; undefined: too few are there to tell.
+ * Returns the bytes of an average session of the set, or undefined if there are too few. A node counts the replicas that it
+ * holds, too.
  * @param {import('./facts').NodeFacts[]} nodes
  */
 function typicalSize (nodes) {
   const sum = (/** @type {string} */ name) => nodes.reduce((sum, { set }) => sum + Number(set?.[name] ?? 0), 0)
-  const objects = sum('objects')
-  const size = Math.round(sum('data_used_bytes') / objects)
-  return objects >= ENOUGH && Number.isFinite(size) ? size : undefined
+  const copies = sum('objects')
+  const size = Math.round(sum('data_used_bytes') / copies)
+  const replicas = Math.max(1, ...nodes.map(({ namespace }) => Number(namespace?.effective_replication_factor ?? 1)))
+  return copies / replicas >= ENOUGH && Number.isFinite(size) ? size : undefined
 }
 
 /**
