@@ -33,13 +33,13 @@ function cookieIn (json) {
 }
 
 /**
- * What is known of a session object. The core gets it back with the next set or touch, as texts (src/store/baseline.rs).
+ * What is baseline of a session object. The core gets it back with the next set or touch, as texts (src/store/baseline.rs).
  * A touch writes no data: with it go neither the session nor a set in doubt, only their cookies.
  */
-class Known {
+class Baseline {
   /**
    * @param {Baselines} owner
-   * @param {string | undefined} sid the id it is known under; undefined: the core finds out
+   * @param {string | undefined} sid the id it is baseline under; undefined: the core finds out
    * @param {string} [head] the baseline: a head, which only the core reads
    * @param {string} [json] and the session's JSON
    */
@@ -120,7 +120,7 @@ let last = 0
  * kept of the sessions of a list until one of them is asked for: there may be hundreds of thousands, and the garbage collector
  * would stop the event loop for a third longer.
  */
-class Piece {
+class ListPiece {
   /**
    * @param {Baselines} owner
    * @param {string} text in the first line a JSON array: for each session how long its head is, and its text; then the heads,
@@ -152,18 +152,18 @@ class Piece {
   }
 
   /** @param {number} n */
-  known (n) {
-    return new Known(this.owner, undefined, this.text.slice(this.heads[n], this.heads[n + 1]), this.json(n))
+  baseline (n) {
+    return new Baseline(this.owner, undefined, this.text.slice(this.heads[n], this.heads[n + 1]), this.json(n))
   }
 }
 
-/** A session of a list, as long as nobody has asked what is known of it. */
-class Listed {
-  /** @type {Known | undefined} */
-  #known
+/** A session of a list, as long as nobody has asked what is baseline of it. */
+class LazyBaseline {
+  /** @type {Baseline | undefined} */
+  #baseline
 
   /**
-   * @param {Piece} piece
+   * @param {ListPiece} piece
    * @param {number} n
    */
   constructor (piece, n) {
@@ -171,13 +171,13 @@ class Listed {
     this.n = n
   }
 
-  get known () {
-    return (this.#known ??= this.piece.known(this.n))
+  get baseline () {
+    return (this.#baseline ??= this.piece.baseline(this.n))
   }
 }
 
 /** Makes of its subclass's private fields fields of whatever object it is given. */
-class Stamp {
+class ReturnOverride {
   /** @param {object} object */
   constructor (object) {
     return object
@@ -188,35 +188,35 @@ class Stamp {
  * A private field of a session object: nobody sees it, nothing copies it, and it goes when the object goes. A WeakMap
  * does the same, but costs a request more than all else that JavaScript does here, most of it in the garbage collector.
  */
-class Stamped extends Stamp {
-  #known
+class PrivateSlot extends ReturnOverride {
+  #baseline
 
   /**
    * @param {object} session
-   * @param {Known | Listed} known
+   * @param {Baseline | LazyBaseline} baseline
    */
-  constructor (session, known) {
+  constructor (session, baseline) {
     super(session)
-    this.#known = known
+    this.#baseline = baseline
   }
 
   /**
    * @param {any} session
-   * @returns {Known | undefined}
+   * @returns {Baseline | undefined}
    */
   static of (session) {
-    if (!(#known in session)) return undefined
-    if (session.#known instanceof Listed) session.#known = session.#known.known
-    return session.#known
+    if (!(#baseline in session)) return undefined
+    if (session.#baseline instanceof LazyBaseline) session.#baseline = session.#baseline.baseline
+    return session.#baseline
   }
 
   /**
    * @param {any} session
-   * @param {Known | Listed} known
+   * @param {Baseline | LazyBaseline} baseline
    */
-  static set (session, known) {
-    if (#known in session) session.#known = known
-    else new Stamped(session, known) // eslint-disable-line no-new
+  static set (session, baseline) {
+    if (#baseline in session) session.#baseline = baseline
+    else new PrivateSlot(session, baseline) // eslint-disable-line no-new
   }
 }
 
@@ -227,12 +227,12 @@ class Stamped extends Stamp {
  * @param {(name: string) => boolean} isHidden
  */
 function hide (session, isHidden) {
-  const known = Stamped.of(session)
-  if (known === undefined) return
+  const baseline = PrivateSlot.of(session)
+  if (baseline === undefined) return
   for (const name of Object.keys(session)) {
     if (name === 'cookie' || !isHidden(name)) continue
-    known.hidden ??= new Map()
-    known.hidden.set(name, JSON.stringify(session[name]))
+    baseline.hidden ??= new Map()
+    baseline.hidden.set(name, JSON.stringify(session[name]))
     delete session[name]
   }
 }
@@ -250,7 +250,7 @@ function shows (object, name) {
 /**
  * The text of a session with the keys that its object cannot show.
  *
- * @param {Known} known
+ * @param {Baseline} baseline
  * @param {any} session
  * @param {string} json
  */
@@ -275,7 +275,7 @@ function innerOf ({ header, data }) {
 
 /** Of the sessions of one store. */
 class Baselines {
-  /** Of objects that were another store's before they were this one's, or take no more fields. @type {WeakMap<object, Known>} */
+  /** Of objects that were another store's before they were this one's, or take no more fields. @type {WeakMap<object, Baseline>} */
   #others = new WeakMap()
 
   /**
@@ -286,18 +286,18 @@ class Baselines {
    * @returns {object}
    */
   load (sid, head, json) {
-    return this.#stamped(JSON.parse(json), new Known(this, sid, head, json))
+    return this.#attached(JSON.parse(json), new Baseline(this, sid, head, json))
   }
 
   /**
    * @param {any} session
-   * @param {Known | Listed} known
+   * @param {Baseline | LazyBaseline} baseline
    * @returns {object}
    */
-  #stamped (session, known) {
-    Stamped.set(session, known)
+  #attached (session, baseline) {
+    PrivateSlot.set(session, baseline)
     const inner = innerOf(session)
-    if (inner !== undefined) Stamped.set(inner, known)
+    if (inner !== undefined) PrivateSlot.set(inner, baseline)
     return session
   }
 
@@ -308,24 +308,24 @@ class Baselines {
    * @returns {object[]}
    */
   list (text) {
-    const piece = new Piece(this, text)
-    return Array.from({ length: piece.count }, (_, n) => this.#stamped(JSON.parse(piece.json(n)), new Listed(piece, n)))
+    const piece = new ListPiece(this, text)
+    return Array.from({ length: piece.count }, (_, n) => this.#attached(JSON.parse(piece.json(n)), new LazyBaseline(piece, n)))
   }
 
   /**
-   * Hands what is known of a session over to the object that a framework made of it. Keys that it did not take over are
+   * Hands what is baseline of a session over to the object that a framework made of it. Keys that it did not take over are
    * hidden, and taken out of what was loaded: express-session compares the two to find out whether a page changed anything.
    *
    * @param {any} from
    * @param {any} to
    */
   pass (from, to) {
-    const known = this.#known(from)
-    if (known === undefined) return
-    const passed = new Known(this, known.sid, known.head, known.json)
-    passed.cookie = known.cookie
-    passed.doubts = known.doubts
-    if (known.hidden !== undefined) passed.hidden = new Map(known.hidden)
+    const baseline = this.#baseline(from)
+    if (baseline === undefined) return
+    const passed = new Baseline(this, baseline.sid, baseline.head, baseline.json)
+    passed.cookie = baseline.cookie
+    passed.doubts = baseline.doubts
+    if (baseline.hidden !== undefined) passed.hidden = new Map(baseline.hidden)
     for (const name of Object.keys(from)) {
       if (shows(to, name)) continue
       passed.hidden ??= new Map()
@@ -340,33 +340,33 @@ class Baselines {
    * @param {string} sid
    */
   of (session, sid) {
-    let known = this.#known(session)
-    if (known === undefined) {
+    let baseline = this.#baseline(session)
+    if (baseline === undefined) {
       const inner = innerOf(session)
-      if (inner !== undefined) known = this.#known(inner)
+      if (inner !== undefined) baseline = this.#baseline(inner)
     }
-    if (known === undefined) this.#note(session, known = new Known(this, sid))
-    else if (known.sid === undefined) known.sid = sid
-    else if (known.sid !== sid) this.#note(session, known = new Known(this, sid))
-    return known
+    if (baseline === undefined) this.#note(session, baseline = new Baseline(this, sid))
+    else if (baseline.sid === undefined) baseline.sid = sid
+    else if (baseline.sid !== sid) this.#note(session, baseline = new Baseline(this, sid))
+    return baseline
   }
 
   /** @param {object} session */
-  #known (session) {
-    const known = Stamped.of(session)
-    return known?.owner === this ? known : this.#others.get(session)
+  #baseline (session) {
+    const baseline = PrivateSlot.of(session)
+    return baseline?.owner === this ? baseline : this.#others.get(session)
   }
 
   /**
    * @param {object} session
-   * @param {Known} known
+   * @param {Baseline} baseline
    */
-  #note (session, known) {
-    const before = Stamped.of(session)
+  #note (session, baseline) {
+    const before = PrivateSlot.of(session)
     const isFree = before === undefined ? Object.isExtensible(session) : before.owner === this
-    if (isFree) Stamped.set(session, known)
-    else this.#others.set(session, known)
+    if (isFree) PrivateSlot.set(session, baseline)
+    else this.#others.set(session, baseline)
   }
 }
 
-module.exports = { Baselines, Known, hide, withHidden }
+module.exports = { Baselines, Baseline, hide, withHidden }

@@ -5,13 +5,13 @@
 
 const { askFor } = require('./options/auth')
 const { nextTick } = require('./clock')
-const { Followers } = require('./event-forwarder')
+const { EventForwarder } = require('./event-forwarder')
 const hub = require('./bridge/hub')
 const operations = require('./operations')
 const ownConnections = require('./many-stores')
 const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
 const { serialize } = require('./options/secrets')
-const { debug, follow } = require('./tracing')
+const { debug, trace } = require('./tracing')
 const { idFault, type } = require('./options/validate')
 
 const { native } = hub
@@ -25,7 +25,7 @@ const { native } = hub
  * @typedef {import('./tracing').Operation} Operation
  * @typedef {Map<string, Map<import('../index').AerospikeSessionErrorCode, number>>} Failures by method and code
  * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, uncount: () => void, failures: Failures, ask?: () => any,
- *   closing?: Promise<void>, followers: Followers }} Shared
+ *   closing?: Promise<void>, events: EventForwarder }} Shared
  */
 
 /** @type {WeakMap<object, Connection>} */
@@ -53,7 +53,7 @@ class Connection {
   }
 
   /**
-   * Opens a store for its owner, which is told of notices as long as anybody holds it.
+   * Opens a store for its owner, which receives its notices for as long as it is reachable.
    *
    * @template {object} T
    * @param {T} owner
@@ -72,7 +72,7 @@ class Connection {
     })
     // Not whereto: a URL with a login in it may have been taken for a name.
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
-    const shared = { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, followers: new Followers() }
+    const shared = { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, events: new EventForwarder() }
     const answering = new WeakRef(shared)
     const connection = new Connection(handle, shared, view)
     connections.set(owner, connection)
@@ -87,9 +87,9 @@ class Connection {
     return connections.get(store)
   }
 
-  /** Who wants to be told what the store is told. */
-  get followers () {
-    return this.#shared.followers
+  /** Forwards the store's events to the stores that share it. */
+  get events () {
+    return this.#shared.events
   }
 
   /**
@@ -111,7 +111,7 @@ class Connection {
    */
   request (operation, callback, a, b, decode = JSON.parse) {
     if (this.#shared.closed) return this.fail(operation, closed(), callback)
-    if (operation.isFollowed()) return this.#follow(operation, callback, decode, a, b)
+    if (operation.hasSubscribers()) return this.#traced(operation, callback, decode, a, b)
     return hub.request(operation.entry, this.#handle, callback, decode, a, b)
   }
 
@@ -134,20 +134,20 @@ class Connection {
     if (this.#shared.closed) return this.fail(operation, closed(), callback)
     const fault = idFault(id)
     if (fault !== undefined) return this.fail(operation, badKey(fault), callback)
-    if (operation.isFollowed()) return this.#follow(operation, callback, decode, id, a, b, c, d, e, f, g)
+    if (operation.hasSubscribers()) return this.#traced(operation, callback, decode, id, a, b, c, d, e, f, g)
     return hub.request(operation.entry, this.#handle, callback, decode, id, a, b, c, d, e, f, g)
   }
 
   /**
-   * A request that somebody follows.
+   * Makes a request that is traced.
    *
    * @param {Operation} operation
    * @param {Callback | undefined} callback
    * @param {Decode | Write} decode
    * @param {any[]} args
    */
-  #follow (operation, callback, decode, ...args) {
-    return follow(operation, this.view, callback, decode, waiting => hub.submitFollowed(operation.entry, this.#handle, waiting, ...args))
+  #traced (operation, callback, decode, ...args) {
+    return trace(operation, this.view, callback, decode, waiting => hub.submitTraced(operation.entry, this.#handle, waiting, ...args))
   }
 
   /**
@@ -159,8 +159,8 @@ class Connection {
    */
   fail (operation, error, callback) {
     this.#count(operation, error)
-    if (!operation.isFollowed()) return hub.fail(error, callback)
-    return follow(operation, this.view, callback, JSON.parse, waiting => nextTick(() => waiting.settle(error, undefined)))
+    if (!operation.hasSubscribers()) return hub.fail(error, callback)
+    return trace(operation, this.view, callback, JSON.parse, waiting => nextTick(() => waiting.settle(error, undefined)))
   }
 
   /**

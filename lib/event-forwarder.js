@@ -7,38 +7,38 @@ const { announce } = require('./warnings')
 
 /**
  * @typedef {import('../index').SessionStoreWarning} Warning
- * @typedef {(event: 'up' | 'down' | 'warning', warning?: Warning) => void} Hear
+ * @typedef {(event: 'up' | 'down' | 'warning', warning?: Warning) => void} Listener
  */
 
-class Followers {
+class EventForwarder {
   /** @type {Set<WeakRef<object>>} */
   #all = new Set()
   /** @type {FinalizationRegistry<WeakRef<object>>} */
-  #gone = new FinalizationRegistry(follower => this.#all.delete(follower))
-  /** @type {WeakMap<object, Hear>} */
-  #hear = new WeakMap()
+  #gone = new FinalizationRegistry(ref => this.#all.delete(ref))
+  /** @type {WeakMap<object, Listener>} */
+  #listeners = new WeakMap()
   #listens = false
 
   /**
    * @param {import('node:events').EventEmitter} client
    * @param {object} store
-   * @param {Hear} hear may hold the store: it goes when that goes
+   * @param {Listener} listener may hold the store: it goes when that goes
    */
-  add (client, store, hear) {
-    const follower = new WeakRef(store)
-    this.#all.add(follower)
-    this.#gone.register(store, follower)
-    this.#hear.set(store, hear)
+  add (client, store, listener) {
+    const ref = new WeakRef(store)
+    this.#all.add(ref)
+    this.#gone.register(store, ref)
+    this.#listeners.set(store, listener)
     if (!this.#listens) this.#listen(client)
   }
 
   /** @param {import('node:events').EventEmitter} client */
   #listen (client) {
     this.#listens = true
-    for (const event of /** @type {const} */ (['up', 'down'])) client.on(event, () => this.#tell(event))
+    for (const event of /** @type {const} */ (['up', 'down'])) client.on(event, () => this.#forward(event))
     client.on('warning', (/** @type {Warning} */ warning) => {
       // With this listener the client takes it for heard.
-      if (!this.#tell('warning', warning) && client.listenerCount('warning') === 1) announce(warning)
+      if (!this.#forward('warning', warning) && client.listenerCount('warning') === 1) announce(warning)
     })
   }
 
@@ -47,16 +47,16 @@ class Followers {
    * @param {Warning} [warning]
    * @returns {boolean} whether there was anybody to tell
    */
-  #tell (event, warning) {
-    let isHeard = false
-    for (const follower of [...this.#all]) {
-      const store = follower.deref()
+  #forward (event, warning) {
+    let isReceived = false
+    for (const ref of [...this.#all]) {
+      const store = ref.deref()
       if (store === undefined) continue
-      isHeard = true
-      this.#hear.get(store)?.(event, warning)
+      isReceived = true
+      this.#listeners.get(store)?.(event, warning)
     }
-    return isHeard
+    return isReceived
   }
 }
 
-module.exports = { Followers }
+module.exports = { EventForwarder }

@@ -55,21 +55,21 @@ class Operation {
   }
 
   /** Whether anybody listens. All that an operation has to do with tracing while nobody does. */
-  isFollowed () {
+  hasSubscribers () {
     return IS_DEBUGGED || this.start.hasSubscribers || this.end.hasSubscribers || this.asyncStart.hasSubscribers ||
       this.asyncEnd.hasSubscribers || this.error.hasSubscribers
   }
 }
 
-/** An operation under way, and followed: waits for its answer, and tells of it whoever listens and then whoever asked. */
-class Trace extends AsyncResource {
+/** An operation that is traced: receives its answer, publishes it on the channels, and passes it on to the caller. */
+class TracedOperation extends AsyncResource {
   #operation
   #answer
   #began = elapsed()
   /** @type {OperationMessage} */
   #message
   /** @type {{ gone: string | null, conflict: string | null } | undefined} what else became of a set */
-  #told
+  #setResult
 
   /**
    * @param {Operation} operation
@@ -78,7 +78,7 @@ class Trace extends AsyncResource {
    * @param {Callback} answer
    */
   constructor (operation, { namespace, set }, decode, answer) {
-    // Here, so that everybody is told in the context of who asked, whatever listeners bind to the start.
+    // Before the start is published: all of it happens in the context of the caller, whatever stores are bound to the start.
     super('AerospikeSession')
     this.#operation = operation
     this.decode = decode
@@ -88,7 +88,7 @@ class Trace extends AsyncResource {
 
   /**
    * Makes the request; this is what waits for its answer.
-   * @param {(waiting: Trace) => void} make
+   * @param {(waiting: TracedOperation) => void} make
    */
   begin (make) {
     const { start, end } = this.#operation
@@ -110,9 +110,9 @@ class Trace extends AsyncResource {
     if (together > 0) this.#message.batch = together
   }
 
-  /** @param {string} told what else became of a set */
-  hear (told) {
-    this.#told = JSON.parse(told)
+  /** @param {string} result as JSON: the events of a set */
+  setResult (result) {
+    this.#setResult = JSON.parse(result)
   }
 
   /**
@@ -120,7 +120,7 @@ class Trace extends AsyncResource {
    * @param {any} value
    */
   settle (error, value) {
-    this.runInAsyncScope(() => this.#tell(error, value))
+    this.runInAsyncScope(() => this.#publish(error, value))
   }
 
   /**
@@ -129,7 +129,7 @@ class Trace extends AsyncResource {
    * @param {Error | null} error
    * @param {any} value
    */
-  #tell (error, value) {
+  #publish (error, value) {
     const message = this.#message
     const { asyncStart, asyncEnd, error: failed } = this.#operation
     message.duration = elapsed() - this.#began
@@ -155,31 +155,31 @@ class Trace extends AsyncResource {
    * @returns {OperationMessage['outcome']}
    */
   #outcome (value) {
-    if (this.#told?.gone) return 'gone'
-    if (this.#told?.conflict) return 'conflict'
+    if (this.#setResult?.gone) return 'gone'
+    if (this.#setResult?.conflict) return 'conflict'
     if (!this.#operation.finds) return 'ok'
     return value === null || value === false ? 'miss' : 'hit'
   }
 }
 
 /**
- * Carries out an operation that is followed: a promise of its answer if there is no callback.
+ * Carries out an operation that is traced: returns a promise of its answer if there is no callback.
  *
  * @param {Operation} operation
  * @param {import('./options/options').ViewOptions} view
  * @param {Callback | undefined} callback
  * @param {Decode | Write} decode
- * @param {(waiting: Trace) => void} make
+ * @param {(waiting: TracedOperation) => void} make
  * @returns {Promise<any> | undefined}
  */
-function follow (operation, view, callback, decode, make) {
+function trace (operation, view, callback, decode, make) {
   if (callback !== undefined) {
-    new Trace(operation, view, decode, callback).begin(make)
+    new TracedOperation(operation, view, decode, callback).begin(make)
     return
   }
   return new Promise((resolve, reject) => {
     const answer = (/** @type {Error | null} */ error, /** @type {any} */ value) => error === null ? resolve(value) : reject(error)
-    new Trace(operation, view, decode, answer).begin(make)
+    new TracedOperation(operation, view, decode, answer).begin(make)
   })
 }
 
@@ -194,4 +194,4 @@ function line ({ operation, namespace, set, duration, outcome, node, batch }, er
   return `${operation} ${namespace}.${set} ${error?.code ?? outcome} ${duration?.toFixed(3)} ms${where}${together}${end}`
 }
 
-module.exports = { Operation, debug, follow }
+module.exports = { Operation, debug, trace }

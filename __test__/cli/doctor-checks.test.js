@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { judge } = require('../../lib/doctor')
+const { check } = require('../../lib/doctor')
 const { bounds, narrowed } = require('../../lib/doctor/clock')
 const { nodeFacts } = require('../../lib/doctor/facts')
 const { percentiles } = require('../../lib/doctor/smoke-test')
@@ -17,7 +17,7 @@ const EPOCH = 1_262_304_000
 function found (change) {
   const facts = structuredClone(real)
   change(facts)
-  return judge(facts)
+  return check(facts)
 }
 
 const codes = findings => findings.map(({ level, code }) => `${level} ${code}`)
@@ -61,7 +61,7 @@ test.each([
   ['evictions that were', both({ 'evict-indexes-memory-pct': '60', evicted_objects: '7' }), 'warning EVICTED', /7 records/, /disable-eviction/],
   ['evictions now', both({ 'storage-engine.evict-used-pct': '60', hwm_breached: 'true' }), 'problem EVICTING', /logged out/, /disable-eviction/],
   ['refused TTLs', both({ 'nsup-period': '0' }), 'problem TTL_REFUSED', /never removes/, /nsup-period to 120/],
-  ['refused TTLs, as a save has it', ({ trial }) => { trial.ttlRefused = true }, 'problem TTL_REFUSED', /never removes/, /nsup-period to 120/],
+  ['refused TTLs, as a save has it', ({ smokeTest }) => { smokeTest.ttlRefused = true }, 'problem TTL_REFUSED', /never removes/, /nsup-period to 120/],
   ['TTLs without removal', both({ 'nsup-period': '0', 'allow-ttl-without-nsup': 'true' }), 'problem NEVER_REMOVED', /nothing removes/, /nsup-period to 120/],
   ['reads that extend', both({ 'default-read-touch-ttl-pct': '80' }), 'warning READS_EXTEND', /80 %/, /to 0/],
   ['reads of the set that extend', inSet({ 'default-read-touch-ttl-pct': '70' }), 'warning READS_EXTEND', /70 %/, /to 0/],
@@ -82,12 +82,12 @@ test.each([
   ['a clock ahead', facts => { facts.skews = [{ name: 'A', least: -5_100, most: -5_000 }] }, 'problem CLOCK_SKEW', /5\.1 s ahead/, /NTP/],
   ['a clock behind', facts => { facts.skews = [{ name: 'A', least: 0, most: 1 }, { name: 'B', least: 5_000, most: 5_100 }] }, 'problem CLOCK_SKEW', /5\.1 s behind/, /NTP/],
   ['clocks of nodes', ({ nodes: [{ statistics }] }) => { statistics.cluster_clock_skew_ms = '2500' }, 'problem NODES_DISAGREE', /2\.5 s apart/, /all nodes/],
-  ['slow operations', ({ trial }) => { trial.times.get.p50 = 42.5 }, 'warning SLOW', /more than 42 ms/, /close/],
-  ['operations that stall', ({ trial }) => { trial.times.save.max = 1_500 }, 'warning STALLS', /1500 ms, of the 3000 ms/, /stalls/],
+  ['slow operations', ({ smokeTest }) => { smokeTest.times.get.p50 = 42.5 }, 'warning SLOW', /more than 42 ms/, /close/],
+  ['operations that stall', ({ smokeTest }) => { smokeTest.times.save.max = 1_500 }, 'warning STALLS', /1500 ms, of the 3000 ms/, /stalls/],
   ['large sessions', facts => { facts.formats = { size: 6_144, map: 0.3, json: 0.15 } }, 'note JSON_IS_FASTER', /6.* KiB .* 0\.30 ms as a map, and 0\.15 ms as JSON/, /format: 'json'/],
-  ['wrong answers', ({ trial }) => { trial.wrong = ['get'] }, 'problem WRONG_ANSWER', /what get answered/, /report/],
-  ['what is left', ({ trial }) => { trial.left = 1; trial.failures.delete = { code: 'TIMEOUT', message: 'late' } }, 'warning LEFT_BEHIND', /could not be removed/, /ten minutes/],
-  ['what is left for good', ({ trial }) => Object.assign(trial, { left: 1, ttlRefused: true }), 'warning LEFT_BEHIND', /could not be removed/, /prune/],
+  ['wrong answers', ({ smokeTest }) => { smokeTest.wrong = ['get'] }, 'problem WRONG_ANSWER', /what get answered/, /report/],
+  ['what is left', ({ smokeTest }) => { smokeTest.left = 1; smokeTest.failures.delete = { code: 'TIMEOUT', message: 'late' } }, 'warning LEFT_BEHIND', /could not be removed/, /ten minutes/],
+  ['what is left for good', ({ smokeTest }) => Object.assign(smokeTest, { left: 1, ttlRefused: true }), 'warning LEFT_BEHIND', /could not be removed/, /prune/],
   ['an index being built', ({ nodes: [node] }) => { node.indexes = [userIndex('WO')] }, 'note USER_INDEX_GROWING', /being built/, /wait/],
   ['an index that cannot be asked', facts => {
     facts.nodes[0].indexes = [userIndex('RW')]
@@ -130,8 +130,8 @@ test.each([
   ['EHOSTUNREACH', /no way to that host/, /routes/],
   ['EWEIRD', /EWEIRD/, /--hosts/]
 ])('a host that fails with %s has a finding of its own', (error, text, advice) => {
-  const findings = judge({
-    ...real, seeds: [{ host: 'db:3000', error }], failure: { code: 'UNAVAILABLE', message: 'no Aerospike node could be reached' }, nodes: [], skews: [], trial: undefined
+  const findings = check({
+    ...real, seeds: [{ host: 'db:3000', error }], failure: { code: 'UNAVAILABLE', message: 'no Aerospike node could be reached' }, nodes: [], skews: [], smokeTest: undefined
   })
   expect(findings).toEqual([expect.objectContaining({
     code: 'HOST_UNREACHABLE', text: expect.stringMatching(text), advice: expect.stringMatching(advice)

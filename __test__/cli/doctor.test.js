@@ -73,7 +73,7 @@ describe('of the server the suite runs on', () => {
       expect(namespace).toMatchObject({ 'nsup-period': expect.stringMatching(/^[1-9]\d*$/), stop_writes: 'false', 'storage-engine': expect.any(String) })
     }
     expect(facts.skews).toHaveLength(facts.nodes.length)
-    for (const times of Object.values(facts.trial.times)) expect(times.count).toBe(5)
+    for (const times of Object.values(facts.smokeTest.times)) expect(times.count).toBe(5)
     expect(await left(hosts(), { set })).toBe(0)
   })
 
@@ -151,7 +151,7 @@ describe('five servers have five reports', () => {
     await server.configure('test', { nsupPeriod: 0 })
     const { code, facts, problems, ok, by } = await examine(server.hosts)
     expect({ code, problems }).toEqual({ code: 1, problems: ['TTL_REFUSED'] })
-    expect(facts.trial.ttlRefused).toBe(true)
+    expect(facts.smokeTest.ttlRefused).toBe(true)
     expect(ok).toContain('WORKS')
     expect(by('TTL_REFUSED').advice).toMatch(/asadm .*namespace test param nsup-period to 120.*aerospike\.conf.*prune\(\)/)
     expect(await left(server.hosts)).toBe(0)

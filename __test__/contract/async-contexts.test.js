@@ -156,7 +156,7 @@ test('jest: test files that do not close their stores leave nothing behind', asy
   /** What a test file does that forgets to close its stores, some of them with operations under way. */
   function carelessTests ([root, hosts, set]) {
     const { AerospikeStore, SessionStore } = require(root)
-    const { KoaStore } = require(`${root}/koa`)
+    const { KoaStore } = require(`${root}/exports/koa`)
     const ballast = new Array(2e6).fill(1.5)
     test('it stores', async () => {
       const store = new SessionStore({ hosts, set })

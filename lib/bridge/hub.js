@@ -19,22 +19,22 @@ const { serialize } = require('../options/secrets')
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {(error: Error | null, value?: any) => void} Callback
  * @typedef {(text: string, more?: any) => any} Decode
- * @typedef {{ written: (head: string | null, told?: string) => void, failed: (error: any) => void }} Write what hears of a set or
- *   touch before its caller does: the head of the next baseline, or, as JSON, that and what else became of a set; or why it failed
- * @typedef {{ decode: Decode | Write, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} Waiting
- * @typedef {Waiting & { note: (node: string | null, together: number) => void, hear: (told: string) => void }} Following
+ * @typedef {{ written: (head: string | null, result?: string) => void, failed: (error: any) => void }} Write receives the result of
+ *   a set or touch before its caller does: the head of the next baseline; or, as JSON, the head and the events of a set; or the error
+ * @typedef {{ decode: Decode | Write, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} PendingRequest
+ * @typedef {PendingRequest & { note: (node: string | null, together: number) => void, setResult: (result: string) => void }} TracedRequest
  */
 
 // The kinds of answers, in the lowest bits of their numbers: src/bridge/hub.rs has the same list.
 const KIND_BITS = 4
-const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, TOLD, ERROR, NOTICE, WAY, PIECE, MORE] = Array(14).keys()
+const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, SET_RESULT, ERROR, NOTICE, TRACE, PIECE, MORE] = Array(14).keys()
 /** How many values follow the number, by kind. */
 const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2, 1, 0]
-/** In the slot of a request: the way it takes is to be told. */
-const FOLLOWED = 1 << 27
+/** A bit of the slot that is passed to the core: the request is traced. */
+const TRACED = 1 << 27
 
 /** Who waits with a callback: called in the AsyncLocalStorage context it was given in. */
-class WaitingCallback extends AsyncResource {
+class CallbackRequest extends AsyncResource {
   #callback
   /** @type {StoreHandle | undefined} */
   store
@@ -61,7 +61,7 @@ class WaitingCallback extends AsyncResource {
 }
 
 /** Who waits with a promise; promises keep the context by themselves. */
-class WaitingPromise {
+class PromiseRequest {
   #resolve
   #reject
   /** @type {StoreHandle | undefined} */
@@ -89,7 +89,7 @@ class WaitingPromise {
 }
 
 /** Who listens to a store's notices; keeps its slot. */
-class Listening {
+class NoticeListener {
   #listener
   decode = JSON.parse
 
@@ -107,20 +107,20 @@ class Listening {
   }
 }
 
-/** @type {(Waiting | undefined)[]} */
+/** @type {(PendingRequest | undefined)[]} */
 const slots = []
 /** @type {number[]} */
 const free = []
 
-/** @param {Waiting} waiting */
-function take (waiting) {
+/** @param {PendingRequest} waiting */
+function acquire (waiting) {
   const slot = free.pop() ?? slots.length
   slots[slot] = waiting
   return slot
 }
 
 /** @param {number} slot */
-function give (slot) {
+function release (slot) {
   slots[slot] = undefined
   free.push(slot)
 }
@@ -134,7 +134,7 @@ function give (slot) {
  * @param {any[]} batch
  * @param {number} [from]
  */
-function drain (batch, from = 0) {
+function dispatch (batch, from = 0) {
   let next = from
   try {
     while (next < batch.length) {
@@ -149,10 +149,10 @@ function drain (batch, from = 0) {
       }
       const waiting = slots[slot]
       if (waiting === undefined) continue
-      // What comes of a request comes once; what is told besides leaves the slot taken.
+      // A request has one answer. Notices and traces leave its slot acquired.
       if (kind < NOTICE) {
-        give(slot)
-        landed()
+        release(slot)
+        finished()
       }
       switch (kind) {
         case DONE: waiting.settle(null, undefined); break
@@ -162,10 +162,10 @@ function drain (batch, from = 0) {
         case COUNT: waiting.settle(null, first); break
         case ERROR: failed(waiting, fromNative(first)); break
         case HEAD: written(waiting, first); break
-        case TOLD: written(waiting, null, first); break
-        case WAY: /** @type {Following} */ (waiting).note(first, batch[next - 1]); break
+        case SET_RESULT: written(waiting, null, first); break
+        case TRACE: /** @type {TracedRequest} */ (waiting).note(first, batch[next - 1]); break
         // In the order they came in, and the answer after them.
-        case PIECE: settleLater(new Piece(waiting), first); break
+        case PIECE: settleLater(new ListPiece(waiting), first); break
         default: {
           const more = kind === BASELINE ? batch[next - 1] : undefined
           if (first.length + (more?.length ?? 0) < LARGE && !lists.has(waiting)) settleText(waiting, first, more)
@@ -174,7 +174,7 @@ function drain (batch, from = 0) {
       }
     }
   } finally {
-    if (next < batch.length) setImmediate(drain, batch, next)
+    if (next < batch.length) setImmediate(dispatch, batch, next)
   }
 }
 
@@ -182,22 +182,22 @@ function drain (batch, from = 0) {
 function takeMore () {
   // What is large comes no faster than it is parsed.
   if (large.length > 0) setImmediate(takeMore)
-  else if (hub !== undefined) drain(native.takeMore(hub))
+  else if (hub !== undefined) dispatch(native.takeMore(hub))
 }
 
 /**
- * @param {Waiting} waiting
+ * @param {PendingRequest} waiting
  * @param {string | null} head
- * @param {string} [told]
+ * @param {string} [result]
  */
-function written (waiting, head, told) {
-  if (typeof waiting.decode !== 'function') waiting.decode.written(head, told)
-  if (told !== undefined && 'hear' in waiting) /** @type {Following} */ (waiting).hear(told)
+function written (waiting, head, result) {
+  if (typeof waiting.decode !== 'function') waiting.decode.written(head, result)
+  if (result !== undefined && 'setResult' in waiting) /** @type {any} */ (waiting).setResult(result)
   waiting.settle(null, undefined)
 }
 
 /**
- * @param {Waiting} waiting
+ * @param {PendingRequest} waiting
  * @param {Error} error
  */
 function failed (waiting, error) {
@@ -210,11 +210,11 @@ function failed (waiting, error) {
 const LARGE = 32 * 1_024
 /** Milliseconds of parsing at one go. */
 const AT_ONE_GO = 1
-/** @type {[waiting: Waiting, text: string, more: string | undefined][]} */
+/** @type {[waiting: PendingRequest, text: string, more: string | undefined][]} */
 let large = []
 
 /**
- * @param {Waiting} waiting
+ * @param {PendingRequest} waiting
  * @param {string} text
  * @param {string} [more]
  */
@@ -223,12 +223,12 @@ function settleLater (waiting, text, more) {
 }
 
 // Lists that come in pieces.
-/** What there is of them by now; undefined: a piece could not be read. @type {Map<Waiting, any[] | undefined>} */
+/** What there is of them by now; undefined: a piece could not be read. @type {Map<PendingRequest, any[] | undefined>} */
 const lists = new Map()
 
 /** Takes a piece of a list, in the place of who waits for all of it. */
-class Piece {
-  /** @param {Waiting} waiting */
+class ListPiece {
+  /** @param {PendingRequest} waiting */
   constructor (waiting) {
     this.waiting = waiting
     this.decode = waiting.decode
@@ -247,11 +247,11 @@ class Piece {
 }
 
 /**
- * The whole list, of which the last piece is there.
- * @param {Waiting} waiting
+ * The joinPieces list, of which the last piece is there.
+ * @param {PendingRequest} waiting
  * @param {any[]} last
  */
-function whole (waiting, last) {
+function joinPieces (waiting, last) {
   const list = lists.get(waiting)
   lists.delete(waiting)
   if (list === undefined) throw new SyntaxError()
@@ -273,7 +273,7 @@ function settleLarge () {
 }
 
 /**
- * @param {Waiting} waiting
+ * @param {PendingRequest} waiting
  * @param {string} text
  * @param {string} [more]
  */
@@ -281,7 +281,7 @@ function settleText (waiting, text, more) {
   let value
   try {
     value = /** @type {Decode} */ (waiting.decode)(text, more)
-    if (lists.has(waiting)) value = whole(waiting, value)
+    if (lists.has(waiting)) value = joinPieces(waiting, value)
   } catch {
     lists.delete(waiting)
     // Without the cause: V8 quotes what it could not parse.
@@ -296,17 +296,17 @@ function settleText (waiting, text, more) {
 let hub
 let stores = 0
 
-/** The handle that native code calls. It holds `drain` weakly while nothing is in flight. */
-const drained = nativeCallback.handle(drain)
+/** The handle that native code calls. It holds `dispatch` weakly while nothing is in flight. */
+const dispatcher = nativeCallback.handle(dispatch)
 /** Requests that are not answered yet. */
 let inFlight = 0
 
 function started () {
-  if (++inFlight === 1) drained.hold()
+  if (++inFlight === 1) dispatcher.hold()
 }
 
-function landed () {
-  if (--inFlight === 0) drained.release()
+function finished () {
+  if (--inFlight === 0) dispatcher.release()
 }
 
 /**
@@ -314,17 +314,17 @@ function landed () {
  *
  * @param {import('../options/options').ClusterOptions} cluster
  * @param {import('../options/options').ViewOptions} view
- * @param {(notice: any) => void} listener hears the store's notices
+ * @param {(notice: any) => void} listener receives the store's notices
  */
 function openStore (cluster, view, listener) {
-  hub ??= inNoContext(() => native.openHub(drained.call))
-  const notices = take(new Listening(listener))
+  hub ??= inNoContext(() => native.openHub(dispatcher.call))
+  const notices = acquire(new NoticeListener(listener))
   try {
     const handle = native.openStore(hub, notices, JSON.stringify(cluster), serialize(view))
     stores += 1
     return { handle, notices }
   } catch (error) {
-    give(notices)
+    release(notices)
     // Certificates and keys that JavaScript can read and Rust cannot.
     throw error instanceof Error && 'code' in error && error.code === 'InvalidArg' ? badOption(error.message) : error
   }
@@ -335,7 +335,7 @@ function openStore (cluster, view, listener) {
  * @param {{ notices: number }} store
  */
 function closeStore ({ notices }) {
-  give(notices)
+  release(notices)
   stores -= 1
   if (stores === 0 && hub !== undefined) {
     native.closeHub(hub)
@@ -363,16 +363,16 @@ function closeStore ({ notices }) {
 function request (entry, handle, callback, decode, a, b, c, d, e, f, g, h) {
   if (callback === undefined) {
     return new Promise((resolve, reject) => {
-      submit(entry, handle, new WaitingPromise(resolve, reject, decode), a, b, c, d, e, f, g, h)
+      submit(entry, handle, new PromiseRequest(resolve, reject, decode), a, b, c, d, e, f, g, h)
     })
   }
-  submit(entry, handle, new WaitingCallback(callback, decode), a, b, c, d, e, f, g, h)
+  submit(entry, handle, new CallbackRequest(callback, decode), a, b, c, d, e, f, g, h)
 }
 
 /**
  * @param {Entry} entry
  * @param {StoreHandle} handle
- * @param {Waiting} waiting
+ * @param {PendingRequest} waiting
  * @param {any} [a]
  * @param {any} [b]
  * @param {any} [c]
@@ -383,7 +383,7 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f, g, h) {
  * @param {any} [h]
  */
 function submit (entry, handle, waiting, a, b, c, d, e, f, g, h) {
-  const slot = take(waiting)
+  const slot = acquire(waiting)
   started()
   // A request holds its store: one that nobody else holds is closed when it is garbage, and not before it has answered.
   waiting.store = handle
@@ -393,21 +393,21 @@ function submit (entry, handle, waiting, a, b, c, d, e, f, g, h) {
     // The arguments did not get across, or the core has panicked; in what words is nobody's business, they may hold
     // data. The slot is lost: should there be an answer to it after all, it must not be another's.
     slots[slot] = undefined
-    landed()
+    finished()
     nextTick(() => failed(waiting, internal()))
   }
 }
 
 /**
- * Makes a request whose way is told as well.
+ * Makes a request that is traced: the core also reports the node that answered it, and the size of the batch.
  *
  * @param {Entry} entry
  * @param {StoreHandle} handle
- * @param {Following} following
+ * @param {TracedRequest} traced
  * @param {any[]} args
  */
-function submitFollowed (entry, handle, following, ...args) {
-  submit((handle, slot, ...args) => entry(handle, slot | FOLLOWED, ...args), handle, following, ...args)
+function submitTraced (entry, handle, traced, ...args) {
+  submit((handle, slot, ...args) => entry(handle, slot | TRACED, ...args), handle, traced, ...args)
 }
 
 /**
@@ -434,4 +434,4 @@ function answer (value, callback) {
   nextTick(callback, null, value)
 }
 
-module.exports = { openStore, closeStore, request, submitFollowed, fail, answer, native }
+module.exports = { openStore, closeStore, request, submitTraced, fail, answer, native }

@@ -28,10 +28,10 @@ async function run (args) {
   if (stray !== undefined) throw new UsageError(`doctor takes no argument '${stray}'`)
   const rounds = number('rounds', values.rounds, 1, 100_000)
   const options = await storeOptions(values)
-  const { collect, judge, report } = require('../doctor')
+  const { collect, check, report } = require('../doctor')
   const { painter } = require('../doctor/print')
   const facts = await collect(options, { rounds })
-  const findings = judge(facts)
+  const findings = check(facts)
   if (values.json) printJson({ version, findings, facts }, 2)
   else write(report(facts, findings, painter(process.stdout)))
   if (findings.some(({ level }) => level === 'problem')) process.exitCode = 1

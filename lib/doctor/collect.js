@@ -11,7 +11,7 @@ const { skews } = require('./clock')
 const { formats } = require('./formats')
 const { failureFacts, nodeFacts, questions, userIndex } = require('./facts')
 const { reach } = require('./reach')
-const { trial } = require('./smoke-test')
+const { smokeTest } = require('./smoke-test')
 
 /** Put before the ids of throw-away sessions: applications that share the set do not see them. */
 const PREFIX = 'aerospike-session-doctor:'
@@ -57,9 +57,9 @@ async function examine (sessions, target, rounds) {
   const nodes = told.map((/** @type {any} */ node) => nodeFacts(node, target))
   // Of a namespace that is not there nothing more is to be had.
   if (nodes.every((/** @type {any} */ node) => node.namespace === undefined && node.error === undefined)) return { nodes, skews: [] }
-  const [apart, tried] = await Promise.all([skews(command => ask([command]), target.namespace), trial(sessions, rounds)])
+  const [apart, tried] = await Promise.all([skews(command => ask([command]), target.namespace), smokeTest(sessions, rounds)])
   const compared = Object.keys(tried.failures).length === 0 ? await formats(sessions, nodes, rounds) : undefined
-  return { nodes, skews: apart, trial: tried, formats: compared, userQuery: await queryOfUser(connection, nodes, target) }
+  return { nodes, skews: apart, smokeTest: tried, formats: compared, userQuery: await queryOfUser(connection, nodes, target) }
 }
 
 /**

@@ -13,13 +13,13 @@
  * @typedef {'save' | 'get' | 'touch' | 'delete'} Step
  * @typedef {{ count: number, p50: number, p95: number, p99: number, max: number }} Times milliseconds
  * @typedef {{ times: Partial<Record<Step, Times>>, failures: Partial<Record<Step, Failure>>, wrong: string[],
- *   ttlRefused: boolean, left: number }} Trial wrong: what was answered, but wrongly. left: throw-away records not removed
+ *   ttlRefused: boolean, left: number }} SmokeTest wrong: what was answered, but wrongly. left: throw-away records not removed
  * @typedef {{ size: number, map: number, json: number }} Formats bytes of a session of the set on average, and the median time
  *   to read one of that size, in milliseconds
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, hosts: string[], tls: boolean,
  *   timeout: number }} Target
  * @typedef {{ target: Target, seeds: Reached[], connected?: number, failure?: Failure, nodes: NodeFacts[], skews: Skew[],
- *   trial?: Trial, formats?: Formats, userQuery?: Failure | 'ok' }} Facts connected: after so many milliseconds
+ *   smokeTest?: SmokeTest, formats?: Formats, userQuery?: Failure | 'ok' }} Facts connected: after so many milliseconds
  */
 
 /** In the place of a seed's error code: the connection was taken, and nothing said. */

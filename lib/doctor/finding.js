@@ -1,6 +1,6 @@
 'use strict'
 
-// What a judge says, and the words they share.
+// What a check says, and the words they share.
 
 /**
  * @typedef {'ok' | 'note' | 'warning' | 'problem'} Level

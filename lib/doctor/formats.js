@@ -69,7 +69,7 @@ async function formats (sessions, nodes, rounds) {
     const [map, json] = tried.map(({ times }) => percentiles(times).p50)
     return { size, map, json }
   } catch {
-    // What keeps sessions from being stored or read the trial tells.
+    // What keeps sessions from being stored or read is reported by the smoke test.
     return undefined
   } finally {
     await Promise.allSettled(tried.map(({ store, id }) => store.destroy(id)))

@@ -2,7 +2,7 @@
 
 // The doctor: looks at a cluster as sessions need it, and says what to do.
 //
-// - collect.js: everything it looks at, as facts (facts.js); with reach.js, clock.js, trial.js and formats.js.
+// - collect.js: everything it looks at, as facts (facts.js); with reach.js, clock.js, smoke-test.js and formats.js.
 // - judges/: what the facts mean, as findings (finding.js). Pure: facts in, findings out.
 // - print.js: findings and facts for people.
 
@@ -18,8 +18,8 @@ const { report } = require('./print')
  * @param {import('./facts').Facts} facts
  * @returns {import('./finding').Finding[]}
  */
-function judge (facts) {
-  return [connection, cluster, namespace, clock, sessions].flatMap(judge => judge(facts))
+function check (facts) {
+  return [connection, cluster, namespace, clock, sessions].flatMap(check => check(facts))
 }
 
-module.exports = { collect, judge, report }
+module.exports = { collect, check, report }

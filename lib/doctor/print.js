@@ -60,8 +60,8 @@ function one ({ level, code, text, advice }, paint) {
  * @param {import('./facts').Facts} facts
  * @param {Paint} paint
  */
-function times ({ trial }, paint) {
-  const rows = Object.entries(trial?.times ?? {})
+function times ({ smokeTest }, paint) {
+  const rows = Object.entries(smokeTest?.times ?? {})
   if (rows.length === 0) return ''
   const columns = /** @type {const} */ (['p50', 'p95', 'p99', 'max'])
   const cells = (/** @type {string} */ name, /** @type {string[]} */ values) => `  ${name.padEnd(8)}${values.map(value => value.padStart(9)).join('')}\n`

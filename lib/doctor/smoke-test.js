@@ -15,12 +15,12 @@ const DATA = { userId: 'doctor', roles: ['none'], visits: 1, loginTime: 1_700_00
 /**
  * @param {import('../stores/session-store').SessionStore} sessions
  * @param {number} rounds
- * @returns {Promise<import('./facts').Trial>}
+ * @returns {Promise<import('./facts').SmokeTest>}
  */
-async function trial (sessions, rounds) {
+async function smokeTest (sessions, rounds) {
   /** @type {Map<Step, number[]>} */
   const times = new Map()
-  /** @type {import('./facts').Trial['failures']} */
+  /** @type {import('./facts').SmokeTest['failures']} */
   const failures = {}
   const wrong = new Set()
   let ttlRefused = false
@@ -81,4 +81,4 @@ function percentiles (taken) {
   return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) }
 }
 
-module.exports = { percentiles, trial }
+module.exports = { percentiles, smokeTest }

@@ -8,7 +8,7 @@
 //
 // These methods do not call each other by their public names: a subclass that maps session ids would map them twice.
 
-const { Administration } = require('./base-store')
+const { BaseStore } = require('./base-store')
 const { AsyncResource } = require('node:async_hooks')
 const { nextTick, now } = require('../clock')
 const { operations, optional, quiet } = require('../connection')
@@ -17,7 +17,7 @@ const { badData, badOption } = require('../errors')
 const { isPlain, stringify, unquoted } = require('../json')
 const { LAST_TIME, kind, notAwaited, timeOf } = require('../options/validate')
 
-class AerospikeStore extends Administration {
+class AerospikeStore extends BaseStore {
   /**
    * Called by express-session on what `get` returned: what was loaded goes over to the Session.
    *
@@ -144,7 +144,7 @@ class SetUnderWay {
 
   /**
    * @param {AerospikeStore} store
-   * @param {import('../baselines').Known} known
+   * @param {import('../baselines').Baseline} known
    * @param {string} json what is set
    * @param {AsyncResource | undefined} context of the set
    */
@@ -157,15 +157,15 @@ class SetUnderWay {
 
   /**
    * @param {string | null} head of the next baseline
-   * @param {string} [told] that and what is worth an event, as JSON
+   * @param {string} [result] as JSON: the head and the events of the set
    */
-  written (head, told) {
-    if (told !== undefined) head = this.#hear(JSON.parse(told))
+  written (head, result) {
+    if (result !== undefined) head = this.#emitEvents(JSON.parse(result))
     if (head !== null) this.#known.stored(head, this.#json)
   }
 
-  /** @param {{ head: string | null, gone: string | null, conflict: string | null }} told */
-  #hear ({ head, gone, conflict }) {
+  /** @param {{ head: string | null, gone: string | null, conflict: string | null }} result */
+  #emitEvents ({ head, gone, conflict }) {
     const tell = () => {
       // After the callback, and outside of what calls it: a listener may throw.
       if (gone !== null) nextTick(() => this.#store.emit('gone', { digest: gone }))
@@ -188,7 +188,7 @@ class TouchUnderWay {
   #cookie
 
   /**
-   * @param {import('../baselines').Known} known
+   * @param {import('../baselines').Baseline} known
    * @param {string | undefined} cookie
    */
   constructor (known, cookie) {

@@ -31,7 +31,7 @@ const NOBODY = 'aerospike-session:is-anybody-there'
 /** @param {any} error */
 const isUnanswered = error => error?.code === 'UNAVAILABLE' || error?.code === 'TIMEOUT'
 
-class Administration extends Store {
+class BaseStore extends Store {
   #client
   #owned
   /** Whether express-session was told that the store is down. */
@@ -64,7 +64,7 @@ class Administration extends Store {
     this.touched = this.#touched.bind(this)
     hide(this, ['ttl', 'ownerOf', 'connection', 'baselines', 'served', 'touched'])
     this.#isAnonymous = whenDown === 'anonymous'
-    this.#follow()
+    this.#traced()
   }
 
   get client () {
@@ -239,8 +239,8 @@ class Administration extends Store {
    * Passes on what the client tells. With `anonymous` express-session is told when the cluster
    * goes and comes, and serves requests without sessions meanwhile.
    */
-  #follow () {
-    this.connection.followers.add(this.#client, this, (event, warning) => {
+  #traced () {
+    this.connection.events.add(this.#client, this, (event, warning) => {
       if (warning !== undefined) tell(this, warning)
       else this.#turn(event === 'down')
     })
@@ -365,4 +365,4 @@ function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnR
   }
 }
 
-module.exports = { Administration }
+module.exports = { BaseStore }

@@ -23,7 +23,7 @@ class SessionStore extends EventEmitter {
     super()
     const { ask, cluster, ttl, view } = sessionStoreOptions(options)
     this.#ttl = ttl
-    this.#connection = Connection.open(this, cluster, view, (self, notice, words) => self.#hear(notice, words), ask)
+    this.#connection = Connection.open(this, cluster, view, (self, notice, words) => self.#onNotice(notice, words), ask)
   }
 
   get ttl () {
@@ -116,7 +116,7 @@ class SessionStore extends EventEmitter {
    * @param {string} notice
    * @param {string | null} words
    */
-  #hear (notice, words) {
+  #onNotice (notice, words) {
     if (notice !== 'UP' && notice !== 'DOWN') {
       debug('warning %s', notice)
       return warn(this, notice, words)

@@ -16,7 +16,7 @@ const CLOSE = 0.8
  * @param {Holder[]} holders
  * @param {string} name of the namespace
  */
-function room (found, holders, name) {
+function capacity (found, holders, name) {
   const stopped = holders.filter(({ namespace }) => namespace.stop_writes === 'true')
   if (stopped.length > 0) {
     const why = [...new Set(stopped.flatMap(node => limits(node).filter(({ share }) => share >= 1)).map(({ words }) => words))]
@@ -83,4 +83,4 @@ function limits ({ namespace, set, statistics }) {
   return limits
 }
 
-module.exports = { room }
+module.exports = { capacity }

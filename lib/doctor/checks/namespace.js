@@ -4,7 +4,7 @@
 
 const { isPersistent } = require('../facts')
 const { Findings, named, number, setting } = require('../finding')
-const { room } = require('./capacity')
+const { capacity } = require('./capacity')
 
 /** @typedef {import('../facts').NodeFacts & { namespace: import('../facts').Values }} Holder a node that has the namespace */
 
@@ -19,7 +19,7 @@ function namespace (facts) {
   if (holders.length === 0) return found.list
   ttl(found, holders, facts)
   readTouch(found, holders, name)
-  room(found, holders, name)
+  capacity(found, holders, name)
   evictions(found, holders, facts.target)
   copies(found, holders, name)
   storage(found, holders)
@@ -45,12 +45,12 @@ function missing (found, nodes, name) {
  * @param {Holder[]} holders
  * @param {import('../finding').Facts} facts
  */
-function ttl (found, holders, { target, trial }) {
+function ttl (found, holders, { target, smokeTest }) {
   const { namespace: name } = target
   const turnOn = setting(name, 'nsup-period=120')
   const idle = holders.filter(({ namespace }) => number(namespace, 'nsup-period') === 0)
   const refusing = idle.filter(({ namespace }) => namespace['allow-ttl-without-nsup'] !== 'true')
-  if (refusing.length > 0 || trial?.ttlRefused === true) {
+  if (refusing.length > 0 || smokeTest?.ttlRefused === true) {
     found.add('problem', 'TTL_REFUSED', 'TTLs are refused (nsup-period 0, allow-ttl-without-nsup false): sessions are stored without one. They still end on ' +
       'time, but the server never removes them', `turn removal on: ${turnOn}. If it has to stay so, run store.prune() regularly`)
   } else if (idle.length > 0) {

@@ -20,25 +20,25 @@ const NEEDS = /** @type {const} */ ({ save: 'read-write', get: 'read', touch: 'r
 /** @param {import('../finding').Facts} facts */
 function sessions (facts) {
   const found = new Findings('Sessions')
-  const { target, trial, userQuery } = facts
-  if (trial === undefined) return found.list
+  const { target, smokeTest, userQuery } = facts
+  if (smokeTest === undefined) return found.list
   const steps = /** @type {Step[]} */ (Object.keys(DOES))
   for (const step of steps) {
-    const failure = trial.failures[step]
+    const failure = smokeTest.failures[step]
     if (failure !== undefined) failed(found, step, failure, target)
   }
-  for (const step of trial.wrong) {
+  for (const step of smokeTest.wrong) {
     found.add('problem', 'WRONG_ANSWER', `what ${step} answered of a session just saved is not what it has to be`,
       'see whether something else writes to or empties the set; if nothing does, please report it')
   }
-  if (trial.left > 0) {
-    found.add('warning', 'LEFT_BEHIND', 'the throw-away session could not be removed', trial.ttlRefused
+  if (smokeTest.left > 0) {
+    found.add('warning', 'LEFT_BEHIND', 'the throw-away session could not be removed', smokeTest.ttlRefused
       ? 'it does no harm, but stays: store.prune() removes it, with option \'prefix\' aerospike-session-doctor:'
       : 'nothing: it ends by itself, after ten minutes')
   }
-  if (steps.every(step => trial.failures[step] === undefined)) {
-    if (trial.wrong.length === 0) found.ok('WORKS', 'sessions can be saved, read, touched and removed')
-    speed(found, trial, target)
+  if (steps.every(step => smokeTest.failures[step] === undefined)) {
+    if (smokeTest.wrong.length === 0) found.ok('WORKS', 'sessions can be saved, read, touched and removed')
+    speed(found, smokeTest, target)
   }
   format(found, facts)
   index(found, facts, userQuery)
@@ -71,7 +71,7 @@ function failed (found, step, { code, message, resultCode }, { namespace, set })
 
 /**
  * @param {Findings} found
- * @param {import('../facts').Trial} trial
+ * @param {import('../facts').SmokeTest} smokeTest
  * @param {import('../facts').Target} target
  */
 function speed (found, { times }, { timeout }) {
