@@ -69,8 +69,6 @@ export interface TlsOptions {
   key?: string | Buffer
   /** The name in the certificates of hosts without a `tlsName`. @default each host's own name */
   servername?: string | undefined
-  /** The same as `servername`. */
-  serverName?: string | undefined
   /**
    * The public keys that a node's certificate may be for, besides the usual checks: `'sha256/'` and the
    * base64 of the SHA-256 of its SubjectPublicKeyInfo, as in RFC 7469. Give the next key's pin as well,

@@ -71,17 +71,17 @@ async function instructions () {
  * The core that panics on demand, for __test__/process/panics.test.js. All but this crate itself cargo's tests have built already.
  * @returns {Promise<Record<string, string>>}
  */
-async function planted () {
+async function failpoints () {
   const chosen = process.argv.slice(2)
   if (chosen.length > 0 && !chosen.some(one => one.includes('panics'))) return {}
-  const { ok } = await run('cargo', ['build', '--locked', '--lib', '--features', 'planted'])
+  const { ok } = await run('cargo', ['build', '--locked', '--lib', '--features', 'failpoints'])
   if (!ok) throw new ScriptError('the core for the tests of panics could not be built')
   const names = /** @type {Record<string, string>} */ ({ win32: 'aerospike_session.dll', darwin: 'libaerospike_session.dylib' })
   // Copied: the next build without the feature takes its place.
-  const core = path.join(ROOT, '.cache/planted.node')
+  const core = path.join(ROOT, '.cache/failpoints.node')
   fs.mkdirSync(path.dirname(core), { recursive: true })
   fs.copyFileSync(path.join(ROOT, 'target/debug', names[process.platform] ?? 'libaerospike_session.so'), core)
-  return { TEST_PLANTED: core }
+  return { TEST_FAILPOINTS: core }
 }
 
 /**
@@ -110,7 +110,7 @@ async function jest () {
   /** @type {Record<string, string>} */
   const env = 'python' in found ? { TEST_PYTHON: found.python } : { TEST_PYTHON_MISSING: found.reason }
   if ('sdkReason' in found && found.sdkReason !== undefined) env.TEST_PYTHON_SDK_MISSING = found.sdkReason
-  return runJest(process.execPath, process.argv.slice(2), { ...env, ...await planted() })
+  return runJest(process.execPath, process.argv.slice(2), { ...env, ...await failpoints() })
 }
 
 /**

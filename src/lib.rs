@@ -16,12 +16,12 @@
 //! The development server is a crate of its own (`devserver/`); only [`bridge`] knows of it.
 
 pub mod bridge;
-pub mod bulk;
+pub mod bulk_runtime;
 mod clock;
 pub mod cluster;
 pub mod codec;
 pub mod error;
-mod planted;
+mod failpoint;
 #[cfg(test)]
 mod simulation;
 pub mod store;

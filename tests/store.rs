@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aerospike_session::bulk::Bulk;
+use aerospike_session::bulk_runtime::Bulk;
 use aerospike_session::cluster::credentials::Auth;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::error::{Code, Error};
 use aerospike_session::store::expiry::now;
 use aerospike_session::store::{
-    Answer, Many, Notice, One, Operation, Options, Output, Store, Ticket, View,
+    Answer, Notice, Operation, Options, Output, ScanOp, SessionOp, Store, Ticket, View,
 };
 use aerospike_session_devserver::{Config, DevServer};
 use tokio::runtime::Handle;
@@ -87,14 +87,14 @@ impl Client {
         answer
     }
 
-    async fn one(&self, what: One) -> Result<Output, Error> {
+    async fn one(&self, what: SessionOp) -> Result<Output, Error> {
         let id = "sess-abc123".into();
-        self.ask(Operation::One { id, what }).await.unwrap()
+        self.ask(Operation::Session { id, what }).await.unwrap()
     }
 
     async fn save(&self, json: &str) -> Result<Output, Error> {
         let expires = now() + 60_000;
-        self.one(One::Save {
+        self.one(SessionOp::Save {
             json: json.into(),
             expires,
         })
@@ -121,15 +121,15 @@ async fn a_session_is_saved_got_touched_and_deleted() {
         .save(r#"{"b":[1,{"c":null}],"a":"é"}"#)
         .await
         .unwrap();
-    let got = client.one(One::Get).await.unwrap();
+    let got = client.one(SessionOp::Get).await.unwrap();
     assert_eq!(json(got), r#"{"a":"é","b":[1,{"c":null}]}"#);
     let expires = now() + 1_000;
-    let touched = client.one(One::Touch { expires }).await.unwrap();
+    let touched = client.one(SessionOp::Touch { expires }).await.unwrap();
     assert!(matches!(touched, Output::Flag(true)));
-    let deleted = client.one(One::Delete).await.unwrap();
+    let deleted = client.one(SessionOp::Delete).await.unwrap();
     assert!(matches!(deleted, Output::Flag(true)));
     assert!(matches!(
-        client.one(One::Get).await.unwrap(),
+        client.one(SessionOp::Get).await.unwrap(),
         Output::Missing
     ));
     server.stop().await;
@@ -140,11 +140,11 @@ async fn a_loaded_session_is_updated_only_where_it_is_still_there() {
     let server = server().await;
     let client = Client::open(server.addr().port(), "test");
     client.save(r#"{"a":1,"b":1}"#).await.unwrap();
-    let Output::Loaded(baseline) = client.one(One::Load).await.unwrap() else {
+    let Output::Loaded(baseline) = client.one(SessionOp::Load).await.unwrap() else {
         panic!("no session");
     };
     client.save(r#"{"a":1,"b":2}"#).await.unwrap();
-    let set = |json: &str| One::Set {
+    let set = |json: &str| SessionOp::Set {
         json: json.into(),
         expires: now() + 60_000,
         baseline: Some(baseline.clone()),
@@ -152,16 +152,16 @@ async fn a_loaded_session_is_updated_only_where_it_is_still_there() {
         user: None,
     };
     client.one(set(r#"{"a":9,"b":1}"#)).await.unwrap();
-    let merged = client.one(One::Get).await.unwrap();
+    let merged = client.one(SessionOp::Get).await.unwrap();
     assert_eq!(json(merged), r#"{"a":9,"b":2}"#);
 
-    client.one(One::Destroy).await.unwrap();
+    client.one(SessionOp::Destroy).await.unwrap();
     let Output::Written(written, _) = client.one(set(r#"{"a":7,"b":1}"#)).await.unwrap() else {
         panic!("no word of it");
     };
     assert_eq!(written.gone.map(|digest| digest.len()), Some(40));
     assert!(matches!(
-        client.one(One::Get).await.unwrap(),
+        client.one(SessionOp::Get).await.unwrap(),
         Output::Missing
     ));
     server.stop().await;
@@ -186,13 +186,13 @@ async fn requests_for_one_session_are_answered_in_their_order() {
     let client = Client::open(server.addr().port(), "test");
     let mut answers = Vec::new();
     for n in 0..50 {
-        let save = One::Save {
+        let save = SessionOp::Save {
             json: format!("{{\"n\":{n}}}"),
             expires: now() + 60_000,
         };
-        for what in [save, One::Get] {
+        for what in [save, SessionOp::Get] {
             let id = "same".into();
-            answers.push(client.ask(Operation::One { id, what }));
+            answers.push(client.ask(Operation::Session { id, what }));
         }
     }
     for (index, answer) in answers.into_iter().enumerate() {
@@ -210,7 +210,7 @@ async fn what_waits_for_a_silent_server_ends_at_its_deadline() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::open(silent.local_addr().unwrap().port(), "test");
     let began = Instant::now();
-    let error = client.one(One::Get).await.unwrap_err();
+    let error = client.one(SessionOp::Get).await.unwrap_err();
     assert_eq!(error.code, Code::Unavailable);
     // Not a measurement of speed: it must not have been for ever.
     assert!(began.elapsed() < Duration::from_secs(60));
@@ -220,7 +220,7 @@ async fn what_waits_for_a_silent_server_ends_at_its_deadline() {
 async fn closing_fails_what_is_pending_and_what_comes_after() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::open(silent.local_addr().unwrap().port(), "test");
-    let pending = client.ask(Operation::Many(Many::Length { partitions: None }));
+    let pending = client.ask(Operation::Scan(ScanOp::Length { partitions: None }));
     client.ask(Operation::Close).await.unwrap().unwrap();
     assert_eq!(pending.await.unwrap().unwrap_err().code, Code::Closed);
     let after = client.ask(Operation::Ready).await.unwrap();

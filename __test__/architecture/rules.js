@@ -131,4 +131,4 @@ function violations (files) {
   })
 }
 
-module.exports = { RULES, violations }
+module.exports = { RULES, javascript, required, rust, violations }

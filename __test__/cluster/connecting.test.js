@@ -193,7 +193,7 @@ describe('certificates and keys', () => {
     const server = await start({ tls: { mutual: true } })
     const { cafile, certfile, keyfile } = await server.writeTlsFiles(await folder())
     await expectWorks(open(server, { tls: { ca: cafile, cert: certfile, key: keyfile } }))
-    await expectWorks(open(server, { tls: { ca: [cafile, server.tls.ca], cert: Buffer.from(server.tls.cert), key: keyfile, serverName: 'localhost' } }))
+    await expectWorks(open(server, { tls: { ca: [cafile, server.tls.ca], cert: Buffer.from(server.tls.cert), key: keyfile, servername: 'localhost' } }))
   })
 
   test('that cannot be read are told as that, and a key is never repeated', async () => {
@@ -208,7 +208,7 @@ describe('certificates and keys', () => {
       [{ ca: empty }, /'tls.ca' holds no PEM/],
       [{ cert, key: body }, /'tls.key' is neither PEM nor the path/],
       [{ cert, key: empty }, /'tls.key' holds no PEM/],
-      [{ servername: 'a', serverName: 'b' }, /are the same: choose one/]
+      [{ serverName: 'a' }, /unknown option 'serverName': did you mean 'servername'\? \(the full name is 'tls.servername'\)/]
     ]) {
       let error
       try { open({}, { tls: given }) } catch (thrown) { error = thrown }

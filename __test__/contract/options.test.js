@@ -383,7 +383,7 @@ describe('an option that is undefined', () => {
     for (const [Store,, own] of CLASSES) {
       await new Store(Object.fromEntries([...HARMLESS, ...own].map(name => [name, undefined]))).close()
     }
-    expect(parse({ tls: { servername: undefined, serverName: undefined } })).toStrictEqual(parse({ tls: {} }))
+    expect(parse({ tls: { servername: undefined } })).toStrictEqual(parse({ tls: {} }))
     expect(hostsOf({ host: 'a', port: undefined, tlsName: undefined })).toStrictEqual(hostsOf('a'))
   })
 

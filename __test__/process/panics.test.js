@@ -42,7 +42,7 @@ async function run (main, core, place, options) {
   console.log(JSON.stringify({ outcomes, asked: asked.length, after }))
 }
 
-const core = process.env.TEST_PLANTED
+const core = process.env.TEST_FAILPOINTS
 const describeIf = core === undefined ? describe.skip : describe
 
 describeIf('a panic', () => {

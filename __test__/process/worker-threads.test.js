@@ -49,7 +49,7 @@ test('come and go', async () => {
 function open (main) {
   const { parentPort, workerData } = require('node:worker_threads')
   const { SessionStore } = require(main)
-  const { DevServer } = require(`${main.slice(0, -'index.js'.length)}dev-server`)
+  const { DevServer } = require(`${main.slice(0, -'index.js'.length)}exports/dev-server`)
   parentPort.postMessage('ready')
   Atomics.wait(workerData, 0, 0)
   const store = new SessionStore({ hosts: '127.0.0.1:1' })

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerospike::Value;
-use aerospike_session::bulk::Bulk;
+use aerospike_session::bulk_runtime::Bulk;
 use aerospike_session::cluster::credentials::Auth;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::codec::{decode, encode, tree};
 use aerospike_session::error::Error;
 use aerospike_session::store::baseline::Baseline;
 use aerospike_session::store::expiry::now;
-use aerospike_session::store::{Answer, One, Operation, Options, Output, Store, Ticket, View};
+use aerospike_session::store::{
+    Answer, Operation, Options, Output, SessionOp, Store, Ticket, View,
+};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
@@ -139,14 +141,14 @@ impl Dispatcher {
             let mut answers = Vec::with_capacity(count);
             for number in 0..count {
                 let (reply, answer) = oneshot::channel();
-                let what = One::Refresh {
+                let what = SessionOp::Refresh {
                     cookie: Some(cookie("2026-01-01T00:10:00.000Z")),
                     expires: self.expires,
                     baseline: Some(self.baseline.clone()),
                     writer: self.view.writer(number as u64),
                 };
                 let id = format!("sess-{number:08}");
-                let operation = Operation::One { id, what };
+                let operation = Operation::Session { id, what };
                 self.store
                     .submit(self.view.clone(), operation, Reply(reply));
                 answers.push(answer);

@@ -1,14 +1,14 @@
 //! Heads of baselines, and sessions that are merged: any text, and any three sessions against a merge of trees.
 
-use aerospike_session::store::baseline::Head;
+use aerospike_session::store::baseline::BaselineMeta;
 use aerospike_session::store::merge::{Diff, Session};
 use arbitrary::{Arbitrary, Unstructured};
 use serde_json::{Map, Value as Json};
 
 pub fn run(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        if let Some(head) = Head::parse(text) {
-            assert_eq!(Head::parse(&head.to_string()), Some(head));
+        if let Some(head) = BaselineMeta::parse(text) {
+            assert_eq!(BaselineMeta::parse(&head.to_string()), Some(head));
         }
         // A text against itself has changed nothing; with what is in it nothing is lost.
         if let Ok(session) = Session::parse(text) {

@@ -27,7 +27,7 @@ function tlsOptions (tls) {
   if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) {
     throw badOption(`option 'tls' must be true or an object, not ${kind(tls)}`)
   }
-  const own = given(tls, ['ca', 'cert', 'key', 'servername', 'serverName', 'pins'], { what: "option 'tls'", within: 'tls.' })
+  const own = given(tls, ['ca', 'cert', 'key', 'servername', 'pins'], { what: "option 'tls'", within: 'tls.' })
   const system = own.ca === undefined
   const ca = system ? trustedByNode() : certificates('ca', own.ca)
   if ((own.cert === undefined) !== (own.key === undefined)) {
@@ -38,9 +38,7 @@ function tlsOptions (tls) {
 }
 
 /** @param {Record<string, any>} tls */
-function servername ({ servername, serverName }) {
-  if (servername !== undefined && serverName !== undefined) throw badOption("options 'tls.servername' and 'tls.serverName' are the same: choose one")
-  const name = servername ?? serverName
+function servername ({ servername: name }) {
   if (name === undefined) return null
   if (string('tls.servername', name) === '') throw badOption("option 'tls.servername' must not be empty")
   return name

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+use super::credential_requests::Questions;
 use super::hub::{Batch, Hub, Reply};
 use super::options::{ClusterOptions, ViewOptions};
-use super::questions::Questions;
 use super::runtime::threads;
 use super::text::Text;
 use crate::cluster::credentials::Login;
-use crate::planted;
+use crate::failpoint;
 use crate::store::baseline::Baseline;
-use crate::store::{self, Many, Notice, One, Operation, Output, Store, View};
+use crate::store::{self, Notice, Operation, Output, ScanOp, SessionOp, Store, View};
 
 /// A store's view as JavaScript holds it; when the last of a store is garbage, the store closes.
 pub struct Handle {
     store: Arc<Store<Reply>>,
     view: Arc<View>,
     hub: Hub,
-    questions: Arc<Questions>,
+    credential_requests: Arc<Questions>,
 }
 
 /// Makes the hub, which hands completions to `drain`: one for all stores of the caller.
@@ -58,9 +58,9 @@ pub fn open_store(
     let max_pending = cluster.max_pending;
     let view: ViewOptions = parsed(&view)?;
     let hub = Hub::clone(hub);
-    let questions = Arc::new(Questions::new(hub.notifier(notice_slot)));
+    let credential_requests = Arc::new(Questions::new(hub.notifier(notice_slot)));
     let cluster = cluster
-        .complete(questions.clone())
+        .complete(credential_requests.clone())
         .map_err(|error| Error::new(Status::InvalidArg, format!("option 'tls': {error}")))?;
     let tell = hub.notifier(notice_slot);
     let threads = threads()?;
@@ -92,7 +92,7 @@ pub fn open_store(
         store: Arc::new(store),
         view: View::new(complete(view)?),
         hub,
-        questions,
+        credential_requests,
     }))
 }
 
@@ -104,7 +104,7 @@ pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Hand
         store: store.store.clone(),
         view: View::new(complete(view)?),
         hub: store.hub.clone(),
-        questions: store.questions.clone(),
+        credential_requests: store.credential_requests.clone(),
     }))
 }
 
@@ -120,18 +120,18 @@ fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {
 
 impl Handle {
     fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
-        planted::panic_in("entry", self.view.set());
+        failpoint::panic_in("entry", self.view.set());
         let reply = self.hub.expect(env, slot)?;
         self.store.submit(self.view.clone(), operation, reply);
         Ok(())
     }
 
-    fn one(&self, env: &Env, slot: u32, id: Text, what: One) -> Result<()> {
-        self.submit(env, slot, Operation::One { id: id.0, what })
+    fn one(&self, env: &Env, slot: u32, id: Text, what: SessionOp) -> Result<()> {
+        self.submit(env, slot, Operation::Session { id: id.0, what })
     }
 
-    fn many(&self, env: &Env, slot: u32, many: Many) -> Result<()> {
-        self.submit(env, slot, Operation::Many(many))
+    fn many(&self, env: &Env, slot: u32, many: ScanOp) -> Result<()> {
+        self.submit(env, slot, Operation::Scan(many))
     }
 }
 
@@ -148,7 +148,7 @@ pub fn give_credentials(
         None => Ok(Login { user, password }),
         Some(failure) => Err(failure),
     };
-    store.questions.answer(question, answer);
+    store.credential_requests.answer(question, answer);
 }
 
 /// What `open_store` and `open_view` returned.
@@ -184,7 +184,7 @@ pub fn save(env: Env, store: &Opened, slot: u32, id: Text, json: Text, expires: 
         &env,
         slot,
         id,
-        One::Save {
+        SessionOp::Save {
             json: json.0,
             expires,
         },
@@ -193,27 +193,27 @@ pub fn save(env: Env, store: &Opened, slot: u32, id: Text, json: Text, expires: 
 
 #[napi(catch_unwind)]
 pub fn get(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, One::Get)
+    store.one(&env, slot, id, SessionOp::Get)
 }
 
 #[napi(catch_unwind)]
 pub fn touch(env: Env, store: &Opened, slot: u32, id: Text, expires: i64) -> Result<()> {
-    store.one(&env, slot, id, One::Touch { expires })
+    store.one(&env, slot, id, SessionOp::Touch { expires })
 }
 
 #[napi(catch_unwind)]
 pub fn remove(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, One::Delete)
+    store.one(&env, slot, id, SessionOp::Delete)
 }
 
 #[napi(catch_unwind)]
 pub fn has(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, One::Has)
+    store.one(&env, slot, id, SessionOp::Has)
 }
 
 #[napi(catch_unwind)]
 pub fn load(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, One::Load)
+    store.one(&env, slot, id, SessionOp::Load)
 }
 
 /// `writer`: the number of the session object. `head`, `base`, `notes`: its baseline, of which there may be no notes. `user`:
@@ -233,7 +233,7 @@ pub fn set(
     notes: Option<Text>,
     user: Option<Text>,
 ) -> Result<()> {
-    let what = One::Set {
+    let what = SessionOp::Set {
         json: json.0,
         expires,
         baseline: head.zip(base).map(|(head, base)| Baseline {
@@ -261,7 +261,7 @@ pub fn refresh(
     head: Option<Text>,
     notes: Option<Text>,
 ) -> Result<()> {
-    let what = One::Refresh {
+    let what = SessionOp::Refresh {
         cookie: cookie.map(|cookie| cookie.0),
         expires,
         baseline: head.zip(notes).map(|(head, notes)| Baseline {
@@ -276,7 +276,7 @@ pub fn refresh(
 
 #[napi(catch_unwind)]
 pub fn destroy(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, One::Destroy)
+    store.one(&env, slot, id, SessionOp::Destroy)
 }
 
 /// Of all partitions, or, for a page, of `count` from `first` on.
@@ -294,7 +294,7 @@ pub fn all(
     count: Option<u32>,
 ) -> Result<()> {
     let partitions = page(first, count);
-    store.many(&env, slot, Many::All { partitions })
+    store.many(&env, slot, ScanOp::All { partitions })
 }
 
 #[napi(catch_unwind)]
@@ -306,7 +306,7 @@ pub fn ids(
     count: Option<u32>,
 ) -> Result<()> {
     let partitions = page(first, count);
-    store.many(&env, slot, Many::Ids { partitions })
+    store.many(&env, slot, ScanOp::Ids { partitions })
 }
 
 #[napi(catch_unwind)]
@@ -318,28 +318,28 @@ pub fn length(
     count: Option<u32>,
 ) -> Result<()> {
     let partitions = page(first, count);
-    store.many(&env, slot, Many::Length { partitions })
+    store.many(&env, slot, ScanOp::Length { partitions })
 }
 
 #[napi(catch_unwind)]
 pub fn clear(env: Env, store: &Opened, slot: u32) -> Result<()> {
-    store.many(&env, slot, Many::Clear)
+    store.many(&env, slot, ScanOp::Clear)
 }
 
 #[napi(catch_unwind)]
 pub fn prune(env: Env, store: &Opened, slot: u32, first: u32, count: u32) -> Result<()> {
     let partitions = (first as usize, count as usize);
-    store.many(&env, slot, Many::Prune { partitions })
+    store.many(&env, slot, ScanOp::Prune { partitions })
 }
 
 #[napi(catch_unwind)]
 pub fn create_user_index(env: Env, store: &Opened, slot: u32) -> Result<()> {
-    store.many(&env, slot, Many::CreateUserIndex)
+    store.many(&env, slot, ScanOp::CreateUserIndex)
 }
 
 #[napi(catch_unwind)]
 pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: Text, limit: u32) -> Result<()> {
-    let many = Many::SessionsOf {
+    let many = ScanOp::SessionsOf {
         user: user.0,
         limit: limit as usize,
     };
@@ -348,7 +348,7 @@ pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: Text, limit: u32) 
 
 #[napi(catch_unwind)]
 pub fn count_of(env: Env, store: &Opened, slot: u32, user: Text) -> Result<()> {
-    store.many(&env, slot, Many::CountOf { user: user.0 })
+    store.many(&env, slot, ScanOp::CountOf { user: user.0 })
 }
 
 #[napi(catch_unwind)]
@@ -359,7 +359,7 @@ pub fn destroy_of(
     user: Text,
     except: Option<Text>,
 ) -> Result<()> {
-    let many = Many::DestroyOf {
+    let many = ScanOp::DestroyOf {
         user: user.0,
         except: except.map(|except| except.0),
     };

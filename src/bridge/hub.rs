@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 
 use crate::cluster::trace::{Trace, Way};
 use crate::error;
-use crate::planted;
+use crate::failpoint;
 use crate::store::{Answer, Output, Ticket, Written};
 
 /// Completions handed over at one go. What is left JavaScript asks for after the event loop had its turn: a threadsafe function
@@ -134,12 +134,12 @@ impl Hub {
         Ok(batch)
     }
 
-    /// A place for the answer of a request that starts now. A slot with [`FOLLOWED`] asks for the way it takes as well.
+    /// A place for the answer of a request that starts now. A slot with [`TRACED`] asks for the way it takes as well.
     pub fn expect(&self, env: &Env, slot: u32) -> Result<Reply> {
         self.in_flight.start(env)?;
         Ok(Reply {
-            slot: slot & !FOLLOWED,
-            trace: (slot & FOLLOWED != 0).then(Arc::default),
+            slot: slot & !TRACED,
+            trace: (slot & TRACED != 0).then(Arc::default),
             shared: self.shared.clone(),
             given: false,
         })
@@ -224,7 +224,7 @@ impl Shared {
     fn take(&self, is_asked: bool) -> Batch {
         // Node calls this by way of C: a panic that got there would end the process.
         let taken = catch_unwind(AssertUnwindSafe(|| {
-            planted::panic_at("take");
+            failpoint::panic_at("take");
             self.take_some(is_asked)
         }));
         // What waits is taken the next time.
@@ -381,13 +381,13 @@ enum Kind {
     /// One: the head of the next baseline.
     Head = 7,
     /// One: what else became of a set, as JSON.
-    Told = 8,
+    SetResult = 8,
     /// One: an error, as JSON.
     Error = 9,
     /// One: text, of what belongs to no request. The slot stays taken.
     Notice = 10,
     /// Two: the node (or null) and the number of operations that went together, of the answer that comes next in this slot.
-    Way = 11,
+    Trace = 11,
     /// One: text, a piece of a list. The slot stays taken: the last piece comes as [`Kind::Text`].
     Piece = 12,
     /// None, and of no slot: others wait, and want to be asked for. Comes first.
@@ -396,7 +396,7 @@ enum Kind {
 
 const KIND_BITS: u32 = 4;
 /// In the slot of a request: its way is to be told. The numbers of slots stay below. Mirrored in `lib/bridge/hub.js`.
-const FOLLOWED: u32 = 1 << 27;
+const TRACED: u32 = 1 << 27;
 
 impl TypeName for Batch {
     fn type_name() -> &'static str {
@@ -458,7 +458,7 @@ impl Values {
 
     fn push_completion(&mut self, completion: &Completion) -> Result<()> {
         if completion.answers {
-            planted::panic_at("convert");
+            failpoint::panic_at("convert");
         }
         let Completion { slot, outcome, .. } = completion;
         if let Some(trace) = &completion.trace {
@@ -534,7 +534,7 @@ impl Values {
                     let told =
                         serde_json::json!({ "head": head, "gone": gone, "conflict": conflict });
                     match self.text(&told.to_string()) {
-                        Ok(told) => self.push_answer(slot, Kind::Told, [told]),
+                        Ok(told) => self.push_answer(slot, Kind::SetResult, [told]),
                         Err(error) => return Ok(Err(error)),
                     }
                 }
@@ -565,7 +565,7 @@ impl Values {
                 f64::to_napi_value(self.env, way.together as f64)?,
             )
         };
-        self.push_answer(slot, Kind::Way, [node, together])
+        self.push_answer(slot, Kind::Trace, [node, together])
     }
 
     fn push_error(&mut self, slot: u32, error: &error::Error) -> Result<()> {

@@ -4,7 +4,7 @@
 //!   class costs three times as much (measured).
 //! - [`hub`]: the way back. Completions gather in a queue and wake JavaScript once for many.
 //! - [`options`]: the one struct of validated options that comes over.
-//! - [`questions`]: what the core asks of JavaScript.
+//! - [`credential_requests`]: what the core asks of JavaScript.
 //! - [`text`]: strings from JavaScript, copied once.
 //! - [`runtime`]: the threads everything runs on.
 //! - [`stack`]: gives back the stack of a thread that has nothing to do.
@@ -14,11 +14,11 @@
 // napi registers nothing in a test build, so nothing there calls what is only called from JavaScript.
 #![cfg_attr(test, allow(dead_code))]
 
+mod credential_requests;
 mod dev_server;
 mod entry;
 mod hub;
 mod options;
-mod questions;
 mod runtime;
 mod stack;
 mod stay;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use crate::cluster::credentials::{self, Ask, Credentials, Login, Mode};
 use crate::cluster::tls::{self, Authorities};
-use crate::store::hashed::Hasher;
-use crate::store::sealed::{Keyring, KEY};
+use crate::store::encryption::{Keyring, KEY};
+use crate::store::id_hash::Hasher;
 use crate::{cluster, store};
 
 /// Of the connection.

@@ -14,7 +14,7 @@ use napi::{Error, Result};
 use tokio::runtime::{Builder, Handle};
 
 use super::stack;
-use crate::bulk::Bulk;
+use crate::bulk_runtime::Bulk;
 
 /// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
 /// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of

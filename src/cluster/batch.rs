@@ -3,11 +3,26 @@
 use aerospike::policy::ReadTouchTtl;
 use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, Key};
 
+use super::command::{Command, Reply};
 use super::failure::Failure;
-use super::lane::Outcome;
-use super::link::Row;
-use super::{policy, Command, Reply};
-use crate::planted;
+use super::policy;
+use super::rows::Row;
+use crate::failpoint;
+
+/// What came of an operation.
+// As `Reply`: a box would be one allocation more for each.
+#[allow(clippy::large_enum_variant)]
+pub enum Outcome {
+    /// Of its own doing.
+    Own(Result<Reply, Failure>),
+    /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
+    /// known.
+    Lost(Failure),
+    /// It was sent away: the node is silent, or the time of those it went with was up.
+    TimedOut,
+    /// The store was closed before it left.
+    Closed,
+}
 
 /// What the answer to a command looks like.
 #[derive(Clone, Copy)]
@@ -68,7 +83,7 @@ pub fn outcome(row: Row, shape: Shape, alone: bool, whole: &Result<(), Failure>)
             };
         }
     };
-    planted::panic_in("flight", row.key.set_name());
+    failpoint::panic_in("flight", row.key.set_name());
     if let Some(error) = row.error() {
         let failure = Failure::Client(error.clone());
         return match alone || !failure.is_unreadable() {

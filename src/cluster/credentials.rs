@@ -102,7 +102,7 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Credentials::Known(_) => "Known(..)",
+            Credentials::Known(_) => "Tracked(..)",
             Credentials::Asked(_) => "Asked(..)",
         })
     }

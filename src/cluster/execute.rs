@@ -15,43 +15,39 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::{Bins, Key, ResultCode};
+use aerospike::{Bins, Key};
 use futures::future::select;
 use tokio::sync::oneshot;
 use tokio::time::{timeout_at, Instant};
 
-use super::connect::Connection;
+use super::batch::Outcome;
+use super::command::{Command, Reply};
+use super::connection::Connection;
 use super::failure::{self, Failure, Kind};
-use super::lane::{Lane, Outcome, Pass, Seat};
-use super::link::Link;
+use super::handle::Cluster;
+use super::node_queue::{DirectSend, NodeQueue, QueueTicket};
+use super::policy::{self, FIRST_PART, SMALLEST_PART, WARY_PART};
 use super::stats::Counters;
 use super::trace::{Trace, Way};
-use super::{policy, Cluster, Command, Reply};
+use super::transport::Transport;
 use crate::clock::noise;
 use crate::error::{Code, Error, Result};
 
 /// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
-/// The part of its time that the first attempt of an operation gets.
-const FIRST_PART: u32 = 3;
-/// The part that an attempt gets where the last one failed; each further one gets twice that of the one before.
-pub const SMALLEST_PART: u32 = 12;
-
-/// The part of a silence that a read waits for a node while another one is in trouble.
-const WARY_PART: u32 = 10;
 
 /// One command on one record, to be answered by its deadline.
 pub struct Call<'a> {
     pub cluster: &'a Cluster,
     pub key: &'a Key,
     pub command: &'a Command,
-    pub terms: Terms<'a>,
+    pub terms: CallOptions<'a>,
 }
 
 /// What a command is carried out for.
 #[derive(Clone, Copy)]
-pub struct Terms<'a> {
+pub struct CallOptions<'a> {
     pub deadline: Instant,
     /// Who wants to know which way it takes.
     pub trace: Option<&'a Arc<Trace>>,
@@ -68,16 +64,38 @@ enum Pending<'a> {
     Alone(Pin<Box<dyn Future<Output = Option<Outcome>> + Send + 'a>>),
 }
 
+impl Cluster {
+    /// Runs one command. It may succeed with a repetition after an attempt that is in doubt: see [`CallOptions::doubt`].
+    ///
+    /// # Errors
+    ///
+    /// Anything but "there is no such record", which is [`Reply::Missing`]. Never later than the deadline.
+    pub fn execute<'a>(
+        &'a self,
+        key: &'a Key,
+        command: &'a Command,
+        terms: CallOptions<'a>,
+    ) -> impl Future<Output = Result<Reply>> + 'a {
+        let call = Call {
+            cluster: self,
+            key,
+            command,
+            terms,
+        };
+        async move { call.run().await }
+    }
+}
+
 impl Call<'_> {
     /// Makes attempts until one is answered.
     pub async fn run(&self) -> Result<Reply> {
         if self.command.is_too_big() {
             return Err(failure::too_big());
         }
-        let link = self.connection().link(self.terms.deadline).await?;
+        let transport = self.connection().transport(self.terms.deadline).await?;
         let (outcome, pending) = match self.command.is_write() {
-            true => (self.write(&link, None).await?, None),
-            false => self.read(&link).await?,
+            true => (self.write(&transport, None).await?, None),
+            false => self.read(&transport).await?,
         };
         // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
         let again = match pending {
@@ -85,7 +103,7 @@ impl Call<'_> {
                 self.counters().retry();
                 Box::pin(self.again(None, pending))
             }
-            None => match self.judged(&link, outcome, None)? {
+            None => match self.judged(&transport, outcome, None)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) => Box::pin(self.again(Some(error), None)),
             },
@@ -93,81 +111,101 @@ impl Call<'_> {
         again.await.map_err(|error| self.explained(error))
     }
 
-    /// A write, together with others, if there are any; `patience` is that of a further attempt. `None` if it was taken back
+    /// A write, together with others, if there are any; `attempt_timeout` is that of a further attempt. `None` if it was taken back
     /// before it left.
     ///
     /// A write that has left is waited for until its flight is over, and that is by the deadline: as long as it may still be
     /// carried out it is neither repeated nor answered, or else it might be carried out after the repetition, and after what
     /// comes then; that would undo a change, or a logout.
-    async fn write(&self, link: &Link, patience: Option<Duration>) -> Result<Option<Outcome>> {
-        let lane = self.connection().routes().lane(self.key, self.command);
-        let is_first = patience.is_none();
-        let patience = patience.unwrap_or_else(|| match lane.is_in_trouble() {
+    async fn write(
+        &self,
+        transport: &Transport,
+        attempt_timeout: Option<Duration>,
+    ) -> Result<Option<Outcome>> {
+        let queue = self.connection().routes().queue(self.key, self.command);
+        let is_first = attempt_timeout.is_none();
+        let attempt_timeout = attempt_timeout.unwrap_or_else(|| match queue.is_suspect() {
             true => self.part(SMALLEST_PART),
             false => self.part(FIRST_PART),
         });
-        if let Some(seat) = self.seat(&lane, link).filter(|_| is_first) {
-            let last = self.until(patience);
-            let mut alone = Box::pin(seat.carry(self.key, self.command, self.terms.trace, last));
-            let silent = lane.silence().min(patience);
+        if let Some(try_direct) = self.try_direct(&queue, transport).filter(|_| is_first) {
+            let last = self.until(attempt_timeout);
+            let mut alone =
+                Box::pin(try_direct.carry(self.key, self.command, self.terms.trace, last));
+            let silent = queue.silence().min(attempt_timeout);
             let answer = match timeout_at(self.until(silent), &mut alone).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    lane.note_time_up(Instant::now() - silent);
+                    queue.note_time_up(Instant::now() - silent);
                     alone.await
                 }
             };
             return self.received(answer);
         }
-        let mut pass = self.enter(&lane, link, patience);
+        let mut pass = self.enter(&queue, transport, attempt_timeout);
         // The crate's own timeouts start anew with every read from the socket; these do not.
-        match timeout_at(self.until(patience), &mut pass.answer).await {
+        match timeout_at(self.until(attempt_timeout), &mut pass.answer).await {
             Ok(answer) => self.received(answer.ok()),
-            Err(_) if lane.withdraw(&pass) => Ok(None),
+            Err(_) if queue.withdraw(&pass) => Ok(None),
             Err(_) => self.received(pass.answer.await.ok()),
         }
     }
 
     /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
     /// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
-    async fn read(&self, link: &Link) -> Result<(Option<Outcome>, Option<Pending<'_>>)> {
-        let lane = self.connection().routes().lane(self.key, self.command);
-        let patience = match lane.is_in_trouble() {
+    async fn read(&self, transport: &Transport) -> Result<(Option<Outcome>, Option<Pending<'_>>)> {
+        let queue = self.connection().routes().queue(self.key, self.command);
+        let attempt_timeout = match queue.is_suspect() {
             true => Duration::ZERO,
             // What the nodes hold is about to change, and the crate may learn of it later than the routes.
-            false if self.connection().routes().common().trouble.is_there() => {
-                lane.silence() / WARY_PART
+            false if self.connection().routes().common().health.is_there() => {
+                queue.silence() / WARY_PART
             }
-            false => lane.silence(),
+            false => queue.silence(),
         };
-        if let Some(seat) = self.seat(&lane, link).filter(|_| !patience.is_zero()) {
+        if let Some(try_direct) = self
+            .try_direct(&queue, transport)
+            .filter(|_| !attempt_timeout.is_zero())
+        {
             let last = self.until(self.part(FIRST_PART));
-            let mut alone = Box::pin(seat.carry(self.key, self.command, self.terms.trace, last));
-            return match timeout_at(self.until(patience), &mut alone).await {
+            let mut alone =
+                Box::pin(try_direct.carry(self.key, self.command, self.terms.trace, last));
+            return match timeout_at(self.until(attempt_timeout), &mut alone).await {
                 Ok(answer) => Ok((self.received(answer)?, None)),
                 Err(_) => {
-                    lane.note_time_up(Instant::now() - patience);
+                    queue.note_time_up(Instant::now() - attempt_timeout);
                     Ok((None, Some(Pending::Alone(alone))))
                 }
             };
         }
-        let mut answer = self.enter(&lane, link, self.part(FIRST_PART)).answer;
-        match timeout_at(self.until(patience), &mut answer).await {
+        let mut answer = self.enter(&queue, transport, self.part(FIRST_PART)).answer;
+        match timeout_at(self.until(attempt_timeout), &mut answer).await {
             Ok(answer) => Ok((self.received(answer.ok())?, None)),
             Err(_) => Ok((None, Some(Pending::Together(answer)))),
         }
     }
 
-    fn seat(&self, lane: &Arc<Lane>, link: &Link) -> Option<Seat> {
-        self.terms.is_lone.then(|| lane.seat(link)).flatten()
+    fn try_direct(&self, queue: &Arc<NodeQueue>, transport: &Transport) -> Option<DirectSend> {
+        self.terms
+            .is_lone
+            .then(|| queue.try_direct(transport))
+            .flatten()
     }
 
-    fn enter(&self, lane: &Arc<Lane>, link: &Link, patience: Duration) -> Pass {
-        let time = (patience.min(self.part(FIRST_PART)), self.terms.deadline);
-        lane.enter(link, time, self.key, self.command, self.terms.trace)
+    fn enter(
+        &self,
+        queue: &Arc<NodeQueue>,
+        transport: &Transport,
+        attempt_timeout: Duration,
+    ) -> QueueTicket {
+        let time = (
+            attempt_timeout.min(self.part(FIRST_PART)),
+            self.terms.deadline,
+        );
+        queue.enter(transport, time, self.key, self.command, self.terms.trace)
     }
 
-    /// What a lane has answered.
+    /// What a queue has answered.
     fn received(&self, answer: Option<Outcome>) -> Result<Option<Outcome>> {
         match answer {
             Some(Outcome::Closed) => Err(Error::closed()),
@@ -189,7 +227,7 @@ impl Call<'_> {
         mut pending: Option<Pending<'_>>,
     ) -> Result<Reply> {
         let mut pause = FIRST_PAUSE;
-        let mut patience = self.part(SMALLEST_PART);
+        let mut attempt_timeout = self.part(SMALLEST_PART);
         loop {
             let left = self
                 .terms
@@ -206,13 +244,13 @@ impl Call<'_> {
                 if !is_first {
                     tokio::time::sleep(jittered(pause.min(left / 2))).await;
                 }
-                let link = self.link_again().await?;
+                let transport = self.link_again().await?;
                 let outcome = match self.command.is_write() {
                     // Together with others that wait for the same node.
-                    true => self.write(&link, Some(patience)).await?,
-                    false => self.read_elsewhere(&link, patience).await,
+                    true => self.write(&transport, Some(attempt_timeout)).await?,
+                    false => self.read_elsewhere(&transport, attempt_timeout).await,
                 };
-                Ok::<_, Error>((link, outcome))
+                Ok::<_, Error>((transport, outcome))
             };
             let attempt = tokio::select! {
                 biased;
@@ -222,13 +260,13 @@ impl Call<'_> {
                     return Err(Error::closed().in_doubt(self.command.is_write()))
                 }
             };
-            let (link, outcome) = match attempt {
+            let (transport, outcome) = match attempt {
                 Ok(attempt) => attempt,
                 // Nobody there: what was known before says more.
                 Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
                 Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
             };
-            match self.judged(&link, outcome, last)? {
+            match self.judged(&transport, outcome, last)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) if Instant::now() >= self.terms.deadline => {
                     return Err(error)
@@ -236,14 +274,18 @@ impl Call<'_> {
                 Verdict::Failed(error) => last = Some(error),
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
-            patience *= 2;
+            attempt_timeout *= 2;
         }
     }
 
     /// A read, alone, from two nodes that have the record, if there are two: the one that is silent is one of them at most.
     /// `None`: its time was up.
-    async fn read_elsewhere(&self, link: &Link, patience: Duration) -> Option<Outcome> {
-        let until = self.until(patience);
+    async fn read_elsewhere(
+        &self,
+        transport: &Transport,
+        attempt_timeout: Duration,
+    ) -> Option<Outcome> {
+        let until = self.until(attempt_timeout);
         let read = async {
             // An error means that the semaphore was closed, and it never is.
             let _permits = self.cluster.elsewhere.acquire_many(2).await;
@@ -260,8 +302,8 @@ impl Call<'_> {
             };
             let policy = policy::read(touch, until);
             // The crate takes the nodes in turn: two reads that begin at the same time go to different ones.
-            let one = Box::pin(link.get(&policy, self.key, bins.clone()));
-            let other = Box::pin(link.get(&policy, self.key, bins));
+            let one = Box::pin(transport.get(&policy, self.key, bins.clone()));
+            let other = Box::pin(transport.get(&policy, self.key, bins));
             let (first, rest) = select(one, other).await.factor_first();
             match &first {
                 Err(failure) if failure.server_result_code().is_none() => rest.await,
@@ -275,11 +317,11 @@ impl Call<'_> {
     /// [`Call::judge`], and takes note of a doubt.
     fn judged(
         &self,
-        link: &Link,
+        transport: &Transport,
         outcome: Option<Outcome>,
         last: Option<Error>,
     ) -> Result<Verdict> {
-        let verdict = self.judge(link, outcome, last);
+        let verdict = self.judge(transport, outcome, last);
         if let Err(error) | Ok(Verdict::Failed(error)) = &verdict {
             if error.in_doubt {
                 self.terms.doubt.store(true, Ordering::Relaxed);
@@ -289,22 +331,27 @@ impl Call<'_> {
     }
 
     /// `outcome`: `None` where its time was up before it had left. `last`: the failure of the attempt before.
-    fn judge(&self, link: &Link, outcome: Option<Outcome>, last: Option<Error>) -> Result<Verdict> {
+    fn judge(
+        &self,
+        transport: &Transport,
+        outcome: Option<Outcome>,
+        last: Option<Error>,
+    ) -> Result<Verdict> {
         let error = match outcome {
             Some(Outcome::Own(Ok(reply))) => return Ok(Verdict::Answered(reply)),
             Some(Outcome::Own(Err(error))) => error,
             // Another's fault, or ours: alone it will show.
             Some(Outcome::Lost(error)) => {
-                let mut told = self.told(link, &error);
+                let mut told = self.told(transport, &error);
                 told.in_doubt |= last.is_some_and(|last| last.in_doubt);
                 return Ok(Verdict::Failed(told));
             }
             // The last is an error by now.
-            Some(Outcome::Away | Outcome::Closed) | None => {
-                self.connection().doubts().no_connection();
+            Some(Outcome::TimedOut | Outcome::Closed) | None => {
+                self.connection().auth_check().no_connection();
                 let has_left = outcome.is_some();
-                let mut told = last.unwrap_or_else(|| link.late(&self.cluster.options));
-                told.in_doubt |= has_left && link.is_connected() && self.command.is_write();
+                let mut told = last.unwrap_or_else(|| transport.late(&self.cluster.options));
+                told.in_doubt |= has_left && transport.is_connected() && self.command.is_write();
                 return Ok(Verdict::Failed(told));
             }
         };
@@ -316,12 +363,12 @@ impl Call<'_> {
             Kind::Passing => true,
         };
         if failure::is_not_logged_in(&error) {
-            self.connection().doubts().not_logged_in();
+            self.connection().auth_check().not_logged_in();
         }
-        let mut told = self.told(link, &error);
-        let is_unknown = link.is_connected() && !link.knows(self.key.namespace());
+        let mut told = self.told(transport, &error);
+        let is_unknown = transport.is_connected() && !transport.knows(self.key.namespace());
         if told.code == Code::Unavailable && !is_unknown && !error.lacks_node() {
-            self.connection().doubts().no_connection();
+            self.connection().auth_check().no_connection();
         }
         // Of what an earlier try may have done this one knows nothing.
         told.in_doubt |= last.is_some_and(|last| last.in_doubt);
@@ -334,7 +381,7 @@ impl Call<'_> {
     /// That there is no connection, or none in time, has a reason of its own where connecting anew is refused.
     fn explained(&self, error: Error) -> Error {
         match error.code {
-            Code::Unavailable | Code::Timeout => match self.connection().doubts().finding() {
+            Code::Unavailable | Code::Timeout => match self.connection().auth_check().finding() {
                 Some(reason) => reason.in_doubt(error.in_doubt),
                 None => error,
             },
@@ -343,21 +390,21 @@ impl Call<'_> {
     }
 
     /// A link for a further attempt, which knows the namespace: where it does not, no attempt can succeed.
-    async fn link_again(&self) -> Result<Link> {
-        let link = self.connection().link(self.terms.deadline).await?;
+    async fn link_again(&self) -> Result<Transport> {
+        let transport = self.connection().transport(self.terms.deadline).await?;
         let namespace = self.key.namespace();
-        match link.knows(namespace) || !link.is_connected() {
-            true => Ok(link),
+        match transport.knows(namespace) || !transport.is_connected() {
+            true => Ok(transport),
             false => {
-                let client = self.cluster.namespace(namespace, self.terms.deadline);
-                Box::pin(client).await.map(Link::Client)
+                let client = self.cluster.client(namespace, self.terms.deadline);
+                Box::pin(client).await.map(Transport::Client)
             }
         }
     }
 
-    fn told(&self, link: &Link, failure: &Failure) -> Error {
-        let told = link.told(&self.cluster.options, failure, self.key.namespace());
-        match link.is_connected() && failure.lacks_node() {
+    fn told(&self, transport: &Transport, failure: &Failure) -> Error {
+        let told = transport.told(&self.cluster.options, failure, self.key.namespace());
+        match transport.is_connected() && failure.lacks_node() {
             true => self.connection().peers().explained(told),
             false => told,
         }
@@ -377,12 +424,12 @@ impl Call<'_> {
     }
 
     /// So long from now, but not beyond the deadline.
-    fn until(&self, patience: Duration) -> Instant {
-        self.terms.deadline.min(Instant::now() + patience)
+    fn until(&self, attempt_timeout: Duration) -> Instant {
+        self.terms.deadline.min(Instant::now() + attempt_timeout)
     }
 }
 
-/// What a lane has answered after all, if that is of any use.
+/// What a queue has answered after all, if that is of any use.
 async fn late_reply(pending: &mut Option<Pending<'_>>) -> Option<Reply> {
     let answer = match pending.as_mut()? {
         Pending::Together(answer) => answer.await.ok(),
@@ -408,18 +455,4 @@ enum Verdict {
 /// Between half of `pause` and all of it, so that many waiting operations do not return at once.
 fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2) * noise(1_000) / 1_000
-}
-
-/// Result codes that a later attempt may well not meet.
-pub fn is_passing(code: ResultCode) -> bool {
-    matches!(
-        code,
-        ResultCode::Timeout
-            | ResultCode::KeyBusy
-            | ResultCode::DeviceOverload
-            | ResultCode::PartitionUnavailable
-            // A connection whose login is no more: another one, or another client, has one.
-            | ResultCode::NotAuthenticated
-            | ResultCode::ExpiredSession
-    )
 }

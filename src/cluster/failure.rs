@@ -7,8 +7,7 @@
 use aerospike::{Client, ClientResultCode, ErrorKind, ResultCode};
 
 use super::credentials::Auth;
-use super::execute::is_passing;
-use super::Options;
+use super::options::Options;
 use crate::error::{Code, Error};
 
 /// What an error means for the loop that runs a command.
@@ -106,6 +105,20 @@ fn kind_of(kind: &ErrorKind) -> Kind {
         ErrorKind::InvalidNamespace => Kind::Passing,
         _ => Kind::Final,
     }
+}
+
+/// Result codes that a later attempt may well not meet.
+fn is_passing(code: ResultCode) -> bool {
+    matches!(
+        code,
+        ResultCode::Timeout
+            | ResultCode::KeyBusy
+            | ResultCode::DeviceOverload
+            | ResultCode::PartitionUnavailable
+            // A connection whose login is no more: another one, or another client, has one.
+            | ResultCode::NotAuthenticated
+            | ResultCode::ExpiredSession
+    )
 }
 
 /// The connection is that of nobody, as far as the server knows, or of somebody whose login has expired.
@@ -362,7 +375,7 @@ pub fn lacks_node(error: &aerospike::Error) -> bool {
     causes.any(|error| matches!(error.kind(), ErrorKind::InvalidNode))
 }
 
-/// Waiting for a connection and never getting one, as the crate tells it.
+/// QueuedCommand for a connection and never getting one, as the crate tells it.
 fn never_sent(error: &aerospike::Error) -> bool {
     error.iteration() == Some(0)
         || error.matches_client(&[

@@ -7,7 +7,8 @@ use futures::future::join_all;
 use serde::Serialize;
 use tokio::time::{timeout_at, Instant};
 
-use super::{failure, policy, Cluster};
+use super::handle::Cluster;
+use super::{failure, policy};
 use crate::error::{Error, Result};
 
 /// One node's answers.

@@ -12,7 +12,10 @@ use futures::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{timeout, timeout_at, Instant};
 
-use super::{failure, policy, Cluster};
+use super::connection::Connection;
+use super::options::Options;
+use super::transport::knows_namespace;
+use super::{failure, policy};
 use crate::error::Result;
 
 /// The info command that lists them, separated by semicolons.
@@ -35,17 +38,12 @@ struct Listed {
     is_complete: bool,
 }
 
-/// Whether the crate knows which nodes have the partitions of a namespace.
-pub fn is_known(client: &Client, namespace: &str) -> bool {
-    client.is_strong_consistency(namespace).is_some()
-}
-
-impl Cluster {
+impl Namespaces {
     /// # Errors
     ///
     /// `NAMESPACE`: every node answers, and none has the namespace.
-    pub(super) async fn refuse_missing(&self, client: &Client, namespace: &str) -> Result<()> {
-        if is_known(client, namespace) || !self.namespaces.lack(client, namespace).await {
+    pub async fn refuse_missing(&self, client: &Client, namespace: &str) -> Result<()> {
+        if knows_namespace(client, namespace) || !self.lack(client, namespace).await {
             return Ok(());
         }
         Err(failure::no_namespace(namespace))
@@ -57,10 +55,16 @@ impl Cluster {
     ///
     /// `NAMESPACE`, at once: there is no such namespace. `UNAVAILABLE`, at `deadline`: that is not known, or the nodes that
     /// have it have not reported its partitions.
-    pub(super) async fn namespace(&self, namespace: &str, deadline: Instant) -> Result<Client> {
+    pub async fn client(
+        &self,
+        connection: &Connection,
+        options: &Options,
+        namespace: &str,
+        deadline: Instant,
+    ) -> Result<Client> {
         loop {
-            let client = self.connection.client(deadline).await?;
-            if is_known(&client, namespace) {
+            let client = connection.client(deadline).await?;
+            if knows_namespace(&client, namespace) {
                 return Ok(client);
             }
             // An error is the deadline.
@@ -71,18 +75,16 @@ impl Cluster {
             if Instant::now() + PAUSE >= deadline {
                 return Err(match client.is_connected() {
                     true => failure::unknown_namespace(namespace),
-                    false => failure::unreachable(&self.options, None),
+                    false => failure::unreachable(options, None),
                 });
             }
             tokio::select! {
                 () = tokio::time::sleep(PAUSE) => {}
-                () = self.closed() => return Err(crate::error::Error::closed()),
+                () = connection.closed() => return Err(crate::error::Error::closed()),
             }
         }
     }
-}
 
-impl Namespaces {
     /// Whether every node answers, and none lists the namespace. A node that is silent may be the one that has it.
     async fn lack(&self, client: &Client, namespace: &str) -> bool {
         let mut last = self.0.lock().await;

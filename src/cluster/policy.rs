@@ -9,7 +9,15 @@ use aerospike::{
 };
 use tokio::time::Instant;
 
-use super::{Command, Options};
+use super::command::Command;
+use super::options::Options;
+
+/// The part of its time that the first attempt of an operation gets.
+pub const FIRST_PART: u32 = 3;
+/// The part that an attempt gets where the last one failed; each further one gets twice that of the one before.
+pub const SMALLEST_PART: u32 = 12;
+/// The part of a silence that a read waits for a node while another one is in trouble.
+pub const WARY_PART: u32 = 10;
 
 /// Connections opened at the same time, over the whole cluster. Without a bound the crate opens
 /// one more per millisecond and waiting command (a storm, where a login takes 100 ms).

@@ -12,8 +12,9 @@ use futures::future::join_all;
 use futures::StreamExt;
 use tokio::time::{timeout, Instant};
 
-use super::sockets::OpenedElsewhere;
-use super::{failure, policy, Cluster};
+use super::handle::Cluster;
+use super::socket_affinity::ForeignSockets;
+use super::{failure, policy};
 use crate::error::{Code, Error, Result};
 
 /// Partitions of every namespace: a constant of Aerospike.
@@ -59,7 +60,7 @@ impl Cluster {
         query: Query<'_>,
         mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let client = self.namespace(query.namespace, self.deadline()).await?;
+        let client = self.client(query.namespace, self.deadline()).await?;
         let told = |error: &aerospike::Error| match error.base_message() {
             said if said.contains(TRIES_SPENT) => self.incomplete(),
             _ if failure::lacks_node(error) => self.incomplete().caused_by(error.base_message()),
@@ -77,7 +78,7 @@ impl Cluster {
         };
         let silence = self.options.timeout * LONGEST_SILENCE;
         let bulk = &self.connection.routes().common().bulk;
-        let _elsewhere = OpenedElsewhere::begin(&client);
+        let _elsewhere = ForeignSockets::begin(&client);
         let asking = bulk.spawn_all({
             let client = client.clone();
             // The crate reads from each node in a task of its own.
@@ -134,7 +135,7 @@ impl Cluster {
         bin: &str,
         name: &str,
     ) -> Result<()> {
-        let client = self.namespace(namespace, self.deadline()).await?;
+        let client = self.client(namespace, self.deadline()).await?;
         let told = |error: &aerospike::Error| {
             failure::operation(&self.options, &client, error, Some(namespace))
         };
@@ -180,7 +181,7 @@ impl Cluster {
     /// [`LONGEST_STANDSTILL`] timeouts.
     async fn until_built(&self, client: &Client, namespace: &str, name: &str) -> Result<()> {
         const PAUSE: Duration = Duration::from_millis(100);
-        let patience = self.options.timeout * LONGEST_SILENCE;
+        let attempt_timeout = self.options.timeout * LONGEST_SILENCE;
         let standstill = self.options.timeout * LONGEST_STANDSTILL;
         let mut heard = Instant::now();
         let mut last = (None, heard);
@@ -195,7 +196,7 @@ impl Cluster {
                     return Err(failure::standstill(&self.options, LONGEST_STANDSTILL))
                 }
                 Some(_) => heard = Instant::now(),
-                None if heard.elapsed() < patience => {}
+                None if heard.elapsed() < attempt_timeout => {}
                 None => return Err(failure::silent(&self.options, client, LONGEST_SILENCE)),
             }
             tokio::time::sleep(PAUSE).await;

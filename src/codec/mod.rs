@@ -12,10 +12,10 @@
 pub mod decode;
 pub mod encode;
 pub mod keys;
-pub mod least;
 pub mod members;
 mod number;
 pub mod packer;
+pub mod size_check;
 pub mod tree;
 
 /// How deep a session's data may nest, the session object itself counting as 1.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
 
 use super::msgpack;
-use super::records::Record;
+use super::record::Record;
 
 /// Seconds from 1970 to 2010, from where void times count.
 const EPOCH_S: i64 = 1_262_304_000;

@@ -13,14 +13,14 @@ use tokio::time::{sleep, sleep_until, Instant};
 use super::log::{judge, Answer, Data, Effect, Operation, COOKIE, KEPT};
 use super::nodes::{Nodes, Spell, Weather};
 use super::random::Random;
-use crate::bulk::Bulk;
+use crate::bulk_runtime::Bulk;
 use crate::clock;
 use crate::cluster::credentials::Auth;
 use crate::cluster::trace::Trace;
-use crate::cluster::{Cluster, Host, Link, Options as ClusterOptions};
+use crate::cluster::{Cluster, Host, Options as ClusterOptions, Transport};
 use crate::error::Error;
 use crate::store::baseline::Baseline;
-use crate::store::{self, Notice, One, Options, Output, Store, Ticket, View, Writer};
+use crate::store::{self, Notice, Options, Output, SessionOp, Store, Ticket, View, Writer};
 
 /// When histories begin, in milliseconds since 1970.
 const AT_START: i64 = 1_780_000_000_000;
@@ -443,7 +443,7 @@ impl Site {
                 services_alternate: false,
                 rack_ids: Vec::new(),
             };
-            let link = Link::Simulated(nodes.clone());
+            let link = Transport::Simulated(nodes.clone());
             let cluster = Cluster::simulated(options, link, &nodes.masters());
             let store = Store::on(cluster, Bulk::default(), 10_000, |_: Notice| {});
             (store, View::new(setting.options.clone()))
@@ -483,7 +483,7 @@ impl Site {
         process: usize,
         session: usize,
         effect: Effect,
-        what: One,
+        what: SessionOp,
     ) -> Result<Output, Error> {
         let (store, view) = &self.stores[process];
         let trace = Arc::new(Trace::default());
@@ -497,7 +497,7 @@ impl Site {
                 start: self.started.elapsed(),
                 end: Duration::ZERO,
                 answer: Answer::Open,
-                shows_cookie: matches!(what, One::Load),
+                shows_cookie: matches!(what, SessionOp::Load),
                 expects_no_wait: false,
             });
             log.len() - 1
@@ -505,7 +505,7 @@ impl Site {
         let (answer, answered) = oneshot::channel();
         let id = format!("session-{session}");
         let node = self.nodes.master(&view.key(&id));
-        let is_read = matches!(what, One::Load | One::Get);
+        let is_read = matches!(what, SessionOp::Load | SessionOp::Get);
         let known = {
             let mut learned = self.learned.lock().expect("what is known");
             let pending = learned.pending.entry((process, session)).or_default();
@@ -529,7 +529,7 @@ impl Site {
             started: self.started,
             answer,
         };
-        store.submit(view.clone(), store::Operation::One { id, what }, reply);
+        store.submit(view.clone(), store::Operation::Session { id, what }, reply);
         answered.await.expect("an answer")
     }
 
@@ -539,7 +539,9 @@ impl Site {
 
     async fn read(&self, process: usize, session: usize) -> Result<Option<Loaded>, Error> {
         let at = self.started.elapsed();
-        let output = self.ask(process, session, Effect::None, One::Load).await?;
+        let output = self
+            .ask(process, session, Effect::None, SessionOp::Load)
+            .await?;
         let Output::Loaded(Baseline { head, json, .. }) = output else {
             return Ok(None);
         };
@@ -583,7 +585,7 @@ impl Site {
                 None => Effect::Whole(data(&json)),
                 Some(_) => loaded.effect(false),
             };
-            let what = One::Set {
+            let what = SessionOp::Set {
                 json: json.clone(),
                 expires: clock::now() + loaded.life,
                 baseline: loaded.baseline(),
@@ -618,7 +620,7 @@ impl Site {
             let mut loaded = loaded.borrow_mut();
             let now = loaded.now[COOKIE].clone();
             let cookie = now.to_string();
-            let what = One::Refresh {
+            let what = SessionOp::Refresh {
                 cookie: Some(cookie.clone()),
                 expires: clock::now() + loaded.life,
                 baseline: loaded.without_data(),
@@ -673,8 +675,8 @@ impl Site {
             match random.below(10) {
                 0 => {
                     let what = match random.percent(50) {
-                        true => One::Destroy,
-                        false => One::Delete,
+                        true => SessionOp::Destroy,
+                        false => SessionOp::Delete,
                     };
                     let _ = self.ask(process, session, Effect::Removal, what).await;
                 }
@@ -743,7 +745,7 @@ impl Site {
             match random.below(3) {
                 0 => {
                     let data = Data::from([("saved".to_owned(), self.value())]);
-                    let what = One::Save {
+                    let what = SessionOp::Save {
                         json: json!(data).to_string(),
                         expires: clock::now() + TTL,
                     };
@@ -826,7 +828,9 @@ impl Site {
                 let later = Duration::from_millis(random.below(400));
                 async move {
                     sleep(later).await;
-                    let _ = self.ask(process, session, Effect::None, One::Get).await;
+                    let _ = self
+                        .ask(process, session, Effect::None, SessionOp::Get)
+                        .await;
                 }
             });
             join_all(reads.collect::<Vec<_>>()).await;

@@ -1,7 +1,7 @@
 //! The store on a simulated cluster and a simulated clock: thousands of histories, each of which follows from its seed.
 //!
 //! `src/store` and the queues of `src/cluster` are those that run in production; the crate's client is replaced by
-//! [`nodes`], behind [`Link`](crate::cluster::Link).
+//! [`nodes`], behind [`Transport`](crate::cluster::Transport).
 //!
 //! ```sh
 //! cargo test --lib simulation                               # histories of a minute of CI
@@ -15,6 +15,7 @@ mod log;
 mod msgpack;
 mod nodes;
 pub mod random;
+mod record;
 mod records;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

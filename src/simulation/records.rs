@@ -7,21 +7,12 @@ use aerospike::{Bin, Bins, Expiration, IndexMap, Key, ResultCode, Value};
 
 use super::filter;
 use super::msgpack;
+use super::record::Record;
 use crate::cluster::{Command, Reply, Step};
 
 /// Seconds from 1970 to 2010, from where void times count.
 const EPOCH_S: i64 = 1_262_304_000;
 const PARTICLE_MAP: u8 = 19;
-
-#[derive(Clone, Default)]
-pub struct Record {
-    pub bins: BTreeMap<String, Value>,
-    pub generation: u32,
-    /// Seconds since 2010; 0: it never ends.
-    pub void_time: u32,
-    /// Seconds since 2010, of the last write, or of a read that extended it.
-    pub last_update: u32,
-}
 
 #[derive(Default)]
 pub struct Records {

@@ -31,28 +31,36 @@ pub enum Origin {
 
 /// In what form a record keeps the session's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum RecordFormat {
     Map,
     Json,
     /// The record of aerospike-session-store 0.4: JSON of data and cookie in bin `session`.
     Legacy,
     /// Encrypted, as it would be written now.
-    Sealed,
+    Encrypted,
     /// Not encrypted though it would be written so now, or with an older key.
-    Stale,
+    Outdated,
 }
 
-impl Form {
+impl RecordFormat {
     /// Whether the next write has to bring the whole record into another form, changed or not.
     pub fn is_outdated(self) -> bool {
-        matches!(self, Form::Legacy | Form::Stale)
+        matches!(self, RecordFormat::Legacy | RecordFormat::Outdated)
+    }
+
+    /// Returns the generation that a baseline remembers: a change of a map asks for none.
+    pub fn known_generation(self, generation: u32) -> u32 {
+        match self {
+            RecordFormat::Map => 0,
+            _ => generation,
+        }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head<'a> {
+pub struct BaselineMeta<'a> {
     pub origin: Origin,
-    pub form: Form,
+    pub form: RecordFormat,
     /// Milliseconds since 1970; `None`: never.
     pub expires: Option<i64>,
     pub created: Option<i64>,
@@ -154,7 +162,7 @@ impl fmt::Debug for Baseline {
     }
 }
 
-impl fmt::Display for Head<'_> {
+impl fmt::Display for BaselineMeta<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.digest.is_empty() {
             write!(f, "{}:", self.digest)?;
@@ -165,11 +173,11 @@ impl fmt::Display for Head<'_> {
             Origin::Written => "W",
         })?;
         f.write_str(match self.form {
-            Form::Map => "m",
-            Form::Json => "j",
-            Form::Legacy => "s",
-            Form::Sealed => "e",
-            Form::Stale => "o",
+            RecordFormat::Map => "m",
+            RecordFormat::Json => "j",
+            RecordFormat::Legacy => "s",
+            RecordFormat::Encrypted => "e",
+            RecordFormat::Outdated => "o",
         })?;
         for time in [self.expires, self.created] {
             f.write_str(",")?;
@@ -185,9 +193,19 @@ impl fmt::Display for Head<'_> {
     }
 }
 
-impl<'a> Head<'a> {
+impl<'a> BaselineMeta<'a> {
+    /// Returns the meta of the session after it was written.
+    pub fn written(self, expires: i64, generation: u32) -> BaselineMeta<'a> {
+        BaselineMeta {
+            origin: Origin::Written,
+            expires: Some(expires),
+            generation,
+            ..self
+        }
+    }
+
     /// `None` for what is no head of ours.
-    pub fn parse(head: &'a str) -> Option<Head<'a>> {
+    pub fn parse(head: &'a str) -> Option<BaselineMeta<'a>> {
         let (digest, head) = head.split_once(':').unwrap_or(("", head));
         let (head, keys) = head.split_once(';').unwrap_or((head, ""));
         let mut fields = head.split(',');
@@ -198,11 +216,11 @@ impl<'a> Head<'a> {
             _ => return None,
         };
         let form = match form {
-            b'm' => Form::Map,
-            b'j' => Form::Json,
-            b's' => Form::Legacy,
-            b'e' => Form::Sealed,
-            b'o' => Form::Stale,
+            b'm' => RecordFormat::Map,
+            b'j' => RecordFormat::Json,
+            b's' => RecordFormat::Legacy,
+            b'e' => RecordFormat::Encrypted,
+            b'o' => RecordFormat::Outdated,
             _ => return None,
         };
         let mut time = || match fields.next()? {
@@ -211,7 +229,7 @@ impl<'a> Head<'a> {
         };
         let (expires, created) = (time()?, time()?);
         let generation = fields.next()?.parse().ok()?;
-        Some(Head {
+        Some(BaselineMeta {
             origin,
             form,
             expires,
@@ -230,15 +248,21 @@ mod tests {
     #[test]
     fn a_head_is_read_as_it_was_written() {
         let heads = [
-            (Origin::Loaded, Form::Map, Some(5), None, 0),
-            (Origin::Written, Form::Json, None, Some(-7), 65_535),
-            (Origin::LoadedWithoutTtl, Form::Legacy, None, None, 1),
-            (Origin::Written, Form::Sealed, None, None, 2),
-            (Origin::Loaded, Form::Stale, None, None, 3),
+            (Origin::Loaded, RecordFormat::Map, Some(5), None, 0),
+            (Origin::Written, RecordFormat::Json, None, Some(-7), 65_535),
+            (
+                Origin::LoadedWithoutTtl,
+                RecordFormat::Legacy,
+                None,
+                None,
+                1,
+            ),
+            (Origin::Written, RecordFormat::Encrypted, None, None, 2),
+            (Origin::Loaded, RecordFormat::Outdated, None, None, 3),
         ];
         for (origin, form, expires, created, generation) in heads {
             for (keys, digest) in [("", ""), ("i7,n", ""), ("", "0f"), ("n", "0f")] {
-                let head = Head {
+                let head = BaselineMeta {
                     origin,
                     form,
                     expires,
@@ -247,7 +271,7 @@ mod tests {
                     keys,
                     digest,
                 };
-                assert_eq!(Head::parse(&head.to_string()), Some(head));
+                assert_eq!(BaselineMeta::parse(&head.to_string()), Some(head));
             }
         }
     }
@@ -282,7 +306,7 @@ mod tests {
     #[test]
     fn what_is_no_head_is_none() {
         for text in ["", "L", "Lm,,", "Xm,1,2,3", "Lm,a,2,3", "Lm,1,2,-3"] {
-            assert!(Head::parse(text).is_none(), "{text}");
+            assert!(BaselineMeta::parse(text).is_none(), "{text}");
         }
     }
 }

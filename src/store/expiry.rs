@@ -16,7 +16,7 @@ use aerospike::expressions::{
 use aerospike::{Expiration, ParticleType};
 use tokio::time::Instant;
 
-use super::layout::{CREATED, EXPIRES};
+use super::bins::{CREATED, EXPIRES};
 pub use crate::clock::now;
 
 /// How much later than `expires` a record's own end must be to count as touched by others: more

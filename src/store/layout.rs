@@ -24,21 +24,16 @@ use aerospike::expressions::{
 };
 use aerospike::{Bin, Key, ParticleType, Record, Value};
 
-use super::baseline::{Form, Head, Origin};
+use super::baseline::{BaselineMeta, Origin, RecordFormat};
+use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
+use super::encryption::{sealed, DecryptError, Place};
 use super::merge::Session;
-use super::sealed::{sealed, Locked, Place};
-use super::{cookie, expiry, Options};
+use super::options::Options;
+use super::{cookie, expiry};
 use crate::codec::encode::Encoded;
 use crate::codec::keys::hex;
 use crate::codec::{decode, encode, keys, members, packer, tree, CodecError};
 use crate::error::{Code, Error, Result};
-
-pub const COOKIE: &str = "cookie";
-pub const EXPIRES: &str = "expires";
-pub const CREATED: &str = "created";
-pub const USER: &str = "user";
-pub const PREFIX: &str = "prefix";
-pub const LEGACY: &str = "session";
 
 /// Knows the record of one view.
 pub struct Layout {
@@ -251,21 +246,23 @@ impl Layout {
     }
 
     /// In what form the record keeps its data; `None`: it has none.
-    pub fn form(&self, stored: &Stored<'_>) -> Option<Form> {
+    pub fn form(&self, stored: &Stored<'_>) -> Option<RecordFormat> {
         let bins = &stored.record.bins;
         match bins.get(&self.options.bin) {
-            None => matches!(bins.get(LEGACY), Some(Value::String(_))).then_some(Form::Legacy),
+            None => {
+                matches!(bins.get(LEGACY), Some(Value::String(_))).then_some(RecordFormat::Legacy)
+            }
             Some(data) if self.seals() => {
                 let mut values = [Some(data), bins.get(COOKIE)].into_iter().flatten();
                 let is_new =
                     |value| sealed(value).is_some_and(|it| self.options.keys.is_of_first(it));
                 Some(match values.all(is_new) {
-                    true => Form::Sealed,
-                    false => Form::Stale,
+                    true => RecordFormat::Encrypted,
+                    false => RecordFormat::Outdated,
                 })
             }
-            Some(Value::String(_)) => Some(Form::Json),
-            Some(_) => Some(Form::Map),
+            Some(Value::String(_)) => Some(RecordFormat::Json),
+            Some(_) => Some(RecordFormat::Map),
         }
     }
 
@@ -298,7 +295,7 @@ impl Layout {
 
     fn head_of(&self, stored: &Stored<'_>, generation: u32, digest: &str) -> Option<String> {
         let data = stored.record.bins.get(&self.options.bin);
-        let head = Head {
+        let head = BaselineMeta {
             origin: match stored.record.expiration() {
                 0 => Origin::LoadedWithoutTtl,
                 _ => Origin::Loaded,
@@ -442,7 +439,7 @@ pub fn bad_session(error: CodecError) -> Error {
     Error::bad_data(format!("the session data is {error}"))
 }
 
-fn locked(why: Locked) -> Error {
+fn locked(why: DecryptError) -> Error {
     Error::bad_data(format!("what is stored is {why}"))
 }
 

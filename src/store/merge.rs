@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
-use super::layout::COOKIE;
+use super::bins::COOKIE;
 use crate::codec::members::{self, Member};
 use crate::codec::CodecError;
 
@@ -27,7 +27,10 @@ pub struct Diff<'a> {
 impl<'a> Diff<'a> {
     /// From `before` to `now`, both whole sessions.
     pub fn between(before: &Session<'a>, now: &Session<'a>) -> Diff<'a> {
-        let (earlier, later) = (Places::of(&before.data), Places::of(&now.data));
+        let (earlier, later) = (
+            UnreachableAddresses::of(&before.data),
+            UnreachableAddresses::of(&now.data),
+        );
         let mut diff = Diff {
             changed: Vec::new(),
             removed: Vec::new(),
@@ -113,7 +116,7 @@ impl<'a> Diff<'a> {
         let mut merged = unique(members::split(theirs)?);
         let removed: HashSet<&[u8]> = self.removed.iter().map(AsRef::as_ref).collect();
         merged.retain(|member| !removed.contains(&*member.key));
-        let places = Places::of(&merged);
+        let places = UnreachableAddresses::of(&merged);
         let mut added = Vec::new();
         for change in &self.changed {
             match places.find(&merged, &change.key) {
@@ -180,7 +183,7 @@ impl<'a> Compared<'a> {
                     let is_at =
                         |place: &usize| now.get(*place).is_some_and(|one| one.key == old.key);
                     let place = Some(expected).filter(is_at).or_else(|| {
-                        let places = places.get_or_insert_with(|| Places::of(now));
+                        let places = places.get_or_insert_with(|| UnreachableAddresses::of(now));
                         places.find(now, &old.key)
                     });
                     match place {
@@ -249,7 +252,7 @@ fn unique(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
 /// The places of members whose keys others before them have, each with the first place of its key; in order.
 fn repeated(members: &[Member<'_>]) -> BTreeMap<usize, usize> {
     let mut repeated = BTreeMap::new();
-    if members.len() <= Places::FEW {
+    if members.len() <= UnreachableAddresses::FEW {
         for (place, member) in members.iter().enumerate() {
             let mut before = members[..place].iter();
             if let Some(first) = before.position(|one| one.key == member.key) {
@@ -270,30 +273,30 @@ fn repeated(members: &[Member<'_>]) -> BTreeMap<usize, usize> {
 
 /// Finds members by their keys. A session has few, and then looking at each is the fastest; but nobody keeps an
 /// application from having a hundred thousand.
-enum Places<'a> {
+enum UnreachableAddresses<'a> {
     Few,
     Many(HashMap<Cow<'a, [u8]>, usize>),
 }
 
-impl<'a> Places<'a> {
+impl<'a> UnreachableAddresses<'a> {
     const FEW: usize = 32;
 
     /// Of members with equal keys, it finds the first.
-    fn of(members: &[Member<'a>]) -> Places<'a> {
-        if members.len() <= Places::FEW {
-            return Places::Few;
+    fn of(members: &[Member<'a>]) -> UnreachableAddresses<'a> {
+        if members.len() <= UnreachableAddresses::FEW {
+            return UnreachableAddresses::Few;
         }
         let mut places = HashMap::with_capacity(members.len());
         for (place, member) in members.iter().enumerate() {
             places.entry(member.key.clone()).or_insert(place);
         }
-        Places::Many(places)
+        UnreachableAddresses::Many(places)
     }
 
     fn find(&self, members: &[Member<'a>], key: &[u8]) -> Option<usize> {
         match self {
-            Places::Few => members.iter().position(|member| *member.key == *key),
-            Places::Many(places) => places.get(key).copied(),
+            UnreachableAddresses::Few => members.iter().position(|member| *member.key == *key),
+            UnreachableAddresses::Many(places) => places.get(key).copied(),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::baseline::Baseline;
-use super::{At, View, Writer};
+use super::pending_writes::Writer;
+use super::record_ref::RecordRef;
+use super::view::View;
 use crate::cluster::trace::Trace;
 use crate::error::Result;
 
@@ -42,15 +44,15 @@ pub enum Kind {
 }
 
 /// A request about one session, which has a key by now.
-pub struct Errand<A> {
+pub struct SessionRequest<A> {
     pub view: Arc<View>,
-    pub at: At,
-    pub what: One,
+    pub at: RecordRef,
+    pub what: SessionOp,
     pub answer: A,
     pub ticket: Ticket,
 }
 
-impl<A: Answer> Errand<A> {
+impl<A: Answer> SessionRequest<A> {
     /// What names the session across all views of a store.
     pub fn lane(&self) -> [u8; 20] {
         self.at.key.digest()
@@ -67,17 +69,22 @@ impl<A: Answer> Errand<A> {
 
     pub fn kind(&self) -> Kind {
         match self.what {
-            One::Get | One::Load | One::Has => Kind::Read,
-            One::Touch { .. } | One::Refresh { .. } => Kind::Touch,
-            One::Save { .. } | One::Delete | One::Set { .. } | One::Destroy => Kind::Write,
+            SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
+            SessionOp::Touch { .. } | SessionOp::Refresh { .. } => Kind::Touch,
+            SessionOp::Save { .. }
+            | SessionOp::Delete
+            | SessionOp::Set { .. }
+            | SessionOp::Destroy => Kind::Write,
         }
     }
 
     /// Whether the answer to `other`, asked after this and not before, is the answer to this as well.
-    pub fn is_like(&self, other: &Errand<A>) -> bool {
+    pub fn is_like(&self, other: &SessionRequest<A>) -> bool {
         let same = matches!(
             (&self.what, &other.what),
-            (One::Get, One::Get) | (One::Load, One::Load) | (One::Has, One::Has)
+            (SessionOp::Get, SessionOp::Get)
+                | (SessionOp::Load, SessionOp::Load)
+                | (SessionOp::Has, SessionOp::Has)
         );
         same && Arc::ptr_eq(&self.view, &other.view)
     }
@@ -92,13 +99,13 @@ pub enum Operation {
     /// Close the connection; what is pending fails.
     Close,
     /// Something about one session.
-    One { id: String, what: One },
+    Session { id: String, what: SessionOp },
     /// Something about many.
-    Many(Many),
+    Scan(ScanOp),
 }
 
 /// The recipe speaks of plain data, express-session of sessions with a cookie.
-pub enum One {
+pub enum SessionOp {
     /// Recipe: store the data, whatever was there.
     Save { json: String, expires: i64 },
     /// Recipe: the data, or nothing.
@@ -115,7 +122,7 @@ pub enum One {
     Set {
         json: String,
         expires: i64,
-        /// What [`One::Load`] or the last set answered, for a session that was stored before.
+        /// What [`SessionOp::Load`] or the last set answered, for a session that was stored before.
         baseline: Option<Baseline>,
         /// The session object that is set.
         writer: Arc<Writer>,
@@ -135,8 +142,8 @@ pub enum One {
 }
 
 /// Of all sessions of the view. A range of partitions, first and count, is a page of a scan.
-pub enum Many {
-    /// Every session with its data, as a list (see `Found` in `many.rs`).
+pub enum ScanOp {
+    /// Every session with its data, as a list (see `Found` in `scan_ops.rs`).
     All { partitions: Option<(usize, usize)> },
     /// The ids of every session, as a JSON array.
     Ids { partitions: Option<(usize, usize)> },
@@ -161,15 +168,18 @@ pub enum Many {
 
 impl Operation {
     pub fn is_about_sessions(&self) -> bool {
-        matches!(self, Operation::One { .. } | Operation::Many(_))
+        matches!(self, Operation::Session { .. } | Operation::Scan(_))
     }
 
     /// Whether it changes many sessions, or the cluster: some of it may be done when it fails.
     pub fn is_write_of_many(&self) -> bool {
         matches!(
             self,
-            Operation::Many(
-                Many::Clear | Many::Prune { .. } | Many::CreateUserIndex | Many::DestroyOf { .. }
+            Operation::Scan(
+                ScanOp::Clear
+                    | ScanOp::Prune { .. }
+                    | ScanOp::CreateUserIndex
+                    | ScanOp::DestroyOf { .. }
             )
         )
     }
@@ -177,7 +187,7 @@ impl Operation {
     /// Whether it takes many records apart. (What removes many is done where requests are: removals that are asked for at the same
     /// time go together, which they would not if they left while others are still being asked for.)
     pub fn is_read_of_many(&self) -> bool {
-        matches!(self, Operation::Many(_)) && !self.is_write_of_many()
+        matches!(self, Operation::Scan(_)) && !self.is_write_of_many()
     }
 
     /// The method's name in JavaScript.
@@ -186,30 +196,30 @@ impl Operation {
             Operation::Ready => "ready",
             Operation::Info { .. } => "info",
             Operation::Close => "close",
-            Operation::One { what, .. } => what.name(),
-            Operation::Many(many) => match many {
-                Many::All { partitions: None } => "all",
-                Many::All { .. } => "sessions",
-                Many::Ids { .. } => "ids",
-                Many::Length { .. } => "length",
-                Many::Clear => "clear",
-                Many::Prune { .. } => "prune",
-                Many::CreateUserIndex => "createUserIndex",
-                Many::SessionsOf { .. } => "sessionsOf",
-                Many::CountOf { .. } => "countOf",
-                Many::DestroyOf { .. } => "destroyOf",
+            Operation::Session { what, .. } => what.name(),
+            Operation::Scan(many) => match many {
+                ScanOp::All { partitions: None } => "all",
+                ScanOp::All { .. } => "sessions",
+                ScanOp::Ids { .. } => "ids",
+                ScanOp::Length { .. } => "length",
+                ScanOp::Clear => "clear",
+                ScanOp::Prune { .. } => "prune",
+                ScanOp::CreateUserIndex => "createUserIndex",
+                ScanOp::SessionsOf { .. } => "sessionsOf",
+                ScanOp::CountOf { .. } => "countOf",
+                ScanOp::DestroyOf { .. } => "destroyOf",
             },
         }
     }
 }
 
-impl One {
+impl SessionOp {
     /// The same again, if it is a read.
-    pub fn read(&self) -> Option<One> {
+    pub fn read(&self) -> Option<SessionOp> {
         match self {
-            One::Get => Some(One::Get),
-            One::Load => Some(One::Load),
-            One::Has => Some(One::Has),
+            SessionOp::Get => Some(SessionOp::Get),
+            SessionOp::Load => Some(SessionOp::Load),
+            SessionOp::Has => Some(SessionOp::Has),
             _ => None,
         }
     }
@@ -217,13 +227,13 @@ impl One {
     /// The method's name in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {
-            One::Save { .. } => "save",
-            One::Get | One::Load => "get",
-            One::Touch { .. } | One::Refresh { .. } => "touch",
-            One::Delete => "delete",
-            One::Has => "has",
-            One::Set { .. } => "set",
-            One::Destroy => "destroy",
+            SessionOp::Save { .. } => "save",
+            SessionOp::Get | SessionOp::Load => "get",
+            SessionOp::Touch { .. } | SessionOp::Refresh { .. } => "touch",
+            SessionOp::Delete => "delete",
+            SessionOp::Has => "has",
+            SessionOp::Set { .. } => "set",
+            SessionOp::Destroy => "destroy",
         }
     }
 }
@@ -239,7 +249,7 @@ pub enum Output {
     Count(u64),
     /// JSON text.
     Json(String),
-    /// A list of sessions, in pieces: each is a list (see `Found` in `many.rs`), and never none.
+    /// A list of sessions, in pieces: each is a list (see `Found` in `scan_ops.rs`), and never none.
     Pieces(Vec<String>),
     /// A session's JSON text, and what it is the base of.
     Loaded(Baseline),

@@ -7,23 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, Semaphore};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, sleep_until, Instant};
 
-use super::expiry::TtlSupport;
-use super::lanes::{self, Digest, Entered, Lanes};
-use super::request::{Answer, Errand, Operation, Output, Request, Ticket};
-use super::tally::{Stats, Tally};
-use super::{At, Core, Notice, View};
-use crate::bulk::Bulk;
-use crate::cluster::{self, Cluster, Places};
+use super::metrics::Stats;
+use super::notice::Notice;
+use super::record_ref::RecordRef;
+use super::request::{Answer, Operation, Output, Request, SessionRequest, Ticket};
+use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
+use super::sessions::Sessions;
+use super::shared::Shared;
+use super::view::View;
+use crate::bulk_runtime::Bulk;
+use crate::cluster::{self, Cluster, UnreachableAddresses};
 use crate::error::{Code, Error, Result};
-use crate::planted;
+use crate::failpoint;
 
 /// A store: a cluster, and the requests on their way to it. Dropping it closes it.
 pub struct Store<A: Answer> {
     requests: mpsc::UnboundedSender<Request<A>>,
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     /// Every request that is not answered yet holds one.
     tickets: Ticket,
     max_pending: usize,
@@ -51,24 +54,14 @@ impl<A: Answer> Store<A> {
         max_pending: usize,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Store<A> {
-        let core = Arc::new(Core {
-            cluster,
-            ttl: TtlSupport::default(),
-            tally: Tally::default(),
-            lacks_index: AtomicBool::new(false),
-            met_unreadable: AtomicBool::new(false),
-            lacks_touch_on_read: AtomicBool::new(false),
-            notify: Box::new(notify),
-            turns: Semaphore::new(1),
-            bulk,
-        });
+        let shared = Arc::new(Shared::new(cluster, bulk, notify));
         let (requests, queue) = mpsc::unbounded_channel();
-        tokio::spawn(drive(core.clone(), queue));
-        tokio::spawn(watch(core.clone()));
-        tokio::spawn(watch_nodes(core.clone()));
+        tokio::spawn(drive(shared.clone(), queue));
+        tokio::spawn(watch(shared.clone()));
+        tokio::spawn(watch_nodes(shared.clone()));
         Store {
             requests,
-            core,
+            shared,
             tickets: Arc::default(),
             max_pending,
         }
@@ -78,7 +71,9 @@ impl<A: Answer> Store<A> {
     pub fn stats(&self) -> Stats {
         // One is the store's own.
         let in_flight = Arc::strong_count(&self.tickets) - 1;
-        self.core.tally.stats(self.core.cluster.stats(), in_flight)
+        self.shared
+            .metrics
+            .stats(self.shared.cluster.stats(), in_flight)
     }
 
     /// Hands a request over; never blocks. Its answer comes exactly once, from another thread.
@@ -86,14 +81,14 @@ impl<A: Answer> Store<A> {
         if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
             let name = operation.name();
             let refused = Err(Error::overload(self.max_pending).during(name));
-            self.core.tally.count(name, &refused, None);
+            self.shared.metrics.count(name, &refused, None);
             return answer.give(refused, None);
         }
         let request = Request {
             view,
             deadline: match operation {
-                Operation::Ready => self.core.cluster.connect_deadline(),
-                _ => self.core.cluster.deadline(),
+                Operation::Ready => self.shared.cluster.connect_deadline(),
+                _ => self.shared.cluster.deadline(),
             },
             operation,
             answer,
@@ -111,10 +106,10 @@ impl<A: Answer> Store<A> {
 const BEAT: Duration = Duration::from_millis(50);
 
 /// Takes requests as they come and starts each, or the lane of its session.
-async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
+async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
     /// Requests taken over at one go.
     const AT_ONCE: usize = 256;
-    let lanes = Arc::new(Lanes::new(core.cluster.timeout()));
+    let lanes = Arc::new(SessionQueues::new(shared.cluster.timeout()));
     let mut taken = Vec::with_capacity(AT_ONCE);
     let mut beat = std::pin::pin!(sleep(BEAT));
     let mut is_beating = false;
@@ -135,29 +130,29 @@ async fn drive<A: Answer>(core: Arc<Core>, mut queue: mpsc::UnboundedReceiver<Re
         }
         for request in taken.drain(..) {
             // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
-            let start = AssertUnwindSafe(|| start(&core, &lanes, request));
+            let start = AssertUnwindSafe(|| start(&shared, &lanes, request));
             let _ = catch_unwind(start);
         }
     }
     // The store was dropped without `close`: the crate's client would live on.
-    core.cluster.close().await;
+    shared.cluster.close().await;
 }
 
 /// Requests that are not answered yet, at the most, when an operation may go alone: more are better carried together.
 const LONE: usize = 2;
 
-fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>) {
-    planted::panic_in("drive", &request.view.layout.options.set);
-    let Operation::One { id, what } = request.operation else {
+fn start<A: Answer>(shared: &Arc<Shared>, lanes: &Arc<SessionQueues<A>>, request: Request<A>) {
+    failpoint::panic_in("drive", &request.view.layout.options.set);
+    let Operation::Session { id, what } = request.operation else {
         let is_bulk = request.operation.is_read_of_many();
-        let answer = answer(core.clone(), request);
+        let answer = answer(shared.clone(), request);
         match is_bulk {
-            true => core.bulk.spawn(answer),
+            true => shared.bulk.spawn(answer),
             false => drop(tokio::spawn(answer)),
         }
         return;
     };
-    let at = At {
+    let at = RecordRef {
         key: request.view.layout.key(&id),
         deadline: request.deadline,
         trace: request.answer.trace(),
@@ -166,25 +161,25 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
         is_lone: Arc::strong_count(&request.ticket) <= 1 + LONE,
     };
     // Boxed: it is moved from hand to hand.
-    let errand = Box::new(Errand {
+    let request = Box::new(SessionRequest {
         view: request.view,
         at,
         what,
         answer: request.answer,
         ticket: request.ticket,
     });
-    let lane = errand.lane();
-    match lanes.enter(errand) {
+    let lane = request.lane();
+    match lanes.enter(request) {
         Entered::Turn(first) => {
-            let is_bulk = core.is_bulk(&first.at, &first.what);
-            let serve = serve(core.clone(), lanes.clone(), first);
+            let is_bulk = shared.is_bulk(&first.at, &first.what);
+            let serve = serve(shared.clone(), lanes.clone(), first);
             match is_bulk {
-                true => core.bulk.spawn(serve),
+                true => shared.bulk.spawn(serve),
                 false => drop(tokio::spawn(Box::pin(serve))),
             }
         }
         Entered::WaitsWatched => {
-            tokio::spawn(watch_reads(core.clone(), lanes.clone(), lane));
+            tokio::spawn(watch_reads(shared.clone(), lanes.clone(), lane));
         }
         Entered::Waits => {}
     }
@@ -192,34 +187,38 @@ fn start<A: Answer>(core: &Arc<Core>, lanes: &Arc<Lanes<A>>, request: Request<A>
 
 /// Carries out what there is to do for one session, one after the other, and answers with the same words those that
 /// ask the same.
-async fn serve<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, first: Box<Errand<A>>) {
+async fn serve<A: Answer>(
+    shared: Arc<Shared>,
+    lanes: Arc<SessionQueues<A>>,
+    first: Box<SessionRequest<A>>,
+) {
     let lane = first.lane();
     let mut next = Some(first);
-    while let Some(mut errand) = next.take() {
-        let stay = lanes::Stay::new(&lanes, lane);
-        let alike = lanes.alike(&errand);
+    while let Some(mut request) = next.take() {
+        let stay = QueueGuard::new(&lanes, lane);
+        let alike = lanes.alike(&request);
         if alike.is_empty() {
-            let sessions = core.seen_through(&errand.view);
-            let outcome = sessions.one(&errand.at, &mut errand.what).await;
-            finish(&core, *errand, outcome);
+            let sessions = Sessions::of(&shared, &request.view);
+            let outcome = sessions.one(&request.at, &mut request.what).await;
+            finish(&shared, *request, outcome);
         } else {
             // Boxed: it is no part of every operation.
-            Box::pin(share(&core, errand, alike)).await;
+            Box::pin(share(&shared, request, alike)).await;
         }
         next = stay.next();
     }
 }
 
 /// Sends the reads of a session that have waited for their turn for long enough.
-async fn watch_reads<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, lane: Digest) {
+async fn watch_reads<A: Answer>(shared: Arc<Shared>, lanes: Arc<SessionQueues<A>>, lane: Digest) {
     while let Some(stops) = lanes.next_to_stop(&lane) {
         sleep_until(stops).await;
         let mut next = lanes.overtaking(&lane);
         while let Some(reads) = next.take() {
-            let overtaking = lanes::Overtaking::new(&lanes, lane);
+            let overtaking = OvertakeGuard::new(&lanes, lane);
             let mut reads = reads.into_iter();
             if let Some(first) = reads.next() {
-                share(&core, first, reads.collect()).await;
+                share(&shared, first, reads.collect()).await;
             }
             next = overtaking.next();
         }
@@ -228,7 +227,11 @@ async fn watch_reads<A: Answer>(core: Arc<Core>, lanes: Arc<Lanes<A>>, lane: Dig
 
 /// Answers reads that ask the same by one. It has as much time as the one that has most; each is answered by its own
 /// deadline.
-async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Errand<A>>>) {
+async fn share<A: Answer>(
+    shared: &Shared,
+    first: Box<SessionRequest<A>>,
+    alike: Vec<Box<SessionRequest<A>>>,
+) {
     let (view, what) = (first.view.clone(), first.what.read());
     let mut waiting: Vec<_> = [first].into_iter().chain(alike).collect();
     // The last one has least time.
@@ -236,7 +239,7 @@ async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Err
     let (Some(most), Some(mut what)) = (waiting.first(), what) else {
         return;
     };
-    let at = At {
+    let at = RecordRef {
         key: most.at.key.clone(),
         deadline: most.at.deadline,
         // Noted for all of them.
@@ -244,7 +247,7 @@ async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Err
         doubt: AtomicBool::new(false),
         is_lone: false,
     };
-    let sessions = core.seen_through(&view);
+    let sessions = Sessions::of(shared, &view);
     let mut read = std::pin::pin!(sessions.one(&at, &mut what));
     let outcome = loop {
         let least = waiting.last().map_or(at.deadline, |one| one.at.deadline);
@@ -256,26 +259,26 @@ async fn share<A: Answer>(core: &Core, first: Box<Errand<A>>, alike: Vec<Box<Err
             outcome = &mut read => break outcome,
             () = sleep_until(least) => if let Some(late) = waiting.pop() {
                 late.note(at.trace.as_ref());
-                finish(core, *late, Err(core.cluster.late()));
+                finish(shared, *late, Err(shared.cluster.late()));
             },
         }
     };
     for one in waiting.into_iter().rev() {
         one.note(at.trace.as_ref());
-        finish(core, *one, outcome.clone());
+        finish(shared, *one, outcome.clone());
     }
 }
 
-fn finish<A: Answer>(core: &Core, errand: Errand<A>, outcome: Result<Output>) {
-    let name = errand.what.name();
-    let outcome = outcome.map_err(|error| errand.at.failed(error).during(name));
-    let took = core.cluster.since(errand.at.deadline);
-    core.tally.count(name, &outcome, Some(took));
-    errand.answer.give(outcome, Some(errand.ticket));
+fn finish<A: Answer>(shared: &Shared, request: SessionRequest<A>, outcome: Result<Output>) {
+    let name = request.what.name();
+    let outcome = outcome.map_err(|error| request.at.failed(error).during(name));
+    let took = shared.cluster.since(request.at.deadline);
+    shared.metrics.count(name, &outcome, Some(took));
+    request.answer.give(outcome, Some(request.ticket));
 }
 
 /// Answers a request that concerns no single session.
-async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
+async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     let Request {
         view,
         operation,
@@ -286,22 +289,22 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
     let name = operation.name();
     let is_about_sessions = operation.is_about_sessions();
     // Some of it may be done when the store is closed.
-    let is_partial = operation.is_write_of_many() && !core.cluster.is_closed();
+    let is_partial = operation.is_write_of_many() && !shared.cluster.is_closed();
     let outcome = match operation {
         Operation::Close => {
-            core.cluster.close().await;
+            shared.cluster.close().await;
             others_answered(&ticket).await;
             Ok(Output::Done)
         }
         operation => tokio::select! {
             biased;
-            outcome = core.run(&view, operation, deadline) => outcome,
-            () = core.cluster.closed() => Err(Error::closed()),
+            outcome = shared.run(&view, operation, deadline) => outcome,
+            () = shared.cluster.closed() => Err(Error::closed()),
         },
     };
     let outcome = outcome.map_err(|error| match error.code {
         // The connections went because they were closed.
-        Code::Unavailable if core.cluster.is_closed() => {
+        Code::Unavailable if shared.cluster.is_closed() => {
             Error::closed().in_doubt(error.in_doubt || is_partial)
         }
         Code::Closed => {
@@ -312,7 +315,7 @@ async fn answer<A: Answer>(core: Arc<Core>, request: Request<A>) {
     });
     let outcome = outcome.map_err(|error| error.during(name));
     if is_about_sessions {
-        core.tally.count(name, &outcome, None);
+        shared.metrics.count(name, &outcome, None);
     }
     answer.give(outcome, Some(ticket));
 }
@@ -332,35 +335,35 @@ async fn others_answered(ticket: &Ticket) {
 }
 
 /// Reports nodes that cannot be reached, each set of them once, until the cluster is closed.
-async fn watch_nodes(core: Arc<Core>) {
+async fn watch_nodes(shared: Arc<Shared>) {
     /// A node that is about to leave the cluster is announced for a little longer.
     const STAYS: Duration = Duration::from_secs(2);
     let watch = async {
-        let (mut seen, mut told) = (Places::new(), BTreeSet::new());
+        let (mut seen, mut told) = (UnreachableAddresses::new(), BTreeSet::new());
         loop {
-            core.cluster.unreachable(&mut seen).await;
+            shared.cluster.unreachable(&mut seen).await;
             let mut later = seen.clone();
-            let changed = core.cluster.unreachable(&mut later);
+            let changed = shared.cluster.unreachable(&mut later);
             if tokio::time::timeout(STAYS, changed).await.is_ok() {
                 continue;
             }
-            if let Some(words) = core.cluster.unreachable_words() {
+            if let Some(words) = shared.cluster.unreachable_words() {
                 if told.insert(seen.clone()) {
-                    (core.notify)(Notice::NodesUnreachable(words));
+                    (shared.notify)(Notice::NodesUnreachable(words));
                 }
             }
         }
     };
     tokio::select! {
         () = watch => {}
-        () = core.cluster.closed() => {}
+        () = shared.cluster.closed() => {}
     }
 }
 
 /// Tells of the cluster's coming and going, until it is closed.
-async fn watch(core: Arc<Core>) {
-    let mut health = core.cluster.health();
-    let closed = core.cluster.closed();
+async fn watch(shared: Arc<Shared>) {
+    let mut health = shared.cluster.health();
+    let closed = shared.cluster.closed();
     tokio::pin!(closed);
     loop {
         tokio::select! {
@@ -369,8 +372,8 @@ async fn watch(core: Arc<Core>) {
         }
         let state = *health.borrow_and_update();
         match state {
-            Some(true) => (core.notify)(Notice::Up),
-            Some(false) => (core.notify)(Notice::Down),
+            Some(true) => (shared.notify)(Notice::Up),
+            Some(false) => (shared.notify)(Notice::Down),
             None => {}
         }
     }
@@ -395,6 +398,6 @@ mod tests {
     #[test]
     fn what_carries_an_operation_is_small() {
         assert!(future(serve::<Nobody>) <= 3_000);
-        assert!(size_of::<Errand<Nobody>>() <= 400);
+        assert!(size_of::<SessionRequest<Nobody>>() <= 400);
     }
 }

@@ -16,7 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at, Instant};
 use tokio_rustls::TlsConnector;
 
-use super::{failure, Host, Options};
+use super::failure;
+use super::options::{Host, Options};
 use crate::error::{Code, Error, Result};
 
 /// How long the other seeds have, once one has answered. The crate finds the rest of the cluster by itself.
@@ -39,7 +40,7 @@ pub struct Waits {
 }
 
 /// What is wrong with an address.
-pub struct Refusal {
+pub struct ProbeError {
     code: Code,
     /// What it does, after its name.
     words: String,
@@ -61,7 +62,7 @@ pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host
             options.connect_timeout.as_millis()
         ),
     };
-    let ask = |(index, host)| async move { (index, knock(options, host, waits).await) };
+    let ask = |(index, host)| async move { (index, probe(options, host, waits).await) };
     let mut knocks: FuturesUnordered<_> = hosts.iter().enumerate().map(ask).collect();
     let mut answered = Vec::with_capacity(hosts.len());
     let mut refused = Vec::new();
@@ -89,7 +90,7 @@ pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host
 }
 
 /// What is said of all of them is what can be said of one: rather a mistake than that nobody is there.
-fn told(options: &Options, mut refused: Vec<(usize, Refusal)>) -> Error {
+fn told(options: &Options, mut refused: Vec<(usize, ProbeError)>) -> Error {
     refused.sort_unstable_by_key(|(index, refusal)| (refusal.code == Code::Unavailable, *index));
     let name = |index: &usize| options.hosts.get(*index).map(ToString::to_string);
     let lines = refused
@@ -106,12 +107,12 @@ fn told(options: &Options, mut refused: Vec<(usize, Refusal)>) -> Error {
 }
 
 /// Asks a node for its name. `None`: it tells it only to those who have logged in.
-pub async fn knock(
+pub async fn probe(
     options: &Options,
     host: &Host,
     waits: &Waits,
-) -> Result<Option<String>, Refusal> {
-    let silent = |words: &str| Refusal::unavailable(format!("{words} {}", waits.words));
+) -> Result<Option<String>, ProbeError> {
+    let silent = |words: &str| ProbeError::unavailable(format!("{words} {}", waits.words));
     let stream = match timeout_at(waits.until, connect(host)).await {
         Ok(stream) => stream?,
         Err(_) => return Err(silent("did not take the connection").not_taken()),
@@ -128,24 +129,24 @@ pub async fn knock(
     }
 }
 
-async fn connect(host: &Host) -> Result<TcpStream, Refusal> {
+async fn connect(host: &Host) -> Result<TcpStream, ProbeError> {
     let connected = TcpStream::connect((host.name.as_str(), host.port)).await;
     connected.map_err(|error| {
-        let refusal = Refusal::unavailable("could not be connected to").not_taken();
+        let refusal = ProbeError::unavailable("could not be connected to").not_taken();
         refusal.caused_by(error)
     })
 }
 
-async fn ask_plainly(mut stream: TcpStream) -> Result<Option<String>, Refusal> {
+async fn ask_plainly(mut stream: TcpStream) -> Result<Option<String>, ProbeError> {
     match first_byte(&mut stream).await {
         Ok(Some(ANSWER)) => Ok(name(&mut stream).await),
-        Ok(Some(TLS_ALERT)) => Err(Refusal::tls("speaks TLS on this port: set option 'tls'")),
-        Ok(Some(_)) => Err(Refusal::unavailable(
+        Ok(Some(TLS_ALERT)) => Err(ProbeError::tls("speaks TLS on this port: set option 'tls'")),
+        Ok(Some(_)) => Err(ProbeError::unavailable(
             "does not speak Aerospike's protocol on this port",
         )),
-        Ok(None) => Err(Refusal::unavailable("closed the connection unanswered")),
+        Ok(None) => Err(ProbeError::unavailable("closed the connection unanswered")),
         Err(error) => {
-            Err(Refusal::unavailable("closed the connection unanswered").caused_by(error))
+            Err(ProbeError::unavailable("closed the connection unanswered").caused_by(error))
         }
     }
 }
@@ -154,10 +155,10 @@ async fn ask_encrypted(
     stream: TcpStream,
     host: &Host,
     tls: &Arc<ClientConfig>,
-) -> Result<Option<String>, Refusal> {
+) -> Result<Option<String>, ProbeError> {
     let certified = host.certified_name();
     let Ok(certified) = ServerName::try_from(certified.to_owned()) else {
-        return Err(Refusal::tls(format!(
+        return Err(ProbeError::tls(format!(
             "is called by a name that no certificate can be for: {certified:?}"
         )));
     };
@@ -169,7 +170,7 @@ async fn ask_encrypted(
     match first_byte(&mut stream).await {
         Ok(Some(ANSWER)) => return Ok(name(&mut stream).await),
         Ok(Some(_)) => {
-            return Err(Refusal::unavailable(
+            return Err(ProbeError::unavailable(
                 "does not speak Aerospike's protocol on this port",
             ))
         }
@@ -185,7 +186,7 @@ async fn ask_encrypted(
     };
     match timeout(LISTENING, listening).await {
         Ok(Some(error)) if reason(&error).is_some() => Err(of_handshake(host, error).await),
-        _ => Err(Refusal::unavailable("closed the connection unanswered")),
+        _ => Err(ProbeError::unavailable("closed the connection unanswered")),
     }
 }
 
@@ -194,7 +195,7 @@ fn reason(error: &io::Error) -> Option<&rustls::Error> {
 }
 
 /// Why the handshake failed.
-async fn of_handshake(host: &Host, error: io::Error) -> Refusal {
+async fn of_handshake(host: &Host, error: io::Error) -> ProbeError {
     let words = match reason(&error) {
         Some(rustls::Error::InvalidCertificate(wrong)) => of_certificate(wrong),
         Some(rustls::Error::AlertReceived(alert)) => of_alert(*alert),
@@ -202,17 +203,17 @@ async fn of_handshake(host: &Host, error: io::Error) -> Refusal {
         // It said what is no TLS, or nothing.
         Some(rustls::Error::InvalidMessage(_)) | None => {
             if answers_plainly(host).await {
-                return Refusal::tls(
+                return ProbeError::tls(
                     "answers without TLS on this port: make sure that it is your node and not an impostor before you change \
                      option 'tls'; a node's TLS port is its 'tls-port'",
                 );
             }
-            let refusal = Refusal::unavailable("closed the connection at the TLS handshake");
+            let refusal = ProbeError::unavailable("closed the connection at the TLS handshake");
             return refusal.caused_by(error);
         }
         Some(_) => "could not agree on a TLS connection",
     };
-    Refusal::tls(words).caused_by(error)
+    ProbeError::tls(words).caused_by(error)
 }
 
 async fn answers_plainly(host: &Host) -> bool {
@@ -289,7 +290,7 @@ async fn name(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     is_name.then(|| name.to_owned())
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for ProbeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.cause {
             Some(cause) => write!(f, "{}: {cause}", self.words),
@@ -298,9 +299,9 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-impl Refusal {
-    fn new(code: Code, words: impl Into<String>) -> Refusal {
-        Refusal {
+impl ProbeError {
+    fn new(code: Code, words: impl Into<String>) -> ProbeError {
+        ProbeError {
             code,
             words: words.into(),
             cause: None,
@@ -308,20 +309,20 @@ impl Refusal {
         }
     }
 
-    fn tls(words: impl Into<String>) -> Refusal {
-        Refusal::new(Code::Tls, words)
+    fn tls(words: impl Into<String>) -> ProbeError {
+        ProbeError::new(Code::Tls, words)
     }
 
-    fn unavailable(words: impl Into<String>) -> Refusal {
-        Refusal::new(Code::Unavailable, words)
+    fn unavailable(words: impl Into<String>) -> ProbeError {
+        ProbeError::new(Code::Unavailable, words)
     }
 
-    fn not_taken(mut self) -> Refusal {
+    fn not_taken(mut self) -> ProbeError {
         self.is_taken = false;
         self
     }
 
-    fn caused_by(mut self, error: io::Error) -> Refusal {
+    fn caused_by(mut self, error: io::Error) -> ProbeError {
         self.cause = Some(error.to_string());
         self
     }

@@ -16,7 +16,7 @@ const BOUNDS: [f64; 15] = [
 
 /// The counters of a store.
 #[derive(Default)]
-pub struct Tally {
+pub struct Metrics {
     state: Mutex<State>,
 }
 
@@ -58,7 +58,7 @@ struct Latency {
     sum: f64,
 }
 
-impl Tally {
+impl Metrics {
     /// Counts an operation; `took`: how long, if it was about one session.
     pub fn count<T>(&self, method: &'static str, outcome: &Result<T>, took: Option<Duration>) {
         let mut state = self.state();
@@ -110,13 +110,13 @@ mod tests {
 
     #[test]
     fn outcomes_are_told_by_method_and_latencies_by_bucket() {
-        let tally = Tally::default();
+        let metrics = Metrics::default();
         let failed: Result<()> = Err(Error::closed());
-        tally.count("get", &Ok(()), Some(Duration::from_micros(100)));
-        tally.count("get", &failed, Some(Duration::from_micros(101)));
-        tally.count("set", &failed, Some(Duration::from_secs(60)));
-        tally.count("all", &Ok(()), None);
-        let stats = tally.stats(cluster::Stats::default(), 3);
+        metrics.count("get", &Ok(()), Some(Duration::from_micros(100)));
+        metrics.count("get", &failed, Some(Duration::from_micros(101)));
+        metrics.count("set", &failed, Some(Duration::from_secs(60)));
+        metrics.count("all", &Ok(()), None);
+        let stats = metrics.stats(cluster::Stats::default(), 3);
         let json = serde_json::to_value(stats).expect("numbers and names");
         assert_eq!(json["inFlight"], 3);
         assert_eq!(json["operations"]["get"]["ok"], 1);

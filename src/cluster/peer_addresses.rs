@@ -14,9 +14,10 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{sleep, Instant};
 
-use super::knock::{knock, Waits};
-use super::sockets::Sockets;
-use super::{policy, Host, Options};
+use super::options::{Host, Options};
+use super::policy;
+use super::seed_probe::{probe, Waits};
+use super::socket_affinity::SocketAffinity;
 use crate::error::{Code, Error};
 
 /// How long a node may take to report its peers, and to answer at an address that it announces.
@@ -49,15 +50,15 @@ struct Peer {
 }
 
 /// Nodes that cannot be reached, and where.
-pub type Places = BTreeSet<(String, Vec<String>)>;
+pub type UnreachableAddresses = BTreeSet<(String, Vec<String>)>;
 
 /// By the name of the node.
 type Announced = BTreeMap<String, Peer>;
 
 /// What is known of unreachable nodes.
-pub struct Peers {
+pub struct PeerAddresses {
     options: Arc<Options>,
-    sockets: Arc<Sockets>,
+    sockets: Arc<SocketAffinity>,
     found: watch::Sender<Arc<[Unreachable]>>,
     /// Nodes that were reached, with their addresses. If one of them is missing later it has failed, or is about to leave:
     /// its address is not what is wrong.
@@ -66,9 +67,9 @@ pub struct Peers {
     missed: AtomicBool,
 }
 
-impl Peers {
-    pub fn new(options: Arc<Options>, sockets: Arc<Sockets>) -> Peers {
-        Peers {
+impl PeerAddresses {
+    pub fn new(options: Arc<Options>, sockets: Arc<SocketAffinity>) -> PeerAddresses {
+        PeerAddresses {
             options,
             sockets,
             found: watch::Sender::new(Arc::new([])),
@@ -92,7 +93,7 @@ impl Peers {
     }
 
     /// Waits until other nodes cannot be reached, or at other addresses, than those that were `seen`.
-    pub async fn changed(&self, seen: &mut Places) {
+    pub async fn changed(&self, seen: &mut UnreachableAddresses) {
         let mut found = self.found.subscribe();
         let is_news = |found: &Arc<[Unreachable]>| places(found) != *seen;
         let news = found.wait_for(is_news).await.map(|found| places(&found));
@@ -206,7 +207,7 @@ async fn unreachable(options: &Options, name: &str, peer: &Peer) -> Option<Unrea
             until: Instant::now() + within,
             words: format!("within {} ms", within.as_millis()),
         };
-        match knock(options, &host, &waits).await {
+        match probe(options, &host, &waits).await {
             Ok(Some(other)) if other != name => {
                 Some((format!("leads to another node ({other})"), true))
             }
@@ -228,7 +229,11 @@ async fn unreachable(options: &Options, name: &str, peer: &Peer) -> Option<Unrea
 }
 
 /// All nodes that the nodes announce, with the addresses of the kind that is used. `None`: no node answers.
-async fn announced(nodes: &[Arc<Node>], options: &Options, sockets: &Sockets) -> Option<Announced> {
+async fn announced(
+    nodes: &[Arc<Node>],
+    options: &Options,
+    sockets: &SocketAffinity,
+) -> Option<Announced> {
     // Nodes without an address of the kind that is asked for are left out of the list of that kind.
     let commands: &'static [&'static str] = match options.tls {
         Some(_) => &["peers-tls-std", "peers-tls-alt"],
@@ -302,7 +307,7 @@ fn host_and_port(address: &str, default_port: u16) -> (String, u16) {
     }
 }
 
-fn places(found: &[Unreachable]) -> Places {
+fn places(found: &[Unreachable]) -> UnreachableAddresses {
     let places = found.iter();
     places
         .map(|one| (one.node.clone(), one.addresses.clone()))

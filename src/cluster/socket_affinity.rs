@@ -36,22 +36,22 @@ const OPENED_WITHIN: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Opens sockets where requests run.
-pub struct Sockets {
+pub struct SocketAffinity {
     requests: Handle,
-    known: Mutex<Vec<Known>>,
+    known: Mutex<Vec<Tracked>>,
 }
 
 /// A node, when it was met, and how often its connections were looked through.
-struct Known {
+struct Tracked {
     node: Weak<Node>,
     met: Instant,
     looks: usize,
 }
 
-impl Sockets {
+impl SocketAffinity {
     /// `requests`: the runtime that requests run in.
-    pub fn new(requests: Handle) -> Sockets {
-        Sockets {
+    pub fn new(requests: Handle) -> SocketAffinity {
+        SocketAffinity {
             requests,
             known: Mutex::default(),
         }
@@ -66,7 +66,7 @@ impl Sockets {
                 }
             }
         };
-        // An error is the end of patience: then another look finds what is opened later.
+        // An error is the end of attempt_timeout: then another look finds what is opened later.
         let _ = timeout(OPENED_WITHIN, opened).await;
         self.take_over(client).await;
     }
@@ -87,9 +87,9 @@ impl Sockets {
         all.retain(|known| known.node.strong_count() > 0);
         let mut nodes = client.nodes();
         nodes.retain(|node| {
-            let is_this = |known: &Known| known.node.as_ptr() == Arc::as_ptr(node);
+            let is_this = |known: &Tracked| known.node.as_ptr() == Arc::as_ptr(node);
             let place = all.iter().position(is_this).unwrap_or_else(|| {
-                all.push(Known {
+                all.push(Tracked {
                     node: Arc::downgrade(node),
                     met: now,
                     looks: 0,
@@ -125,17 +125,17 @@ impl Sockets {
 }
 
 /// While it is there, others open sockets outside of where requests run.
-pub struct OpenedElsewhere {
+pub struct ForeignSockets {
     requests: Handle,
     /// The nodes, and how many connections there were to each.
     nodes: Vec<(Arc<Node>, u64)>,
 }
 
-impl OpenedElsewhere {
+impl ForeignSockets {
     /// Must be called within the runtime that requests run in.
-    pub fn begin(client: &Client) -> OpenedElsewhere {
+    pub fn begin(client: &Client) -> ForeignSockets {
         let nodes = client.nodes().into_iter();
-        OpenedElsewhere {
+        ForeignSockets {
             requests: Handle::current(),
             nodes: nodes
                 .map(|node| (node.clone(), node.pool_gauges().total))
@@ -144,7 +144,7 @@ impl OpenedElsewhere {
     }
 }
 
-impl Drop for OpenedElsewhere {
+impl Drop for ForeignSockets {
     fn drop(&mut self) {
         for (node, before) in self.nodes.drain(..) {
             // Where there are no more than before none was opened, most likely.

@@ -7,27 +7,27 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use aerospike::Key;
 
-use super::Command;
+use super::command::Command;
 
 /// Bytes from which on a session is large.
 const LARGE: usize = 32 * 1024;
 const PLACES: usize = 1 << 16;
 
-/// The part of a new size in [`Sizes::mean`].
+/// The part of a new size in [`RecordSizes::mean`].
 const NEW_PART: u32 = 32;
-/// The units of [`Sizes::low`] in a bit, and how many of them a smaller and a larger session moves it.
+/// The units of [`RecordSizes::low`] in a bit, and how many of them a smaller and a larger session moves it.
 const UNITS: u32 = 256;
 const DOWN: u32 = 32;
 const UP: u32 = 4;
 
-/// The index of a session in [`Sizes::places`], and a tag: sessions with the same index mostly differ in it.
+/// The index of a session in [`RecordSizes::places`], and a tag: sessions with the same index mostly differ in it.
 #[derive(Clone, Copy)]
 pub struct Place {
     index: u16,
     tag: u8,
 }
 
-pub struct Sizes {
+pub struct RecordSizes {
     /// The tag of a session and the bits that its size takes, which are 0 where nothing is known.
     places: Vec<AtomicU16>,
     /// A moving average of all sizes.
@@ -36,9 +36,9 @@ pub struct Sizes {
     low: AtomicU32,
 }
 
-impl Sizes {
-    pub fn new() -> Sizes {
-        Sizes {
+impl RecordSizes {
+    pub fn new() -> RecordSizes {
+        RecordSizes {
             places: (0..PLACES).map(|_| AtomicU16::new(0)).collect(),
             mean: AtomicU32::new(0),
             low: AtomicU32::new(0),
@@ -82,7 +82,7 @@ impl Sizes {
     /// About how many bytes a command sends, or is answered with.
     pub fn expected(&self, key: &Key, command: &Command) -> usize {
         match command {
-            Command::Read { .. } => self.of(Sizes::place(key)),
+            Command::Read { .. } => self.of(RecordSizes::place(key)),
             _ => command.size(),
         }
     }
@@ -101,7 +101,7 @@ impl Sizes {
             0 => LARGE,
             low => 1 << (low / UNITS).min(30),
         };
-        is_large(self.known(Sizes::place(key)).unwrap_or(low))
+        is_large(self.known(RecordSizes::place(key)).unwrap_or(low))
     }
 
     fn of(&self, place: Place) -> usize {
@@ -147,13 +147,13 @@ mod tests {
         Key::with_digest("test", "sessions", None, digest)
     }
 
-    fn learn(sizes: &Sizes, key: &Key, bytes: usize) {
-        sizes.learn(Sizes::place(key), bytes);
+    fn learn(sizes: &RecordSizes, key: &Key, bytes: usize) {
+        sizes.learn(RecordSizes::place(key), bytes);
     }
 
     #[test]
     fn what_was_seen_is_expected_again_and_while_nothing_was_all_may_be_large() {
-        let (sizes, key) = (Sizes::new(), key("a"));
+        let (sizes, key) = (RecordSizes::new(), key("a"));
         assert_eq!(sizes.expected(&key, &READ), LARGE);
         assert!(sizes.is_large(&key, &READ));
         learn(&sizes, &key, 300);
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_small_session_is_not_taken_for_a_large_one_in_the_same_place() {
-        let (sizes, small) = (Sizes::new(), key("a"));
+        let (sizes, small) = (RecordSizes::new(), key("a"));
         let large = beside(&small, small.digest()[4] ^ 1);
         learn(&sizes, &small, 300);
         learn(&sizes, &large, 170_000);
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_large_sessions_does_not_make_large_what_is_unknown() {
-        let sizes = Sizes::new();
+        let sizes = RecordSizes::new();
         for n in 0..100 {
             learn(&sizes, &key(&format!("small-{n}")), 450);
         }
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn where_all_sessions_are_large_an_unknown_one_is_too() {
-        let sizes = Sizes::new();
+        let sizes = RecordSizes::new();
         for n in 0..100 {
             learn(&sizes, &key(&format!("large-{n}")), 170_000);
         }

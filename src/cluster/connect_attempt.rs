@@ -9,10 +9,11 @@ use futures::FutureExt;
 use tokio::time::{timeout_at, Instant};
 
 use super::failure::Limit;
-use super::peers::Peers;
-use super::{failure, knock, policy, versions, Options};
+use super::options::Options;
+use super::peer_addresses::PeerAddresses;
+use super::{failure, policy, seed_probe, server_features};
 use crate::error::{Error, Result};
-use crate::planted;
+use crate::failpoint;
 
 /// The share of an attempt's time that is kept for telling whoever waits as long why it came to nothing.
 const KEPT: u32 = 10;
@@ -29,7 +30,7 @@ pub struct Connected {
 ///
 /// # Errors
 /// Why no seed has let us in.
-pub async fn connect(options: &Options, peers: &Peers) -> Result<Connected> {
+pub async fn connect(options: &Options, peers: &PeerAddresses) -> Result<Connected> {
     let attempt = unwound(attempt(options, peers)).await;
     attempt.unwrap_or_else(|| Err(Error::given_up()))
 }
@@ -41,13 +42,13 @@ pub async fn unwound<T>(work: impl Future<Output = T>) -> Option<T> {
 
 /// `Client::new` has no deadline of its own: this has one. Nor does it end with its future: a task of it goes on asking, and
 /// holds the sockets. So it is begun only with seeds that answer.
-async fn attempt(options: &Options, peers: &Peers) -> Result<Connected> {
+async fn attempt(options: &Options, peers: &PeerAddresses) -> Result<Connected> {
     if let Some(first) = options.hosts.first() {
-        planted::panic_in("connect", &first.name);
+        failpoint::panic_in("connect", &first.name);
     }
     let given = options.connect_timeout;
     let deadline = Instant::now() + given - (given / KEPT).min(MOST_KEPT);
-    let seeds = knock::answering(options, deadline).await?;
+    let seeds = seed_probe::answering(options, deadline).await?;
     let auth = options.auth.now(deadline).await?;
     let seeds: Vec<aerospike::Host> = seeds
         .into_iter()
@@ -64,7 +65,7 @@ async fn attempt(options: &Options, peers: &Peers) -> Result<Connected> {
         () = peers.explain(&auth, &seeds) => return Err(Error::given_up()),
     };
     match connecting {
-        Ok(Ok(client)) => match versions::check(&client) {
+        Ok(Ok(client)) => match server_features::check(&client) {
             Ok(()) => Ok(Connected { client, auth }),
             Err(error) => {
                 // It waits for nodes that may not answer: it ends later, by itself.

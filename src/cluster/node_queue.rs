@@ -20,26 +20,29 @@ use tokio::sync::{oneshot, watch, Semaphore};
 use tokio::task::coop;
 use tokio::time::{timeout_at, Instant};
 
-use super::batch::{self, Shape};
-use super::execute::SMALLEST_PART;
+use super::batch::{self, Outcome, Shape};
+use super::command::{Command, Reply};
 use super::failure::{self, Failure, Kind};
-use super::link::{Link, Row};
-use super::sizes::{Place, Sizes};
+use super::node_health::NodeHealth;
+use super::options::Options;
+use super::policy::SMALLEST_PART;
+use super::record_sizes::{Place, RecordSizes};
+use super::rows::Row;
 use super::stats::Counters;
 use super::trace::{Trace, Way};
-use super::trouble::Trouble;
-use super::{policy, weight, Command, Options, Reply};
-use crate::bulk::Bulk;
+use super::transport::Transport;
+use super::{memory_size, policy};
+use crate::bulk_runtime::Bulk;
 
 /// Flights under way to a node at the same time.
-const UNDER_WAY: usize = 4;
+const MAX_IN_FLIGHT: usize = 4;
 /// Operations of a flight at the most. Well below the server's `batch-max-requests` of old (5,000), and few enough that
 /// none waits long for the others.
-const AT_ONCE: usize = 128;
+const MAX_BATCH_ROWS: usize = 128;
 
 /// Bytes of a flight at the most, but for an operation that alone has more: a session may be a megabyte, and a hundred of
-/// them in one message would keep everybody else waiting. Of reads the answers count, see [`Sizes`].
-const BYTES_AT_ONCE: usize = 256 * 1024;
+/// them in one message would keep everybody else waiting. Of reads the answers count, see [`RecordSizes`].
+const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// Operations from which on a flight yields now and then as its answer comes in: who knows how large that is.
 const SPARING: usize = 8;
 /// What a task may do at one go, by tokio's count, and how much of that a sparing one leaves: each is a read of up to 64 KiB.
@@ -50,32 +53,32 @@ const SPARED: usize = 4;
 /// them does, so nothing of an operation is under way any more once its caller has been answered.
 const SPREAD: Duration = Duration::from_millis(5);
 
-/// A node that is silent for so many times the patience is in trouble.
+/// A node that is silent for so many times the attempt_timeout is in trouble.
 const SILENCE: u32 = 2;
 
 /// The way to one node.
-pub struct Lane {
-    common: Common,
+pub struct NodeQueue {
+    common: QueueContext,
     /// The node's name; unknown before the nodes have been asked what they hold.
     node: Option<Arc<str>>,
-    /// The last flight failed to reach the node, or to hear from it. All lanes to a node share this.
-    trouble: Arc<AtomicBool>,
+    /// The last flight failed to reach the node, or to hear from it. All queues to a node share this.
+    health: Arc<AtomicBool>,
     /// What it carries is large.
     is_bulk: bool,
-    /// Where flights stand that have nothing to carry: a permit sends one off. Closed with the lane, which ends them.
-    stand: Arc<Semaphore>,
+    /// Where flights wake_idle that have nothing to carry: a permit sends one off. Closed with the queue, which ends them.
+    wake_idle: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
-/// What all lanes of a store have in common.
+/// What all queues of a store have in common.
 #[derive(Clone)]
-pub struct Common {
+pub struct QueueContext {
     /// Whether any node is in trouble.
-    pub trouble: Arc<Trouble>,
+    pub health: Arc<NodeHealth>,
     pub counters: Arc<Counters>,
-    pub sizes: Arc<Sizes>,
+    pub sizes: Arc<RecordSizes>,
     /// How long a node in trouble is waited for, at first.
-    pub patience: Duration,
+    pub attempt_timeout: Duration,
     /// Which copy of a record is read first.
     pub replica: Replica,
     /// Turns true when the store is closed: then nothing leaves any more, and what is under way is given up.
@@ -87,61 +90,46 @@ pub struct Common {
 #[derive(Default)]
 struct State {
     under_way: usize,
-    /// Flights that stand and were not sent off.
-    standing: usize,
+    /// Flights that wake_idle and were not sent off.
+    idle: usize,
     /// What the next flight leaves by: the last that was given.
-    link: Option<Link>,
+    transport: Option<Transport>,
     /// A flight is about to leave, and takes whoever comes before it does.
-    boarding: bool,
-    waiting: VecDeque<Waiting>,
+    is_scheduled: bool,
+    waiting: VecDeque<QueuedCommand>,
     /// How many have entered so far.
     entered: u64,
 }
 
-/// What an operation that has entered a lane holds.
-pub struct Pass {
+/// What an operation that has entered a queue holds.
+pub struct QueueTicket {
     number: u64,
     /// Ends without an answer where the store was closed, or what carried the operation has panicked.
     pub answer: oneshot::Receiver<Outcome>,
 }
 
-/// What came of an operation.
-// As `Reply`: a box would be one allocation more for each.
-#[allow(clippy::large_enum_variant)]
-pub enum Outcome {
-    /// Of its own doing.
-    Own(Result<Reply, Failure>),
-    /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
-    /// known.
-    Lost(Failure),
-    /// It was sent away: the node is silent, or the time of those it went with was up.
-    Away,
-    /// The store was closed before it left.
-    Closed,
-}
-
 /// An operation that waits.
-struct Waiting {
+struct QueuedCommand {
     number: u64,
     row: Row,
     shape: Shape,
     place: Place,
     size: usize,
     /// How long its flight may take.
-    patience: Duration,
+    attempt_timeout: Duration,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
     /// Who wants to know its way, and where that leads.
     trace: Option<(Arc<Trace>, Option<Arc<str>>)>,
 }
 
-impl Common {
-    pub fn new(options: &Options, closing: watch::Receiver<bool>, bulk: Bulk) -> Common {
-        Common {
-            trouble: Arc::new(Trouble::new()),
+impl QueueContext {
+    pub fn new(options: &Options, closing: watch::Receiver<bool>, bulk: Bulk) -> QueueContext {
+        QueueContext {
+            health: Arc::new(NodeHealth::new()),
             counters: Arc::default(),
-            sizes: Arc::new(Sizes::new()),
-            patience: options.timeout / SMALLEST_PART,
+            sizes: Arc::new(RecordSizes::new()),
+            attempt_timeout: options.timeout / SMALLEST_PART,
             replica: policy::replica(options),
             closing,
             bulk,
@@ -152,7 +140,7 @@ impl Common {
     fn learn(&self, outcome: &Outcome, place: Place) {
         let bytes = match outcome {
             Outcome::Own(Ok(Reply::Record(record))) if !record.bins.is_empty() => {
-                weight::of_record(record)
+                memory_size::of_record(record)
             }
             Outcome::Own(Err(failure)) if matches!(failure::kind(failure), Kind::Missing) => 0,
             _ => return,
@@ -161,52 +149,52 @@ impl Common {
     }
 }
 
-impl Waiting {
+impl QueuedCommand {
     /// When an attempt ends that starts now.
     fn end(&self, now: Instant) -> Instant {
-        self.deadline.min(now + self.patience)
+        self.deadline.min(now + self.attempt_timeout)
     }
 }
 
-impl Lane {
-    pub fn new(common: &Common, node: Option<Arc<str>>) -> Arc<Lane> {
-        Arc::new(Lane {
+impl NodeQueue {
+    pub fn new(common: &QueueContext, node: Option<Arc<str>>) -> Arc<NodeQueue> {
+        Arc::new(NodeQueue {
             common: common.clone(),
             node,
-            trouble: Arc::default(),
+            health: Arc::default(),
             is_bulk: false,
-            stand: stand(),
+            wake_idle: wake_idle(),
             state: Mutex::default(),
         })
     }
 
-    /// Another lane to the same node; `is_bulk`: for what is large.
-    pub fn beside(&self, is_bulk: bool) -> Arc<Lane> {
-        Arc::new(Lane {
+    /// Another queue to the same node; `is_bulk`: for what is large.
+    pub fn beside(&self, is_bulk: bool) -> Arc<NodeQueue> {
+        Arc::new(NodeQueue {
             common: self.common.clone(),
             node: self.node.clone(),
-            trouble: self.trouble.clone(),
+            health: self.health.clone(),
             is_bulk,
-            stand: stand(),
+            wake_idle: wake_idle(),
             state: Mutex::default(),
         })
     }
 
     /// Whether the node did not answer when it was last asked.
-    pub fn is_in_trouble(&self) -> bool {
-        self.trouble.load(Ordering::Relaxed)
+    pub fn is_suspect(&self) -> bool {
+        self.health.load(Ordering::Relaxed)
     }
 
     /// How long a node is silent that is in trouble then.
     pub fn silence(&self) -> Duration {
-        self.common.patience * SILENCE
+        self.common.attempt_timeout * SILENCE
     }
 
     /// Takes note whether the node was heard from.
     pub fn note(&self, heard: bool) {
-        self.trouble.store(!heard, Ordering::Relaxed);
+        self.health.store(!heard, Ordering::Relaxed);
         if !heard {
-            self.common.trouble.raise();
+            self.common.health.report_silence();
         }
     }
 
@@ -215,16 +203,16 @@ impl Lane {
     /// meanwhile, it does not begin any more (`as_tsvc_process_transaction` in as/src/base/thr_tsvc.c,
     /// `handle_client_io_event` in as/src/base/service.c).
     pub fn enter(
-        self: &Arc<Lane>,
-        link: &Link,
-        (patience, deadline): (Duration, Instant),
+        self: &Arc<NodeQueue>,
+        transport: &Transport,
+        (attempt_timeout, deadline): (Duration, Instant),
         key: &Key,
         command: &Command,
         trace: Option<&Arc<Trace>>,
-    ) -> Pass {
+    ) -> QueueTicket {
         let (answer, answered) = oneshot::channel();
-        let (row, shape) = link.row(key, command, trace);
-        let (place, sizes) = (Sizes::place(key), &self.common.sizes);
+        let (row, shape) = transport.row(key, command, trace);
+        let (place, sizes) = (RecordSizes::place(key), &self.common.sizes);
         let size = sizes.expected(key, command);
         if matches!(command, Command::Upsert { .. }) {
             sizes.learn(place, size.max(1));
@@ -232,41 +220,41 @@ impl Lane {
         let mut state = self.state();
         state.entered += 1;
         let number = state.entered;
-        state.waiting.push_back(Waiting {
+        state.waiting.push_back(QueuedCommand {
             number,
             row,
             shape,
             place,
             size,
-            patience,
+            attempt_timeout,
             deadline,
             answer,
             trace: trace.map(|trace| (trace.clone(), self.node.clone())),
         });
-        self.board(link, state);
-        Pass {
+        self.schedule(transport, state);
+        QueueTicket {
             number,
             answer: answered,
         }
     }
 
-    /// A seat for an operation that goes alone, from the task that it is of: if nothing else waits or is under way. That is
+    /// A try_direct for an operation that goes alone, from the task that it is of: if nothing else waits or is under way. That is
     /// how an operation travels fastest, and many at the same time travel worst.
-    pub fn seat(self: &Arc<Lane>, link: &Link) -> Option<Seat> {
+    pub fn try_direct(self: &Arc<NodeQueue>, transport: &Transport) -> Option<DirectSend> {
         let mut state = self.state();
         if state.under_way > 0 || !state.waiting.is_empty() {
             return None;
         }
         state.under_way += 1;
         drop(state);
-        Some(Seat {
-            lane: Arc::clone(self),
-            link: link.clone(),
+        Some(DirectSend {
+            queue: Arc::clone(self),
+            transport: transport.clone(),
         })
     }
 
     /// Takes an operation back. `false`: it has left.
-    pub fn withdraw(&self, pass: &Pass) -> bool {
+    pub fn withdraw(&self, pass: &QueueTicket) -> bool {
         let mut state = self.state();
         let place = state
             .waiting
@@ -276,33 +264,38 @@ impl Lane {
     }
 
     /// Readies another flight, if somebody waits for one and one more may be under way.
-    fn board(self: &Arc<Lane>, link: &Link, mut state: MutexGuard<'_, State>) {
-        if state.waiting.is_empty() || state.boarding || state.under_way >= UNDER_WAY {
+    fn schedule(self: &Arc<NodeQueue>, transport: &Transport, mut state: MutexGuard<'_, State>) {
+        if state.waiting.is_empty() || state.is_scheduled || state.under_way >= MAX_IN_FLIGHT {
             return;
         }
-        state.boarding = true;
+        state.is_scheduled = true;
         state.under_way += 1;
-        state.link = Some(link.clone());
-        if state.standing > 0 {
-            state.standing -= 1;
-            return self.stand.add_permits(1);
+        state.transport = Some(transport.clone());
+        if state.idle > 0 {
+            state.idle -= 1;
+            return self.wake_idle.add_permits(1);
         }
         drop(state);
-        let standing = stand_by(Arc::clone(self), link.clone());
+        let idle = run_sender(Arc::clone(self), transport.clone());
         match self.is_bulk {
-            true => self.common.bulk.spawn(standing),
-            false => drop(tokio::spawn(standing)),
+            true => self.common.bulk.spawn(idle),
+            false => drop(tokio::spawn(idle)),
         }
     }
 
     /// The operations that have waited longest and end together, and when that is; those that nobody waits for any more are
     /// passed over.
-    fn next(self: &Arc<Lane>, link: &Link, is_first: bool) -> Option<(Vec<Waiting>, Instant)> {
+    fn next(
+        self: &Arc<NodeQueue>,
+        transport: &Transport,
+        is_first: bool,
+    ) -> Option<(Vec<QueuedCommand>, Instant)> {
         let mut state = self.state();
         if is_first {
-            state.boarding = false;
+            state.is_scheduled = false;
         }
-        let mut taken: Vec<Waiting> = Vec::with_capacity(state.waiting.len().min(AT_ONCE));
+        let mut taken: Vec<QueuedCommand> =
+            Vec::with_capacity(state.waiting.len().min(MAX_BATCH_ROWS));
         let mut bytes = 0;
         let now = Instant::now();
         let mut ends: Option<(Instant, Instant)> = None;
@@ -312,7 +305,7 @@ impl Lane {
                 continue;
             }
             bytes += next.size;
-            if taken.len() >= AT_ONCE || (bytes > BYTES_AT_ONCE && !taken.is_empty()) {
+            if taken.len() >= MAX_BATCH_ROWS || (bytes > MAX_BATCH_BYTES && !taken.is_empty()) {
                 break;
             }
             let end = next.end(now);
@@ -324,21 +317,21 @@ impl Lane {
             ends = Some((first, last));
             taken.extend(state.waiting.pop_front());
         }
-        self.board(link, state);
+        self.schedule(transport, state);
         ends.map(|(first, _)| (taken, first))
     }
 
     /// What was under way is over.
-    fn leave(self: &Arc<Lane>, link: &Link) {
+    fn leave(self: &Arc<NodeQueue>, transport: &Transport) {
         let mut state = self.state();
         state.under_way -= 1;
-        self.board(link, state);
+        self.schedule(transport, state);
     }
 
     /// Takes note that there was no answer in time to what left then.
     pub fn note_time_up(&self, left: Instant) {
         // An operation whose time was nearly up says nothing about the node.
-        if left.elapsed() >= self.common.patience {
+        if left.elapsed() >= self.common.attempt_timeout {
             self.note(false);
         }
     }
@@ -349,60 +342,60 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl Drop for NodeQueue {
     fn drop(&mut self) {
-        self.stand.close();
+        self.wake_idle.close();
     }
 }
 
-fn stand() -> Arc<Semaphore> {
+fn wake_idle() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(0))
 }
 
 /// Carries what waits, and then stands by for more: a flight is large, and to make one anew for each operation would cost much of
-/// what the operation costs. It ends with its lane, and when the store is closed.
-async fn stand_by(lane: Arc<Lane>, link: Link) {
-    let (stand, weak) = (lane.stand.clone(), Arc::downgrade(&lane));
-    let mut closing = lane.common.closing.clone();
-    let mut flight = Flight { lane, link };
+/// what the operation costs. It ends with its queue, and when the store is closed.
+async fn run_sender(queue: Arc<NodeQueue>, transport: Transport) {
+    let (wake_idle, weak) = (queue.wake_idle.clone(), Arc::downgrade(&queue));
+    let mut closing = queue.common.closing.clone();
+    let mut flight = BatchSender { queue, transport };
     loop {
         flight.carry().await;
-        flight.lane.state().standing += 1;
+        flight.queue.state().idle += 1;
         drop(flight);
         // An error is the end of everything, and so of the store.
         let closed = closing.wait_for(|closing| *closing);
-        let permit = match select(pin!(closed), pin!(stand.acquire())).await {
+        let permit = match select(pin!(closed), pin!(wake_idle.acquire())).await {
             Either::Left(_) => None,
             Either::Right((permit, _)) => Some(permit),
         };
-        let Some(lane) = weak.upgrade() else { return };
-        let mut state = lane.state();
+        let Some(queue) = weak.upgrade() else { return };
+        let mut state = queue.state();
         // It may have been sent off just as the store was closed.
         let permit = match permit {
             Some(permit) => permit.ok(),
-            None => stand.try_acquire().ok(),
+            None => wake_idle.try_acquire().ok(),
         };
         match permit {
             Some(permit) => permit.forget(),
             None => {
-                state.standing -= 1;
+                state.idle -= 1;
                 return;
             }
         }
-        let link = state.link.clone();
+        let transport = state.transport.clone();
         drop(state);
-        let Some(link) = link else { return };
-        flight = Flight { lane, link };
+        let Some(transport) = transport else { return };
+        flight = BatchSender { queue, transport };
     }
 }
 
 /// What an operation holds that goes alone.
-pub struct Seat {
-    lane: Arc<Lane>,
-    link: Link,
+pub struct DirectSend {
+    queue: Arc<NodeQueue>,
+    transport: Transport,
 }
 
-impl Seat {
+impl DirectSend {
     /// Carries out a command, until `last`. `None`: the store was closed meanwhile.
     pub async fn carry(
         self,
@@ -411,17 +404,19 @@ impl Seat {
         trace: Option<&Arc<Trace>>,
         last: Instant,
     ) -> Option<Outcome> {
-        let (lane, common) = (&self.lane, &self.lane.common);
+        let (queue, common) = (&self.queue, &self.queue.common);
         let left = Instant::now();
         common.counters.flight(1);
         if let Some(trace) = trace {
             trace.note(Way {
-                node: lane.node.clone(),
+                node: queue.node.clone(),
                 together: 1,
             });
         }
         let mut closing = common.closing.clone();
-        let work = self.link.alone(key, command, common.replica, last, trace);
+        let work = self
+            .transport
+            .alone(key, command, common.replica, last, trace);
         let outcome = tokio::select! {
             biased;
             // An error is the end of everything, and so of the store.
@@ -429,11 +424,11 @@ impl Seat {
             outcome = timeout_at(last, work) => outcome,
         };
         let Ok(outcome) = outcome else {
-            lane.note_time_up(left);
-            return Some(Outcome::Away);
+            queue.note_time_up(left);
+            return Some(Outcome::TimedOut);
         };
-        lane.note(!outcome.as_ref().is_err_and(is_silence));
-        let (place, outcome) = (Sizes::place(key), Outcome::Own(outcome));
+        queue.note(!outcome.as_ref().is_err_and(is_silence));
+        let (place, outcome) = (RecordSizes::place(key), Outcome::Own(outcome));
         match command {
             Command::Read { .. } => common.learn(&outcome, place),
             Command::Upsert { .. } => common.sizes.learn(place, command.size().max(1)),
@@ -443,9 +438,9 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for DirectSend {
     fn drop(&mut self) {
-        self.lane.leave(&self.link);
+        self.queue.leave(&self.transport);
     }
 }
 
@@ -471,27 +466,27 @@ fn sparing<'a, F: Future>(
     })
 }
 
-fn send_away(answers: Vec<oneshot::Sender<Outcome>>) {
+fn send_timed_out(answers: Vec<oneshot::Sender<Outcome>>) {
     for answer in answers {
         // An error means that nobody listens any more.
-        let _ = answer.send(Outcome::Away);
+        let _ = answer.send(Outcome::TimedOut);
     }
 }
 
 /// What carries operations to a node, again and again, as long as some wait.
-struct Flight {
-    lane: Arc<Lane>,
-    link: Link,
+struct BatchSender {
+    queue: Arc<NodeQueue>,
+    transport: Transport,
 }
 
-impl Flight {
+impl BatchSender {
     async fn carry(&self) {
-        let mut closing = self.lane.common.closing.clone();
+        let mut closing = self.queue.common.closing.clone();
         let carry = async {
-            let mut next = self.lane.next(&self.link, true);
+            let mut next = self.queue.next(&self.transport, true);
             while let Some((taken, last)) = next {
                 self.together(taken, last).await;
-                next = self.lane.next(&self.link, false);
+                next = self.queue.next(&self.transport, false);
             }
         };
         let closed = tokio::select! {
@@ -501,9 +496,9 @@ impl Flight {
             () = carry => false,
         };
         if closed {
-            let mut state = self.lane.state();
+            let mut state = self.queue.state();
             // It may not have come so far as to leave.
-            state.boarding = false;
+            state.is_scheduled = false;
             let stranded = std::mem::take(&mut state.waiting);
             drop(state);
             for one in stranded {
@@ -514,12 +509,12 @@ impl Flight {
     }
 
     /// Carries out operations together, until `last`. Each is answered for itself; one that fails leaves the others alone.
-    async fn together(&self, waiting: Vec<Waiting>, last: Instant) {
-        let common = &self.lane.common;
+    async fn together(&self, waiting: Vec<QueuedCommand>, last: Instant) {
+        let common = &self.queue.common;
         let left = Instant::now();
         let together = waiting.len();
         common.counters.flight(together);
-        let mut rows = self.link.rows(waiting.len());
+        let mut rows = self.transport.rows(waiting.len());
         let mut seen = Vec::with_capacity(waiting.len());
         let mut answers = Vec::with_capacity(waiting.len());
         for one in waiting {
@@ -533,23 +528,23 @@ impl Flight {
         let (policy, alone) = (policy::batch(common.replica, last), rows.len() == 1);
         let outcome = {
             // Pinned where it begins: it is as large as all else.
-            let mut batch = pin!(self.link.batch(&policy, &mut rows));
+            let mut batch = pin!(self.transport.batch(&policy, &mut rows));
             let batch = sparing(together >= SPARING, batch.as_mut());
             let mut batch = pin!(timeout_at(last, batch));
             tokio::select! {
                 biased;
                 outcome = &mut batch => outcome,
-                () = tokio::time::sleep(self.lane.silence()) => {
-                    self.lane.note(false);
+                () = tokio::time::sleep(self.queue.silence()) => {
+                    self.queue.note(false);
                     batch.await
                 }
             }
         };
         let Ok(outcome) = outcome else {
-            self.lane.note_time_up(left);
-            return send_away(answers);
+            self.queue.note_time_up(left);
+            return send_timed_out(answers);
         };
-        self.lane.note(!outcome.as_ref().is_err_and(is_silence));
+        self.queue.note(!outcome.as_ref().is_err_and(is_silence));
         let mut others = seen.into_iter().zip(answers);
         // The failure of the whole is noted in the rows that it left without an answer.
         rows.for_each(|row| {
@@ -566,10 +561,10 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for BatchSender {
     fn drop(&mut self) {
         // Who came since the last look; and, should this one have panicked, who has waited for it.
-        self.lane.leave(&self.link);
+        self.queue.leave(&self.transport);
     }
 }
 
@@ -582,7 +577,8 @@ mod tests {
     use aerospike::{as_val, Record};
     use futures::future::BoxFuture;
 
-    use super::super::link::{Simulated, SimulatedRow};
+    use super::super::rows::SimulatedRow;
+    use super::super::transport::Simulated;
     use super::*;
 
     /// Milliseconds.
@@ -666,19 +662,19 @@ mod tests {
         Key::new("test", "sessions", as_val!(i64::try_from(name).unwrap())).unwrap()
     }
 
-    /// A lane, and what keeps it open.
-    fn lane() -> (Arc<Lane>, watch::Sender<bool>) {
+    /// A queue, and what keeps it open.
+    fn queue() -> (Arc<NodeQueue>, watch::Sender<bool>) {
         let (open, closing) = watch::channel(false);
-        let common = Common {
-            trouble: Arc::new(Trouble::new()),
+        let common = QueueContext {
+            health: Arc::new(NodeHealth::new()),
             counters: Arc::default(),
-            sizes: Arc::new(Sizes::new()),
-            patience: ms(PATIENCE),
+            sizes: Arc::new(RecordSizes::new()),
+            attempt_timeout: ms(PATIENCE),
             replica: Replica::Sequence,
             closing,
             bulk: Bulk::default(),
         };
-        (Lane::new(&common, None), open)
+        (NodeQueue::new(&common, None), open)
     }
 
     fn write() -> Command {
@@ -689,35 +685,41 @@ mod tests {
         }
     }
 
-    /// An operation that may take so long, and its attempt `patience` milliseconds of it.
-    fn enter(lane: &Arc<Lane>, network: &Network, name: u64, patience: u64, left: u64) -> Pass {
-        let time = (ms(patience), Instant::now() + ms(left));
-        let link = Link::Simulated(Arc::new(network.clone()));
-        lane.enter(&link, time, &key(name), &write(), None)
+    /// An operation that may take so long, and its attempt `attempt_timeout` milliseconds of it.
+    fn enter(
+        queue: &Arc<NodeQueue>,
+        network: &Network,
+        name: u64,
+        attempt_timeout: u64,
+        left: u64,
+    ) -> QueueTicket {
+        let time = (ms(attempt_timeout), Instant::now() + ms(left));
+        let transport = Transport::Simulated(Arc::new(network.clone()));
+        queue.enter(&transport, time, &key(name), &write(), None)
     }
 
     fn is_away(outcome: Result<Outcome, oneshot::error::RecvError>) -> bool {
-        matches!(outcome, Ok(Outcome::Away))
+        matches!(outcome, Ok(Outcome::TimedOut))
     }
 
     /// Each is allocated, or moved, for every operation.
     #[test]
     fn what_carries_an_operation_is_small() {
-        fn future<F>(_: fn(Arc<Lane>, Link) -> F) -> usize {
+        fn future<F>(_: fn(Arc<NodeQueue>, Transport) -> F) -> usize {
             size_of::<F>()
         }
-        assert!(size_of::<Waiting>() <= 760);
+        assert!(size_of::<QueuedCommand>() <= 760);
         assert!(size_of::<Outcome>() <= 248);
         // One stays for many operations.
-        assert!(future(stand_by) <= 12_000);
+        assert!(future(run_sender) <= 12_000);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_of_an_operation_is_under_way_once_its_time_is_up() {
-        let (lane, _open) = lane();
+        let (queue, _open) = queue();
         let network = Network::new(300);
-        let short = enter(&lane, &network, 1, 1_000, 100);
-        let long = enter(&lane, &network, 2, 1_000, 2_000);
+        let short = enter(&queue, &network, 1, 1_000, 100);
+        let long = enter(&queue, &network, 2, 1_000, 2_000);
         let entered = Instant::now();
         assert!(is_away(short.answer.await));
         assert!(entered.elapsed() <= ms(101));
@@ -728,10 +730,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn operations_that_come_together_and_end_together_go_together() {
-        let (lane, _open) = lane();
+        let (queue, _open) = queue();
         let network = Network::new(1);
         let passes: Vec<_> = (0..100)
-            .map(|name| enter(&lane, &network, name, 1_000, 3_000))
+            .map(|name| enter(&queue, &network, name, 1_000, 3_000))
             .collect();
         for pass in passes {
             assert!(!is_away(pass.answer.await));
@@ -741,32 +743,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_operation_that_has_not_left_can_be_taken_back() {
-        let (lane, _open) = lane();
+        let (queue, _open) = queue();
         let network = Network::new(500);
         let mut sent = Vec::new();
-        for name in 0..UNDER_WAY as u64 {
-            sent.push(enter(&lane, &network, name, 1_000, 3_000));
+        for name in 0..MAX_IN_FLIGHT as u64 {
+            sent.push(enter(&queue, &network, name, 1_000, 3_000));
             tokio::time::sleep(ms(1)).await;
         }
-        let waits = enter(&lane, &network, 9, 1_000, 3_000);
+        let waits = enter(&queue, &network, 9, 1_000, 3_000);
         tokio::time::sleep(ms(1)).await;
-        assert!(sent.iter().all(|pass| !lane.withdraw(pass)));
-        assert!(lane.withdraw(&waits));
+        assert!(sent.iter().all(|pass| !queue.withdraw(pass)));
+        assert!(queue.withdraw(&waits));
         for pass in sent {
             assert!(!is_away(pass.answer.await));
         }
         tokio::time::sleep(ms(1_000)).await;
-        assert_eq!(network.batches(), [1; UNDER_WAY]);
+        assert_eq!(network.batches(), [1; MAX_IN_FLIGHT]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_operation_whose_time_was_nearly_up_says_nothing_about_the_node() {
-        let (lane, _open) = lane();
+        let (queue, _open) = queue();
         let network = Network::new(100);
-        assert!(is_away(enter(&lane, &network, 1, 1_000, 20).answer.await));
-        assert!(!lane.is_in_trouble());
+        assert!(is_away(enter(&queue, &network, 1, 1_000, 20).answer.await));
+        assert!(!queue.is_suspect());
         let slow = Network::new(10_000);
-        assert!(is_away(enter(&lane, &slow, 1, 1_000, 3_000).answer.await));
-        assert!(lane.is_in_trouble());
+        assert!(is_away(enter(&queue, &slow, 1, 1_000, 3_000).answer.await));
+        assert!(queue.is_suspect());
     }
 }

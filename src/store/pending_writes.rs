@@ -16,20 +16,20 @@ use crate::error::Error;
 
 /// The session objects with sets under way, by the numbers JavaScript gave them.
 #[derive(Default)]
-pub struct Writers {
+pub struct PendingWrites {
     known: Mutex<HashMap<u64, Weak<Writer>>>,
 }
 
 /// One session object. Held by every set of it that is under way, and by its answer.
 pub struct Writer {
     number: u64,
-    writers: Arc<Writers>,
+    writers: Arc<PendingWrites>,
     stored: Mutex<Option<Baseline>>,
 }
 
-impl Writers {
+impl PendingWrites {
     /// The writer of this number, as long as anybody holds it; a new one otherwise.
-    pub fn join(self: &Arc<Writers>, number: u64) -> Arc<Writer> {
+    pub fn join(self: &Arc<PendingWrites>, number: u64) -> Arc<Writer> {
         let mut known = lock(&self.known);
         if let Some(writer) = known.get(&number).and_then(Weak::upgrade) {
             return writer;
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_was_stored_is_known_as_long_as_a_set_is_under_way() {
-        let writers = Arc::new(Writers::default());
+        let writers = Arc::new(PendingWrites::default());
         let first = writers.join(7);
         let second = writers.join(7);
         first.stored(Baseline {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn after_a_touch_a_set_knows_the_data_by_itself() {
-        let writer = Arc::new(Writers::default()).join(7);
+        let writer = Arc::new(PendingWrites::default()).join(7);
         let baseline = |head: &str, json: &str, notes: &str| Baseline {
             head: head.into(),
             json: json.into(),

@@ -64,7 +64,7 @@ struct Member {
 
 /// Why a sealed text does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locked {
+pub enum DecryptError {
     NoKeys,
     NoSuchKey,
     NoSuchVersion,
@@ -72,13 +72,15 @@ pub enum Locked {
     Altered,
 }
 
-impl fmt::Display for Locked {
+impl fmt::Display for DecryptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Locked::NoKeys => "encrypted: it takes option 'encryptionKeys' to read it",
-            Locked::NoSuchKey => "encrypted with a key that is not in option 'encryptionKeys'",
-            Locked::NoSuchVersion => "encrypted in a way that only a later version knows",
-            Locked::Altered => {
+            DecryptError::NoKeys => "encrypted: it takes option 'encryptionKeys' to read it",
+            DecryptError::NoSuchKey => {
+                "encrypted with a key that is not in option 'encryptionKeys'"
+            }
+            DecryptError::NoSuchVersion => "encrypted in a way that only a later version knows",
+            DecryptError::Altered => {
                 "encrypted, and was altered since, or written for another session or bin"
             }
         })
@@ -131,30 +133,30 @@ impl Keyring {
     }
 
     /// Returns the text that was sealed for this place.
-    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<String, Locked> {
+    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<String, DecryptError> {
         if self.is_empty() {
-            return Err(Locked::NoKeys);
+            return Err(DecryptError::NoKeys);
         }
         let version = match sealed.get(MAGIC.len()) {
             Some(version @ (&VERSION | &VERSION_WITHOUT_NAMESPACE)) => *version,
-            Some(_) => return Err(Locked::NoSuchVersion),
-            None => return Err(Locked::Altered),
+            Some(_) => return Err(DecryptError::NoSuchVersion),
+            None => return Err(DecryptError::Altered),
         };
         let (header, rest) = sealed
             .split_first_chunk::<HEADER>()
-            .ok_or(Locked::Altered)?;
+            .ok_or(DecryptError::Altered)?;
         let (nonce, rest) = rest
             .split_first_chunk::<NONCE_LEN>()
-            .ok_or(Locked::Altered)?;
+            .ok_or(DecryptError::Altered)?;
         // The id of a key is a hash of 8 bytes: two keys may share it, and only one of them opens the value.
-        let mut failure = Locked::NoSuchKey;
+        let mut failure = DecryptError::NoSuchKey;
         for member in self.keys.iter() {
             if member.header(version) != *header {
                 continue;
             }
             match member.open(place, header, nonce, rest) {
                 Some(text) => return Ok(text),
-                None => failure = Locked::Altered,
+                None => failure = DecryptError::Altered,
             }
         }
         Err(failure)
@@ -308,7 +310,7 @@ mod tests {
             },
         ];
         for place in others {
-            assert_eq!(keys.open(&place, &blob), Err(Locked::Altered));
+            assert_eq!(keys.open(&place, &blob), Err(DecryptError::Altered));
         }
     }
 
@@ -321,7 +323,7 @@ mod tests {
             assert!(!keys.is_of_first(&blob));
             let mut relabelled = blob;
             relabelled[MAGIC.len()] = VERSION;
-            assert_eq!(keys.open(&HERE, &relabelled), Err(Locked::Altered));
+            assert_eq!(keys.open(&HERE, &relabelled), Err(DecryptError::Altered));
         }
     }
 
@@ -363,7 +365,7 @@ mod tests {
         }]);
         let mut altered = blob;
         altered[MAGIC.len() + 1..HEADER].fill(9);
-        assert_eq!(keys.open(&HERE, &altered), Err(Locked::Altered));
+        assert_eq!(keys.open(&HERE, &altered), Err(DecryptError::Altered));
     }
 
     #[test]
@@ -376,7 +378,7 @@ mod tests {
         let after = seal(&both, "after");
         assert!(both.is_of_first(&after));
         assert_eq!(new.open(&HERE, &after), Ok("after".into()));
-        assert_eq!(old.open(&HERE, &after), Err(Locked::NoSuchKey));
+        assert_eq!(old.open(&HERE, &after), Err(DecryptError::NoSuchKey));
     }
 
     #[test]
@@ -384,7 +386,7 @@ mod tests {
         let none = Keyring::default();
         assert_eq!(none.seal(&HERE, "{}"), None);
         let blob = seal(&Keyring::new(&[ONE]), "{}");
-        assert_eq!(none.open(&HERE, &blob), Err(Locked::NoKeys));
+        assert_eq!(none.open(&HERE, &blob), Err(DecryptError::NoKeys));
         assert!(!none.is_of_first(&blob));
     }
 
@@ -393,7 +395,7 @@ mod tests {
         let keys = Keyring::new(&[ONE]);
         let mut blob = seal(&keys, "{}");
         blob[MAGIC.len()] = 3;
-        assert_eq!(keys.open(&HERE, &blob), Err(Locked::NoSuchVersion));
+        assert_eq!(keys.open(&HERE, &blob), Err(DecryptError::NoSuchVersion));
     }
 
     #[test]

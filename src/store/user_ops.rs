@@ -11,9 +11,11 @@ use std::sync::atomic::Ordering;
 use aerospike::expressions::{and, eq, string_bin, string_val, Expression};
 use aerospike::{Bins, Key, Value};
 
-use super::layout::USER;
-use super::many::Found;
-use super::{Notice, Output, Sessions};
+use super::bins::USER;
+use super::notice::Notice;
+use super::request::Output;
+use super::scan_ops::Found;
+use super::sessions::Sessions;
 use crate::cluster::scan::{lacks_index, Query};
 use crate::error::Result;
 
@@ -34,7 +36,7 @@ impl Sessions<'_> {
             let hex = digest.iter().map(|byte| format!("{byte:02x}"));
             name = format!("user_{}", hex.collect::<String>());
         }
-        let cluster = &self.core.cluster;
+        let cluster = &self.shared.cluster;
         cluster
             .create_index(&options.namespace, &options.set, USER, &name)
             .await?;
@@ -72,7 +74,7 @@ impl Sessions<'_> {
                 false => ControlFlow::Break(()),
             })
         };
-        self.core.cluster.scan(query, take).await?;
+        self.shared.cluster.scan(query, take).await?;
         Ok(keys)
     }
 
@@ -112,15 +114,15 @@ impl Sessions<'_> {
 
     /// Without an index every record of the set is looked at: right, but slow, and so told.
     fn scanned(&self, user: &str) -> Query<'_> {
-        if !self.core.lacks_index.swap(true, Ordering::Relaxed) {
-            (self.core.notify)(Notice::NoUserIndex);
+        if !self.shared.lacks_index.swap(true, Ordering::Relaxed) {
+            (self.shared.notify)(Notice::NoUserIndex);
         }
         self.of_user(user)
     }
 
     /// Finds the keys of a user's sessions.
     fn of_user(&self, user: &str) -> Query<'_> {
-        self.query(Bins::None, and(vec![self.going_on(), owned_by(user)]))
+        self.query(Bins::None, and(vec![self.alive_filter(), owned_by(user)]))
     }
 }
 

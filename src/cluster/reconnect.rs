@@ -14,9 +14,9 @@ use aerospike::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::attempt::{connect, Connected};
-use super::peers::Peers;
-use super::Options;
+use super::connect_attempt::{connect, Connected};
+use super::options::Options;
+use super::peer_addresses::PeerAddresses;
 use crate::error::{Error, Result};
 
 /// The time between the starts of two probes: it doubles while the doubts last. Each is a login.
@@ -27,14 +27,14 @@ const FRESH: Duration = Duration::from_secs(15);
 
 /// What operations have met.
 #[derive(Default)]
-pub struct Doubts {
+pub struct AuthCheck {
     no_connection: AtomicBool,
     not_logged_in: AtomicBool,
     /// Why nobody gets a connection, and when that was found.
     finding: Mutex<Option<(Instant, Error)>>,
 }
 
-impl Doubts {
+impl AuthCheck {
     /// An operation waits for a connection, or got none.
     pub fn no_connection(&self) {
         self.no_connection.store(true, Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl Doubts {
 /// The attempts to connect that are made out of doubt, one at a time.
 pub struct Probe<'a> {
     options: &'a Options,
-    peers: &'a Peers,
+    peers: &'a PeerAddresses,
     under_way: Option<BoxFuture<'a, Result<Connected>>>,
     /// Whether the one under way was begun because a login had expired.
     renews_login: bool,
@@ -87,7 +87,7 @@ pub struct Probed {
 }
 
 impl<'a> Probe<'a> {
-    pub fn new(options: &'a Options, peers: &'a Peers) -> Probe<'a> {
+    pub fn new(options: &'a Options, peers: &'a PeerAddresses) -> Probe<'a> {
         Probe {
             options,
             peers,
@@ -99,13 +99,13 @@ impl<'a> Probe<'a> {
     }
 
     /// Begins a probe, if there is reason for one and the last is long enough ago.
-    pub fn consider(&mut self, doubts: &Doubts, client: &Client) {
+    pub fn consider(&mut self, auth_check: &AuthCheck, client: &Client) {
         let now = Instant::now();
         if self.under_way.is_some() || now < self.next {
             return;
         }
-        let renews_login = doubts.not_logged_in.swap(false, Ordering::Relaxed);
-        let no_connection = doubts.no_connection.swap(false, Ordering::Relaxed);
+        let renews_login = auth_check.not_logged_in.swap(false, Ordering::Relaxed);
+        let no_connection = auth_check.no_connection.swap(false, Ordering::Relaxed);
         if !(renews_login || no_connection || is_lost(client)) {
             if now > self.next + self.pause {
                 self.pause = FIRST_PAUSE;

@@ -5,49 +5,38 @@
 use std::sync::Arc;
 
 use aerospike::policy::{ReadPolicy, Replica};
-use aerospike::{BatchOperation, BatchPolicy, Bins, Client, Key, Record};
+use aerospike::{BatchPolicy, Bins, Client, Key, Record};
 #[cfg(test)]
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::batch::{self, Shape};
+use super::command::{Command, Reply};
 use super::failure::{self, Failure};
+use super::options::Options;
+use super::policy;
+#[cfg(test)]
+use super::rows::SimulatedRow;
+use super::rows::{Row, Rows};
 use super::trace::Trace;
-use super::{namespaces, policy, Command, Options, Reply};
 use crate::error::Error;
 
 #[derive(Clone)]
-pub enum Link {
+pub enum Transport {
     Client(Client),
     #[cfg(test)]
     Simulated(Arc<dyn Simulated>),
 }
 
-/// A command, ready to travel.
-// A simulated one is for tests alone.
-#[allow(clippy::large_enum_variant)]
-pub enum Row {
-    Client(BatchOperation),
-    #[cfg(test)]
-    Simulated(SimulatedRow),
-}
-
-/// Commands that travel together.
-pub enum Rows {
-    Client(Vec<BatchOperation>),
-    #[cfg(test)]
-    Simulated(Vec<SimulatedRow>),
-}
-
-impl Link {
+impl Transport {
     /// A command as a row, and what its answer will look like.
     #[cfg_attr(not(test), allow(unused_variables))]
     pub fn row(&self, key: &Key, command: &Command, trace: Option<&Arc<Trace>>) -> (Row, Shape) {
         let (row, shape) = batch::row(key, command);
         match self {
-            Link::Client(_) => (Row::Client(row), shape),
+            Transport::Client(_) => (Row::Client(row), shape),
             #[cfg(test)]
-            Link::Simulated(_) => (
+            Transport::Simulated(_) => (
                 Row::Simulated(SimulatedRow::new(key, command, trace)),
                 shape,
             ),
@@ -56,22 +45,22 @@ impl Link {
 
     pub fn rows(&self, capacity: usize) -> Rows {
         match self {
-            Link::Client(_) => Rows::Client(Vec::with_capacity(capacity)),
+            Transport::Client(_) => Rows::Client(Vec::with_capacity(capacity)),
             #[cfg(test)]
-            Link::Simulated(_) => Rows::Simulated(Vec::with_capacity(capacity)),
+            Transport::Simulated(_) => Rows::Simulated(Vec::with_capacity(capacity)),
         }
     }
 
     /// Carries out rows together. Those that were answered hold their outcome then, whatever became of the others.
     pub async fn batch(&self, policy: &BatchPolicy, rows: &mut Rows) -> Result<(), Failure> {
         match (self, rows) {
-            (Link::Client(client), Rows::Client(rows)) => {
+            (Transport::Client(client), Rows::Client(rows)) => {
                 client.batch(policy, rows).await.map_err(Failure::Client)
             }
             #[cfg(test)]
-            (Link::Simulated(cluster), Rows::Simulated(rows)) => cluster.batch(rows).await,
+            (Transport::Simulated(cluster), Rows::Simulated(rows)) => cluster.batch(rows).await,
             #[cfg(test)]
-            _ => unreachable!("rows of another link"),
+            _ => unreachable!("rows of another transport"),
         }
     }
 
@@ -86,9 +75,9 @@ impl Link {
     ) -> Result<Reply, Failure> {
         #[cfg_attr(not(test), allow(clippy::infallible_destructuring_match))]
         let client = match self {
-            Link::Client(client) => client,
+            Transport::Client(client) => client,
             #[cfg(test)]
-            Link::Simulated(cluster) => {
+            Transport::Simulated(cluster) => {
                 let mut rows = [SimulatedRow::new(key, command, trace)];
                 cluster.batch(&mut rows).await?;
                 let [row] = rows;
@@ -128,9 +117,11 @@ impl Link {
     /// Reads one record, from whichever node has it.
     pub async fn get(&self, policy: &ReadPolicy, key: &Key, bins: Bins) -> Result<Record, Failure> {
         match self {
-            Link::Client(client) => client.get(policy, key, bins).await.map_err(Failure::Client),
+            Transport::Client(client) => {
+                client.get(policy, key, bins).await.map_err(Failure::Client)
+            }
             #[cfg(test)]
-            Link::Simulated(cluster) => {
+            Transport::Simulated(cluster) => {
                 let touch = match policy.base_policy.read_touch_ttl {
                     aerospike::policy::ReadTouchTtl::Percent(percent) => Some(percent),
                     _ => None,
@@ -142,25 +133,25 @@ impl Link {
 
     pub fn is_connected(&self) -> bool {
         match self {
-            Link::Client(client) => client.is_connected(),
+            Transport::Client(client) => client.is_connected(),
             #[cfg(test)]
-            Link::Simulated(_) => true,
+            Transport::Simulated(_) => true,
         }
     }
 
     /// Whether it is known which nodes have the partitions of a namespace.
     pub fn knows(&self, namespace: &str) -> bool {
         match self {
-            Link::Client(client) => namespaces::is_known(client, namespace),
+            Transport::Client(client) => knows_namespace(client, namespace),
             #[cfg(test)]
-            Link::Simulated(_) => true,
+            Transport::Simulated(_) => true,
         }
     }
 
     /// A failure of a command on a record of this namespace, in our words.
     pub fn told(&self, options: &Options, failure: &Failure, namespace: &str) -> Error {
         match (self, failure) {
-            (Link::Client(client), Failure::Client(error)) => {
+            (Transport::Client(client), Failure::Client(error)) => {
                 failure::operation(options, client, error, Some(namespace))
             }
             #[cfg(test)]
@@ -171,38 +162,9 @@ impl Link {
     /// What a command fails with that is not answered by its deadline.
     pub fn late(&self, options: &Options) -> Error {
         match self {
-            Link::Client(client) => failure::late(options, client),
+            Transport::Client(client) => failure::late(options, client),
             #[cfg(test)]
-            Link::Simulated(_) => Error::new(crate::error::Code::Timeout, "no answer"),
-        }
-    }
-}
-
-impl Rows {
-    pub fn push(&mut self, row: Row) {
-        match (self, row) {
-            (Rows::Client(rows), Row::Client(row)) => rows.push(row),
-            #[cfg(test)]
-            (Rows::Simulated(rows), Row::Simulated(row)) => rows.push(row),
-            #[cfg(test)]
-            _ => unreachable!("a row of another link"),
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        match self {
-            Rows::Client(rows) => rows.len(),
-            #[cfg(test)]
-            Rows::Simulated(rows) => rows.len(),
-        }
-    }
-
-    /// Calls `take` with each row, in order.
-    pub fn for_each(self, mut take: impl FnMut(Row)) {
-        match self {
-            Rows::Client(rows) => rows.into_iter().for_each(|row| take(Row::Client(row))),
-            #[cfg(test)]
-            Rows::Simulated(rows) => rows.into_iter().for_each(|row| take(Row::Simulated(row))),
+            Transport::Simulated(_) => Error::new(crate::error::Code::Timeout, "no answer"),
         }
     }
 }
@@ -216,24 +178,7 @@ pub trait Simulated: Send + Sync {
         -> BoxFuture<'a, Result<Record, Failure>>;
 }
 
-#[cfg(test)]
-pub struct SimulatedRow {
-    pub key: Key,
-    pub command: Command,
-    /// Whose it is, if that is followed.
-    pub trace: Option<Arc<Trace>>,
-    /// `None`: it was not answered.
-    pub outcome: Option<Result<Reply, Failure>>,
-}
-
-#[cfg(test)]
-impl SimulatedRow {
-    fn new(key: &Key, command: &Command, trace: Option<&Arc<Trace>>) -> SimulatedRow {
-        SimulatedRow {
-            key: key.clone(),
-            command: command.clone(),
-            trace: trace.cloned(),
-            outcome: None,
-        }
-    }
+/// Whether the crate knows which nodes have the partitions of a namespace.
+pub fn knows_namespace(client: &Client, namespace: &str) -> bool {
+    client.is_strong_consistency(namespace).is_some()
 }

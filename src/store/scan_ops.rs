@@ -9,9 +9,11 @@ use aerospike::{Bins, Key, Record};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 
+use super::bins::EXPIRES;
 use super::expiry::{is_integer, now};
-use super::layout::EXPIRES;
-use super::{At, Output, Sessions};
+use super::record_ref::RecordRef;
+use super::request::Output;
+use super::sessions::Sessions;
 use crate::cluster::scan::{Query, PARTITIONS};
 use crate::cluster::{Command, Reply};
 use crate::codec::decode;
@@ -28,7 +30,7 @@ impl Sessions<'_> {
     pub(super) async fn all(&self, partitions: Option<(usize, usize)>) -> Result<Output> {
         let query = Query {
             partitions,
-            ..self.query(Bins::All, self.going_on())
+            ..self.query(Bins::All, self.alive_filter())
         };
         self.gather(query).await
     }
@@ -36,7 +38,7 @@ impl Sessions<'_> {
     pub(super) async fn ids(&self, partitions: Option<(usize, usize)>) -> Result<Output> {
         let query = Query {
             partitions,
-            ..self.query(Bins::None, self.going_on())
+            ..self.query(Bins::None, self.alive_filter())
         };
         let mut json = String::from("[");
         self.each(query, |record| {
@@ -56,7 +58,7 @@ impl Sessions<'_> {
     pub(super) async fn length(&self, partitions: Option<(usize, usize)>) -> Result<Output> {
         let query = Query {
             partitions,
-            ..self.query(Bins::None, self.going_on())
+            ..self.query(Bins::None, self.alive_filter())
         };
         self.count(query).await
     }
@@ -90,7 +92,7 @@ impl Sessions<'_> {
     }
 
     /// Passes what belongs to this view and goes on.
-    pub(super) fn going_on(&self) -> Expression {
+    pub(super) fn alive_filter(&self) -> Expression {
         and(vec![self.layout.of_this_view(), self.layout.alive(now())])
     }
 
@@ -145,14 +147,14 @@ impl Sessions<'_> {
         keys: &[Key],
         mut each: impl FnMut(&Key, &Record),
     ) -> Result<()> {
-        let deadline = self.core.cluster.deadline();
+        let deadline = self.shared.cluster.deadline();
         let reads = keys.iter().map(|key| async move {
             let key = key.clone();
             let whole = Command::Read {
                 bins: Bins::All,
                 touch: None,
             };
-            self.execute(&At::alone(key, deadline), &whole).await
+            self.execute(&RecordRef::alone(key, deadline), &whole).await
         });
         for (key, outcome) in keys.iter().zip(join_all(reads).await) {
             match outcome {
@@ -196,7 +198,7 @@ impl Sessions<'_> {
                 partitions: Some((first, part)),
                 ..query.clone()
             };
-            let scan = self.core.cluster.scan(gathering, |record| {
+            let scan = self.shared.cluster.scan(gathering, |record| {
                 let is_excepted = |key: &Key| except.map(Key::digest) == Some(key.digest());
                 keys.extend(record.key.filter(|key| !is_excepted(key)));
                 // A single partition cannot be divided: there are never that many in one.
@@ -220,8 +222,9 @@ impl Sessions<'_> {
     /// Removes these, or buries them; how many were there. None is left out because another one failed.
     async fn remove_each(&self, keys: Vec<Key>, only_if: Option<&Expression>) -> Result<u64> {
         let removals = keys.into_iter().map(|key| async {
-            let deadline = self.core.cluster.deadline();
-            self.remove_one(&At::alone(key, deadline), only_if).await
+            let deadline = self.shared.cluster.deadline();
+            self.remove_one(&RecordRef::alone(key, deadline), only_if)
+                .await
         });
         let mut removals = stream::iter(removals).buffer_unordered(REMOVED_TOGETHER);
         let (mut removed, mut failures, mut failure) = (0, 0, None);
@@ -240,9 +243,9 @@ impl Sessions<'_> {
         failure.map_or(Ok(removed), Err)
     }
 
-    async fn remove_one(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
+    async fn remove_one(&self, at: &RecordRef, only_if: Option<&Expression>) -> Result<bool> {
         match self.options().tombstones {
-            true => self.bury(at, only_if).await,
+            true => self.write_tombstone(at, only_if).await,
             false => self.erase(at, only_if).await,
         }
     }
@@ -253,7 +256,7 @@ impl Sessions<'_> {
         mut each: impl FnMut(Record) -> Result<()>,
     ) -> Result<()> {
         let go_on = |record| each(record).map(|()| ControlFlow::Continue(()));
-        self.core.cluster.scan(query, go_on).await
+        self.shared.cluster.scan(query, go_on).await
     }
 }
 

@@ -11,17 +11,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
-use super::attempt::{connect, unwound, Connected};
-use super::doubt::{is_lost, Doubts, Probe};
+use super::connect_attempt::{connect, unwound, Connected};
 use super::failure::Limit;
-use super::lane::Common;
-use super::link::Link;
-use super::peers::Peers;
-use super::routes::Routes;
-use super::sockets::Sockets;
+use super::node_queue::QueueContext;
+use super::options::Options;
+use super::peer_addresses::PeerAddresses;
+use super::reconnect::{is_lost, AuthCheck, Probe};
+use super::routing::Routing;
+use super::socket_affinity::SocketAffinity;
 use super::stats::NodeStats;
-use super::{failure, versions, Options};
-use crate::bulk::Bulk;
+use super::transport::Transport;
+use super::{failure, server_features};
+use crate::bulk_runtime::Bulk;
 use crate::error::{Code, Error, Result};
 
 /// The pause after a failed attempt, unless somebody asks for the cluster.
@@ -54,21 +55,21 @@ pub struct Connection {
     wanted: Arc<Notify>,
     closing: watch::Sender<bool>,
     health: watch::Receiver<Option<bool>>,
-    routes: Arc<Routes>,
-    doubts: Arc<Doubts>,
-    peers: Arc<Peers>,
+    routes: Arc<Routing>,
+    auth_check: Arc<AuthCheck>,
+    peers: Arc<PeerAddresses>,
     #[cfg(test)]
-    simulated: Option<Link>,
+    simulated: Option<Transport>,
 }
 
 /// What the task tells the others.
 struct Publish {
     state: watch::Sender<State>,
     health: watch::Sender<Option<bool>>,
-    routes: Arc<Routes>,
-    doubts: Arc<Doubts>,
-    peers: Arc<Peers>,
-    sockets: Arc<Sockets>,
+    routes: Arc<Routing>,
+    auth_check: Arc<AuthCheck>,
+    peers: Arc<PeerAddresses>,
+    sockets: Arc<SocketAffinity>,
 }
 
 impl Connection {
@@ -78,16 +79,16 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let common = Common::new(&options, close.clone(), bulk);
-        let routes = Arc::new(Routes::new(common));
-        let doubts = Arc::new(Doubts::default());
-        let sockets = Arc::new(Sockets::new(Handle::current()));
-        let peers = Arc::new(Peers::new(options.clone(), sockets.clone()));
+        let common = QueueContext::new(&options, close.clone(), bulk);
+        let routes = Arc::new(Routing::new(common));
+        let auth_check = Arc::new(AuthCheck::default());
+        let sockets = Arc::new(SocketAffinity::new(Handle::current()));
+        let peers = Arc::new(PeerAddresses::new(options.clone(), sockets.clone()));
         let publish = Publish {
             state: publish_state,
             health: publish_health,
             routes: routes.clone(),
-            doubts: doubts.clone(),
+            auth_check: auth_check.clone(),
             peers: peers.clone(),
             sockets,
         };
@@ -99,7 +100,7 @@ impl Connection {
             closing,
             health,
             routes,
-            doubts,
+            auth_check,
             peers,
             #[cfg(test)]
             simulated: None,
@@ -110,15 +111,15 @@ impl Connection {
     #[cfg(test)]
     pub fn simulated(
         options: Arc<Options>,
-        link: Link,
+        transport: Transport,
         nodes: &[(String, Vec<u16>)],
     ) -> Connection {
         let state = watch::channel(State::Connecting(None)).1;
         let (closing, close) = watch::channel(false);
-        let routes = Routes::new(Common::new(&options, close, Bulk::default()));
+        let routes = Routing::new(QueueContext::new(&options, close, Bulk::default()));
         routes.simulate(nodes);
-        let sockets = Arc::new(Sockets::new(Handle::current()));
-        let peers = Arc::new(Peers::new(options.clone(), sockets));
+        let sockets = Arc::new(SocketAffinity::new(Handle::current()));
+        let peers = Arc::new(PeerAddresses::new(options.clone(), sockets));
         Connection {
             options,
             state,
@@ -126,24 +127,24 @@ impl Connection {
             closing,
             health: watch::channel(None).1,
             routes: Arc::new(routes),
-            doubts: Arc::default(),
+            auth_check: Arc::default(),
             peers,
-            simulated: Some(link),
+            simulated: Some(transport),
         }
     }
 
-    /// The lanes to the nodes, as far as they are known.
-    pub fn routes(&self) -> &Routes {
+    /// The queues to the nodes, as far as they are known.
+    pub fn routes(&self) -> &Routing {
         &self.routes
     }
 
     /// Where operations tell that they get no connection, and learn why.
-    pub fn doubts(&self) -> &Doubts {
-        &self.doubts
+    pub fn auth_check(&self) -> &AuthCheck {
+        &self.auth_check
     }
 
     /// Nodes that cannot be reached.
-    pub fn peers(&self) -> &Peers {
+    pub fn peers(&self) -> &PeerAddresses {
         &self.peers
     }
 
@@ -163,7 +164,7 @@ impl Connection {
     /// Whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
     pub fn touches_on_read(&self) -> bool {
         match &*self.state.borrow() {
-            State::Up(client) => versions::touch_on_read(client),
+            State::Up(client) => server_features::touch_on_read(client),
             _ => true,
         }
     }
@@ -181,7 +182,7 @@ impl Connection {
     }
 
     /// What carries commands, as soon as it is there: see [`Connection::client`].
-    pub async fn link(&self, deadline: Instant) -> Result<Link> {
+    pub async fn transport(&self, deadline: Instant) -> Result<Transport> {
         #[cfg(test)]
         if let Some(simulated) = &self.simulated {
             return match self.is_closed() {
@@ -189,7 +190,7 @@ impl Connection {
                 false => Ok(simulated.clone()),
             };
         }
-        self.client(deadline).await.map(Link::Client)
+        self.client(deadline).await.map(Transport::Client)
     }
 
     /// The client, as soon as there is one.
@@ -330,13 +331,13 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
     let mut routing = Box::pin(keep_routes(publish, options, connected.client.clone()));
     loop {
         let client = &connected.client;
-        if let Err(error) = versions::check(client) {
+        if let Err(error) = server_features::check(client) {
             publish.state.send_replace(State::Connecting(None));
             shut(connected.client).await;
             return error;
         }
         publish.is(client.is_connected());
-        probe.consider(&publish.doubts, client);
+        probe.consider(&publish.auth_check, client);
         let probed = tokio::select! {
             () = &mut routing => continue,
             () = tokio::time::sleep(HEALTH_CHECK) => continue,
@@ -347,11 +348,11 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
             Ok(new)
                 if new.auth == connected.auth && !probed.renews_login && client.is_connected() =>
             {
-                publish.doubts.clear();
+                publish.auth_check.clear();
                 tokio::spawn(shut(new.client));
             }
             Ok(new) => {
-                publish.doubts.clear();
+                publish.auth_check.clear();
                 publish.up(&new.client).await;
                 routing = Box::pin(keep_routes(publish, options, new.client.clone()));
                 let old = std::mem::replace(&mut connected, new);
@@ -365,7 +366,7 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
                 return error;
             }
             // The connections there are may still be of use.
-            Err(error) => publish.doubts.found(error),
+            Err(error) => publish.auth_check.found(error),
         }
     }
 }

@@ -11,15 +11,15 @@ use tokio::time::Instant;
 /// How long there is trouble after the last failure.
 const LASTS: Duration = Duration::from_millis(1_000);
 
-pub struct Trouble {
+pub struct NodeHealth {
     opened: Instant,
     /// Milliseconds since `opened`; 0: there was none yet.
     until: AtomicU64,
 }
 
-impl Trouble {
-    pub fn new() -> Trouble {
-        Trouble {
+impl NodeHealth {
+    pub fn new() -> NodeHealth {
+        NodeHealth {
             opened: Instant::now(),
             until: AtomicU64::new(0),
         }
@@ -30,7 +30,7 @@ impl Trouble {
         until > 0 && self.now() < until
     }
 
-    pub fn raise(&self) {
+    pub fn report_silence(&self) {
         let lasts = u64::try_from(LASTS.as_millis()).unwrap_or(u64::MAX);
         self.until.store(self.now() + lasts, Ordering::Relaxed);
     }

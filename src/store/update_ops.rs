@@ -7,13 +7,15 @@ use std::time::Duration;
 use aerospike::{Bin, Bins, Value};
 use futures::future::BoxFuture;
 
-use super::baseline::{Form, Head};
+use super::baseline::{BaselineMeta, RecordFormat};
+use super::bins::LEGACY;
 use super::expiry::now;
-use super::express::{known_generation, written};
-use super::layout::{bad_session, unreadable, LEGACY};
+use super::layout::{bad_session, unreadable};
 use super::merge::{key_text, Diff, Session};
-use super::recipe::Which;
-use super::{At, Sessions, Written};
+use super::plain_ops::Precondition;
+use super::record_ref::RecordRef;
+use super::request::Written;
+use super::sessions::Sessions;
 use crate::clock::noise;
 use crate::cluster::{Command, Reply, Step, LARGEST_RECORD};
 use crate::codec::encode::{self, Encoded};
@@ -25,19 +27,19 @@ const TRIES: u32 = 32;
 
 /// A set of a session that was stored before.
 pub(super) struct Write<'a> {
-    pub at: &'a At,
+    pub at: &'a RecordRef,
     pub diff: Diff<'a>,
     pub session: Session<'a>,
     pub expires: i64,
-    pub base: Head<'a>,
+    pub base: BaselineMeta<'a>,
     /// That the record has then.
-    pub form: Form,
+    pub form: RecordFormat,
     pub user: Option<Option<&'a str>>,
 }
 
 impl Write<'_> {
-    fn which(&self) -> Which {
-        Which {
+    fn precondition(&self) -> Precondition {
+        Precondition {
             created: self.base.created,
             generation: None,
         }
@@ -49,9 +51,9 @@ impl Write<'_> {
         let form = self.form;
         let generation = match merged {
             true => 0,
-            false => known_generation(form, generation),
+            false => form.known_generation(generation),
         };
-        let head = written(Head { form, ..self.base }, self.expires, generation);
+        let head = BaselineMeta { form, ..self.base }.written(self.expires, generation);
         Written {
             head: Some(head.to_string()),
             conflict: merged.then(|| self.at.digest()),
@@ -89,10 +91,10 @@ impl Sessions<'_> {
             // Whatever is there, as long as the session is.
             return self.replacing(write, None).map(Some);
         }
-        if base.form == Form::Map && !options.json {
+        if base.form == RecordFormat::Map && !options.json {
             if let Some(operations) = self.merging(write)? {
                 let bins = self.beside_the_data(write, base.form)?;
-                return Ok(Some(self.change(operations, bins, write.which())));
+                return Ok(Some(self.change(operations, bins, write.precondition())));
             }
         }
         match base.generation {
@@ -152,11 +154,11 @@ impl Sessions<'_> {
     fn replacing(&self, write: &Write<'_>, generation: Option<u32>) -> Result<Command> {
         let mut bins = vec![self.layout.of_session(&write.at.key, &write.session)?];
         bins.extend(self.beside_the_data(write, write.base.form)?);
-        let which = Which {
+        let precondition = Precondition {
             generation,
-            ..write.which()
+            ..write.precondition()
         };
-        Ok(self.change((vec![], 0), bins, which))
+        Ok(self.change((vec![], 0), bins, precondition))
     }
 
     /// The whole data, under a generation check, merged with what the record holds by now.
@@ -181,11 +183,11 @@ impl Sessions<'_> {
                 let merged = write.diff.apply(&theirs).map_err(unreadable)?;
                 let mut bins = vec![self.layout.of_data(&at.key, &merged)?];
                 bins.extend(self.beside_the_data(write, form)?);
-                let which = Which {
+                let precondition = Precondition {
                     generation: Some(record.generation),
-                    ..write.which()
+                    ..write.precondition()
                 };
-                let mut change = self.change((vec![], 0), bins, which);
+                let mut change = self.change((vec![], 0), bins, precondition);
                 match self.apply(at, write.expires, &mut change).await? {
                     Reply::Record(written) => {
                         let merged = record.generation != write.base.generation;
@@ -208,10 +210,10 @@ impl Sessions<'_> {
     }
 
     /// The bins that go with a change of the data of a record in this form.
-    fn beside_the_data(&self, write: &Write<'_>, form: Form) -> Result<Vec<Bin>> {
+    fn beside_the_data(&self, write: &Write<'_>, form: RecordFormat) -> Result<Vec<Bin>> {
         let (key, cookie) = (&write.at.key, write.session.cookie);
         let mut bins = vec![self.layout.of_expires(write.expires)];
-        if write.base.form == Form::Legacy {
+        if write.base.form == RecordFormat::Legacy {
             // Upgraded: everything the old bin held has a bin of its own now.
             bins.push(self.layout.of_cookie(key, cookie)?);
             bins.push(
@@ -219,7 +221,7 @@ impl Sessions<'_> {
                     .of_created(write.base.created.unwrap_or_else(now)),
             );
             bins.push(Bin::new(LEGACY, Value::Nil));
-        } else if form == Form::Stale || write.diff.cookie.is_some() {
+        } else if form == RecordFormat::Outdated || write.diff.cookie.is_some() {
             bins.push(self.layout.of_cookie(key, cookie)?);
         }
         bins.extend(write.user.map(|user| self.layout.of_user(user)));

@@ -6,14 +6,17 @@ use std::future::Future;
 use aerospike::expressions::Expression;
 use aerospike::{Bin, Bins, Expiration, Record, Value};
 
+use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
 use super::expiry::{self, now};
-use super::layout::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
-use super::{At, Notice, Output, Sessions};
-use crate::cluster::{weight, Command, Reply, Step};
+use super::notice::Notice;
+use super::record_ref::RecordRef;
+use super::request::Output;
+use super::sessions::Sessions;
+use crate::cluster::{memory_size, Command, Reply, Step};
 use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {
-    pub(super) async fn save(&self, at: &At, json: &str, expires: i64) -> Result<Output> {
+    pub(super) async fn save(&self, at: &RecordRef, json: &str, expires: i64) -> Result<Output> {
         let data = self.layout.of_data(&at.key, json)?;
         let expires = self.not_beyond(expires, None);
         let mut bins = vec![data, self.layout.of_expires(expires)];
@@ -22,7 +25,7 @@ impl Sessions<'_> {
         Ok(Output::Done)
     }
 
-    pub(super) async fn get(&self, at: &At) -> Result<Output> {
+    pub(super) async fn get(&self, at: &RecordRef) -> Result<Output> {
         let record = self.read(at, Bins::All).await?;
         self.turn_for(record.as_ref()).await;
         let stored = record
@@ -35,7 +38,7 @@ impl Sessions<'_> {
         Ok(data.map_or(Output::Missing, Output::Json))
     }
 
-    pub(super) async fn has(&self, at: &At) -> Result<Output> {
+    pub(super) async fn has(&self, at: &RecordRef) -> Result<Output> {
         let record = self.read(at, self.bins_of_life()).await?;
         let stored = record
             .as_ref()
@@ -43,16 +46,16 @@ impl Sessions<'_> {
         Ok(Output::Flag(stored.is_some()))
     }
 
-    pub(super) async fn touch(&self, at: &At, expires: i64) -> Result<Output> {
+    pub(super) async fn touch(&self, at: &RecordRef, expires: i64) -> Result<Output> {
         let bins = vec![self.layout.of_expires(expires)];
-        let mut change = self.change((vec![], 0), bins, Which::default());
+        let mut change = self.change((vec![], 0), bins, Precondition::default());
         let reply = self.apply(at, expires, &mut change).await?;
         Ok(Output::Flag(!matches!(reply, Reply::Missing)))
     }
 
-    pub(super) async fn delete(&self, at: &At) -> Result<Output> {
+    pub(super) async fn delete(&self, at: &RecordRef) -> Result<Output> {
         if self.options().tombstones {
-            return Ok(Output::Flag(self.bury(at, None).await?));
+            return Ok(Output::Flag(self.write_tombstone(at, None).await?));
         }
         let command = Command::Delete {
             reading: vec![
@@ -83,7 +86,7 @@ impl Sessions<'_> {
     }
 
     /// Removes the record, whatever is in it, if it is of this view and passes the filter. Whether there was one.
-    pub(super) async fn erase(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
+    pub(super) async fn erase(&self, at: &RecordRef, only_if: Option<&Expression>) -> Result<bool> {
         let command = Command::Delete {
             reading: vec![],
             durable: self.options().durable_delete,
@@ -96,7 +99,11 @@ impl Sessions<'_> {
     /// Leaves a tombstone: an empty record that outlives the one it replaces, so that a cold
     /// restart of the Community Edition, which reads removed records from disk again, finds
     /// something newer. Only if it is of this view and passes the filter. Whether there was a session.
-    pub(super) async fn bury(&self, at: &At, only_if: Option<&Expression>) -> Result<bool> {
+    pub(super) async fn write_tombstone(
+        &self,
+        at: &RecordRef,
+        only_if: Option<&Expression>,
+    ) -> Result<bool> {
         let record = match self.read(at, self.bins_of_life()).await {
             // What cannot be read is removed like any other.
             Err(error) if error.code == Code::BadData => self.read(at, Bins::None).await?,
@@ -136,7 +143,7 @@ impl Sessions<'_> {
         filter.map_or_else(|| self.filters.of_this_view(), Clone::clone)
     }
 
-    pub(super) async fn read(&self, at: &At, bins: Bins) -> Result<Option<Record>> {
+    pub(super) async fn read(&self, at: &RecordRef, bins: Bins) -> Result<Option<Record>> {
         let touch = self.options().touch_on_read;
         match self.execute(at, &Command::Read { bins, touch }).await? {
             Reply::Record(record) => Ok(Some(record)),
@@ -146,15 +153,17 @@ impl Sessions<'_> {
 
     /// Waits for a turn to take a record apart, if it is large.
     pub(super) async fn turn_for(&self, record: Option<&Record>) {
-        self.core.turn(record.map_or(0, weight::of_record)).await;
+        self.shared
+            .turn(record.map_or(0, memory_size::of_record))
+            .await;
     }
 
     pub(super) fn execute<'b>(
         &'b self,
-        at: &'b At,
+        at: &'b RecordRef,
         command: &'b Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
-        let cluster = &self.core.cluster;
+        let cluster = &self.shared.cluster;
         cluster.execute(&at.key, command, at.terms())
     }
 
@@ -177,7 +186,12 @@ impl Sessions<'_> {
     /// # Errors
     ///
     /// [`Code::BadKey`] where the key is that of another view's record, which is left as it is.
-    pub(super) async fn upsert(&self, at: &At, bins: Vec<Bin>, expires: i64) -> Result<Stored> {
+    pub(super) async fn upsert(
+        &self,
+        at: &RecordRef,
+        bins: Vec<Bin>,
+        expires: i64,
+    ) -> Result<Stored> {
         /// A session may begin or end between two commands: not again and again.
         const TRIES: usize = 3;
         let mut command = self.whole(bins);
@@ -239,7 +253,7 @@ impl Sessions<'_> {
     /// `None`: the filter kept the write from the record.
     async fn write_whole(
         &self,
-        at: &At,
+        at: &RecordRef,
         expires: i64,
         command: &mut Command,
     ) -> Result<Option<Stored>> {
@@ -258,25 +272,25 @@ impl Sessions<'_> {
         &self,
         (operations, size): (Vec<Step>, usize),
         bins: Vec<Bin>,
-        which: Which,
+        precondition: Precondition,
     ) -> Command {
         let only_if = self
             .filters
-            .same_and_alive(self.layout, which.created, now());
+            .same_and_alive(self.layout, precondition.created, now());
         Command::Change {
             operations,
             size,
             bins,
             ttl: Expiration::DontUpdate,
             only_if,
-            generation: which.generation,
+            generation: precondition.generation,
         }
     }
 
     /// Runs a [`Sessions::change`] of a session that ends at `expires` then.
     pub(super) fn apply<'b>(
         &'b self,
-        at: &'b At,
+        at: &'b RecordRef,
         expires: i64,
         change: &'b mut Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
@@ -292,11 +306,11 @@ impl Sessions<'_> {
     /// is believed only once a write without one has succeeded, and another with one has been refused again.
     pub(super) async fn with_ttl(
         &self,
-        at: &At,
+        at: &RecordRef,
         expires: i64,
         command: &mut Command,
     ) -> Result<Reply> {
-        let support = &self.core.ttl;
+        let support = &self.shared.ttl;
         let is_refused = support.is_refused();
         let ttl = expiry::ttl(expires, now());
         command.set_ttl(match is_refused {
@@ -323,7 +337,7 @@ impl Sessions<'_> {
     /// After a write that succeeded without a TTL: gives the record its TTL after all, or finds out that TTLs are refused.
     async fn prove_refusal(
         &self,
-        at: &At,
+        at: &RecordRef,
         expires: i64,
         ttl: Expiration,
         mut reply: Reply,
@@ -333,22 +347,26 @@ impl Sessions<'_> {
             Reply::Record(record) => (Some(record.generation), None),
             _ => (None, None),
         };
-        let which = Which {
+        let precondition = Precondition {
             created,
             generation,
         };
-        let mut touch = self.change((vec![], 0), vec![self.layout.of_expires(expires)], which);
+        let mut touch = self.change(
+            (vec![], 0),
+            vec![self.layout.of_expires(expires)],
+            precondition,
+        );
         touch.set_ttl(ttl);
         match self.execute(at, &touch).await {
             Ok(Reply::Record(touched)) => {
                 if let Reply::Record(record) = &mut reply {
                     record.generation = touched.generation;
                 }
-                self.core.ttl.accept();
+                self.shared.ttl.accept();
             }
             Err(error) if error.code == Code::Forbidden => {
-                if self.core.ttl.refuse() {
-                    (self.core.notify)(Notice::TtlRefused);
+                if self.shared.ttl.refuse() {
+                    (self.shared.notify)(Notice::TtlRefused);
                 }
             }
             // The write itself has succeeded. What is to be thought of TTLs the next one may find out.
@@ -373,9 +391,9 @@ fn integer(answer: &Value) -> Option<i64> {
     }
 }
 
-/// Which session a change is meant for, beyond its key.
+/// Precondition session a change is meant for, beyond its key.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Which {
+pub(super) struct Precondition {
     /// Not one that was made since, under the same id.
     pub created: Option<i64>,
     /// As it was at this generation.

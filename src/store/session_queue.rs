@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::request::{Answer, Errand, Kind};
+use super::request::{Answer, Kind, SessionRequest};
 
 /// The part of its time that a read waits for writes.
 const FOR_WRITES: u32 = 6;
@@ -25,63 +25,63 @@ const FOR_TOUCHES: u32 = 60;
 /// What names a session: the digest of its key.
 pub type Digest = [u8; 20];
 
-pub struct Lanes<A> {
+pub struct SessionQueues<A> {
     /// What each request has.
     timeout: Duration,
-    busy: Mutex<HashMap<Digest, Lane<A>>>,
+    busy: Mutex<HashMap<Digest, SessionQueue<A>>>,
 }
 
 /// Of one session.
-struct Lane<A> {
+struct SessionQueue<A> {
     /// What is carried out in its turn.
     turn: Option<Kind>,
     /// A read is under way that did not wait for its turn.
     is_overtaken: bool,
     /// Somebody takes care of the reads that stop waiting.
     is_watched: bool,
-    waiting: VecDeque<Box<Errand<A>>>,
+    waiting: VecDeque<Box<SessionRequest<A>>>,
 }
 
-/// What becomes of an errand that enters a lane.
+/// What becomes of an request that enters a lane.
 pub enum Entered<A> {
     /// It is its turn.
-    Turn(Box<Errand<A>>),
+    Turn(Box<SessionRequest<A>>),
     /// It waits for its turn.
     Waits,
     /// It waits for its turn, but not for ever: somebody has to watch over it.
     WaitsWatched,
 }
 
-impl<A: Answer> Lanes<A> {
+impl<A: Answer> SessionQueues<A> {
     /// `timeout`: what each request has.
-    pub fn new(timeout: Duration) -> Lanes<A> {
-        Lanes {
+    pub fn new(timeout: Duration) -> SessionQueues<A> {
+        SessionQueues {
             timeout,
             busy: Mutex::new(HashMap::new()),
         }
     }
 
-    /// Gives the errand back if it may be carried out, and holds the lane for it; keeps it otherwise.
-    pub fn enter(&self, errand: Box<Errand<A>>) -> Entered<A> {
-        let kind = errand.kind();
-        match self.lock().entry(errand.lane()) {
+    /// Gives the request back if it may be carried out, and holds the lane for it; keeps it otherwise.
+    pub fn enter(&self, request: Box<SessionRequest<A>>) -> Entered<A> {
+        let kind = request.kind();
+        match self.lock().entry(request.lane()) {
             Entry::Vacant(lane) => {
-                lane.insert(Lane {
+                lane.insert(SessionQueue {
                     turn: Some(kind),
                     is_overtaken: false,
                     is_watched: false,
                     waiting: VecDeque::new(),
                 });
-                Entered::Turn(errand)
+                Entered::Turn(request)
             }
             Entry::Occupied(lane) => {
                 let lane = lane.into_mut();
                 if lane.turn.is_none() {
                     lane.turn = Some(kind);
-                    return Entered::Turn(errand);
+                    return Entered::Turn(request);
                 }
                 let is_held_up = kind == Kind::Read && lane.holds_up_reads();
-                lane.waiting.push_back(errand);
+                lane.waiting.push_back(request);
                 match is_held_up && !std::mem::replace(&mut lane.is_watched, true) {
                     true => Entered::WaitsWatched,
                     false => Entered::Waits,
@@ -90,15 +90,15 @@ impl<A: Answer> Lanes<A> {
         }
     }
 
-    /// Takes those that wait next and ask just what `errand` asks. Only those: what comes while it is under way may
+    /// Takes those that wait next and ask just what `request` asks. Only those: what comes while it is under way may
     /// have to see what has happened meanwhile.
-    pub fn alike(&self, errand: &Errand<A>) -> Vec<Box<Errand<A>>> {
+    pub fn alike(&self, request: &SessionRequest<A>) -> Vec<Box<SessionRequest<A>>> {
         let mut alike = Vec::new();
-        if let Some(lane) = self.lock().get_mut(&errand.lane()) {
+        if let Some(lane) = self.lock().get_mut(&request.lane()) {
             while lane
                 .waiting
                 .front()
-                .is_some_and(|next| next.is_like(errand))
+                .is_some_and(|next| next.is_like(request))
             {
                 alike.extend(lane.waiting.pop_front());
             }
@@ -107,7 +107,7 @@ impl<A: Answer> Lanes<A> {
     }
 
     /// Takes the first read that has waited for long enough, and those that ask just the same.
-    pub fn overtaking(&self, lane: &Digest) -> Option<Vec<Box<Errand<A>>>> {
+    pub fn overtaking(&self, lane: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
         self.overtakers(self.lock().get_mut(lane)?)
     }
 
@@ -121,31 +121,31 @@ impl<A: Answer> Lanes<A> {
         }
         let mut before = lane.turn;
         let mut next: Option<Instant> = None;
-        for errand in &lane.waiting {
-            if errand.kind() == Kind::Read {
-                let stops = self.stops(errand, before);
+        for request in &lane.waiting {
+            if request.kind() == Kind::Read {
+                let stops = self.stops(request, before);
                 next = Some(next.map_or(stops, |next| next.min(stops)));
             }
-            before = before.max(Some(errand.kind()));
+            before = before.max(Some(request.kind()));
         }
         lane.is_watched = next.is_some();
         next
     }
 
-    fn overtakers(&self, lane: &mut Lane<A>) -> Option<Vec<Box<Errand<A>>>> {
+    fn overtakers(&self, lane: &mut SessionQueue<A>) -> Option<Vec<Box<SessionRequest<A>>>> {
         if lane.is_overtaken {
             return None;
         }
         let now = Instant::now();
         let mut before = lane.turn;
-        let mut taken: Vec<Box<Errand<A>>> = Vec::new();
+        let mut taken: Vec<Box<SessionRequest<A>>> = Vec::new();
         let mut left = VecDeque::with_capacity(lane.waiting.len());
-        for errand in lane.waiting.drain(..) {
-            let may_go = errand.kind() == Kind::Read && self.stops(&errand, before) <= now;
-            before = before.max(Some(errand.kind()));
-            match may_go && taken.first().is_none_or(|first| errand.is_like(first)) {
-                true => taken.push(errand),
-                false => left.push_back(errand),
+        for request in lane.waiting.drain(..) {
+            let may_go = request.kind() == Kind::Read && self.stops(&request, before) <= now;
+            before = before.max(Some(request.kind()));
+            match may_go && taken.first().is_none_or(|first| request.is_like(first)) {
+                true => taken.push(request),
+                false => left.push_back(request),
             }
         }
         lane.waiting = left;
@@ -154,7 +154,7 @@ impl<A: Answer> Lanes<A> {
     }
 
     /// When a read stops waiting for its turn, if the weightiest before it is of this kind.
-    fn stops(&self, read: &Errand<A>, before: Option<Kind>) -> Instant {
+    fn stops(&self, read: &SessionRequest<A>, before: Option<Kind>) -> Instant {
         let part = match before {
             Some(Kind::Touch) => FOR_TOUCHES,
             _ => FOR_WRITES,
@@ -164,7 +164,7 @@ impl<A: Answer> Lanes<A> {
         deadline.checked_sub(waits).unwrap_or(deadline)
     }
 
-    fn next(&self, digest: &Digest) -> Option<Box<Errand<A>>> {
+    fn next(&self, digest: &Digest) -> Option<Box<SessionRequest<A>>> {
         let mut busy = self.lock();
         let lane = busy.get_mut(digest)?;
         let next = lane.waiting.pop_front();
@@ -176,7 +176,7 @@ impl<A: Answer> Lanes<A> {
     }
 
     /// The end of a read that did not wait for its turn; others that need not either.
-    fn overtaken(&self, digest: &Digest) -> Option<Vec<Box<Errand<A>>>> {
+    fn overtaken(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
         let mut busy = self.lock();
         let lane = busy.get_mut(digest)?;
         lane.is_overtaken = false;
@@ -187,13 +187,13 @@ impl<A: Answer> Lanes<A> {
         more
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Lane<A>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, SessionQueue<A>>> {
         // Nothing that holds this lock can panic half-way through a change.
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<A: Answer> Lane<A> {
+impl<A: Answer> SessionQueue<A> {
     fn is_empty(&self) -> bool {
         self.turn.is_none() && !self.is_overtaken && self.waiting.is_empty()
     }
@@ -205,33 +205,33 @@ impl<A: Answer> Lane<A> {
     }
 }
 
-/// The end of an errand's stay in its lane, in its turn.
+/// The end of an request's stay in its lane, in its turn.
 ///
 /// Should it panic, dropping this frees the lane, and with it those that wait there: each answers, as it is dropped,
 /// that it was lost.
-pub struct Stay<'a, A: Answer> {
-    lanes: &'a Lanes<A>,
+pub struct QueueGuard<'a, A: Answer> {
+    lanes: &'a SessionQueues<A>,
     lane: Digest,
     left: bool,
 }
 
-impl<'a, A: Answer> Stay<'a, A> {
-    pub fn new(lanes: &'a Lanes<A>, lane: Digest) -> Stay<'a, A> {
-        Stay {
+impl<'a, A: Answer> QueueGuard<'a, A> {
+    pub fn new(lanes: &'a SessionQueues<A>, lane: Digest) -> QueueGuard<'a, A> {
+        QueueGuard {
             lanes,
             lane,
             left: false,
         }
     }
 
-    /// The errand that waited longest, if any; the lane is free otherwise.
-    pub fn next(mut self) -> Option<Box<Errand<A>>> {
+    /// The request that waited longest, if any; the lane is free otherwise.
+    pub fn next(mut self) -> Option<Box<SessionRequest<A>>> {
         self.left = true;
         self.lanes.next(&self.lane)
     }
 }
 
-impl<A: Answer> Drop for Stay<'_, A> {
+impl<A: Answer> Drop for QueueGuard<'_, A> {
     fn drop(&mut self) {
         if !self.left {
             let stranded = self.lanes.lock().remove(&self.lane);
@@ -241,15 +241,15 @@ impl<A: Answer> Drop for Stay<'_, A> {
 }
 
 /// The end of a read that did not wait for its turn.
-pub struct Overtaking<'a, A: Answer> {
-    lanes: &'a Lanes<A>,
+pub struct OvertakeGuard<'a, A: Answer> {
+    lanes: &'a SessionQueues<A>,
     lane: Digest,
     left: bool,
 }
 
-impl<'a, A: Answer> Overtaking<'a, A> {
-    pub fn new(lanes: &'a Lanes<A>, lane: Digest) -> Overtaking<'a, A> {
-        Overtaking {
+impl<'a, A: Answer> OvertakeGuard<'a, A> {
+    pub fn new(lanes: &'a SessionQueues<A>, lane: Digest) -> OvertakeGuard<'a, A> {
+        OvertakeGuard {
             lanes,
             lane,
             left: false,
@@ -257,13 +257,13 @@ impl<'a, A: Answer> Overtaking<'a, A> {
     }
 
     /// More that need not wait for their turn, and ask the same.
-    pub fn next(mut self) -> Option<Vec<Box<Errand<A>>>> {
+    pub fn next(mut self) -> Option<Vec<Box<SessionRequest<A>>>> {
         self.left = true;
         self.lanes.overtaken(&self.lane)
     }
 }
 
-impl<A: Answer> Drop for Overtaking<'_, A> {
+impl<A: Answer> Drop for OvertakeGuard<'_, A> {
     fn drop(&mut self) {
         if !self.left {
             let stranded = self.lanes.overtaken(&self.lane);
@@ -279,8 +279,10 @@ mod tests {
 
     use aerospike::{as_val, Key};
 
-    use super::super::request::{One, Output, Ticket};
-    use super::super::{At, Options, View};
+    use super::super::options::Options;
+    use super::super::record_ref::RecordRef;
+    use super::super::request::{Output, SessionOp, Ticket};
+    use super::super::view::View;
     use super::*;
     use crate::error::Result;
 
@@ -295,28 +297,28 @@ mod tests {
     }
 
     struct Session {
-        lanes: Lanes<Asked>,
+        lanes: SessionQueues<Asked>,
         view: Arc<View>,
     }
 
     impl Session {
         fn new() -> Session {
             Session {
-                lanes: Lanes::new(TIMEOUT),
+                lanes: SessionQueues::new(TIMEOUT),
                 view: View::new(Options::default()),
             }
         }
 
-        fn errand(&self, name: &'static str) -> Box<Errand<Asked>> {
+        fn request(&self, name: &'static str) -> Box<SessionRequest<Asked>> {
             let what = match name.split_once(' ').map_or(name, |(what, _)| what) {
-                "get" => One::Get,
-                "has" => One::Has,
-                "touch" => One::Touch { expires: 0 },
-                _ => One::Destroy,
+                "get" => SessionOp::Get,
+                "has" => SessionOp::Has,
+                "touch" => SessionOp::Touch { expires: 0 },
+                _ => SessionOp::Destroy,
             };
-            Box::new(Errand {
+            Box::new(SessionRequest {
                 view: self.view.clone(),
-                at: At::alone(
+                at: RecordRef::alone(
                     Key::new("test", "sessions", as_val!("a")).unwrap(),
                     Instant::now() + TIMEOUT,
                 ),
@@ -327,11 +329,11 @@ mod tests {
         }
 
         fn digest(&self) -> Digest {
-            self.errand("get").lane()
+            self.request("get").lane()
         }
 
         fn enter(&self, name: &'static str) -> &'static str {
-            match self.lanes.enter(self.errand(name)) {
+            match self.lanes.enter(self.request(name)) {
                 Entered::Turn(_) => "its turn",
                 Entered::Waits => "waits",
                 Entered::WaitsWatched => "waits and is watched",
@@ -348,9 +350,9 @@ mod tests {
     }
 
     #[allow(clippy::vec_box)]
-    fn names(errands: Option<Vec<Box<Errand<Asked>>>>) -> Vec<&'static str> {
-        let errands = errands.unwrap_or_default();
-        errands.iter().map(|one| one.answer.0).collect()
+    fn names(requests: Option<Vec<Box<SessionRequest<Asked>>>>) -> Vec<&'static str> {
+        let requests = requests.unwrap_or_default();
+        requests.iter().map(|one| one.answer.0).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -407,7 +409,7 @@ mod tests {
         assert_eq!(session.enter("destroy"), "waits");
         assert_eq!(session.enter("get 4"), "waits and is watched");
         assert_eq!(session.next(), Some("get 2"));
-        let alike = session.lanes.alike(&session.errand("get"));
+        let alike = session.lanes.alike(&session.request("get"));
         assert_eq!(names(Some(alike)), ["get 3"]);
         assert_eq!(session.next(), Some("destroy"));
     }

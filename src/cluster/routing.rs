@@ -15,9 +15,10 @@ use base64::Engine;
 use futures::future::join_all;
 use tokio::time::timeout;
 
-use super::lane::{Common, Lane};
-use super::sockets::Sockets;
-use super::{Command, Options};
+use super::command::Command;
+use super::node_queue::{NodeQueue, QueueContext};
+use super::options::Options;
+use super::socket_affinity::SocketAffinity;
 
 /// Partitions of every namespace: a constant of Aerospike.
 const PARTITIONS: usize = 4_096;
@@ -26,30 +27,30 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(1_000);
 /// The generation of a node that did not answer: it is asked again the next time.
 const UNANSWERED: isize = isize::MIN;
 
-/// The lanes to one node.
+/// The queues to one node.
 #[derive(Clone)]
-struct Lanes {
-    all: Arc<Lane>,
+struct NodeQueues {
+    all: Arc<NodeQueue>,
     /// For large sessions, which others need not wait for, and for those that may be large.
-    large: Arc<Lane>,
+    large: Arc<NodeQueue>,
     /// For reads, as long as a node is in trouble.
-    reads: Arc<Lane>,
+    reads: Arc<NodeQueue>,
 }
 
-/// The lanes to the nodes.
-pub struct Routes {
-    common: Common,
+/// The queues to the nodes.
+pub struct Routing {
+    common: QueueContext,
     current: RwLock<Arc<Map>>,
 }
 
 #[derive(Default)]
 struct Map {
     /// One for each node, and never none.
-    lanes: Vec<Lanes>,
+    queues: Vec<NodeQueues>,
     /// The nodes this was made from, and what they hold.
     made_from: Vec<Source>,
     copies: Copies,
-    /// By namespace: the lane of each partition, for what writes.
+    /// By namespace: the queue of each partition, for what writes.
     masters: Table,
     /// The same for reads, where those go to a rack.
     readers: Table,
@@ -63,31 +64,31 @@ struct Source {
     racks: isize,
 }
 
-/// By namespace: a lane for each partition. What is not known is the first one's.
+/// By namespace: a queue for each partition. What is not known is the first one's.
 type Table = HashMap<String, Vec<u8>>;
 /// By namespace, by copy: the node that holds each partition.
 type Copies = HashMap<String, Vec<Vec<Option<u8>>>>;
 
-impl Routes {
-    pub fn new(common: Common) -> Routes {
-        Routes {
+impl Routing {
+    pub fn new(common: QueueContext) -> Routing {
+        Routing {
             current: RwLock::new(Arc::new(Map {
-                lanes: vec![Lanes::new(&common, None)],
+                queues: vec![NodeQueues::new(&common, None)],
                 ..Map::default()
             })),
             common,
         }
     }
 
-    pub fn common(&self) -> &Common {
+    pub fn common(&self) -> &QueueContext {
         &self.common
     }
 
-    /// The lane to the node that a command on this record goes to.
-    pub fn lane(&self, key: &Key, command: &Command) -> Arc<Lane> {
+    /// The queue to the node that a command on this record goes to.
+    pub fn queue(&self, key: &Key, command: &Command) -> Arc<NodeQueue> {
         let map = self.current();
         let is_write = command.is_write();
-        let lane = if map.lanes.len() == 1 {
+        let queue = if map.queues.len() == 1 {
             0
         } else {
             let readers = Some(&map.readers).filter(|_| !is_write);
@@ -95,19 +96,19 @@ impl Routes {
             let table = table.or_else(|| map.masters.get(key.namespace()));
             table
                 .and_then(|table| table.get(partition(key)))
-                .map_or(0, |lane| usize::from(*lane))
+                .map_or(0, |queue| usize::from(*queue))
         };
-        let lanes = map.lanes.get(lane).or_else(|| map.lanes.first());
-        match lanes {
-            Some(lanes) if !is_write && self.common.trouble.is_there() => lanes.reads.clone(),
-            Some(lanes) if self.common.sizes.is_large(key, command) => lanes.large.clone(),
-            Some(lanes) => lanes.all.clone(),
-            None => Lane::new(&self.common, None),
+        let queues = map.queues.get(queue).or_else(|| map.queues.first());
+        match queues {
+            Some(queues) if !is_write && self.common.health.is_there() => queues.reads.clone(),
+            Some(queues) if self.common.sizes.is_large(key, command) => queues.large.clone(),
+            Some(queues) => queues.all.clone(),
+            None => NodeQueue::new(&self.common, None),
         }
     }
 
     /// Asks the nodes again, if one of them says that something has changed.
-    pub async fn refresh(&self, client: &Client, options: &Options, sockets: &Sockets) {
+    pub async fn refresh(&self, client: &Client, options: &Options, sockets: &SocketAffinity) {
         sockets.take_over(client).await;
         let nodes = client.nodes();
         let before = self.current();
@@ -120,9 +121,9 @@ impl Routes {
             let within = options.connect_timeout.min(ANSWERS_WITHIN);
             let asking = nodes.iter().map(|node| ask(sockets, node, within));
             let answers = answers(asking, within).await;
-            for ((lane, answer), source) in (0..=u8::MAX).zip(answers).zip(&mut made_from) {
+            for ((queue, answer), source) in (0..=u8::MAX).zip(answers).zip(&mut made_from) {
                 match answer {
-                    Some(answer) => enter(&mut copies, &answer, lane),
+                    Some(answer) => enter(&mut copies, &answer, queue),
                     None => source.partitions = UNANSWERED,
                 }
             }
@@ -133,8 +134,8 @@ impl Routes {
         let readers = copies.iter().filter_map(|(namespace, copies)| {
             // With strong consistency the crate reads from the master, whatever the rack.
             let reads_from_racks = client.is_strong_consistency(namespace) == Some(false);
-            let has_rack = |lane: u8, rack| {
-                let node = nodes.get(usize::from(lane));
+            let has_rack = |queue: u8, rack| {
+                let node = nodes.get(usize::from(queue));
                 node.is_some_and(|node| node.has_rack(namespace, rack))
             };
             let readers = readers(copies, &options.rack_ids, has_rack);
@@ -142,15 +143,15 @@ impl Routes {
             Some((namespace.clone(), readers))
         });
         let (masters, readers) = (masters.collect(), readers.collect());
-        let lanes = made_from.iter().map(|source| {
-            let lanes = before.lane_of(&source.name);
-            lanes.map_or_else(
-                || Lanes::new(&self.common, Some(source.name.as_str().into())),
-                |lane| before.lanes[lane].clone(),
+        let queues = made_from.iter().map(|source| {
+            let queues = before.lane_of(&source.name);
+            queues.map_or_else(
+                || NodeQueues::new(&self.common, Some(source.name.as_str().into())),
+                |queue| before.queues[queue].clone(),
             )
         });
         let map = Map {
-            lanes: lanes.collect(),
+            queues: queues.collect(),
             made_from,
             copies,
             masters,
@@ -163,16 +164,16 @@ impl Routes {
     #[cfg(test)]
     pub fn simulate(&self, nodes: &[(String, Vec<u16>)]) {
         let mut masters = vec![0; PARTITIONS];
-        for ((_, partitions), lane) in nodes.iter().zip(0u8..) {
+        for ((_, partitions), queue) in nodes.iter().zip(0u8..) {
             for partition in partitions {
-                masters[usize::from(*partition)] = lane;
+                masters[usize::from(*partition)] = queue;
             }
         }
-        let lanes = nodes
+        let queues = nodes
             .iter()
-            .map(|(name, _)| Lanes::new(&self.common, Some(name.as_str().into())));
+            .map(|(name, _)| NodeQueues::new(&self.common, Some(name.as_str().into())));
         let map = Map {
-            lanes: lanes.collect(),
+            queues: queues.collect(),
             masters: Table::from([("test".to_owned(), masters)]),
             ..Map::default()
         };
@@ -187,10 +188,10 @@ impl Routes {
 }
 
 impl Map {
-    /// The place of a node's lanes.
+    /// The place of a node's queues.
     fn lane_of(&self, name: &str) -> Option<usize> {
-        let lane = self.made_from.iter().position(|node| node.name == name)?;
-        Some(lane).filter(|lane| *lane < self.lanes.len())
+        let queue = self.made_from.iter().position(|node| node.name == name)?;
+        Some(queue).filter(|queue| *queue < self.queues.len())
     }
 
     /// What a node held that does not answer now it is taken to hold still, unless another says that it does.
@@ -210,7 +211,7 @@ impl Map {
                 now.resize(before.len(), vec![None; PARTITIONS]);
             }
             for (holder, before) in now.iter_mut().flatten().zip(before.iter().flatten()) {
-                let kept = before.and_then(|lane| places.get(usize::from(lane)).copied()?);
+                let kept = before.and_then(|queue| places.get(usize::from(queue)).copied()?);
                 *holder = holder.or(kept);
             }
         }
@@ -227,11 +228,11 @@ impl Source {
     }
 }
 
-impl Lanes {
+impl NodeQueues {
     /// All lead to the same node: what one learns about it holds for the others.
-    fn new(common: &Common, node: Option<Arc<str>>) -> Lanes {
-        let all = Lane::new(common, node);
-        Lanes {
+    fn new(common: &QueueContext, node: Option<Arc<str>>) -> NodeQueues {
+        let all = NodeQueue::new(common, node);
+        NodeQueues {
             large: all.beside(true),
             reads: all.beside(false),
             all,
@@ -244,7 +245,7 @@ pub fn partition(key: &Key) -> usize {
     usize::from(u16::from_le_bytes([low, high])) % PARTITIONS
 }
 
-async fn ask(sockets: &Sockets, node: &Arc<Node>, within: Duration) -> Option<String> {
+async fn ask(sockets: &SocketAffinity, node: &Arc<Node>, within: Duration) -> Option<String> {
     const COMMANDS: &[&str] = &["replicas"];
     let mut answers = sockets.info(node, COMMANDS, within).await?;
     answers.swap_remove(COMMANDS[0])
@@ -261,7 +262,7 @@ async fn answers(
 
 /// Notes the partitions that one node holds, from `namespace:regime,copies,bitmap,bitmap;…` (as/src/fabric/partition.c), in
 /// base64: the first bitmap tells what it is master of.
-fn enter(copies: &mut Copies, answer: &str, lane: u8) {
+fn enter(copies: &mut Copies, answer: &str, queue: u8) {
     for (namespace, told) in answer.split(';').filter_map(|part| part.split_once(':')) {
         let of_namespace = copies.entry(namespace.to_owned()).or_default();
         for (copy, bitmap) in told.split(',').skip(2).enumerate() {
@@ -276,7 +277,7 @@ fn enter(copies: &mut Copies, answer: &str, lane: u8) {
                     .get(partition / 8)
                     .is_some_and(|byte| byte & (0x80 >> (partition % 8)) != 0)
                 {
-                    *holder = Some(lane);
+                    *holder = Some(queue);
                 }
             }
         }
@@ -364,7 +365,7 @@ mod tests {
         let test = masters(&copies["test"]);
         assert!((0..PARTITIONS).all(|partition| usize::from(test[partition]) == 1 + partition % 2));
         let other = masters(&copies["other"]);
-        assert!(other.iter().all(|lane| *lane == 0));
+        assert!(other.iter().all(|queue| *queue == 0));
     }
 
     #[test]
@@ -373,7 +374,7 @@ mod tests {
         enter(&mut copies, "ERROR:4:no;;:;test:#;test:0,1;test:0,1,#", 1);
         assert!(copies
             .values()
-            .all(|copies| masters(copies).iter().all(|lane| *lane == 0)));
+            .all(|copies| masters(copies).iter().all(|queue| *queue == 0)));
     }
 
     #[test]

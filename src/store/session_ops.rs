@@ -16,13 +16,17 @@ use std::sync::atomic::Ordering;
 
 use aerospike::{Bin, Bins, Value};
 
-use super::baseline::{Baseline, Doubt, Form, Head, Notes, Origin};
+use super::baseline::{Baseline, BaselineMeta, Doubt, Notes, Origin, RecordFormat};
+use super::bins::LEGACY;
 use super::expiry::{self, now};
-use super::layout::{bad_session, LEGACY};
+use super::layout::bad_session;
 use super::merge::{same_cookie, Diff, Session};
-use super::recipe::Which;
-use super::update::Write;
-use super::{At, Notice, Output, Sessions, Written};
+use super::notice::Notice;
+use super::plain_ops::Precondition;
+use super::record_ref::RecordRef;
+use super::request::{Output, Written};
+use super::sessions::Sessions;
+use super::update_ops::Write;
 use crate::cluster::Reply;
 use crate::error::Result;
 
@@ -34,7 +38,7 @@ const USUAL_LENGTH: usize = 1_024;
 
 impl Sessions<'_> {
     /// The session, and the head of its baseline before it.
-    pub(super) async fn load(&self, at: &At) -> Result<Output> {
+    pub(super) async fn load(&self, at: &RecordRef) -> Result<Output> {
         let Some(record) = self.read(at, Bins::All).await? else {
             return Ok(Output::Missing);
         };
@@ -55,9 +59,9 @@ impl Sessions<'_> {
         }))
     }
 
-    pub(super) async fn destroy(&self, at: &At) -> Result<Output> {
+    pub(super) async fn destroy(&self, at: &RecordRef) -> Result<Output> {
         if self.options().tombstones {
-            Box::pin(self.bury(at, None)).await?;
+            Box::pin(self.write_tombstone(at, None)).await?;
             return Ok(Output::Done);
         }
         self.erase(at, None).await?;
@@ -67,7 +71,7 @@ impl Sessions<'_> {
     /// A touch. Besides the head of the next baseline, [`Written`] has its notes.
     pub(super) async fn refresh(
         &self,
-        at: &At,
+        at: &RecordRef,
         cookie: Option<&str>,
         expires: i64,
         baseline: Option<&Baseline>,
@@ -91,7 +95,7 @@ impl Sessions<'_> {
         // A write in doubt may have stored another end.
         let is_certain = text.notes.doubts.is_empty();
         let expires = self.not_beyond(expires, base.created);
-        let is_stale = base.form == Form::Stale;
+        let is_stale = base.form == RecordFormat::Outdated;
         if changed.is_none() && !is_stale && is_certain && self.is_not_worth_a_touch(&base, expires)
         {
             return Ok(Touched::default());
@@ -111,11 +115,11 @@ impl Sessions<'_> {
     /// More life for a session whose record is to be in another form: with its data as it is there.
     async fn renew(
         &self,
-        at: &At,
+        at: &RecordRef,
         cookie: Option<&str>,
         changed: Option<&str>,
         expires: i64,
-        base: Head<'_>,
+        base: BaselineMeta<'_>,
     ) -> Result<Written> {
         let write = Write {
             at,
@@ -138,7 +142,7 @@ impl Sessions<'_> {
 
     pub(super) async fn set(
         &self,
-        at: &At,
+        at: &RecordRef,
         json: &str,
         expires: i64,
         baseline: Option<&Baseline>,
@@ -186,7 +190,7 @@ impl Sessions<'_> {
     /// know of no baseline, write so.
     async fn create(
         &self,
-        at: &At,
+        at: &RecordRef,
         session: &Session<'_>,
         expires: i64,
         user: Option<Option<&str>>,
@@ -202,12 +206,12 @@ impl Sessions<'_> {
         bins.extend(user.map(|user| self.layout.of_user(user)));
         let stored = self.upsert(at, bins, expires).await?;
         let form = self.own_form();
-        let head = Head {
+        let head = BaselineMeta {
             origin: Origin::Written,
             form,
             expires: expiry::bounded(Some(expires), stored.created, self.options().absolute_ttl),
             created: stored.created,
-            generation: known_generation(form, stored.generation),
+            generation: form.known_generation(stored.generation),
             keys: "",
             digest: "",
         };
@@ -220,20 +224,20 @@ impl Sessions<'_> {
     /// More life, and the cookie if it changed.
     async fn extend(
         &self,
-        at: &At,
+        at: &RecordRef,
         cookie: Option<&str>,
         expires: i64,
-        base: Option<Head<'_>>,
+        base: Option<BaselineMeta<'_>>,
     ) -> Result<Written> {
         let mut bins = vec![self.layout.of_expires(expires)];
         if cookie.is_some() {
             bins.push(self.layout.of_cookie(&at.key, cookie)?);
         }
-        let which = Which {
+        let precondition = Precondition {
             created: base.and_then(|base| base.created),
             generation: None,
         };
-        let mut change = self.change((vec![], 0), bins, which);
+        let mut change = self.change((vec![], 0), bins, precondition);
         match self.apply(at, expires, &mut change).await? {
             Reply::Record(record) => Ok(Written {
                 head: base.map(|base| extended(base, expires, record.generation).to_string()),
@@ -244,16 +248,16 @@ impl Sessions<'_> {
         }
     }
 
-    fn own_form(&self) -> Form {
+    fn own_form(&self) -> RecordFormat {
         match self.options().json {
-            _ if self.layout.seals() => Form::Sealed,
-            true => Form::Json,
-            false => Form::Map,
+            _ if self.layout.seals() => RecordFormat::Encrypted,
+            true => RecordFormat::Json,
+            false => RecordFormat::Map,
         }
     }
 
     /// Whether a touch would change so little that it is left to a later one, or to the server.
-    fn is_not_worth_a_touch(&self, base: &Head<'_>, expires: i64) -> bool {
+    fn is_not_worth_a_touch(&self, base: &BaselineMeta<'_>, expires: i64) -> bool {
         let options = self.options();
         let moves_by = base.expires.map(|before| expires - before);
         let throttled = moves_by.is_some_and(|by| (0..options.touch_after).contains(&by));
@@ -262,14 +266,19 @@ impl Sessions<'_> {
 
     /// Whether the server extends what is read. Where TTLs are refused it has nothing to extend: this process may not know
     /// that yet, but the record shows it.
-    fn is_touched_by_the_server(&self, base: &Head<'_>) -> bool {
-        let has_no_ttl = base.origin == Origin::LoadedWithoutTtl || self.core.ttl.is_refused();
+    fn is_touched_by_the_server(&self, base: &BaselineMeta<'_>) -> bool {
+        let has_no_ttl = base.origin == Origin::LoadedWithoutTtl || self.shared.ttl.is_refused();
         if self.options().touch_on_read.is_none() || has_no_ttl {
             return false;
         }
-        let supported = self.core.cluster.touches_on_read();
-        if !supported && !self.core.lacks_touch_on_read.swap(true, Ordering::Relaxed) {
-            (self.core.notify)(Notice::TouchOnReadUnsupported);
+        let supported = self.shared.cluster.touches_on_read();
+        if !supported
+            && !self
+                .shared
+                .lacks_touch_on_read
+                .swap(true, Ordering::Relaxed)
+        {
+            (self.shared.notify)(Notice::TouchOnReadUnsupported);
         }
         supported
     }
@@ -336,9 +345,12 @@ impl<'a> Text<'a> {
 }
 
 /// The head and the texts of a baseline, if it is one, and of this session.
-fn known<'b>(at: &At, baseline: Option<&'b Baseline>) -> Option<(Head<'b>, Text<'b>)> {
+fn known<'b>(
+    at: &RecordRef,
+    baseline: Option<&'b Baseline>,
+) -> Option<(BaselineMeta<'b>, Text<'b>)> {
     let baseline = baseline?;
-    let mut head = Head::parse(&baseline.head)?;
+    let mut head = BaselineMeta::parse(&baseline.head)?;
     let notes = Notes::parse(&baseline.notes);
     if !notes.doubts.is_empty() {
         // Each write sets an end.
@@ -368,7 +380,7 @@ fn without_shown_id<'s, 'a: 's>(
 }
 
 /// Whether the same request wrote the session a moment ago with all but the same end.
-fn is_next_to_nothing(base: &Head<'_>, expires: i64) -> bool {
+fn is_next_to_nothing(base: &BaselineMeta<'_>, expires: i64) -> bool {
     let slack = NEXT_TO_NOTHING_MS.min((expires - now()) / 20);
     let moves_by = base.expires.map(|before| (expires - before).abs());
     base.origin == Origin::Written && moves_by.is_some_and(|by| by <= slack)
@@ -376,24 +388,7 @@ fn is_next_to_nothing(base: &Head<'_>, expires: i64) -> bool {
 
 /// The head after a change of everything but the data. The generation tells of the data that is
 /// known only if nobody wrote in between.
-fn extended(base: Head<'_>, expires: i64, generation: u32) -> Head<'_> {
+fn extended(base: BaselineMeta<'_>, expires: i64, generation: u32) -> BaselineMeta<'_> {
     let next = base.generation > 0 && Some(generation) == base.generation.checked_add(1);
-    written(base, expires, if next { generation } else { 0 })
-}
-
-/// The generation that a baseline remembers: a change of a map asks for none.
-pub(super) fn known_generation(form: Form, generation: u32) -> u32 {
-    match form {
-        Form::Map => 0,
-        _ => generation,
-    }
-}
-
-pub(super) fn written(base: Head<'_>, expires: i64, generation: u32) -> Head<'_> {
-    Head {
-        origin: Origin::Written,
-        expires: Some(expires),
-        generation,
-        ..base
-    }
+    base.written(expires, if next { generation } else { 0 })
 }

@@ -1,0 +1,8 @@
+//! The names of the bins of a record (see [`layout`](super::layout)); the bin of the data is named by option `bin`.
+
+pub const COOKIE: &str = "cookie";
+pub const EXPIRES: &str = "expires";
+pub const CREATED: &str = "created";
+pub const USER: &str = "user";
+pub const PREFIX: &str = "prefix";
+pub const LEGACY: &str = "session";
