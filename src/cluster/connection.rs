@@ -55,7 +55,7 @@ pub struct Connection {
     wanted: Arc<Notify>,
     closing: watch::Sender<bool>,
     health: watch::Receiver<Option<bool>>,
-    routes: Arc<Routing>,
+    routing: Arc<Routing>,
     auth_check: Arc<AuthCheck>,
     peers: Arc<PeerAddresses>,
     #[cfg(test)]
@@ -66,7 +66,7 @@ pub struct Connection {
 struct Publish {
     state: watch::Sender<State>,
     health: watch::Sender<Option<bool>>,
-    routes: Arc<Routing>,
+    routing: Arc<Routing>,
     auth_check: Arc<AuthCheck>,
     peers: Arc<PeerAddresses>,
     sockets: Arc<SocketAffinity>,
@@ -79,15 +79,15 @@ impl Connection {
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
         let wanted = Arc::new(Notify::new());
-        let common = QueueContext::new(&options, close.clone(), bulk);
-        let routes = Arc::new(Routing::new(common));
+        let context = QueueContext::new(&options, close.clone(), bulk);
+        let routing = Arc::new(Routing::new(context));
         let auth_check = Arc::new(AuthCheck::default());
         let sockets = Arc::new(SocketAffinity::new(Handle::current()));
         let peers = Arc::new(PeerAddresses::new(options.clone(), sockets.clone()));
         let publish = Publish {
             state: publish_state,
             health: publish_health,
-            routes: routes.clone(),
+            routing: routing.clone(),
             auth_check: auth_check.clone(),
             peers: peers.clone(),
             sockets,
@@ -99,7 +99,7 @@ impl Connection {
             wanted,
             closing,
             health,
-            routes,
+            routing,
             auth_check,
             peers,
             #[cfg(test)]
@@ -116,8 +116,8 @@ impl Connection {
     ) -> Connection {
         let state = watch::channel(State::Connecting(None)).1;
         let (closing, close) = watch::channel(false);
-        let routes = Routing::new(QueueContext::new(&options, close, Bulk::default()));
-        routes.simulate(nodes);
+        let routing = Routing::new(QueueContext::new(&options, close, Bulk::default()));
+        routing.simulate(nodes);
         let sockets = Arc::new(SocketAffinity::new(Handle::current()));
         let peers = Arc::new(PeerAddresses::new(options.clone(), sockets));
         Connection {
@@ -126,7 +126,7 @@ impl Connection {
             wanted: Arc::default(),
             closing,
             health: watch::channel(None).1,
-            routes: Arc::new(routes),
+            routing: Arc::new(routing),
             auth_check: Arc::default(),
             peers,
             simulated: Some(transport),
@@ -134,8 +134,8 @@ impl Connection {
     }
 
     /// The queues to the nodes, as far as they are known.
-    pub fn routes(&self) -> &Routing {
-        &self.routes
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     /// Where operations tell that they get no connection, and learn why.
@@ -373,10 +373,10 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
 
 /// Keeps the routes up to date, without end. A node that does not answer holds up nothing else.
 async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
-    let routes = async {
+    let routing = async {
         loop {
             // What came of it is in the routes; should it have panicked they are as they were.
-            let _ = unwound(publish.routes.refresh(&client, options, &publish.sockets)).await;
+            let _ = unwound(publish.routing.refresh(&client, options, &publish.sockets)).await;
             tokio::time::sleep(HEALTH_CHECK).await;
         }
     };
@@ -387,7 +387,7 @@ async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
         }
     };
     tokio::select! {
-        () = routes => {}
+        () = routing => {}
         () = peers => {}
     }
 }

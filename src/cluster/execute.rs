@@ -21,11 +21,13 @@ use tokio::sync::oneshot;
 use tokio::time::{timeout_at, Instant};
 
 use super::batch::Outcome;
+use super::batch_sender;
 use super::command::{Command, Reply};
 use super::connection::Connection;
+use super::direct_send::DirectSend;
 use super::failure::{self, Failure, Kind};
 use super::handle::Cluster;
-use super::node_queue::{DirectSend, NodeQueue, QueueTicket};
+use super::node_queue::{NodeQueue, QueueTicket};
 use super::policy::{self, FIRST_PART, SMALLEST_PART, WARY_PART};
 use super::stats::Counters;
 use super::trace::{Trace, Way};
@@ -122,63 +124,70 @@ impl Call<'_> {
         transport: &Transport,
         attempt_timeout: Option<Duration>,
     ) -> Result<Option<Outcome>> {
-        let queue = self.connection().routes().queue(self.key, self.command);
+        let queue = self.connection().routing().queue(self.key, self.command);
         let is_first = attempt_timeout.is_none();
         let attempt_timeout = attempt_timeout.unwrap_or_else(|| match queue.is_suspect() {
             true => self.part(SMALLEST_PART),
             false => self.part(FIRST_PART),
         });
-        if let Some(try_direct) = self.try_direct(&queue, transport).filter(|_| is_first) {
+        if let Some(direct) = self.try_direct(&queue, transport).filter(|_| is_first) {
             let last = self.until(attempt_timeout);
-            let mut alone =
-                Box::pin(try_direct.carry(self.key, self.command, self.terms.trace, last));
+            let mut alone = Box::pin(direct.send(self.key, self.command, self.terms.trace, last));
             let silent = queue.silence().min(attempt_timeout);
             let answer = match timeout_at(self.until(silent), &mut alone).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    queue.note_time_up(Instant::now() - silent);
+                    queue.report_timeout(Instant::now() - silent);
                     alone.await
                 }
             };
             return self.received(answer);
         }
-        let mut pass = self.enter(&queue, transport, attempt_timeout);
+        let mut ticket = self.enqueue(&queue, transport, attempt_timeout);
         // The crate's own timeouts start anew with every read from the socket; these do not.
-        match timeout_at(self.until(attempt_timeout), &mut pass.answer).await {
+        match timeout_at(self.until(attempt_timeout), &mut ticket.answer).await {
             Ok(answer) => self.received(answer.ok()),
-            Err(_) if queue.withdraw(&pass) => Ok(None),
-            Err(_) => self.received(pass.answer.await.ok()),
+            Err(_) if queue.withdraw(&ticket) => Ok(None),
+            Err(_) => self.received(ticket.answer.await.ok()),
         }
     }
 
     /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
     /// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
     async fn read(&self, transport: &Transport) -> Result<(Option<Outcome>, Option<Pending<'_>>)> {
-        let queue = self.connection().routes().queue(self.key, self.command);
+        let queue = self.connection().routing().queue(self.key, self.command);
         let attempt_timeout = match queue.is_suspect() {
             true => Duration::ZERO,
             // What the nodes hold is about to change, and the crate may learn of it later than the routes.
-            false if self.connection().routes().common().health.is_there() => {
+            false
+                if self
+                    .connection()
+                    .routing()
+                    .context()
+                    .health
+                    .is_any_suspect() =>
+            {
                 queue.silence() / WARY_PART
             }
             false => queue.silence(),
         };
-        if let Some(try_direct) = self
+        if let Some(direct) = self
             .try_direct(&queue, transport)
             .filter(|_| !attempt_timeout.is_zero())
         {
             let last = self.until(self.part(FIRST_PART));
-            let mut alone =
-                Box::pin(try_direct.carry(self.key, self.command, self.terms.trace, last));
+            let mut alone = Box::pin(direct.send(self.key, self.command, self.terms.trace, last));
             return match timeout_at(self.until(attempt_timeout), &mut alone).await {
                 Ok(answer) => Ok((self.received(answer)?, None)),
                 Err(_) => {
-                    queue.note_time_up(Instant::now() - attempt_timeout);
+                    queue.report_timeout(Instant::now() - attempt_timeout);
                     Ok((None, Some(Pending::Alone(alone))))
                 }
             };
         }
-        let mut answer = self.enter(&queue, transport, self.part(FIRST_PART)).answer;
+        let mut answer = self
+            .enqueue(&queue, transport, self.part(FIRST_PART))
+            .answer;
         match timeout_at(self.until(attempt_timeout), &mut answer).await {
             Ok(answer) => Ok((self.received(answer.ok())?, None)),
             Err(_) => Ok((None, Some(Pending::Together(answer)))),
@@ -188,11 +197,11 @@ impl Call<'_> {
     fn try_direct(&self, queue: &Arc<NodeQueue>, transport: &Transport) -> Option<DirectSend> {
         self.terms
             .is_lone
-            .then(|| queue.try_direct(transport))
+            .then(|| DirectSend::begin(queue, transport))
             .flatten()
     }
 
-    fn enter(
+    fn enqueue(
         &self,
         queue: &Arc<NodeQueue>,
         transport: &Transport,
@@ -202,7 +211,14 @@ impl Call<'_> {
             attempt_timeout.min(self.part(FIRST_PART)),
             self.terms.deadline,
         );
-        queue.enter(transport, time, self.key, self.command, self.terms.trace)
+        batch_sender::enqueue(
+            queue,
+            transport,
+            time,
+            self.key,
+            self.command,
+            self.terms.trace,
+        )
     }
 
     /// What a queue has answered.
@@ -415,7 +431,7 @@ impl Call<'_> {
     }
 
     fn counters(&self) -> &Counters {
-        &self.connection().routes().common().counters
+        &self.connection().routing().context().counters
     }
 
     /// A part of the time an operation has.

@@ -109,14 +109,14 @@ impl Cluster {
 
     /// Whether a session is large, or probably is: that shows when it was read or written before.
     pub fn is_large(&self, key: &Key) -> bool {
-        let common = self.connection.routes().common();
-        common.sizes.is_session_large(key)
+        let context = self.connection.routing().context();
+        context.sizes.is_session_large(key)
     }
 
     /// What the cluster is, as far as is known, and how it was used.
     pub fn stats(&self) -> Stats {
         let (connected, nodes) = self.connection.nodes();
-        let counters = &self.connection.routes().common().counters;
+        let counters = &self.connection.routing().context().counters;
         counters.stats(connected, nodes)
     }
 

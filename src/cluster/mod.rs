@@ -7,7 +7,8 @@
 //! - [`reconnect`]: finds out why a connected client gets no connections any more.
 //! - [`namespaces`], [`peer_addresses`], [`server_features`]: does the cluster have the namespace, can its nodes be reached, and what
 //!   can they not do?
-//! - [`routing`], [`node_queue`], [`batch`]: the node of a command, the commands that wait for it, and those that are sent together.
+//! - [`routing`], [`node_queue`]: the node of a command, and the commands that wait for that node.
+//! - [`batch_sender`], [`direct_send`], [`batch`]: sending: in batches, or a command alone; a batch and its answers.
 //! - [`node_health`]: whether a node has failed to answer lately.
 //! - [`record_sizes`], [`memory_size`]: about how large sessions are.
 //! - [`transport`], [`rows`]: the crate's client, or a simulated cluster in its place.
@@ -20,10 +21,12 @@
 //! leaks unless it is closed) are in these files and nowhere else; docs/architecture.md lists them.
 
 mod batch;
+mod batch_sender;
 mod command;
 mod connect_attempt;
 mod connection;
 pub mod credentials;
+mod direct_send;
 mod execute;
 mod failure;
 mod handle;

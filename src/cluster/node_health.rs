@@ -25,7 +25,7 @@ impl NodeHealth {
         }
     }
 
-    pub fn is_there(&self) -> bool {
+    pub fn is_any_suspect(&self) -> bool {
         let until = self.until.load(Ordering::Relaxed);
         until > 0 && self.now() < until
     }

@@ -39,7 +39,7 @@ struct NodeQueues {
 
 /// The queues to the nodes.
 pub struct Routing {
-    common: QueueContext,
+    context: QueueContext,
     current: RwLock<Arc<Map>>,
 }
 
@@ -70,18 +70,18 @@ type Table = HashMap<String, Vec<u8>>;
 type Copies = HashMap<String, Vec<Vec<Option<u8>>>>;
 
 impl Routing {
-    pub fn new(common: QueueContext) -> Routing {
+    pub fn new(context: QueueContext) -> Routing {
         Routing {
             current: RwLock::new(Arc::new(Map {
-                queues: vec![NodeQueues::new(&common, None)],
+                queues: vec![NodeQueues::new(&context, None)],
                 ..Map::default()
             })),
-            common,
+            context,
         }
     }
 
-    pub fn common(&self) -> &QueueContext {
-        &self.common
+    pub fn context(&self) -> &QueueContext {
+        &self.context
     }
 
     /// The queue to the node that a command on this record goes to.
@@ -100,10 +100,12 @@ impl Routing {
         };
         let queues = map.queues.get(queue).or_else(|| map.queues.first());
         match queues {
-            Some(queues) if !is_write && self.common.health.is_there() => queues.reads.clone(),
-            Some(queues) if self.common.sizes.is_large(key, command) => queues.large.clone(),
+            Some(queues) if !is_write && self.context.health.is_any_suspect() => {
+                queues.reads.clone()
+            }
+            Some(queues) if self.context.sizes.is_large(key, command) => queues.large.clone(),
             Some(queues) => queues.all.clone(),
-            None => NodeQueue::new(&self.common, None),
+            None => NodeQueue::new(&self.context, None),
         }
     }
 
@@ -146,7 +148,7 @@ impl Routing {
         let queues = made_from.iter().map(|source| {
             let queues = before.lane_of(&source.name);
             queues.map_or_else(
-                || NodeQueues::new(&self.common, Some(source.name.as_str().into())),
+                || NodeQueues::new(&self.context, Some(source.name.as_str().into())),
                 |queue| before.queues[queue].clone(),
             )
         });
@@ -171,7 +173,7 @@ impl Routing {
         }
         let queues = nodes
             .iter()
-            .map(|(name, _)| NodeQueues::new(&self.common, Some(name.as_str().into())));
+            .map(|(name, _)| NodeQueues::new(&self.context, Some(name.as_str().into())));
         let map = Map {
             queues: queues.collect(),
             masters: Table::from([("test".to_owned(), masters)]),
@@ -230,8 +232,8 @@ impl Source {
 
 impl NodeQueues {
     /// All lead to the same node: what one learns about it holds for the others.
-    fn new(common: &QueueContext, node: Option<Arc<str>>) -> NodeQueues {
-        let all = NodeQueue::new(common, node);
+    fn new(context: &QueueContext, node: Option<Arc<str>>) -> NodeQueues {
+        let all = NodeQueue::new(context, node);
         NodeQueues {
             large: all.beside(true),
             reads: all.beside(false),

@@ -41,14 +41,6 @@ impl Rows {
         }
     }
 
-    pub fn len(&self) -> usize {
-        match self {
-            Rows::Client(rows) => rows.len(),
-            #[cfg(test)]
-            Rows::Simulated(rows) => rows.len(),
-        }
-    }
-
     /// Calls `take` with each row, in order.
     pub fn for_each(self, mut take: impl FnMut(Row)) {
         match self {

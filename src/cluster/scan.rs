@@ -77,7 +77,7 @@ impl Cluster {
             None => PartitionFilter::all(),
         };
         let silence = self.options.timeout * LONGEST_SILENCE;
-        let bulk = &self.connection.routes().common().bulk;
+        let bulk = &self.connection.routing().context().bulk;
         let _elsewhere = ForeignSockets::begin(&client);
         let asking = bulk.spawn_all({
             let client = client.clone();

@@ -1,0 +1,77 @@
+//! Sends one command directly, from the task that waits for it: without a queue, a batch or another task.
+
+use std::sync::Arc;
+
+use aerospike::Key;
+use tokio::time::{timeout_at, Instant};
+
+use super::batch::Outcome;
+use super::batch_sender;
+use super::command::Command;
+use super::node_queue::NodeQueue;
+use super::record_sizes::RecordSizes;
+use super::trace::{Trace, Way};
+use super::transport::Transport;
+
+/// Holds the place of a request in flight.
+pub struct DirectSend {
+    queue: Arc<NodeQueue>,
+    transport: Transport,
+}
+
+impl DirectSend {
+    /// Returns `None` if something waits or is in flight: this is the fastest way for one command, and the slowest for many.
+    pub fn begin(queue: &Arc<NodeQueue>, transport: &Transport) -> Option<DirectSend> {
+        queue.start_alone().then(|| DirectSend {
+            queue: Arc::clone(queue),
+            transport: transport.clone(),
+        })
+    }
+
+    /// Sends a command, until `end`. Returns `None` if the store was closed meanwhile.
+    pub async fn send(
+        self,
+        key: &Key,
+        command: &Command,
+        trace: Option<&Arc<Trace>>,
+        end: Instant,
+    ) -> Option<Outcome> {
+        let (queue, context) = (&self.queue, &self.queue.context);
+        let sent = Instant::now();
+        context.counters.flight(1);
+        if let Some(trace) = trace {
+            trace.note(Way {
+                node: queue.node.clone(),
+                together: 1,
+            });
+        }
+        let mut closing = context.closing.clone();
+        let work = self
+            .transport
+            .alone(key, command, context.replica, end, trace);
+        let outcome = tokio::select! {
+            biased;
+            // An error is the end of everything, and so of the store.
+            _ = closing.wait_for(|closing| *closing) => return None,
+            outcome = timeout_at(end, work) => outcome,
+        };
+        let Ok(outcome) = outcome else {
+            queue.report_timeout(sent);
+            return Some(Outcome::TimedOut);
+        };
+        queue.report_outcome(&outcome);
+        let (place, outcome) = (RecordSizes::place(key), Outcome::Own(outcome));
+        match command {
+            Command::Read { .. } => context.learn_size(&outcome, place),
+            Command::Upsert { .. } => context.sizes.learn(place, command.size().max(1)),
+            _ => {}
+        }
+        Some(outcome)
+    }
+}
+
+impl Drop for DirectSend {
+    fn drop(&mut self) {
+        batch_sender::finish(&self.queue, &self.transport);
+    }
+}
