@@ -1,6 +1,6 @@
-//! Panics on demand, to see what becomes of one: in no build but that of `__test__/process/panics.test.js`.
+//! Failpoints: places that panic on demand. Only the build for `__test__/process/panics.test.js` has them (feature `failpoints`).
 
-/// Panics once in each place of a process, if `name` says so: the set of a request, say.
+/// Panics, once for each place and process, if `name` is `panic-in-` and the place. The name is that of the set of a request.
 #[cfg(feature = "failpoints")]
 pub fn panic_in(place: &'static str, name: &str) {
     use std::collections::BTreeSet;
@@ -13,13 +13,13 @@ pub fn panic_in(place: &'static str, name: &str) {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(place);
-    assert!(!is_first, "planted, with a secret in its words");
+    assert!(!is_first, "failpoint, with a secret in its message");
 }
 
-/// The same where no name is at hand: the environment says so.
+/// Panics as [`panic_in`] does; the name is in the environment.
 #[cfg(feature = "failpoints")]
 pub fn panic_at(place: &'static str) {
-    let name = std::env::var("AEROSPIKE_SESSION_PLANTED");
+    let name = std::env::var("AEROSPIKE_SESSION_FAILPOINT");
     panic_in(place, &name.unwrap_or_default());
 }
 

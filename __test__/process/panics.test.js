@@ -1,7 +1,7 @@
 'use strict'
 
 // A panic in the core is an error of the operations it strikes, and of no others; the process goes on, and so does the
-// store. With a core that panics on demand (src/planted.rs), which npm test builds.
+// store. With a core that panics on demand (src/failpoint.rs), which npm test builds.
 
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
@@ -15,10 +15,10 @@ const HARMLESS = ['connect', 'take']
 
 /** In a process of its own: 50 operations of each kind, and then what is left. */
 async function run (main, core, place, options) {
-  const planted = { exports: {} }
-  process.dlopen(planted, core)
+  const loaded = { exports: {} }
+  process.dlopen(loaded, core)
   const binding = require.resolve(`${main}/lib/bridge/native.js`)
-  require.cache[binding] = { id: binding, filename: binding, loaded: true, exports: planted.exports }
+  require.cache[binding] = { id: binding, filename: binding, loaded: true, exports: loaded.exports }
   const { AerospikeSessionError, AerospikeStore, SessionStore } = require(main)
   const sessions = new SessionStore(options)
   const store = new AerospikeStore({ client: sessions })
@@ -42,6 +42,42 @@ async function run (main, core, place, options) {
   console.log(JSON.stringify({ outcomes, asked: asked.length, after }))
 }
 
+/** In a process of its own: a list that comes in several pieces, twice, and the events of the connection. */
+async function list (main, core, options) {
+  const loaded = { exports: {} }
+  process.dlopen(loaded, core)
+  const binding = require.resolve(`${main}/lib/bridge/native.js`)
+  require.cache[binding] = { id: binding, filename: binding, loaded: true, exports: loaded.exports }
+  const { AerospikeStore, SessionStore } = require(main)
+  const client = new SessionStore(options)
+  const store = new AerospikeStore({ client })
+  const events = []
+  client.on('up', () => events.push('up'))
+  await store.ready()
+  const pad = 'p'.repeat(1_000)
+  await Promise.all(Array.from({ length: 800 }, (_, n) => store.set(`s${n}`, { cookie: {}, n, pad })))
+  const count = () => store.all().then(all => all.length, error => error.code)
+  const lists = [await count(), await count()]
+  const one = (await store.get('s1')).n
+  await store.clear()
+  await client.close()
+  console.log(JSON.stringify({ lists, one, events }))
+}
+
+async function listWith (place) {
+  const options = { hosts: hosts(), set: freshSet(), storeIds: true, timeout: 20_000 }
+  const program = `(${list})(...${JSON.stringify([require.resolve('../..').replace(/\/index\.js$/, ''), core, options])})`
+  const child = spawn(process.execPath, ['-e', program], { env: { ...process.env, AEROSPIKE_SESSION_FAILPOINT: `panic-in-${place}` } })
+  let [out, err] = ['', '']
+  child.stdout.on('data', data => { out += data })
+  child.stderr.on('data', data => { err += data })
+  const [code, signal] = await once(child, 'close')
+  expect({ code, signal, err: err.replace(/at .*:\d+:\d+/g, 'at PLACE') }).toEqual({
+    code: 0, signal: null, err: place === 'nothing' ? '' : 'aerospike-session: internal error at PLACE\n'
+  })
+  return JSON.parse(out)
+}
+
 const core = process.env.TEST_FAILPOINTS
 const describeIf = core === undefined ? describe.skip : describe
 
@@ -51,8 +87,8 @@ describeIf('a panic', () => {
     const where = place === 'connect' ? `panic-in-connect,${hosts()}` : hosts()
     const options = { hosts: where, set, timeout: 5_000 }
     const program = `(${run})(...${JSON.stringify([require.resolve('../..').replace(/\/index\.js$/, ''), core, place, options])})`
-    const planted = NAMELESS.includes(place) ? { AEROSPIKE_SESSION_PLANTED: `panic-in-${place}` } : {}
-    const child = spawn(process.execPath, ['-e', program], { env: { ...process.env, ...planted } })
+    const env = NAMELESS.includes(place) ? { AEROSPIKE_SESSION_FAILPOINT: `panic-in-${place}` } : {}
+    const child = spawn(process.execPath, ['-e', program], { env: { ...process.env, ...env } })
     let [out, err] = ['', '']
     child.stdout.on('data', data => { out += data })
     child.stderr.on('data', data => { err += data })
@@ -70,5 +106,14 @@ describeIf('a panic', () => {
     if (place === 'take') expect(struck).toBe(0)
     if (!HARMLESS.includes(place)) expect(succeeded).toBeGreaterThan(0)
     for (const failure of Object.keys(failures)) expect(failure).toMatch(/^SERVER: (\w+: )?an internal error: the operation was given up$/)
+  })
+
+  test('in a piece of a list fails that list, and the next one is whole', async () => {
+    expect(await listWith('piece')).toEqual({ lists: ['BAD_DATA', 800], one: 1, events: ['up'] })
+  })
+
+  test('in a notice loses that notice, and nothing else', async () => {
+    expect(await listWith('nothing')).toEqual({ lists: [800, 800], one: 1, events: ['up'] })
+    expect(await listWith('notice')).toEqual({ lists: [800, 800], one: 1, events: [] })
   })
 })

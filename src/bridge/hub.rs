@@ -457,9 +457,11 @@ impl Values {
     }
 
     fn push_completion(&mut self, completion: &Completion) -> Result<()> {
-        if completion.answers {
-            failpoint::panic_at("convert");
-        }
+        failpoint::panic_at(match (completion.answers, &completion.outcome) {
+            (true, _) => "convert",
+            (false, Ok(Output::Pieces(_))) => "piece",
+            (false, _) => "notice",
+        });
         let Completion { slot, outcome, .. } = completion;
         if let Some(trace) = &completion.trace {
             self.push_way(*slot, trace.way())?;

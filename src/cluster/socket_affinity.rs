@@ -190,3 +190,62 @@ impl Drop for AbortOnDrop {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use aerospike::{as_val, Bins, ClientPolicy, Key};
+    use aerospike_session_devserver::{Config, DevServer};
+    use futures::future::join_all;
+
+    use super::*;
+
+    /// Waits until the connections of a node are as they should be: how many are idle, and how many there are.
+    async fn until(node: &Node, are: impl Fn(u64, u64) -> bool) {
+        for _ in 0..500 {
+            let gauges = node.pool_gauges();
+            if are(gauges.in_pool, gauges.total) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        let gauges = node.pool_gauges();
+        panic!(
+            "{} of {} connections are idle",
+            gauges.in_pool, gauges.total
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn connections_that_were_opened_elsewhere_are_replaced_by_one_that_is_opened_here() {
+        let server = DevServer::start(Config::default()).await.unwrap();
+        let seed = aerospike::Host::new(&server.addr().ip().to_string(), server.addr().port());
+        let client = Client::new(&ClientPolicy::default(), &vec![seed])
+            .await
+            .unwrap();
+        let node = client.nodes().remove(0);
+        until(&node, |idle, all| idle == all).await;
+        let before = node.pool_gauges().total;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let elsewhere = runtime.worker_threads(1).enable_all().build().unwrap();
+
+        let opened = ForeignSockets::begin(&client);
+        while node.pool_gauges().total <= before + 1 {
+            // Many at once: not all of them find a connection that is idle.
+            let client = client.clone();
+            let reads = async move {
+                let key = Key::new("test", "sessions", as_val!("a")).unwrap();
+                let policy = policy::read(None, Instant::now() + Duration::from_secs(5));
+                join_all((0..8).map(|_| client.get(&policy, &key, Bins::All))).await
+            };
+            elsewhere.spawn(reads).await.unwrap();
+        }
+        until(&node, |idle, all| idle == all).await;
+        drop(opened);
+        until(&node, |idle, all| (idle, all) == (1, 1)).await;
+
+        client.close().await.unwrap();
+        server.stop().await;
+        elsewhere.shutdown_background();
+    }
+}

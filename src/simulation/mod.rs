@@ -9,14 +9,19 @@
 //! SIMULATION_SEED=4711 cargo test --lib simulation          # one again; with SIMULATION_LOG=1 all of its operations
 //! ```
 
+mod answers;
 mod filter;
 mod history;
+mod loaded;
 mod log;
 mod msgpack;
 mod nodes;
 pub mod random;
 mod record;
 mod records;
+mod setting;
+mod site;
+mod visitors;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

@@ -45,6 +45,20 @@ pub struct Weather {
     pub forbidden: u64,
 }
 
+impl Weather {
+    /// When a node is silent or slow; of an outage, the first of them.
+    pub fn spells(&self) -> Vec<Spell> {
+        let slow = self.slow.iter().map(|(spell, _)| spell);
+        let outage = self.outage.map(|(from, until)| Spell {
+            node: 0,
+            from,
+            until,
+        });
+        let single = self.silences.iter().chain(slow).cloned();
+        single.chain(outage).collect()
+    }
+}
+
 pub struct Nodes {
     pub count: usize,
     weather: Weather,
@@ -150,9 +164,7 @@ impl Nodes {
         let master = self.master(key);
         let replica = (master + 1) % self.count;
         match self.silence_since(master) {
-            Some(since) if self.passed() >= since + NOTICED => {
-                [replica, (replica + 1) % self.count]
-            }
+            Some(since) if self.is_noticed(since) => [replica, (replica + 1) % self.count],
             _ => [master, replica],
         }
     }
@@ -160,6 +172,11 @@ impl Nodes {
     /// When the silence of a node began, if it is silent.
     pub fn silence_since(&self, node: usize) -> Option<Duration> {
         self.silence(node).map(|(from, _)| from)
+    }
+
+    /// Whether others do without a node that is silent since then.
+    pub fn is_noticed(&self, since: Duration) -> bool {
+        self.passed() >= since + NOTICED
     }
 
     /// When the silence of a node began, and when it ends.

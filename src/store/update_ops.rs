@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aerospike::{Bin, Bins, Value};
 use futures::future::BoxFuture;
+use tokio::time::{sleep_until, Instant};
 
 use super::baseline::{BaselineMeta, RecordFormat};
 use super::bins::LEGACY;
@@ -196,7 +197,9 @@ impl Sessions<'_> {
                     Reply::Moved => {}
                     _ => return Ok(write.gone()),
                 }
-                tokio::time::sleep(pause(attempt)).await;
+                // Not beyond the deadline: then the next command fails at once.
+                let until = Instant::now() + pause(attempt);
+                sleep_until(until.min(at.deadline)).await;
             }
             let mut error = Error::new(
                 Code::Conflict,

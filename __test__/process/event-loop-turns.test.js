@@ -1,0 +1,84 @@
+'use strict'
+
+// How the JavaScript side of the hub hands out batches. The batches are made by hand; src/bridge/hub.rs numbers the kinds.
+
+const KIND = { DONE: 0, TEXT: 5, PIECE: 12, MORE: 13 }
+const KIND_BITS = 4
+const mockNative = { drain: undefined, takeMore: jest.fn() }
+jest.mock('../../lib/bridge/native', () => ({
+  openHub (drain) {
+    mockNative.drain = drain
+    return {}
+  },
+  openStore: () => ({}),
+  closeHub () {},
+  takeMore: () => mockNative.takeMore()
+}))
+const hub = require('../../lib/bridge/hub')
+
+let store
+beforeAll(() => { store = hub.openStore({}, {}, () => {}) })
+afterAll(() => hub.closeStore(store))
+beforeEach(() => mockNative.takeMore.mockReset())
+
+/** A request. Returns its slot, and a promise of its answer. */
+function request (decode = JSON.parse) {
+  let slot
+  const answer = hub.request((_handle, taken) => { slot = taken }, store.handle, undefined, decode)
+  return { slot, answer, number: kind => (slot << KIND_BITS) | kind }
+}
+
+/** Keeps the event loop busy until a timer of no time is due. */
+function untilTimersAreDue () {
+  const begun = performance.now()
+  while (performance.now() < begun + 5);
+}
+
+test('what is left over after a batch is asked for in a turn of its own, and timers run in between', async () => {
+  const order = []
+  const [first, second, third] = [1, 2, 3].map(() => request())
+  const batches = [[KIND.MORE, second.number(KIND.DONE)], [third.number(KIND.DONE)]]
+  mockNative.takeMore.mockImplementation(() => {
+    const left = batches.length
+    order.push(`asked for ${left}`)
+    setTimeout(() => order.push(`timer of ${left}`), 0)
+    untilTimersAreDue()
+    return batches.shift()
+  })
+  mockNative.drain([KIND.MORE, first.number(KIND.DONE)])
+  order.push('handed over')
+  await Promise.all([first, second, third].map(({ answer }) => answer))
+  expect(order).toEqual(['handed over', 'asked for 2', 'timer of 2', 'asked for 1'])
+  await new Promise(resolve => setTimeout(resolve, 10))
+  expect(mockNative.takeMore).toHaveBeenCalledTimes(2)
+})
+
+test('more is not asked for before the large answers that are there have been parsed', async () => {
+  const large = JSON.stringify('v'.repeat(40_000))
+  const parsed = []
+  const slow = text => {
+    expect(mockNative.takeMore).not.toHaveBeenCalled()
+    untilTimersAreDue()
+    return parsed.push(text.length)
+  }
+  const requests = [1, 2, 3].map(() => request(slow))
+  mockNative.takeMore.mockReturnValue([])
+  mockNative.drain([KIND.MORE, ...requests.flatMap(one => [one.number(KIND.TEXT), large])])
+  await Promise.all(requests.map(({ answer }) => answer))
+  expect(parsed).toHaveLength(3)
+  await new Promise(resolve => setTimeout(resolve, 10))
+  expect(mockNative.takeMore).toHaveBeenCalledTimes(1)
+})
+
+test('a piece that cannot be read fails its list and no other', async () => {
+  const [broken, whole, next] = [1, 2, 3].map(() => request())
+  mockNative.drain([
+    broken.number(KIND.PIECE), '[1]', whole.number(KIND.PIECE), '[1,2]', broken.number(KIND.PIECE), '',
+    broken.number(KIND.PIECE), '[3]', whole.number(KIND.PIECE), '[3]', whole.number(KIND.TEXT), '[4]', broken.number(KIND.TEXT), '[4]'
+  ])
+  await expect(broken.answer).rejects.toMatchObject({ code: 'BAD_DATA' })
+  expect(await whole.answer).toEqual([1, 2, 3, 4])
+  // The next list in the slot begins anew.
+  mockNative.drain([next.number(KIND.PIECE), '[5]', next.number(KIND.TEXT), '[6]'])
+  expect(await next.answer).toEqual([5, 6])
+})

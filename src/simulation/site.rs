@@ -1,0 +1,288 @@
+//! A site: its stores, and what can be asked of them.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::answers::{kind, Learned, Reply};
+use super::loaded::Loaded;
+use super::log::{data, Answer, Effect, Operation, COOKIE};
+use super::nodes::Nodes;
+use super::random::Random;
+use super::setting::{Setting, NODES, TTL};
+use crate::bulk_runtime::Bulk;
+use crate::clock;
+use crate::cluster::credentials::Auth;
+use crate::cluster::trace::Trace;
+use crate::cluster::{Cluster, Host, Options as ClusterOptions, Transport};
+use crate::error::Error;
+use crate::store::baseline::Baseline;
+use crate::store::request::Kind;
+use crate::store::{self, Notice, Output, SessionOp, Store, View, Writer};
+
+/// When histories begin, in milliseconds since 1970.
+pub const AT_START: i64 = 1_780_000_000_000;
+/// How long a history is; then it settles.
+pub const LASTS: Duration = Duration::from_millis(7_000);
+/// Processes with a store each.
+pub const PROCESSES: usize = 2;
+
+pub struct Site {
+    pub nodes: Arc<Nodes>,
+    pub learned: Arc<Mutex<Learned>>,
+    pub started: Instant,
+    pub stores: Vec<(Store<Reply>, Arc<View>)>,
+    pub sessions: u64,
+    pub timeout: Duration,
+    pub log: Arc<Mutex<Vec<Operation>>>,
+    /// What notes the way of each operation, which names it.
+    pub traces: Mutex<Vec<Arc<Trace>>>,
+    pub values: Mutex<i64>,
+    /// What was found to be wrong on the way.
+    pub wrong: RefCell<Vec<String>>,
+}
+
+impl Site {
+    pub fn open(setting: &Setting, random: &mut Random) -> Site {
+        let nodes = Nodes::new(
+            NODES,
+            setting.weather.clone(),
+            setting.refuses_ttl,
+            AT_START,
+            random.fork(),
+        );
+        let open = |_| {
+            let options = ClusterOptions {
+                hosts: vec![Host {
+                    name: "simulated".into(),
+                    port: 3_000,
+                    tls_name: None,
+                }],
+                auth: Auth::None,
+                tls: None,
+                timeout: setting.timeout,
+                connect_timeout: setting.timeout,
+                max_conns_per_node: 100,
+                cluster_name: None,
+                services_alternate: false,
+                rack_ids: Vec::new(),
+            };
+            let link = Transport::Simulated(nodes.clone());
+            let cluster = Cluster::simulated(options, link, &nodes.masters());
+            let store = Store::on(cluster, Bulk::default(), 10_000, |_: Notice| {});
+            (store, View::new(setting.options.clone()))
+        };
+        Site {
+            stores: (0..PROCESSES).map(open).collect(),
+            nodes,
+            learned: Arc::default(),
+            started: Instant::now(),
+            sessions: setting.sessions as u64,
+            timeout: setting.timeout,
+            log: Arc::default(),
+            traces: Mutex::default(),
+            values: Mutex::new(0),
+            wrong: RefCell::default(),
+        }
+    }
+
+    pub fn log(&self) -> MutexGuard<'_, Vec<Operation>> {
+        self.log.lock().expect("a log")
+    }
+
+    /// A value that nobody has written before.
+    pub fn value(&self) -> i64 {
+        let mut values = self.values.lock().expect("a number");
+        *values += 1;
+        *values
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.started.elapsed() >= LASTS
+    }
+
+    pub async fn ask(
+        &self,
+        process: usize,
+        session: usize,
+        effect: Effect,
+        what: SessionOp,
+    ) -> Result<Output, Error> {
+        let (store, view) = &self.stores[process];
+        let trace = Arc::new(Trace::default());
+        self.traces.lock().expect("traces").push(trace.clone());
+        let place = {
+            let mut log = self.log();
+            log.push(Operation {
+                name: what.name(),
+                session,
+                effect,
+                start: self.started.elapsed(),
+                end: Duration::ZERO,
+                answer: Answer::Open,
+                shows_cookie: matches!(what, SessionOp::Load),
+                within: None,
+            });
+            log.len() - 1
+        };
+        let (answer, answered) = oneshot::channel();
+        let id = id(session);
+        let node = self.nodes.master(&view.key(&id));
+        let kind = kind(&what);
+        let (before, known) = {
+            let mut learned = self.learned.lock().expect("what is known");
+            let pending = learned.pending.entry((process, session)).or_default();
+            let before = *pending;
+            *pending.count(kind) += 1;
+            let known = learned.silent.get(&(process, node)).copied();
+            (before, known)
+        };
+        let is_timed = kind == Kind::Read && !self.nodes.is_rough();
+        let reply = Reply {
+            process,
+            session,
+            node,
+            kind,
+            before: is_timed.then_some(before),
+            known,
+            learned: self.learned.clone(),
+            timeout: self.timeout,
+            place,
+            log: self.log.clone(),
+            nodes: self.nodes.clone(),
+            trace,
+            started: self.started,
+            answer,
+        };
+        store.submit(view.clone(), store::Operation::Session { id, what }, reply);
+        answered.await.expect("an answer")
+    }
+
+    pub async fn load(&self, process: usize, session: usize) -> Option<Loaded> {
+        self.read(process, session).await.ok().flatten()
+    }
+
+    pub async fn read(&self, process: usize, session: usize) -> Result<Option<Loaded>, Error> {
+        let at = self.started.elapsed();
+        let output = self
+            .ask(process, session, Effect::None, SessionOp::Load)
+            .await?;
+        let Output::Loaded(Baseline { head, json, .. }) = output else {
+            return Ok(None);
+        };
+        let writer = self.writer(process);
+        Ok(Some(Loaded::new(Some(head), json, at, writer)))
+    }
+
+    fn writer(&self, process: usize) -> Arc<Writer> {
+        self.stores[process].1.writer(self.value().unsigned_abs())
+    }
+
+    /// A session that was not loaded.
+    pub fn made(&self, process: usize) -> Loaded {
+        let cookie = json!({ "originalMaxAge": TTL, "httpOnly": true, "path": "/" });
+        let json = json!({ COOKIE: cookie }).to_string();
+        Loaded::new(None, json, self.started.elapsed(), self.writer(process))
+    }
+
+    /// What the answer to a set or touch means, as lib/aerospike-store.js sees it.
+    fn answer(outcome: &Result<Output, Error>) -> (Answer, Option<String>) {
+        match outcome {
+            Ok(Output::Written(written, _)) => match written.head.clone() {
+                Some(head) => (Answer::Done, Some(head)),
+                None => (Answer::Nothing, None),
+            },
+            Ok(_) => (Answer::Nothing, None),
+            Err(Error { code, in_doubt, .. }) => {
+                let (code, in_doubt) = (*code, *in_doubt);
+                (Answer::Failed { code, in_doubt }, None)
+            }
+        }
+    }
+
+    /// Whether it succeeded.
+    pub async fn set(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) -> bool {
+        let number = self.value();
+        let (what, effect, json) = {
+            let mut loaded = loaded.borrow_mut();
+            let json = loaded.now.to_string();
+            let effect = match &loaded.head {
+                None => Effect::Whole(data(&json)),
+                Some(_) => loaded.effect(false),
+            };
+            let what = SessionOp::Set {
+                json: json.clone(),
+                expires: clock::now() + loaded.life,
+                baseline: loaded.baseline(),
+                writer: loaded.writer.clone(),
+                user: None,
+            };
+            let now = loaded.now.clone();
+            loaded.cookies.pending.push((number, now[COOKIE].clone()));
+            loaded.data.pending.push((number, now));
+            (what, effect, json)
+        };
+        let outcome = self.ask(process, session, effect, what).await;
+        let (answer, head) = Site::answer(&outcome);
+        let loaded = &mut *loaded.borrow_mut();
+        loaded.cookies.answered(number, &answer);
+        loaded.data.answered(number, &answer);
+        if head.is_some() {
+            loaded.head = head;
+            loaded.json = json;
+            loaded.cookie = None;
+            loaded.doubts.clear();
+        } else if matches!(answer, Answer::Failed { in_doubt: true, .. }) && loaded.head.is_some() {
+            loaded.doubts.push(('s', json));
+        }
+        outcome.is_ok()
+    }
+
+    /// Whether it succeeded.
+    pub async fn touch(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) -> bool {
+        let number = self.value();
+        let (what, effect, cookie) = {
+            let mut loaded = loaded.borrow_mut();
+            let now = loaded.now[COOKIE].clone();
+            let cookie = now.to_string();
+            let what = SessionOp::Refresh {
+                cookie: Some(cookie.clone()),
+                expires: clock::now() + loaded.life,
+                baseline: loaded.without_data(),
+                writer: loaded.writer.clone(),
+            };
+            let effect = match loaded.head {
+                Some(_) => loaded.effect(true),
+                None => Effect::Change {
+                    keys: BTreeMap::from([(COOKIE.to_owned(), now[COOKIE].as_i64())]),
+                    perhaps: BTreeSet::new(),
+                    loaded: loaded.at,
+                },
+            };
+            loaded.cookies.pending.push((number, now));
+            (what, effect, cookie)
+        };
+        let outcome = self.ask(process, session, effect, what).await;
+        let (answer, head) = Site::answer(&outcome);
+        let loaded = &mut *loaded.borrow_mut();
+        loaded.cookies.answered(number, &answer);
+        if head.is_some() {
+            loaded.head = head;
+            loaded.cookie = Some(cookie);
+            loaded.doubts.retain(|(letter, _)| *letter == 's');
+        } else if matches!(answer, Answer::Failed { in_doubt: true, .. }) && loaded.head.is_some() {
+            loaded.doubts.push(('c', cookie));
+        }
+        outcome.is_ok()
+    }
+}
+
+/// The id of a session.
+pub fn id(session: usize) -> String {
+    format!("session-{session}")
+}

@@ -1,0 +1,255 @@
+//! What the visitors of a site do, and its programs.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde_json::json;
+use tokio::time::{sleep, sleep_until};
+
+use super::loaded::Loaded;
+use super::log::{Data, Effect, COOKIE, KEPT, RUSHED};
+use super::nodes::Spell;
+use super::random::Random;
+use super::setting::TTL;
+use super::site::{id, Site, PROCESSES};
+use crate::clock;
+use crate::store::SessionOp;
+
+/// How long sessions that live for seconds are used.
+const KEEPS: Duration = Duration::from_secs(90);
+/// By how many milliseconds a session that reads extend may end earlier than the percentage says: an end that was moved by no
+/// more than 2 seconds does not count, the server's seconds are whole, and the two clocks do not go alike.
+const INEXACT: u64 = 4_500;
+
+impl Site {
+    /// Pages of one visitor, who has keys of his own in the sessions and shares one with the others.
+    pub async fn visit(&self, visitor: usize, mut random: Random) {
+        while !self.is_over() {
+            pause(&mut random, 400).await;
+            let process = random.below(PROCESSES as u64) as usize;
+            let session = random.below(self.sessions) as usize;
+            let Some(loaded) = self.load(process, session).await else {
+                // Logs in.
+                if random.percent(60) {
+                    let made = RefCell::new(self.made(process));
+                    self.change(visitor, &made, &mut random);
+                    self.set(process, session, &made).await;
+                    if random.percent(60) {
+                        // As a login does that saves, and changes one more thing.
+                        self.change(visitor, &made, &mut random);
+                        self.set(process, session, &made).await;
+                    }
+                }
+                continue;
+            };
+            let loaded = RefCell::new(loaded);
+            match random.below(10) {
+                0 => {
+                    let what = match random.percent(50) {
+                        true => SessionOp::Destroy,
+                        false => SessionOp::Delete,
+                    };
+                    let _ = self.ask(process, session, Effect::Removal, what).await;
+                }
+                1..=3 => {
+                    self.touch(process, session, &loaded).await;
+                }
+                4 | 5 => {
+                    // Saves and touches that nobody waits for, and the one at the end of the response.
+                    let mut later = 0;
+                    let calls = (0..=random.between(1, 3)).map(|_| {
+                        later += [0, random.below(15)][random.below(2) as usize];
+                        let (later, mut random, loaded) = (later, random.fork(), &loaded);
+                        async move {
+                            sleep(Duration::from_millis(later)).await;
+                            self.change(visitor, loaded, &mut random);
+                            match random.percent(50) {
+                                true => self.set(process, session, loaded).await,
+                                false => self.touch(process, session, loaded).await,
+                            };
+                        }
+                    });
+                    join_all(calls.collect::<Vec<_>>()).await;
+                }
+                _ => {
+                    pause(&mut random, 200).await;
+                    for _ in 0..=random.below(2) {
+                        self.change(visitor, &loaded, &mut random);
+                        self.set(process, session, &loaded).await;
+                        if random.percent(50) {
+                            self.touch(process, session, &loaded).await;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Many visitors come at once while the node that has their sessions is silent or slow. Some operations wait behind others of the
+    /// same session. So first attempts, repetitions and operations whose time is nearly up wait for the node together.
+    pub async fn rush(&self, spell: &Spell, mut random: Random) {
+        let ms = Duration::from_millis;
+        let process = random.below(PROCESSES as u64) as usize;
+        let (_, view) = &self.stores[process];
+        let is_there = |session: &usize| self.nodes.master(&view.key(&id(*session))) == spell.node;
+        let sessions = (RUSHED..KEPT).filter(is_there);
+        let lasts = (spell.until - spell.from).min(self.timeout);
+        let lasts = u64::try_from(lasts.as_millis()).expect("a short spell");
+        let visits = sessions
+            .take(random.between(6, 12) as usize)
+            .map(|session| {
+                let mut random = random.fork();
+                async move {
+                    sleep_until(self.started + spell.from.saturating_sub(ms(200))).await;
+                    let loaded = RefCell::new(self.made(process));
+                    self.change(session, &loaded, &mut random);
+                    self.set(process, session, &loaded).await;
+                    if loaded.borrow().head.is_none() {
+                        return;
+                    }
+                    let calls = (0..=random.below(3)).map(|_| {
+                        let at = spell.from + ms(random.below(lasts));
+                        let (mut random, loaded) = (random.fork(), &loaded);
+                        async move {
+                            sleep_until(self.started + at).await;
+                            self.change(session, loaded, &mut random);
+                            match random.percent(60) {
+                                true => self.set(process, session, loaded).await,
+                                false => self.touch(process, session, loaded).await,
+                            };
+                        }
+                    });
+                    join_all(calls.collect::<Vec<_>>()).await;
+                }
+            });
+        join_all(visits.collect::<Vec<_>>()).await;
+    }
+
+    /// Changes some keys of a session object, and at times its cookie.
+    fn change(&self, visitor: usize, loaded: &RefCell<Loaded>, random: &mut Random) {
+        let now = &mut loaded.borrow_mut().now;
+        for _ in 0..=random.below(2) {
+            let key = match random.below(5) {
+                0 => "shared".to_owned(),
+                number => format!("v{visitor}k{number}"),
+            };
+            let Some(object) = now.as_object_mut() else {
+                return;
+            };
+            match random.percent(15) {
+                true => object.remove(&key),
+                false => object.insert(key, json!(self.value())),
+            };
+        }
+        if random.percent(25) {
+            now[COOKIE][COOKIE] = json!(self.value());
+        }
+    }
+
+    /// A program that reads a session and stores the whole of it again, as it does with any other store; and one that uses the
+    /// recipe's methods.
+    pub async fn administer(&self, mut random: Random) {
+        while !self.is_over() {
+            pause(&mut random, 2_500).await;
+            let process = random.below(PROCESSES as u64) as usize;
+            let session = random.below(self.sessions) as usize;
+            match random.below(3) {
+                0 => {
+                    let data = Data::from([("saved".to_owned(), self.value())]);
+                    let what = SessionOp::Save {
+                        json: json!(data).to_string(),
+                        expires: clock::now() + TTL,
+                    };
+                    let _ = self.ask(process, session, Effect::Whole(data), what).await;
+                }
+                _ => {
+                    let Some(mut loaded) = self.load(process, session).await else {
+                        continue;
+                    };
+                    loaded.head = None;
+                    loaded.now["notice"] = json!(self.value());
+                    self.set(process, session, &RefCell::new(loaded)).await;
+                }
+            }
+        }
+    }
+
+    /// Pages of a visitor whose session lives for some seconds, and is extended when it is read: one that is used goes on, and
+    /// one that is left ends.
+    pub async fn keep(&self, session: usize, percent: u8, mut random: Random) {
+        let life = random.between(15_000, 25_000);
+        let ms = Duration::from_millis;
+        let least = ms((life * u64::from(percent) / 100).saturating_sub(INEXACT));
+        // When the last use began that succeeded, and when the last ended.
+        let (mut used, mut tried) = (None, Duration::ZERO);
+        while self.started.elapsed() < KEEPS {
+            let process = random.below(PROCESSES as u64) as usize;
+            let at = match random.percent(80) {
+                true => {
+                    used.unwrap_or_default() + least.mul_f64(random.between(10, 100) as f64 / 100.0)
+                }
+                false => tried + ms(life) + ms(random.between(1_000, 3_000)),
+            };
+            sleep_until(self.started + at).await;
+            let start = self.started.elapsed();
+            let loaded = self.read(process, session).await;
+            let is_late = start >= tried + ms(life + 1_000);
+            tried = self.started.elapsed();
+            let mut loaded = match loaded {
+                Err(_) => continue,
+                Ok(Some(loaded)) => {
+                    if is_late {
+                        self.mistake("went on although it was not used", session, start, used);
+                    }
+                    loaded
+                }
+                Ok(None) => {
+                    if used.is_some_and(|used: Duration| tried <= used + least) {
+                        self.mistake("ended although it was used", session, start, used);
+                    }
+                    self.made(process)
+                }
+            };
+            loaded.life = i64::try_from(life).expect("a short life");
+            let loaded = RefCell::new(loaded);
+            let is_new = loaded.borrow().head.is_none();
+            let is_done = match is_new {
+                true => self.set(process, session, &loaded).await,
+                false => self.touch(process, session, &loaded).await,
+            };
+            tried = self.started.elapsed();
+            if is_done {
+                used = Some(start);
+            }
+        }
+    }
+
+    fn mistake(&self, what: &str, session: usize, start: Duration, used: Option<Duration>) {
+        let mistake = format!("session {session} {what}: read at {start:?}, used at {used:?}");
+        self.wrong.borrow_mut().push(mistake);
+    }
+
+    /// Reads, many at once.
+    pub async fn look(&self, mut random: Random) {
+        while !self.is_over() {
+            pause(&mut random, 150).await;
+            let process = random.below(PROCESSES as u64) as usize;
+            let reads = (0..=random.below(3)).map(|_| {
+                let session = random.below(self.sessions) as usize;
+                let later = Duration::from_millis(random.below(400));
+                async move {
+                    sleep(later).await;
+                    let _ = self
+                        .ask(process, session, Effect::None, SessionOp::Get)
+                        .await;
+                }
+            });
+            join_all(reads.collect::<Vec<_>>()).await;
+        }
+    }
+}
+
+async fn pause(random: &mut Random, longest: u64) {
+    sleep(Duration::from_millis(random.between(1, longest))).await;
+}
