@@ -101,3 +101,17 @@ pub fn stop_dev_server<'env>(env: &'env Env, server: &External<Handle>) -> Resul
     });
     Ok(promise)
 }
+
+/// Tests of the layers below that need a server: those do not know the development server.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::socket_affinity;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn connections_that_were_opened_elsewhere_are_replaced_by_one_that_is_opened_here() {
+        let server = DevServer::start(Config::default()).await.expect("a server");
+        socket_affinity::tests::replaces_what_was_opened_elsewhere(server.addr()).await;
+        server.stop().await;
+    }
+}

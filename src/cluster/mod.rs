@@ -45,7 +45,7 @@ mod rows;
 pub mod scan;
 mod seed_probe;
 mod server_features;
-mod socket_affinity;
+pub mod socket_affinity;
 mod stats;
 pub mod tls;
 pub mod trace;

@@ -191,11 +191,13 @@ impl Drop for AbortOnDrop {
     }
 }
 
+/// Needs a server, which the bridge starts: see `src/bridge/dev_server.rs`.
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub mod tests {
+    use std::net::SocketAddr;
+
     use aerospike::{as_val, Bins, ClientPolicy, Key};
-    use aerospike_session_devserver::{Config, DevServer};
     use futures::future::join_all;
 
     use super::*;
@@ -216,10 +218,9 @@ mod tests {
         );
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn connections_that_were_opened_elsewhere_are_replaced_by_one_that_is_opened_here() {
-        let server = DevServer::start(Config::default()).await.unwrap();
-        let seed = aerospike::Host::new(&server.addr().ip().to_string(), server.addr().port());
+    /// Connections that were opened elsewhere are replaced by one that is opened here.
+    pub async fn replaces_what_was_opened_elsewhere(server: SocketAddr) {
+        let seed = aerospike::Host::new(&server.ip().to_string(), server.port());
         let client = Client::new(&ClientPolicy::default(), &vec![seed])
             .await
             .unwrap();
@@ -245,7 +246,6 @@ mod tests {
         until(&node, |idle, all| (idle, all) == (1, 1)).await;
 
         client.close().await.unwrap();
-        server.stop().await;
         elsewhere.shutdown_background();
     }
 }

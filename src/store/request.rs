@@ -54,7 +54,7 @@ pub struct SessionRequest<A> {
 
 impl<A: Answer> SessionRequest<A> {
     /// What names the session across all views of a store.
-    pub fn lane(&self) -> [u8; 20] {
+    pub fn digest(&self) -> [u8; 20] {
         self.at.key.digest()
     }
 

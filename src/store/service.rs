@@ -109,7 +109,7 @@ const BEAT: Duration = Duration::from_millis(50);
 async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
     /// Requests taken over at one go.
     const AT_ONCE: usize = 256;
-    let lanes = Arc::new(SessionQueues::new(shared.cluster.timeout()));
+    let queues = Arc::new(SessionQueues::new(shared.cluster.timeout()));
     let mut taken = Vec::with_capacity(AT_ONCE);
     let mut beat = std::pin::pin!(sleep(BEAT));
     let mut is_beating = false;
@@ -130,7 +130,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
         }
         for request in taken.drain(..) {
             // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
-            let start = AssertUnwindSafe(|| start(&shared, &lanes, request));
+            let start = AssertUnwindSafe(|| start(&shared, &queues, request));
             let _ = catch_unwind(start);
         }
     }
@@ -141,7 +141,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
 /// Requests that are not answered yet, at the most, when an operation may go alone: more are better carried together.
 const LONE: usize = 2;
 
-fn start<A: Answer>(shared: &Arc<Shared>, lanes: &Arc<SessionQueues<A>>, request: Request<A>) {
+fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, request: Request<A>) {
     failpoint::panic_in("drive", &request.view.layout.options.set);
     let Operation::Session { id, what } = request.operation else {
         let is_bulk = request.operation.is_read_of_many();
@@ -168,18 +168,18 @@ fn start<A: Answer>(shared: &Arc<Shared>, lanes: &Arc<SessionQueues<A>>, request
         answer: request.answer,
         ticket: request.ticket,
     });
-    let lane = request.lane();
-    match lanes.enter(request) {
+    let digest = request.digest();
+    match queues.enter(request) {
         Entered::Turn(first) => {
             let is_bulk = shared.is_bulk(&first.at, &first.what);
-            let serve = serve(shared.clone(), lanes.clone(), first);
+            let serve = serve(shared.clone(), queues.clone(), first);
             match is_bulk {
                 true => shared.bulk.spawn(serve),
                 false => drop(tokio::spawn(Box::pin(serve))),
             }
         }
         Entered::WaitsWatched => {
-            tokio::spawn(watch_reads(shared.clone(), lanes.clone(), lane));
+            tokio::spawn(watch_reads(shared.clone(), queues.clone(), digest));
         }
         Entered::Waits => {}
     }
@@ -189,14 +189,14 @@ fn start<A: Answer>(shared: &Arc<Shared>, lanes: &Arc<SessionQueues<A>>, request
 /// ask the same.
 async fn serve<A: Answer>(
     shared: Arc<Shared>,
-    lanes: Arc<SessionQueues<A>>,
+    queues: Arc<SessionQueues<A>>,
     first: Box<SessionRequest<A>>,
 ) {
-    let lane = first.lane();
+    let digest = first.digest();
     let mut next = Some(first);
     while let Some(mut request) = next.take() {
-        let stay = QueueGuard::new(&lanes, lane);
-        let alike = lanes.alike(&request);
+        let stay = QueueGuard::new(&queues, digest);
+        let alike = queues.alike(&request);
         if alike.is_empty() {
             let sessions = Sessions::of(&shared, &request.view);
             let outcome = sessions.one(&request.at, &mut request.what).await;
@@ -210,12 +210,16 @@ async fn serve<A: Answer>(
 }
 
 /// Sends the reads of a session that have waited for their turn for long enough.
-async fn watch_reads<A: Answer>(shared: Arc<Shared>, lanes: Arc<SessionQueues<A>>, lane: Digest) {
-    while let Some(stops) = lanes.next_to_stop(&lane) {
+async fn watch_reads<A: Answer>(
+    shared: Arc<Shared>,
+    queues: Arc<SessionQueues<A>>,
+    digest: Digest,
+) {
+    while let Some(stops) = queues.next_to_stop(&digest) {
         sleep_until(stops).await;
-        let mut next = lanes.overtaking(&lane);
+        let mut next = queues.overtaking(&digest);
         while let Some(reads) = next.take() {
-            let overtaking = OvertakeGuard::new(&lanes, lane);
+            let overtaking = OvertakeGuard::new(&queues, digest);
             let mut reads = reads.into_iter();
             if let Some(first) = reads.next() {
                 share(&shared, first, reads.collect()).await;

@@ -1,10 +1,10 @@
 //! Requests for one session are carried out in the order they came in; but a read waits no longer than it has to.
 //!
-//! A lane exists while a request for its session is being carried out; what comes in meanwhile waits there for its turn.
+//! A queue exists while a request for its session is being carried out; what comes in meanwhile waits there for its turn.
 //! Requests for different sessions never wait for each other. No request outlives its deadline by waiting: those before
 //! it came earlier, and so have to end earlier.
 //!
-//! A read has to see what was acknowledged before it was made. What is before it in the lane has not been acknowledged: a
+//! A read has to see what was acknowledged before it was made. What is before it in the queue has not been acknowledged: a
 //! read that waits for it sees it. After a part of its time the read overtakes what it waits for, and a touch, which changes
 //! no data, after a much smaller one. So a silent node keeps a session from being written, and not from being read.
 
@@ -37,12 +37,12 @@ struct SessionQueue<A> {
     turn: Option<Kind>,
     /// A read is under way that did not wait for its turn.
     is_overtaken: bool,
-    /// Somebody takes care of the reads that stop waiting.
-    is_watched: bool,
+    /// When the reads that stop waiting are looked for next. `None`: nobody watches.
+    watched: Option<Instant>,
     waiting: VecDeque<Box<SessionRequest<A>>>,
 }
 
-/// What becomes of an request that enters a lane.
+/// What becomes of an request that enters a queue.
 pub enum Entered<A> {
     /// It is its turn.
     Turn(Box<SessionRequest<A>>),
@@ -61,30 +61,36 @@ impl<A: Answer> SessionQueues<A> {
         }
     }
 
-    /// Gives the request back if it may be carried out, and holds the lane for it; keeps it otherwise.
+    /// Gives the request back if it may be carried out, and holds the queue for it; keeps it otherwise.
     pub fn enter(&self, request: Box<SessionRequest<A>>) -> Entered<A> {
         let kind = request.kind();
-        match self.lock().entry(request.lane()) {
-            Entry::Vacant(lane) => {
-                lane.insert(SessionQueue {
+        match self.lock().entry(request.digest()) {
+            Entry::Vacant(queue) => {
+                queue.insert(SessionQueue {
                     turn: Some(kind),
                     is_overtaken: false,
-                    is_watched: false,
+                    watched: None,
                     waiting: VecDeque::new(),
                 });
                 Entered::Turn(request)
             }
-            Entry::Occupied(lane) => {
-                let lane = lane.into_mut();
-                if lane.turn.is_none() {
-                    lane.turn = Some(kind);
+            Entry::Occupied(queue) => {
+                let queue = queue.into_mut();
+                if queue.turn.is_none() {
+                    queue.turn = Some(kind);
                     return Entered::Turn(request);
                 }
-                let is_held_up = kind == Kind::Read && lane.holds_up_reads();
-                lane.waiting.push_back(request);
-                match is_held_up && !std::mem::replace(&mut lane.is_watched, true) {
-                    true => Entered::WaitsWatched,
-                    false => Entered::Waits,
+                let before = queue.weightiest();
+                let is_held_up = kind == Kind::Read && before > Some(Kind::Read);
+                let stops = is_held_up.then(|| self.stops(&request, before));
+                queue.waiting.push_back(request);
+                match stops {
+                    // Who watches already may be waiting for a read that came behind a write, and stops later.
+                    Some(stops) if queue.watched.is_none_or(|next| stops < next) => {
+                        queue.watched = Some(stops);
+                        Entered::WaitsWatched
+                    }
+                    _ => Entered::Waits,
                 }
             }
         }
@@ -94,53 +100,53 @@ impl<A: Answer> SessionQueues<A> {
     /// have to see what has happened meanwhile.
     pub fn alike(&self, request: &SessionRequest<A>) -> Vec<Box<SessionRequest<A>>> {
         let mut alike = Vec::new();
-        if let Some(lane) = self.lock().get_mut(&request.lane()) {
-            while lane
+        if let Some(queue) = self.lock().get_mut(&request.digest()) {
+            while queue
                 .waiting
                 .front()
                 .is_some_and(|next| next.is_like(request))
             {
-                alike.extend(lane.waiting.pop_front());
+                alike.extend(queue.waiting.pop_front());
             }
         }
         alike
     }
 
     /// Takes the first read that has waited for long enough, and those that ask just the same.
-    pub fn overtaking(&self, lane: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
-        self.overtakers(self.lock().get_mut(lane)?)
+    pub fn overtaking(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
+        self.overtakers(self.lock().get_mut(digest)?)
     }
 
     /// When the next read stops waiting for its turn. `None`: nobody has to watch any more.
-    pub fn next_to_stop(&self, lane: &Digest) -> Option<Instant> {
+    pub fn next_to_stop(&self, digest: &Digest) -> Option<Instant> {
         let mut busy = self.lock();
-        let lane = busy.get_mut(lane)?;
-        if lane.is_overtaken {
+        let queue = busy.get_mut(digest)?;
+        if queue.is_overtaken {
             // Whoever watches over that read goes on to watch.
             return None;
         }
-        let mut before = lane.turn;
+        let mut before = queue.turn;
         let mut next: Option<Instant> = None;
-        for request in &lane.waiting {
+        for request in &queue.waiting {
             if request.kind() == Kind::Read {
                 let stops = self.stops(request, before);
                 next = Some(next.map_or(stops, |next| next.min(stops)));
             }
             before = before.max(Some(request.kind()));
         }
-        lane.is_watched = next.is_some();
+        queue.watched = next;
         next
     }
 
-    fn overtakers(&self, lane: &mut SessionQueue<A>) -> Option<Vec<Box<SessionRequest<A>>>> {
-        if lane.is_overtaken {
+    fn overtakers(&self, queue: &mut SessionQueue<A>) -> Option<Vec<Box<SessionRequest<A>>>> {
+        if queue.is_overtaken {
             return None;
         }
         let now = Instant::now();
-        let mut before = lane.turn;
+        let mut before = queue.turn;
         let mut taken: Vec<Box<SessionRequest<A>>> = Vec::new();
-        let mut left = VecDeque::with_capacity(lane.waiting.len());
-        for request in lane.waiting.drain(..) {
+        let mut left = VecDeque::with_capacity(queue.waiting.len());
+        for request in queue.waiting.drain(..) {
             let may_go = request.kind() == Kind::Read && self.stops(&request, before) <= now;
             before = before.max(Some(request.kind()));
             match may_go && taken.first().is_none_or(|first| request.is_like(first)) {
@@ -148,9 +154,9 @@ impl<A: Answer> SessionQueues<A> {
                 false => left.push_back(request),
             }
         }
-        lane.waiting = left;
-        lane.is_overtaken = !taken.is_empty();
-        lane.is_overtaken.then_some(taken)
+        queue.waiting = left;
+        queue.is_overtaken = !taken.is_empty();
+        queue.is_overtaken.then_some(taken)
     }
 
     /// When a read stops waiting for its turn, if the weightiest before it is of this kind.
@@ -166,10 +172,10 @@ impl<A: Answer> SessionQueues<A> {
 
     fn next(&self, digest: &Digest) -> Option<Box<SessionRequest<A>>> {
         let mut busy = self.lock();
-        let lane = busy.get_mut(digest)?;
-        let next = lane.waiting.pop_front();
-        lane.turn = next.as_ref().map(|next| next.kind());
-        if lane.is_empty() {
+        let queue = busy.get_mut(digest)?;
+        let next = queue.waiting.pop_front();
+        queue.turn = next.as_ref().map(|next| next.kind());
+        if queue.is_empty() {
             busy.remove(digest);
         }
         next
@@ -178,10 +184,10 @@ impl<A: Answer> SessionQueues<A> {
     /// The end of a read that did not wait for its turn; others that need not either.
     fn overtaken(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
         let mut busy = self.lock();
-        let lane = busy.get_mut(digest)?;
-        lane.is_overtaken = false;
-        let more = self.overtakers(lane);
-        if lane.is_empty() {
+        let queue = busy.get_mut(digest)?;
+        queue.is_overtaken = false;
+        let more = self.overtakers(queue);
+        if queue.is_empty() {
             busy.remove(digest);
         }
         more
@@ -198,43 +204,43 @@ impl<A: Answer> SessionQueue<A> {
         self.turn.is_none() && !self.is_overtaken && self.waiting.is_empty()
     }
 
-    /// Whether a read that comes now waits for more than reads. For those alone it waits gladly: it shares the next.
-    fn holds_up_reads(&self) -> bool {
-        let is_more = |kind| kind > Kind::Read;
-        self.turn.is_some_and(is_more) || self.waiting.iter().any(|one| is_more(one.kind()))
+    /// The weightiest of what a read that comes now waits for. For reads alone it waits gladly: it shares the next.
+    fn weightiest(&self) -> Option<Kind> {
+        let waiting = self.waiting.iter().map(|one| one.kind());
+        waiting.chain(self.turn).max()
     }
 }
 
-/// The end of an request's stay in its lane, in its turn.
+/// The end of a request's stay in its queue, in its turn.
 ///
-/// Should it panic, dropping this frees the lane, and with it those that wait there: each answers, as it is dropped,
+/// Should it panic, dropping this frees the queue, and with it those that wait there: each answers, as it is dropped,
 /// that it was lost.
 pub struct QueueGuard<'a, A: Answer> {
-    lanes: &'a SessionQueues<A>,
-    lane: Digest,
+    queues: &'a SessionQueues<A>,
+    digest: Digest,
     left: bool,
 }
 
 impl<'a, A: Answer> QueueGuard<'a, A> {
-    pub fn new(lanes: &'a SessionQueues<A>, lane: Digest) -> QueueGuard<'a, A> {
+    pub fn new(queues: &'a SessionQueues<A>, digest: Digest) -> QueueGuard<'a, A> {
         QueueGuard {
-            lanes,
-            lane,
+            queues,
+            digest,
             left: false,
         }
     }
 
-    /// The request that waited longest, if any; the lane is free otherwise.
+    /// The request that waited longest, if any; the queue is free otherwise.
     pub fn next(mut self) -> Option<Box<SessionRequest<A>>> {
         self.left = true;
-        self.lanes.next(&self.lane)
+        self.queues.next(&self.digest)
     }
 }
 
 impl<A: Answer> Drop for QueueGuard<'_, A> {
     fn drop(&mut self) {
         if !self.left {
-            let stranded = self.lanes.lock().remove(&self.lane);
+            let stranded = self.queues.lock().remove(&self.digest);
             drop(stranded);
         }
     }
@@ -242,16 +248,16 @@ impl<A: Answer> Drop for QueueGuard<'_, A> {
 
 /// The end of a read that did not wait for its turn.
 pub struct OvertakeGuard<'a, A: Answer> {
-    lanes: &'a SessionQueues<A>,
-    lane: Digest,
+    queues: &'a SessionQueues<A>,
+    digest: Digest,
     left: bool,
 }
 
 impl<'a, A: Answer> OvertakeGuard<'a, A> {
-    pub fn new(lanes: &'a SessionQueues<A>, lane: Digest) -> OvertakeGuard<'a, A> {
+    pub fn new(queues: &'a SessionQueues<A>, digest: Digest) -> OvertakeGuard<'a, A> {
         OvertakeGuard {
-            lanes,
-            lane,
+            queues,
+            digest,
             left: false,
         }
     }
@@ -259,14 +265,14 @@ impl<'a, A: Answer> OvertakeGuard<'a, A> {
     /// More that need not wait for their turn, and ask the same.
     pub fn next(mut self) -> Option<Vec<Box<SessionRequest<A>>>> {
         self.left = true;
-        self.lanes.overtaken(&self.lane)
+        self.queues.overtaken(&self.digest)
     }
 }
 
 impl<A: Answer> Drop for OvertakeGuard<'_, A> {
     fn drop(&mut self) {
         if !self.left {
-            let stranded = self.lanes.overtaken(&self.lane);
+            let stranded = self.queues.overtaken(&self.digest);
             drop(stranded);
         }
     }
@@ -297,14 +303,14 @@ mod tests {
     }
 
     struct Session {
-        lanes: SessionQueues<Asked>,
+        queues: SessionQueues<Asked>,
         view: Arc<View>,
     }
 
     impl Session {
         fn new() -> Session {
             Session {
-                lanes: SessionQueues::new(TIMEOUT),
+                queues: SessionQueues::new(TIMEOUT),
                 view: View::new(Options::default()),
             }
         }
@@ -329,11 +335,11 @@ mod tests {
         }
 
         fn digest(&self) -> Digest {
-            self.request("get").lane()
+            self.request("get").digest()
         }
 
         fn enter(&self, name: &'static str) -> &'static str {
-            match self.lanes.enter(self.request(name)) {
+            match self.queues.enter(self.request(name)) {
                 Entered::Turn(_) => "its turn",
                 Entered::Waits => "waits",
                 Entered::WaitsWatched => "waits and is watched",
@@ -341,11 +347,11 @@ mod tests {
         }
 
         fn next(&self) -> Option<&'static str> {
-            self.lanes.next(&self.digest()).map(|one| one.answer.0)
+            self.queues.next(&self.digest()).map(|one| one.answer.0)
         }
 
         fn overtaking(&self) -> Vec<&'static str> {
-            names(self.lanes.overtaking(&self.digest()))
+            names(self.queues.overtaking(&self.digest()))
         }
     }
 
@@ -363,15 +369,15 @@ mod tests {
         assert_eq!(session.enter("destroy"), "waits");
         assert_eq!(session.enter("get 2"), "waits");
         assert_eq!(session.overtaking(), [""; 0]);
-        let stops = session.lanes.next_to_stop(&session.digest()).unwrap();
+        let stops = session.queues.next_to_stop(&session.digest()).unwrap();
         assert_eq!(stops, Instant::now() + WAITS / 10);
         tokio::time::sleep_until(stops).await;
         assert_eq!(session.overtaking(), ["get"]);
-        assert!(session.lanes.overtaken(&session.digest()).is_none());
+        assert!(session.queues.overtaken(&session.digest()).is_none());
         assert_eq!(session.next(), Some("destroy"));
         assert_eq!(session.next(), Some("get 2"));
         assert_eq!(session.next(), None);
-        assert!(session.lanes.lock().is_empty());
+        assert!(session.queues.lock().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -383,21 +389,37 @@ mod tests {
         assert_eq!(session.enter("destroy 2"), "waits");
         assert_eq!(session.enter("has"), "waits");
         assert_eq!(session.enter("get 2"), "waits");
-        let stops = session.lanes.next_to_stop(&session.digest()).unwrap();
+        let stops = session.queues.next_to_stop(&session.digest()).unwrap();
         assert_eq!(stops, Instant::now() + WAITS / 2);
         tokio::time::sleep_until(stops).await;
         assert_eq!(session.overtaking(), ["get"]);
         // One at a time; those that have waited for long enough by then go together.
-        assert!(session.lanes.next_to_stop(&session.digest()).is_none());
+        assert!(session.queues.next_to_stop(&session.digest()).is_none());
         tokio::time::sleep(WAITS / 2).await;
         assert_eq!(session.enter("get 3"), "waits");
         assert_eq!(session.overtaking(), [""; 0]);
-        let more = session.lanes.overtaken(&session.digest());
+        let more = session.queues.overtaken(&session.digest());
         assert_eq!(names(more), ["has"]);
-        let more = session.lanes.overtaken(&session.digest());
+        let more = session.queues.overtaken(&session.digest());
         assert_eq!(names(more), ["get 2"]);
         assert_eq!(session.next(), Some("destroy 2"));
         assert_eq!(session.next(), Some("get 3"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_soon_overtakes_a_touch_also_if_another_read_waited_for_a_write_before() {
+        let session = Session::new();
+        assert_eq!(session.enter("destroy"), "its turn");
+        assert_eq!(session.enter("get"), "waits and is watched");
+        assert_eq!(session.enter("touch"), "waits");
+        assert_eq!(session.next(), Some("get"));
+        assert_eq!(session.next(), Some("touch"));
+        assert_eq!(session.enter("get 2"), "waits and is watched");
+        let stops = session.queues.next_to_stop(&session.digest()).unwrap();
+        assert_eq!(stops, Instant::now() + WAITS / 10);
+        assert_eq!(session.enter("get 3"), "waits");
+        tokio::time::sleep_until(stops).await;
+        assert_eq!(session.overtaking(), ["get 2", "get 3"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -409,7 +431,7 @@ mod tests {
         assert_eq!(session.enter("destroy"), "waits");
         assert_eq!(session.enter("get 4"), "waits and is watched");
         assert_eq!(session.next(), Some("get 2"));
-        let alike = session.lanes.alike(&session.request("get"));
+        let alike = session.queues.alike(&session.request("get"));
         assert_eq!(names(Some(alike)), ["get 3"]);
         assert_eq!(session.next(), Some("destroy"));
     }
@@ -424,8 +446,8 @@ mod tests {
         // The write is over, the read that did not wait for it is not.
         assert_eq!(session.next(), None);
         assert_eq!(session.enter("get 2"), "its turn");
-        assert!(session.lanes.overtaken(&session.digest()).is_none());
+        assert!(session.queues.overtaken(&session.digest()).is_none());
         assert_eq!(session.next(), None);
-        assert!(session.lanes.lock().is_empty());
+        assert!(session.queues.lock().is_empty());
     }
 }
