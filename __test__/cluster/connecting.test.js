@@ -208,7 +208,7 @@ describe('certificates and keys', () => {
       [{ ca: empty }, /'tls.ca' holds no PEM/],
       [{ cert, key: body }, /'tls.key' is neither PEM nor the path/],
       [{ cert, key: empty }, /'tls.key' holds no PEM/],
-      [{ serverName: 'a' }, /unknown option 'serverName': did you mean 'servername'\? \(the full name is 'tls.servername'\)/]
+      [{ serverName: 'a' }, /unknown option 'serverName': did you mean 'servername'\? \(the full name is 'tls.serverName'\)/]
     ]) {
       let error
       try { open({}, { tls: given }) } catch (thrown) { error = thrown }

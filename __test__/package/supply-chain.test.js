@@ -15,7 +15,6 @@ const UNSAFE = {
   'src/bridge/hub.rs': 11,
   'src/bridge/runtime.rs': 1,
   'src/bridge/stack.rs': 6,
-  'src/bridge/stay.rs': 3,
   'src/bridge/text.rs': 5
 }
 

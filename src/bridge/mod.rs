@@ -8,7 +8,7 @@
 //! - [`text`]: strings from JavaScript, copied once.
 //! - [`runtime`]: the threads everything runs on.
 //! - [`stack`]: gives back the stack of a thread that has nothing to do.
-//! - [`stay`]: keeps the library loaded.
+//! - [`pin_module`]: keeps the library loaded.
 //! - [`dev_server`]: the development server's handle.
 
 // napi registers nothing in a test build, so nothing there calls what is only called from JavaScript.
@@ -19,7 +19,7 @@ mod dev_server;
 mod entry;
 mod hub;
 mod options;
+mod pin_module;
 mod runtime;
 mod stack;
-mod stay;
 mod text;
