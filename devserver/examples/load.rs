@@ -17,8 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const USAGE: &str =
-    "usage: load HOST:PORT [--seconds 10] [--in-flight 64] [--size 500] [--records 1000] [--pid PID]";
+const USAGE: &str = "usage: load HOST:PORT [--seconds 10] [--in-flight 64] [--size 500] [--records 1000] [--pid PID]";
 /// Records written by one message while filling.
 const FILL_BATCH: u64 = 200;
 

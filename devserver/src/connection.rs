@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
-use crate::budget::{Share, FREE};
+use crate::budget::{FREE, Share};
 use crate::cmd::{self, Reply};
 use crate::door;
 use crate::faults::{End, Plan, When};

@@ -62,7 +62,7 @@ mod tls;
 mod wire;
 
 pub use config::{Config, NamespaceConfig};
-pub use control::{explain, Answer, Command, NodeInfo};
+pub use control::{Answer, Command, NodeInfo, explain};
 pub use faults::{Code, FaultInfo, Kind, Operations, Spec, When};
 pub use security::{Password, SecurityConfig, UserConfig};
 pub use server::DevServer;

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::cluster::{Cluster, NodeIdentity, Settings, MAX_NODES};
+use crate::cluster::{Cluster, MAX_NODES, NodeIdentity, Settings};
 use crate::config::{Config, NamespaceConfig};
 use crate::connection::Limits;
 use crate::control::NodeInfo;

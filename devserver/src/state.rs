@@ -1,7 +1,7 @@
 //! What all connections of a node share: the namespaces, the cluster, the faults, the users, the counters of connections.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::budget::Budget;

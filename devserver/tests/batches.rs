@@ -104,9 +104,11 @@ async fn a_batch_longer_than_one_frame_is_answered_row_by_row() {
         .batch(&BatchPolicy::default(), &mut writes)
         .await
         .unwrap();
-    assert!(codes(&writes)
-        .iter()
-        .all(|code| *code == Some(ResultCode::Ok)));
+    assert!(
+        codes(&writes)
+            .iter()
+            .all(|code| *code == Some(ResultCode::Ok))
+    );
     // All read the same bins, so all rows but the first say "as the row before".
     let mut reads: Vec<_> = (0..500)
         .map(|id| BatchOperation::read(&BatchReadPolicy::default(), key("test", id), Bins::All))
@@ -115,9 +117,11 @@ async fn a_batch_longer_than_one_frame_is_answered_row_by_row() {
         .batch(&BatchPolicy::default(), &mut reads)
         .await
         .unwrap();
-    assert!(reads
-        .iter()
-        .all(|row| row.record().unwrap().bins["t"] == Value::from(text.clone())));
+    assert!(
+        reads
+            .iter()
+            .all(|row| row.record().unwrap().bins["t"] == Value::from(text.clone()))
+    );
     server.stop().await;
 }
 

@@ -140,7 +140,9 @@ async fn every_node_names_its_peers_and_its_share_of_the_partitions() {
     let stable = info(&server, "cluster-stable:size=3\n");
     assert_eq!(stable, info_at(addresses[2], "cluster-stable:size=3\n"));
     assert!(!stable.contains("ERROR"), "{stable}");
-    assert!(info(&server, "cluster-stable:size=2\n").contains("ERROR:7:cluster not specified size"));
+    assert!(
+        info(&server, "cluster-stable:size=2\n").contains("ERROR:7:cluster not specified size")
+    );
     server.stop().await;
 }
 
@@ -360,11 +362,13 @@ async fn a_cluster_without_sense_is_refused() {
     })
     .await;
     let server = DevServer::start(three()).await.unwrap();
-    assert!(server
-        .stop_node(3)
-        .await
-        .unwrap_err()
-        .to_string()
-        .contains("0 to 2"));
+    assert!(
+        server
+            .stop_node(3)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("0 to 2")
+    );
     server.stop().await;
 }

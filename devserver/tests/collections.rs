@@ -4,7 +4,7 @@
 
 mod common;
 
-use aerospike::operations::cdt_context::{ctx_map_key, ctx_map_key_create, CdtContext};
+use aerospike::operations::cdt_context::{CdtContext, ctx_map_key, ctx_map_key_create};
 use aerospike::operations::lists::{self, ListPolicy};
 use aerospike::operations::maps::{self, MapOrder, MapPolicy, MapReturnType};
 use aerospike::operations::{self, Operation};

@@ -346,10 +346,12 @@ async fn a_fault_without_sense_is_refused_in_words() {
         inject(&server, json!({ "kind": "drop" })).await;
     }
     let one_more = json!({ "command": "inject", "fault": { "kind": "drop" } });
-    assert!(command(&server, one_more)
-        .await
-        .unwrap_err()
-        .contains("clear some"));
+    assert!(
+        command(&server, one_more)
+            .await
+            .unwrap_err()
+            .contains("clear some")
+    );
     server.stop().await;
 }
 

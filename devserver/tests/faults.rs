@@ -9,12 +9,12 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use aerospike::{
-    as_bin, operations, BatchOperation, BatchPolicy, BatchWritePolicy, Key, ReadPolicy, ResultCode,
-    Value, WritePolicy,
+    BatchOperation, BatchPolicy, BatchWritePolicy, Key, ReadPolicy, ResultCode, Value, WritePolicy,
+    as_bin, operations,
 };
 use aerospike_session_devserver::DevServer;
 use common::*;
-use serde_json::{json, Value as Json};
+use serde_json::{Value as Json, json};
 
 fn key(id: &str) -> Key {
     Key::new("test", "sessions", Value::from(id)).unwrap()
@@ -301,8 +301,8 @@ async fn a_frozen_node_takes_connections_and_does_nothing_until_it_is_thawed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed_unless_its_client_has_hung_up(
-) {
+async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed_unless_its_client_has_hung_up()
+ {
     let (server, client) = start().await;
     let fault = inject(&server, json!({ "kind": "freeze" })).await;
     let waits = |milliseconds| {
@@ -322,10 +322,12 @@ async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed_unless_its
         clear(&server).await;
     });
     put.unwrap();
-    assert!(!client
-        .exists(&ReadPolicy::default(), &key("a"))
-        .await
-        .unwrap());
+    assert!(
+        !client
+            .exists(&ReadPolicy::default(), &key("a"))
+            .await
+            .unwrap()
+    );
     assert_eq!(server.objects("test"), Some(1));
     server.stop().await;
 }

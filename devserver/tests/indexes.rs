@@ -113,9 +113,11 @@ async fn an_index_finds_strings_and_integers_by_bin_and_by_name() {
         found(&client, "one", Filter::equal_by_index("by-user", "u3")).await,
         tens
     );
-    assert!(found(&client, "one", Filter::equal("user", "nobody"))
-        .await
-        .is_empty());
+    assert!(
+        found(&client, "one", Filter::equal("user", "nobody"))
+            .await
+            .is_empty()
+    );
     assert_eq!(
         found(&client, "one", Filter::range("n", 17, 21)).await,
         [17, 18, 19, 20, 21]
@@ -213,9 +215,11 @@ async fn an_index_gives_no_expired_records_and_forgets_them_when_they_are_swept(
     while !stat().contains("\tentries=0;") {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(found(&client, "one", Filter::equal("user", "u"))
-        .await
-        .is_empty());
+    assert!(
+        found(&client, "one", Filter::equal("user", "u"))
+            .await
+            .is_empty()
+    );
     server.stop().await;
 }
 
@@ -501,7 +505,9 @@ async fn strings_and_blobs_of_equal_length_start_and_hash_are_found_under_each_o
         assert_eq!(numbers(&records), [i64::from(name == OTHER)]);
     }
     let shorter = &ADA[..ADA.len() - 1];
-    assert!(found(&client, "alike", Filter::equal("user", shorter))
-        .await
-        .is_empty());
+    assert!(
+        found(&client, "alike", Filter::equal("user", shorter))
+            .await
+            .is_empty()
+    );
 }

@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::HashMap;
 
-use aerospike::{as_bin, as_key, WritePolicy};
+use aerospike::{WritePolicy, as_bin, as_key};
 use aerospike_session_devserver::DevServer;
 use common::{info, start};
 

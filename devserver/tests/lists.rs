@@ -4,12 +4,12 @@
 
 mod common;
 
-use aerospike::operations::cdt_context::{ctx_map_key_create, CdtContext};
+use aerospike::operations::Operation;
+use aerospike::operations::cdt_context::{CdtContext, ctx_map_key_create};
 use aerospike::operations::lists::{
     self, ListOrderType, ListPolicy, ListReturnType, ListSortFlags,
 };
 use aerospike::operations::maps::MapOrder;
-use aerospike::operations::Operation;
 use aerospike::*;
 use common::*;
 

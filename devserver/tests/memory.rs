@@ -74,10 +74,12 @@ async fn a_full_namespace_refuses_what_writes_and_does_all_else() {
     assert_eq!(refusal(client.operate(&write, &key(0), &mixed).await), FULL);
 
     assert!(get(&client, &key(0)).await.is_ok());
-    assert!(client
-        .exists(&ReadPolicy::default(), &key(0))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .exists(&ReadPolicy::default(), &key(0))
+            .await
+            .unwrap()
+    );
     let policy = QueryPolicy::default();
     let statement = Statement::new("test", "sessions", Bins::All);
     let records = client
@@ -157,7 +159,12 @@ async fn entries_of_secondary_indexes_fill_a_namespace_too() {
     let (server, client) = small().await;
     // 2,000 entries of each record in each of 20 indexes, while the records take next to nothing.
     for id in 0..20 {
-        info(&server, &format!("sindex-create:namespace=test;indexname=i{id};bin=b{id};indextype=list;type=numeric\n"));
+        info(
+            &server,
+            &format!(
+                "sindex-create:namespace=test;indexname=i{id};bin=b{id};indextype=list;type=numeric\n"
+            ),
+        );
     }
     let numbers: Vec<Value> = (0..2000).map(Value::from).collect();
     let bins: Vec<Bin> = (0..20)
@@ -167,7 +174,10 @@ async fn entries_of_secondary_indexes_fill_a_namespace_too() {
     client.put(&policy, &key(1), &bins).await.unwrap();
     assert_eq!(refusal(client.put(&policy, &key(2), &bins).await), FULL);
     assert_eq!(figure(&server, "stop_writes"), "true");
-    info(&server, "sindex-delete:namespace=test;indexname=i0\nsindex-delete:namespace=test;indexname=i1\nsindex-delete:namespace=test;indexname=i2\nsindex-delete:namespace=test;indexname=i3\n");
+    info(
+        &server,
+        "sindex-delete:namespace=test;indexname=i0\nsindex-delete:namespace=test;indexname=i1\nsindex-delete:namespace=test;indexname=i2\nsindex-delete:namespace=test;indexname=i3\n",
+    );
     assert_eq!(figure(&server, "stop_writes"), "false");
     server.stop().await;
 }

@@ -62,9 +62,11 @@ async fn a_query_gives_each_record_of_a_set_once_with_its_key() {
     )
     .await;
     assert_eq!((found.len(), numbers(&found)), (300, (0..300).collect()));
-    assert!(found
-        .iter()
-        .all(|record| record.key.as_ref().unwrap().user_key().is_some()));
+    assert!(
+        found
+            .iter()
+            .all(|record| record.key.as_ref().unwrap().user_key().is_some())
+    );
     let all = collect(
         &client,
         &QueryPolicy::default(),
@@ -260,7 +262,7 @@ async fn a_single_command_is_filtered_out_by_its_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expressions_are_read_and_written_by_operations() {
-    use aerospike::operations::exp::{read_exp, write_exp, ExpReadFlags, ExpWriteFlags};
+    use aerospike::operations::exp::{ExpReadFlags, ExpWriteFlags, read_exp, write_exp};
     let (server, client) = start().await;
     fill(&client, "one", 3).await;
     let key = Key::new("test", "one", Value::from(2)).unwrap();

@@ -66,14 +66,18 @@ async fn selected_bins_and_headers_alone_can_be_read() {
         .await
         .unwrap();
     assert_eq!((header.bins.len(), header.generation), (0, 1));
-    assert!(client
-        .exists(&ReadPolicy::default(), &key("k"))
-        .await
-        .unwrap());
-    assert!(!client
-        .exists(&ReadPolicy::default(), &key("none"))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .exists(&ReadPolicy::default(), &key("k"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !client
+            .exists(&ReadPolicy::default(), &key("none"))
+            .await
+            .unwrap()
+    );
     assert_eq!(
         refusal(get(&client, &key("none")).await),
         ResultCode::KeyNotFoundError
@@ -164,10 +168,12 @@ async fn generation_policies_are_kept_for_writes_and_deletes() {
         refusal(client.delete(&with(ExpectGenEqual, 9), &key("k")).await),
         ResultCode::GenerationError
     );
-    assert!(client
-        .delete(&with(ExpectGenEqual, 3), &key("k"))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .delete(&with(ExpectGenEqual, 3), &key("k"))
+            .await
+            .unwrap()
+    );
     server.stop().await;
 }
 
@@ -178,14 +184,18 @@ async fn a_delete_says_whether_there_was_something() {
         .put(&WritePolicy::default(), &key("k"), &[as_bin!("a", 1)])
         .await
         .unwrap();
-    assert!(client
-        .delete(&WritePolicy::default(), &key("k"))
-        .await
-        .unwrap());
-    assert!(!client
-        .delete(&WritePolicy::default(), &key("k"))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .delete(&WritePolicy::default(), &key("k"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !client
+            .delete(&WritePolicy::default(), &key("k"))
+            .await
+            .unwrap()
+    );
     let durable = write_policy(|policy| policy.durable_delete = true);
     assert_eq!(
         refusal(client.delete(&durable, &key("k")).await),

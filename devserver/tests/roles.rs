@@ -4,10 +4,10 @@
 mod common;
 
 use aerospike::{
-    as_bin, as_key, operations, AdminPolicy, BatchOperation, BatchPolicy, BatchReadPolicy,
-    BatchWritePolicy, Bins, ResultCode,
+    AdminPolicy, BatchOperation, BatchPolicy, BatchReadPolicy, BatchWritePolicy, Bins, ResultCode,
+    as_bin, as_key, operations,
 };
-use common::security::{connect, start, user, Wire, HASH, USER};
+use common::security::{HASH, USER, Wire, connect, start, user};
 use common::{get, refusal, write_policy};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,10 +43,12 @@ async fn roles_allow_what_they_say_and_nothing_else() {
         refusal(reader.delete(&policy, &key).await),
         ResultCode::RoleViolation
     );
-    assert!(reader
-        .truncate(&AdminPolicy::default(), "test", "demo", 0)
-        .await
-        .is_err());
+    assert!(
+        reader
+            .truncate(&AdminPolicy::default(), "test", "demo", 0)
+            .await
+            .is_err()
+    );
 
     let nobody = connect(&server, "nobody", "n").await.unwrap();
     assert_eq!(refusal(get(&nobody, &key).await), ResultCode::RoleViolation);
@@ -93,19 +95,22 @@ async fn info_commands_that_change_something_need_a_role() {
     let create = "sindex-create:namespace=test;set=demo;indexname=by-n;bin=n;type=numeric\n";
     let mut wire = Wire::open(&server);
     wire.login("reader", HASH).unwrap();
-    assert!(wire
-        .info(create)
-        .ends_with("\tERROR:81:role violation - requires permission 'sindex-admin'\n"));
-    assert!(wire
-        .info("truncate:namespace=test;set=demo\n")
-        .ends_with("\tERROR:81:role violation - requires permission 'truncate'\n"));
+    assert!(
+        wire.info(create)
+            .ends_with("\tERROR:81:role violation - requires permission 'sindex-admin'\n")
+    );
+    assert!(
+        wire.info("truncate:namespace=test;set=demo\n")
+            .ends_with("\tERROR:81:role violation - requires permission 'truncate'\n")
+    );
     assert!(wire.info("namespaces\n").starts_with("namespaces\ttest"));
     let mut wire = Wire::open(&server);
     wire.login("admin", HASH).unwrap();
     assert!(wire.info(create).ends_with("\tok\n"));
-    assert!(wire
-        .info("truncate:namespace=test;set=demo\n")
-        .ends_with("\tok\n"));
+    assert!(
+        wire.info("truncate:namespace=test;set=demo\n")
+            .ends_with("\tok\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,12 @@
 
 mod common;
 
-use aerospike::{as_bin, as_key, AdminPolicy, Client, ClientPolicy, Host, ResultCode};
+use aerospike::{AdminPolicy, Client, ClientPolicy, Host, ResultCode, as_bin, as_key};
 use aerospike_session_devserver::{
     Command, Config, DevServer, Password, SecurityConfig, UserConfig,
 };
 use common::security::{
-    connect, message, start, user, Wire, DROP_USER, HASH, LOGIN, SET_PASSWORD, USER,
+    DROP_USER, HASH, LOGIN, SET_PASSWORD, USER, Wire, connect, message, start, user,
 };
 use common::{get, refusal, write_policy};
 use proptest::prelude::*;
@@ -34,12 +34,14 @@ async fn nobody_gets_in_with_a_wrong_password_an_unknown_name_or_no_name() {
     let server = start(&[("ada", UserConfig::new("aerospike"))], 3_600).await;
     assert!(connect(&server, "ada", "wrong").await.is_err());
     assert!(connect(&server, "eve", "aerospike").await.is_err());
-    assert!(Client::new(
-        &ClientPolicy::default(),
-        &vec![Host::new("127.0.0.1", server.addr().port())]
-    )
-    .await
-    .is_err());
+    assert!(
+        Client::new(
+            &ClientPolicy::default(),
+            &vec![Host::new("127.0.0.1", server.addr().port())]
+        )
+        .await
+        .is_err()
+    );
 
     let mut wire = Wire::open(&server);
     assert_eq!(wire.login("ada", &HASH[1..]), Err(65));

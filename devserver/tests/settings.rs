@@ -4,10 +4,10 @@
 
 mod common;
 
-use aerospike::{as_bin, Expiration, Key, ResultCode, Value};
+use aerospike::{Expiration, Key, ResultCode, Value, as_bin};
 use aerospike_session_devserver::{Config, DevServer};
 use common::*;
-use serde_json::{json, Value as Json};
+use serde_json::{Value as Json, json};
 
 fn key(id: &str) -> Key {
     Key::new("test", "sessions", Value::from(id)).unwrap()

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::{as_bin, as_key, Client, ClientPolicy, Error, Host, TlsPolicy};
+use aerospike::{Client, ClientPolicy, Error, Host, TlsPolicy, as_bin, as_key};
 use aerospike_session_devserver::{Config, DevServer, TlsConfig, TlsIdentity};
 use common::{frame, get, write_policy};
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -139,16 +139,20 @@ async fn with_mutual_tls_a_client_needs_the_certificate_made_for_it() {
         key: None,
         ..identity.clone()
     };
-    assert!(connect(&server, "localhost", &policy(&without))
-        .await
-        .is_err());
+    assert!(
+        connect(&server, "localhost", &policy(&without))
+            .await
+            .is_err()
+    );
     let foreign = TlsIdentity {
         ca: identity.ca,
         ..other.tls().unwrap().clone()
     };
-    assert!(connect(&server, "localhost", &policy(&foreign))
-        .await
-        .is_err());
+    assert!(
+        connect(&server, "localhost", &policy(&foreign))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

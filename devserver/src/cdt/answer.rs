@@ -3,7 +3,7 @@
 use super::codes::result;
 use super::select::{Elements, Lie, Pick, Selector};
 use super::value_list;
-use crate::wire::msgpack::{List, Map, Value, ORDERED, PRESERVE_ORDER};
+use crate::wire::msgpack::{List, Map, ORDERED, PRESERVE_ORDER, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// What is asked of an operation that selects elements.

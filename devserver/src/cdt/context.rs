@@ -1,11 +1,11 @@
 //! The way to a nested list or map: pairs of a word and a value, one for each step down.
 //! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A way that leads nowhere is [`ResultCode::OP_NOT_APPLICABLE`].
 
+use super::Effect;
 use super::codes::context as word;
 use super::list::restore_order;
 use super::select::{Elements, Selector};
-use super::Effect;
-use crate::wire::msgpack::{List, Map, Value, MAX_BYTES, MAX_DEPTH, ORDERED, VALUE_ORDERED};
+use crate::wire::msgpack::{List, MAX_BYTES, MAX_DEPTH, Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
 const NOWHERE: ResultCode = ResultCode::OP_NOT_APPLICABLE;

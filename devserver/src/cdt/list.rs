@@ -1,13 +1,13 @@
 //! Operations on lists. Source: `cdt_process_state_packed_list_{modify,read}_optype()` in `as/src/base/particle_list.c`.
 
+use super::Effect;
 use super::answer;
 use super::args::Args;
-use super::codes::{list as code, list_write, sort, PERSIST_INDEX};
+use super::codes::{PERSIST_INDEX, list as code, list_write, sort};
 use super::list_select::{is_removal, selection};
 use super::number;
 use super::select::Elements;
-use super::Effect;
-use crate::wire::msgpack::{List, Value, MAX_BYTES, ORDERED};
+use crate::wire::msgpack::{List, MAX_BYTES, ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// More items, or an index beyond this, no list has.

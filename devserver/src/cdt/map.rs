@@ -1,13 +1,13 @@
 //! Operations on maps. Source: `cdt_process_state_packed_map_{modify,read}_optype()` in `as/src/base/particle_map.c`.
 
+use super::Effect;
 use super::answer;
 use super::args::Args;
-use super::codes::{map as code, map_write, PERSIST_INDEX};
+use super::codes::{PERSIST_INDEX, map as code, map_write};
 use super::map_select::{is_removal, selection};
 use super::number;
 use super::select::Elements;
-use super::Effect;
-use crate::wire::msgpack::{Map, Value, ORDERED, VALUE_ORDERED};
+use crate::wire::msgpack::{Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// How a put treats keys that are there and keys that are not.

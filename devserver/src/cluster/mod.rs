@@ -15,7 +15,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-pub use partitions::{NodeSet, Owners, PartitionMap, MAX_NODES};
+pub use partitions::{MAX_NODES, NodeSet, Owners, PartitionMap};
 pub use stall::Stall;
 
 use crate::storage::namespace::Namespace;

@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::Digest;
 use crate::wire::consts::{batch_flags, batch_row, field, info1, info2};
-use crate::wire::message::{parse_field, Fields, Header, Op};
+use crate::wire::message::{Fields, Header, Op, parse_field};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reader::Reader;
 use crate::wire::reply;

@@ -25,7 +25,7 @@ pub mod write;
 
 use crate::cluster::Stall;
 use crate::faults::{Target, When};
-use crate::security::{permission, Access};
+use crate::security::{Access, permission};
 use crate::state::State;
 use crate::storage::counters::CommandKind;
 use crate::storage::namespace::Namespace;

@@ -8,7 +8,7 @@ use super::touch;
 use crate::exp::View;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::{BinName, Digest, Record};
-use crate::wire::consts::{info1, info2, op, MAX_OPS};
+use crate::wire::consts::{MAX_OPS, info1, info2, op};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// Reads a record into the answer.

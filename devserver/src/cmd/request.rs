@@ -120,7 +120,7 @@ impl Request<'_> {
             match sent {
                 [] => return Err(ResultCode::UNSUPPORTED_FEATURE),
                 [particle::INTEGER, value @ ..] if value.len() != 8 => {
-                    return Err(ResultCode::UNSUPPORTED_FEATURE)
+                    return Err(ResultCode::UNSUPPORTED_FEATURE);
                 }
                 _ => record.key = Some(sent.into()),
             }

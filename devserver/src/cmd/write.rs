@@ -9,7 +9,7 @@ use crate::exp::View;
 use crate::storage::namespace::{Namespace, Slot};
 use crate::storage::record::{BinName, Digest, Record};
 use crate::storage::{clock, expiry, truncate};
-use crate::wire::consts::{info1, info2, info3, op, particle, MAX_BINS, MAX_OPS};
+use crate::wire::consts::{MAX_BINS, MAX_OPS, info1, info2, info3, op, particle};
 use crate::wire::message::Op;
 use crate::wire::result::{Outcome, ResultCode};
 

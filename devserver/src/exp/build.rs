@@ -5,7 +5,7 @@ use regex::bytes::Regex;
 
 use super::codes::{self as code, CALL_CDT, CALL_MODIFY};
 use super::pattern;
-use super::types::{signature, Type};
+use super::types::{Type, signature};
 use crate::storage::record::BinName;
 use crate::wire::msgpack::Value;
 use crate::wire::result::{Outcome, ResultCode};

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::wire::msgpack::{Value, ORDERED};
+use crate::wire::msgpack::{ORDERED, Value};
 
 /// The order of two values; `None` when it cannot be told.
 pub fn compare(left: &Value, right: &Value) -> Option<Ordering> {

@@ -4,7 +4,7 @@
 use super::build::{Call, Node};
 use super::codes as code;
 use super::types::Type;
-use super::{compare, math, pattern, View};
+use super::{View, compare, math, pattern};
 use crate::cdt;
 use crate::storage::clock;
 use crate::wire::consts::particle;
@@ -127,10 +127,10 @@ impl Evaluation<'_> {
             }
             (code::MAP_KEYS | code::MAP_VALUES, [map]) => match self.eval(map)? {
                 Value::Map(map) => {
-                    let items =
-                        map.pairs
-                            .into_iter()
-                            .map(|(key, value)| if code == code::MAP_KEYS { key } else { value });
+                    let items = map
+                        .pairs
+                        .into_iter()
+                        .map(|(key, value)| if code == code::MAP_KEYS { key } else { value });
                     Some(Value::List(List {
                         flags: 0,
                         items: items.collect(),
@@ -159,7 +159,7 @@ impl Evaluation<'_> {
         for arg in args {
             match self.eval(arg) {
                 Some(Value::Bool(value)) if value == decisive => {
-                    return Some(Value::Bool(decisive))
+                    return Some(Value::Bool(decisive));
                 }
                 Some(_) => {}
                 None => all_told = false,
@@ -206,7 +206,7 @@ impl Evaluation<'_> {
                         .name(record.set_id)
                         .as_deref()
                         .unwrap_or_default(),
-                )
+                );
             }
             code::KEY_EXISTS => return Value::Bool(record.key.is_some()),
             // Only the Enterprise Edition leaves tombstones.

@@ -2,7 +2,7 @@
 
 use super::build::Node;
 use super::codes::op_flags;
-use super::{build, eval, View, MAX_SIZE};
+use super::{MAX_SIZE, View, build, eval};
 use crate::cdt;
 use crate::wire::msgpack::Value;
 use crate::wire::particle::Particle;

@@ -1,7 +1,7 @@
 //! The faults as a node sees them: whether it is frozen or refuses, what a request meets, what a record answers.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 

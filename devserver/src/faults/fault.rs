@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::rng::{any_seed, Rng};
+use super::rng::{Rng, any_seed};
 use super::spec::{Kind, Spec, When};
 use super::target::Target;
 use super::words::Operations;

@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Code {
 
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u8(self.0 .0)
+        serializer.serialize_u8(self.0.0)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Who the nodes are, how to reach them, and which partitions they own. Source: `as/src/fabric/service_list.c`
 //! and `partition.c`.
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{error, template, Command, InfoResult, Session};
+use super::{Command, InfoResult, Session, error, template};
 use crate::state::State;
 use crate::wire::consts::PARTITIONS;
 use crate::wire::result::ResultCode;
@@ -174,7 +174,7 @@ fn cluster_stable(state: &State, command: Command<'_>) -> InfoResult {
                 return Err(error(
                     ResultCode::CLUSTER_KEY_MISMATCH,
                     "cluster not specified size",
-                ))
+                ));
             }
             Err(_) => return Err(error(ResultCode::PARAMETER, "bad size")),
         }

@@ -1,7 +1,7 @@
 //! `get-config` and `set-config`. Source: `as/src/base/cfg_info.c`.
 
 use super::template::{self, fill};
-use super::{error, local_namespace, set_config, Command, InfoResult, Session};
+use super::{Command, InfoResult, Session, error, local_namespace, set_config};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;

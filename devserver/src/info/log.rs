@@ -2,7 +2,7 @@
 //! process gives it.
 
 use super::template::LOG_LEVELS;
-use super::{error, Command, InfoResult};
+use super::{Command, InfoResult, error};
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.

@@ -38,7 +38,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::cluster::NodeIdentity;
-use crate::security::{permission, Access};
+use crate::security::{Access, permission};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::MAX_NAMESPACE_NAME;

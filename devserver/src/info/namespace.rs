@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::template::{self, fill};
-use super::{config, Command, InfoResult};
+use super::{Command, InfoResult, config};
 use crate::state::{Objects, State};
 use crate::storage::clock;
 use crate::storage::namespace::Namespace;

@@ -1,10 +1,10 @@
 //! What this node is, and what a connection says about itself.
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::template;
-use super::{error, Command, InfoResult, Session};
+use super::{Command, InfoResult, Session, error};
 use crate::wire::result::ResultCode;
 
 /// The release whose behaviour this server follows.

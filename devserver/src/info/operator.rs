@@ -1,7 +1,7 @@
 //! What the people who run a cluster ask of its inside. On one node in memory there is little to dump or to mend;
 //! the parameters are checked all the same.
 
-use super::{error, local_namespace, Command, InfoResult};
+use super::{Command, InfoResult, error, local_namespace};
 use crate::state::State;
 use crate::storage::sindex::Source;
 use crate::wire::consts::MAX_NAMESPACE_NAME;
@@ -92,7 +92,7 @@ fn show_metadata(state: &State, command: Command<'_>) -> InfoResult {
         "truncate" => truncations(state),
         "sindex" => indexes(state),
         "roster" | "security" | "xdr" | "masking" => {
-            return Err(error(ResultCode::ENTERPRISE_ONLY, "enterprise only"))
+            return Err(error(ResultCode::ENTERPRISE_ONLY, "enterprise only"));
         }
         _ => return Err(error(ResultCode::PARAMETER, "unknown 'module'")),
     };

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{error, Command, InfoError, InfoResult};
+use super::{Command, InfoError, InfoResult, error};
 use crate::state::State;
 use crate::storage::jobs::Job;
 use crate::storage::namespace::Namespace;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::template::{self, fill};
-use super::{error, local_namespace, namespace, Command, InfoResult};
+use super::{Command, InfoResult, error, local_namespace, namespace};
 use crate::state::State;
 use crate::wire::consts::MAX_SET_NAME;
 use crate::wire::result::ResultCode;

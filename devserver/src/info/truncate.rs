@@ -1,11 +1,11 @@
 //! `truncate:namespace=NS;set=SET[;lut=NANOS]` and `truncate-namespace:namespace=NS[;lut=NANOS]`.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
 
-use super::{error, Command, InfoError, InfoResult};
+use super::{Command, InfoError, InfoResult, error};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::truncate::{self, Refusal, Truncation};

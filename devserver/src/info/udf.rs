@@ -1,6 +1,6 @@
 //! UDFs: there are none, and none can be made. Errors here have a form of their own (`as/src/base/udf_cask.c`).
 
-use super::{not_made, Command, InfoResult};
+use super::{Command, InfoResult, not_made};
 
 /// Answers a command of this family; `None` for any other.
 pub fn answer(command: Command<'_>) -> Option<InfoResult> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::privileges::{permission, Privilege};
+use super::privileges::{Privilege, permission};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// As of one request: rights that are given or taken count from the next one on. (A real server looks at them anew

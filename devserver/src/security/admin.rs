@@ -4,11 +4,11 @@
 use super::password::Hash;
 use super::privileges;
 use super::users::Users;
-use super::{permission, Login, Security};
+use super::{Login, Security, permission};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
-use crate::wire::security::{command, field, write_message, write_result, Request};
+use crate::wire::security::{Request, command, field, write_message, write_result};
 
 impl Security {
     pub(super) fn administer(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Login, Security};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::result::{Outcome, ResultCode};
-use crate::wire::security::{field, write_message, write_result, Request};
+use crate::wire::security::{Request, field, write_message, write_result};
 
 impl Security {
     /// Answers with a session token and the seconds it is good for.

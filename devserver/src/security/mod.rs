@@ -31,7 +31,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::wire::result::ResultCode;
-use crate::wire::security::{command, write_result, Request};
+use crate::wire::security::{Request, command, write_result};
 pub use access::Access;
 pub use config::{Password, SecurityConfig, UserConfig};
 use password::Hash;

@@ -3,8 +3,8 @@
 //! A record is gone for every command as soon as the clock has passed its void time; the sweeper (the server
 //! calls it nsup) only gives its memory back and lowers the counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock;

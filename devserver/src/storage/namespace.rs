@@ -1,7 +1,7 @@
 //! A namespace: partitions of records, counters.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -12,8 +12,8 @@ use super::partition::Partition;
 use super::record::{Digest, Record};
 use super::sets::Sets;
 use super::settings::Settings;
-use super::sindex::catalogue::Catalogue;
 use super::sindex::Definition;
+use super::sindex::catalogue::Catalogue;
 use super::usage::Usage;
 use super::{clock, expiry, truncate};
 use crate::config::NamespaceConfig;

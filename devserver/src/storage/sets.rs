@@ -1,8 +1,8 @@
 //! The sets of a namespace: names, numbers, and what is counted under them.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::RwLock;
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::consts::particle;
 use super::message::Message;
-use super::msgpack::{canonical_list, canonical_map, List, Map, Value, ORDERED};
+use super::msgpack::{List, Map, ORDERED, Value, canonical_list, canonical_map};
 use super::particle::Particle;
 
 fn key() -> impl Strategy<Value = Value> {

@@ -2,13 +2,13 @@
 //! query starts, and asks `query-show` how it fares. Each node works on the records that it is master of. Source: `ops_bg_query_job_start()` in `as/src/query/query.c`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
 
 use super::lookup::Lookup;
-use super::{records, OwnedOp, Scope};
+use super::{OwnedOp, Scope, records};
 use crate::cmd::answer::Answer;
 use crate::cmd::request::Request;
 use crate::cmd::{ops, write};

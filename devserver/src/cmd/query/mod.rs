@@ -20,7 +20,7 @@ use crate::storage::namespace::Namespace;
 use crate::storage::partition::Partition;
 use crate::storage::record::{Digest, Record};
 use crate::wire::consts::{field, info1, info3};
-use crate::wire::message::{Op, HEADER_SIZE};
+use crate::wire::message::{HEADER_SIZE, Op};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reply::{self, ReplyHeader};
 use crate::wire::result::ResultCode;

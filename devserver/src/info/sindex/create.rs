@@ -1,14 +1,14 @@
 //! `sindex-create:namespace=NS;set=SET;indexname=NAME;bin=BIN;type=TYPE`, and the form of old with
 //! `indexdata=BIN,TYPE`. Every parameter is checked as the server checks it, in its order.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::runtime::Handle;
 
-use super::{namespace_name, Command, InfoError, InfoResult};
+use super::{Command, InfoError, InfoResult, namespace_name};
 use crate::info::{error, not_made};
 use crate::state::State;
 use crate::storage::namespace::Namespace;

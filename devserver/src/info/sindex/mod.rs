@@ -2,10 +2,10 @@
 
 mod create;
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::{error, local_namespace, namespace_name, Command, InfoError, InfoResult};
+use super::{Command, InfoError, InfoResult, error, local_namespace, namespace_name};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::MAX_INDEX_NAME;

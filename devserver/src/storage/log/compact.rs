@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::frame::{Change, Frame};
-use super::{header, index, open_locked, Log};
+use super::{Log, header, index, open_locked};
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::PARTITIONS;
 

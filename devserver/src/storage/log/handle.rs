@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::frame::{Change, Frame};
-use super::{index, Log};
-use crate::storage::namespace::{partition_id, Namespace};
+use super::{Log, index};
+use crate::storage::namespace::{Namespace, partition_id};
 use crate::storage::record::{Digest, Record};
 use crate::storage::sindex::Definition;
 use crate::wire::result::Outcome;

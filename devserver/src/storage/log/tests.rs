@@ -9,7 +9,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{frame, header, Log};
+use super::{Log, frame, header};
 use crate::config::NamespaceConfig;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::{BinName, Digest, Record};

@@ -1,7 +1,7 @@
 //! The indexes of a namespace: made, named, renamed, dropped. Source: `as/src/sindex/sindex_manager.c`.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::record::{BinName, Record};
-use crate::wire::consts::{particle, PARTITIONS};
+use crate::wire::consts::{PARTITIONS, particle};
 use crate::wire::msgpack::Value;
 use crate::wire::particle::Particle;
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{List, Map, Value, COMPARE_EXT, MAP_FLAGS, MAX_DEPTH, ORDERED};
+use super::{COMPARE_EXT, List, MAP_FLAGS, MAX_DEPTH, Map, ORDERED, Value};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 

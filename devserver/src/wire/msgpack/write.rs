@@ -1,6 +1,6 @@
 //! From values to bytes, always in the shortest form.
 
-use super::{Value, COMPARE_EXT};
+use super::{COMPARE_EXT, Value};
 
 /// Appends a value in its shortest form.
 pub fn write_value(value: &Value, out: &mut Vec<u8>) {
