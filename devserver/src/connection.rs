@@ -1,26 +1,21 @@
 //! One client's connection: reads frames, has them handled, writes the answers, one after the other.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::server::TlsStream;
 
-use crate::budget::{FREE, Share};
 use crate::cmd::{self, Reply};
-use crate::door;
+use crate::control_protocol;
 use crate::faults::{End, Plan, When};
 use crate::info;
+use crate::memory_limiter::{FREE, Permit};
 use crate::security::Login;
+use crate::socket::Socket;
 use crate::state::State;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reply;
@@ -39,37 +34,6 @@ pub struct Limits {
     pub transfer: Duration,
 }
 
-/// A stream over a socket.
-pub trait Socket {
-    /// From here on closing it resets the connection.
-    fn reset_on_close(&self) -> io::Result<()>;
-
-    /// Whether the client has closed its end, unread requests or not.
-    fn is_hung_up(&self) -> bool;
-}
-
-impl Socket for TcpStream {
-    fn reset_on_close(&self) -> io::Result<()> {
-        SockRef::from(self).set_linger(Some(Duration::ZERO))
-    }
-
-    fn is_hung_up(&self) -> bool {
-        let readiness = pin!(self.ready(Interest::READABLE));
-        let readiness = readiness.poll(&mut Context::from_waker(Waker::noop()));
-        matches!(readiness, Poll::Ready(Ok(ready)) if ready.is_read_closed())
-    }
-}
-
-impl<S: Socket> Socket for TlsStream<S> {
-    fn reset_on_close(&self) -> io::Result<()> {
-        self.get_ref().0.reset_on_close()
-    }
-
-    fn is_hung_up(&self) -> bool {
-        self.get_ref().0.is_hung_up()
-    }
-}
-
 /// A connection and its two buffers, which live as long as it does.
 pub struct Connection<S> {
     stream: S,
@@ -80,7 +44,7 @@ pub struct Connection<S> {
     /// The faults that the request at hand meets.
     plan: Plan,
     request: Vec<u8>,
-    request_share: Share,
+    request_permit: Permit,
     answer: Vec<u8>,
 }
 
@@ -96,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
             login: None,
             plan: Plan::default(),
             request: Vec::new(),
-            request_share: Share::default(),
+            request_permit: Permit::default(),
             answer: Vec::new(),
         }
     }
@@ -109,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
             self.request = request;
             outcome?;
             trim(&mut self.request);
-            self.request_share = Share::default();
+            self.request_permit = Permit::default();
             trim(&mut self.answer);
         }
         Ok(())
@@ -148,8 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
         while self.request.len() < size {
             let step = (size - self.request.len()).min(READ_STEP);
             let at = self.request.len();
-            let budget = &self.state.connections.budget;
-            budget.grow(&mut self.request_share, at + step)?;
+            let memory = &self.state.connections.memory;
+            memory.grow(&mut self.request_permit, at + step)?;
             self.request.resize(at + step, 0);
             if let Some(room) = self.request.get_mut(at..) {
                 self.stream.read_exact(room).await?;
@@ -165,8 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
             reply::write_result(&mut self.answer, ResultCode::ENTERPRISE_ONLY);
             return self.send().await;
         }
-        if let (FrameType::Info, Some(text)) = (kind, door::command(body)) {
-            door::answer(&self.state, text, &mut self.answer).await;
+        if let (FrameType::Info, Some(text)) = (kind, control_protocol::command(body)) {
+            control_protocol::answer(&self.state, text, &mut self.answer).await;
             return self.write(0..self.answer.len()).await;
         }
         self.handle_plain(kind, body).await
@@ -174,7 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
 
     async fn handle_plain(&mut self, kind: FrameType, body: &[u8]) -> io::Result<()> {
         self.state.faults.thawed().await;
-        self.plan = self.state.faults.plan(&self.state, kind, body);
+        self.plan = self
+            .state
+            .faults
+            .plan(|look| cmd::fault_targets::each_target(&self.state, kind, body, look));
         let read = Instant::now();
         self.strike(When::Before).await?;
         // `handle_client_io_event` in as/src/base/service.c: who has hung up is not served any more.
@@ -269,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Socket + Unpin> Connection<S> {
 
     /// Writes a part of the answer's buffer.
     async fn write(&mut self, part: Range<usize>) -> io::Result<()> {
-        let _share = self.state.connections.budget.take(self.answer.len())?;
+        let _permit = self.state.connections.memory.take(self.answer.len())?;
         let bytes = self.answer.get(part).unwrap_or_default();
         let sending = async {
             self.stream.write_all(bytes).await?;

@@ -38,31 +38,33 @@
 //! The truth is the source of server 8.1 (`github.com/aerospike/aerospike-server`); comments name the file a rule is
 //! from. What this server does not know it refuses with the server's own result code.
 
-mod budget;
 mod cdt;
 mod cluster;
 mod cmd;
 mod config;
 mod connection;
-mod control;
-mod door;
+mod control_commands;
+mod control_protocol;
 mod exp;
 mod faults;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod info;
+mod invalid_input;
+mod memory_limiter;
 mod node;
 mod port;
 mod security;
 mod server;
+mod socket;
 mod state;
 mod storage;
 mod tls;
 mod wire;
 
 pub use config::{Config, NamespaceConfig};
-pub use control::{Answer, Command, NodeInfo, explain};
+pub use control_commands::{Answer, Command, NodeInfo, explain};
 pub use faults::{Code, FaultInfo, Kind, Operations, Spec, When};
 pub use security::{Password, SecurityConfig, UserConfig};
 pub use server::DevServer;

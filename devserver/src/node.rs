@@ -12,8 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::connection::{Connection, Limits, Socket};
+use crate::connection::{Connection, Limits};
 use crate::port::Port;
+use crate::socket::Socket;
 use crate::state::State;
 
 /// How long what failed for want of something is left before it is tried again.
@@ -130,11 +131,9 @@ fn settle(port: &mut Port, state: &State) -> bool {
     if is_refusing && port.is_open() {
         port.close();
         state.faults.count_refusal();
-    } else if !is_refusing {
-        if let Err(error) = port.open() {
-            log::warn!("cannot listen again: {error}");
-            return false;
-        }
+    } else if !is_refusing && let Err(error) = port.open() {
+        log::warn!("cannot listen again: {error}");
+        return false;
     }
     state.faults.port_is(Some(port.is_open()));
     true

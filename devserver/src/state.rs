@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::budget::Budget;
 use crate::cluster::Cluster;
-use crate::faults::AtNode;
+use crate::faults::NodeFaults;
+use crate::memory_limiter::MemoryLimiter;
 use crate::security::{Access, Login, Security};
 use crate::storage::namespace::Namespace;
 use crate::tls::Tls;
@@ -20,7 +20,7 @@ pub struct State {
     pub node: usize,
     pub started: Instant,
     pub connections: Connections,
-    pub faults: AtNode,
+    pub faults: NodeFaults,
     /// `None`: nobody logs in.
     pub security: Option<Arc<Security>>,
     /// `None`: connections are not encrypted.
@@ -54,14 +54,14 @@ impl Objects {
 pub struct Connections {
     pub opened: AtomicU64,
     pub closed: AtomicU64,
-    pub budget: Budget,
+    pub memory: MemoryLimiter,
 }
 
 impl State {
     pub fn new(
         namespaces: Vec<Arc<Namespace>>,
         cluster: Arc<Cluster>,
-        faults: AtNode,
+        faults: NodeFaults,
         node: usize,
         protection: Protection,
     ) -> State {

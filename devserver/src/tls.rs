@@ -21,6 +21,8 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
+use crate::invalid_input::invalid_input;
+
 /// How long a client may take to shake hands.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The name in a client's certificate: who it is to PKI.
@@ -83,7 +85,7 @@ impl Tls {
     /// `InvalidInput`: a name that no certificate can be for, or no name at all.
     pub fn new(config: &TlsConfig, host: IpAddr) -> io::Result<Tls> {
         let Some(name) = config.names.first().cloned() else {
-            return Err(refused("TLS needs at least one name".into()));
+            return Err(invalid_input("TLS needs at least one name"));
         };
         let mut names = config.names.clone();
         let host = host.to_string();
@@ -92,7 +94,7 @@ impl Tls {
         }
         let ca = authority()?;
         let mut params = CertificateParams::new(names)
-            .map_err(|error| refused(format!("the names of TLS: {error}")))?;
+            .map_err(|error| invalid_input(format!("the names of TLS: {error}")))?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         if let Some(from) = config.valid_from {
             params.not_before = point_in_time(from)?;
@@ -176,15 +178,11 @@ fn sign(
 
 fn point_in_time(seconds: i64) -> io::Result<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds)
-        .map_err(|error| refused(format!("the validity of the certificate: {error}")))
+        .map_err(|error| invalid_input(format!("the validity of the certificate: {error}")))
 }
 
 fn named(name: &str) -> rcgen::DistinguishedName {
     let mut names = rcgen::DistinguishedName::new();
     names.push(DnType::CommonName, name);
     names
-}
-
-fn refused(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
 }

@@ -1,9 +1,10 @@
 //! What an operation returns of the elements it means (`result_data_*()` in `as/src/base/cdt.c`).
 
 use super::codes::result;
+use super::positions::{int, list, one_by_one, runs};
 use super::select::{Elements, Lie, Pick, Selector};
 use super::value_list;
-use crate::wire::msgpack::{List, Map, ORDERED, PRESERVE_ORDER, Value};
+use crate::wire::msgpack::{Map, ORDERED, PRESERVE_ORDER, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// What is asked of an operation that selects elements.
@@ -117,14 +118,6 @@ fn build(
     }))
 }
 
-fn int(value: usize) -> Value {
-    Value::Int(value as i64)
-}
-
-fn list(items: Vec<Value>) -> Value {
-    Value::List(List { flags: 0, items })
-}
-
 fn indexes(elements: &Elements<'_>, pick: &Pick, is_reverse: bool, is_multi: bool) -> Value {
     let (len, count) = (elements.len(), pick.indexes.len());
     match pick.lie {
@@ -199,42 +192,6 @@ fn around(start: usize, count: usize, len: usize) -> [(usize, usize); 2] {
         (0, start),
         (start + count, len.saturating_sub(start + count)),
     ]
-}
-
-/// Runs of numbers, each listed from its lowest number up even when counted from the end
-/// (`cdt_container_builder_add_int_range()`). One that is not there is -1.
-pub fn runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -> Value {
-    let from_end = |start: usize, count: usize| {
-        if is_reverse {
-            len.saturating_sub(start + count)
-        } else {
-            start
-        }
-    };
-    let mut numbers = runs
-        .iter()
-        .flat_map(|&(start, count)| (0..count).map(move |at| from_end(start, count) + at));
-    if is_multi {
-        list(numbers.map(int).collect())
-    } else {
-        numbers.next().map_or(Value::Int(-1), int)
-    }
-}
-
-/// Numbers in the order in which their elements are answered. One that is not there is -1.
-pub fn one_by_one(mut numbers: Vec<usize>, len: usize, is_reverse: bool, is_multi: bool) -> Value {
-    if is_reverse {
-        numbers
-            .iter_mut()
-            .for_each(|number| *number = len.saturating_sub(1 + *number));
-    }
-    if is_multi {
-        list(numbers.into_iter().map(int).collect())
-    } else {
-        numbers
-            .first()
-            .map_or(Value::Int(-1), |number| int(*number))
-    }
 }
 
 fn values(all: &[&Value], pick: &Pick, is_multi: bool) -> Option<Value> {

@@ -1,8 +1,8 @@
 //! The way to a nested list or map: pairs of a word and a value, one for each step down.
 //! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A way that leads nowhere is [`ResultCode::OP_NOT_APPLICABLE`].
 
-use super::Effect;
 use super::codes::context as word;
+use super::effect::Effect;
 use super::list::restore_order;
 use super::select::{Elements, Selector};
 use crate::wire::msgpack::{List, MAX_BYTES, MAX_DEPTH, Map, ORDERED, VALUE_ORDERED, Value};

@@ -1,11 +1,11 @@
 //! Operations on lists. Source: `cdt_process_state_packed_list_{modify,read}_optype()` in `as/src/base/particle_list.c`.
 
-use super::Effect;
 use super::answer;
 use super::args::Args;
 use super::codes::{PERSIST_INDEX, list as code, list_write, sort};
+use super::effect::Effect;
+use super::increment;
 use super::list_select::{is_removal, selection};
-use super::number;
 use super::select::Elements;
 use crate::wire::msgpack::{List, MAX_BYTES, ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
@@ -262,7 +262,7 @@ fn set(list: &mut List, index: i64, value: &Value, flags: u64) -> Outcome<bool> 
 fn increment(list: &mut List, args: &Args) -> Outcome<Effect> {
     let index = absolute(list, args.index(0)?)?;
     let flags = args.unsigned(3, 0)?;
-    let sum = number::add(list.items.get(index), args.optional_value(1), false)?;
+    let sum = increment::add(list.items.get(index), args.optional_value(1), false)?;
     if !list.is_ordered() {
         let changed = set(list, index as i64, &sum, flags)?;
         return Ok(Effect {

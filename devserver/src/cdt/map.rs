@@ -1,11 +1,11 @@
 //! Operations on maps. Source: `cdt_process_state_packed_map_{modify,read}_optype()` in `as/src/base/particle_map.c`.
 
-use super::Effect;
 use super::answer;
 use super::args::Args;
 use super::codes::{PERSIST_INDEX, map as code, map_write};
+use super::effect::Effect;
+use super::increment;
 use super::map_select::{is_removal, selection};
-use super::number;
 use super::select::Elements;
 use crate::wire::msgpack::{Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
@@ -221,7 +221,7 @@ fn increment(map: &mut Map, args: &Args, is_decrement: bool) -> Outcome<Effect> 
         .ok()
         .and_then(|at| map.pairs.get(at))
         .map(|(_, value)| value);
-    let sum = number::add(old, args.optional_value(1), is_decrement)?;
+    let sum = increment::add(old, args.optional_value(1), is_decrement)?;
     if !key.is_key() {
         return Err(ResultCode::PARAMETER);
     }

@@ -1,8 +1,8 @@
 //! What operations on a list answer that select by a list of values: where the elements are, value by value
 //! (`packed_list_get_remove_all_by_value_list*()` in `as/src/base/particle_list.c`).
 
-use super::answer::{one_by_one, runs};
 use super::codes::result;
+use super::positions::{one_by_one, runs};
 use super::select::{Elements, Pick};
 use crate::wire::msgpack::{List, Value};
 

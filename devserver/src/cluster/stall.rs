@@ -5,17 +5,17 @@
 //! is up: then the answer is "timeout", and a write may or may not have been applied.
 //! Source: `as/src/transaction/rw_request_hash.c`, `proxy.c`; `transaction-max-ms`, `transaction-pending-limit`.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Cluster;
+use super::membership::Cluster;
 use crate::storage::namespace::partition_id;
 use crate::storage::record::Digest;
 use crate::wire::result::{Outcome, ResultCode};
 
 /// Longest wait of a request that names none (`transaction-max-ms`).
 const MAX_WAIT: Duration = Duration::from_secs(1);
+
 /// Writes that may wait for one record (`transaction-pending-limit`).
 const MAX_PENDING: usize = 20;
 
@@ -27,9 +27,6 @@ pub enum Stall {
     /// It can be carried out, but a replica will not confirm it.
     Replica,
 }
-
-/// The writes that wait, by record.
-pub type Waiting = HashMap<Digest, usize>;
 
 impl Cluster {
     /// What stands in the way of a request for a record that came to `node`. Costs nothing while all is well.

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::answer::Answer;
+use super::execute::{count, execute};
 use super::request::Request;
-use super::{count, execute};
 use crate::exp::Expression;
 use crate::faults::Target;
 use crate::security::Access;
@@ -121,20 +121,19 @@ impl<'a> Batch<'a> {
     }
 
     /// Shows the rows that can be read to the faults.
-    pub fn each_target(mut self, mut look: impl FnMut(&Target<'_>)) {
+    pub fn each_target(mut self, look: &mut dyn FnMut(&Target<'_>)) {
         while self.rows_left > 0 {
             self.rows_left -= 1;
             let Ok((_, digest, head)) = self.read_row() else {
                 break;
             };
-            let request = Request {
-                header: head.header,
-                fields: head.fields,
-                ops: &head.ops,
-                filter: None,
-                access: &Access::Open,
-            };
-            look(&Target::of_request(&head.namespace, digest, &request));
+            look(&Target::of_record(
+                &head.namespace,
+                digest,
+                &head.header,
+                &head.fields,
+                &head.ops,
+            ));
         }
     }
 

@@ -11,14 +11,6 @@ use crate::wire::message::Op;
 use crate::wire::particle::Particle;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Whether the operation only reads.
-pub fn is_read(code: u8) -> bool {
-    matches!(
-        code,
-        op::READ | op::CDT_READ | op::BITS_READ | op::HLL_READ | op::EXP_READ
-    )
-}
-
 /// Runs a reading operation (`process_bin_read_op()` in `as/src/transaction/rw_utils.c`).
 ///
 /// The outer `None` says that the bin is not there, the inner one that the operation ran and has no result.
@@ -26,7 +18,7 @@ pub fn read<'v>(view: &View<'v>, op: &Op<'_>) -> Outcome<Option<Option<Cow<'v, P
     if op.code == op::EXP_READ {
         return Ok(Some(exp::op::read(view, op.value)?.map(Cow::Owned)));
     }
-    if !is_read(op.code) {
+    if !op.is_read() {
         return Err(ResultCode::PARAMETER);
     }
     let Some(value) = view.record.bins.get(op.name) else {

@@ -5,9 +5,9 @@
 //! and applies the TTL. A *read-touch* ([`due_on_read`], [`extend`]) is the server extending a record because it was
 //! read; it leaves the generation alone. Source: `as/src/transaction/read_touch.c`.
 
-use crate::storage::clock;
 use crate::storage::namespace::{Namespace, Slot};
 use crate::storage::record::Record;
+use crate::storage::{clock, expiry};
 use crate::wire::consts::{op, ttl};
 use crate::wire::message::Op;
 use crate::wire::result::{Outcome, ResultCode};
@@ -49,7 +49,7 @@ pub fn extend(namespace: &Namespace, slot: &mut Slot<'_>, ttl: u32) {
     let now = clock::now_ms();
     let mut extended = record.clone();
     // An internal transaction with the TTL as a plain number, where 0 again means the namespace's default.
-    extended.void_time = crate::storage::expiry::void_time(namespace, record, ttl, now);
+    extended.void_time = expiry::void_time(&namespace.settings, record, ttl, now);
     if extended.void_time > record.void_time {
         extended.set_last_update(now);
         if let Err(code) = slot.put(extended) {

@@ -8,7 +8,7 @@ use super::touch;
 use crate::exp::View;
 use crate::storage::namespace::{Namespace, Slot};
 use crate::storage::record::{BinName, Digest, Record};
-use crate::storage::{clock, expiry, truncate};
+use crate::storage::{clock, expiry};
 use crate::wire::consts::{MAX_BINS, MAX_OPS, info1, info2, info3, op, particle};
 use crate::wire::message::Op;
 use crate::wire::result::{Outcome, ResultCode};
@@ -41,7 +41,7 @@ pub fn write(
     let now = clock::now_ms();
     if is_new {
         record.set_id = namespace.sets.get_or_create(request.set())?;
-        if truncate::is_truncated(namespace, record.set_id, now) {
+        if namespace.is_truncated(record.set_id, now) {
             return Err(ResultCode::FORBIDDEN);
         }
     } else {
@@ -49,13 +49,13 @@ pub fn write(
         request.check_filter(namespace, &digest, &record)?;
     }
     request.store_key(&mut record)?;
-    let ttl = expiry::check_ttl(namespace, request.header.ttl, is_new)?;
+    let ttl = expiry::check_ttl(&namespace.settings, request.header.ttl, is_new)?;
 
     let had_bins = !policies.is_replace && !record.bins.is_empty();
     if policies.is_replace {
         record.bins.clear();
     }
-    record.void_time = expiry::void_time(namespace, &record, ttl, now);
+    record.void_time = expiry::void_time(&namespace.settings, &record, ttl, now);
     record.set_last_update(now);
     record.advance_generation();
     apply_ops(namespace, &digest, &mut record, request, answer)?;
@@ -141,7 +141,7 @@ fn check_policies(request: &Request<'_>) -> Outcome<Policies> {
             }
             reads = true;
             read_alls += 1;
-        } else if ops::is_read(op.code) {
+        } else if op.is_read() {
             reads = true;
             answers = true;
         } else if matches!(op.code, op::HLL_MODIFY | op::CDT_MODIFY) {
@@ -181,7 +181,7 @@ fn apply_ops(
                 .bins
                 .iter()
                 .try_for_each(|bin| answer.add(op::READ, bin.name.as_bytes(), Some(&bin.value)))?;
-        } else if ops::is_read(op.code) {
+        } else if op.is_read() {
             // A read of a bin that is not there answers only under respond-all.
             if let Some(value) = ops::read(&View::new(namespace, digest, record), op)? {
                 if value.is_some() || respond_all || op.code != op::READ {

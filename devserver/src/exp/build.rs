@@ -10,6 +10,9 @@ use crate::storage::record::BinName;
 use crate::wire::msgpack::Value;
 use crate::wire::result::{Outcome, ResultCode};
 
+/// Longest expression, in bytes (`EXP_MAX_SIZE`).
+pub const MAX_SIZE: usize = 1024 * 1024;
+
 /// A checked expression.
 pub enum Node {
     Literal(Value),

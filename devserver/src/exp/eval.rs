@@ -4,7 +4,8 @@
 use super::build::{Call, Node};
 use super::codes as code;
 use super::types::Type;
-use super::{View, compare, math, pattern};
+use super::view::View;
+use super::{compare, math, pattern};
 use crate::cdt;
 use crate::storage::clock;
 use crate::wire::consts::particle;

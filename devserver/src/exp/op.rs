@@ -1,8 +1,9 @@
 //! The operations that read, or write into a bin, what an expression comes to. Source: `as/src/base/expop.c`.
 
-use super::build::Node;
+use super::build::{self, MAX_SIZE, Node};
 use super::codes::op_flags;
-use super::{MAX_SIZE, View, build, eval};
+use super::eval;
+use super::view::View;
 use crate::cdt;
 use crate::wire::msgpack::Value;
 use crate::wire::particle::Particle;

@@ -6,10 +6,10 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::operations::Operations;
 use super::rng::{Rng, any_seed};
 use super::spec::{Kind, Spec, When};
 use super::target::Target;
-use super::words::Operations;
 
 /// A fault that is set.
 pub struct Fault {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{Code, Key, Operations};
+use super::code::Code;
+use super::key::Key;
+use super::operations::{Operation, Operations};
 
 /// Milliseconds: longest delay, and longest life of a fault. A day.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -182,7 +184,7 @@ impl Spec {
         match (self.on, self.kind) {
             (Some(on), _) => on,
             // The rows of a batch are struck one by one; the whole of it only where that is asked for.
-            (None, Kind::Code) => Operations::RECORDS.without(super::words::Operation::Batch),
+            (None, Kind::Code) => Operations::RECORDS.without(Operation::Batch),
             // Clients find their way by info and login: left alone unless they are named.
             (None, _) => Operations::RECORDS,
         }

@@ -4,7 +4,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Command, InfoResult, Session, error, template};
+use super::command::Command;
+use super::error::{InfoResult, error};
+use super::session::Session;
+use super::template;
 use crate::state::State;
 use crate::wire::consts::PARTITIONS;
 use crate::wire::result::ResultCode;

@@ -1,7 +1,10 @@
 //! `get-config` and `set-config`. Source: `as/src/base/cfg_info.c`.
 
+use super::command::{Command, local_namespace};
+use super::error::{InfoResult, error, not_made};
+use super::session::Session;
+use super::set_config;
 use super::template::{self, fill};
-use super::{Command, InfoResult, Session, error, local_namespace, set_config};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;
@@ -45,7 +48,7 @@ fn set(state: &State, command: Command<'_>) -> InfoResult {
         _ => return Err(error(ResultCode::PARAMETER, "invalid context")),
     };
     if is_known {
-        Err(super::not_made())
+        Err(not_made())
     } else {
         Err(error(ResultCode::PARAMETER, "invalid set-config parameter"))
     }

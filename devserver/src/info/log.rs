@@ -1,8 +1,9 @@
 //! The server's own log. Its levels cannot be seen or changed by command: it has one sink, and that takes what the
 //! process gives it.
 
+use super::command::Command;
+use super::error::{InfoResult, error, not_made};
 use super::template::LOG_LEVELS;
-use super::{Command, InfoResult, error};
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.
@@ -47,7 +48,7 @@ fn set(command: Command<'_>) -> InfoResult {
         Err(_) => refuse("bad id"),
         Ok(_) if rest.is_empty() => refuse("missing context"),
         Ok(_) if !rest.contains('=') => refuse("bad level"),
-        Ok(0) => Err(super::not_made()),
+        Ok(0) => Err(not_made()),
         Ok(_) => refuse("bad parameter"),
     }
 }

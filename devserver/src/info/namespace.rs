@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use super::command::Command;
+use super::config;
+use super::error::InfoResult;
 use super::template::{self, fill};
-use super::{Command, InfoResult, config};
 use crate::state::{Objects, State};
 use crate::storage::clock;
 use crate::storage::namespace::Namespace;

@@ -3,8 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::command::Command;
+use super::error::{InfoResult, error};
+use super::session::Session;
 use super::template;
-use super::{Command, InfoResult, Session, error};
 use crate::wire::result::ResultCode;
 
 /// The release whose behaviour this server follows.

@@ -1,7 +1,8 @@
 //! What the people who run a cluster ask of its inside. On one node in memory there is little to dump or to mend;
 //! the parameters are checked all the same.
 
-use super::{Command, InfoResult, error, local_namespace};
+use super::command::{Command, local_namespace};
+use super::error::{InfoError, InfoResult, error, not_made};
 use crate::state::State;
 use crate::storage::sindex::Source;
 use crate::wire::consts::MAX_NAMESPACE_NAME;
@@ -22,7 +23,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
         },
         "tip" => tip(command),
         "tip-clear" => match command.require("host-port-list", 2999) {
-            Ok(_) => Err(super::not_made()),
+            Ok(_) => Err(not_made()),
             Err(refusal) => Err(refusal),
         },
         "smd-show" => show_metadata(state, command),
@@ -32,7 +33,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
             ResultCode::PARAMETER,
             "heartbeat is in multicast mode",
         )),
-        "mesh" | "partition-info" | "smd-info" | "thread-traces" => Err(super::not_made()),
+        "mesh" | "partition-info" | "smd-info" | "thread-traces" => Err(not_made()),
         _ => return None,
     })
 }
@@ -44,7 +45,7 @@ fn debug_record(state: &State, command: Command<'_>) -> InfoResult {
     if digest.len() < 40 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(error(ResultCode::PARAMETER, "keyd"));
     }
-    Err(super::not_made())
+    Err(not_made())
 }
 
 /// What is dumped goes to the server's log; the answer is "ok".
@@ -61,7 +62,7 @@ fn dump_write_blocks(state: &State, command: Command<'_>) -> InfoResult {
     Err(bad_verbose())
 }
 
-fn bad_verbose() -> super::InfoError {
+fn bad_verbose() -> InfoError {
     error(
         ResultCode::PARAMETER,
         "'verbose' may be either 'true' or 'false'",
@@ -77,7 +78,7 @@ fn tip(command: Command<'_>) -> InfoResult {
         return Err(error(ResultCode::PARAMETER, "'port' must be an integer"));
     }
     match tls {
-        None | Some("true" | "false") => Err(super::not_made()),
+        None | Some("true" | "false") => Err(not_made()),
         Some(_) => Err(error(
             ResultCode::PARAMETER,
             "'tls' must be either 'true' or 'false'",

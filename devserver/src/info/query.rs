@@ -3,7 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Command, InfoError, InfoResult, error};
+use super::command::{Command, c_number};
+use super::error::{InfoError, InfoResult, error};
 use crate::state::State;
 use crate::storage::jobs::Job;
 use crate::storage::namespace::Namespace;
@@ -82,7 +83,7 @@ fn id(command: Command<'_>) -> Result<Option<u64>, InfoError> {
     let Some(text) = command.optional(key, 25)? else {
         return Ok(None);
     };
-    match super::c_number(text) {
+    match c_number(text) {
         Some(0) | None => Err(error(ResultCode::PARAMETER, "bad id")),
         some => Ok(some),
     }

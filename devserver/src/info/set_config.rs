@@ -3,7 +3,8 @@
 //! Of several settings in one command the server makes the first it knows, in the order of its own table.
 //! Source: `cfg_set_namespace()` in `as/src/base/cfg_info.c`, `cf/src/cf_str.c`.
 
-use super::{Command, InfoResult, error};
+use super::command::Command;
+use super::error::{InfoResult, error};
 use crate::storage::namespace::Namespace;
 use crate::storage::settings::Change;
 use crate::wire::result::ResultCode;

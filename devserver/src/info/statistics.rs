@@ -2,8 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use super::command::{Command, local_namespace};
+use super::error::{InfoResult, error};
+use super::namespace;
 use super::template::{self, fill};
-use super::{Command, InfoResult, error, local_namespace, namespace};
 use crate::state::State;
 use crate::wire::consts::MAX_SET_NAME;
 use crate::wire::result::ResultCode;
@@ -91,10 +93,10 @@ fn latencies(state: &State, command: Command<'_>) -> InfoResult {
 fn histogram(state: &State, command: Command<'_>) -> InfoResult {
     let namespace = local_namespace(state, command, "namespace")?;
     let kind = command.require("type", 127)?;
-    if let Some(set) = command.optional("set", MAX_SET_NAME)? {
-        if namespace.sets.find(set.as_bytes()).is_none() {
-            return Err(error(ResultCode::PARAMETER, "unknown set name"));
-        }
+    if let Some(set) = command.optional("set", MAX_SET_NAME)?
+        && namespace.sets.find(set.as_bytes()).is_none()
+    {
+        return Err(error(ResultCode::PARAMETER, "unknown set name"));
     }
     match kind {
         "ttl" | "object-size" | "object-size-linear" => Ok(String::new()),

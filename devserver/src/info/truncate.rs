@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
 
-use super::{Command, InfoError, InfoResult, error};
+use super::command::Command;
+use super::error::{InfoError, InfoResult, error};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::truncate::{self, Refusal, Truncation};
@@ -44,10 +45,10 @@ fn run(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> In
     let lut = command.optional("lut", 23)?.map(parse_nanos);
     let lut = truncate::threshold(lut).map_err(refusal)?;
     // A namespace that is not there is no error: the server spreads the word to all nodes and says "ok".
-    if let Ok(namespace) = state.namespace(Some(name.as_bytes())) {
-        if let Some(truncation) = Truncation::begin(namespace, set, lut) {
-            remove(namespace, truncation);
-        }
+    if let Ok(namespace) = state.namespace(Some(name.as_bytes()))
+        && let Some(truncation) = Truncation::begin(namespace, set, lut)
+    {
+        remove(namespace, truncation);
     }
     Ok("ok".into())
 }

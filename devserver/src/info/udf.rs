@@ -1,6 +1,7 @@
 //! UDFs: there are none, and none can be made. Errors here have a form of their own (`as/src/base/udf_cask.c`).
 
-use super::{Command, InfoResult, not_made};
+use super::command::Command;
+use super::error::{InfoResult, not_made};
 
 /// Answers a command of this family; `None` for any other.
 pub fn answer(command: Command<'_>) -> Option<InfoResult> {

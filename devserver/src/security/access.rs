@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::privileges::{Privilege, permission};
 use crate::wire::result::{Outcome, ResultCode};
 
+/// The user a connection has logged in as.
+pub type Login = Option<Arc<str>>;
+
 /// As of one request: rights that are given or taken count from the next one on. (A real server looks at them anew
 /// every `privilege-refresh-period`, five minutes.)
 #[derive(Clone)]

@@ -1,10 +1,12 @@
 //! Changing and listing users and roles. All of it is for user administrators, but for what concerns oneself: one's
 //! password, one's roles.
 
+use super::access::Login;
+use super::manager::Security;
 use super::password::Hash;
 use super::privileges;
+use super::privileges::permission;
 use super::users::Users;
-use super::{Login, Security, permission};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use super::{Login, Security};
+use super::access::Login;
+use super::manager::Security;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::result::{Outcome, ResultCode};
 use crate::wire::security::{Request, field, write_message, write_result};

@@ -14,16 +14,19 @@
 //! - [`clock`]: the server's epoch
 //! - [`log`]: the data file
 
+pub mod change_log;
 pub mod clock;
 pub mod counters;
 pub mod expiry;
 pub mod jobs;
 pub mod log;
 pub mod namespace;
+pub mod nsup;
 pub mod partition;
 pub mod record;
 pub mod sets;
 pub mod settings;
 pub mod sindex;
+pub mod sindex_manager;
 pub mod truncate;
 pub mod usage;

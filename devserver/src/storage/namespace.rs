@@ -5,20 +5,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::change_log::ChangeLog;
 use super::counters::Counters;
 use super::jobs::Jobs;
-use super::log::LogHandle;
 use super::partition::Partition;
 use super::record::{Digest, Record};
 use super::sets::Sets;
 use super::settings::Settings;
-use super::sindex::Definition;
-use super::sindex::catalogue::Catalogue;
-use super::usage::Usage;
-use super::{clock, expiry, truncate};
+use super::sindex::{Catalogue, Definition};
+use super::usage::{STOP_WRITES_PCT, Usage};
+use super::{clock, expiry};
 use crate::config::NamespaceConfig;
 use crate::wire::consts::PARTITIONS;
 use crate::wire::result::Outcome;
+
+/// Bytes of a record's place in the primary index (`sizeof(as_index)`).
+const INDEX_ENTRY: u64 = 64;
+
+/// Bytes of an entry in a secondary index.
+const SINDEX_ENTRY: u64 = 32;
 
 /// A namespace and all its records.
 pub struct Namespace {
@@ -33,7 +38,7 @@ pub struct Namespace {
     /// Records last updated before this (ms since 2010) are truncated.
     pub truncate_lut: AtomicU64,
     partitions: Vec<Mutex<Partition>>,
-    log: OnceLock<LogHandle>,
+    log: OnceLock<Box<dyn ChangeLog>>,
 }
 
 /// The partition a digest belongs to: the lowest 12 bits of its first two bytes, little end first
@@ -65,7 +70,7 @@ impl Namespace {
     }
 
     /// From here on every change is written to the log before it is answered.
-    pub fn attach_log(&self, log: LogHandle) {
+    pub fn attach_log(&self, log: Box<dyn ChangeLog>) {
         // A namespace is attached once, when the server starts.
         let _ = self.log.set(log);
     }
@@ -89,7 +94,16 @@ impl Namespace {
     /// Whether a record is gone for every reader: past its void time, or truncated.
     pub fn is_doomed(&self, record: &Record) -> bool {
         expiry::is_expired(record.void_time, clock::now_seconds())
-            || truncate::is_truncated(self, record.set_id, record.last_update)
+            || self.is_truncated(record.set_id, record.last_update)
+    }
+
+    /// Whether a record written at `last_update` falls under a truncation of its set or namespace.
+    pub fn is_truncated(&self, set_id: u16, last_update: u64) -> bool {
+        last_update < self.truncate_lut.load(Ordering::Acquire)
+            || self
+                .sets
+                .get(set_id)
+                .is_some_and(|set| last_update < set.truncate_lut.load(Ordering::Acquire))
     }
 
     /// Removes every record that `falls` says, one partition after the other. Returns how many went.
@@ -136,18 +150,21 @@ impl Namespace {
         }
     }
 
-    /// Notes in the data file that an index was made or renamed.
-    pub fn log_index(&self, name: &str, definition: &Definition) -> Outcome<()> {
+    /// Notes in the data file that an index was created or renamed.
+    pub(super) fn log_index_created(&self, name: &str, definition: &Definition) -> Outcome<()> {
         match self.log.get() {
-            Some(log) => log.index_made(self, name, definition),
+            Some(log) => {
+                let set = self.sets.name(definition.set_id);
+                log.index_created(name, set.as_deref(), definition)
+            }
             None => Ok(()),
         }
     }
 
     /// Notes in the data file that an index was dropped.
-    pub fn log_index_gone(&self, name: &str) -> Outcome<()> {
+    pub(super) fn log_index_dropped(&self, name: &str) -> Outcome<()> {
         match self.log.get() {
-            Some(log) => log.index_dropped(self, name),
+            Some(log) => log.index_dropped(name),
             None => Ok(()),
         }
     }
@@ -190,6 +207,29 @@ impl Namespace {
             set.objects.fetch_sub(1, Ordering::Relaxed);
             set.data_used.fetch_sub(size, Ordering::Relaxed);
         }
+    }
+
+    /// `index_used_bytes`.
+    pub fn index_used(&self) -> u64 {
+        self.objects
+            .load(Ordering::Relaxed)
+            .saturating_mul(INDEX_ENTRY)
+    }
+
+    /// `sindex_used_bytes`.
+    pub fn sindex_used(&self) -> u64 {
+        let mut entries: u64 = 0;
+        self.indexes.for_each(|_, index| {
+            entries = entries.saturating_add(index.entries.load(Ordering::Relaxed))
+        });
+        entries.saturating_mul(SINDEX_ENTRY)
+    }
+
+    /// Whether writes are refused. Indexes may take as much as records: the server has a budget for them too
+    /// (`indexes-memory-budget`), and else the machine's memory.
+    pub fn stops_writes(&self) -> bool {
+        self.usage.percent() >= STOP_WRITES_PCT
+            || self.index_used().saturating_add(self.sindex_used()) > self.usage.total()
     }
 }
 

@@ -27,15 +27,6 @@ pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, Refusal> {
     }
 }
 
-/// Whether a record written at `last_update` falls under a truncation of its set or namespace.
-pub fn is_truncated(namespace: &Namespace, set_id: u16, last_update: u64) -> bool {
-    last_update < namespace.truncate_lut.load(Ordering::Acquire)
-        || namespace
-            .sets
-            .get(set_id)
-            .is_some_and(|set| last_update < set.truncate_lut.load(Ordering::Acquire))
-}
-
 /// What is truncated: a set, by its number, or a whole namespace, up to a moment (ms since 2010).
 #[derive(Clone, Copy)]
 pub struct Truncation {

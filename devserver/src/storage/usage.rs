@@ -6,14 +6,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::namespace::Namespace;
-
 /// Percentage of `data-size` from which writes are refused: the default of `stop-writes-used-pct`.
 pub const STOP_WRITES_PCT: u64 = 70;
-/// Bytes of a record's place in the primary index (`sizeof(as_index)`).
-const INDEX_ENTRY: u64 = 64;
-/// Bytes of an entry in a secondary index.
-const SINDEX_ENTRY: u64 = 32;
 
 /// What the records of a namespace take in storage, of how much.
 pub struct Usage {
@@ -50,30 +44,5 @@ impl Usage {
     /// `data_used_pct`, rounded down as the server does.
     pub fn percent(&self) -> u64 {
         self.used().saturating_mul(100) / self.total
-    }
-}
-
-impl Namespace {
-    /// `index_used_bytes`.
-    pub fn index_used(&self) -> u64 {
-        self.objects
-            .load(Ordering::Relaxed)
-            .saturating_mul(INDEX_ENTRY)
-    }
-
-    /// `sindex_used_bytes`.
-    pub fn sindex_used(&self) -> u64 {
-        let mut entries: u64 = 0;
-        self.indexes.for_each(|_, index| {
-            entries = entries.saturating_add(index.entries.load(Ordering::Relaxed))
-        });
-        entries.saturating_mul(SINDEX_ENTRY)
-    }
-
-    /// Whether writes are refused. Indexes may take as much as records: the server has a budget for them too
-    /// (`indexes-memory-budget`), and else the machine's memory.
-    pub fn stops_writes(&self) -> bool {
-        self.usage.percent() >= STOP_WRITES_PCT
-            || self.index_used().saturating_add(self.sindex_used()) > self.usage.total()
     }
 }

@@ -1,7 +1,7 @@
 //! A request for records: a header of 22 bytes, then fields, then operations.
 //! Source: `as_msg` in `as/include/base/proto.h`, `as_transaction_prepare()` in `as/src/base/transaction.c`.
 
-use super::consts::field;
+use super::consts::{field, op};
 use super::reader::Reader;
 use super::result::{Outcome, ResultCode};
 
@@ -154,6 +154,14 @@ impl<'a> Op<'a> {
             name,
             value: body.rest(),
         })
+    }
+
+    /// Whether the operation only reads.
+    pub fn is_read(&self) -> bool {
+        matches!(
+            self.code,
+            op::READ | op::CDT_READ | op::BITS_READ | op::HLL_READ | op::EXP_READ
+        )
     }
 
     /// Reads `count` operations.

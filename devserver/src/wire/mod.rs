@@ -4,8 +4,6 @@
 //! [`consts`] (bits, field types, operation codes, particle types) and [`result`] (result codes).
 
 pub mod consts;
-#[cfg(test)]
-mod fuzz;
 pub mod message;
 pub mod msgpack;
 pub mod particle;

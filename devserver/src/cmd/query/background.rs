@@ -8,10 +8,13 @@ use std::sync::atomic::Ordering;
 use tokio::runtime::Handle;
 
 use super::lookup::Lookup;
-use super::{OwnedOp, Scope, records};
+use super::owned_op::OwnedOp;
+use super::parse::parse_scope;
+use super::records::records;
+use super::scope::Scope;
 use crate::cmd::answer::Answer;
 use crate::cmd::request::Request;
-use crate::cmd::{ops, write};
+use crate::cmd::write;
 use crate::exp::Expression;
 use crate::security::Access;
 use crate::state::State;
@@ -46,7 +49,7 @@ pub fn start(state: &State, namespace: &Arc<Namespace>, message: &Message<'_>) -
         return Err(ResultCode::PARAMETER);
     }
     let set = fields.set.unwrap_or_default();
-    let scope = super::parse::parse_scope(namespace, set)?;
+    let scope = parse_scope(namespace, set)?;
     let wanted = Lookup::parse(fields)?;
     let records_per_second = match fields.records_per_second {
         Some(bytes) if bytes.len() == 4 => Reader::new(bytes).u32()?,
@@ -112,7 +115,7 @@ pub fn start(state: &State, namespace: &Arc<Namespace>, message: &Message<'_>) -
 
 /// The operations must write, all of them (`ops_bg_query_get_ops()`).
 fn parse_ops(message: &Message<'_>) -> Outcome<Vec<OwnedOp>> {
-    let has_read = message.ops.iter().any(|op| ops::is_read(op.code));
+    let has_read = message.ops.iter().any(|op| op.is_read());
     if message.header.info1 & info1::READ != 0 || message.ops.is_empty() || has_read {
         return Err(ResultCode::PARAMETER);
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Place, Scope};
+use super::scope::{Place, Scope};
 use crate::storage::namespace::Namespace;
 use crate::storage::partition::Partition;
 use crate::storage::record::{BinName, Digest, Record};
@@ -38,10 +38,10 @@ impl Lookup {
     /// Reads the condition. `None`: the query has none.
     pub fn parse<'a>(fields: &Fields<'a>) -> Outcome<Option<Wanted<'a>>> {
         let has_expression = fields.index_expression.is_some();
-        if let Some(name) = fields.index_name {
-            if has_expression || name.is_empty() || name.len() > MAX_INDEX_NAME {
-                return Err(ResultCode::PARAMETER);
-            }
+        if let Some(name) = fields.index_name
+            && (has_expression || name.is_empty() || name.len() > MAX_INDEX_NAME)
+        {
+            return Err(ResultCode::PARAMETER);
         }
         let Some(bytes) = fields.index_range else {
             return Ok(None);

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::foreground::Query;
 use super::lookup::Lookup;
-use super::{OwnedOp, Place, Projection, Query, Scope, Stop};
-use crate::cmd::ops;
+use super::owned_op::OwnedOp;
+use super::projection::Projection;
+use super::scope::{Place, Scope, Stop};
 use crate::exp::Expression;
 use crate::state::State;
 use crate::storage::namespace::{Namespace, partition_id};
@@ -133,7 +135,7 @@ fn parse_projection(message: &Message<'_>) -> Outcome<Projection> {
             let mut ops = Vec::with_capacity(list.len());
             for op in list {
                 BinName::new(op.name).map_err(|_| ResultCode::PARAMETER)?;
-                if !ops::is_read(op.code) {
+                if !op.is_read() {
                     return Err(ResultCode::PARAMETER);
                 }
                 ops.push(OwnedOp::from(op));

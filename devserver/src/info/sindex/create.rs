@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::runtime::Handle;
 
-use super::{Command, InfoError, InfoResult, namespace_name};
-use crate::info::{error, not_made};
+use crate::info::command::{Command, namespace_name};
+use crate::info::error::{InfoError, InfoResult};
+use crate::info::error::{error, not_made};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::BinName;

@@ -3,35 +3,17 @@
 //! One partition after the other is copied under its lock. From then on a change to it goes to both files; a change
 //! to one not copied yet goes to the old file alone. Locks are always taken in the order partition, log.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::frame::{Change, Frame};
-use super::{Log, header, index, open_locked};
+use super::file::{Log, open_locked};
+use super::next_file::NextFile;
+use super::record_entry::{Change, RecordEntry};
+use super::{header, index_entry};
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::PARTITIONS;
-
-/// The file that is to take the place of the old one.
-pub struct Next {
-    file: File,
-    size: u64,
-    /// Partitions copied so far, over all namespaces.
-    copied: usize,
-}
-
-impl Next {
-    /// Whether a partition was copied already.
-    pub fn has(&self, namespace: usize, partition: usize) -> bool {
-        namespace * PARTITIONS + partition < self.copied
-    }
-
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.size += bytes.len() as u64;
-        self.file.write_all(bytes)
-    }
-}
 
 impl Log {
     /// Writes the file anew. The old one stays as it is until the new one is complete and on the disk.
@@ -39,7 +21,7 @@ impl Log {
         let path = self.next_path();
         let file = open_locked(&path)?;
         file.set_len(0)?;
-        let mut next = Next {
+        let mut next = NextFile {
             file,
             size: 0,
             copied: 0,
@@ -76,7 +58,7 @@ impl Log {
                         record,
                         set: set.as_deref(),
                     };
-                    Frame {
+                    RecordEntry {
                         namespace: namespace.name(),
                         digest: *digest,
                         change,
@@ -101,9 +83,10 @@ impl Log {
         let mut buffer = Vec::new();
         namespace.indexes.for_each(|name, index| {
             buffer.clear();
-            index::write_made(
+            index_entry::write_created(
                 &self.marker,
-                namespace,
+                namespace.name(),
+                namespace.sets.name(index.definition.set_id).as_deref(),
                 name,
                 &index.definition,
                 &mut buffer,
@@ -132,5 +115,17 @@ impl Log {
         inner.file = next.file;
         inner.size = next.size;
         Ok(())
+    }
+
+    /// Waits until the file has become garbage for the most part, and writes it anew; for ever.
+    pub async fn compact_when_wasteful(self: Arc<Self>, namespaces: Vec<Arc<Namespace>>) {
+        loop {
+            self.is_wasteful.notified().await;
+            let (log, namespaces) = (Arc::clone(&self), namespaces.clone());
+            let done = tokio::task::spawn_blocking(move || log.compact(&namespaces)).await;
+            if let Ok(Err(error)) = done {
+                log::error!("data file {}: cannot compact: {error}", self.path.display());
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::frame::{self, Found};
 use super::header::{self, Marker, Start};
+use super::replay;
 use crate::storage::namespace::Namespace;
 
 /// Bytes that are read ahead.
@@ -86,7 +87,7 @@ impl Loaded {
         loop {
             let found = frame::read(reader, &self.marker)?;
             if let Found::Entry(content) = &found {
-                frame::apply(content, namespaces)?;
+                replay::apply(content, namespaces)?;
                 at += content.len() as u64 + frame::HEADER_SIZE as u64;
                 self.entries += 1;
                 self.end = at;
@@ -124,7 +125,7 @@ impl Loaded {
         loop {
             match frame::read_old(reader)? {
                 Found::Entry(content) => {
-                    frame::apply(&content, namespaces)?;
+                    replay::apply(&content, namespaces)?;
                     self.end += (content.len() + frame::OLD_HEADER_SIZE) as u64;
                     self.entries += 1;
                 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::record_entry::{Change, RecordEntry};
 use super::{Log, frame, header};
 use crate::config::NamespaceConfig;
 use crate::storage::namespace::Namespace;
@@ -304,13 +305,13 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn forged(id: u8) -> Vec<u8> {
-    let frame = frame::Frame {
+    let entry = RecordEntry {
         namespace: "test",
         digest: digest(id % 6),
-        change: frame::Change::Delete,
+        change: Change::Delete,
     };
     let mut bytes = Vec::new();
-    frame.write(b"a marker", &mut bytes);
+    entry.write(b"a marker", &mut bytes);
     let content = bytes[frame::HEADER_SIZE..bytes.len() / 2].to_vec();
     bytes.extend_from_slice(&(content.len() as u32).to_be_bytes());
     bytes.extend_from_slice(&crc32fast::hash(&content).to_be_bytes());

@@ -1,13 +1,11 @@
 //! The indexes of a namespace: made, named, renamed, dropped. Source: `as/src/sindex/sindex_manager.c`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 
-use super::{Definition, Index};
-use crate::storage::namespace::Namespace;
-use crate::wire::consts::PARTITIONS;
+use super::definition::Definition;
+use super::index::Index;
 use crate::wire::result::{Outcome, ResultCode};
 
 /// `MAX_N_SINDEXES` in `as/include/base/datamodel.h`.
@@ -52,16 +50,20 @@ impl Catalogue {
         self.for_each(|_, index| count += usize::from(index.definition.set_id == set_id));
         count
     }
-}
 
-impl Namespace {
-    /// Makes an index, or gives the one of this definition a new name. What it returns is still to be populated.
+    /// Creates an index, or gives the index of this definition a new name. Returns the index if it is new: its records
+    /// are still to be entered. `log` writes the change to the data file.
     ///
     /// # Errors
-    /// [`ResultCode::SINDEX_FOUND`] when another index has this name, [`ResultCode::SINDEX_MAX_COUNT`] when there are
-    /// 256, [`ResultCode::OUT_OF_SPACE`] when the data file cannot be written.
-    pub fn create_index(&self, name: &str, definition: Definition) -> Outcome<Option<Arc<Index>>> {
-        let mut places = self.indexes.places.write();
+    /// [`ResultCode::SINDEX_FOUND`] if another index has this name, [`ResultCode::SINDEX_MAX_COUNT`] if there are
+    /// 256, and the error of `log`.
+    pub fn create(
+        &self,
+        name: &str,
+        definition: Definition,
+        log: impl FnOnce() -> Outcome<()>,
+    ) -> Outcome<Option<Arc<Index>>> {
+        let mut places = self.places.write();
         if let Some(named) = places.iter().flatten().find(|named| named.name == name) {
             return if named.index.definition == definition {
                 Ok(None)
@@ -74,7 +76,7 @@ impl Namespace {
             .flatten()
             .find(|named| named.index.definition == definition);
         if let Some(named) = known {
-            self.log_index(name, &definition)?;
+            log()?;
             named.name = name.to_owned();
             return Ok(None);
         }
@@ -82,7 +84,7 @@ impl Namespace {
         if place.is_none() && places.len() >= MAX_COUNT {
             return Err(ResultCode::SINDEX_MAX_COUNT);
         }
-        self.log_index(name, &definition)?;
+        log()?;
         let index = Arc::new(Index::new(definition));
         let named = Some(Named {
             name: name.to_owned(),
@@ -95,45 +97,27 @@ impl Namespace {
         Ok(Some(index))
     }
 
-    /// Enters what is there, partition by partition; in those done every change is entered as it comes.
-    pub fn populate_index(&self, index: &Arc<Index>) {
-        for id in 0..PARTITIONS {
-            if let Some(mut partition) = self.partition(id) {
-                // Asked under the lock: who drops the index comes by here afterwards, or we see that he has.
-                if index.is_dropped.load(Ordering::Acquire) {
-                    return;
-                }
-                partition.attach(index);
-            }
-            let seconds = index.made.elapsed().as_secs();
-            index.load_time.store(seconds, Ordering::Relaxed);
-            index.populated.store(id + 1, Ordering::Release);
-        }
-    }
-
-    /// Drops an index. One that is not there is no error.
+    /// Drops an index. Returns it, or `None` if there is no index of this name. `log` writes the change to the data file.
     ///
     /// # Errors
-    /// [`ResultCode::OUT_OF_SPACE`] when the data file cannot be written.
-    pub fn drop_index(&self, name: &str) -> Outcome<()> {
-        let mut places = self.indexes.places.write();
+    /// The error of `log`.
+    pub fn drop(
+        &self,
+        name: &str,
+        log: impl FnOnce() -> Outcome<()>,
+    ) -> Outcome<Option<Arc<Index>>> {
+        let mut places = self.places.write();
         let Some(place) = places
             .iter_mut()
             .find(|place| place.as_ref().is_some_and(|named| named.name == name))
         else {
-            return Ok(());
+            return Ok(None);
         };
-        self.log_index_gone(name)?;
-        let gone = place.take();
-        drop(places);
-        if let Some(Named { index, .. }) = gone {
-            index.is_dropped.store(true, Ordering::Release);
-            for id in 0..PARTITIONS {
-                if let Some(mut partition) = self.partition(id) {
-                    partition.detach(&index);
-                }
-            }
+        log()?;
+        let dropped = place.take().map(|named| named.index);
+        if let Some(index) = &dropped {
+            index.set_dropped();
         }
-        Ok(())
+        Ok(dropped)
     }
 }

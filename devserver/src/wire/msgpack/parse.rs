@@ -2,12 +2,37 @@
 
 use std::cmp::Ordering;
 
-use super::{COMPARE_EXT, List, MAP_FLAGS, MAX_DEPTH, Map, ORDERED, Value};
+use super::value::{COMPARE_EXT, List, MAP_FLAGS, MAX_BYTES, MAX_DEPTH, Map, ORDERED, Value};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
+impl Value {
+    /// Reads one value and leaves what follows it.
+    ///
+    /// # Errors
+    /// [`ResultCode::UNKNOWN`] when the bytes are not well formed, a map's keys are of a wrong type, out of
+    /// declared order or not unique, or the nesting is deeper than [`MAX_DEPTH`].
+    pub fn parse(reader: &mut Reader<'_>) -> Outcome<Value> {
+        if reader.rest().len() > MAX_BYTES {
+            return Err(ResultCode::RECORD_TOO_BIG);
+        }
+        parse_value(reader, 0).map_err(|_| ResultCode::UNKNOWN)
+    }
+
+    /// Reads bytes that are exactly one value.
+    pub fn from_bytes(bytes: &[u8]) -> Outcome<Value> {
+        let mut reader = Reader::new(bytes);
+        let value = Value::parse(&mut reader)?;
+        if reader.is_empty() {
+            Ok(value)
+        } else {
+            Err(ResultCode::UNKNOWN)
+        }
+    }
+}
+
 /// Reads one value at a depth.
-pub fn parse_value(reader: &mut Reader<'_>, depth: usize) -> Outcome<Value> {
+fn parse_value(reader: &mut Reader<'_>, depth: usize) -> Outcome<Value> {
     if depth > MAX_DEPTH {
         return Err(ResultCode::UNKNOWN);
     }

@@ -9,20 +9,21 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::cluster::{Cluster, MAX_NODES, NodeIdentity, Settings};
+use super::startup::{check_namespaces, listen, node_id, protect};
+use crate::cluster::{Cluster, ClusterConfig, NodeIdentity};
 use crate::config::{Config, NamespaceConfig};
 use crate::connection::Limits;
-use crate::control::NodeInfo;
-use crate::faults::Faults;
+use crate::control_commands::NodeInfo;
+use crate::faults::{Faults, NodeFaults};
+use crate::invalid_input::invalid_input;
 use crate::node::Node;
 use crate::port;
 use crate::security::Security;
 use crate::state::{Protection, State};
-use crate::storage::expiry;
 use crate::storage::log::Log;
 use crate::storage::namespace::Namespace;
-use crate::tls::{Tls, TlsIdentity};
-use crate::wire::consts::MAX_NAMESPACE_NAME;
+use crate::storage::nsup;
+use crate::tls::TlsIdentity;
 
 /// A running server, of one node or several. Dropping it stops it without waiting; [`DevServer::stop`] also waits.
 pub struct DevServer {
@@ -77,12 +78,12 @@ impl DevServer {
         let protection = protect(&config).await?;
         let mut chores = JoinSet::new();
         for namespace in &namespaces {
-            chores.spawn(expiry::sweep_periodically(Arc::clone(namespace)));
+            chores.spawn(nsup::sweep_periodically(Arc::clone(namespace)));
         }
         if let Some(log) = &log {
             chores.spawn(Arc::clone(log).compact_when_wasteful(namespaces.clone()));
         }
-        let settings = Settings {
+        let settings = ClusterConfig {
             name: config.cluster_name,
             nodes: listeners
                 .iter()
@@ -125,7 +126,7 @@ impl DevServer {
     fn serve(&self, number: usize, listener: TcpListener) -> Node {
         let cluster = Arc::clone(&self.cluster);
         let protection = self.protection.clone();
-        let faults = self.faults.at(number);
+        let faults = NodeFaults::new(Arc::clone(&self.faults), number);
         let state = State::new(self.namespaces.clone(), cluster, faults, number, protection);
         let state = Arc::new(state);
         Node::start(listener, state, self.limits, self.max_connections)
@@ -182,10 +183,10 @@ impl DevServer {
     fn seat(&self, number: usize) -> io::Result<&Seat> {
         match self.seats.get(number) {
             Some(seat) => Ok(seat),
-            None => refuse(format!(
+            None => Err(invalid_input(format!(
                 "there is no node {number}: the nodes are 0 to {}",
                 self.seats.len() - 1
-            )),
+            ))),
         }
     }
 
@@ -233,94 +234,4 @@ impl DevServer {
             log.close();
         }
     }
-}
-
-/// Hashes passwords and makes certificates, if there are to be any.
-async fn protect(config: &Config) -> io::Result<Protection> {
-    let security = match config.security.clone() {
-        Some(config) => {
-            let hashing = tokio::task::spawn_blocking(move || Security::new(&config));
-            Some(Arc::new(hashing.await.map_err(io::Error::other)??))
-        }
-        None => None,
-    };
-    let tls = match &config.tls {
-        Some(tls) => Some(Arc::new(Tls::new(tls, config.host)?)),
-        None => None,
-    };
-    Ok(Protection { security, tls })
-}
-
-/// A listener for each node, and its address.
-fn listen(config: &Config) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
-    if !(1..=MAX_NODES).contains(&config.nodes) {
-        return refuse(format!(
-            "{} nodes: 1 to {MAX_NODES} can be had",
-            config.nodes
-        ));
-    }
-    if config.replication_factor == 0 {
-        return refuse("a replication factor of 0 keeps nothing".into());
-    }
-    let mut listeners = Vec::with_capacity(config.nodes);
-    for offset in 0..config.nodes as u16 {
-        let port = match config.port {
-            0 => 0,
-            port => match port.checked_add(offset) {
-                Some(port) => port,
-                None => return refuse(format!("no port is left for node {offset}")),
-            },
-        };
-        let listener = port::listen(SocketAddr::new(config.host, port))?;
-        let addr = listener.local_addr()?;
-        listeners.push((listener, addr));
-    }
-    Ok(listeners)
-}
-
-/// A node id as the server makes them: the port, then something of the machine; here the address.
-fn node_id(addr: SocketAddr) -> String {
-    let host = match addr {
-        SocketAddr::V4(v4) => u32::from_be_bytes(v4.ip().octets()),
-        SocketAddr::V6(v6) => v6.ip().octets().chunks(4).fold(0, |sum, part| {
-            part.iter()
-                .fold(sum, |sum, byte| (sum << 8) ^ u32::from(*byte))
-        }),
-    };
-    format!("BB9{:04X}{host:08X}", addr.port())
-}
-
-fn refuse<T>(text: String) -> io::Result<T> {
-    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
-}
-
-fn check_namespaces(namespaces: &[NamespaceConfig]) -> io::Result<()> {
-    if namespaces.is_empty() {
-        return refuse("at least one namespace is needed".into());
-    }
-    if namespaces.len() > 32 {
-        return refuse(format!(
-            "{} namespaces are too many: 32 is the limit",
-            namespaces.len()
-        ));
-    }
-    for (index, namespace) in namespaces.iter().enumerate() {
-        let name = &namespace.name;
-        let is_plain = name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        if name.is_empty() || name.len() > MAX_NAMESPACE_NAME || !is_plain {
-            return refuse(format!(
-                "namespace name {name:?}: 1 to 31 of the characters A-Z a-z 0-9 _ - are needed"
-            ));
-        }
-        if namespaces
-            .iter()
-            .take(index)
-            .any(|other| other.name == *name)
-        {
-            return refuse(format!("namespace {name:?} is there twice"));
-        }
-    }
-    Ok(())
 }

@@ -1,59 +1,51 @@
-//! The frames of secondary indexes: their definitions. What they hold is built anew on start.
+//! The change of a secondary index as bytes: its definition, or that it was dropped. The entries of an index are built anew on start.
 
-use super::frame::{read_short, write_framed, write_short};
+use super::frame;
 use super::header::Marker;
+use super::length_prefixed::{read_short, write_short};
 use crate::storage::namespace::Namespace;
 use crate::storage::record::BinName;
 use crate::storage::sindex::{Definition, Source, Type};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Kind of the frame of an index that was made or renamed.
-pub const MADE: u8 = 3;
+/// Kind of the frame of an index that was created or renamed.
+pub const CREATED: u8 = 3;
+
 /// Kind of the frame of an index that was dropped.
 pub const DROPPED: u8 = 4;
 
-/// Appends the frame of an index made.
-pub fn write_made(
+/// Appends the frame of an index that was created.
+pub fn write_created(
     marker: &Marker,
-    namespace: &Namespace,
+    namespace: &str,
+    set: Option<&str>,
     name: &str,
     definition: &Definition,
     out: &mut Vec<u8>,
 ) {
-    write_framed(marker, out, |out| {
-        out.push(MADE);
-        write_short(out, namespace.name().as_bytes());
+    frame::write(marker, out, |out| {
+        out.push(CREATED);
+        write_short(out, namespace.as_bytes());
         write_short(out, name.as_bytes());
-        let set = namespace.sets.name(definition.set_id);
-        write_short(out, set.as_deref().unwrap_or_default().as_bytes());
+        write_short(out, set.unwrap_or_default().as_bytes());
         write_short(out, definition.bin.as_bytes());
         out.push(definition.source as u8);
         out.push(definition.of.particle());
     });
 }
 
-/// Appends the frame of an index dropped.
-pub fn write_dropped(marker: &Marker, namespace: &Namespace, name: &str, out: &mut Vec<u8>) {
-    write_framed(marker, out, |out| {
+/// Appends the frame of an index that was dropped.
+pub fn write_dropped(marker: &Marker, namespace: &str, name: &str, out: &mut Vec<u8>) {
+    frame::write(marker, out, |out| {
         out.push(DROPPED);
-        write_short(out, namespace.name().as_bytes());
+        write_short(out, namespace.as_bytes());
         write_short(out, name.as_bytes());
     });
 }
 
-/// Bytes that the indexes of a namespace take in the file.
-pub fn live_bytes(namespace: &Namespace) -> u64 {
-    let mut frames = Vec::new();
-    let marker = Marker::default();
-    namespace.indexes.for_each(|name, index| {
-        write_made(&marker, namespace, name, &index.definition, &mut frames);
-    });
-    frames.len() as u64
-}
-
 /// Repeats a change that was read up to the name of the namespace.
-pub fn repeat(reader: &mut Reader<'_>, kind: u8, namespace: &Namespace) -> Outcome<()> {
+pub fn replay(reader: &mut Reader<'_>, kind: u8, namespace: &Namespace) -> Outcome<()> {
     let name = std::str::from_utf8(read_short(reader)?).map_err(|_| ResultCode::PARAMETER)?;
     if kind == DROPPED {
         return namespace.drop_index(name);

@@ -5,19 +5,26 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
+use super::code::Code;
 use super::fault::Fault;
-use super::{Code, End, Faults, Kind, Plan, Target, When};
-use crate::state::State;
-use crate::wire::proto::FrameType;
+use super::plan::{End, Plan};
+use super::registry::Faults;
+use super::spec::{Kind, When};
+use super::target::Target;
 use crate::wire::result::ResultCode;
 
 /// The faults as one node sees them.
-pub struct AtNode {
-    pub(super) faults: Arc<Faults>,
-    pub(super) node: usize,
+pub struct NodeFaults {
+    faults: Arc<Faults>,
+    node: usize,
 }
 
-impl AtNode {
+impl NodeFaults {
+    /// Returns the faults as the node of this number sees them.
+    pub fn new(faults: Arc<Faults>, node: usize) -> NodeFaults {
+        NodeFaults { faults, node }
+    }
+
     /// Whether no fault is set: the one thing asked of every request.
     pub fn is_quiet(&self) -> bool {
         self.faults.active.load(Ordering::Relaxed) == 0
@@ -79,7 +86,7 @@ impl AtNode {
 
     /// What a request meets that has just been read. The faults strike in the order they were set, until one of
     /// them ends the connection.
-    pub fn plan(&self, state: &State, kind: FrameType, body: &[u8]) -> Plan {
+    pub fn plan(&self, each_target: impl FnOnce(&mut dyn FnMut(&Target<'_>))) -> Plan {
         let mut plan = Plan::default();
         if self.is_quiet() {
             return plan;
@@ -87,7 +94,7 @@ impl AtNode {
         let mut faults = self.faults.snapshot();
         faults.retain(|fault| fault.spec.kind.is_of_connection());
         let mut is_meant = vec![false; faults.len()];
-        Target::each_of_frame(state, kind, body, |target| {
+        each_target(&mut |target| {
             for (fault, is_meant) in faults.iter().zip(&mut is_meant) {
                 *is_meant |= fault.matches(self.node, target);
             }

@@ -13,35 +13,35 @@ pub const FREE: usize = 64 * 1024;
 
 /// The bytes not taken yet.
 #[derive(Clone)]
-pub struct Budget(Arc<Semaphore>);
+pub struct MemoryLimiter(Arc<Semaphore>);
 
-impl Default for Budget {
+impl Default for MemoryLimiter {
     fn default() -> Self {
-        Budget(Arc::new(Semaphore::new(TOTAL)))
+        MemoryLimiter(Arc::new(Semaphore::new(TOTAL)))
     }
 }
 
 /// Bytes taken by one request and its answer; given back when dropped.
 #[derive(Default)]
-pub struct Share(Option<OwnedSemaphorePermit>);
+pub struct Permit(Option<OwnedSemaphorePermit>);
 
-impl Budget {
-    /// A share for a buffer of this many bytes.
+impl MemoryLimiter {
+    /// A permit for a buffer of this many bytes.
     ///
     /// # Errors
-    /// As [`Budget::grow`].
-    pub fn take(&self, bytes: usize) -> io::Result<Share> {
-        let mut share = Share::default();
-        self.grow(&mut share, bytes)?;
-        Ok(share)
+    /// As [`MemoryLimiter::grow`].
+    pub fn take(&self, bytes: usize) -> io::Result<Permit> {
+        let mut permit = Permit::default();
+        self.grow(&mut permit, bytes)?;
+        Ok(permit)
     }
 
-    /// Makes a share large enough for a buffer of this many bytes.
+    /// Makes a permit large enough for a buffer of this many bytes.
     ///
     /// # Errors
     /// Too much is under way: the connection is to be closed, so that others are served.
-    pub fn grow(&self, share: &mut Share, bytes: usize) -> io::Result<()> {
-        let has = share.0.as_ref().map_or(0, |permit| permit.num_permits());
+    pub fn grow(&self, permit: &mut Permit, bytes: usize) -> io::Result<()> {
+        let has = permit.0.as_ref().map_or(0, |held| held.num_permits());
         let missing = bytes.saturating_sub(FREE).saturating_sub(has);
         if missing == 0 {
             return Ok(());
@@ -53,8 +53,8 @@ impl Budget {
                 let text = "too many large requests and answers are under way";
                 io::Error::new(io::ErrorKind::OutOfMemory, text)
             })?;
-        match &mut share.0 {
-            Some(permit) => permit.merge(more),
+        match &mut permit.0 {
+            Some(held) => held.merge(more),
             none => *none = Some(more),
         }
         Ok(())

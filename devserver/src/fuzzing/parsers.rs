@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::consts::particle;
-use super::message::Message;
-use super::msgpack::{List, Map, ORDERED, Value, canonical_list, canonical_map};
-use super::particle::Particle;
+use crate::wire::consts::particle;
+use crate::wire::message::Message;
+use crate::wire::msgpack::{List, Map, ORDERED, Value, canonical_list, canonical_map};
+use crate::wire::particle::Particle;
 
 fn key() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -52,7 +52,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in any::<u8>()) {
         let _ = Message::parse(&bytes);
-        let _ = super::security::Request::parse(&bytes);
+        let _ = crate::wire::security::Request::parse(&bytes);
         let _ = Particle::from_wire(kind, &bytes);
         let _ = crate::exp::Expression::parse(&bytes);
         let _ = crate::cdt::modify(None, &bytes);
@@ -74,11 +74,12 @@ proptest! {
     ) {
         let operation = [vec![Value::Int(i64::from(code))], args].concat();
         let bytes = Value::List(List { flags: 0, items: operation }).to_bytes();
-        if let Some(Ok(change)) = crate::cdt::into_particle(target).map(|target| crate::cdt::modify(Some(&target), &bytes)) {
-            if let Some(Particle::Bytes(kind @ (particle::LIST | particle::MAP), data)) = change.value {
-                let canonical = if kind == particle::LIST { canonical_list(&data) } else { canonical_map(&data) };
-                prop_assert_eq!(canonical.as_deref(), Ok(&data[..]));
-            }
+        let change = crate::cdt::into_particle(target).map(|target| crate::cdt::modify(Some(&target), &bytes));
+        if let Some(Ok(change)) = change
+            && let Some(Particle::Bytes(kind @ (particle::LIST | particle::MAP), data)) = change.value
+        {
+            let canonical = if kind == particle::LIST { canonical_list(&data) } else { canonical_map(&data) };
+            prop_assert_eq!(canonical.as_deref(), Ok(&data[..]));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a running server can be told: one door for programs, tests and the command line.
+//! Commands for a running server, and those that need only what all nodes share.
 
 use std::io;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::faults::{FaultInfo, Faults, Kind, Spec};
-use crate::security::{Password, Security};
-use crate::server::DevServer;
+use crate::invalid_input::invalid_input;
+use crate::security::Password;
 use crate::storage::namespace::Namespace;
 use crate::storage::settings::Change;
 
@@ -83,58 +83,18 @@ pub struct NodeInfo {
     pub is_running: bool,
 }
 
-impl DevServer {
-    /// Carries out a command.
-    ///
-    /// # Errors
-    /// `InvalidInput`: it makes no sense, or what it names is not there.
-    pub async fn control(&self, command: Command) -> io::Result<Answer> {
-        match command {
-            Command::Nodes => return Ok(Answer::Nodes(self.nodes().await)),
-            Command::Warnings => return Ok(Answer::Warnings(self.warnings())),
-            Command::StopNode { node } => self.stop_node(node).await?,
-            Command::StartNode { node } => self.start_node(node).await?,
-            Command::Settled => self.settled().await,
-            Command::SetPassword { user, password } => {
-                let security = self.secured()?;
-                let change =
-                    tokio::task::spawn_blocking(move || security.set_password(&user, &password));
-                change.await.map_err(io::Error::other)??;
-            }
-            Command::ExpireSessions { disconnect } => {
-                let security = self.secured()?;
-                security.expire_sessions();
-                if disconnect {
-                    security.disconnect();
-                }
-            }
-            command => return carry_out(&self.faults, &self.namespaces, command).await,
-        }
-        Ok(Answer::Done(()))
-    }
-
-    fn secured(&self) -> io::Result<Arc<Security>> {
-        self.security().ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the server was started without security",
-            )
-        })
-    }
-}
-
 /// Carries out a command that takes no more than what all nodes share.
 ///
 /// # Errors
-/// As [`DevServer::control`].
-pub async fn carry_out(
+/// `InvalidInput`: it makes no sense, or what it names is not there.
+pub async fn execute(
     faults: &Faults,
     namespaces: &[Arc<Namespace>],
     command: Command,
 ) -> io::Result<Answer> {
     match command {
         Command::Inject { fault } => {
-            let fault = faults.inject(fault).await.map_err(refuse)?;
+            let fault = faults.inject(fault).await.map_err(invalid_input)?;
             Ok(Answer::Fault(Box::new(fault)))
         }
         Command::Faults => Ok(Answer::Faults(faults.list())),
@@ -159,9 +119,9 @@ pub async fn carry_out(
             settings,
         } => {
             let found = namespaces.iter().find(|known| known.name() == namespace);
-            let found =
-                found.ok_or_else(|| refuse(format!("there is no namespace '{namespace}'")))?;
-            found.settings.change(&settings).map_err(refuse)?;
+            let found = found
+                .ok_or_else(|| invalid_input(format!("there is no namespace '{namespace}'")))?;
+            found.settings.change(&settings).map_err(invalid_input)?;
             Ok(Answer::Done(()))
         }
         Command::Nodes
@@ -170,18 +130,14 @@ pub async fn carry_out(
         | Command::StartNode { .. }
         | Command::Settled
         | Command::SetPassword { .. }
-        | Command::ExpireSessions { .. } => Err(refuse(
-            "only the program that started the server can do that".into(),
+        | Command::ExpireSessions { .. } => Err(invalid_input(
+            "only the program that started the server can do that",
         )),
     }
 }
 
-fn refuse(reason: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, reason)
-}
-
 fn no_fault(id: u64) -> io::Error {
-    refuse(format!("there is no fault {id}"))
+    invalid_input(format!("there is no fault {id}"))
 }
 
 /// What is wrong with a command's JSON, without the place: commands are written by programs.

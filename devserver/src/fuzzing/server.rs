@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cluster::{Cluster, NodeIdentity, Settings};
+use crate::cluster::{Cluster, ClusterConfig, NodeIdentity};
 use crate::cmd::{self, Reply};
 use crate::config::NamespaceConfig;
-use crate::faults::Faults;
+use crate::faults::{Faults, NodeFaults};
 use crate::info;
 use crate::security::Access;
 use crate::state::{Protection, State};
@@ -29,7 +29,7 @@ impl Default for Server {
             .map(Arc::new)
             .collect();
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 3000));
-        let settings = Settings {
+        let config = ClusterConfig {
             name: String::new(),
             nodes: vec![NodeIdentity {
                 id: "BB9000000000000".into(),
@@ -41,12 +41,12 @@ impl Default for Server {
             migration_time: Duration::ZERO,
             is_durable: false,
         };
-        let cluster = Cluster::new(settings, namespaces.clone());
+        let cluster = Cluster::new(config, namespaces.clone());
         Server {
             state: Arc::new(State::new(
                 namespaces,
                 cluster,
-                Faults::new(1).at(0),
+                NodeFaults::new(Faults::new(1), 0),
                 0,
                 Protection::default(),
             )),

@@ -5,7 +5,7 @@
 //! out as it does everybody: go through another node, through a connection that was there before, or let the fault
 //! last for a time only.
 
-use crate::control::{self, Command};
+use crate::control_commands::{self, Command};
 use crate::state::State;
 use crate::wire::proto::{self, FrameType};
 
@@ -21,12 +21,12 @@ pub async fn answer(state: &State, text: &[u8], out: &mut Vec<u8>) {
     let answer = match serde_json::from_slice::<Command>(text) {
         Ok(command) => {
             let (faults, namespaces) = (state.faults.all(), &state.namespaces);
-            match control::carry_out(faults, namespaces, command).await {
+            match control_commands::execute(faults, namespaces, command).await {
                 Ok(answer) => serde_json::to_string(&answer).map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             }
         }
-        Err(error) => Err(control::explain(&error)),
+        Err(error) => Err(control_commands::explain(&error)),
     };
     let start = proto::begin(out, FrameType::Info);
     out.extend_from_slice(NAME);

@@ -1,0 +1,127 @@
+//! Finds out what a message asks for, and has it carried out.
+
+use super::answer::Answer;
+use super::batch::Batch;
+use super::execute::{count, execute};
+use super::query::{Query, background};
+use super::request::Request;
+use crate::faults::Target;
+use crate::security::{Access, permission};
+use crate::state::State;
+use crate::storage::namespace::Namespace;
+use crate::wire::consts::{info1, info2};
+use crate::wire::message::Message;
+use crate::wire::proto::{self, FrameType};
+use crate::wire::reply;
+use crate::wire::result::{Outcome, ResultCode};
+
+/// What is left to do after a message was handled.
+pub enum Reply<'a> {
+    /// Nothing: the answer is in the buffer.
+    Whole,
+    /// The answer comes in parts.
+    Parts(Parts<'a>),
+}
+
+/// An answer too long for one buffer, made part by part as the client takes it.
+pub enum Parts<'a> {
+    Batch(Box<Batch<'a>>),
+    Query(Box<Query<'a>>),
+}
+
+impl Parts<'_> {
+    /// Appends the next part to `out`. False: that was the last one.
+    pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
+        match self {
+            Parts::Batch(batch) => batch.next(out),
+            Parts::Query(query) => query.next(out),
+        }
+    }
+}
+
+/// Handles the body of one message and appends the answer, or its beginning, to `out`.
+pub fn handle<'a>(
+    state: &'a State,
+    access: &'a Access,
+    body: &'a [u8],
+    out: &mut Vec<u8>,
+) -> Reply<'a> {
+    // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
+    if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
+        let fault = state.faults.code(Target::of_batch);
+        let batch = fault.map_or_else(|| Batch::parse(state, access, body), |(_, code)| Err(code));
+        return match batch {
+            Ok(batch) => Reply::Parts(Parts::Batch(Box::new(batch))),
+            Err(code) => {
+                reply::write_last(out, code);
+                Reply::Whole
+            }
+        };
+    }
+    match dispatch(state, access, body, out) {
+        Ok(reply) => reply,
+        Err(code) => {
+            reply::write_result(out, code);
+            Reply::Whole
+        }
+    }
+}
+
+fn dispatch<'a>(
+    state: &'a State,
+    access: &Access,
+    body: &[u8],
+    out: &mut Vec<u8>,
+) -> Outcome<Reply<'a>> {
+    let message = Message::parse(body)?;
+    access.known()?;
+    let namespace = state.namespace(message.fields.namespace)?;
+    let Some(digest) = message.fields.digest else {
+        check_query(access, namespace, &message)?;
+        let fault = state.faults.code(|| Target::of_message(&message));
+        let fault = fault.map(|(_, code)| code);
+        // Of partitions it is told one by one, and only so.
+        if let Some(code) = fault.filter(|code| *code != ResultCode::UNAVAILABLE) {
+            return Err(code);
+        }
+        let is_background = message.header.info2 & info2::WRITE != 0;
+        if is_background && message.fields.udf_file.is_none() {
+            background::start(state, namespace, &message)?;
+            reply::write_last(out, ResultCode::OK);
+            return Ok(Reply::Whole);
+        }
+        let mut query = Query::parse(state, namespace, &message)?;
+        if fault.is_some() {
+            query.lose_partitions();
+        }
+        return Ok(Reply::Parts(Parts::Query(Box::new(query))));
+    };
+    let digest = digest.try_into().map_err(|_| ResultCode::PARAMETER)?;
+    let request = Request {
+        header: message.header,
+        fields: message.fields,
+        ops: &message.ops,
+        filter: None,
+        access,
+    };
+    let start = proto::begin(out, FrameType::Message);
+    let mut answer = Answer::begin(out);
+    execute(state, namespace, digest, &request, &mut answer);
+    let code = answer.finish();
+    count(namespace, &request, false, code);
+    proto::finish(out, start);
+    Ok(Reply::Whole)
+}
+
+/// Whether a client may walk through what a query names.
+fn check_query(access: &Access, namespace: &Namespace, message: &Message<'_>) -> Outcome<()> {
+    let needed = if message.fields.udf_file.is_some() {
+        permission::UDF_QUERY
+    } else if message.header.info2 & info2::WRITE != 0 {
+        permission::OPS_QUERY
+    } else {
+        permission::QUERY
+    };
+    let set = message.fields.set.unwrap_or_default();
+    access.allows_in(needed, namespace.name(), set)
+}

@@ -1,0 +1,179 @@
+//! A query that is answered on its connection, part by part as the client takes it.
+
+use std::sync::Arc;
+
+use super::lookup::Lookup;
+use super::projection::Projection;
+use super::records::records;
+use super::scope::{Place, Scope, Stop};
+use crate::exp::{Expression, View};
+use crate::state::State;
+use crate::storage::namespace::Namespace;
+use crate::storage::record::{Digest, Record};
+use crate::wire::consts::{field, info1, info3};
+use crate::wire::message::HEADER_SIZE;
+use crate::wire::proto::{self, FrameType};
+use crate::wire::reply::{self, ReplyHeader};
+use crate::wire::result::ResultCode;
+
+/// Bytes after which a frame is sent. The server waits for 1 MiB; smaller parts hold a partition's lock for less.
+const PART_SIZE: usize = 256 * 1024;
+
+/// Records looked at under one lock, whether they are answered or not.
+const STRIDE: usize = 1024;
+
+/// A query being worked off.
+pub struct Query<'a> {
+    pub(super) state: &'a State,
+    pub(super) namespace: Arc<Namespace>,
+    pub(super) scope: Scope,
+    /// The condition on a secondary index, if there is one.
+    pub(super) lookup: Option<Arc<Lookup>>,
+    pub(super) projection: Projection,
+    pub(super) filter: Option<Expression>,
+    /// Records still to be answered; `None` = all there are.
+    pub(super) records_left: Option<u64>,
+    /// Whether the client expects few records; it matters to the counters only.
+    pub(super) is_short: bool,
+    pub(super) stops: std::vec::IntoIter<Stop>,
+    pub(super) stop: Option<Stop>,
+    /// A fault: no partition is held.
+    pub(super) holds_none: bool,
+}
+
+impl Query<'_> {
+    /// Answers as if this node held none of the partitions.
+    pub fn lose_partitions(&mut self) {
+        self.holds_none = true;
+    }
+
+    /// Walks on until a frame is full. False: the closing frame is written.
+    pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
+        let start = proto::begin(out, FrameType::Message);
+        let first = out.len();
+        let mut more = true;
+        while more && out.len() - start < PART_SIZE {
+            more = self.walk(out);
+        }
+        if out.len() == first {
+            out.truncate(start);
+        } else {
+            proto::finish(out, start);
+        }
+        if !more {
+            let is_secondary = self.lookup.is_some();
+            self.namespace
+                .counters
+                .count_query(is_secondary, self.is_short);
+            reply::write_last(out, ResultCode::OK);
+        }
+        more
+    }
+
+    /// Answers the next records of the current partition. False: all partitions are done.
+    fn walk(&mut self, out: &mut Vec<u8>) -> bool {
+        if matches!(self.scope, Scope::Nothing) || self.records_left == Some(0) {
+            return false;
+        }
+        let Some(stop) = self.stop.take().or_else(|| self.stops.next()) else {
+            return false;
+        };
+        let namespace = Arc::clone(&self.namespace);
+        if self.holds_none || !self.state.cluster.holds(self.state.node, stop.partition) {
+            write_unavailable(stop.partition, out);
+            return true;
+        }
+        let Some(partition) = namespace.partition(stop.partition) else {
+            return true;
+        };
+        let lookup = self.lookup.clone();
+        let start = out.len();
+        let mut seen = 0;
+        for (value, digest, record) in records(&partition, lookup.as_deref(), stop.behind) {
+            if self.records_left == Some(0) {
+                return false;
+            }
+            self.answer(value, digest, record, out);
+            seen += 1;
+            if seen == STRIDE || out.len() - start >= PART_SIZE {
+                self.stop = Some(Stop {
+                    partition: stop.partition,
+                    behind: Some(Place {
+                        value: value.unwrap_or_default(),
+                        digest: *digest,
+                    }),
+                });
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Writes one record, if it is wanted (`basic_query_job_reduce_cb()`).
+    fn answer(&mut self, value: Option<i64>, digest: &Digest, record: &Record, out: &mut Vec<u8>) {
+        if matches!(self.scope, Scope::Set(set_id) if set_id != record.set_id)
+            || self.namespace.is_doomed(record)
+        {
+            return;
+        }
+        let view = View::new(&self.namespace, digest, record);
+        if self
+            .filter
+            .as_ref()
+            .is_some_and(|filter| !filter.matches(&view))
+        {
+            return;
+        }
+        // The limit counts what passed the filter, even if nothing of it is then answered.
+        if let Some(left) = &mut self.records_left {
+            *left -= 1;
+        }
+        let start = out.len();
+        out.resize(start + HEADER_SIZE, 0);
+        let set = self.namespace.sets.name(record.set_id);
+        let mut n_fields = reply::write_record_fields(
+            out,
+            self.namespace.name(),
+            digest,
+            set.as_deref(),
+            record.key.as_deref(),
+        );
+        if let Some(value) = value {
+            reply::write_field(out, field::BVAL_ARRAY, &value.to_le_bytes());
+            n_fields += 1;
+        }
+        let Some(n_ops) = self.projection.write(&view, out) else {
+            out.truncate(start);
+            return;
+        };
+        let header = ReplyHeader {
+            info1: if matches!(self.projection, Projection::Metadata) {
+                info1::GET_NO_BINS
+            } else {
+                0
+            },
+            generation: u32::from(record.generation),
+            void_time: record.void_time,
+            n_fields,
+            n_ops,
+            ..ReplyHeader::default()
+        };
+        let mut bytes = Vec::with_capacity(HEADER_SIZE);
+        header.write(&mut bytes);
+        if let Some(slot) = out.get_mut(start..start + HEADER_SIZE) {
+            slot.copy_from_slice(&bytes);
+        }
+    }
+}
+
+/// Says that this node does not hold a partition (`as_msg_pid_done_bufbuilder()`).
+fn write_unavailable(partition: usize, out: &mut Vec<u8>) {
+    ReplyHeader {
+        info3: info3::PARTITION_DONE,
+        result: ResultCode::UNAVAILABLE.0,
+        // The number of the partition, in want of a field for it.
+        generation: partition as u32,
+        ..ReplyHeader::default()
+    }
+    .write(out);
+}

@@ -1,0 +1,29 @@
+//! Walks the records of one partition in the order of the primary index or of a secondary one.
+
+use super::lookup::Lookup;
+use super::scope::Place;
+use crate::storage::partition::Partition;
+use crate::storage::record::{Digest, Record};
+
+/// A record, with its value in the secondary index if there is one.
+type Found<'a> = (Option<i64>, &'a Digest, &'a Record);
+
+/// The records of a partition to look at, in the order of the index.
+pub fn records<'a>(
+    partition: &'a Partition,
+    lookup: Option<&'a Lookup>,
+    behind: Option<Place>,
+) -> Box<dyn Iterator<Item = Found<'a>> + 'a> {
+    match lookup {
+        Some(lookup) => Box::new(
+            lookup
+                .records(partition, behind)
+                .map(|(value, digest, record)| (Some(value), digest, record)),
+        ),
+        None => Box::new(
+            partition
+                .descend(behind.map(|place| place.digest))
+                .map(|(digest, record)| (None, digest, record)),
+        ),
+    }
+}

@@ -1,0 +1,101 @@
+//! Takes a request apart and hands each command to its family.
+
+use super::command::Command;
+use super::error::{InfoError, InfoResult, error};
+use super::session::Session;
+use super::{
+    cluster, config, log, namespace, node, operator, query, sindex, statistics, truncate, udf,
+};
+use crate::security::{Access, permission};
+use crate::state::State;
+use crate::wire::proto::{self, FrameType};
+use crate::wire::result::ResultCode;
+
+/// Handles the body of an info frame and appends the answer.
+pub fn handle(
+    state: &State,
+    session: &mut Session,
+    access: &Access,
+    body: &[u8],
+    out: &mut Vec<u8>,
+) {
+    let start = proto::begin(out, FrameType::Info);
+    if let Err(code) = access.known() {
+        // One line for all commands, none of which is repeated (`authenticate()`).
+        write_error(&error(code, "not authenticated"), out);
+        out.push(b'\n');
+        return proto::finish(out, start);
+    }
+    if body.is_empty() {
+        for name in node::SUMMARY {
+            answer(state, session, access, name, out);
+        }
+    }
+    // What follows the last line feed is not a command.
+    let mut lines = body.split(|byte| *byte == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        if lines.peek().is_some() && out.len() - start < proto::MAX_SIZE / 2 {
+            // To the server a command ends at a zero byte, as all C text does.
+            let text = line.split(|byte| *byte == 0).next().unwrap_or_default();
+            answer(state, session, access, &String::from_utf8_lossy(text), out);
+        }
+    }
+    proto::finish(out, start);
+}
+
+fn answer(state: &State, session: &mut Session, access: &Access, text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'\t');
+    let command = Command::parse(text);
+    match check(access, command).and_then(|()| dispatch(state, session, command)) {
+        Ok(answer) => out.extend_from_slice(answer.as_bytes()),
+        Err(error) => write_error(&error, out),
+    }
+    out.push(b'\n');
+}
+
+/// The number is left out for the code "unknown" (`info_respond_error_argp()`).
+fn write_error(error: &InfoError, out: &mut Vec<u8>) {
+    let text = if error.code == ResultCode::UNKNOWN {
+        format!("ERROR::{}", error.text)
+    } else {
+        format!("ERROR:{}:{}", error.code.0, error.text)
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Whether a client may use a command (`handle_cmd()`).
+fn check(access: &Access, command: Command<'_>) -> Result<(), InfoError> {
+    let needed = Access::of_info_command(command.name);
+    let namespace = command.get("namespace").or_else(|| command.get("ns"));
+    let allowed = match namespace {
+        Some(name) => access.allows_in(
+            needed,
+            name,
+            command.get("set").unwrap_or_default().as_bytes(),
+        ),
+        None => access.allows(needed),
+    };
+    allowed.map_err(|code| {
+        let name = permission::name(needed);
+        error(
+            code,
+            format!("role violation - requires permission '{name}'"),
+        )
+    })
+}
+
+fn dispatch(state: &State, session: &mut Session, command: Command<'_>) -> InfoResult {
+    cluster::answer(state, session, command)
+        .or_else(|| node::answer(session, command))
+        .or_else(|| statistics::answer(state, command))
+        .or_else(|| namespace::answer(state, command))
+        .or_else(|| config::answer(state, session, command))
+        .or_else(|| truncate::answer(state, command))
+        .or_else(|| sindex::answer(state, command))
+        .or_else(|| query::answer(state, command))
+        .or_else(|| udf::answer(command))
+        .or_else(|| log::answer(command))
+        .or_else(|| operator::answer(state, command))
+        .unwrap_or_else(|| Err(error(ResultCode::PARAMETER, "unrecognized command")))
+}
