@@ -22,34 +22,34 @@ use crate::storage::settings::Change;
 pub enum Command {
     /// The nodes, see [`NodeInfo`].
     Nodes,
-    /// [`DevServer::warnings`].
+    /// [`crate::DevServer::warnings`].
     Warnings,
-    /// [`DevServer::stop_node`].
+    /// [`crate::DevServer::stop_node`].
     StopNode { node: usize },
-    /// [`DevServer::start_node`].
+    /// [`crate::DevServer::start_node`].
     StartNode { node: usize },
-    /// [`DevServer::settled`].
+    /// [`crate::DevServer::settled`].
     Settled,
-    /// Gives a user another password. Tokens and connections he has stay good.
+    /// Changes the password of a user. Tokens and connections stay valid.
     SetPassword { user: String, password: Password },
-    /// Lets all session tokens given out so far expire; new connections have to log in with a password again.
+    /// Expires all session tokens issued so far. New connections need a password.
     ExpireSessions {
-        /// Close all connections too, so that clients have to make new ones at once.
+        /// Also close all connections, so that clients reconnect at once.
         disconnect: bool,
     },
     /// Sets a fault.
     Inject { fault: Spec },
-    /// The faults that are set, those that are over included.
+    /// The faults that are set, including those that are over.
     Faults,
-    /// How often a fault struck, as soon as that is as often as `at_least`, or the fault is over.
+    /// Waits until a fault has struck `at_least` times or is over, and returns how often it struck.
     Struck {
         id: u64,
         #[serde(default)]
         at_least: u64,
     },
-    /// Takes a fault back.
+    /// Removes a fault.
     ClearFault { id: u64 },
-    /// Takes all faults back, or those of a kind, or those set for one node.
+    /// Removes all faults, or those of one kind or of one node.
     ClearFaults {
         kind: Option<Kind>,
         node: Option<usize>,
@@ -58,16 +58,16 @@ pub enum Command {
     Configure { namespace: String, settings: Change },
 }
 
-/// What a command answers, as JSON.
+/// The response to a command, as JSON.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum Response {
     Nodes(Vec<NodeInfo>),
     Warnings(Vec<String>),
     Fault(Box<FaultInfo>),
     Faults(Vec<FaultInfo>),
     Struck(u64),
-    /// There is nothing to say: it is done.
+    /// The command has no result.
     Done(()),
 }
 
@@ -75,44 +75,44 @@ pub enum Answer {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeInfo {
-    /// Where clients connect to: `127.0.0.1:3000`.
+    /// The address that clients connect to: `127.0.0.1:3000`.
     pub address: String,
-    /// The name clients know it by: sixteen hex digits.
+    /// The node ID: sixteen hexadecimal digits.
     pub name: String,
-    /// Whether it takes connections.
+    /// Whether the node runs.
     pub is_running: bool,
 }
 
-/// Carries out a command that takes no more than what all nodes share.
+/// Executes a command that needs only what all nodes share.
 ///
 /// # Errors
-/// `InvalidInput`: it makes no sense, or what it names is not there.
+/// `InvalidInput`: the command is invalid, or it names something that does not exist.
 pub async fn execute(
     faults: &Faults,
     namespaces: &[Arc<Namespace>],
     command: Command,
-) -> io::Result<Answer> {
+) -> io::Result<Response> {
     match command {
         Command::Inject { fault } => {
             let fault = faults.inject(fault).await.map_err(invalid_input)?;
-            Ok(Answer::Fault(Box::new(fault)))
+            Ok(Response::Fault(Box::new(fault)))
         }
-        Command::Faults => Ok(Answer::Faults(faults.list())),
+        Command::Faults => Ok(Response::Faults(faults.list())),
         Command::Struck { id, at_least } => {
             let struck = faults.struck(id, at_least).await;
-            struck.map(Answer::Struck).ok_or_else(|| no_fault(id))
+            struck.map(Response::Struck).ok_or_else(|| no_fault(id))
         }
         Command::ClearFault { id } => {
             let gone = faults.clear(|fault| fault.id == id).await.pop();
             let gone = gone.ok_or_else(|| no_fault(id))?;
-            Ok(Answer::Fault(Box::new(gone)))
+            Ok(Response::Fault(Box::new(gone)))
         }
         Command::ClearFaults { kind, node } => {
             let goes = |fault: &FaultInfo| {
                 kind.is_none_or(|kind| fault.spec.kind == kind)
                     && (node.is_none() || fault.spec.node == node)
             };
-            Ok(Answer::Faults(faults.clear(goes).await))
+            Ok(Response::Faults(faults.clear(goes).await))
         }
         Command::Configure {
             namespace,
@@ -122,7 +122,7 @@ pub async fn execute(
             let found = found
                 .ok_or_else(|| invalid_input(format!("there is no namespace '{namespace}'")))?;
             found.settings.change(&settings).map_err(invalid_input)?;
-            Ok(Answer::Done(()))
+            Ok(Response::Done(()))
         }
         Command::Nodes
         | Command::Warnings
@@ -140,7 +140,7 @@ fn no_fault(id: u64) -> io::Error {
     invalid_input(format!("there is no fault {id}"))
 }
 
-/// What is wrong with a command's JSON, without the place: commands are written by programs.
+/// Describes an error in a command's JSON. The position is left out, because commands are written by programs.
 pub fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {

@@ -1,4 +1,4 @@
-//! The error of a configuration or a command that makes no sense.
+//! The error for an invalid configuration or command.
 
 use std::io;
 

@@ -1,48 +1,48 @@
-//! What all connections together may hold of requests and answers. Small ones are not counted: their buffers are
-//! bounded by the number of connections.
+//! Limits the memory that all connections together use for requests and responses. Small buffers are not counted:
+//! their number is limited by that of the connections.
 
 use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes of large requests and answers under way at one time: four of the largest there can be.
-const TOTAL: usize = 512 * 1024 * 1024;
-/// Bytes that a connection may hold without asking.
-pub const FREE: usize = 64 * 1024;
+/// Bytes of large requests and responses at one time: four of the largest possible.
+const LIMIT: usize = 512 * 1024 * 1024;
+/// Bytes that a connection may use without a permit.
+pub const UNCOUNTED: usize = 64 * 1024;
 
-/// The bytes not taken yet.
+/// Counts the memory in use.
 #[derive(Clone)]
 pub struct MemoryLimiter(Arc<Semaphore>);
 
 impl Default for MemoryLimiter {
     fn default() -> Self {
-        MemoryLimiter(Arc::new(Semaphore::new(TOTAL)))
+        MemoryLimiter(Arc::new(Semaphore::new(LIMIT)))
     }
 }
 
-/// Bytes taken by one request and its answer; given back when dropped.
+/// Memory reserved for one request or response. Dropping it releases the memory.
 #[derive(Default)]
 pub struct Permit(Option<OwnedSemaphorePermit>);
 
 impl MemoryLimiter {
-    /// A permit for a buffer of this many bytes.
+    /// Returns a permit for a buffer of this many bytes.
     ///
     /// # Errors
     /// As [`MemoryLimiter::grow`].
-    pub fn take(&self, bytes: usize) -> io::Result<Permit> {
+    pub fn acquire(&self, bytes: usize) -> io::Result<Permit> {
         let mut permit = Permit::default();
         self.grow(&mut permit, bytes)?;
         Ok(permit)
     }
 
-    /// Makes a permit large enough for a buffer of this many bytes.
+    /// Extends a permit to a buffer of this many bytes.
     ///
     /// # Errors
-    /// Too much is under way: the connection is to be closed, so that others are served.
+    /// `OutOfMemory`: the limit is reached. The caller closes the connection, so that others are served.
     pub fn grow(&self, permit: &mut Permit, bytes: usize) -> io::Result<()> {
         let has = permit.0.as_ref().map_or(0, |held| held.num_permits());
-        let missing = bytes.saturating_sub(FREE).saturating_sub(has);
+        let missing = bytes.saturating_sub(UNCOUNTED).saturating_sub(has);
         if missing == 0 {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What a connection needs of its socket, whether it is encrypted or not.
+//! The operations of a socket that a connection needs, encrypted or not.
 
 use std::future::Future;
 use std::io;
@@ -13,10 +13,10 @@ use tokio_rustls::server::TlsStream;
 
 /// A stream over a socket.
 pub trait Socket {
-    /// From here on closing it resets the connection.
+    /// Makes closing the socket reset the connection.
     fn reset_on_close(&self) -> io::Result<()>;
 
-    /// Whether the client has closed its end, unread requests or not.
+    /// Whether the client has closed its end, even if there are unread requests.
     fn is_hung_up(&self) -> bool;
 }
 

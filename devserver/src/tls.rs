@@ -1,5 +1,5 @@
-//! TLS, with certificates made at the start: an authority, the server's certificate, and one for clients where they
-//! must have one (`tls-authenticate-client any`). A server with TLS listens for nothing else.
+//! TLS with certificates that are created at the start: an authority, the server's certificate and, for mutual TLS,
+//! one for clients (`tls-authenticate-client any`). A server with TLS accepts no other connections.
 
 use std::io;
 use std::net::IpAddr;
@@ -23,23 +23,23 @@ use tokio_rustls::server::TlsStream;
 
 use crate::invalid_input::invalid_input;
 
-/// How long a client may take to shake hands.
+/// Timeout of the handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The name in a client's certificate: who it is to PKI.
+/// The name in a client's certificate: with PKI, the user name.
 const CLIENT: &str = "client";
 
-/// TLS, as told at the start. As JSON: `{ "mutual": true }`.
+/// The configuration of TLS. As JSON: `{ "mutual": true }`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TlsConfig {
-    /// Whether clients need a certificate too. Default false.
+    /// Whether clients need a certificate. Default false.
     pub mutual: bool,
-    /// Host names and addresses the server's certificate is for; the first is also the name that nodes are announced
-    /// with. Default `localhost`, `127.0.0.1` and `::1`.
+    /// Host names and addresses that the server's certificate is valid for. Info commands return the first as the TLS
+    /// name of the nodes. Default `localhost`, `127.0.0.1` and `::1`.
     pub names: Vec<String>,
-    /// When the server's certificate begins to be valid, in seconds since 1970. Default long ago.
+    /// Start of the validity of the server's certificate, in seconds since 1970. Default long ago.
     pub valid_from: Option<i64>,
-    /// When it ends, in seconds since 1970. Default never.
+    /// End of the validity, in seconds since 1970. Default never.
     pub valid_to: Option<i64>,
 }
 
@@ -57,12 +57,12 @@ impl Default for TlsConfig {
 /// What a client needs, as PEM.
 #[derive(Clone, Debug, Serialize)]
 pub struct TlsIdentity {
-    /// The authority that has signed the server's certificate.
+    /// The certificate of the authority that signed the server's certificate.
     pub ca: String,
-    /// The client's certificate, where it needs one.
+    /// The client's certificate, if it needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert: Option<String>,
-    /// The key to that certificate.
+    /// The private key of that certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
@@ -70,19 +70,19 @@ pub struct TlsIdentity {
 /// The server's side of TLS: the same for all nodes.
 pub struct Tls {
     acceptor: TlsAcceptor,
-    /// The name that nodes are announced with.
+    /// The TLS name of the nodes.
     pub name: String,
-    /// The name in the clients' certificates, where they need one: there is no other one by our authority.
+    /// The name in the client's certificate, if clients need one. The authority signs no other client certificate.
     pub client: Option<&'static str>,
-    /// For clients.
+    /// The certificates that clients need.
     pub identity: TlsIdentity,
 }
 
 impl Tls {
-    /// Makes the certificates.
+    /// Creates the certificates.
     ///
     /// # Errors
-    /// `InvalidInput`: a name that no certificate can be for, or no name at all.
+    /// `InvalidInput`: there is no name, or a certificate cannot have one of the names.
     pub fn new(config: &TlsConfig, host: IpAddr) -> io::Result<Tls> {
         let Some(name) = config.names.first().cloned() else {
             return Err(invalid_input("TLS needs at least one name"));
@@ -142,10 +142,10 @@ impl Tls {
         })
     }
 
-    /// Shakes hands with a client.
+    /// Runs the TLS handshake with a client.
     ///
     /// # Errors
-    /// A client that speaks no TLS, or no TLS we accept, or takes too long.
+    /// The handshake fails or takes too long.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(stream)).await?
     }
@@ -162,7 +162,7 @@ fn authority() -> io::Result<Authority> {
     CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)
 }
 
-/// A new key, and a certificate for it.
+/// Creates a key and a certificate for it.
 fn sign(
     mut params: CertificateParams,
     name: &str,

@@ -1,18 +1,18 @@
 //! The way to a nested list or map: pairs of a word and a value, one for each step down.
 //! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A way that leads nowhere is [`ResultCode::OP_NOT_APPLICABLE`].
 
-use super::codes::context as word;
+use super::codes::context as code;
 use super::effect::Effect;
 use super::list::restore_order;
 use super::select::{Elements, Selector};
 use crate::wire::msgpack::{List, MAX_BYTES, MAX_DEPTH, Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-const NOWHERE: ResultCode = ResultCode::OP_NOT_APPLICABLE;
+const NO_SUCH_ELEMENT: ResultCode = ResultCode::OP_NOT_APPLICABLE;
 
 /// One step down.
 struct Step {
-    word: u64,
+    code: u64,
     value: Value,
 }
 
@@ -27,12 +27,12 @@ impl Context {
         }
         let mut steps = Vec::with_capacity(items.len() / 2);
         let mut items = items.into_iter();
-        while let (Some(word), Some(value)) = (items.next(), items.next()) {
-            let Value::Int(word) = word else {
+        while let (Some(code), Some(value)) = (items.next(), items.next()) {
+            let Value::Int(code) = code else {
                 return Err(ResultCode::PARAMETER);
             };
             steps.push(Step {
-                word: u64::try_from(word).map_err(|_| ResultCode::PARAMETER)?,
+                code: u64::try_from(code).map_err(|_| ResultCode::PARAMETER)?,
                 value,
             });
         }
@@ -42,13 +42,13 @@ impl Context {
     /// Walks the way and gives what is there.
     pub fn find<'v>(&self, root: &'v Value) -> Outcome<&'v Value> {
         self.0.iter().try_fold(root, |value, step| {
-            let index = step.index_in(value)?.ok_or(NOWHERE)?;
+            let index = step.index_in(value)?.ok_or(NO_SUCH_ELEMENT)?;
             match value {
                 Value::List(list) => list.items.get(index),
                 Value::Map(map) => map.pairs.get(index).map(|(_, value)| value),
                 _ => None,
             }
-            .ok_or(NOWHERE)
+            .ok_or(NO_SUCH_ELEMENT)
         })
     }
 
@@ -94,7 +94,7 @@ fn change_below(
         Value::Map(map) => map.pairs.get_mut(index).map(|(_, value)| value),
         _ => None,
     };
-    let slot = slot.ok_or(NOWHERE)?;
+    let slot = slot.ok_or(NO_SUCH_ELEMENT)?;
     let mut inner = Some(std::mem::replace(slot, Value::Nil));
     let effect = change_below(&mut inner, rest, change, false)?;
     *slot = inner.unwrap_or(Value::Nil);
@@ -106,18 +106,18 @@ fn change_below(
 
 impl Step {
     fn base(&self) -> u64 {
-        self.word & word::BASE
+        self.code & code::BASE
     }
 
     fn creates(&self) -> bool {
-        self.word & word::CREATE != 0
+        self.code & code::CREATE != 0
     }
 
     /// Checks the word: a known kind of step, and creation only where list or map is said.
     fn check(&self) -> Outcome<()> {
-        let says_type = self.word & (word::LIST | word::MAP) != 0;
-        if self.base() > word::VALUE || (self.creates() && !says_type) {
-            return Err(NOWHERE);
+        let says_type = self.code & (code::LIST | code::MAP) != 0;
+        if self.base() > code::VALUE || (self.creates() && !says_type) {
+            return Err(NO_SUCH_ELEMENT);
         }
         Ok(())
     }
@@ -126,19 +126,19 @@ impl Step {
     fn index_in(&self, container: &Value) -> Outcome<Option<usize>> {
         self.check()?;
         let elements = match container {
-            Value::List(list) if self.word & word::MAP == 0 => Elements::of_list(list),
-            Value::Map(map) if self.word & word::LIST == 0 => Elements::of_map(map),
-            _ => return Err(NOWHERE),
+            Value::List(list) if self.code & code::MAP == 0 => Elements::of_list(list),
+            Value::Map(map) if self.code & code::LIST == 0 => Elements::of_map(map),
+            _ => return Err(NO_SUCH_ELEMENT),
         };
         let selector = match (self.base(), &self.value) {
-            (word::INDEX, Value::Int(index)) => Selector::Index(*index, 1),
-            (word::RANK, Value::Int(rank)) => Selector::Rank(*rank, 1),
-            (word::KEY, key) if elements.keys.is_some() => Selector::Key(key),
-            (word::VALUE, value) => Selector::Value(value),
-            _ => return Err(NOWHERE),
+            (code::INDEX, Value::Int(index)) => Selector::Index(*index, 1),
+            (code::RANK, Value::Int(rank)) => Selector::Rank(*rank, 1),
+            (code::KEY, key) if elements.keys.is_some() => Selector::Key(key),
+            (code::VALUE, value) => Selector::Value(value),
+            _ => return Err(NO_SUCH_ELEMENT),
         };
         match elements.select(&selector, false, false) {
-            Ok(pick) => Ok(pick.indexes.first().copied()),
+            Ok(selection) => Ok(selection.indexes.first().copied()),
             Err(ResultCode::OP_NOT_APPLICABLE) => Ok(None),
             Err(code) => Err(code),
         }
@@ -148,14 +148,14 @@ impl Step {
     /// Below a step that creates, a step need not say so itself (`cdt_context_count_create_sz()`).
     fn new_container(&self, is_creating: bool) -> Outcome<Value> {
         if !self.creates() && !is_creating {
-            return Err(NOWHERE);
+            return Err(NO_SUCH_ELEMENT);
         }
-        let order = self.word & word::CREATE;
-        match self.word & (word::BASE | word::LIST | word::MAP) {
-            kind if kind == word::KEY | word::MAP => {
+        let order = self.code & code::CREATE;
+        match self.code & (code::BASE | code::LIST | code::MAP) {
+            kind if kind == code::KEY | code::MAP => {
                 let flags = match order {
-                    word::CREATE_UNBOUND_OR_K_ORDERED => ORDERED,
-                    word::CREATE_ORDERED => ORDERED | VALUE_ORDERED,
+                    code::CREATE_UNBOUND_OR_K_ORDERED => ORDERED,
+                    code::CREATE_ORDERED => ORDERED | VALUE_ORDERED,
                     _ => 0,
                 };
                 Ok(Value::Map(Map {
@@ -163,47 +163,47 @@ impl Step {
                     pairs: Vec::new(),
                 }))
             }
-            kind if kind == word::INDEX | word::LIST => Ok(Value::List(List {
-                flags: if order == word::CREATE_ORDERED {
+            kind if kind == code::INDEX | code::LIST => Ok(Value::List(List {
+                flags: if order == code::CREATE_ORDERED {
                     ORDERED
                 } else {
                     0
                 },
                 items: Vec::new(),
             })),
-            _ => Err(NOWHERE),
+            _ => Err(NO_SUCH_ELEMENT),
         }
     }
 
     /// Where in a list or map the missing element is to be made. All of it is checked before anything is done below.
     fn place_for_new(&self, container: &Value, is_creating: bool) -> Outcome<usize> {
         if !self.creates() && !is_creating {
-            return Err(NOWHERE);
+            return Err(NO_SUCH_ELEMENT);
         }
         match (container, self.base(), &self.value) {
-            (Value::Map(map), word::KEY, key) if key.is_key() => Ok(map
+            (Value::Map(map), code::KEY, key) if key.is_key() => Ok(map
                 .pairs
                 .partition_point(|(other, _)| other.compare(key).is_lt())),
-            (Value::List(list), word::INDEX, Value::Int(index)) => {
+            (Value::List(list), code::INDEX, Value::Int(index)) => {
                 let len = list.items.len();
                 let index = if *index == -1 && len == 0 {
                     0
                 } else {
-                    usize::try_from(*index).map_err(|_| NOWHERE)?
+                    usize::try_from(*index).map_err(|_| NO_SUCH_ELEMENT)?
                 };
                 if index <= len || list.is_ordered() {
                     return Ok(index.min(len));
                 }
                 // Only a list without bounds is padded with nils up to the new element.
-                if self.word & word::CREATE == word::CREATE_UNBOUND_OR_K_ORDERED
+                if self.code & code::CREATE == code::CREATE_UNBOUND_OR_K_ORDERED
                     && index <= MAX_BYTES
                 {
                     Ok(index)
                 } else {
-                    Err(NOWHERE)
+                    Err(NO_SUCH_ELEMENT)
                 }
             }
-            _ => Err(NOWHERE),
+            _ => Err(NO_SUCH_ELEMENT),
         }
     }
 
@@ -231,7 +231,7 @@ impl Step {
                 list.items.insert(at, inner);
                 restore_order(list);
             }
-            _ => return Err(NOWHERE),
+            _ => return Err(NO_SUCH_ELEMENT),
         }
         Ok(effect)
     }

@@ -1,11 +1,11 @@
 //! Operations on lists. Source: `cdt_process_state_packed_list_{modify,read}_optype()` in `as/src/base/particle_list.c`.
 
-use super::answer;
 use super::args::Args;
 use super::codes::{PERSIST_INDEX, list as code, list_write, sort};
 use super::effect::Effect;
 use super::increment;
-use super::list_select::{is_removal, selection};
+use super::list_select::{is_removal, parse_selection};
+use super::results;
 use super::select::Elements;
 use crate::wire::msgpack::{List, MAX_BYTES, ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
@@ -18,11 +18,11 @@ pub fn read(list: &List, code: u64, args: &Args) -> Outcome<Option<Value>> {
     if code == code::SIZE {
         return Ok(Some(size(list)));
     }
-    let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+    let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
     if is_removal(code) {
         return Err(ResultCode::PARAMETER);
     }
-    answer::run(&Elements::of_list(list), &request).map(|(_, answer)| answer)
+    results::run(&Elements::of_list(list), &request).map(|(_, result)| result)
 }
 
 /// Runs an operation that changes a bin or element that is not there. Those that add create it.
@@ -120,10 +120,10 @@ pub fn modify(list: &mut List, code: u64, args: &Args) -> Outcome<Effect> {
             Effect::changed(None)
         }
         _ if is_removal(code) => {
-            let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
-            let (mut indexes, answer) = answer::run(&Elements::of_list(list), &request)?;
+            let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+            let (mut indexes, result) = results::run(&Elements::of_list(list), &request)?;
             remove_indexes(&mut list.items, &mut indexes);
-            Effect::changed(answer)
+            Effect::changed(result)
         }
         _ => Err(ResultCode::PARAMETER),
     }

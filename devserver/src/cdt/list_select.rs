@@ -1,8 +1,8 @@
 //! Which elements of a list an operation means: from its code and arguments to a selector.
 
-use super::answer::Request;
 use super::args::Args;
 use super::codes::{list as code, result};
+use super::results::Request;
 use super::select::Selector;
 use crate::wire::result::Outcome;
 
@@ -15,7 +15,7 @@ pub fn is_removal(code: u64) -> bool {
 }
 
 /// What an operation that selects elements says; `None` for any other operation.
-pub fn selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
+pub fn parse_selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
     /// A range without a count reaches to the end.
     const ALL: u64 = u32::MAX as u64;
     // The oldest operations take no kind of result: they have one of their own.

@@ -1,11 +1,11 @@
 //! Operations on maps. Source: `cdt_process_state_packed_map_{modify,read}_optype()` in `as/src/base/particle_map.c`.
 
-use super::answer;
 use super::args::Args;
 use super::codes::{PERSIST_INDEX, map as code, map_write};
 use super::effect::Effect;
 use super::increment;
-use super::map_select::{is_removal, selection};
+use super::map_select::{is_removal, parse_selection};
+use super::results;
 use super::select::Elements;
 use crate::wire::msgpack::{Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
@@ -64,11 +64,11 @@ pub fn read(map: &Map, code: u64, args: &Args) -> Outcome<Option<Value>> {
     if code == code::SIZE {
         return Ok(Some(size(map)));
     }
-    let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+    let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
     if is_removal(code) {
         return Err(ResultCode::PARAMETER);
     }
-    answer::run(&Elements::of_map(map), &request).map(|(_, answer)| answer)
+    results::run(&Elements::of_map(map), &request).map(|(_, result)| result)
 }
 
 /// Runs an operation that changes a bin or element that is not there. Those that put create it, by the order they say.
@@ -137,10 +137,10 @@ pub fn modify(map: &mut Map, code: u64, args: &Args) -> Outcome<Effect> {
             Effect::changed(None)
         }
         _ if is_removal(code) => {
-            let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
-            let (mut indexes, answer) = answer::run(&Elements::of_map(map), &request)?;
+            let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+            let (mut indexes, result) = results::run(&Elements::of_map(map), &request)?;
             super::list::remove_indexes(&mut map.pairs, &mut indexes);
-            Effect::changed(answer)
+            Effect::changed(result)
         }
         _ => Err(ResultCode::PARAMETER),
     }

@@ -13,10 +13,9 @@
 //! | [`list_select`], [`map_select`] | what an operation says about the elements it means |
 //! | [`select`] | finds them: by index, rank, key, value |
 //! | [`heap`] | the ranks of an unordered list, as the server's heap has them |
-//! | [`answer`], [`value_list`] | what of them is returned |
+//! | [`result`], [`value_list`] | what of them is returned |
 //! | [`increment`] | increments |
 
-mod answer;
 mod args;
 mod codes;
 mod context;
@@ -31,6 +30,7 @@ mod map_select;
 mod operation;
 mod particle;
 mod positions;
+mod results;
 mod select;
 mod value_list;
 

@@ -12,7 +12,7 @@ pub fn list(items: Vec<Value>) -> Value {
 
 /// Runs of numbers, each listed from its lowest number up even when counted from the end
 /// (`cdt_container_builder_add_int_range()`). One that is not there is -1.
-pub fn runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -> Value {
+pub fn from_runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -> Value {
     let from_end = |start: usize, count: usize| {
         if is_reverse {
             len.saturating_sub(start + count)
@@ -31,7 +31,12 @@ pub fn runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: boo
 }
 
 /// Numbers in the order in which their elements are answered. One that is not there is -1.
-pub fn one_by_one(mut numbers: Vec<usize>, len: usize, is_reverse: bool, is_multi: bool) -> Value {
+pub fn from_numbers(
+    mut numbers: Vec<usize>,
+    len: usize,
+    is_reverse: bool,
+    is_multi: bool,
+) -> Value {
     if is_reverse {
         numbers
             .iter_mut()

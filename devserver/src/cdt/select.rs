@@ -39,7 +39,7 @@ pub enum Selector<'a> {
 
 /// How the elements that were found lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lie {
+pub enum Placement {
     /// Side by side from this index on.
     Indexes(usize),
     /// Side by side from this rank on.
@@ -55,9 +55,9 @@ pub enum Lie {
 
 /// The elements that were found: their indexes, in the order in which they are answered.
 #[derive(Debug)]
-pub struct Pick {
+pub struct Selection {
     pub indexes: Vec<usize>,
-    pub lie: Lie,
+    pub placement: Placement,
 }
 
 impl<'a> Elements<'a> {
@@ -96,44 +96,51 @@ impl<'a> Elements<'a> {
     }
 
     /// Finds the elements meant. `is_multi`: the operation is for any number of elements, so none is no error.
-    pub fn select(&self, selector: &Selector<'_>, is_multi: bool, inverted: bool) -> Outcome<Pick> {
+    pub fn select(
+        &self,
+        selector: &Selector<'_>,
+        is_multi: bool,
+        inverted: bool,
+    ) -> Outcome<Selection> {
         if inverted && !is_multi {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
-        let pick = self.find(selector, is_multi)?;
+        let selection = self.find(selector, is_multi)?;
         if !inverted {
-            return Ok(pick);
+            return Ok(selection);
         }
-        let count = pick.indexes.len();
+        let count = selection.indexes.len();
         let is_map = self.keys.is_some();
-        let lie = match pick.lie {
-            Lie::Ranks(start) if self.is_sorted => Lie::Indexes(start),
-            lie => lie,
+        let placement = match selection.placement {
+            Placement::Ranks(start) if self.is_sorted => Placement::Indexes(start),
+            placement => placement,
         };
-        match lie {
+        match placement {
             // What is left is side by side again, if only one end was taken away.
-            Lie::Indexes(_) if count == 0 => Ok(self.all_but(&pick, Lie::All)),
-            Lie::Indexes(start) => match rest(start, count, self.len()) {
-                Some((start, count)) => Ok(Pick {
+            Placement::Indexes(_) if count == 0 => Ok(self.all_but(&selection, Placement::All)),
+            Placement::Indexes(start) => match rest(start, count, self.len()) {
+                Some((start, count)) => Ok(Selection {
                     indexes: (start..start + count).collect(),
-                    lie: Lie::Indexes(start),
+                    placement: Placement::Indexes(start),
                 }),
-                None => Ok(self.all_but(&pick, Lie::AllButIndexes(start, count))),
+                None => Ok(self.all_but(&selection, Placement::AllButIndexes(start, count))),
             },
-            Lie::Ranks(start) => match rest(start, count, self.len()) {
+            Placement::Ranks(start) => match rest(start, count, self.len()) {
                 Some((start, count)) if is_map && selector.is_rank_range() => {
                     self.rank_range(start as i64, count as u64, true)
                 }
                 Some(_)
                     if count == 0 && (is_map || (self.len() == 0 && selector.is_rank_range())) =>
                 {
-                    Ok(self.all_but(&pick, Lie::All))
+                    Ok(self.all_but(&selection, Placement::All))
                 }
-                _ => Ok(self.all_but(&pick, Lie::AllButRanks(start, count))),
+                _ => Ok(self.all_but(&selection, Placement::AllButRanks(start, count))),
             },
             // Elements looked up by a list of keys or values: with none found, all ranks are left.
-            _ if count == 0 && self.len() != 0 => Ok(self.all_but(&pick, Lie::AllButRanks(0, 0))),
-            _ => Ok(self.all_but(&pick, Lie::Scattered)),
+            _ if count == 0 && self.len() != 0 => {
+                Ok(self.all_but(&selection, Placement::AllButRanks(0, 0)))
+            }
+            _ => Ok(self.all_but(&selection, Placement::Scattered)),
         }
     }
 
@@ -148,13 +155,13 @@ impl<'a> Elements<'a> {
         keys.iter().filter_map(index_of).collect()
     }
 
-    fn find(&self, selector: &Selector<'_>, is_multi: bool) -> Outcome<Pick> {
+    fn find(&self, selector: &Selector<'_>, is_multi: bool) -> Outcome<Selection> {
         match *selector {
             Selector::Index(index, count) => {
                 let (start, count) = clamp(index, count, self.len(), is_multi)?;
-                Ok(Pick {
+                Ok(Selection {
                     indexes: (start..start + count).collect(),
-                    lie: Lie::Indexes(start),
+                    placement: Placement::Indexes(start),
                 })
             }
             Selector::Rank(rank, count) => self.rank_range(rank, count, is_multi),
@@ -171,9 +178,9 @@ impl<'a> Elements<'a> {
                     .flatten()
                     .enumerate()
                     .filter(|(_, key)| is_listed(key));
-                Ok(Pick {
+                Ok(Selection {
                     indexes: listed.map(|(index, _)| index).collect(),
-                    lie: Lie::Scattered,
+                    placement: Placement::Scattered,
                 })
             }
             Selector::Value(value) => Ok(self.value_range(|other| other.compare(value), is_multi)),
@@ -188,9 +195,9 @@ impl<'a> Elements<'a> {
                     .iter()
                     .enumerate()
                     .filter(|(_, value)| is_listed(value));
-                Ok(Pick {
+                Ok(Selection {
                     indexes: listed.map(|(index, _)| index).collect(),
-                    lie: Lie::Scattered,
+                    placement: Placement::Scattered,
                 })
             }
             Selector::RelativeIndex(key, index, count) => {
@@ -215,21 +222,21 @@ impl<'a> Elements<'a> {
         }
     }
 
-    fn rank_range(&self, rank: i64, count: u64, is_multi: bool) -> Outcome<Pick> {
+    fn rank_range(&self, rank: i64, count: u64, is_multi: bool) -> Outcome<Selection> {
         let (start, count) = clamp(rank, count, self.len(), is_multi)?;
         let indexes = if self.keys.is_none() && !self.is_sorted {
             heap::rank_range(&self.values, start, count)
         } else {
             self.by_rank().into_iter().skip(start).take(count).collect()
         };
-        Ok(Pick {
+        Ok(Selection {
             indexes,
-            lie: Lie::Ranks(start),
+            placement: Placement::Ranks(start),
         })
     }
 
     /// Keys are in order, so those between two bounds lie side by side.
-    fn key_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Pick {
+    fn key_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Selection {
         let keys = self.keys.iter().flatten();
         let indexes: Vec<usize> = keys
             .clone()
@@ -246,14 +253,14 @@ impl<'a> Elements<'a> {
         } else {
             indexes.into_iter().take(1).collect()
         };
-        Pick {
+        Selection {
             indexes,
-            lie: Lie::Indexes(start),
+            placement: Placement::Indexes(start),
         }
     }
 
     /// Values between two bounds lie side by side in the order of ranks, but are answered in the order of indexes.
-    fn value_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Pick {
+    fn value_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Selection {
         let start = self
             .values
             .iter()
@@ -268,16 +275,16 @@ impl<'a> Elements<'a> {
         if !is_multi {
             indexes.truncate(1);
         }
-        Pick {
+        Selection {
             indexes,
-            lie: Lie::Ranks(start),
+            placement: Placement::Ranks(start),
         }
     }
 
     /// All elements but those found, in the order of their indexes.
-    fn all_but(&self, pick: &Pick, lie: Lie) -> Pick {
+    fn all_but(&self, selection: &Selection, placement: Placement) -> Selection {
         let mut is_picked = vec![false; self.len()];
-        for index in &pick.indexes {
+        for index in &selection.indexes {
             if let Some(slot) = is_picked.get_mut(*index) {
                 *slot = true;
             }
@@ -288,7 +295,7 @@ impl<'a> Elements<'a> {
             .filter(|(_, picked)| !**picked)
             .map(|(index, _)| index)
             .collect();
-        Pick { indexes, lie }
+        Selection { indexes, placement }
     }
 }
 

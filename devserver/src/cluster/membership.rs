@@ -21,8 +21,8 @@ pub struct Cluster {
     /// A node is gone that the others still count on.
     pub(super) is_stalled: AtomicBool,
     changed: watch::Sender<u64>,
-    pub(super) waiting: Mutex<HashMap<Digest, usize>>,
-    myself: Weak<Cluster>,
+    pub(super) pending_writes: Mutex<HashMap<Digest, usize>>,
+    weak_self: Weak<Cluster>,
 }
 
 /// Who is there, and who is believed to be.
@@ -53,7 +53,7 @@ impl Cluster {
         let all = NodeSet::first(config.nodes.len());
         let ids: Vec<_> = config.nodes.iter().map(|node| node.id.as_str()).collect();
         let map = PartitionMap::new(&ids, config.replication_factor);
-        Arc::new_cyclic(|myself| Cluster {
+        Arc::new_cyclic(|weak_self| Cluster {
             members: RwLock::new(Members {
                 up: all,
                 known: all,
@@ -70,8 +70,8 @@ impl Cluster {
             namespaces,
             is_stalled: AtomicBool::new(false),
             changed: watch::Sender::new(0),
-            waiting: Mutex::default(),
-            myself: Weak::clone(myself),
+            pending_writes: Mutex::default(),
+            weak_self: Weak::clone(weak_self),
         })
     }
 
@@ -97,18 +97,18 @@ impl Cluster {
 
     /// The other members, as `node` knows them.
     pub fn peers(&self, node: usize) -> impl Iterator<Item = &NodeIdentity> {
-        let known = self.known().without(node);
+        let known = self.members().without(node);
         known.iter().filter_map(|peer| self.config.nodes.get(peer))
     }
 
     /// The members as the nodes know them.
-    pub fn known(&self) -> NodeSet {
+    pub fn members(&self) -> NodeSet {
         self.members.read().known
     }
 
     /// The member that leads, the one with the greatest id.
     pub fn principal(&self) -> &str {
-        let ids = self.known().iter().map(|node| self.node_id(node));
+        let ids = self.members().iter().map(|node| self.node_id(node));
         ids.max().unwrap_or_default()
     }
 
@@ -165,17 +165,17 @@ impl Cluster {
     pub fn leave(&self, node: usize) {
         let mut members = self.members.write();
         members.suspended = members.suspended.without(node);
-        self.miss(node, &mut members);
+        self.mark_down(node, &mut members);
     }
 
     /// A node does not answer for a while, see [`Self::resume`].
     pub fn suspend(&self, node: usize) {
         let mut members = self.members.write();
         members.suspended = members.suspended.with(node);
-        self.miss(node, &mut members);
+        self.mark_down(node, &mut members);
     }
 
-    fn miss(&self, node: usize, members: &mut Members) {
+    fn mark_down(&self, node: usize, members: &mut Members) {
         members.up = members.up.without(node);
         members.epoch += 1;
         let epoch = members.epoch;
@@ -184,7 +184,7 @@ impl Cluster {
             return self.rebalance(members);
         }
         self.is_stalled.store(true, Ordering::Release);
-        self.later(self.config.heartbeat_timeout, move |cluster, members| {
+        self.schedule(self.config.heartbeat_timeout, move |cluster, members| {
             if members.epoch == epoch {
                 cluster.rebalance(members);
             }
@@ -223,12 +223,12 @@ impl Cluster {
             for partition in members.map.rebalance(members.up) {
                 // A node that comes to again brings its records along.
                 if members.suspended.is_empty() && !self.config.is_durable {
-                    self.lose(partition);
+                    self.empty_partition(partition);
                 }
             }
             if !members.map.is_settled() {
                 let epoch = members.epoch;
-                self.later(self.config.migration_time, move |_, members| {
+                self.schedule(self.config.migration_time, move |_, members| {
                     if members.epoch == epoch {
                         members.map.finish_migrations();
                         members.generations.partition += 1;
@@ -240,17 +240,21 @@ impl Cluster {
     }
 
     /// Nobody holds a partition any more.
-    fn lose(&self, partition: usize) {
+    fn empty_partition(&self, partition: usize) {
         for namespace in &self.namespaces {
             namespace.empty_partition(partition);
         }
     }
 
-    fn later(&self, delay: Duration, change: impl FnOnce(&Cluster, &mut Members) + Send + 'static) {
-        let myself = Weak::clone(&self.myself);
+    fn schedule(
+        &self,
+        delay: Duration,
+        change: impl FnOnce(&Cluster, &mut Members) + Send + 'static,
+    ) {
+        let weak_self = Weak::clone(&self.weak_self);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            if let Some(cluster) = myself.upgrade() {
+            if let Some(cluster) = weak_self.upgrade() {
                 change(&cluster, &mut cluster.members.write());
                 cluster.changed.send_modify(|changes| *changes += 1);
             }
@@ -259,7 +263,7 @@ impl Cluster {
 
     /// Waits until the condition holds; it is looked at after every change. Not by `wait_for()`, which would look at it
     /// under a lock of its own, and whoever changes something holds ours first.
-    pub(super) async fn until(&self, holds: impl Fn() -> bool) {
+    pub(super) async fn wait_until(&self, holds: impl Fn() -> bool) {
         let mut changed = self.changed.subscribe();
         while !holds() {
             // The sender lives as long as the cluster.
@@ -269,6 +273,6 @@ impl Cluster {
 
     /// Waits for that: see [`Self::is_settled`].
     pub async fn settled(&self) {
-        self.until(|| self.is_settled()).await;
+        self.wait_until(|| self.is_settled()).await;
     }
 }

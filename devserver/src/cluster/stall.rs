@@ -69,21 +69,21 @@ impl Cluster {
         if !is_stalled() {
             return Ok(());
         }
-        let _place = write.map(|digest| self.queue(digest)).transpose()?;
-        let settled = self.until(|| !is_stalled());
+        let _queued = write.map(|digest| self.queue(digest)).transpose()?;
+        let settled = self.wait_until(|| !is_stalled());
         let _ = tokio::time::timeout(limit.unwrap_or(MAX_WAIT), settled).await;
         Ok(())
     }
 
-    fn queue(&self, digest: Digest) -> Outcome<Place<'_>> {
-        let mut waiting = self.waiting.lock();
-        let count = waiting.entry(digest).or_default();
+    fn queue(&self, digest: Digest) -> Outcome<QueuedWrite<'_>> {
+        let mut pending_writes = self.pending_writes.lock();
+        let count = pending_writes.entry(digest).or_default();
         // The first one is being carried out, and the limit has to be exceeded (`handle_hot_key()`).
         if *count > MAX_PENDING + 1 {
             return Err(ResultCode::KEY_BUSY);
         }
         *count += 1;
-        Ok(Place {
+        Ok(QueuedWrite {
             cluster: self,
             digest,
         })
@@ -91,18 +91,18 @@ impl Cluster {
 }
 
 /// A write's place in the queue for a record, given up when dropped.
-struct Place<'a> {
+struct QueuedWrite<'a> {
     cluster: &'a Cluster,
     digest: Digest,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuedWrite<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.cluster.waiting.lock();
-        if let Some(count) = waiting.get_mut(&self.digest) {
+        let mut pending_writes = self.cluster.pending_writes.lock();
+        if let Some(count) = pending_writes.get_mut(&self.digest) {
             *count -= 1;
             if *count == 0 {
-                waiting.remove(&self.digest);
+                pending_writes.remove(&self.digest);
             }
         }
     }

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::answer::Answer;
 use super::execute::{count, execute};
 use super::request::Request;
+use super::response_builder::ResponseBuilder;
 use crate::exp::Expression;
 use crate::faults::Target;
 use crate::security::Access;
@@ -19,14 +19,14 @@ use crate::wire::consts::{batch_flags, batch_row, field, info1, info2};
 use crate::wire::message::{Fields, Header, Op, parse_field};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reader::Reader;
-use crate::wire::reply;
+use crate::wire::response;
 use crate::wire::result::{Outcome, ResultCode};
 
 /// Bytes after which a frame of rows is sent (`BATCH_BLOCK_SIZE`).
 const PART_SIZE: usize = 128 * 1024;
 
 /// What a row says besides its digest; the rows that repeat it share it.
-struct RowHead<'a> {
+struct RowHeader<'a> {
     namespace: Arc<Namespace>,
     header: Header,
     fields: Fields<'a>,
@@ -41,7 +41,7 @@ pub struct Batch<'a> {
     rows_left: u32,
     flags: u8,
     filter: Option<Expression>,
-    head: Option<RowHead<'a>>,
+    row_header: Option<RowHeader<'a>>,
     /// The code of the closing frame. Once it is set the rows that follow are run but not answered.
     result: ResultCode,
 }
@@ -49,7 +49,7 @@ pub struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Reads everything but the rows (`as_batch_queue_task()`).
     pub fn parse(state: &'a State, access: &'a Access, body: &'a [u8]) -> Outcome<Batch<'a>> {
-        access.known()?;
+        access.require_login()?;
         let mut reader = Reader::new(body);
         let header = Header::parse(&mut reader)?;
         let fields = Fields::parse(&mut reader, header.n_fields)?;
@@ -67,7 +67,7 @@ impl<'a> Batch<'a> {
             rows_left,
             flags,
             filter,
-            head: None,
+            row_header: None,
             result: ResultCode::OK,
         })
     }
@@ -103,7 +103,7 @@ impl<'a> Batch<'a> {
         if self.rows_left > 0 {
             return true;
         }
-        reply::write_last(out, self.result);
+        response::write_last(out, self.result);
         false
     }
 
@@ -112,10 +112,10 @@ impl<'a> Batch<'a> {
         let mut records = Vec::new();
         while self.rows_left > 0 {
             self.rows_left -= 1;
-            let Ok((_, digest, head)) = self.read_row() else {
+            let Ok((_, digest, row_header)) = self.read_row() else {
                 break;
             };
-            records.push((digest, head.header.info2 & info2::WRITE != 0));
+            records.push((digest, row_header.header.info2 & info2::WRITE != 0));
         }
         records
     }
@@ -124,15 +124,15 @@ impl<'a> Batch<'a> {
     pub fn each_target(mut self, look: &mut dyn FnMut(&Target<'_>)) {
         while self.rows_left > 0 {
             self.rows_left -= 1;
-            let Ok((_, digest, head)) = self.read_row() else {
+            let Ok((_, digest, row_header)) = self.read_row() else {
                 break;
             };
             look(&Target::of_record(
-                &head.namespace,
+                &row_header.namespace,
                 digest,
-                &head.header,
-                &head.fields,
-                &head.ops,
+                &row_header.header,
+                &row_header.fields,
+                &row_header.ops,
             ));
         }
     }
@@ -155,44 +155,50 @@ impl<'a> Batch<'a> {
     }
 
     /// Reads one row: its index, its digest and what is to be done.
-    fn read_row(&mut self) -> Outcome<(u32, Digest, &RowHead<'a>)> {
+    fn read_row(&mut self) -> Outcome<(u32, Digest, &RowHeader<'a>)> {
         let index = self.rows.u32()?;
         let digest = self.rows.digest()?;
         let flags = self.rows.u8()?;
         if flags & batch_row::REPEAT == 0 {
-            self.head = Some(parse_head(self.state, &mut self.rows, flags)?);
+            self.row_header = Some(parse_row_header(self.state, &mut self.rows, flags)?);
         } else if self
-            .head
+            .row_header
             .as_ref()
-            .is_none_or(|head| head.fields.key.is_some())
+            .is_none_or(|row_header| row_header.fields.key.is_some())
         {
             // "batch must not repeat key"
             return Err(ResultCode::PARAMETER);
         }
-        let head = self.head.as_ref().ok_or(ResultCode::PARAMETER)?;
-        Ok((index, digest, head))
+        let row_header = self.row_header.as_ref().ok_or(ResultCode::PARAMETER)?;
+        Ok((index, digest, row_header))
     }
 
     /// Reads and runs one row; gives the code it ended with.
     fn run_row(&mut self, out: &mut Vec<u8>) -> Outcome<ResultCode> {
         let (index, digest, _) = self.read_row()?;
-        let head = self.head.as_ref().ok_or(ResultCode::PARAMETER)?;
+        let row_header = self.row_header.as_ref().ok_or(ResultCode::PARAMETER)?;
         let request = Request {
-            header: head.header,
-            fields: head.fields,
-            ops: &head.ops,
+            header: row_header.header,
+            fields: row_header.fields,
+            ops: &row_header.ops,
             filter: self.filter.as_ref(),
             access: self.access,
         };
-        let mut answer = Answer::begin_row(out, index);
-        execute(self.state, &head.namespace, digest, &request, &mut answer);
-        let code = answer.finish();
-        count(&head.namespace, &request, true, code);
+        let mut response = ResponseBuilder::begin_row(out, index);
+        execute(
+            self.state,
+            &row_header.namespace,
+            digest,
+            &request,
+            &mut response,
+        );
+        let code = response.finish();
+        count(&row_header.namespace, &request, true, code);
         Ok(code)
     }
 }
 
-fn parse_head<'a>(state: &State, rows: &mut Reader<'a>, flags: u8) -> Outcome<RowHead<'a>> {
+fn parse_row_header<'a>(state: &State, rows: &mut Reader<'a>, flags: u8) -> Outcome<RowHeader<'a>> {
     let has = |bit: u8| flags & bit != 0;
     let mut header = Header {
         info1: rows.u8()? & !(info1::COMPRESS_RESPONSE | info1::XDR),
@@ -224,7 +230,7 @@ fn parse_head<'a>(state: &State, rows: &mut Reader<'a>, flags: u8) -> Outcome<Ro
     let mut fields = Fields::parse(rows, header.n_fields - 1)?;
     fields.put(field::NAMESPACE, name);
     let ops = Op::parse_all(rows, header.n_ops)?;
-    Ok(RowHead {
+    Ok(RowHeader {
         namespace,
         header,
         fields,

@@ -1,10 +1,10 @@
 //! Finds out what a message asks for, and has it carried out.
 
-use super::answer::Answer;
 use super::batch::Batch;
 use super::execute::{count, execute};
 use super::query::{Query, background};
 use super::request::Request;
+use super::response_builder::ResponseBuilder;
 use crate::faults::Target;
 use crate::security::{Access, permission};
 use crate::state::State;
@@ -12,13 +12,13 @@ use crate::storage::namespace::Namespace;
 use crate::wire::consts::{info1, info2};
 use crate::wire::message::Message;
 use crate::wire::proto::{self, FrameType};
-use crate::wire::reply;
+use crate::wire::response;
 use crate::wire::result::{Outcome, ResultCode};
 
 /// What is left to do after a message was handled.
-pub enum Reply<'a> {
+pub enum Response<'a> {
     /// Nothing: the answer is in the buffer.
-    Whole,
+    Complete,
     /// The answer comes in parts.
     Parts(Parts<'a>),
 }
@@ -45,24 +45,24 @@ pub fn handle<'a>(
     access: &'a Access,
     body: &'a [u8],
     out: &mut Vec<u8>,
-) -> Reply<'a> {
+) -> Response<'a> {
     // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
     if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
         let fault = state.faults.code(Target::of_batch);
         let batch = fault.map_or_else(|| Batch::parse(state, access, body), |(_, code)| Err(code));
         return match batch {
-            Ok(batch) => Reply::Parts(Parts::Batch(Box::new(batch))),
+            Ok(batch) => Response::Parts(Parts::Batch(Box::new(batch))),
             Err(code) => {
-                reply::write_last(out, code);
-                Reply::Whole
+                response::write_last(out, code);
+                Response::Complete
             }
         };
     }
     match dispatch(state, access, body, out) {
         Ok(reply) => reply,
         Err(code) => {
-            reply::write_result(out, code);
-            Reply::Whole
+            response::write_result(out, code);
+            Response::Complete
         }
     }
 }
@@ -72,9 +72,9 @@ fn dispatch<'a>(
     access: &Access,
     body: &[u8],
     out: &mut Vec<u8>,
-) -> Outcome<Reply<'a>> {
+) -> Outcome<Response<'a>> {
     let message = Message::parse(body)?;
-    access.known()?;
+    access.require_login()?;
     let namespace = state.namespace(message.fields.namespace)?;
     let Some(digest) = message.fields.digest else {
         check_query(access, namespace, &message)?;
@@ -87,14 +87,14 @@ fn dispatch<'a>(
         let is_background = message.header.info2 & info2::WRITE != 0;
         if is_background && message.fields.udf_file.is_none() {
             background::start(state, namespace, &message)?;
-            reply::write_last(out, ResultCode::OK);
-            return Ok(Reply::Whole);
+            response::write_last(out, ResultCode::OK);
+            return Ok(Response::Complete);
         }
         let mut query = Query::parse(state, namespace, &message)?;
         if fault.is_some() {
-            query.lose_partitions();
+            query.make_unavailable();
         }
-        return Ok(Reply::Parts(Parts::Query(Box::new(query))));
+        return Ok(Response::Parts(Parts::Query(Box::new(query))));
     };
     let digest = digest.try_into().map_err(|_| ResultCode::PARAMETER)?;
     let request = Request {
@@ -105,12 +105,12 @@ fn dispatch<'a>(
         access,
     };
     let start = proto::begin(out, FrameType::Message);
-    let mut answer = Answer::begin(out);
-    execute(state, namespace, digest, &request, &mut answer);
-    let code = answer.finish();
+    let mut response = ResponseBuilder::begin(out);
+    execute(state, namespace, digest, &request, &mut response);
+    let code = response.finish();
     count(namespace, &request, false, code);
     proto::finish(out, start);
-    Ok(Reply::Whole)
+    Ok(Response::Complete)
 }
 
 /// Whether a client may walk through what a query names.
@@ -123,5 +123,5 @@ fn check_query(access: &Access, namespace: &Namespace, message: &Message<'_>) ->
         permission::QUERY
     };
     let set = message.fields.set.unwrap_or_default();
-    access.allows_in(needed, namespace.name(), set)
+    access.require_in(needed, namespace.name(), set)
 }

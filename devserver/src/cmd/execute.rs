@@ -1,7 +1,7 @@
 //! Runs a command on one record: alone, or as a row of a batch.
 
-use super::answer::Answer;
 use super::request::Request;
+use super::response_builder::ResponseBuilder;
 use super::{delete, read, write};
 use crate::cluster::Stall;
 use crate::faults::{Target, When};
@@ -18,11 +18,11 @@ pub fn execute(
     namespace: &Namespace,
     digest: [u8; 20],
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) {
     let header = &request.header;
     if let Err(code) = check(namespace, request) {
-        return answer.fail(code);
+        return response.fail(code);
     }
     let fault = state.faults.code(|| {
         Target::of_record(
@@ -34,12 +34,12 @@ pub fn execute(
         )
     });
     if let Some((When::Before, code)) = fault {
-        return answer.fail(code);
+        return response.fail(code);
     }
     let is_write = header.info2 & info2::WRITE != 0;
     let stall = state.cluster.stall(state.node, &digest, is_write);
     if stall == Some(Stall::Owner) {
-        return answer.fail(ResultCode::TIMEOUT);
+        return response.fail(ResultCode::TIMEOUT);
     }
     let outcome = if is_write {
         if header.info2 & info2::DELETE != 0 {
@@ -48,21 +48,21 @@ pub fn execute(
             // We run no UDFs. The server's own word for a feature that is not there.
             Err(ResultCode::UNSUPPORTED_FEATURE)
         } else {
-            write::write(namespace, digest, request, answer)
+            write::write(namespace, digest, request, response)
         }
     } else if header.info1 & info1::READ != 0 {
-        read::read(namespace, digest, request, answer)
+        read::read(namespace, digest, request, response)
     } else {
         Err(ResultCode::PARAMETER)
     };
     match (outcome, stall) {
-        (Err(code), _) => answer.fail(code),
+        (Err(code), _) => response.fail(code),
         // Done, but a replica has not confirmed it.
-        (Ok(()), Some(Stall::Replica)) => answer.fail(ResultCode::TIMEOUT),
+        (Ok(()), Some(Stall::Replica)) => response.fail(ResultCode::TIMEOUT),
         (Ok(()), _) => {}
     }
     if let Some((_, code)) = fault {
-        answer.fail(code);
+        response.fail(code);
     }
 }
 
@@ -77,7 +77,7 @@ fn check(namespace: &Namespace, request: &Request<'_>) -> Outcome<()> {
     }
     request
         .access
-        .allows_in(needed, namespace.name(), request.set())
+        .require_in(needed, namespace.name(), request.set())
 }
 
 /// Counts a command by what it was and how it ended.

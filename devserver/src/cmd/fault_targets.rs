@@ -16,7 +16,7 @@ pub fn each_target(state: &State, kind: FrameType, body: &[u8], look: &mut dyn F
         FrameType::Message | FrameType::Compressed => {
             if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
                 look(&Target::of_batch());
-                if let Ok(batch) = Batch::parse(state, &Access::Open, body) {
+                if let Ok(batch) = Batch::parse(state, &Access::Unrestricted, body) {
                     batch.each_target(look);
                 }
                 return;

@@ -9,10 +9,9 @@
 //! | [`batch`] | many of the above in one request |
 //! | [`query`] | walking a set or a namespace |
 //!
-//! [`ops`] applies one operation to one bin; [`request`] is what all of the above are given, [`answer`] what they write; [`stalled`] is where they wait for a node that is gone.
+//! [`ops`] applies one operation to one bin; [`request`] is what all of the above are given, [`response`] what they write; [`stalled`] is where they wait for a node that is gone.
 //! Order of dispatch as in `as_tsvc_process_transaction()` (`as/src/base/thr_tsvc.c`).
 
-mod answer;
 mod batch;
 mod delete;
 mod dispatch;
@@ -22,8 +21,9 @@ mod ops;
 mod query;
 mod read;
 mod request;
+mod response_builder;
 pub mod stalled;
 mod touch;
 mod write;
 
-pub use dispatch::{Reply, handle};
+pub use dispatch::{Response, handle};

@@ -42,7 +42,7 @@ pub async fn wait(state: &State, access: &Access, body: &[u8]) -> Outcome<()> {
 
 /// Whether a message on records has waited for longer than it may before it is carried out: then the server answers with
 /// a timeout instead (`as_tsvc_process_transaction()` in `as/src/base/thr_tsvc.c`, `as_batch_queue_task()` in `as/src/base/batch.c`).
-pub fn is_late(body: &[u8], waited: Duration) -> bool {
+pub fn has_timed_out(body: &[u8], waited: Duration) -> bool {
     let Ok(header) = Header::parse(&mut Reader::new(body)) else {
         return false;
     };
@@ -68,7 +68,7 @@ fn records(
     body: &[u8],
     header: &Header,
 ) -> Outcome<Vec<(Digest, bool)>> {
-    access.known()?;
+    access.require_login()?;
     if header.info1 & info1::BATCH != 0 {
         return Ok(Batch::parse(state, access, body)?.records());
     }

@@ -1,9 +1,9 @@
 //! Writes: put in all its kinds, incr, append, prepend, touch, and operations that write and read.
 //! Order of the checks as in `write_master()` of `as/src/transaction/write.c`.
 
-use super::answer::Answer;
 use super::ops;
 use super::request::Request;
+use super::response_builder::ResponseBuilder;
 use super::touch;
 use crate::exp::View;
 use crate::storage::namespace::{Namespace, Slot};
@@ -24,7 +24,7 @@ pub fn write(
     namespace: &Namespace,
     digest: Digest,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<()> {
     if namespace.stops_writes() {
         return Err(ResultCode::OUT_OF_SPACE);
@@ -32,7 +32,7 @@ pub fn write(
     let policies = check_policies(request)?;
     request.refuse_transaction()?;
     let mut slot = namespace.lock(&digest);
-    let mut record = find_or_create(namespace, &slot, &policies, request, answer)?;
+    let mut record = find_or_create(namespace, &slot, &policies, request, response)?;
     let is_new = record.generation == 0;
     if !is_new && request.info2(info2::CREATE_ONLY) {
         return Err(ResultCode::RECORD_EXISTS);
@@ -58,7 +58,7 @@ pub fn write(
     record.void_time = expiry::void_time(&namespace.settings, &record, ttl, now);
     record.set_last_update(now);
     record.advance_generation();
-    apply_ops(namespace, &digest, &mut record, request, answer)?;
+    apply_ops(namespace, &digest, &mut record, request, response)?;
 
     if record.bins.is_empty() {
         // Removing the last bin removes the record.
@@ -66,14 +66,14 @@ pub fn write(
             return Err(ResultCode::NOT_FOUND);
         }
         request.refuse_durable_delete()?;
-        answer.describe_nothing();
+        response.describe_nothing();
         return slot.remove();
     }
     let set_name = namespace.sets.name(record.set_id);
     if record.flat_size(set_name.as_deref()) > namespace.settings.max_record_size() as usize {
         return Err(ResultCode::RECORD_TOO_BIG);
     }
-    answer.describe(&record);
+    response.describe(&record);
     record.bins.shrink();
     slot.put(record)
 }
@@ -84,11 +84,11 @@ fn find_or_create(
     slot: &Slot<'_>,
     policies: &Policies,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<Record> {
     if let Some(record) = slot.any() {
-        answer.describe(record);
-        if !namespace.is_doomed(record) {
+        response.describe(record);
+        if !namespace.is_expired_or_truncated(record) {
             return Ok(record.clone());
         }
     }
@@ -169,7 +169,7 @@ fn apply_ops(
     digest: &Digest,
     record: &mut Record,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<()> {
     let respond_all = request.info2(info2::RESPOND_ALL_OPS);
     for op in request.ops {
@@ -177,23 +177,22 @@ fn apply_ops(
             continue;
         }
         if is_read_all(op, request) {
-            record
-                .bins
-                .iter()
-                .try_for_each(|bin| answer.add(op::READ, bin.name.as_bytes(), Some(&bin.value)))?;
+            record.bins.iter().try_for_each(|bin| {
+                response.add(op::READ, bin.name.as_bytes(), Some(&bin.value))
+            })?;
         } else if op.is_read() {
             // A read of a bin that is not there answers only under respond-all.
             if let Some(value) = ops::read(&View::new(namespace, digest, record), op)? {
                 if value.is_some() || respond_all || op.code != op::READ {
-                    answer.add(op.code, op.name, value.as_deref())?;
+                    response.add(op.code, op.name, value.as_deref())?;
                 }
             } else if respond_all {
-                answer.add(op.code, op.name, None)?;
+                response.add(op.code, op.name, None)?;
             }
         } else {
             let result = ops::modify(namespace, digest, record, op)?;
             if result.is_some() || respond_all {
-                answer.add(op.code, op.name, result.as_ref())?;
+                response.add(op.code, op.name, result.as_ref())?;
             }
         }
     }

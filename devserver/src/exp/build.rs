@@ -4,7 +4,7 @@
 use regex::bytes::Regex;
 
 use super::codes::{self as code, CALL_CDT, CALL_MODIFY};
-use super::pattern;
+use super::posix_regex;
 use super::types::{Type, signature};
 use crate::storage::record::BinName;
 use crate::wire::msgpack::Value;
@@ -62,23 +62,23 @@ struct Builder {
     scope: Scope,
 }
 
-const BAD: ResultCode = ResultCode::PARAMETER;
+const INVALID: ResultCode = ResultCode::PARAMETER;
 
 impl Builder {
     fn node(&mut self, value: Value) -> Outcome<(Node, Type)> {
         let Value::List(list) = value else {
-            let kind = Type::of(&value).ok_or(BAD)?;
+            let kind = Type::of(&value).ok_or(INVALID)?;
             return Ok((Node::Literal(value), kind));
         };
         let mut args = list.items.into_iter();
         let Some(Value::Int(code)) = args.next() else {
-            return Err(BAD);
+            return Err(INVALID);
         };
         let args: Vec<Value> = args.collect();
         match code {
             code::QUOTE => match take(args)? {
                 [list @ Value::List(_)] => Ok((Node::Literal(list), Type::List)),
-                _ => Err(BAD),
+                _ => Err(INVALID),
             },
             code::UNKNOWN if args.is_empty() => Ok((Node::Unknown, Type::Bool)),
             code::REMOVE if args.is_empty() => Ok((Node::Remove, Type::Remove)),
@@ -89,7 +89,7 @@ impl Builder {
                 if matches!(kind, Type::Int | Type::Text | Type::Blob) {
                     Ok((Node::Key(kind), kind))
                 } else {
-                    Err(BAD)
+                    Err(INVALID)
                 }
             }
             code::BIN => {
@@ -103,28 +103,28 @@ impl Builder {
             }
             code::REGEX => {
                 let [Value::Int(options), Value::Bytes(pattern), text] = take(args)? else {
-                    return Err(BAD);
+                    return Err(INVALID);
                 };
                 match self.node(text)? {
                     (text, Type::Text) => {
-                        let regex = pattern::compile(&pattern, options)?;
+                        let regex = posix_regex::compile(&pattern, options)?;
                         Ok((Node::Match(Box::new(regex), Box::new(text)), Type::Bool))
                     }
-                    _ => Err(BAD),
+                    _ => Err(INVALID),
                 }
             }
             code::COND => self.cond(args),
             code::LET => self.define(args),
             code::VAR => {
                 let [Value::Bytes(name)] = take(args)? else {
-                    return Err(BAD);
+                    return Err(INVALID);
                 };
                 let at = self
                     .scope
                     .iter()
                     .position(|(other, _)| *other == name)
-                    .ok_or(BAD)?;
-                let kind = self.scope.get(at).ok_or(BAD)?.1;
+                    .ok_or(INVALID)?;
+                let kind = self.scope.get(at).ok_or(INVALID)?.1;
                 Ok((Node::Var(at), kind))
             }
             code::CALL => self.call(args),
@@ -141,13 +141,13 @@ impl Builder {
             nodes.push(node);
             types.push(kind);
         }
-        let returns = signature(code, &types).ok_or(BAD)?;
+        let returns = signature(code, &types).ok_or(INVALID)?;
         Ok((Node::Apply(code, nodes), returns))
     }
 
     fn cond(&mut self, args: Vec<Value>) -> Outcome<(Node, Type)> {
         if args.len() < 3 || args.len().is_multiple_of(2) {
-            return Err(BAD);
+            return Err(INVALID);
         }
         let mut args = args.into_iter();
         let mut cases = Vec::new();
@@ -160,18 +160,18 @@ impl Builder {
                 Ok(())
             }
             Some(kind) if kind == found => Ok(()),
-            Some(_) => Err(BAD),
+            Some(_) => Err(INVALID),
         };
-        let mut next = args.next().ok_or(BAD)?;
+        let mut next = args.next().ok_or(INVALID)?;
         while let Some(result) = args.next() {
             let (condition, condition_type) = self.node(next)?;
             if condition_type != Type::Bool {
-                return Err(BAD);
+                return Err(INVALID);
             }
             let (result, result_type) = self.node(result)?;
             agree(&result, result_type)?;
             cases.push((condition, result));
-            next = args.next().ok_or(BAD)?;
+            next = args.next().ok_or(INVALID)?;
         }
         let (last, last_type) = self.node(next)?;
         agree(&last, last_type)?;
@@ -180,15 +180,15 @@ impl Builder {
 
     fn define(&mut self, args: Vec<Value>) -> Outcome<(Node, Type)> {
         if args.len() < 3 || args.len().is_multiple_of(2) {
-            return Err(BAD);
+            return Err(INVALID);
         }
         let first = self.scope.len();
         let mut args = args.into_iter();
         let mut values = Vec::new();
-        let mut next = args.next().ok_or(BAD)?;
+        let mut next = args.next().ok_or(INVALID)?;
         while let Some(value) = args.next() {
             let Value::Bytes(name) = next else {
-                return Err(BAD);
+                return Err(INVALID);
             };
             let starts_well = name
                 .first()
@@ -197,12 +197,12 @@ impl Builder {
                 .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
             if !starts_well || !is_plain || self.scope.iter().any(|(other, _)| *other == name) {
-                return Err(BAD);
+                return Err(INVALID);
             }
             let (value, kind) = self.node(value)?;
             values.push(value);
             self.scope.push((name, kind));
-            next = args.next().ok_or(BAD)?;
+            next = args.next().ok_or(INVALID)?;
         }
         let (body, kind) = self.node(next)?;
         self.scope.truncate(first);
@@ -212,12 +212,12 @@ impl Builder {
     /// `[type, system, [code, args...], target]` or, below a context, `[type, system, [0xff, context, [code, args...]], target]`.
     fn call(&mut self, args: Vec<Value>) -> Outcome<(Node, Type)> {
         let [returns, Value::Int(system), Value::List(operation), target] = take(args)? else {
-            return Err(BAD);
+            return Err(INVALID);
         };
         let returns = Type::from_code(&returns)?;
         let (target, target_type) = self.node(target)?;
         if system & !CALL_MODIFY != CALL_CDT || !matches!(target_type, Type::List | Type::Map) {
-            return Err(BAD);
+            return Err(INVALID);
         }
         let mut items = operation.items.into_iter();
         let mut code = items.next();
@@ -226,19 +226,19 @@ impl Builder {
             let (Some(Value::List(path)), Some(Value::List(inner)), None) =
                 (items.next(), items.next(), items.next())
             else {
-                return Err(BAD);
+                return Err(INVALID);
             };
             context = Some(path.items);
             items = inner.items.into_iter();
             code = items.next();
         }
         let Some(Value::Int(code)) = code else {
-            return Err(BAD);
+            return Err(INVALID);
         };
         let args = items
             .map(|item| self.argument(item))
             .collect::<Outcome<Vec<Node>>>()?;
-        let code = u64::try_from(code).map_err(|_| BAD)?;
+        let code = u64::try_from(code).map_err(|_| INVALID)?;
         let is_modify = system & CALL_MODIFY != 0;
         Ok((
             Node::Call(Box::new(Call {
@@ -263,13 +263,13 @@ impl Builder {
 }
 
 fn take<const N: usize>(args: Vec<Value>) -> Outcome<[Value; N]> {
-    args.try_into().map_err(|_| BAD)
+    args.try_into().map_err(|_| INVALID)
 }
 
 fn bin_name(name: Value) -> Outcome<Vec<u8>> {
     match name {
         Value::Bytes(name) if BinName::new(&name).is_ok() => Ok(name),
-        _ => Err(BAD),
+        _ => Err(INVALID),
     }
 }
 
@@ -285,8 +285,8 @@ fn meta(code: i64, args: &[Value]) -> Outcome<(Node, Type)> {
         {
             Ok((Node::Meta(code, *modulus), kind))
         }
-        (code::DIGEST_MODULO, _) => Err(BAD),
+        (code::DIGEST_MODULO, _) => Err(INVALID),
         (_, []) => Ok((Node::Meta(code, 0), kind)),
-        _ => Err(BAD),
+        _ => Err(INVALID),
     }
 }

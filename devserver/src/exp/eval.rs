@@ -5,7 +5,7 @@ use super::build::{Call, Node};
 use super::codes as code;
 use super::types::Type;
 use super::view::View;
-use super::{compare, math, pattern};
+use super::{compare, math, posix_regex};
 use crate::cdt;
 use crate::storage::clock;
 use crate::wire::consts::particle;
@@ -77,7 +77,7 @@ impl Evaluation<'_> {
             Node::Match(regex, text) => match self.eval(text)? {
                 Value::Bytes(bytes) => {
                     let (_, text) = bytes.split_first()?;
-                    Some(Value::Bool(pattern::is_match(regex, text)))
+                    Some(Value::Bool(posix_regex::is_match(regex, text)))
                 }
                 _ => None,
             },
@@ -156,17 +156,17 @@ impl Evaluation<'_> {
 
     /// "And" is decided by the first false, "or" by the first true, whatever cannot be told besides.
     fn logic(&mut self, args: &[Node], decisive: bool) -> Option<Value> {
-        let mut all_told = true;
+        let mut all_known = true;
         for arg in args {
             match self.eval(arg) {
                 Some(Value::Bool(value)) if value == decisive => {
                     return Some(Value::Bool(decisive));
                 }
                 Some(_) => {}
-                None => all_told = false,
+                None => all_known = false,
             }
         }
-        all_told.then_some(Value::Bool(!decisive))
+        all_known.then_some(Value::Bool(!decisive))
     }
 
     fn call(&mut self, call: &Call) -> Option<Value> {

@@ -22,7 +22,7 @@ mod eval;
 mod expression;
 mod math;
 pub mod op;
-mod pattern;
+mod posix_regex;
 mod types;
 mod view;
 

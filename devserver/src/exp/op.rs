@@ -18,23 +18,23 @@ pub enum Change {
 
 /// `[expression, flags]`; the flags may be missing.
 fn parse(bytes: &[u8], known_flags: u64) -> Outcome<(Node, u64)> {
-    const BAD: ResultCode = ResultCode::PARAMETER;
+    const INVALID: ResultCode = ResultCode::PARAMETER;
     if bytes.len() > MAX_SIZE {
-        return Err(BAD);
+        return Err(INVALID);
     }
     let Ok(Value::List(list)) = Value::from_bytes(bytes) else {
-        return Err(BAD);
+        return Err(INVALID);
     };
     let mut items = list.items.into_iter();
     let (Some(expression), flags, None) = (items.next(), items.next(), items.next()) else {
-        return Err(BAD);
+        return Err(INVALID);
     };
     let flags = match flags {
-        Some(Value::Int(flags)) => u64::try_from(flags).map_err(|_| BAD)?,
+        Some(Value::Int(flags)) => u64::try_from(flags).map_err(|_| INVALID)?,
         _ => 0,
     };
     if flags & !known_flags != 0 {
-        return Err(BAD);
+        return Err(INVALID);
     }
     Ok((build::build(expression)?.0, flags))
 }

@@ -7,7 +7,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::wire::result::ResultCode;
 
-/// A result code that says that something went wrong: in JSON its number or its name.
+/// A result code of an error. In JSON its number or its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code(pub ResultCode);
 

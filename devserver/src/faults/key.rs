@@ -18,7 +18,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The digest of the record with this key: RIPEMD-160 of the set, the type of the key and the key.
+    /// Returns the digest of the record with this key: RIPEMD-160 of the set, the type of the key and the key.
     pub fn digest(&self, set: &[u8]) -> Digest {
         let hash = Ripemd160::new().chain_update(set);
         let hash = match self {

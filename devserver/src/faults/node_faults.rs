@@ -1,4 +1,5 @@
-//! The faults as a node sees them: whether it is frozen or refuses, what a request meets, what a record answers.
+//! The faults as one node sees them: whether it is frozen or refuses connections, and what strikes a request or a
+//! record.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,8 +26,8 @@ impl NodeFaults {
         NodeFaults { faults, node }
     }
 
-    /// Whether no fault is set: the one thing asked of every request.
-    pub fn is_quiet(&self) -> bool {
+    /// Whether no fault can strike. Checked first for every request.
+    pub fn has_none(&self) -> bool {
         self.faults.active.load(Ordering::Relaxed) == 0
     }
 
@@ -35,29 +36,29 @@ impl NodeFaults {
         &self.faults
     }
 
-    /// Told whenever a fault comes or goes.
+    /// Returns a receiver that is notified when a fault is set, removed or over.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.faults.changed.subscribe()
     }
 
-    /// Whether the node's port is to be closed.
+    /// Whether the node's port must be closed.
     pub fn is_refusing(&self) -> bool {
-        !self.is_quiet() && self.faults.stands(Kind::Refuse, self.node)
+        !self.has_none() && self.faults.is_active(Kind::Refuse, self.node)
     }
 
     /// Whether the node is frozen.
     pub fn is_frozen(&self) -> bool {
-        !self.is_quiet() && self.faults.stands(Kind::Freeze, self.node)
+        !self.has_none() && self.faults.is_active(Kind::Freeze, self.node)
     }
 
-    /// Told by the node: its port is open, closed, or, with `None`, given up.
-    pub fn port_is(&self, open: Option<bool>) {
+    /// Reports the state of the node's port: open, closed or, with `None`, given up.
+    pub fn set_port_state(&self, open: Option<bool>) {
         if let Some(port) = self.faults.ports.get(self.node) {
             port.send_replace(open);
         }
     }
 
-    /// Counts that the node's port was closed: who is refused then is seen by nobody.
+    /// Counts that the node's port was closed. The server does not see the connections that are then refused.
     pub fn count_refusal(&self) {
         self.count(Kind::Refuse);
     }
@@ -78,21 +79,21 @@ impl NodeFaults {
 
     fn count(&self, kind: Kind) {
         for fault in self.faults.snapshot() {
-            if fault.stands(kind, self.node) && fault.strikes() {
+            if fault.is_active(kind, self.node) && fault.strikes() {
                 return;
             }
         }
     }
 
-    /// What a request meets that has just been read. The faults strike in the order they were set, until one of
-    /// them ends the connection.
+    /// Plans what happens to a request that was just read. The faults strike in the order in which they were set,
+    /// until one of them ends the connection. `each_target` shows the request and its records to the filters.
     pub fn plan(&self, each_target: impl FnOnce(&mut dyn FnMut(&Target<'_>))) -> Plan {
         let mut plan = Plan::default();
-        if self.is_quiet() {
+        if self.has_none() {
             return plan;
         }
         let mut faults = self.faults.snapshot();
-        faults.retain(|fault| fault.spec.kind.is_of_connection());
+        faults.retain(|fault| fault.spec.kind.affects_connection());
         let mut is_meant = vec![false; faults.len()];
         each_target(&mut |target| {
             for (fault, is_meant) in faults.iter().zip(&mut is_meant) {
@@ -118,16 +119,16 @@ impl NodeFaults {
         plan
     }
 
-    /// The result code that takes the place of a command's own, and whether the command is carried out before.
-    /// `target` is only made where a fault is set.
+    /// Returns the result code that replaces the result of a command, and whether it does so before or after the
+    /// command is executed. `target` is only called if a fault is set.
     pub fn code<'a>(&self, target: impl FnOnce() -> Target<'a>) -> Option<(When, ResultCode)> {
-        if self.is_quiet() {
+        if self.has_none() {
             return None;
         }
         let target = target();
         let faults = self.faults.snapshot();
         let fault = faults.iter().find(|fault| {
-            fault.spec.kind.is_of_record()
+            fault.spec.kind.affects_record()
                 && fault.matches(self.node, &target)
                 && self.strikes(fault)
         })?;
@@ -141,7 +142,7 @@ impl NodeFaults {
     fn strikes(&self, fault: &Fault) -> bool {
         let strikes = fault.strikes();
         if strikes && fault.is_over() {
-            self.faults.refresh();
+            self.faults.update_active();
         }
         strikes
     }

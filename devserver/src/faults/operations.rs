@@ -5,21 +5,21 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
-/// What a request asks for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Also an operate that only reads.
+    /// Includes an `operate` that only reads.
     Read,
-    /// Everything that changes bins.
+    /// Anything that changes bins.
     Write,
-    /// Only more life.
+    /// A touch and nothing else.
     Touch,
     Delete,
-    /// A batch as a whole, whatever its rows are.
+    /// A batch as a whole, whatever its rows do.
     Batch,
-    /// Also a scan.
+    /// Includes scans.
     Query,
-    /// Text commands: how clients connect, find the nodes and look after them.
+    /// Info commands, with which clients connect, find the nodes and watch them.
     Info,
     Login,
 }
@@ -35,20 +35,20 @@ const NAMES: [(&str, Operation); 8] = [
     ("login", Operation::Login),
 ];
 
-/// A set of operations: in JSON the name of one, an array of such, or "any".
+/// A set of operations. In JSON the name of one, an array of names, or "any".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operations(u8);
 
 impl Operations {
     pub const ANY: Operations = Operations(0xff);
-    /// All that has to do with records.
+    /// All operations on records.
     pub const RECORDS: Operations = Operations(0b0011_1111);
 
     pub fn has(self, operation: Operation) -> bool {
         self.0 & (1 << operation as u8) != 0
     }
 
-    pub fn within(self, other: Operations) -> bool {
+    pub fn is_subset_of(self, other: Operations) -> bool {
         self.0 & !other.0 == 0
     }
 

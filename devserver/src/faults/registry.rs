@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use super::fault::{Fault, FaultInfo};
 use super::spec::{Kind, Spec};
 
-/// Most faults that are set at a time.
+/// Maximum number of faults that are set at a time.
 const MAX_FAULTS: usize = 1000;
 
-/// The faults of a server, all its nodes together.
+/// The faults of a server, for all its nodes.
 pub struct Faults {
     /// How many can still strike.
     pub(super) active: AtomicUsize,
@@ -22,33 +22,33 @@ pub struct Faults {
     pub(super) changed: watch::Sender<()>,
     /// Whether each node's port is open; `None`: the node does not run.
     pub(super) ports: Vec<watch::Sender<Option<bool>>>,
-    myself: Weak<Faults>,
+    weak_self: Weak<Faults>,
 }
 
 #[derive(Default)]
 struct List {
     faults: Vec<Arc<Fault>>,
-    /// What the faults that were taken back last have come to: whoever set one may still ask.
-    past: VecDeque<FaultInfo>,
+    /// The last faults that were removed. A caller may still ask how often they struck.
+    removed: VecDeque<FaultInfo>,
     last_id: u64,
 }
 
 impl Faults {
-    /// No faults, for a server of so many nodes.
+    /// Creates an empty registry for a server with this many nodes.
     pub fn new(nodes: usize) -> Arc<Faults> {
-        Arc::new_cyclic(|myself| Faults {
+        Arc::new_cyclic(|weak_self| Faults {
             active: AtomicUsize::new(0),
             list: Mutex::default(),
             changed: watch::Sender::default(),
             ports: (0..nodes).map(|_| watch::Sender::default()).collect(),
-            myself: Weak::clone(myself),
+            weak_self: Weak::clone(weak_self),
         })
     }
 
-    /// Sets a fault; when this returns it is in force.
+    /// Sets a fault. It is in force when this returns.
     ///
     /// # Errors
-    /// What makes no sense in it, or that there are too many.
+    /// Describes what is invalid, or that there are too many faults.
     pub async fn inject(&self, spec: Spec) -> Result<FaultInfo, String> {
         spec.check(self.ports.len())?;
         let lasts = spec.lasts;
@@ -62,10 +62,10 @@ impl Faults {
             list.faults.push(Arc::clone(&fault));
             fault
         };
-        self.refresh();
+        self.update_active();
         if let Some(ms) = lasts {
             tokio::spawn(end_later(
-                Weak::clone(&self.myself),
+                Weak::clone(&self.weak_self),
                 Arc::downgrade(&fault),
                 Duration::from_millis(ms),
             ));
@@ -74,39 +74,40 @@ impl Faults {
         Ok(fault.info())
     }
 
-    /// The faults that are set, those that are over included.
+    /// Returns the faults that are set, including those that are over.
     pub fn list(&self) -> Vec<FaultInfo> {
         self.snapshot().iter().map(|fault| fault.info()).collect()
     }
 
-    /// Waits until a fault struck so often, or is over. `None`: there is no such fault.
+    /// Waits until a fault has struck `at_least` times or is over. Returns `None` if there is no such fault.
     pub async fn struck(&self, id: u64, at_least: u64) -> Option<u64> {
         let fault = self.snapshot().into_iter().find(|fault| fault.id == id);
         match fault {
             Some(fault) => Some(fault.struck_at_least(at_least).await),
-            // It was taken back.
+            // It was removed.
             None => {
                 let list = self.list.lock();
-                let past = list.past.iter().find(|fault| fault.id == id);
-                past.map(|fault| fault.struck)
+                let removed = list.removed.iter().find(|fault| fault.id == id);
+                removed.map(|fault| fault.struck)
             }
         }
     }
 
-    /// Takes back the faults that `goes` says; when this returns they are gone. What they came to.
-    pub async fn clear(&self, goes: impl Fn(&FaultInfo) -> bool) -> Vec<FaultInfo> {
-        let gone = self.take_back(goes);
-        self.refresh();
+    /// Removes the faults that `should_remove` selects, and returns them. They are no longer in force when this
+    /// returns.
+    pub async fn clear(&self, should_remove: impl Fn(&FaultInfo) -> bool) -> Vec<FaultInfo> {
+        let gone = self.remove_matching(should_remove);
+        self.update_active();
         self.ports_settled().await;
         gone
     }
 
-    fn take_back(&self, goes: impl Fn(&FaultInfo) -> bool) -> Vec<FaultInfo> {
+    fn remove_matching(&self, should_remove: impl Fn(&FaultInfo) -> bool) -> Vec<FaultInfo> {
         let mut gone = Vec::new();
         let mut list = self.list.lock();
         list.faults.retain(|fault| {
             let info = fault.info();
-            if !goes(&info) {
+            if !should_remove(&info) {
                 return true;
             }
             fault.end();
@@ -116,9 +117,9 @@ impl Faults {
             });
             false
         });
-        list.past.extend(gone.iter().cloned());
-        let beyond = list.past.len().saturating_sub(MAX_FAULTS);
-        list.past.drain(..beyond);
+        list.removed.extend(gone.iter().cloned());
+        let beyond = list.removed.len().saturating_sub(MAX_FAULTS);
+        list.removed.drain(..beyond);
         gone
     }
 
@@ -126,39 +127,39 @@ impl Faults {
         self.list.lock().faults.clone()
     }
 
-    /// Takes note of faults that came, went or are over.
-    pub(super) fn refresh(&self) {
+    /// Updates the number of active faults, and notifies the nodes.
+    pub(super) fn update_active(&self) {
         let list = self.list.lock();
         let active = list.faults.iter().filter(|fault| !fault.is_over()).count();
         self.active.store(active, Ordering::Relaxed);
         self.changed.send_replace(());
     }
 
-    /// Whether a fault of this kind stands on a node.
-    pub(super) fn stands(&self, kind: Kind, node: usize) -> bool {
+    /// Whether a fault of this kind is active on a node.
+    pub(super) fn is_active(&self, kind: Kind, node: usize) -> bool {
         let list = self.list.lock();
-        list.faults.iter().any(|fault| fault.stands(kind, node))
+        list.faults.iter().any(|fault| fault.is_active(kind, node))
     }
 
-    /// Waits until every port is as the faults want it.
+    /// Waits until every port is in the state that the faults require.
     async fn ports_settled(&self) {
         for (node, port) in self.ports.iter().enumerate() {
             let mut port = port.subscribe();
             let is_settled = |open: &Option<bool>| match open {
-                Some(open) => *open != self.stands(Kind::Refuse, node),
+                Some(open) => *open != self.is_active(Kind::Refuse, node),
                 None => true,
             };
-            // The sender is ours: it cannot be gone.
+            // The sender lives as long as the registry.
             let _ = port.wait_for(is_settled).await;
         }
     }
 }
 
-/// Ends a fault when its time is over, if it is still there.
+/// Ends a fault after this time, if it still exists.
 async fn end_later(faults: Weak<Faults>, fault: Weak<Fault>, after: Duration) {
     tokio::time::sleep(after).await;
     if let (Some(faults), Some(fault)) = (faults.upgrade(), fault.upgrade()) {
         fault.end();
-        faults.refresh();
+        faults.update_active();
     }
 }

@@ -1,4 +1,4 @@
-//! What a fault looks at: a request, or one record of it.
+//! What the filters of a fault look at: a request, or one record of it.
 
 use std::borrow::Cow;
 
@@ -8,20 +8,20 @@ use crate::storage::record::Digest;
 use crate::wire::consts::{info2, op};
 use crate::wire::message::{Fields, Header, Message, Op};
 
-/// A request, as far as faults care.
+/// A request or record, as the filters of faults see it.
 pub struct Target<'a> {
     pub operation: Operation,
-    /// Whether it goes the way of a write, which an overloaded device closes. That of a delete stays open in the
-    /// Community Edition (`delete_storage_overloaded()` in `as/src/transaction/delete_ce.c`).
+    /// Whether an overloaded device refuses it, as it does writes. The Community Edition still accepts deletes
+    /// (`delete_storage_overloaded()` in `as/src/transaction/delete_ce.c`).
     pub needs_device: bool,
     pub namespace: Option<&'a [u8]>,
-    /// `None` where there is no record; empty for a record without a set.
+    /// `None` if there is no record, empty for a record without a set.
     pub set: Option<Cow<'a, [u8]>>,
     pub digest: Option<Digest>,
 }
 
 impl<'a> Target<'a> {
-    /// A single command, or a query.
+    /// Returns the target of a single command, or of a query.
     pub fn of_message(message: &Message<'a>) -> Target<'a> {
         let digest = message.fields.digest;
         let mut target = Target::of_command(&message.header, &message.fields, &message.ops);
@@ -33,13 +33,13 @@ impl<'a> Target<'a> {
         target
     }
 
-    /// A batch as a whole.
+    /// Returns the target of a whole batch.
     pub fn of_batch() -> Target<'static> {
         Target::of(Operation::Batch)
     }
 
-    /// One row of a batch, or the record of a single command. A request may leave out the set of a record that is
-    /// there.
+    /// Returns the target of one row of a batch, or of the record of a single command. If the request does not name
+    /// the set, it is that of the stored record.
     pub fn of_record(
         namespace: &Namespace,
         digest: Digest,
@@ -57,7 +57,7 @@ impl<'a> Target<'a> {
         target
     }
 
-    /// Returns a target of which nothing but the operation is known.
+    /// Returns a target with nothing but an operation.
     pub fn of(operation: Operation) -> Target<'static> {
         Target {
             operation,
@@ -83,7 +83,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What a request with the flag for writes does.
+/// Returns what a request with the flag for writes does.
 fn write_operation(header: &Header, ops: &[Op<'_>]) -> Operation {
     let deletes = |op: &Op<'_>| op.code == op::DELETE_ALL;
     if header.info2 & info2::DELETE != 0 || ops.iter().any(deletes) {

@@ -1,16 +1,16 @@
-//! A server without sockets for `devserver/fuzz` and for the tests of what fuzzing found: bytes in, answers out.
+//! A server without sockets, for `devserver/fuzz` and for regression tests of what fuzzing found.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterConfig, NodeIdentity};
-use crate::cmd::{self, Reply};
+use crate::cmd::{self, Response};
 use crate::config::NamespaceConfig;
 use crate::faults::{Faults, NodeFaults};
 use crate::info;
 use crate::security::Access;
-use crate::state::{Protection, State};
+use crate::state::{ConnectionSecurity, State};
 use crate::storage::namespace::Namespace;
 use crate::wire::proto::{self, FrameType};
 
@@ -18,7 +18,7 @@ use crate::wire::proto::{self, FrameType};
 pub struct Server {
     state: Arc<State>,
     session: info::Session,
-    answer: Vec<u8>,
+    response: Vec<u8>,
 }
 
 impl Default for Server {
@@ -48,16 +48,16 @@ impl Default for Server {
                 cluster,
                 NodeFaults::new(Faults::new(1), 0),
                 0,
-                Protection::default(),
+                ConnectionSecurity::default(),
             )),
             session: info::Session::new(local),
-            answer: Vec::new(),
+            response: Vec::new(),
         }
     }
 }
 
 impl Server {
-    /// Takes what a client sends on a connection, frame by frame, until it ends or breaks the protocol.
+    /// Handles what a client sends on a connection, frame by frame, until it ends or violates the protocol.
     pub fn stream(&mut self, mut bytes: &[u8]) {
         while let Some((header, rest)) = bytes.split_first_chunk::<{ proto::HEADER_SIZE }>() {
             let Ok((kind, size)) = proto::parse_header(*header) else {
@@ -75,27 +75,27 @@ impl Server {
         }
     }
 
-    /// Runs the body of one message and throws the answer away, as a client does that reads all of it.
+    /// Handles the body of one message, and discards the response as a client does that reads all of it.
     pub fn message(&mut self, body: &[u8]) {
-        self.answer.clear();
-        if let Reply::Parts(mut parts) =
-            cmd::handle(&self.state, &Access::Open, body, &mut self.answer)
+        self.response.clear();
+        if let Response::Parts(mut parts) =
+            cmd::handle(&self.state, &Access::Unrestricted, body, &mut self.response)
         {
-            while parts.next(&mut self.answer) {
-                self.answer.clear();
+            while parts.next(&mut self.response) {
+                self.response.clear();
             }
         }
     }
 
     /// Runs the info commands of one request.
     pub fn info(&mut self, body: &[u8]) {
-        self.answer.clear();
+        self.response.clear();
         info::handle(
             &self.state,
             &mut self.session,
-            &Access::Open,
+            &Access::Unrestricted,
             body,
-            &mut self.answer,
+            &mut self.response,
         );
     }
 }
@@ -120,13 +120,13 @@ mod tests {
     /// The result code of a message.
     fn run(server: &mut Server, body: &[u8]) -> Option<u8> {
         server.message(body);
-        server.answer.get(8 + 5).copied()
+        server.response.get(8 + 5).copied()
     }
 
     #[test]
     fn lists_in_lists_that_claim_to_be_long_take_no_more_memory_than_they_are_long() {
         let mut server = Server::default();
-        // Each level claims 4 billion elements, and the bytes behind it would do for millions.
+        // Each level claims 4 billion elements, and is followed by enough bytes for millions.
         let mut nested = b"\xdd\xff\xff\xff\xff".repeat(250);
         nested.resize(4 * 1024 * 1024, 0);
         assert_eq!(run(&mut server, &write(20, &nested)), Some(1));
@@ -151,9 +151,9 @@ mod tests {
             let mut server = Server::default();
             server.stream(&bytes);
             server.info(b"objects\n");
-            let answer = String::from_utf8_lossy(&server.answer);
+            let response = String::from_utf8_lossy(&server.response);
             assert!(
-                answer.ends_with(&format!("objects\t{objects}\n")),
+                response.ends_with(&format!("objects\t{objects}\n")),
                 "{name}: {answer}"
             );
         }

@@ -16,7 +16,7 @@ use crate::wire::result::ResultCode;
 const DEFAULT_PORT: u16 = 3000;
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
         "node" | "name" => state.node_id().into(),
         "get-sl" => succession(state),
@@ -172,7 +172,7 @@ fn per_namespace(state: &State, text: &str) -> String {
 fn cluster_stable(state: &State, command: Command<'_>) -> InfoResult {
     if let Some(size) = command.optional("size", 3)? {
         match size.parse::<u32>() {
-            Ok(size) if size as usize == state.cluster.known().len() => {}
+            Ok(size) if size as usize == state.cluster.members().len() => {}
             Ok(_) => {
                 return Err(error(
                     ResultCode::CLUSTER_KEY_MISMATCH,

@@ -1,7 +1,7 @@
 //! `get-config` and `set-config`. Source: `as/src/base/cfg_info.c`.
 
 use super::command::{Command, local_namespace};
-use super::error::{InfoResult, error, not_made};
+use super::error::{InfoResult, error, not_implemented};
 use super::session::Session;
 use super::set_config;
 use super::template::{self, fill};
@@ -10,7 +10,7 @@ use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
     match command.name {
         "get-config" | "config-get" => Some(get(state, session, command)),
         "set-config" | "config-set" => Some(set(state, command)),
@@ -39,8 +39,8 @@ fn set(state: &State, command: Command<'_>) -> InfoResult {
         "network" => names(command, template::NETWORK_CONFIG),
         "namespace" => {
             let namespace = local_namespace(state, command, "id")?;
-            if let Some(answer) = set_config::answer(namespace, command) {
-                return answer;
+            if let Some(response) = set_config::run(namespace, command) {
+                return response;
             }
             names(command, template::NAMESPACE_CONFIG)
         }
@@ -48,7 +48,7 @@ fn set(state: &State, command: Command<'_>) -> InfoResult {
         _ => return Err(error(ResultCode::PARAMETER, "invalid context")),
     };
     if is_known {
-        Err(not_made())
+        Err(not_implemented())
     } else {
         Err(error(ResultCode::PARAMETER, "invalid set-config parameter"))
     }

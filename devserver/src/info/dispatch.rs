@@ -4,7 +4,7 @@ use super::command::Command;
 use super::error::{InfoError, InfoResult, error};
 use super::session::Session;
 use super::{
-    cluster, config, log, namespace, node, operator, query, sindex, statistics, truncate, udf,
+    cluster, config, log, maintenance, namespace, node, query, sindex, statistics, truncate, udf,
 };
 use crate::security::{Access, permission};
 use crate::state::State;
@@ -20,7 +20,7 @@ pub fn handle(
     out: &mut Vec<u8>,
 ) {
     let start = proto::begin(out, FrameType::Info);
-    if let Err(code) = access.known() {
+    if let Err(code) = access.require_login() {
         // One line for all commands, none of which is repeated (`authenticate()`).
         write_error(&error(code, "not authenticated"), out);
         out.push(b'\n');
@@ -28,7 +28,7 @@ pub fn handle(
     }
     if body.is_empty() {
         for name in node::SUMMARY {
-            answer(state, session, access, name, out);
+            write_response(state, session, access, name, out);
         }
     }
     // What follows the last line feed is not a command.
@@ -37,18 +37,24 @@ pub fn handle(
         if lines.peek().is_some() && out.len() - start < proto::MAX_SIZE / 2 {
             // To the server a command ends at a zero byte, as all C text does.
             let text = line.split(|byte| *byte == 0).next().unwrap_or_default();
-            answer(state, session, access, &String::from_utf8_lossy(text), out);
+            write_response(state, session, access, &String::from_utf8_lossy(text), out);
         }
     }
     proto::finish(out, start);
 }
 
-fn answer(state: &State, session: &mut Session, access: &Access, text: &str, out: &mut Vec<u8>) {
+fn write_response(
+    state: &State,
+    session: &mut Session,
+    access: &Access,
+    text: &str,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(text.as_bytes());
     out.push(b'\t');
     let command = Command::parse(text);
     match check(access, command).and_then(|()| dispatch(state, session, command)) {
-        Ok(answer) => out.extend_from_slice(answer.as_bytes()),
+        Ok(response) => out.extend_from_slice(response.as_bytes()),
         Err(error) => write_error(&error, out),
     }
     out.push(b'\n');
@@ -66,15 +72,15 @@ fn write_error(error: &InfoError, out: &mut Vec<u8>) {
 
 /// Whether a client may use a command (`handle_cmd()`).
 fn check(access: &Access, command: Command<'_>) -> Result<(), InfoError> {
-    let needed = Access::of_info_command(command.name);
+    let needed = Access::permission_of_info_command(command.name);
     let namespace = command.get("namespace").or_else(|| command.get("ns"));
     let allowed = match namespace {
-        Some(name) => access.allows_in(
+        Some(name) => access.require_in(
             needed,
             name,
             command.get("set").unwrap_or_default().as_bytes(),
         ),
-        None => access.allows(needed),
+        None => access.require(needed),
     };
     allowed.map_err(|code| {
         let name = permission::name(needed);
@@ -86,16 +92,16 @@ fn check(access: &Access, command: Command<'_>) -> Result<(), InfoError> {
 }
 
 fn dispatch(state: &State, session: &mut Session, command: Command<'_>) -> InfoResult {
-    cluster::answer(state, session, command)
-        .or_else(|| node::answer(session, command))
-        .or_else(|| statistics::answer(state, command))
-        .or_else(|| namespace::answer(state, command))
-        .or_else(|| config::answer(state, session, command))
-        .or_else(|| truncate::answer(state, command))
-        .or_else(|| sindex::answer(state, command))
-        .or_else(|| query::answer(state, command))
-        .or_else(|| udf::answer(command))
-        .or_else(|| log::answer(command))
-        .or_else(|| operator::answer(state, command))
+    cluster::run(state, session, command)
+        .or_else(|| node::run(session, command))
+        .or_else(|| statistics::run(state, command))
+        .or_else(|| namespace::run(state, command))
+        .or_else(|| config::run(state, session, command))
+        .or_else(|| truncate::run(state, command))
+        .or_else(|| sindex::run(state, command))
+        .or_else(|| query::run(state, command))
+        .or_else(|| udf::run(command))
+        .or_else(|| log::run(command))
+        .or_else(|| maintenance::run(state, command))
         .unwrap_or_else(|| Err(error(ResultCode::PARAMETER, "unrecognized command")))
 }

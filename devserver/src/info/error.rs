@@ -20,7 +20,7 @@ pub fn error(code: ResultCode, text: impl Into<String>) -> InfoError {
 }
 
 /// For what the server does and we do not.
-pub fn not_made() -> InfoError {
+pub fn not_implemented() -> InfoError {
     error(
         ResultCode::UNSUPPORTED_FEATURE,
         "not made by the development server",

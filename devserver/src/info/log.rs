@@ -2,12 +2,12 @@
 //! process gives it.
 
 use super::command::Command;
-use super::error::{InfoResult, error, not_made};
+use super::error::{InfoResult, error, not_implemented};
 use super::template::LOG_LEVELS;
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(command: Command<'_>) -> Option<InfoResult> {
+pub fn run(command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "logs" => Ok("0:stderr".into()),
         "log" => levels(command),
@@ -48,7 +48,7 @@ fn set(command: Command<'_>) -> InfoResult {
         Err(_) => refuse("bad id"),
         Ok(_) if rest.is_empty() => refuse("missing context"),
         Ok(_) if !rest.contains('=') => refuse("bad level"),
-        Ok(0) => Err(not_made()),
+        Ok(0) => Err(not_implemented()),
         Ok(_) => refuse("bad parameter"),
     }
 }

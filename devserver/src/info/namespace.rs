@@ -12,7 +12,7 @@ use crate::storage::namespace::Namespace;
 use crate::storage::sets::Set;
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
         "namespaces" => state
             .namespaces
@@ -49,7 +49,7 @@ fn statistics(state: &State, namespace: &Namespace) -> String {
     let usage = &namespace.usage;
     fill(template::NAMESPACE_STATISTICS, |name| {
         let number = match name {
-            "ns_cluster_size" => state.cluster.known().len() as u64,
+            "ns_cluster_size" => state.cluster.members().len() as u64,
             "effective_replication_factor" => state.cluster.copies() as u64,
             "objects" => objects,
             "master_objects" => master,

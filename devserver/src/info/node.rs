@@ -36,7 +36,7 @@ pub const SUMMARY: [&str; 15] = [
 ];
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(session: &mut Session, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(session: &mut Session, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
         "build" => BUILD.into(),
         "edition" => EDITION.into(),

@@ -11,7 +11,7 @@ use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "query-show" => show(state, command),
         "query-abort" => abort(command),
@@ -24,7 +24,7 @@ fn show(state: &State, command: Command<'_>) -> InfoResult {
     let wanted = id(command)?;
     let mut found = Vec::new();
     for namespace in &state.namespaces {
-        for job in namespace.jobs.of(state.node) {
+        for job in namespace.jobs.on_node(state.node) {
             if wanted.is_none_or(|id| id == job.id) {
                 found.push(describe(namespace, &job));
             }

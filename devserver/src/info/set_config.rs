@@ -10,7 +10,7 @@ use crate::storage::settings::Change;
 use crate::wire::result::ResultCode;
 
 /// Makes the change that a command asks for; `None` if it names no setting that can change.
-pub fn answer(namespace: &Namespace, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(namespace: &Namespace, command: Command<'_>) -> Option<InfoResult> {
     // A set has settings of its own.
     if command.get("set").is_some() {
         return None;

@@ -11,7 +11,7 @@ use crate::wire::consts::MAX_SET_NAME;
 use crate::wire::result::ResultCode;
 
 /// The histograms that a server takes unasked, of each namespace (`cmd_latencies()`).
-const TAKEN: [&str; 8] = [
+const HISTOGRAMS: [&str; 8] = [
     "read",
     "write",
     "udf",
@@ -23,7 +23,7 @@ const TAKEN: [&str; 8] = [
 ];
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "statistics" => Ok(statistics(state)),
         "get-stats" => get_stats(command),
@@ -43,7 +43,7 @@ fn statistics(state: &State) -> String {
     let uptime = state.started.elapsed().as_secs();
     fill(template::STATISTICS, |name| {
         Some(match name {
-            "cluster_size" => cluster.known().len().to_string(),
+            "cluster_size" => cluster.members().len().to_string(),
             "cluster_key" => format!("{:X}", cluster.key()),
             "cluster_generation" => cluster.generations().rebalance.to_string(),
             "cluster_principal" | "paxos_principal" => cluster.principal().to_owned(),
@@ -69,7 +69,7 @@ fn get_stats(command: Command<'_>) -> InfoResult {
 fn latencies(state: &State, command: Command<'_>) -> InfoResult {
     let Some(wanted) = command.optional("hist", 99)? else {
         let of_namespaces = per_namespace(state, |name| {
-            TAKEN
+            HISTOGRAMS
                 .map(|histogram| format!("{{{name}}}-{histogram}:"))
                 .join(";")
         });
@@ -80,7 +80,7 @@ fn latencies(state: &State, command: Command<'_>) -> InfoResult {
             let prefix = format!("{{{}}}-", namespace.name());
             wanted
                 .strip_prefix(prefix.as_str())
-                .is_some_and(|name| TAKEN.contains(&name))
+                .is_some_and(|name| HISTOGRAMS.contains(&name))
         });
     if is_known {
         Ok(format!("{wanted}:"))

@@ -1,23 +1,17 @@
 //! `truncate:namespace=NS;set=SET[;lut=NANOS]` and `truncate-namespace:namespace=NS[;lut=NANOS]`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use tokio::runtime::Handle;
 
 use super::command::Command;
 use super::error::{InfoError, InfoResult, error};
 use crate::state::State;
-use crate::storage::namespace::Namespace;
+use crate::storage::bulk_work;
 use crate::storage::truncate::{self, Refusal, Truncation};
 use crate::wire::consts::{MAX_NAMESPACE_NAME, MAX_SET_NAME};
 use crate::wire::result::ResultCode;
 
-/// Records in a namespace that are looked through before the answer.
-const REMOVED_AT_ONCE: u64 = 10_000;
-
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     match command.name {
         "truncate" => Some(truncate_set(state, command)),
         "truncate-namespace" => Some(truncate_namespace(state, command)),
@@ -30,7 +24,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
 fn truncate_set(state: &State, command: Command<'_>) -> InfoResult {
     let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
     let set = command.require("set", MAX_SET_NAME)?;
-    run(state, name, Some(set), command)
+    truncate(state, name, Some(set), command)
 }
 
 fn truncate_namespace(state: &State, command: Command<'_>) -> InfoResult {
@@ -38,17 +32,20 @@ fn truncate_namespace(state: &State, command: Command<'_>) -> InfoResult {
     if command.get("set").is_some() {
         return Err(error(ResultCode::PARAMETER, "unexpected set name"));
     }
-    run(state, name, None, command)
+    truncate(state, name, None, command)
 }
 
-fn run(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> InfoResult {
+fn truncate(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> InfoResult {
     let lut = command.optional("lut", 23)?.map(parse_nanos);
     let lut = truncate::threshold(lut).map_err(refusal)?;
     // A namespace that is not there is no error: the server spreads the word to all nodes and says "ok".
     if let Ok(namespace) = state.namespace(Some(name.as_bytes()))
         && let Some(truncation) = Truncation::begin(namespace, set, lut)
     {
-        remove(namespace, truncation);
+        let truncated = Arc::clone(namespace);
+        bulk_work::run(namespace, move || {
+            truncation.finish(&truncated);
+        });
     }
     Ok("ok".into())
 }
@@ -72,19 +69,6 @@ fn undo_namespace(state: &State, command: Command<'_>) -> InfoResult {
         truncate::undo(namespace, None);
     }
     Ok("ok".into())
-}
-
-/// Removes what a truncation has made unreadable: few records at once, many not on a thread that serves connections.
-fn remove(namespace: &Arc<Namespace>, truncation: Truncation) {
-    match Handle::try_current() {
-        Ok(runtime) if namespace.objects.load(Ordering::Relaxed) > REMOVED_AT_ONCE => {
-            let namespace = Arc::clone(namespace);
-            runtime.spawn_blocking(move || truncation.finish(&namespace));
-        }
-        _ => {
-            truncation.finish(namespace);
-        }
-    }
 }
 
 fn refusal(refusal: Refusal) -> InfoError {

@@ -13,19 +13,19 @@ pub type Login = Option<Arc<str>>;
 #[derive(Clone)]
 pub enum Access {
     /// The server asks nobody who he is.
-    Open,
+    Unrestricted,
     /// Nobody has logged in, or he is a user no more.
-    Stranger,
+    NotLoggedIn,
     User(Arc<[Privilege]>),
 }
 
 impl Access {
     /// # Errors
     /// [`ResultCode::NOT_AUTHENTICATED`]: nobody has logged in.
-    pub fn known(&self) -> Outcome<()> {
+    pub fn require_login(&self) -> Outcome<()> {
         match self {
-            Access::Stranger => Err(ResultCode::NOT_AUTHENTICATED),
-            Access::Open | Access::User(_) => Ok(()),
+            Access::NotLoggedIn => Err(ResultCode::NOT_AUTHENTICATED),
+            Access::Unrestricted | Access::User(_) => Ok(()),
         }
     }
 
@@ -33,7 +33,7 @@ impl Access {
     ///
     /// # Errors
     /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
-    pub fn allows(&self, permissions: u32) -> Outcome<()> {
+    pub fn require(&self, permissions: u32) -> Outcome<()> {
         self.check(permissions, None)
     }
 
@@ -41,12 +41,12 @@ impl Access {
     ///
     /// # Errors
     /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
-    pub fn allows_in(&self, permissions: u32, namespace: &str, set: &[u8]) -> Outcome<()> {
+    pub fn require_in(&self, permissions: u32, namespace: &str, set: &[u8]) -> Outcome<()> {
         self.check(permissions, Some((namespace.as_bytes(), set)))
     }
 
     fn check(&self, needed: u32, place: Option<(&[u8], &[u8])>) -> Outcome<()> {
-        self.known()?;
+        self.require_login()?;
         let Access::User(privileges) = self else {
             return Ok(());
         };
@@ -61,7 +61,7 @@ impl Access {
     }
 
     /// The permission that an info command needs (`SPECS` in `as/src/base/thr_info.c`); 0 for most of them.
-    pub fn of_info_command(command: &str) -> u32 {
+    pub fn permission_of_info_command(command: &str) -> u32 {
         use permission::*;
         match command {
             "config-set" | "set-config" => SET_CONFIG,

@@ -20,10 +20,10 @@ impl Security {
         out: &mut Vec<u8>,
     ) -> Outcome<()> {
         let access = self.access(login);
-        access.known()?;
+        access.require_login()?;
         let me = login.as_deref();
         let user = request.text(field::USER);
-        let is_admin = access.allows(permission::USER_ADMIN);
+        let is_admin = access.require(permission::USER_ADMIN);
         match request.command {
             command::QUERY_USERS => {
                 if user.is_none() || user != me {

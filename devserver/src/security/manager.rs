@@ -57,7 +57,7 @@ impl Security {
         let user = login.as_deref();
         match user.and_then(|user| self.users.read().privileges(user)) {
             Some(privileges) => Access::User(privileges),
-            None => Access::Stranger,
+            None => Access::NotLoggedIn,
         }
     }
 

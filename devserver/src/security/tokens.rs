@@ -18,7 +18,7 @@ pub struct Tokens {
     /// Seconds a token is good for.
     pub ttl: u32,
     /// Tokens of an earlier round have expired, whatever their age.
-    round: AtomicU64,
+    epoch: AtomicU64,
 }
 
 impl Tokens {
@@ -28,17 +28,17 @@ impl Tokens {
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?,
             started: Instant::now(),
             ttl,
-            round: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
         })
     }
 
     /// A new token for a user.
     pub fn issue(&self, user: &str) -> Vec<u8> {
-        let round = self.round.load(Ordering::Relaxed);
+        let epoch = self.epoch.load(Ordering::Relaxed);
         let now = self.started.elapsed().as_millis() as u64;
-        let signature = hmac::sign(&self.key, &signed(round, now, user));
+        let signature = hmac::sign(&self.key, &signed(epoch, now, user));
         let mut token = Vec::with_capacity(48);
-        token.extend_from_slice(&round.to_be_bytes());
+        token.extend_from_slice(&epoch.to_be_bytes());
         token.extend_from_slice(&now.to_be_bytes());
         token.extend_from_slice(signature.as_ref());
         token
@@ -49,15 +49,15 @@ impl Tokens {
     pub fn check(&self, token: &[u8], user: &str) -> Outcome<()> {
         let forged = |_| ResultCode::INVALID_CREDENTIAL;
         let mut reader = Reader::new(token);
-        let round = reader.u64().map_err(forged)?;
+        let epoch = reader.u64().map_err(forged)?;
         let issued = reader.u64().map_err(forged)?;
-        hmac::verify(&self.key, &signed(round, issued, user), reader.rest())
+        hmac::verify(&self.key, &signed(epoch, issued, user), reader.rest())
             .map_err(|_| ResultCode::INVALID_CREDENTIAL)?;
         let age = self
             .started
             .elapsed()
             .saturating_sub(Duration::from_millis(issued));
-        if round != self.round.load(Ordering::Relaxed)
+        if epoch != self.epoch.load(Ordering::Relaxed)
             || age >= Duration::from_secs(self.ttl.into())
         {
             return Err(ResultCode::EXPIRED_SESSION);
@@ -67,11 +67,11 @@ impl Tokens {
 
     /// All tokens given out so far have expired.
     pub fn expire_all(&self) {
-        self.round.fetch_add(1, Ordering::Relaxed);
+        self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn signed(round: u64, issued: u64, user: &str) -> Vec<u8> {
-    let numbers = [round.to_be_bytes(), issued.to_be_bytes()].concat();
+fn signed(epoch: u64, issued: u64, user: &str) -> Vec<u8> {
+    let numbers = [epoch.to_be_bytes(), issued.to_be_bytes()].concat();
     [&numbers, user.as_bytes()].concat()
 }

@@ -1,22 +1,22 @@
-//! Carries out commands for a running server.
+//! Executes the control commands of a running server.
 
 use std::io;
 use std::sync::Arc;
 
 use super::dev_server::DevServer;
-use crate::control_commands::{Answer, Command, execute};
+use crate::control_commands::{Command, Response, execute};
 use crate::invalid_input::invalid_input;
 use crate::security::Security;
 
 impl DevServer {
-    /// Carries out a command.
+    /// Executes a command.
     ///
     /// # Errors
-    /// `InvalidInput`: it makes no sense, or what it names is not there.
-    pub async fn control(&self, command: Command) -> io::Result<Answer> {
+    /// `InvalidInput`: the command is invalid, or it names something that does not exist.
+    pub async fn control(&self, command: Command) -> io::Result<Response> {
         match command {
-            Command::Nodes => return Ok(Answer::Nodes(self.nodes().await)),
-            Command::Warnings => return Ok(Answer::Warnings(self.warnings())),
+            Command::Nodes => return Ok(Response::Nodes(self.nodes().await)),
+            Command::Warnings => return Ok(Response::Warnings(self.warnings())),
             Command::StopNode { node } => self.stop_node(node).await?,
             Command::StartNode { node } => self.start_node(node).await?,
             Command::Settled => self.settled().await,
@@ -35,7 +35,7 @@ impl DevServer {
             }
             command => return execute(&self.faults, &self.namespaces, command).await,
         }
-        Ok(Answer::Done(()))
+        Ok(Response::Done(()))
     }
 
     fn secured(&self) -> io::Result<Arc<Security>> {

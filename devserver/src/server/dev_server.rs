@@ -1,4 +1,4 @@
-//! The server itself: what is started, and stopped, together.
+//! The server: starts and stops nodes, data file and background tasks together.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::startup::{check_namespaces, listen, node_id, protect};
+use super::startup::{check_namespaces, listen, node_id, start_connection_security};
 use crate::cluster::{Cluster, ClusterConfig, NodeIdentity};
 use crate::config::{Config, NamespaceConfig};
 use crate::connection::Limits;
@@ -19,7 +19,7 @@ use crate::invalid_input::invalid_input;
 use crate::node::Node;
 use crate::port;
 use crate::security::Security;
-use crate::state::{Protection, State};
+use crate::state::{ConnectionSecurity, State};
 use crate::storage::log::Log;
 use crate::storage::namespace::Namespace;
 use crate::storage::nsup;
@@ -27,30 +27,30 @@ use crate::tls::TlsIdentity;
 
 /// A running server, of one node or several. Dropping it stops it without waiting; [`DevServer::stop`] also waits.
 pub struct DevServer {
-    seats: Vec<Seat>,
+    slots: Vec<NodeSlot>,
     cluster: Arc<Cluster>,
-    protection: Protection,
+    connection_security: ConnectionSecurity,
     pub(crate) faults: Arc<Faults>,
     pub(crate) namespaces: Vec<Arc<Namespace>>,
     limits: Limits,
     max_connections: usize,
     log: Option<Arc<Log>>,
-    /// What goes on besides connections: sweeping, compacting.
-    chores: Mutex<JoinSet<()>>,
+    /// Tasks besides connections: expiry and compaction.
+    background_tasks: Mutex<JoinSet<()>>,
 }
 
-/// The place of a node, whether it runs or not.
-struct Seat {
+/// A node of the cluster, whether it runs or not.
+struct NodeSlot {
     addr: SocketAddr,
     node: tokio::sync::Mutex<Option<Node>>,
 }
 
 impl DevServer {
-    /// Starts a server in the tokio runtime this is called in; it takes milliseconds.
+    /// Starts a server in the current Tokio runtime. This takes milliseconds.
     ///
     /// # Errors
-    /// An address that cannot be listened on; a configuration that makes no sense (`InvalidInput`); a data file
-    /// that cannot be used (`InvalidData` when it is not one of ours).
+    /// An address that is not available. An invalid configuration (`InvalidInput`). A data file that cannot be used
+    /// (`InvalidData` if it is not a data file of this server).
     pub async fn start(config: Config) -> io::Result<DevServer> {
         check_namespaces(&config.namespaces)?;
         let listeners = listen(&config)?;
@@ -75,13 +75,13 @@ impl DevServer {
             }
             None => None,
         };
-        let protection = protect(&config).await?;
-        let mut chores = JoinSet::new();
+        let connection_security = start_connection_security(&config).await?;
+        let mut background_tasks = JoinSet::new();
         for namespace in &namespaces {
-            chores.spawn(nsup::sweep_periodically(Arc::clone(namespace)));
+            background_tasks.spawn(nsup::sweep_periodically(Arc::clone(namespace)));
         }
         if let Some(log) = &log {
-            chores.spawn(Arc::clone(log).compact_when_wasteful(namespaces.clone()));
+            background_tasks.spawn(Arc::clone(log).compact_when_needed(namespaces.clone()));
         }
         let settings = ClusterConfig {
             name: config.cluster_name,
@@ -100,9 +100,9 @@ impl DevServer {
             is_durable: log.is_some(),
         };
         let mut server = DevServer {
-            seats: Vec::new(),
+            slots: Vec::new(),
             cluster: Cluster::new(settings, namespaces.clone()),
-            protection,
+            connection_security,
             faults: Faults::new(listeners.len()),
             namespaces,
             limits: Limits {
@@ -111,11 +111,11 @@ impl DevServer {
             },
             max_connections: config.max_connections,
             log,
-            chores: Mutex::new(chores),
+            background_tasks: Mutex::new(background_tasks),
         };
         for (number, (listener, addr)) in listeners.into_iter().enumerate() {
-            let node = server.serve(number, listener);
-            server.seats.push(Seat {
+            let node = server.start_node_task(number, listener);
+            server.slots.push(NodeSlot {
                 addr,
                 node: tokio::sync::Mutex::new(Some(node)),
             });
@@ -123,40 +123,46 @@ impl DevServer {
         Ok(server)
     }
 
-    fn serve(&self, number: usize, listener: TcpListener) -> Node {
+    fn start_node_task(&self, number: usize, listener: TcpListener) -> Node {
         let cluster = Arc::clone(&self.cluster);
-        let protection = self.protection.clone();
+        let connection_security = self.connection_security.clone();
         let faults = NodeFaults::new(Arc::clone(&self.faults), number);
-        let state = State::new(self.namespaces.clone(), cluster, faults, number, protection);
+        let state = State::new(
+            self.namespaces.clone(),
+            cluster,
+            faults,
+            number,
+            connection_security,
+        );
         let state = Arc::new(state);
         Node::start(listener, state, self.limits, self.max_connections)
     }
 
-    /// The address clients connect to: that of the first node.
+    /// Returns the address of the first node.
     pub fn addr(&self) -> SocketAddr {
-        self.seats[0].addr
+        self.slots[0].addr
     }
 
-    /// The nodes, in the order of their numbers.
+    /// Returns the nodes in the order of their numbers.
     pub async fn nodes(&self) -> Vec<NodeInfo> {
-        let mut nodes = Vec::with_capacity(self.seats.len());
-        for (number, seat) in self.seats.iter().enumerate() {
+        let mut nodes = Vec::with_capacity(self.slots.len());
+        for (number, slot) in self.slots.iter().enumerate() {
             nodes.push(NodeInfo {
-                address: seat.addr.to_string(),
+                address: slot.addr.to_string(),
                 name: self.cluster.node_id(number).to_owned(),
-                is_running: seat.node.lock().await.is_some(),
+                is_running: slot.node.lock().await.is_some(),
             });
         }
         nodes
     }
 
-    /// Stops a node as a kill would: its connections are closed and its records are lost. The others notice after
-    /// the heartbeat timeout. Does nothing to a node that is stopped.
+    /// Stops a node as `kill -9` does: its connections are closed and its records are lost. The other nodes notice
+    /// after the heartbeat timeout. Does nothing if the node is stopped.
     ///
     /// # Errors
     /// `InvalidInput`: there is no such node.
     pub async fn stop_node(&self, number: usize) -> io::Result<()> {
-        let mut node = self.seat(number)?.node.lock().await;
+        let mut node = self.slot(number)?.node.lock().await;
         if let Some(node) = node.take() {
             self.cluster.leave(number);
             node.stop().await;
@@ -164,72 +170,72 @@ impl DevServer {
         Ok(())
     }
 
-    /// Starts a node again, on the port it had. It joins the others empty, and is sent its share of the records.
-    /// Does nothing to a node that runs.
+    /// Starts a node again on its old port. It joins the cluster without records, and receives its part of them. Does
+    /// nothing if the node runs.
     ///
     /// # Errors
-    /// `InvalidInput`: there is no such node. An address that somebody else has taken.
+    /// `InvalidInput`: there is no such node. Another error if the port is in use.
     pub async fn start_node(&self, number: usize) -> io::Result<()> {
-        let seat = self.seat(number)?;
-        let mut node = seat.node.lock().await;
+        let slot = self.slot(number)?;
+        let mut node = slot.node.lock().await;
         if node.is_none() {
-            let listener = port::listen(seat.addr)?;
+            let listener = port::listen(slot.addr)?;
             self.cluster.join(number);
-            *node = Some(self.serve(number, listener));
+            *node = Some(self.start_node_task(number, listener));
         }
         Ok(())
     }
 
-    fn seat(&self, number: usize) -> io::Result<&Seat> {
-        match self.seats.get(number) {
-            Some(seat) => Ok(seat),
+    fn slot(&self, number: usize) -> io::Result<&NodeSlot> {
+        match self.slots.get(number) {
+            Some(slot) => Ok(slot),
             None => Err(invalid_input(format!(
                 "there is no node {number}: the nodes are 0 to {}",
-                self.seats.len() - 1
+                self.slots.len() - 1
             ))),
         }
     }
 
-    /// Waits until the nodes know of each other who runs, and the records are where they are to be.
+    /// Waits until all nodes agree on the members of the cluster, and all migrations are done.
     pub async fn settled(&self) {
         self.cluster.settled().await;
     }
 
-    /// What clients need for TLS, if it is on.
+    /// Returns what clients need for TLS, if it is on.
     pub fn tls(&self) -> Option<&TlsIdentity> {
-        Some(&self.protection.tls.as_deref()?.identity)
+        Some(&self.connection_security.tls.as_deref()?.identity)
     }
 
-    /// Those who may log in, if anybody has to.
+    /// Returns the users, if security is on.
     pub(crate) fn security(&self) -> Option<Arc<Security>> {
-        self.protection.security.clone()
+        self.connection_security.security.clone()
     }
 
-    /// What the person who started the server should know, in words: that the data file was damaged.
+    /// Returns warnings for the person who started the server: that the data file was damaged.
     pub fn warnings(&self) -> Vec<String> {
         let warning = self.log.as_ref().and_then(|log| log.warning());
         warning.map(str::to_owned).into_iter().collect()
     }
 
-    /// How many records a namespace holds, expired ones that were not swept yet included.
+    /// Returns the number of records of a namespace, including expired records that were not removed yet.
     pub fn objects(&self, namespace: &str) -> Option<u64> {
         let mut namespaces = self.namespaces.iter();
         let namespace = namespaces.find(|known| known.name() == namespace)?;
         Some(namespace.objects.load(Ordering::Relaxed))
     }
 
-    /// Closes the listeners and every connection, writes out the data file, and waits until all of it is done.
-    /// Calling it again does no harm.
+    /// Closes the listeners and every connection, writes the data file to disk, and waits until all of this is done.
+    /// May be called more than once.
     pub async fn stop(&self) {
-        for seat in &self.seats {
-            if let Some(node) = seat.node.lock().await.take() {
+        for slot in &self.slots {
+            if let Some(node) = slot.node.lock().await.take() {
                 node.stop().await;
             }
         }
-        // Nobody waits for a fault that can strike no more.
+        // Ends every wait for a fault, which cannot strike any more.
         self.faults.clear(|_| true).await;
-        let mut chores = std::mem::take(&mut *self.chores.lock());
-        chores.shutdown().await;
+        let mut background_tasks = std::mem::take(&mut *self.background_tasks.lock());
+        background_tasks.shutdown().await;
         if let Some(log) = &self.log {
             log.close();
         }

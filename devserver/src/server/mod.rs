@@ -1,4 +1,4 @@
-//! The server itself: what is started, controlled and stopped together.
+//! The server: configuration checks, start, stop and control.
 
 mod control;
 mod dev_server;

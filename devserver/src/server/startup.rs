@@ -1,4 +1,4 @@
-//! Checks a configuration, and prepares what a server needs before it starts.
+//! Checks a configuration, and prepares listeners, users and certificates.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::config::{Config, NamespaceConfig};
 use crate::invalid_input::invalid_input;
 use crate::port;
 use crate::security::Security;
-use crate::state::Protection;
+use crate::state::ConnectionSecurity;
 use crate::tls::Tls;
 use crate::wire::consts::MAX_NAMESPACE_NAME;
 
@@ -46,7 +46,7 @@ pub fn check_namespaces(namespaces: &[NamespaceConfig]) -> io::Result<()> {
     Ok(())
 }
 
-/// A listener for each node, and its address.
+/// Returns a listener for each node, and its address.
 pub fn listen(config: &Config) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
     if !(1..=MAX_NODES).contains(&config.nodes) {
         return refuse(format!(
@@ -73,7 +73,7 @@ pub fn listen(config: &Config) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
     Ok(listeners)
 }
 
-/// A node id as the server makes them: the port, then something of the machine; here the address.
+/// Returns a node ID in the server's format: the port, then a part that names the machine. Here this is the address.
 pub fn node_id(addr: SocketAddr) -> String {
     let host = match addr {
         SocketAddr::V4(v4) => u32::from_be_bytes(v4.ip().octets()),
@@ -85,8 +85,8 @@ pub fn node_id(addr: SocketAddr) -> String {
     format!("BB9{:04X}{host:08X}", addr.port())
 }
 
-/// Hashes passwords and makes certificates, if there are to be any.
-pub async fn protect(config: &Config) -> io::Result<Protection> {
+/// Hashes passwords and creates certificates, if the configuration has any.
+pub async fn start_connection_security(config: &Config) -> io::Result<ConnectionSecurity> {
     let security = match config.security.clone() {
         Some(config) => {
             let hashing = tokio::task::spawn_blocking(move || Security::new(&config));
@@ -98,7 +98,7 @@ pub async fn protect(config: &Config) -> io::Result<Protection> {
         Some(tls) => Some(Arc::new(Tls::new(tls, config.host)?)),
         None => None,
     };
-    Ok(Protection { security, tls })
+    Ok(ConnectionSecurity { security, tls })
 }
 
 fn refuse<T>(reason: String) -> io::Result<T> {

@@ -101,7 +101,7 @@ impl Jobs {
     }
 
     /// The jobs of a node, the latest first.
-    pub fn of(&self, node: usize) -> Vec<Arc<Job>> {
+    pub fn on_node(&self, node: usize) -> Vec<Arc<Job>> {
         let jobs = self.inner.lock();
         let mine = jobs.iter().rev().filter(|job| job.node == node);
         mine.cloned().collect()

@@ -14,6 +14,7 @@
 //! - [`clock`]: the server's epoch
 //! - [`log`]: the data file
 
+pub mod bulk_work;
 pub mod change_log;
 pub mod clock;
 pub mod counters;

@@ -92,7 +92,7 @@ impl Namespace {
     }
 
     /// Whether a record is gone for every reader: past its void time, or truncated.
-    pub fn is_doomed(&self, record: &Record) -> bool {
+    pub fn is_expired_or_truncated(&self, record: &Record) -> bool {
         expiry::is_expired(record.void_time, clock::now_seconds())
             || self.is_truncated(record.set_id, record.last_update)
     }
@@ -250,7 +250,7 @@ impl Slot<'_> {
     pub fn live(&self) -> Option<&Record> {
         self.partition
             .get(&self.digest)
-            .filter(|record| !self.namespace.is_doomed(record))
+            .filter(|record| !self.namespace.is_expired_or_truncated(record))
     }
 
     /// Stores the record in the place of what was there.

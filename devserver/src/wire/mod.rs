@@ -9,6 +9,6 @@ pub mod msgpack;
 pub mod particle;
 pub mod proto;
 pub mod reader;
-pub mod reply;
+pub mod response;
 pub mod result;
 pub mod security;

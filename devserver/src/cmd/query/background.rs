@@ -3,21 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use tokio::runtime::Handle;
 
 use super::lookup::Lookup;
 use super::owned_op::OwnedOp;
 use super::parse::parse_scope;
 use super::records::records;
 use super::scope::Scope;
-use crate::cmd::answer::Answer;
 use crate::cmd::request::Request;
+use crate::cmd::response_builder::ResponseBuilder;
 use crate::cmd::write;
 use crate::exp::Expression;
 use crate::security::Access;
 use crate::state::State;
+use crate::storage::bulk_work;
 use crate::storage::jobs::Job;
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::{info1, info2, info3};
@@ -25,8 +23,6 @@ use crate::wire::message::{Fields, Header, Message, Op};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Records in a namespace up to which a query is through before its start is answered.
-const RUN_AT_ONCE: u64 = 10_000;
 /// The server's `background-query-max-rps`. Only checked: a development server need not be slow.
 const MAX_RECORDS_PER_SECOND: u32 = 10_000;
 
@@ -104,12 +100,7 @@ pub fn start(state: &State, namespace: &Arc<Namespace>, message: &Message<'_>) -
         ops,
         job,
     };
-    match Handle::try_current() {
-        Ok(runtime) if namespace.objects.load(Ordering::Relaxed) > RUN_AT_ONCE => {
-            runtime.spawn_blocking(move || background.run());
-        }
-        _ => background.run(),
-    }
+    bulk_work::run(namespace, move || background.run());
     Ok(())
 }
 
@@ -148,7 +139,7 @@ impl Background {
                 Scope::Set(set_id) => record.set_id == set_id,
                 Scope::Nothing => false,
             })
-            .filter(|(_, _, record)| !self.namespace.is_doomed(record))
+            .filter(|(_, _, record)| !self.namespace.is_expired_or_truncated(record))
             .map(|(_, digest, record)| (*digest, record.set_id))
             .collect()
     }
@@ -164,11 +155,11 @@ impl Background {
             ops,
             filter: self.filter.as_ref(),
             // That was asked when the query started.
-            access: &Access::Open,
+            access: &Access::Unrestricted,
         };
         let mut unread = Vec::new();
-        let mut answer = Answer::begin(&mut unread);
-        match write::write(&self.namespace, digest, &request, &mut answer) {
+        let mut response = ResponseBuilder::begin(&mut unread);
+        match write::write(&self.namespace, digest, &request, &mut response) {
             Ok(()) => ResultCode::OK,
             Err(code) => code,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::lookup::Lookup;
 use super::projection::Projection;
 use super::records::records;
-use super::scope::{Place, Scope, Stop};
+use super::scope::{PartitionCursor, Position, Scope};
 use crate::exp::{Expression, View};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
@@ -13,14 +13,14 @@ use crate::storage::record::{Digest, Record};
 use crate::wire::consts::{field, info1, info3};
 use crate::wire::message::HEADER_SIZE;
 use crate::wire::proto::{self, FrameType};
-use crate::wire::reply::{self, ReplyHeader};
+use crate::wire::response::{self, ResponseHeader};
 use crate::wire::result::ResultCode;
 
 /// Bytes after which a frame is sent. The server waits for 1 MiB; smaller parts hold a partition's lock for less.
 const PART_SIZE: usize = 256 * 1024;
 
 /// Records looked at under one lock, whether they are answered or not.
-const STRIDE: usize = 1024;
+const MAX_RECORDS_PER_LOCK: usize = 1024;
 
 /// A query being worked off.
 pub struct Query<'a> {
@@ -35,16 +35,16 @@ pub struct Query<'a> {
     pub(super) records_left: Option<u64>,
     /// Whether the client expects few records; it matters to the counters only.
     pub(super) is_short: bool,
-    pub(super) stops: std::vec::IntoIter<Stop>,
-    pub(super) stop: Option<Stop>,
+    pub(super) cursors: std::vec::IntoIter<PartitionCursor>,
+    pub(super) cursor: Option<PartitionCursor>,
     /// A fault: no partition is held.
-    pub(super) holds_none: bool,
+    pub(super) is_unavailable: bool,
 }
 
 impl Query<'_> {
     /// Answers as if this node held none of the partitions.
-    pub fn lose_partitions(&mut self) {
-        self.holds_none = true;
+    pub fn make_unavailable(&mut self) {
+        self.is_unavailable = true;
     }
 
     /// Walks on until a frame is full. False: the closing frame is written.
@@ -65,7 +65,7 @@ impl Query<'_> {
             self.namespace
                 .counters
                 .count_query(is_secondary, self.is_short);
-            reply::write_last(out, ResultCode::OK);
+            response::write_last(out, ResultCode::OK);
         }
         more
     }
@@ -75,30 +75,30 @@ impl Query<'_> {
         if matches!(self.scope, Scope::Nothing) || self.records_left == Some(0) {
             return false;
         }
-        let Some(stop) = self.stop.take().or_else(|| self.stops.next()) else {
+        let Some(cursor) = self.cursor.take().or_else(|| self.cursors.next()) else {
             return false;
         };
         let namespace = Arc::clone(&self.namespace);
-        if self.holds_none || !self.state.cluster.holds(self.state.node, stop.partition) {
-            write_unavailable(stop.partition, out);
+        if self.is_unavailable || !self.state.cluster.holds(self.state.node, cursor.partition) {
+            write_unavailable(cursor.partition, out);
             return true;
         }
-        let Some(partition) = namespace.partition(stop.partition) else {
+        let Some(partition) = namespace.partition(cursor.partition) else {
             return true;
         };
         let lookup = self.lookup.clone();
         let start = out.len();
         let mut seen = 0;
-        for (value, digest, record) in records(&partition, lookup.as_deref(), stop.behind) {
+        for (value, digest, record) in records(&partition, lookup.as_deref(), cursor.after) {
             if self.records_left == Some(0) {
                 return false;
             }
-            self.answer(value, digest, record, out);
+            self.write_record(value, digest, record, out);
             seen += 1;
-            if seen == STRIDE || out.len() - start >= PART_SIZE {
-                self.stop = Some(Stop {
-                    partition: stop.partition,
-                    behind: Some(Place {
+            if seen == MAX_RECORDS_PER_LOCK || out.len() - start >= PART_SIZE {
+                self.cursor = Some(PartitionCursor {
+                    partition: cursor.partition,
+                    after: Some(Position {
                         value: value.unwrap_or_default(),
                         digest: *digest,
                     }),
@@ -110,9 +110,15 @@ impl Query<'_> {
     }
 
     /// Writes one record, if it is wanted (`basic_query_job_reduce_cb()`).
-    fn answer(&mut self, value: Option<i64>, digest: &Digest, record: &Record, out: &mut Vec<u8>) {
+    fn write_record(
+        &mut self,
+        value: Option<i64>,
+        digest: &Digest,
+        record: &Record,
+        out: &mut Vec<u8>,
+    ) {
         if matches!(self.scope, Scope::Set(set_id) if set_id != record.set_id)
-            || self.namespace.is_doomed(record)
+            || self.namespace.is_expired_or_truncated(record)
         {
             return;
         }
@@ -131,7 +137,7 @@ impl Query<'_> {
         let start = out.len();
         out.resize(start + HEADER_SIZE, 0);
         let set = self.namespace.sets.name(record.set_id);
-        let mut n_fields = reply::write_record_fields(
+        let mut n_fields = response::write_record_fields(
             out,
             self.namespace.name(),
             digest,
@@ -139,14 +145,14 @@ impl Query<'_> {
             record.key.as_deref(),
         );
         if let Some(value) = value {
-            reply::write_field(out, field::BVAL_ARRAY, &value.to_le_bytes());
+            response::write_field(out, field::BVAL_ARRAY, &value.to_le_bytes());
             n_fields += 1;
         }
         let Some(n_ops) = self.projection.write(&view, out) else {
             out.truncate(start);
             return;
         };
-        let header = ReplyHeader {
+        let header = ResponseHeader {
             info1: if matches!(self.projection, Projection::Metadata) {
                 info1::GET_NO_BINS
             } else {
@@ -156,7 +162,7 @@ impl Query<'_> {
             void_time: record.void_time,
             n_fields,
             n_ops,
-            ..ReplyHeader::default()
+            ..ResponseHeader::default()
         };
         let mut bytes = Vec::with_capacity(HEADER_SIZE);
         header.write(&mut bytes);
@@ -168,12 +174,12 @@ impl Query<'_> {
 
 /// Says that this node does not hold a partition (`as_msg_pid_done_bufbuilder()`).
 fn write_unavailable(partition: usize, out: &mut Vec<u8>) {
-    ReplyHeader {
+    ResponseHeader {
         info3: info3::PARTITION_DONE,
         result: ResultCode::UNAVAILABLE.0,
         // The number of the partition, in want of a field for it.
         generation: partition as u32,
-        ..ReplyHeader::default()
+        ..ResponseHeader::default()
     }
     .write(out);
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::scope::{Place, Scope};
+use super::scope::{Position, Scope};
 use crate::storage::namespace::Namespace;
 use crate::storage::partition::Partition;
 use crate::storage::record::{BinName, Digest, Record};
@@ -20,14 +20,14 @@ pub struct Lookup {
 }
 
 /// What the fields of a query ask for.
-pub struct Wanted<'a> {
+pub struct Condition<'a> {
     /// `None`: a region on the globe, which we do not index.
     range: Option<Range>,
-    by: By<'a>,
+    by: IndexRef<'a>,
 }
 
 /// How the index is named.
-enum By<'a> {
+enum IndexRef<'a> {
     Name(&'a [u8]),
     Bin(BinName, u8),
     /// By an expression or a context: we make no such index, so none is found.
@@ -36,7 +36,7 @@ enum By<'a> {
 
 impl Lookup {
     /// Reads the condition. `None`: the query has none.
-    pub fn parse<'a>(fields: &Fields<'a>) -> Outcome<Option<Wanted<'a>>> {
+    pub fn parse<'a>(fields: &Fields<'a>) -> Outcome<Option<Condition<'a>>> {
         let has_expression = fields.index_expression.is_some();
         if let Some(name) = fields.index_name
             && (has_expression || name.is_empty() || name.len() > MAX_INDEX_NAME)
@@ -69,12 +69,12 @@ impl Lookup {
             return Err(ResultCode::PARAMETER);
         }
         let by = match fields.index_name {
-            Some(name) => By::Name(name),
-            None if has_expression || fields.index_context.is_some() => By::Other,
+            Some(name) => IndexRef::Name(name),
+            None if has_expression || fields.index_context.is_some() => IndexRef::Other,
             // A name with a zero byte in it is no bin's.
-            None => BinName::new(bin).map_or(By::Other, |bin| By::Bin(bin, source)),
+            None => BinName::new(bin).map_or(IndexRef::Other, |bin| IndexRef::Bin(bin, source)),
         };
-        Ok(Some(Wanted { range, by }))
+        Ok(Some(Condition { range, by }))
     }
 
     /// The name of the index.
@@ -92,19 +92,19 @@ impl Lookup {
     pub fn records<'a>(
         &'a self,
         partition: &'a Partition,
-        behind: Option<Place>,
+        after: Option<Position>,
     ) -> impl Iterator<Item = (i64, &'a Digest, &'a Record)> {
-        let behind = behind.map(|place| (place.value, place.digest));
-        let is_of_type = self.range.of() == self.index.definition.of;
+        let after = after.map(|position| (position.value, position.digest));
+        let is_of_type = self.range.value_type() == self.index.definition.value_type;
         partition
-            .indexed(&self.index, self.range.bounds(), behind)
+            .indexed(&self.index, self.range.bounds(), after)
             .filter(move |(value, _, record)| {
-                is_of_type && self.index.answers(&self.range, *value, record)
+                is_of_type && self.index.satisfies(&self.range, *value, record)
             })
     }
 }
 
-impl Wanted<'_> {
+impl Condition<'_> {
     /// Finds the index: by its name, or by its definition, on the query's set or on the whole namespace.
     ///
     /// # Errors
@@ -112,8 +112,8 @@ impl Wanted<'_> {
     pub fn find(self, namespace: &Namespace, scope: &Scope) -> Outcome<Lookup> {
         let range = self.range.ok_or(ResultCode::SINDEX_NOT_FOUND)?;
         let index = match self.by {
-            By::Name(name) => namespace.indexes.by_name(name),
-            By::Bin(bin, source) => {
+            IndexRef::Name(name) => namespace.indexes.by_name(name),
+            IndexRef::Bin(bin, source) => {
                 let source = Source::ALL
                     .into_iter()
                     .find(|known| *known as u8 == source)
@@ -123,7 +123,7 @@ impl Wanted<'_> {
                         set_id,
                         bin,
                         source,
-                        of: range.of(),
+                        value_type: range.value_type(),
                     })
                 };
                 match scope {
@@ -131,7 +131,7 @@ impl Wanted<'_> {
                     Scope::Namespace | Scope::Nothing => on_set(0),
                 }
             }
-            By::Other => None,
+            IndexRef::Other => None,
         };
         let index = index.ok_or(ResultCode::SINDEX_NOT_FOUND)?;
         if !index.is_readable() {

@@ -6,7 +6,7 @@ use super::foreground::Query;
 use super::lookup::Lookup;
 use super::owned_op::OwnedOp;
 use super::projection::Projection;
-use super::scope::{Place, Scope, Stop};
+use super::scope::{PartitionCursor, Position, Scope};
 use crate::exp::Expression;
 use crate::state::State;
 use crate::storage::namespace::{Namespace, partition_id};
@@ -28,7 +28,7 @@ impl<'a> Query<'a> {
             return Err(ResultCode::UNSUPPORTED_FEATURE);
         }
         let scope = parse_scope(namespace, fields.set.unwrap_or_default())?;
-        let stops = parse_stops(fields)?;
+        let cursors = parse_cursors(fields)?;
         let wanted = Lookup::parse(fields)?;
         if header.info1 & info1::SHORT_QUERY != 0 && fields.records_per_second.is_some() {
             return Err(ResultCode::PARAMETER);
@@ -52,9 +52,9 @@ impl<'a> Query<'a> {
             filter,
             records_left: (sample_max != 0).then_some(sample_max),
             is_short: header.info1 & info1::SHORT_QUERY != 0,
-            stops: stops.into_iter(),
-            stop: None,
-            holds_none: false,
+            cursors: cursors.into_iter(),
+            cursor: None,
+            is_unavailable: false,
         })
     }
 }
@@ -76,15 +76,15 @@ pub fn parse_scope(namespace: &Namespace, set: &[u8]) -> Outcome<Scope> {
 
 /// Partitions come as 16-bit numbers, little end first, or as digests to go on below (`get_query_pids()`).
 /// In a query on a secondary index every digest has a value with it.
-fn parse_stops(fields: &Fields<'_>) -> Outcome<Vec<Stop>> {
+fn parse_cursors(fields: &Fields<'_>) -> Outcome<Vec<PartitionCursor>> {
     let (partitions, digests) = (fields.partitions, fields.digests);
     if partitions.is_none() && digests.is_none() {
         return Err(ResultCode::UNSUPPORTED_FEATURE);
     }
-    let mut wanted: Vec<Option<Stop>> = (0..PARTITIONS).map(|_| None).collect();
-    let mut want = |partition: usize, behind: Option<Place>| match wanted.get_mut(partition) {
+    let mut wanted: Vec<Option<PartitionCursor>> = (0..PARTITIONS).map(|_| None).collect();
+    let mut want = |partition: usize, after: Option<Position>| match wanted.get_mut(partition) {
         Some(slot @ None) => {
-            *slot = Some(Stop { partition, behind });
+            *slot = Some(PartitionCursor { partition, after });
             Ok(())
         }
         _ => Err(ResultCode::PARAMETER),
@@ -115,7 +115,7 @@ fn parse_stops(fields: &Fields<'_>) -> Outcome<Vec<Stop>> {
         while let Ok(digest) = reader.digest() {
             let value = values.next().and_then(|bytes| bytes.try_into().ok());
             let value = value.map_or(0, i64::from_le_bytes);
-            want(partition_id(&digest), Some(Place { value, digest }))?;
+            want(partition_id(&digest), Some(Position { value, digest }))?;
         }
     } else if fields.index_values.is_some() {
         return Err(ResultCode::PARAMETER);

@@ -4,7 +4,7 @@ use super::owned_op::OwnedOp;
 use crate::cmd::ops;
 use crate::exp::View;
 use crate::wire::message::Op;
-use crate::wire::reply;
+use crate::wire::response;
 
 /// What is wanted of each record.
 pub enum Projection {
@@ -28,7 +28,7 @@ impl Projection {
             Projection::Metadata => return Some(0),
             Projection::Everything => {
                 for bin in bins.iter() {
-                    reply::write_bin(out, bin.name.as_bytes(), &bin.value);
+                    response::write_bin(out, bin.name.as_bytes(), &bin.value);
                     count += 1;
                 }
                 return Some(count);
@@ -36,7 +36,7 @@ impl Projection {
             Projection::Bins(names) => {
                 for name in names {
                     if let Some(value) = bins.get(name) {
-                        reply::write_bin(out, name, value);
+                        response::write_bin(out, name, value);
                         count += 1;
                     }
                 }
@@ -46,7 +46,7 @@ impl Projection {
                     let op = Op::from(op);
                     let value = ops::read(view, &op).ok()?.flatten();
                     if value.is_some() || *respond_all {
-                        reply::write_op(out, op.code, op.name, value.as_deref());
+                        response::write_op(out, op.code, op.name, value.as_deref());
                         count += 1;
                     }
                 }

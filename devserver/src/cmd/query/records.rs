@@ -1,7 +1,7 @@
 //! Walks the records of one partition in the order of the primary index or of a secondary one.
 
 use super::lookup::Lookup;
-use super::scope::Place;
+use super::scope::Position;
 use crate::storage::partition::Partition;
 use crate::storage::record::{Digest, Record};
 
@@ -12,17 +12,17 @@ type Found<'a> = (Option<i64>, &'a Digest, &'a Record);
 pub fn records<'a>(
     partition: &'a Partition,
     lookup: Option<&'a Lookup>,
-    behind: Option<Place>,
+    after: Option<Position>,
 ) -> Box<dyn Iterator<Item = Found<'a>> + 'a> {
     match lookup {
         Some(lookup) => Box::new(
             lookup
-                .records(partition, behind)
+                .records(partition, after)
                 .map(|(value, digest, record)| (Some(value), digest, record)),
         ),
         None => Box::new(
             partition
-                .descend(behind.map(|place| place.digest))
+                .descend(after.map(|position| position.digest))
                 .map(|(digest, record)| (None, digest, record)),
         ),
     }

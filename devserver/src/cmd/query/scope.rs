@@ -11,14 +11,14 @@ pub enum Scope {
 }
 
 /// One partition to walk, and where to go on in it.
-pub struct Stop {
+pub struct PartitionCursor {
     pub partition: usize,
-    pub behind: Option<Place>,
+    pub after: Option<Position>,
 }
 
 /// The last record seen, and its value in the secondary index.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Position {
     pub value: i64,
     pub digest: Digest,
 }

@@ -13,7 +13,7 @@ use crate::wire::result::ResultCode;
 use super::create;
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "sindex-create" => create::create(state, command),
         "sindex-delete" => with_name(command, |name| delete(state, command, name)),
@@ -27,7 +27,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
             statistics(local_namespace(state, command, "ns")?, name)
         }),
         "sindex-list" => list(state, command),
-        "sindex" => old_form(state, command),
+        "sindex" => legacy_form(state, command),
         _ => return None,
     })
 }
@@ -39,7 +39,7 @@ fn with_name(command: Command<'_>, run: impl Fn(&str) -> InfoResult) -> InfoResu
         Ok(name) => run(name),
         Err(refusal) => {
             let rest = match run("") {
-                Ok(answer) => answer,
+                Ok(response) => response,
                 Err(next) => format!("ERROR:{}:{}", next.code.0, next.text),
             };
             Err(error(refusal.code, refusal.text + &rest))
@@ -75,7 +75,7 @@ fn statistics(namespace: &Namespace, name: &str) -> InfoResult {
 
 fn list(state: &State, command: Command<'_>) -> InfoResult {
     let chosen = match namespace_value(command) {
-        Some(_) => vec![local_namespace(state, command, "ns").map_err(twice)?],
+        Some(_) => vec![local_namespace(state, command, "ns").map_err(repeat_error)?],
         None => state.namespaces.iter().collect(),
     };
     match command.optional("b64", 5)? {
@@ -85,13 +85,13 @@ fn list(state: &State, command: Command<'_>) -> InfoResult {
 }
 
 /// The server lists twice, indexes on bins and on sets, and fails twice.
-fn twice(once: InfoError) -> InfoError {
+fn repeat_error(once: InfoError) -> InfoError {
     let text = format!("{0};ERROR:{1}:{0}", once.text, once.code.0);
     error(once.code, text)
 }
 
 /// `sindex`, `sindex/NAMESPACE` and `sindex/NAMESPACE/INDEX` (`cmd_sindex()` in `thr_info.c`).
-fn old_form(state: &State, command: Command<'_>) -> InfoResult {
+fn legacy_form(state: &State, command: Command<'_>) -> InfoResult {
     if command.params.is_empty() {
         return Ok(describe(&state.namespaces.iter().collect::<Vec<_>>()));
     }
@@ -118,7 +118,7 @@ fn describe(namespaces: &[&Arc<Namespace>]) -> String {
                 namespace.name(),
                 set.as_deref().unwrap_or("null"),
                 String::from_utf8_lossy(definition.bin.as_bytes()),
-                definition.of.name(),
+                definition.value_type.name(),
                 definition.source.name(),
                 if index.is_readable() { "RW" } else { "WO" },
             ));

@@ -3,4 +3,4 @@
 mod commands;
 mod create;
 
-pub use commands::answer;
+pub use commands::run;

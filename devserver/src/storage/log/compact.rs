@@ -28,7 +28,7 @@ impl Log {
         };
         next.write(&header::write(&self.marker))?;
         self.inner.lock().next = Some(next);
-        let outcome = self.copy_all(namespaces).and_then(|()| self.switch());
+        let outcome = self.copy_all(namespaces).and_then(|()| self.replace_file());
         if outcome.is_err() {
             self.inner.lock().next = None;
             // Of no use to anybody; if it cannot be removed the next compaction will write over it.
@@ -98,7 +98,7 @@ impl Log {
         outcome
     }
 
-    fn switch(&self) -> io::Result<()> {
+    fn replace_file(&self) -> io::Result<()> {
         let mut inner = self.inner.lock();
         let next = inner
             .next
@@ -118,9 +118,9 @@ impl Log {
     }
 
     /// Waits until the file has become garbage for the most part, and writes it anew; for ever.
-    pub async fn compact_when_wasteful(self: Arc<Self>, namespaces: Vec<Arc<Namespace>>) {
+    pub async fn compact_when_needed(self: Arc<Self>, namespaces: Vec<Arc<Namespace>>) {
         loop {
-            self.is_wasteful.notified().await;
+            self.needs_compaction.notified().await;
             let (log, namespaces) = (Arc::clone(&self), namespaces.clone());
             let done = tokio::task::spawn_blocking(move || log.compact(&namespaces)).await;
             if let Ok(Err(error)) = done {

@@ -24,7 +24,7 @@ pub struct Log {
     pub(super) warning: Option<String>,
     pub(super) inner: Mutex<Inner>,
     /// Rung when the file has become garbage for the most part.
-    pub(super) is_wasteful: Notify,
+    pub(super) needs_compaction: Notify,
 }
 
 pub(super) struct Inner {
@@ -32,7 +32,7 @@ pub(super) struct Inner {
     /// Length of the file, in bytes.
     pub(super) size: u64,
     /// How much of it are frames of records that are still there.
-    pub(super) live: u64,
+    pub(super) live_bytes: u64,
     /// The file that is being written in place of this one.
     pub(super) next: Option<NextFile>,
     /// The server has stopped; or a write failed and its traces could not be removed.
@@ -74,9 +74,10 @@ impl Log {
         }
         // What the server says when its device is full (`as_storage_record_write()`).
         let written = outcome.map_err(|_| ResultCode::OUT_OF_SPACE)?;
-        inner.live = (inner.live + if is_put { written } else { 0 }).saturating_sub(replaces);
-        if inner.next.is_none() && inner.size > COMPACT_FROM && inner.is_wasteful() {
-            self.is_wasteful.notify_one();
+        inner.live_bytes =
+            (inner.live_bytes + if is_put { written } else { 0 }).saturating_sub(replaces);
+        if inner.next.is_none() && inner.size > COMPACT_FROM && inner.needs_compaction() {
+            self.needs_compaction.notify_one();
         }
         Ok(())
     }
@@ -91,7 +92,7 @@ impl Log {
             log::error!("data file {}: cannot write: {error}", self.path.display());
             ResultCode::OUT_OF_SPACE
         })?;
-        inner.live += bytes.len() as u64;
+        inner.live_bytes += bytes.len() as u64;
         let next = inner.next.as_mut();
         if next.is_some_and(|next| next.write(bytes).is_err()) {
             inner.next = None;
@@ -101,8 +102,8 @@ impl Log {
 }
 
 impl Inner {
-    pub(super) fn is_wasteful(&self) -> bool {
-        self.live < self.size.saturating_sub(header::SIZE as u64) / 2
+    pub(super) fn needs_compaction(&self) -> bool {
+        self.live_bytes < self.size.saturating_sub(header::SIZE as u64) / 2
     }
 
     fn append(
@@ -148,7 +149,7 @@ impl Inner {
     }
 
     /// Gets ready to append: cuts off a torn end, and starts a file that is empty.
-    pub(super) fn begin(&mut self, marker: &Marker) -> io::Result<()> {
+    pub(super) fn prepare(&mut self, marker: &Marker) -> io::Result<()> {
         self.file.set_len(self.size)?;
         self.file.seek(SeekFrom::Start(self.size))?;
         match self.size {

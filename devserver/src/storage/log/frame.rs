@@ -56,7 +56,7 @@ pub fn read(reader: &mut impl Read, marker: &Marker) -> io::Result<Found> {
     let Ok(header) = <[u8; HEADER_SIZE]>::try_from(&header[..]) else {
         return Ok(match &header[..] {
             [] => Found::End,
-            start if begins_alike(start, marker) => Found::Torn,
+            start if is_prefix_of(start, marker) => Found::Torn,
             _ => Found::Damage,
         });
     };
@@ -71,7 +71,7 @@ pub fn read(reader: &mut impl Read, marker: &Marker) -> io::Result<Found> {
     read_content(reader, size as usize, crc)
 }
 
-fn begins_alike(start: &[u8], marker: &Marker) -> bool {
+fn is_prefix_of(start: &[u8], marker: &Marker) -> bool {
     start.iter().zip(marker).all(|(one, other)| one == other)
 }
 

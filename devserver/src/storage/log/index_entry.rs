@@ -31,7 +31,7 @@ pub fn write_created(
         write_short(out, set.unwrap_or_default().as_bytes());
         write_short(out, definition.bin.as_bytes());
         out.push(definition.source as u8);
-        out.push(definition.of.particle());
+        out.push(definition.value_type.particle());
     });
 }
 
@@ -57,7 +57,7 @@ pub fn replay(reader: &mut Reader<'_>, kind: u8, namespace: &Namespace) -> Outco
         set_id,
         bin,
         source: find(Source::ALL, |known| *known as u8 == source)?,
-        of: find(Type::ALL, |known| known.particle() == of)?,
+        value_type: find(Type::ALL, |known| known.particle() == of)?,
     };
     if let Some(index) = namespace.create_index(name, definition)? {
         namespace.populate_index(&index);

@@ -15,7 +15,7 @@ use super::replay;
 use crate::storage::namespace::Namespace;
 
 /// Bytes that are read ahead.
-const AHEAD: usize = 256 * 1024;
+const READ_AHEAD: usize = 256 * 1024;
 
 /// What was found in a file.
 pub struct Loaded {
@@ -38,7 +38,7 @@ pub struct Loaded {
 /// system says.
 pub fn load(file: &File, namespaces: &[Arc<Namespace>]) -> io::Result<Loaded> {
     let mut start = Vec::new();
-    let mut reader = BufReader::with_capacity(AHEAD, file);
+    let mut reader = BufReader::with_capacity(READ_AHEAD, file);
     (&mut reader)
         .take(header::SIZE as u64)
         .read_to_end(&mut start)?;
@@ -99,14 +99,14 @@ impl Loaded {
             // After a torn write nothing follows. If something does, the length was damaged, or a part is missing.
             match find(reader, &self.marker, at + 1)? {
                 Some(next) => {
-                    self.lose(at..next);
+                    self.add_damage(at..next);
                     reader.seek(SeekFrom::Start(next))?;
                     at = next;
                 }
                 None => {
                     if let Found::Damage = found {
                         let end = reader.get_ref().metadata()?.len();
-                        self.lose(at..end);
+                        self.add_damage(at..end);
                     }
                     return Ok(());
                 }
@@ -132,7 +132,7 @@ impl Loaded {
                 Found::End => return Ok(()),
                 Found::Torn | Found::Damage => {
                     let end = reader.get_ref().metadata()?.len();
-                    self.lose(self.end..end);
+                    self.add_damage(self.end..end);
                     return Ok(());
                 }
             }
@@ -140,7 +140,7 @@ impl Loaded {
     }
 
     /// Notes bytes that could not be read; those that follow one another are one place.
-    fn lose(&mut self, bytes: Range<u64>) {
+    fn add_damage(&mut self, bytes: Range<u64>) {
         match self.damage.last_mut() {
             Some(last) if last.end == bytes.start => last.end = bytes.end,
             _ => self.damage.push(bytes),

@@ -36,14 +36,14 @@ impl Log {
             loaded.entries,
             loaded.end
         );
-        let aside = match &loaded.damage[..] {
+        let kept = match &loaded.damage[..] {
             [] => None,
-            _ => Some(damage::keep_aside(path).map_err(describe)?),
+            _ => Some(damage::keep_copy(path).map_err(describe)?),
         };
         let mut inner = Inner {
             file,
             size: loaded.end,
-            live: namespaces
+            live_bytes: namespaces
                 .iter()
                 .map(|namespace| live_bytes(namespace))
                 .sum(),
@@ -51,26 +51,26 @@ impl Log {
             is_closed: false,
             buffer: Vec::new(),
         };
-        let is_replaced = aside.is_some() || !loaded.is_current;
+        let is_replaced = kept.is_some() || !loaded.is_current;
         if !is_replaced {
-            inner.begin(&loaded.marker).map_err(describe)?;
+            inner.prepare(&loaded.marker).map_err(describe)?;
         }
-        let is_wasteful = inner.is_wasteful();
+        let needs_compaction = inner.needs_compaction();
         let log = Log {
             path: path.to_owned(),
             marker: loaded.marker,
-            warning: aside
+            warning: kept
                 .as_deref()
-                .map(|aside| damage::describe(path, aside, &loaded.damage, loaded.entries)),
+                .map(|kept| damage::describe(path, kept, &loaded.damage, loaded.entries)),
             inner: Mutex::new(inner),
-            is_wasteful: Notify::new(),
+            needs_compaction: Notify::new(),
         };
-        if (is_replaced || is_wasteful)
+        if (is_replaced || needs_compaction)
             && let Err(error) = log.compact(namespaces)
         {
-            if let Some(aside) = aside {
+            if let Some(kept) = kept {
                 // The file still has its own name.
-                let _ = fs::remove_file(aside);
+                let _ = fs::remove_file(kept);
             }
             return Err(describe(error));
         }

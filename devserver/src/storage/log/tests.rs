@@ -105,7 +105,7 @@ impl Case {
         (state_of(&namespaces), log.warning().map(str::to_owned))
     }
 
-    fn aside(&self, number: u32) -> PathBuf {
+    fn kept(&self, number: u32) -> PathBuf {
         PathBuf::from(format!("{}.damaged-{number}", self.path.display()))
     }
 }
@@ -172,11 +172,11 @@ fn any_damaged_byte_costs_at_most_the_change_it_lies_in() {
             assert_eq!(values(&state), without, "byte {at} ^ {flip:#x}");
             let warning = warning.unwrap();
             assert!(warning.contains("is damaged"), "{warning}");
-            assert_eq!(fs::read(case.aside(1)).unwrap(), bytes);
-            fs::remove_file(case.aside(1)).unwrap();
+            assert_eq!(fs::read(case.kept(1)).unwrap(), bytes);
+            fs::remove_file(case.kept(1)).unwrap();
             if flip == 1 {
                 assert_eq!(case.reopen(), (state, None), "the new file is whole");
-                assert!(!case.aside(1).exists());
+                assert!(!case.kept(1).exists());
             }
         }
     }
@@ -209,7 +209,7 @@ fn a_file_cut_short_anywhere_loses_its_end_alone_and_is_not_damaged() {
             assert_eq!(warning, None);
         }
     }
-    assert!(!case.aside(1).exists());
+    assert!(!case.kept(1).exists());
 }
 
 impl Case {
@@ -229,7 +229,7 @@ fn each_damaged_file_is_kept_under_a_name_of_its_own() {
         let mut bytes = fs::read(&case.path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         let (_, warning) = case.open(&bytes);
-        assert_eq!(fs::read(case.aside(number)).unwrap(), bytes);
+        assert_eq!(fs::read(case.kept(number)).unwrap(), bytes);
         let name = format!("data.damaged-{number}");
         assert!(warning.unwrap().ends_with(&name));
     }
@@ -281,12 +281,12 @@ fn a_file_of_an_earlier_version_is_read_and_brought_up_to_date() {
     let (state, warning) = case.open(&damaged);
     assert!(!state.is_empty());
     assert!(warning.unwrap().contains("is damaged"));
-    assert_eq!(fs::read(case.aside(1)).unwrap(), damaged);
+    assert_eq!(fs::read(case.kept(1)).unwrap(), damaged);
 }
 
 /// What may happen to a part of a file.
 #[derive(Clone, Debug)]
-enum Harm {
+enum Corruption {
     Overwrite { at: usize, with: Vec<u8> },
     CutOut { at: usize, length: usize },
     Insert { at: usize, what: Vec<u8> },
@@ -319,34 +319,34 @@ fn forged(id: u8) -> Vec<u8> {
     bytes
 }
 
-fn harm() -> impl Strategy<Value = Harm> {
+fn corruption() -> impl Strategy<Value = Corruption> {
     let bytes = || prop::collection::vec(any::<u8>(), 1..80);
     let at = || any::<prop::sample::Index>().prop_map(|index| index.index(1 << 20));
     prop_oneof![
-        (at(), bytes()).prop_map(|(at, with)| Harm::Overwrite { at, with }),
-        (at(), 1..80usize).prop_map(|(at, length)| Harm::CutOut { at, length }),
-        (at(), bytes()).prop_map(|(at, what)| Harm::Insert { at, what }),
+        (at(), bytes()).prop_map(|(at, with)| Corruption::Overwrite { at, with }),
+        (at(), 1..80usize).prop_map(|(at, length)| Corruption::CutOut { at, length }),
+        (at(), bytes()).prop_map(|(at, what)| Corruption::Insert { at, what }),
     ]
 }
 
 /// Carries out a harm behind the header. Returns the bytes, and the range of the whole file that is damaged.
-fn harmed(whole: &[u8], harm: &Harm) -> (Vec<u8>, std::ops::Range<usize>) {
+fn corrupted(whole: &[u8], corruption: &Corruption) -> (Vec<u8>, std::ops::Range<usize>) {
     let mut bytes = whole.to_vec();
     let place = |at: usize| header::SIZE + at % (whole.len() - header::SIZE);
-    match harm {
-        Harm::Overwrite { at, with } => {
+    match corruption {
+        Corruption::Overwrite { at, with } => {
             let start = place(*at);
             let end = (start + with.len()).min(bytes.len());
             bytes[start..end].copy_from_slice(&with[..end - start]);
             (bytes, start..end)
         }
-        Harm::CutOut { at, length } => {
+        Corruption::CutOut { at, length } => {
             let start = place(*at);
             let end = (start + length).min(bytes.len());
             bytes.drain(start..end);
             (bytes, start..end)
         }
-        Harm::Insert { at, what } => {
+        Corruption::Insert { at, what } => {
             let start = place(*at);
             bytes.splice(start..start, what.iter().copied());
             (bytes, start..start)
@@ -360,16 +360,16 @@ proptest! {
     #[test]
     fn what_is_damaged_is_lost_at_most_and_the_rest_is_found(
         ops in prop::collection::vec(op(), 1..30),
-        harm in harm(),
+        corruption in corruption(),
     ) {
         let case = Case::new();
         // There is something to harm.
         let ops = [vec![put(0, "first")], ops].concat();
         let (starts, _) = case.write(&ops);
         let whole = fs::read(&case.path).unwrap();
-        let (bytes, damage) = harmed(&whole, &harm);
+        let (bytes, damage) = corrupted(&whole, &corruption);
         let (state, _) = case.open(&bytes);
-        let is_hurt = |n: usize| starts[n] < damage.end.max(damage.start + 1) && damage.start < starts[n + 1];
+        let is_corrupted = |n: usize| starts[n] < damage.end.max(damage.start + 1) && damage.start < starts[n + 1];
         // A removal of a record that is not there writes nothing that could repeat a damaged one before it.
         let is_written = |n: usize| starts[n] < starts[n + 1];
         for id in 0..6u8 {
@@ -381,7 +381,7 @@ proptest! {
                     Op::Remove { id: of } if *of == id => None,
                     _ => continue,
                 };
-                if !is_hurt(n) {
+                if !is_corrupted(n) {
                     may_be.clear();
                 }
                 may_be.push(after);

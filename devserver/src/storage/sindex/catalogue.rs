@@ -14,10 +14,10 @@ const MAX_COUNT: usize = 256;
 /// The indexes of a namespace. A new one takes the first free place, which is the order they are listed in.
 #[derive(Default)]
 pub struct Catalogue {
-    places: RwLock<Vec<Option<Named>>>,
+    slots: RwLock<Vec<Option<NamedIndex>>>,
 }
 
-struct Named {
+struct NamedIndex {
     name: String,
     index: Arc<Index>,
 }
@@ -31,15 +31,15 @@ impl Catalogue {
         self.find(|named| named.index.definition == *definition)
     }
 
-    fn find(&self, is_it: impl Fn(&Named) -> bool) -> Option<Arc<Index>> {
-        let places = self.places.read();
-        let found = places.iter().flatten().find(|named| is_it(named))?;
+    fn find(&self, is_it: impl Fn(&NamedIndex) -> bool) -> Option<Arc<Index>> {
+        let slots = self.slots.read();
+        let found = slots.iter().flatten().find(|named| is_it(named))?;
         Some(Arc::clone(&found.index))
     }
 
     /// Looks at every index with its name. None comes or goes meanwhile.
     pub fn for_each(&self, mut look: impl FnMut(&str, &Arc<Index>)) {
-        for named in self.places.read().iter().flatten() {
+        for named in self.slots.read().iter().flatten() {
             look(&named.name, &named.index);
         }
     }
@@ -63,15 +63,15 @@ impl Catalogue {
         definition: Definition,
         log: impl FnOnce() -> Outcome<()>,
     ) -> Outcome<Option<Arc<Index>>> {
-        let mut places = self.places.write();
-        if let Some(named) = places.iter().flatten().find(|named| named.name == name) {
+        let mut slots = self.slots.write();
+        if let Some(named) = slots.iter().flatten().find(|named| named.name == name) {
             return if named.index.definition == definition {
                 Ok(None)
             } else {
                 Err(ResultCode::SINDEX_FOUND)
             };
         }
-        let known = places
+        let known = slots
             .iter_mut()
             .flatten()
             .find(|named| named.index.definition == definition);
@@ -80,19 +80,19 @@ impl Catalogue {
             named.name = name.to_owned();
             return Ok(None);
         }
-        let place = places.iter().position(Option::is_none);
-        if place.is_none() && places.len() >= MAX_COUNT {
+        let slot = slots.iter().position(Option::is_none);
+        if slot.is_none() && slots.len() >= MAX_COUNT {
             return Err(ResultCode::SINDEX_MAX_COUNT);
         }
         log()?;
         let index = Arc::new(Index::new(definition));
-        let named = Some(Named {
+        let named = Some(NamedIndex {
             name: name.to_owned(),
             index: Arc::clone(&index),
         });
-        match place.and_then(|place| places.get_mut(place)) {
-            Some(place) => *place = named,
-            None => places.push(named),
+        match slot.and_then(|slot| slots.get_mut(slot)) {
+            Some(slot) => *slot = named,
+            None => slots.push(named),
         }
         Ok(Some(index))
     }
@@ -106,15 +106,15 @@ impl Catalogue {
         name: &str,
         log: impl FnOnce() -> Outcome<()>,
     ) -> Outcome<Option<Arc<Index>>> {
-        let mut places = self.places.write();
-        let Some(place) = places
+        let mut slots = self.slots.write();
+        let Some(slot) = slots
             .iter_mut()
-            .find(|place| place.as_ref().is_some_and(|named| named.name == name))
+            .find(|slot| slot.as_ref().is_some_and(|named| named.name == name))
         else {
             return Ok(None);
         };
         log()?;
-        let dropped = place.take().map(|named| named.index);
+        let dropped = slot.take().map(|named| named.index);
         if let Some(index) = &dropped {
             index.set_dropped();
         }

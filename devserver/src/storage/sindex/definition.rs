@@ -72,7 +72,7 @@ pub struct Definition {
     pub set_id: u16,
     pub bin: BinName,
     pub source: Source,
-    pub of: Type,
+    pub value_type: Type,
 }
 
 impl Definition {
@@ -84,7 +84,7 @@ impl Definition {
         let (kind, data) = match record.bins.get(self.bin.as_bytes()) {
             Some(Particle::Bytes(kind, data)) => (*kind, data),
             Some(Particle::Int(value)) => {
-                if self.source == Source::Default && self.of == Type::Numeric {
+                if self.source == Source::Default && self.value_type == Type::Numeric {
                     take(Item::Int(*value));
                 }
                 return;
@@ -92,7 +92,9 @@ impl Definition {
             _ => return,
         };
         match (self.source, kind) {
-            (Source::Default, kind) if kind == self.of.particle() && data.len() <= MAX_KEY_SIZE => {
+            (Source::Default, kind)
+                if kind == self.value_type.particle() && data.len() <= MAX_KEY_SIZE =>
+            {
                 take(Item::Bytes(data));
             }
             (Source::List, particle::LIST) => {
@@ -120,9 +122,11 @@ impl Definition {
     /// An element of a list or map, if it is of the type indexed.
     fn item<'v>(&self, value: &'v Value) -> Option<Item<'v>> {
         match value {
-            Value::Int(value) if self.of == Type::Numeric => Some(Item::Int(*value)),
+            Value::Int(value) if self.value_type == Type::Numeric => Some(Item::Int(*value)),
             Value::Bytes(bytes) => match bytes.split_first() {
-                Some((kind, data)) if *kind == self.of.particle() => Some(Item::Bytes(data)),
+                Some((kind, data)) if *kind == self.value_type.particle() => {
+                    Some(Item::Bytes(data))
+                }
                 _ => None,
             },
             _ => None,

@@ -44,7 +44,7 @@ impl Index {
 
     /// Whether the record under this value answers the query (see [`matches`]). A collection that has several values in the
     /// range answers once.
-    pub fn answers(&self, range: &Range, value: i64, record: &Record) -> bool {
+    pub fn satisfies(&self, range: &Range, value: i64, record: &Record) -> bool {
         match range {
             Range::Between(from, to) => {
                 self.definition.source == Source::Default

@@ -21,7 +21,7 @@ impl Range {
     }
 
     /// The type of the values meant.
-    pub fn of(&self) -> Type {
+    pub fn value_type(&self) -> Type {
         match self {
             Range::Between(..) => Type::Numeric,
             Range::Equal(of, _) => *of,

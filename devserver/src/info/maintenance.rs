@@ -2,14 +2,14 @@
 //! the parameters are checked all the same.
 
 use super::command::{Command, local_namespace};
-use super::error::{InfoError, InfoResult, error, not_made};
+use super::error::{InfoError, InfoResult, error, not_implemented};
 use crate::state::State;
 use crate::storage::sindex::Source;
 use crate::wire::consts::MAX_NAMESPACE_NAME;
 use crate::wire::result::ResultCode;
 
 /// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "dump-cluster" | "dump-fabric" | "dump-hb" | "dump-hlc" | "dump-migrates" => dump(command),
         "dump-wb-summary" => dump_write_blocks(state, command),
@@ -23,7 +23,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
         },
         "tip" => tip(command),
         "tip-clear" => match command.require("host-port-list", 2999) {
-            Ok(_) => Err(not_made()),
+            Ok(_) => Err(not_implemented()),
             Err(refusal) => Err(refusal),
         },
         "smd-show" => show_metadata(state, command),
@@ -33,7 +33,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
             ResultCode::PARAMETER,
             "heartbeat is in multicast mode",
         )),
-        "mesh" | "partition-info" | "smd-info" | "thread-traces" => Err(not_made()),
+        "mesh" | "partition-info" | "smd-info" | "thread-traces" => Err(not_implemented()),
         _ => return None,
     })
 }
@@ -45,7 +45,7 @@ fn debug_record(state: &State, command: Command<'_>) -> InfoResult {
     if digest.len() < 40 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(error(ResultCode::PARAMETER, "keyd"));
     }
-    Err(not_made())
+    Err(not_implemented())
 }
 
 /// What is dumped goes to the server's log; the answer is "ok".
@@ -78,7 +78,7 @@ fn tip(command: Command<'_>) -> InfoResult {
         return Err(error(ResultCode::PARAMETER, "'port' must be an integer"));
     }
     match tls {
-        None | Some("true" | "false") => Err(not_made()),
+        None | Some("true" | "false") => Err(not_implemented()),
         Some(_) => Err(error(
             ResultCode::PARAMETER,
             "'tls' must be either 'true' or 'false'",
@@ -137,7 +137,7 @@ fn indexes(state: &State) -> Vec<String> {
                 Source::MapKeys => "K",
                 Source::MapValues => "V",
             };
-            let of = definition.of.name().chars().next().unwrap_or('.');
+            let of = definition.value_type.name().chars().next().unwrap_or('.');
             // Numbers are integers there.
             let of = if of == 'n' {
                 'I'

@@ -9,7 +9,7 @@ use super::result::ResultCode;
 
 /// What the header of an answer says.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ReplyHeader {
+pub struct ResponseHeader {
     pub info1: u8,
     pub info3: u8,
     pub result: u8,
@@ -22,7 +22,7 @@ pub struct ReplyHeader {
     pub n_ops: u16,
 }
 
-impl ReplyHeader {
+impl ResponseHeader {
     /// Appends the 22 bytes of the header.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[HEADER_SIZE as u8, self.info1, 0, self.info3, 0, self.result]);
@@ -86,9 +86,9 @@ pub fn write_bin(out: &mut Vec<u8>, name: &[u8], value: &Particle) {
 pub fn write_result(out: &mut Vec<u8>, result: ResultCode) {
     write_header_frame(
         out,
-        &ReplyHeader {
+        &ResponseHeader {
             result: result.0,
-            ..ReplyHeader::default()
+            ..ResponseHeader::default()
         },
     );
 }
@@ -97,16 +97,16 @@ pub fn write_result(out: &mut Vec<u8>, result: ResultCode) {
 pub fn write_last(out: &mut Vec<u8>, result: ResultCode) {
     write_header_frame(
         out,
-        &ReplyHeader {
+        &ResponseHeader {
             info3: info3::LAST,
             result: result.0,
-            ..ReplyHeader::default()
+            ..ResponseHeader::default()
         },
     );
 }
 
 /// Appends a frame of a header alone.
-pub fn write_header_frame(out: &mut Vec<u8>, header: &ReplyHeader) {
+pub fn write_header_frame(out: &mut Vec<u8>, header: &ResponseHeader) {
     let start = proto::begin(out, FrameType::Message);
     header.write(out);
     proto::finish(out, start);

@@ -21,17 +21,17 @@ const MAX_COMPILED: usize = 1024 * 1024;
 /// # Errors
 /// [`ResultCode::PARAMETER`] for a pattern that is none.
 pub fn compile(pattern: &[u8], options: i64) -> Outcome<Regex> {
-    const BAD: ResultCode = ResultCode::PARAMETER;
-    let pattern = std::str::from_utf8(c_string(pattern)).map_err(|_| BAD)?;
+    const INVALID: ResultCode = ResultCode::PARAMETER;
+    let pattern = std::str::from_utf8(c_string(pattern)).map_err(|_| INVALID)?;
     let has = |flag: i64| options & flag != 0;
     let mut translation = Translation {
         rest: pattern.chars().collect(),
         is_extended: has(option::EXTENDED),
-        minds_newline: has(option::NEWLINE),
+        is_newline_sensitive: has(option::NEWLINE),
         is_start: true,
     };
     translation.rest.reverse();
-    let translated = translation.run().ok_or(BAD)?;
+    let translated = translation.run().ok_or(INVALID)?;
     RegexBuilder::new(&translated)
         .unicode(false)
         .case_insensitive(has(option::IGNORE_CASE))
@@ -39,7 +39,7 @@ pub fn compile(pattern: &[u8], options: i64) -> Outcome<Regex> {
         .dot_matches_new_line(!has(option::NEWLINE))
         .size_limit(MAX_COMPILED)
         .build()
-        .map_err(|_| BAD)
+        .map_err(|_| INVALID)
 }
 
 /// Whether a text matches anywhere.
@@ -55,7 +55,7 @@ struct Translation {
     /// What is left of the pattern, its next character last.
     rest: Vec<char>,
     is_extended: bool,
-    minds_newline: bool,
+    is_newline_sensitive: bool,
     /// At the beginning of the pattern, a group or an alternative: there nothing can be repeated.
     is_start: bool,
 }
@@ -126,7 +126,7 @@ impl Translation {
         if self.rest.last() == Some(&'^') {
             self.rest.pop();
             out.push('^');
-            if self.minds_newline {
+            if self.is_newline_sensitive {
                 out.push_str(r"\n");
             }
         }

@@ -5,36 +5,36 @@ use crate::wire::consts::op;
 use crate::wire::message::HEADER_SIZE;
 use crate::wire::particle::Particle;
 use crate::wire::proto;
-use crate::wire::reply::{self, ReplyHeader};
+use crate::wire::response::{self, ResponseHeader};
 use crate::wire::result::{Outcome, ResultCode};
 
 /// An answer being written: room for the header, then the operations as they come.
-pub struct Answer<'o> {
+pub struct ResponseBuilder<'o> {
     out: &'o mut Vec<u8>,
     start: usize,
-    header: ReplyHeader,
+    header: ResponseHeader,
     is_row: bool,
 }
 
-impl<'o> Answer<'o> {
+impl<'o> ResponseBuilder<'o> {
     /// Begins an answer at the end of `out`.
     pub fn begin(out: &'o mut Vec<u8>) -> Self {
         let start = out.len();
         out.resize(start + HEADER_SIZE, 0);
-        Answer {
+        ResponseBuilder {
             out,
             start,
-            header: ReplyHeader::default(),
+            header: ResponseHeader::default(),
             is_row: false,
         }
     }
 
     /// Begins the answer to one row of a batch.
     pub fn begin_row(out: &'o mut Vec<u8>, batch_index: u32) -> Self {
-        let mut answer = Answer::begin(out);
-        answer.header.batch_index = batch_index;
-        answer.is_row = true;
-        answer
+        let mut response = ResponseBuilder::begin(out);
+        response.header.batch_index = batch_index;
+        response.is_row = true;
+        response
     }
 
     /// Notes generation and void time. They go out even when the command fails afterwards, as in the server.
@@ -58,7 +58,7 @@ impl<'o> Answer<'o> {
         if grown > proto::MAX_SIZE || self.header.n_ops == u16::MAX {
             return Err(ResultCode::UNKNOWN);
         }
-        reply::write_op(self.out, code, name, value);
+        response::write_op(self.out, code, name, value);
         self.header.n_ops += 1;
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! What an operation returns of the elements it means (`result_data_*()` in `as/src/base/cdt.c`).
 
 use super::codes::result;
-use super::positions::{int, list, one_by_one, runs};
-use super::select::{Elements, Lie, Pick, Selector};
+use super::positions::{from_numbers, from_runs, int, list};
+use super::select::{Elements, Placement, Selection, Selector};
 use super::value_list;
 use crate::wire::msgpack::{Map, ORDERED, PRESERVE_ORDER, Value};
 use crate::wire::result::{Outcome, ResultCode};
@@ -34,64 +34,66 @@ pub fn run(elements: &Elements<'_>, request: &Request<'_>) -> Outcome<(Vec<usize
     {
         return Err(ResultCode::OP_NOT_APPLICABLE);
     }
-    let mut pick = elements.select(&request.selector, request.is_multi, inverted)?;
+    let mut selection = elements.select(&request.selector, request.is_multi, inverted)?;
     if let (Selector::KeyList(keys), false, result::INDEX | result::REVERSE_INDEX) =
         (&request.selector, inverted, kind)
     {
         // Indexes are answered in the order of the keys asked for, values in the order of the map.
-        pick.indexes = elements.indexes_of(keys);
+        selection.indexes = elements.indexes_of(keys);
     }
     let by_values = match request.selector {
-        Selector::ValueList(asked) => value_list::answer(elements, asked, &pick, kind, inverted),
+        Selector::ValueList(asked) => {
+            value_list::by_values(elements, asked, &selection, kind, inverted)
+        }
         _ => None,
     };
-    let answer = match by_values {
-        Some(answer) => Some(answer),
-        None => build(elements, &pick, kind, request.is_multi)?,
+    let result = match by_values {
+        Some(result) => Some(result),
+        None => build(elements, &selection, kind, request.is_multi)?,
     };
-    Ok((pick.indexes, answer))
+    Ok((selection.indexes, result))
 }
 
 fn build(
     elements: &Elements<'_>,
-    pick: &Pick,
+    selection: &Selection,
     kind: u64,
     is_multi: bool,
 ) -> Outcome<Option<Value>> {
-    let count = pick.indexes.len();
+    let count = selection.indexes.len();
     Ok(Some(match kind {
         result::NONE => return Ok(None),
         result::COUNT => int(count),
         // The server asks of "all but these" whether these are none (`result_data_set_index_rank_count()`).
-        result::EXISTS => match pick.lie {
-            Lie::AllButRanks(_, skipped) => Value::Bool(skipped == 0),
+        result::EXISTS => match selection.placement {
+            Placement::AllButRanks(_, skipped) => Value::Bool(skipped == 0),
             _ => Value::Bool(count != 0),
         },
         result::INDEX | result::REVERSE_INDEX => {
-            indexes(elements, pick, kind == result::REVERSE_INDEX, is_multi)
+            indexes(elements, selection, kind == result::REVERSE_INDEX, is_multi)
         }
         result::RANK | result::REVERSE_RANK => {
-            ranks(elements, pick, kind == result::REVERSE_RANK, is_multi)
+            ranks(elements, selection, kind == result::REVERSE_RANK, is_multi)
         }
         result::KEY => {
             let keys = elements
                 .keys
                 .as_ref()
                 .ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-            return Ok(values(keys, pick, is_multi));
+            return Ok(values(keys, selection, is_multi));
         }
-        result::VALUE => return Ok(values(&elements.values, pick, is_multi)),
-        result::KEY_VALUE_MAP => pairs(elements, pick, PRESERVE_ORDER)?,
-        result::UNORDERED_MAP => pairs(elements, pick, 0)?,
-        result::ORDERED_MAP => pairs(elements, pick, ORDERED)?,
-        result::INDEX_RANGE | result::REVERSE_INDEX_RANGE => match pick.lie {
-            Lie::Indexes(start) => range(
+        result::VALUE => return Ok(values(&elements.values, selection, is_multi)),
+        result::KEY_VALUE_MAP => pairs(elements, selection, PRESERVE_ORDER)?,
+        result::UNORDERED_MAP => pairs(elements, selection, 0)?,
+        result::ORDERED_MAP => pairs(elements, selection, ORDERED)?,
+        result::INDEX_RANGE | result::REVERSE_INDEX_RANGE => match selection.placement {
+            Placement::Indexes(start) => range(
                 start,
                 count,
                 elements.len(),
                 kind == result::REVERSE_INDEX_RANGE,
             ),
-            Lie::Ranks(start) if elements.is_sorted => range(
+            Placement::Ranks(start) if elements.is_sorted => range(
                 start,
                 count,
                 elements.len(),
@@ -99,14 +101,14 @@ fn build(
             ),
             _ => return Err(ResultCode::OP_NOT_APPLICABLE),
         },
-        result::RANK_RANGE | result::REVERSE_RANK_RANGE => match pick.lie {
-            Lie::Ranks(start) => range(
+        result::RANK_RANGE | result::REVERSE_RANK_RANGE => match selection.placement {
+            Placement::Ranks(start) => range(
                 start,
                 count,
                 elements.len(),
                 kind == result::REVERSE_RANK_RANGE,
             ),
-            Lie::Indexes(start) if elements.is_sorted => range(
+            Placement::Indexes(start) if elements.is_sorted => range(
                 start,
                 count,
                 elements.len(),
@@ -118,52 +120,62 @@ fn build(
     }))
 }
 
-fn indexes(elements: &Elements<'_>, pick: &Pick, is_reverse: bool, is_multi: bool) -> Value {
-    let (len, count) = (elements.len(), pick.indexes.len());
-    match pick.lie {
-        Lie::All => runs(&[(0, len)], len, is_reverse, is_multi),
-        Lie::Indexes(start) => runs(&[(start, count)], len, is_reverse, is_multi),
-        Lie::Ranks(start) if elements.is_sorted => {
-            runs(&[(start, count)], len, is_reverse, is_multi)
+fn indexes(
+    elements: &Elements<'_>,
+    selection: &Selection,
+    is_reverse: bool,
+    is_multi: bool,
+) -> Value {
+    let (len, count) = (elements.len(), selection.indexes.len());
+    match selection.placement {
+        Placement::All => from_runs(&[(0, len)], len, is_reverse, is_multi),
+        Placement::Indexes(start) => from_runs(&[(start, count)], len, is_reverse, is_multi),
+        Placement::Ranks(start) if elements.is_sorted => {
+            from_runs(&[(start, count)], len, is_reverse, is_multi)
         }
-        Lie::AllButIndexes(start, skipped) => {
-            runs(&around(start, skipped, len), len, is_reverse, is_multi)
+        Placement::AllButIndexes(start, skipped) => {
+            from_runs(&around(start, skipped, len), len, is_reverse, is_multi)
         }
         _ => {
-            let mut indexes = pick.indexes.clone();
+            let mut indexes = selection.indexes.clone();
             if elements.keys.is_none() {
                 // Lists answer indexes in their order even when they were found by rank.
                 indexes.sort_unstable();
             }
-            one_by_one(indexes, len, is_reverse, is_multi)
+            from_numbers(indexes, len, is_reverse, is_multi)
         }
     }
 }
 
-fn ranks(elements: &Elements<'_>, pick: &Pick, is_reverse: bool, is_multi: bool) -> Value {
-    let (len, count) = (elements.len(), pick.indexes.len());
-    match pick.lie {
-        Lie::Ranks(start) => runs(&[(start, count)], len, is_reverse, is_multi),
-        Lie::Indexes(start) if elements.is_sorted => {
-            runs(&[(start, count)], len, is_reverse, is_multi)
+fn ranks(
+    elements: &Elements<'_>,
+    selection: &Selection,
+    is_reverse: bool,
+    is_multi: bool,
+) -> Value {
+    let (len, count) = (elements.len(), selection.indexes.len());
+    match selection.placement {
+        Placement::Ranks(start) => from_runs(&[(start, count)], len, is_reverse, is_multi),
+        Placement::Indexes(start) if elements.is_sorted => {
+            from_runs(&[(start, count)], len, is_reverse, is_multi)
         }
         // All elements have all ranks.
-        Lie::All => runs(&[(0, len)], len, is_reverse, is_multi),
-        Lie::Indexes(_) if count == len => runs(&[(0, len)], len, is_reverse, is_multi),
-        Lie::AllButRanks(start, skipped) => {
-            runs(&around(start, skipped, len), len, is_reverse, is_multi)
+        Placement::All => from_runs(&[(0, len)], len, is_reverse, is_multi),
+        Placement::Indexes(_) if count == len => from_runs(&[(0, len)], len, is_reverse, is_multi),
+        Placement::AllButRanks(start, skipped) => {
+            from_runs(&around(start, skipped, len), len, is_reverse, is_multi)
         }
-        Lie::AllButIndexes(start, skipped) if elements.is_sorted => {
-            runs(&around(start, skipped, len), len, is_reverse, is_multi)
+        Placement::AllButIndexes(start, skipped) if elements.is_sorted => {
+            from_runs(&around(start, skipped, len), len, is_reverse, is_multi)
         }
         _ => {
             let rank_of = rank_of_each(elements);
-            let found = pick
+            let found = selection
                 .indexes
                 .iter()
                 .filter_map(|index| rank_of.get(*index).copied())
                 .collect();
-            one_by_one(found, len, is_reverse, is_multi)
+            from_numbers(found, len, is_reverse, is_multi)
         }
     }
 }
@@ -194,8 +206,8 @@ fn around(start: usize, count: usize, len: usize) -> [(usize, usize); 2] {
     ]
 }
 
-fn values(all: &[&Value], pick: &Pick, is_multi: bool) -> Option<Value> {
-    let mut found = pick
+fn values(all: &[&Value], selection: &Selection, is_multi: bool) -> Option<Value> {
+    let mut found = selection
         .indexes
         .iter()
         .filter_map(|index| all.get(*index))
@@ -207,12 +219,12 @@ fn values(all: &[&Value], pick: &Pick, is_multi: bool) -> Option<Value> {
     }
 }
 
-fn pairs(elements: &Elements<'_>, pick: &Pick, flags: u8) -> Outcome<Value> {
+fn pairs(elements: &Elements<'_>, selection: &Selection, flags: u8) -> Outcome<Value> {
     let keys = elements
         .keys
         .as_ref()
         .ok_or(ResultCode::OP_NOT_APPLICABLE)?;
-    let mut indexes = pick.indexes.clone();
+    let mut indexes = selection.indexes.clone();
     if flags == ORDERED {
         indexes.sort_unstable();
     }
