@@ -1,5 +1,6 @@
-//! The way to a nested list or map: pairs of a word and a value, one for each step down.
-//! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A way that leads nowhere is [`ResultCode::OP_NOT_APPLICABLE`].
+//! The context of an operation: the path to a nested list or map, as pairs of a code and a value, one for each step.
+//! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A path that does not exist is
+//! [`ResultCode::OP_NOT_APPLICABLE`].
 
 use super::codes::context as code;
 use super::effect::Effect;
@@ -10,17 +11,17 @@ use crate::wire::result::{Outcome, ResultCode};
 
 const NO_SUCH_ELEMENT: ResultCode = ResultCode::OP_NOT_APPLICABLE;
 
-/// One step down.
+/// One step of a path.
 struct Step {
     code: u64,
     value: Value,
 }
 
-/// A whole way, one step at least.
+/// A path of at least one step.
 pub struct Context(Vec<Step>);
 
 impl Context {
-    /// Reads a way. Its form is checked at once, its words when they are walked.
+    /// Parses a path. The codes of its steps are checked when it is followed.
     pub fn parse(items: Vec<Value>) -> Outcome<Context> {
         if items.is_empty() || !items.len().is_multiple_of(2) || items.len() / 2 > MAX_DEPTH {
             return Err(ResultCode::PARAMETER);
@@ -39,7 +40,7 @@ impl Context {
         Ok(Context(steps))
     }
 
-    /// Walks the way and gives what is there.
+    /// Follows the path, and returns the value at its end.
     pub fn find<'v>(&self, root: &'v Value) -> Outcome<&'v Value> {
         self.0.iter().try_fold(root, |value, step| {
             let index = step.index_in(value)?.ok_or(NO_SUCH_ELEMENT)?;
@@ -52,7 +53,7 @@ impl Context {
         })
     }
 
-    /// Walks the way, makes missing places where its words say so, and changes what is there.
+    /// Follows the path, creates missing elements if its steps allow it, and changes the value at its end.
     pub fn change(
         &self,
         root: &mut Option<Value>,
@@ -62,10 +63,10 @@ impl Context {
     }
 }
 
-/// What is done at the end of a way.
+/// Changes the value at the end of a path.
 type ChangeFn<'f> = dyn FnMut(&mut Option<Value>) -> Outcome<Effect> + 'f;
 
-/// `is_creating`: a step above makes its element new, so all below is made new too.
+/// `is_creating`: a step above creates its element, so everything below is new.
 fn change_below(
     place: &mut Option<Value>,
     steps: &[Step],
@@ -79,7 +80,7 @@ fn change_below(
     let container = match place {
         Some(container) => container,
         None => {
-            // Made only for this: it stays if something is put into it.
+            // The new container stays only if something is put into it.
             let container = place.insert(step.new_container(is_creating)?);
             return step.create_below(container, rest, change, true);
         }
@@ -113,7 +114,7 @@ impl Step {
         self.code & code::CREATE != 0
     }
 
-    /// Checks the word: a known kind of step, and creation only where list or map is said.
+    /// Checks the code: the kind of step must be known, and a step that creates must name list or map.
     fn check(&self) -> Outcome<()> {
         let says_type = self.code & (code::LIST | code::MAP) != 0;
         if self.base() > code::VALUE || (self.creates() && !says_type) {
@@ -122,7 +123,7 @@ impl Step {
         Ok(())
     }
 
-    /// The index of the element this step leads to; `None` when it is not there.
+    /// Returns the index of the element of this step, or `None` if there is none.
     fn index_in(&self, container: &Value) -> Outcome<Option<usize>> {
         self.check()?;
         let elements = match container {
@@ -144,8 +145,8 @@ impl Step {
         }
     }
 
-    /// The list or map that this step leads into, made new (`map_get_ext_flags()`, `list_get_ext_flags()`).
-    /// Below a step that creates, a step need not say so itself (`cdt_context_count_create_sz()`).
+    /// Creates the list or map for this step (`map_get_ext_flags()`, `list_get_ext_flags()`). Below a step that
+    /// creates, a step need not have the flag (`cdt_context_count_create_sz()`).
     fn new_container(&self, is_creating: bool) -> Outcome<Value> {
         if !self.creates() && !is_creating {
             return Err(NO_SUCH_ELEMENT);
@@ -175,7 +176,8 @@ impl Step {
         }
     }
 
-    /// Where in a list or map the missing element is to be made. All of it is checked before anything is done below.
+    /// Returns the index at which the missing element will be created. Checks everything before anything below is
+    /// changed.
     fn place_for_new(&self, container: &Value, is_creating: bool) -> Outcome<usize> {
         if !self.creates() && !is_creating {
             return Err(NO_SUCH_ELEMENT);
@@ -194,7 +196,7 @@ impl Step {
                 if index <= len || list.is_ordered() {
                     return Ok(index.min(len));
                 }
-                // Only a list without bounds is padded with nils up to the new element.
+                // Only an unbounded list is padded with nils up to the new element.
                 if self.code & code::CREATE == code::CREATE_UNBOUND_OR_K_ORDERED
                     && index <= MAX_BYTES
                 {
@@ -207,7 +209,7 @@ impl Step {
         }
     }
 
-    /// Makes the element this step leads to, if the step says so, and goes on below it.
+    /// Creates the element of this step, if the step allows it, and continues below it.
     fn create_below(
         &self,
         container: &mut Value,
@@ -218,7 +220,7 @@ impl Step {
         let at = self.place_for_new(container, is_creating)?;
         let mut inner = None;
         let effect = change_below(&mut inner, rest, change, true)?;
-        // An operation that makes nothing of a missing place (a removal) leaves it missing.
+        // If the operation does not create anything, as a removal, the element stays missing.
         let Some(inner) = inner.filter(|_| effect.changed) else {
             return Ok(effect);
         };

@@ -1,17 +1,17 @@
-//! What an operation on one list or map does to it and returns.
+//! The effect of an operation on one list or map, and its result.
 
 use crate::wire::msgpack::Value;
 use crate::wire::result::Outcome;
 
-/// What an operation on one list or map comes to.
+/// The effect of an operation on one list or map, and its result.
 pub struct Effect {
-    /// Whether the value given was changed, or created.
+    /// Whether the value was changed or created.
     pub changed: bool,
     pub result: Option<Value>,
 }
 
 impl Effect {
-    /// Nothing happens and nothing is returned: removing from a bin that is not there.
+    /// No change and no result: removing from a missing bin.
     pub fn nothing() -> Outcome<Effect> {
         Ok(Effect {
             changed: false,
@@ -19,7 +19,7 @@ impl Effect {
         })
     }
 
-    /// Nothing happens, but something is returned.
+    /// No change, but a result.
     pub fn unchanged(result: Option<Value>) -> Outcome<Effect> {
         Ok(Effect {
             changed: false,

@@ -1,4 +1,4 @@
-//! Runs an operation on a bin, or on a value of an expression.
+//! Executes an operation on a bin, or on a value of an expression.
 
 use super::args::Args;
 use super::codes::list::SORT;
@@ -12,15 +12,15 @@ use crate::wire::msgpack::Value;
 use crate::wire::particle::Particle;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// What an operation leaves behind.
+/// The effect of an operation on a bin, and its result.
 #[derive(Debug)]
 pub struct Change {
-    /// The bin's new value; `None` = as it was.
+    /// The bin's new value; `None` = unchanged.
     pub value: Option<Particle>,
     pub result: Option<Particle>,
 }
 
-/// Runs an operation that reads (`as_bin_cdt_read_tr()`).
+/// Executes an operation that reads (`as_bin_cdt_read_tr()`).
 pub fn read(bin: &Particle, bytes: &[u8]) -> Outcome<Option<Particle>> {
     let operation = parse(bytes)?;
     let result = match (&operation.context, bin) {
@@ -46,7 +46,7 @@ pub fn read(bin: &Particle, bytes: &[u8]) -> Outcome<Option<Particle>> {
     Ok(result.and_then(into_particle))
 }
 
-/// Runs an operation of an expression. One that changes the value returns the value it comes to.
+/// Executes an operation of an expression. One that changes the value returns the new value.
 pub fn call(
     target: Value,
     code: u64,
@@ -63,7 +63,7 @@ pub fn call(
     if is_modify {
         let mut value = Some(target);
         modify_value_op(&mut value, &operation)?;
-        // Variables can be put into themselves again and again: what grows beyond any record is no value.
+        // An expression can put a variable into itself repeatedly. A value larger than any record is an error.
         return if value.as_ref().is_none_or(Value::is_bounded) {
             Ok(value)
         } else {
@@ -88,7 +88,7 @@ fn read_value(value: &Value, operation: &Operation) -> Outcome<Option<Value>> {
     }
 }
 
-/// Runs an operation that changes the bin, or creates it (`as_bin_cdt_modify_tr()`).
+/// Executes an operation that changes the bin or creates it (`as_bin_cdt_modify_tr()`).
 pub fn modify(bin: Option<&Particle>, bytes: &[u8]) -> Outcome<Change> {
     let operation = parse(bytes)?;
     let mut value = match bin {
@@ -100,7 +100,7 @@ pub fn modify(bin: Option<&Particle>, bytes: &[u8]) -> Outcome<Change> {
         Some(_) => return Err(ResultCode::INCOMPATIBLE_TYPE),
     };
     let effect = modify_value_op(&mut value, &operation)?;
-    // An operation that found nothing to do still leaves an empty list or map where no bin was; not below a context.
+    // An operation without effect still creates an empty list or map in a missing bin, but not with a context.
     let is_kept = effect.changed || (bin.is_none() && operation.context.is_none());
     Ok(Change {
         value: if is_kept {
@@ -116,7 +116,7 @@ fn modify_value_op(value: &mut Option<Value>, operation: &Operation) -> Outcome<
     let has_bin = value.is_some();
     match &operation.context {
         Some(context) => context.change(value, &mut |place| match place {
-            // A list that would be made for it has nothing to sort; but a bin there must be.
+            // A sort does not create a list. But the bin must exist.
             None if has_bin && operation.code == SORT => Effect::nothing(),
             place => modify_value(place, operation),
         }),

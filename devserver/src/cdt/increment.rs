@@ -3,8 +3,8 @@
 use crate::wire::msgpack::Value;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Adds `delta` (1 when it is nil or missing) to an element, or to 0 when there is none. The element keeps its type;
-/// a new one has the delta's. What is no number is [`ResultCode::PARAMETER`].
+/// Adds `delta` (1 if it is nil or missing) to an element, or to 0 if there is none. The element keeps its type; a new
+/// one has the type of `delta`. Values that are not numbers are [`ResultCode::PARAMETER`].
 pub fn add(element: Option<&Value>, delta: Option<&Value>, is_decrement: bool) -> Outcome<Value> {
     let (int, float, is_float) = match delta {
         None | Some(Value::Nil) => (1, 1.0, false),

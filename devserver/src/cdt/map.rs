@@ -10,7 +10,7 @@ use super::select::Elements;
 use crate::wire::msgpack::{Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// How a put treats keys that are there and keys that are not.
+/// How a put treats existing and missing keys.
 struct Policy {
     overwrite: bool,
     create: bool,
@@ -41,10 +41,10 @@ impl Policy {
         }
     }
 
-    /// Whether this policy lets the key be written.
+    /// Whether this policy allows to write the key.
     ///
     /// # Errors
-    /// The code of a failure that is not to be passed over.
+    /// The error, unless the policy ignores it.
     fn admits(&self, exists: bool) -> Outcome<bool> {
         let refusal = match exists {
             true if !self.overwrite => ResultCode::ELEMENT_EXISTS,
@@ -59,7 +59,7 @@ impl Policy {
     }
 }
 
-/// Runs an operation that reads.
+/// Executes an operation that reads.
 pub fn read(map: &Map, code: u64, args: &Args) -> Outcome<Option<Value>> {
     if code == code::SIZE {
         return Ok(Some(size(map)));
@@ -71,7 +71,8 @@ pub fn read(map: &Map, code: u64, args: &Args) -> Outcome<Option<Value>> {
     results::run(&Elements::of_map(map), &request).map(|(_, result)| result)
 }
 
-/// Runs an operation that changes a bin or element that is not there. Those that put create it, by the order they say.
+/// Executes an operation that changes a missing bin or element. Operations that put create it, in the order that they
+/// name.
 pub fn modify_missing(place: &mut Option<Value>, code: u64, args: &Args) -> Outcome<Effect> {
     let order_argument = match code {
         code::SET_TYPE | code::REPLACE => None,
@@ -92,7 +93,7 @@ pub fn modify_missing(place: &mut Option<Value>, code: u64, args: &Args) -> Outc
     Ok(effect)
 }
 
-/// Runs an operation that changes a map.
+/// Executes an operation that changes a map.
 pub fn modify(map: &mut Map, code: u64, args: &Args) -> Outcome<Effect> {
     match code {
         code::SET_TYPE => {
@@ -146,7 +147,7 @@ pub fn modify(map: &mut Map, code: u64, args: &Args) -> Outcome<Effect> {
     }
 }
 
-/// The order a new map is given (`map_flags_to_static_ix()`): 0 none, 1 keys, 3 keys and values.
+/// Returns the order of a new map (`map_flags_to_static_ix()`): 0 none, 1 keys, 3 keys and values.
 fn order_flags(flags: u64) -> u8 {
     match flags & u64::from(ORDERED | VALUE_ORDERED) {
         0 => 0,
@@ -190,14 +191,14 @@ fn put_items(map: &mut Map, args: &Args, policy: &Policy) -> Outcome<Effect> {
     let Value::Map(items) = args.storable(0)? else {
         return Err(ResultCode::PARAMETER);
     };
-    // In an empty map "do not create, do not fail, in part" creates after all (`map_add_items_ordered()`).
+    // In an empty map, NO_CREATE with NO_FAIL and DO_PARTIAL still creates (`map_add_items_ordered()`).
     let is_overruled = map.pairs.is_empty() && policy.no_fail && policy.partial;
     let mut admitted = Vec::with_capacity(items.pairs.len());
     for (key, value) in &items.pairs {
         if is_overruled || policy.admits(find(map, key).is_ok())? {
             admitted.push((key, value));
         } else if !policy.partial {
-            // Not to fail and not in part: then nothing at all.
+            // NO_FAIL without DO_PARTIAL: nothing is written.
             return Effect::unchanged(Some(size(map)));
         }
     }
@@ -214,7 +215,7 @@ fn put_items(map: &mut Map, args: &Args, policy: &Policy) -> Outcome<Effect> {
     Effect::changed(Some(size(map)))
 }
 
-/// Adds to a value, or puts the delta where none is. Returns the sum.
+/// Adds to a value, or puts the delta if there is none. Returns the sum.
 fn increment(map: &mut Map, args: &Args, is_decrement: bool) -> Outcome<Effect> {
     let key = args.value(0)?;
     let old = find(map, key)

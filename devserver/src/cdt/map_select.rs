@@ -1,4 +1,4 @@
-//! Which elements of a map an operation means: from its code and arguments to a selector.
+//! Finds the selector of a map operation from its code and arguments.
 
 use super::args::Args;
 use super::codes::map as code;
@@ -11,7 +11,7 @@ pub fn is_removal(code: u64) -> bool {
     (code::REMOVE_BY_KEY..=code::REMOVE_BY_VALUE_REL_RANK_RANGE).contains(&code)
 }
 
-/// What an operation that selects elements says; `None` for any other operation.
+/// Returns the request of an operation that selects elements, or `None` for another operation.
 pub fn parse_selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
     /// A range without a count reaches to the end.
     const ALL: u64 = u32::MAX as u64;

@@ -1,20 +1,23 @@
-//! Operations inside lists and maps ("complex data types").
+//! Operations on elements of lists and maps ("collection data types").
 //!
-//! An operation is a msgpack list: a code and its arguments, or `[0xff, context, operation]`, where the context is a
-//! path to a nested list or map. Lists and maps are stored packed; an operation takes the bin apart, works on the
-//! values and packs them again. Source: `as/src/base/cdt.c`.
+//! An operation is a msgpack list: a code and its arguments, or `[0xff, context, operation]`, where the context is the
+//! path to a nested list or map. Lists and maps are stored packed. An operation unpacks the bin, works on the values and
+//! packs them again. Source: `as/src/base/cdt.c`.
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
 //! | [`codes`] | the codes of operations, results and flags |
-//! | [`args`] | the arguments of an operation |
-//! | [`context`] | the way to a nested value |
+//! | [`operation`], [`args`] | parses an operation and its arguments |
+//! | [`context`] | the path to a nested value |
+//! | [`execute`] | executes an operation on a bin or a value |
 //! | [`list`], [`map`] | the operations |
-//! | [`list_select`], [`map_select`] | what an operation says about the elements it means |
-//! | [`select`] | finds them: by index, rank, key, value |
-//! | [`heap`] | the ranks of an unordered list, as the server's heap has them |
-//! | [`result`], [`value_list`] | what of them is returned |
+//! | [`list_select`], [`map_select`] | which elements an operation selects |
+//! | [`select`] | finds them by index, rank, key or value |
+//! | [`heap`] | ranks of an unordered list, in the order of the server's heap |
+//! | [`results`], [`value_list`], [`positions`] | what an operation returns of them |
 //! | [`increment`] | increments |
+//! | [`effect`] | the effect of an operation |
+//! | [`particle`] | conversion between values and particles |
 
 mod args;
 mod codes;

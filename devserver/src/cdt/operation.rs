@@ -7,7 +7,7 @@ use crate::wire::msgpack::Value;
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// An operation taken apart.
+/// A parsed operation.
 pub struct Operation {
     pub code: u64,
     pub args: Args,
@@ -20,10 +20,10 @@ impl Operation {
     }
 }
 
-/// Takes an operation apart. Whatever is wrong with the bytes is [`ResultCode::PARAMETER`].
+/// Parses an operation. Every error is [`ResultCode::PARAMETER`].
 pub fn parse(bytes: &[u8]) -> Outcome<Operation> {
     if let [0, code, rest @ ..] = bytes {
-        // The form of old clients: a 16-bit code (the high byte is 0), then the arguments as a list, if any.
+        // The format of old clients: a 16-bit code (the high byte is 0), then the arguments as a list, if any.
         let args = if rest.is_empty() {
             Vec::new()
         } else {

@@ -5,7 +5,7 @@ use crate::wire::msgpack::Value;
 use crate::wire::particle::Particle;
 use crate::wire::result::Outcome;
 
-/// A value as a bin holds it; nil is no value.
+/// Converts a value into the particle of a bin. Nil is no value.
 pub fn into_particle(value: Value) -> Option<Particle> {
     Some(match value {
         Value::Nil | Value::Wildcard | Value::Infinity | Value::Ext(..) => return None,
@@ -22,7 +22,7 @@ pub fn into_particle(value: Value) -> Option<Particle> {
     })
 }
 
-/// A bin's value taken apart.
+/// Converts the particle of a bin into a value.
 pub fn from_particle(value: &Particle) -> Outcome<Value> {
     Ok(match value {
         Particle::Int(value) => Value::Int(*value),

@@ -10,8 +10,8 @@ pub fn list(items: Vec<Value>) -> Value {
     Value::List(List { flags: 0, items })
 }
 
-/// Runs of numbers, each listed from its lowest number up even when counted from the end
-/// (`cdt_container_builder_add_int_range()`). One that is not there is -1.
+/// Returns runs of numbers, each in ascending order even if it is counted from the end
+/// (`cdt_container_builder_add_int_range()`). A single missing number is -1.
 pub fn from_runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi: bool) -> Value {
     let from_end = |start: usize, count: usize| {
         if is_reverse {
@@ -30,7 +30,7 @@ pub fn from_runs(runs: &[(usize, usize)], len: usize, is_reverse: bool, is_multi
     }
 }
 
-/// Numbers in the order in which their elements are answered. One that is not there is -1.
+/// Returns numbers in the order of their elements. A single missing number is -1.
 pub fn from_numbers(
     mut numbers: Vec<usize>,
     len: usize,

@@ -1,4 +1,4 @@
-//! What an operation returns of the elements it means (`result_data_*()` in `as/src/base/cdt.c`).
+//! What an operation returns of the selected elements (`result_data_*()` in `as/src/base/cdt.c`).
 
 use super::codes::result;
 use super::positions::{from_numbers, from_runs, int, list};
@@ -7,21 +7,21 @@ use super::value_list;
 use crate::wire::msgpack::{Map, ORDERED, PRESERVE_ORDER, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// What is asked of an operation that selects elements.
+/// The request of an operation that selects elements.
 pub struct Request<'a> {
-    /// The argument with the kind of result and the flag that inverts.
+    /// The argument with the kind of result and the flag that inverts the selection.
     pub result: u64,
     pub selector: Selector<'a>,
-    /// The operation is for any number of elements and answers with lists.
+    /// Whether the operation selects any number of elements, and returns lists.
     pub is_multi: bool,
 }
 
-/// Selects elements and makes the answer. Returns the indexes of the elements too, for those who remove them.
+/// Selects elements and builds the result. Also returns the indexes of the elements, for operations that remove them.
 pub fn run(elements: &Elements<'_>, request: &Request<'_>) -> Outcome<(Vec<usize>, Option<Value>)> {
     let inverted = request.result & result::INVERTED != 0;
     let kind = request.result & result::MASK;
     if inverted && elements.keys.is_none() && matches!(request.selector, Selector::ValueList([])) {
-        // All but no values of a list: all its indexes (`packed_list_get_remove_all_by_value_list()`).
+        // The inverse of an empty list of values selects all (`packed_list_get_remove_all_by_value_list()`).
         let all = Request {
             result: request.result & !result::INVERTED,
             selector: Selector::Index(0, elements.len() as u64),
@@ -38,7 +38,7 @@ pub fn run(elements: &Elements<'_>, request: &Request<'_>) -> Outcome<(Vec<usize
     if let (Selector::KeyList(keys), false, result::INDEX | result::REVERSE_INDEX) =
         (&request.selector, inverted, kind)
     {
-        // Indexes are answered in the order of the keys asked for, values in the order of the map.
+        // Indexes are returned in the order of the requested keys, values in the order of the map.
         selection.indexes = elements.indexes_of(keys);
     }
     let by_values = match request.selector {
@@ -64,7 +64,8 @@ fn build(
     Ok(Some(match kind {
         result::NONE => return Ok(None),
         result::COUNT => int(count),
-        // The server asks of "all but these" whether these are none (`result_data_set_index_rank_count()`).
+        // For an inverted selection, the server returns whether the excluded elements are none
+        // (`result_data_set_index_rank_count()`).
         result::EXISTS => match selection.placement {
             Placement::AllButRanks(_, skipped) => Value::Bool(skipped == 0),
             _ => Value::Bool(count != 0),
@@ -139,7 +140,7 @@ fn indexes(
         _ => {
             let mut indexes = selection.indexes.clone();
             if elements.keys.is_none() {
-                // Lists answer indexes in their order even when they were found by rank.
+                // For lists, indexes are returned in ascending order, even if they were found by rank.
                 indexes.sort_unstable();
             }
             from_numbers(indexes, len, is_reverse, is_multi)
@@ -159,7 +160,7 @@ fn ranks(
         Placement::Indexes(start) if elements.is_sorted => {
             from_runs(&[(start, count)], len, is_reverse, is_multi)
         }
-        // All elements have all ranks.
+        // All elements together have all ranks.
         Placement::All => from_runs(&[(0, len)], len, is_reverse, is_multi),
         Placement::Indexes(_) if count == len => from_runs(&[(0, len)], len, is_reverse, is_multi),
         Placement::AllButRanks(start, skipped) => {
@@ -180,7 +181,7 @@ fn ranks(
     }
 }
 
-/// The rank of every element. In a map each has its own; in a list equal ones share the lowest
+/// Returns the rank of every element. In a map each has its own; in a list equal elements share the lowest
 /// (`packed_list_find_rank_range_by_value_interval_unordered()`).
 fn rank_of_each(elements: &Elements<'_>) -> Vec<usize> {
     let mut rank_of = vec![0; elements.len()];
@@ -198,7 +199,7 @@ fn rank_of_each(elements: &Elements<'_>) -> Vec<usize> {
     rank_of
 }
 
-/// The two runs on both sides of a run.
+/// Returns the two runs before and after a run.
 fn around(start: usize, count: usize, len: usize) -> [(usize, usize); 2] {
     [
         (0, start),

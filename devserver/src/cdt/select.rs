@@ -1,6 +1,6 @@
-//! Which elements an operation means: by index, rank, key or value, one or a range of them.
+//! Selects elements by index, rank, key or value, one or a range of them.
 //!
-//! An index is a place in a list or, in a map, in the order of the keys; a rank is a place in the order of the
+//! An index is a position in a list or, in a map, in the order of the keys. A rank is a position in the order of the
 //! values. Source: the `packed_list_get_remove_by_*()` of `as/src/base/particle_list.c` and the
 //! `packed_map_get_remove_by_*()` of `particle_map.c`.
 
@@ -10,50 +10,50 @@ use super::heap;
 use crate::wire::msgpack::{List, Map, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// The elements of a list or map, to be looked at.
+/// The elements of a list or map.
 pub struct Elements<'a> {
     /// The keys of a map in their order; `None` for a list.
     pub keys: Option<Vec<&'a Value>>,
     pub values: Vec<&'a Value>,
-    /// An ordered list: there an index and a rank are the same.
+    /// Whether this is an ordered list, where index and rank are the same.
     pub is_sorted: bool,
 }
 
-/// What an operation says about the elements it means.
+/// The selector of an operation.
 pub enum Selector<'a> {
     Index(i64, u64),
     Rank(i64, u64),
-    /// From the first key on, up to but without the second.
+    /// From the first key, up to the second, which is excluded.
     Keys(&'a Value, Option<&'a Value>),
     Key(&'a Value),
     KeyList(&'a [Value]),
-    /// From the first value on, up to but without the second.
+    /// From the first value, up to the second, which is excluded.
     Values(&'a Value, Option<&'a Value>),
     Value(&'a Value),
     ValueList(&'a [Value]),
-    /// An index range relative to where the key is or would be.
+    /// An index range relative to the position that the key has or would have.
     RelativeIndex(&'a Value, i64, u64),
-    /// A rank range relative to where the value is or would be.
+    /// A rank range relative to the position that the value has or would have.
     RelativeRank(&'a Value, i64, u64),
 }
 
-/// How the elements that were found lie.
+/// How the selected elements are placed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placement {
-    /// Side by side from this index on.
+    /// Adjacent indexes from this one on.
     Indexes(usize),
-    /// Side by side from this rank on.
+    /// Adjacent ranks from this one on.
     Ranks(usize),
-    /// All elements, because those to be left out are none.
+    /// All elements, because the excluded selection is empty.
     All,
-    /// All but those of this many indexes, from the first number on.
+    /// All but this many indexes from the first number on.
     AllButIndexes(usize, usize),
-    /// All but those of this many ranks, from the first number on.
+    /// All but this many ranks from the first number on.
     AllButRanks(usize, usize),
     Scattered,
 }
 
-/// The elements that were found: their indexes, in the order in which they are answered.
+/// The selected elements: their indexes, in the order of the result.
 #[derive(Debug)]
 pub struct Selection {
     pub indexes: Vec<usize>,
@@ -81,7 +81,8 @@ impl<'a> Elements<'a> {
         self.values.len()
     }
 
-    /// The indexes of all elements in the order of their values; equal values keep the order of their indexes.
+    /// Returns the indexes of all elements in the order of their values. Equal values are in the order of their
+    /// indexes.
     pub fn by_rank(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         if !self.is_sorted {
@@ -95,7 +96,8 @@ impl<'a> Elements<'a> {
         order
     }
 
-    /// Finds the elements meant. `is_multi`: the operation is for any number of elements, so none is no error.
+    /// Selects elements. `is_multi`: the operation selects any number of elements, so an empty selection is not an
+    /// error.
     pub fn select(
         &self,
         selector: &Selector<'_>,
@@ -116,7 +118,7 @@ impl<'a> Elements<'a> {
             placement => placement,
         };
         match placement {
-            // What is left is side by side again, if only one end was taken away.
+            // The rest is adjacent if only one end was excluded.
             Placement::Indexes(_) if count == 0 => Ok(self.all_but(&selection, Placement::All)),
             Placement::Indexes(start) => match rest(start, count, self.len()) {
                 Some((start, count)) => Ok(Selection {
@@ -136,7 +138,7 @@ impl<'a> Elements<'a> {
                 }
                 _ => Ok(self.all_but(&selection, Placement::AllButRanks(start, count))),
             },
-            // Elements looked up by a list of keys or values: with none found, all ranks are left.
+            // If a list of keys or values selects nothing, the inverse has all ranks.
             _ if count == 0 && self.len() != 0 => {
                 Ok(self.all_but(&selection, Placement::AllButRanks(0, 0)))
             }
@@ -144,7 +146,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// The indexes of these keys, in the order of the keys given.
+    /// Returns the indexes of these keys, in the order of the given keys.
     pub fn indexes_of(&self, keys: &[Value]) -> Vec<usize> {
         let index_of = |wanted: &Value| {
             self.keys
@@ -235,7 +237,7 @@ impl<'a> Elements<'a> {
         })
     }
 
-    /// Keys are in order, so those between two bounds lie side by side.
+    /// Keys are sorted, so the keys of an interval are adjacent.
     fn key_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Selection {
         let keys = self.keys.iter().flatten();
         let indexes: Vec<usize> = keys
@@ -259,7 +261,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Values between two bounds lie side by side in the order of ranks, but are answered in the order of indexes.
+    /// The values of an interval have adjacent ranks, but are returned in the order of their indexes.
     fn value_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Selection {
         let start = self
             .values
@@ -281,7 +283,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// All elements but those found, in the order of their indexes.
+    /// Returns all other elements, in the order of their indexes.
     fn all_but(&self, selection: &Selection, placement: Placement) -> Selection {
         let mut is_picked = vec![false; self.len()];
         for index in &selection.indexes {
@@ -305,7 +307,7 @@ impl Selector<'_> {
     }
 }
 
-/// What is left of `len` elements without a run of them; `None` when that is two runs.
+/// Returns `len` elements without a run of them, or `None` if two runs are left.
 fn rest(start: usize, count: usize, len: usize) -> Option<(usize, usize)> {
     match (start, count) {
         (_, 0) => Some((0, len)),
@@ -315,7 +317,7 @@ fn rest(start: usize, count: usize, len: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// Where a value is in regard to an interval: before, in, or behind it.
+/// Returns whether a value is before, in or after an interval.
 fn within(value: &Value, start: &Value, end: Option<&Value>) -> Ordering {
     if value.compare(start).is_lt() {
         Ordering::Less
@@ -326,10 +328,10 @@ fn within(value: &Value, start: &Value, end: Option<&Value>) -> Ordering {
     }
 }
 
-/// The part of a range that there is (`calc_index_count()`).
+/// Returns the existing part of a range (`calc_index_count()`).
 ///
 /// # Errors
-/// [`ResultCode::OP_NOT_APPLICABLE`] when one element is meant and it is not there.
+/// [`ResultCode::OP_NOT_APPLICABLE`] if a single element is selected and does not exist.
 fn clamp(index: i64, count: u64, len: usize, is_multi: bool) -> Outcome<(usize, usize)> {
     let total = len as i64;
     let start = if index < 0 {
@@ -343,14 +345,14 @@ fn clamp(index: i64, count: u64, len: usize, is_multi: bool) -> Outcome<(usize, 
     if index >= total {
         return Ok((len, 0));
     }
-    // A range that begins before the first element loses what lies there.
+    // A range that begins before the first element loses that part.
     let lost = if start < 0 { start.unsigned_abs() } else { 0 };
     let start = start.max(0) as usize;
     let count = usize::try_from(count.saturating_sub(lost)).unwrap_or(usize::MAX);
     Ok((start, count.min(len - start)))
 }
 
-/// A range relative to a place, as a range from the beginning (`calc_rel_index_count()`).
+/// Converts a range relative to a position (`calc_rel_index_count()`).
 fn relative(index: i64, count: u64, place: usize) -> (i64, u64) {
     let index = index.saturating_add(place as i64);
     if index < 0 {

@@ -1,4 +1,4 @@
-//! What operations on a list answer that select by a list of values: where the elements are, value by value
+//! What list operations that select by a list of values return: indexes and ranks, value by value
 //! (`packed_list_get_remove_all_by_value_list*()` in `as/src/base/particle_list.c`).
 
 use super::codes::result;
@@ -6,7 +6,7 @@ use super::positions::{from_numbers, from_runs};
 use super::select::{Elements, Selection};
 use crate::wire::msgpack::{List, Value};
 
-/// The answer where it goes by the values asked for; `None` where it is that of any other selection.
+/// Returns the result if it depends on the order of the values, or `None` if it is that of any other selection.
 pub fn by_values(
     elements: &Elements<'_>,
     asked: &[Value],
@@ -63,7 +63,7 @@ pub fn by_values(
     }
 }
 
-/// The lowest rank of each value asked for, and how many elements have it.
+/// Returns the lowest rank of each value, and how many elements have it.
 fn ranges(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
     let count = |wanted: &Value, is: fn(std::cmp::Ordering) -> bool| {
         let values = elements.values.iter();
@@ -80,7 +80,7 @@ fn ranges(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The same, but the elements count only for the last of equal values.
+/// The same, but with several equal values, the elements count for the last one only.
 fn once_each(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
     let mut ranges = ranges(elements, asked);
     for (at, range) in ranges.iter_mut().enumerate() {

@@ -1,24 +1,24 @@
-//! What a cluster is made of.
+//! The configuration of a cluster.
 
 use std::time::Duration;
 
-/// What makes a cluster.
+/// The configuration of a cluster.
 pub struct ClusterConfig {
-    /// The name announced; empty for none.
+    /// The cluster name; empty for none.
     pub name: String,
     pub nodes: Vec<NodeIdentity>,
     pub replication_factor: usize,
-    /// How long a node's heartbeats may be missing before it counts as gone.
+    /// How long a node's heartbeats may be missing before the other nodes remove it from the cluster.
     pub heartbeat_timeout: Duration,
-    /// How long the copies take that a change of members makes necessary.
+    /// How long migrations take after a node has joined or left.
     pub migration_time: Duration,
-    /// Whether records outlive the nodes that held them, in a data file.
+    /// Whether a data file keeps the records of nodes that have stopped.
     pub is_durable: bool,
 }
 
-/// What clients know a node by.
+/// How clients identify and reach a node.
 pub struct NodeIdentity {
-    /// Sixteen hex digits, starting at `BB9` as the server's ids do.
+    /// Sixteen hexadecimal digits that start with `BB9`, as in the server.
     pub id: String,
     pub port: u16,
     /// `None`: there are no racks.

@@ -1,4 +1,4 @@
-//! The members of a cluster: which nodes run, and which of them the others count on.
+//! The members of a cluster: which nodes run, and which of them the other nodes consider members.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,28 +18,28 @@ pub struct Cluster {
     config: ClusterConfig,
     namespaces: Vec<Arc<Namespace>>,
     pub(super) members: RwLock<Members>,
-    /// A node is gone that the others still count on.
+    /// Whether a node is down that the others still consider a member.
     pub(super) is_stalled: AtomicBool,
     changed: watch::Sender<u64>,
     pub(super) pending_writes: Mutex<HashMap<Digest, usize>>,
     weak_self: Weak<Cluster>,
 }
 
-/// Who is there, and who is believed to be.
+/// The nodes that run, and the members that the nodes know.
 pub(super) struct Members {
-    /// The nodes that answer.
+    /// The nodes that run.
     pub(super) up: NodeSet,
-    /// The members as the others know them.
+    /// The members as the nodes know them.
     pub(super) known: NodeSet,
-    /// The nodes that do not answer, but have kept their records.
+    /// The nodes that are frozen, and so keep their records.
     pub(super) suspended: NodeSet,
     pub(super) map: PartitionMap,
     pub(super) generations: Generations,
-    /// Counts the times a node went or came: what was due before is of no interest any more.
+    /// Counts how often a node joined or left. A scheduled change of an earlier epoch is dropped.
     pub(super) epoch: u64,
 }
 
-/// The numbers by which clients see that something has changed.
+/// The generations by which clients detect changes.
 #[derive(Clone, Copy)]
 pub struct Generations {
     pub partition: u32,
@@ -48,7 +48,7 @@ pub struct Generations {
 }
 
 impl Cluster {
-    /// A cluster all of whose nodes are there.
+    /// Creates a cluster with all its nodes running.
     pub fn new(config: ClusterConfig, namespaces: Vec<Arc<Namespace>>) -> Arc<Cluster> {
         let all = NodeSet::first(config.nodes.len());
         let ids: Vec<_> = config.nodes.iter().map(|node| node.id.as_str()).collect();
@@ -75,17 +75,17 @@ impl Cluster {
         })
     }
 
-    /// The rack a node stands in, of all namespaces; `None`: there are no racks.
+    /// Returns the rack of a node, in all namespaces. `None`: there are no racks.
     pub fn rack(&self, node: usize) -> Option<u32> {
         self.config.nodes.get(node)?.rack
     }
 
-    /// The name announced; empty for none.
+    /// Returns the cluster name; empty for none.
     pub fn name(&self) -> &str {
         &self.config.name
     }
 
-    /// How many nodes there are in all, whether they answer or not.
+    /// Returns the number of configured nodes, running or not.
     pub fn size(&self) -> usize {
         self.config.nodes.len()
     }
@@ -95,24 +95,24 @@ impl Cluster {
         node.map_or("", |node| node.id.as_str())
     }
 
-    /// The other members, as `node` knows them.
+    /// Returns the other members, as `node` knows them.
     pub fn peers(&self, node: usize) -> impl Iterator<Item = &NodeIdentity> {
         let known = self.members().without(node);
         known.iter().filter_map(|peer| self.config.nodes.get(peer))
     }
 
-    /// The members as the nodes know them.
+    /// Returns the members as the nodes know them.
     pub fn members(&self) -> NodeSet {
         self.members.read().known
     }
 
-    /// The member that leads, the one with the greatest id.
+    /// Returns the ID of the principal: the greatest ID of the members.
     pub fn principal(&self) -> &str {
         let ids = self.members().iter().map(|node| self.node_id(node));
         ids.max().unwrap_or_default()
     }
 
-    /// A number that changes with the members.
+    /// Returns the cluster key, which changes with the members.
     pub fn key(&self) -> u32 {
         let members = self.members.read();
         let mut hash = crc32fast::Hasher::new();
@@ -125,7 +125,7 @@ impl Cluster {
         hash.finalize()
     }
 
-    /// Whether a node is gone that the others still count on.
+    /// Whether a node is down that the others still consider a member.
     pub fn is_stalled(&self) -> bool {
         self.is_stalled.load(Ordering::Acquire)
     }
@@ -134,23 +134,23 @@ impl Cluster {
         self.members.read().generations
     }
 
-    /// Copies of each partition at present.
+    /// Returns the current number of copies of each partition.
     pub fn copies(&self) -> usize {
         self.members.read().map.copies()
     }
 
-    /// Whether every node knows who is there and every copy is where it is to be.
+    /// Whether all nodes know the members and all migrations are done.
     pub fn is_settled(&self) -> bool {
         let members = self.members.read();
         members.known == members.up && members.map.is_settled()
     }
 
-    /// Looks at the owners of all partitions.
+    /// Calls `look` with the owners of all partitions.
     pub fn with_owners<T>(&self, look: impl FnOnce(&[Owners]) -> T) -> T {
         look(self.members.read().map.all())
     }
 
-    /// Whether a node holds all of a partition, so that it may answer a query for it.
+    /// Whether a node holds a full copy of a partition, so that it may respond to a query for it.
     pub fn holds(&self, node: usize, partition: usize) -> bool {
         self.config.nodes.len() == 1
             || self
@@ -161,14 +161,14 @@ impl Cluster {
                 .is_some_and(|owners| owners.holders.has(node))
     }
 
-    /// A node answers no more, and has lost its records. The others notice after the heartbeat timeout.
+    /// Marks a node as stopped: it has lost its records. The others notice after the heartbeat timeout.
     pub fn leave(&self, node: usize) {
         let mut members = self.members.write();
         members.suspended = members.suspended.without(node);
         self.mark_down(node, &mut members);
     }
 
-    /// A node does not answer for a while, see [`Self::resume`].
+    /// Marks a node as frozen, see [`Self::resume`].
     pub fn suspend(&self, node: usize) {
         let mut members = self.members.write();
         members.suspended = members.suspended.with(node);
@@ -180,7 +180,7 @@ impl Cluster {
         members.epoch += 1;
         let epoch = members.epoch;
         if members.up.is_empty() {
-            // Nobody is left to wait for anything.
+            // No node is left that could wait for this one.
             return self.rebalance(members);
         }
         self.is_stalled.store(true, Ordering::Release);
@@ -191,11 +191,11 @@ impl Cluster {
         });
     }
 
-    /// A node answers again; it holds no records.
+    /// Marks a node as running again. It has no records.
     pub fn join(&self, node: usize) {
         let mut members = self.members.write();
         if members.known.has(node) && !members.up.has(node) {
-            // Back before anybody had noticed, but empty: it has left all the same.
+            // The others have not noticed that it was down. It has lost its records, so it leaves before it joins.
             self.rebalance(&mut members);
         }
         members.up = members.up.with(node);
@@ -203,7 +203,7 @@ impl Cluster {
         self.rebalance(&mut members);
     }
 
-    /// A node that did not answer for a while goes on with what it had.
+    /// Marks a frozen node as running again. It still has its records.
     pub fn resume(&self, node: usize) {
         let mut members = self.members.write();
         members.suspended = members.suspended.without(node);
@@ -212,7 +212,7 @@ impl Cluster {
         self.rebalance(&mut members);
     }
 
-    /// From here on the members are the nodes that answer.
+    /// Makes the running nodes the members.
     fn rebalance(&self, members: &mut Members) {
         self.is_stalled.store(false, Ordering::Release);
         if members.known != members.up {
@@ -221,7 +221,7 @@ impl Cluster {
             members.generations.rebalance += 1;
             members.generations.partition += 1;
             for partition in members.map.rebalance(members.up) {
-                // A node that comes to again brings its records along.
+                // A frozen node still has its records.
                 if members.suspended.is_empty() && !self.config.is_durable {
                     self.empty_partition(partition);
                 }
@@ -239,7 +239,7 @@ impl Cluster {
         self.changed.send_modify(|changes| *changes += 1);
     }
 
-    /// Nobody holds a partition any more.
+    /// Removes the records of a partition of which no copy is left.
     fn empty_partition(&self, partition: usize) {
         for namespace in &self.namespaces {
             namespace.empty_partition(partition);
@@ -261,8 +261,8 @@ impl Cluster {
         });
     }
 
-    /// Waits until the condition holds; it is looked at after every change. Not by `wait_for()`, which would look at it
-    /// under a lock of its own, and whoever changes something holds ours first.
+    /// Waits until the condition holds. Checks it after every change. This does not use `wait_for()`, which checks the
+    /// condition under a lock of its own: a thread that makes a change takes the locks in the other order.
     pub(super) async fn wait_until(&self, holds: impl Fn() -> bool) {
         let mut changed = self.changed.subscribe();
         while !holds() {
@@ -271,7 +271,7 @@ impl Cluster {
         }
     }
 
-    /// Waits for that: see [`Self::is_settled`].
+    /// Waits until [`Self::is_settled`] returns true.
     pub async fn settled(&self) {
         self.wait_until(|| self.is_settled()).await;
     }

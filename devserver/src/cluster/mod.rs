@@ -1,9 +1,9 @@
-//! The nodes of one cluster, and what they know of each other.
+//! The nodes of a cluster, and what they know of each other.
 //!
-//! All nodes of a dev server share one storage: what a write stores its replicas have, as if the copy took no time.
-//! What makes it a cluster is here: who owns which partition, what clients are told of it, and what happens when a
-//! node goes. The others notice that only when its heartbeats have been missing for a while; until then requests
-//! that need it wait, as in the real server. Records that no node that is left held are gone.
+//! All nodes of a development server share one storage: a write reaches its replicas without delay. This module adds
+//! what makes a cluster of it: the owners of each partition, what clients learn of them, and the effects of a node
+//! that stops. The other nodes notice that only after its heartbeats have been missing for a while. Until then,
+//! requests that need the node wait, as in a real server. Records without a copy on a remaining node are lost.
 
 mod config;
 mod membership;

@@ -1,8 +1,8 @@
-//! What waits while a node is gone and the others have not noticed.
+//! Requests that wait while a node is down and the others have not noticed.
 //!
-//! A write waits until all replicas have it; a request that reached a node which does not own the record is handed
-//! on to the one that does. If that node is gone, both wait until the partition has new owners, or until their time
-//! is up: then the answer is "timeout", and a write may or may not have been applied.
+//! A write waits until all replicas have it. A node that does not own a record proxies the request to the node that
+//! does. If that node is down, both wait until the partition has new owners or until their timeout. Then the response
+//! is TIMEOUT, and a write may or may not have been applied.
 //! Source: `as/src/transaction/rw_request_hash.c`, `proxy.c`; `transaction-max-ms`, `transaction-pending-limit`.
 
 use std::sync::atomic::Ordering;
@@ -13,30 +13,30 @@ use crate::storage::namespace::partition_id;
 use crate::storage::record::Digest;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Longest wait of a request that names none (`transaction-max-ms`).
+/// Timeout of a request that has none (`transaction-max-ms`).
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Writes that may wait for one record (`transaction-pending-limit`).
+/// Maximum number of writes that wait for one record (`transaction-pending-limit`).
 const MAX_PENDING: usize = 20;
 
-/// Why a request cannot be answered at present.
+/// Why a request cannot be completed at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stall {
-    /// The node that is to carry it out is gone.
+    /// The node that should execute it is down.
     Owner,
-    /// It can be carried out, but a replica will not confirm it.
+    /// It can be executed, but a replica will not confirm it.
     Replica,
 }
 
 impl Cluster {
-    /// What stands in the way of a request for a record that came to `node`. Costs nothing while all is well.
+    /// Returns why `node` cannot complete a request for a record. Costs one atomic load while all nodes run.
     pub fn stall(&self, node: usize, digest: &Digest, is_write: bool) -> Option<Stall> {
         if !self.is_stalled.load(Ordering::Acquire) {
             return None;
         }
         let members = self.members.read();
         let owners = members.map.owners(partition_id(digest))?;
-        // A replica answers reads itself (`find_best_node()`).
+        // A replica executes reads itself (`find_best_node()`).
         let is_replica = owners.holders.has(node) && owners.replicas.contains(&node);
         let executor = if !is_write && is_replica {
             node
@@ -50,8 +50,8 @@ impl Cluster {
         (is_write && replicas.any(|replica| !members.up.has(*replica))).then_some(Stall::Replica)
     }
 
-    /// Waits until nothing stands in the way of any of the requests, or their time is up; what then still does
-    /// has to end in "timeout". A single `write` takes its place in the queue for its record.
+    /// Waits until all of the requests can be completed, or their timeout. Requests that still cannot be completed
+    /// must end with TIMEOUT. A single `write` is queued for its record.
     ///
     /// # Errors
     /// [`KEY_BUSY`](ResultCode::KEY_BUSY): too many writes wait for the record.
@@ -78,7 +78,7 @@ impl Cluster {
     fn queue(&self, digest: Digest) -> Outcome<QueuedWrite<'_>> {
         let mut pending_writes = self.pending_writes.lock();
         let count = pending_writes.entry(digest).or_default();
-        // The first one is being carried out, and the limit has to be exceeded (`handle_hot_key()`).
+        // The first write is being executed, and the limit must be exceeded (`handle_hot_key()`).
         if *count > MAX_PENDING + 1 {
             return Err(ResultCode::KEY_BUSY);
         }
@@ -90,7 +90,7 @@ impl Cluster {
     }
 }
 
-/// A write's place in the queue for a record, given up when dropped.
+/// A write that is queued for a record. Dropping it removes it from the queue.
 struct QueuedWrite<'a> {
     cluster: &'a Cluster,
     digest: Digest,

@@ -1,8 +1,8 @@
 //! Many commands in one request: reads, writes, touches and deletes mixed, each with its own policies.
 //!
-//! The request is one field: a count, flags, then rows. A row is an index, a digest and either the word "as the row
-//! before" or a small header with fields and operations of its own. The answer is rows in frames of about 128 KiB,
-//! each carrying its index, and a closing frame. Source: `as/src/base/batch.c`.
+//! The request is one field: a count, flags, then rows. A row is an index, a digest, and either a flag that repeats
+//! the previous row or its own small header, fields and operations. The response is frames of about 128 KiB with rows,
+//! each with its index, and a closing frame. Source: `as/src/base/batch.c`.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::wire::result::{Outcome, ResultCode};
 /// Bytes after which a frame of rows is sent (`BATCH_BLOCK_SIZE`).
 const PART_SIZE: usize = 128 * 1024;
 
-/// What a row says besides its digest; the rows that repeat it share it.
+/// The part of a row after its digest, which later rows may repeat.
 struct RowHeader<'a> {
     namespace: Arc<Namespace>,
     header: Header,
@@ -33,7 +33,7 @@ struct RowHeader<'a> {
     ops: Vec<Op<'a>>,
 }
 
-/// A batch being worked off.
+/// A batch that is being executed.
 pub struct Batch<'a> {
     state: &'a State,
     access: &'a Access,
@@ -42,12 +42,12 @@ pub struct Batch<'a> {
     flags: u8,
     filter: Option<Expression>,
     row_header: Option<RowHeader<'a>>,
-    /// The code of the closing frame. Once it is set the rows that follow are run but not answered.
+    /// The result code of the closing frame. Once it is an error, further rows are executed but not returned.
     result: ResultCode,
 }
 
 impl<'a> Batch<'a> {
-    /// Reads everything but the rows (`as_batch_queue_task()`).
+    /// Parses everything but the rows (`as_batch_queue_task()`).
     pub fn parse(state: &'a State, access: &'a Access, body: &'a [u8]) -> Outcome<Batch<'a>> {
         access.require_login()?;
         let mut reader = Reader::new(body);
@@ -55,7 +55,8 @@ impl<'a> Batch<'a> {
         let fields = Fields::parse(&mut reader, header.n_fields)?;
         let mut rows = Reader::new(fields.batch.ok_or(ResultCode::PARAMETER)?);
         let (rows_left, flags) = (rows.u32()?, rows.u8()?);
-        // No upper bound: `batch-max-requests` is 0 by default, and a row takes 25 bytes of a bounded message.
+        // No upper bound: `batch-max-requests` is 0 by default, and a row takes at least 25 bytes of a message of
+        // limited size.
         if rows_left == 0 {
             return Err(ResultCode::PARAMETER);
         }
@@ -72,7 +73,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Works off rows until a frame is full. False: the closing frame is written.
+    /// Executes rows until a frame is full. Returns false when the closing frame is written.
     pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
         let start = proto::begin(out, FrameType::Message);
         let first_row = out.len();
@@ -82,13 +83,13 @@ impl<'a> Batch<'a> {
             match self.run_row(out) {
                 Ok(code) => self.note(code, is_over),
                 Err(code) => {
-                    // A row that cannot be read leaves nothing to read the next one by.
+                    // After an unreadable row, the start of the next one is unknown.
                     self.rows_left = 0;
                     self.result = code;
                     out.truncate(first_row);
                 }
             }
-            // With "report the row that failed" the frame it is in still goes out, whole.
+            // With REPORT_ERROR_ROW, the frame with the failed row is still sent, whole.
             if is_over
                 || (self.result != ResultCode::OK && !self.has(batch_flags::REPORT_ERROR_ROW))
             {
@@ -107,7 +108,7 @@ impl<'a> Batch<'a> {
         false
     }
 
-    /// The records of the rows that can be read, each with whether it is written to.
+    /// Returns the records of all readable rows, each with whether it is written to.
     pub fn records(mut self) -> Vec<(Digest, bool)> {
         let mut records = Vec::new();
         while self.rows_left > 0 {
@@ -120,7 +121,7 @@ impl<'a> Batch<'a> {
         records
     }
 
-    /// Shows the rows that can be read to the faults.
+    /// Calls `look` with the target of each readable row.
     pub fn each_target(mut self, look: &mut dyn FnMut(&Target<'_>)) {
         while self.rows_left > 0 {
             self.rows_left -= 1;
@@ -141,8 +142,9 @@ impl<'a> Batch<'a> {
         self.flags & flag != 0
     }
 
-    /// Unless every row is to be answered, a failure is the batch's, and of several the last, as all rows run; but a
-    /// frame with a failed row is the last that counts (`as_batch_reserve()`, `as_batch_send_response()`).
+    /// Sets the result of the batch. Without REPORT_ALL_ERRORS, a failed row fails the batch, with the code of the
+    /// last failed row, because all rows are executed. With REPORT_ERROR_ROW, rows after the frame with the failed row
+    /// do not count (`as_batch_reserve()`, `as_batch_send_response()`).
     fn note(&mut self, code: ResultCode, is_over: bool) {
         let is_answer = matches!(
             code,
@@ -154,7 +156,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Reads one row: its index, its digest and what is to be done.
+    /// Reads one row: its index, its digest and its header.
     fn read_row(&mut self) -> Outcome<(u32, Digest, &RowHeader<'a>)> {
         let index = self.rows.u32()?;
         let digest = self.rows.digest()?;
@@ -173,7 +175,7 @@ impl<'a> Batch<'a> {
         Ok((index, digest, row_header))
     }
 
-    /// Reads and runs one row; gives the code it ended with.
+    /// Reads and executes one row. Returns its result code.
     fn run_row(&mut self, out: &mut Vec<u8>) -> Outcome<ResultCode> {
         let (index, digest, _) = self.read_row()?;
         let row_header = self.row_header.as_ref().ok_or(ResultCode::PARAMETER)?;
@@ -217,10 +219,10 @@ fn parse_row_header<'a>(state: &State, rows: &mut Reader<'a>, flags: u8) -> Outc
     if has(batch_row::TTL) {
         header.ttl = rows.u32()?;
     }
-    // Old clients sent 0 fields and the namespace all the same.
+    // Old clients send 0 fields, but send the namespace anyway.
     header.n_fields = rows.u16()?.max(1);
     header.n_ops = rows.u16()?;
-    // The first field is the namespace whatever its type byte says.
+    // The first field is the namespace, whatever its type byte.
     let (_, name) = parse_field(rows)?;
     let namespace = Arc::clone(
         state

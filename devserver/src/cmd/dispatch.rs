@@ -1,4 +1,4 @@
-//! Finds out what a message asks for, and has it carried out.
+//! Finds the command of a message, and executes it.
 
 use super::batch::Batch;
 use super::execute::{count, execute};
@@ -15,22 +15,22 @@ use crate::wire::proto::{self, FrameType};
 use crate::wire::response;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// What is left to do after a message was handled.
+/// What remains to be done after a message was handled.
 pub enum Response<'a> {
-    /// Nothing: the answer is in the buffer.
+    /// Nothing: the whole response is in the buffer.
     Complete,
-    /// The answer comes in parts.
+    /// The response has several parts.
     Parts(Parts<'a>),
 }
 
-/// An answer too long for one buffer, made part by part as the client takes it.
+/// A long response, created part by part as the client reads it.
 pub enum Parts<'a> {
     Batch(Box<Batch<'a>>),
     Query(Box<Query<'a>>),
 }
 
 impl Parts<'_> {
-    /// Appends the next part to `out`. False: that was the last one.
+    /// Appends the next part to `out`. Returns false if it was the last one.
     pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
         match self {
             Parts::Batch(batch) => batch.next(out),
@@ -39,14 +39,14 @@ impl Parts<'_> {
     }
 }
 
-/// Handles the body of one message and appends the answer, or its beginning, to `out`.
+/// Handles the body of one message, and appends the response or its beginning to `out`.
 pub fn handle<'a>(
     state: &'a State,
     access: &'a Access,
     body: &'a [u8],
     out: &mut Vec<u8>,
 ) -> Response<'a> {
-    // A batch is recognised by the second byte, before anything is parsed: its rows have a form of their own.
+    // A flag in the second byte marks a batch. It is checked before parsing, because the rows have their own format.
     if body.get(1).is_some_and(|byte| byte & info1::BATCH != 0) {
         let fault = state.faults.code(Target::of_batch);
         let batch = fault.map_or_else(|| Batch::parse(state, access, body), |(_, code)| Err(code));
@@ -80,7 +80,7 @@ fn dispatch<'a>(
         check_query(access, namespace, &message)?;
         let fault = state.faults.code(|| Target::of_message(&message));
         let fault = fault.map(|(_, code)| code);
-        // Of partitions it is told one by one, and only so.
+        // An unavailable partition is reported by its own message, not as the result of the query.
         if let Some(code) = fault.filter(|code| *code != ResultCode::UNAVAILABLE) {
             return Err(code);
         }
@@ -113,7 +113,7 @@ fn dispatch<'a>(
     Ok(Response::Complete)
 }
 
-/// Whether a client may walk through what a query names.
+/// Checks whether a client may query a set.
 fn check_query(access: &Access, namespace: &Namespace, message: &Message<'_>) -> Outcome<()> {
     let needed = if message.fields.udf_file.is_some() {
         permission::UDF_QUERY

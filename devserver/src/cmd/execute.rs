@@ -1,4 +1,4 @@
-//! Runs a command on one record: alone, or as a row of a batch.
+//! Executes a command on one record, alone or as a row of a batch.
 
 use super::request::Request;
 use super::response_builder::ResponseBuilder;
@@ -12,7 +12,7 @@ use crate::storage::namespace::Namespace;
 use crate::wire::consts::{info1, info2};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Runs a command on one record; the result, good or bad, is in the answer.
+/// Executes a command on one record. The response holds the result or the error.
 pub fn execute(
     state: &State,
     namespace: &Namespace,
@@ -45,7 +45,7 @@ pub fn execute(
         if header.info2 & info2::DELETE != 0 {
             delete::delete(namespace, digest, request)
         } else if request.fields.udf_file.is_some() {
-            // We run no UDFs. The server's own word for a feature that is not there.
+            // This server has no UDFs. The result code is a real server's for a feature that it does not have.
             Err(ResultCode::UNSUPPORTED_FEATURE)
         } else {
             write::write(namespace, digest, request, response)
@@ -57,7 +57,7 @@ pub fn execute(
     };
     match (outcome, stall) {
         (Err(code), _) => response.fail(code),
-        // Done, but a replica has not confirmed it.
+        // Executed, but a replica has not confirmed it.
         (Ok(()), Some(Stall::Replica)) => response.fail(ResultCode::TIMEOUT),
         (Ok(()), _) => {}
     }
@@ -66,7 +66,7 @@ pub fn execute(
     }
 }
 
-/// Whether a client may do what it asks of a record.
+/// Checks whether a client may execute a command on a record.
 fn check(namespace: &Namespace, request: &Request<'_>) -> Outcome<()> {
     let mut needed = 0;
     if request.header.info1 & info1::READ != 0 {
@@ -80,7 +80,7 @@ fn check(namespace: &Namespace, request: &Request<'_>) -> Outcome<()> {
         .require_in(needed, namespace.name(), request.set())
 }
 
-/// Counts a command by what it was and how it ended.
+/// Counts a command by its kind and result.
 pub fn count(namespace: &Namespace, request: &Request<'_>, is_batch_row: bool, code: ResultCode) {
     let kind = match request.header.info2 {
         flags if flags & info2::WRITE == 0 => CommandKind::Read,

@@ -1,4 +1,4 @@
-//! Shows a frame to the faults: what it asks for, record by record.
+//! Finds the targets of a frame for the filters of faults.
 
 use super::batch::Batch;
 use crate::faults::{Operation, Target};
@@ -8,7 +8,7 @@ use crate::wire::consts::info1;
 use crate::wire::message::Message;
 use crate::wire::proto::FrameType;
 
-/// Shows a whole frame to `look`; of a batch also each row, since it does what they do.
+/// Calls `look` with the target of a frame and, for a batch, with that of each row.
 pub fn each_target(state: &State, kind: FrameType, body: &[u8], look: &mut dyn FnMut(&Target<'_>)) {
     match kind {
         FrameType::Info => look(&Target::of(Operation::Info)),
@@ -23,7 +23,7 @@ pub fn each_target(state: &State, kind: FrameType, body: &[u8], look: &mut dyn F
             }
             match Message::parse(body) {
                 Ok(message) => look(&Target::of_message(&message)),
-                // What cannot be read is refused as a read of nothing.
+                // An unreadable message counts as a read of no record.
                 Err(_) => look(&Target::of(Operation::Read)),
             }
         }

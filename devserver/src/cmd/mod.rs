@@ -1,16 +1,19 @@
-//! Commands on records: one file a command.
+//! Commands on records, one file for each.
 //!
 //! | file | command |
 //! |---|---|
 //! | [`read`] | get, some bins, header only, exists, operations that only read |
 //! | [`mod@write`] | put in all its kinds, append, incr, operations that write |
-//! | [`touch`] | the touch operation, and reads that extend a record's life |
+//! | [`touch`] | the touch operation, and reads that extend a record's TTL |
 //! | [`delete`] | delete |
 //! | [`batch`] | many of the above in one request |
-//! | [`query`] | walking a set or a namespace |
+//! | [`query`] | scans and queries of a set or a namespace |
 //!
-//! [`ops`] applies one operation to one bin; [`request`] is what all of the above are given, [`response`] what they write; [`stalled`] is where they wait for a node that is gone.
-//! Order of dispatch as in `as_tsvc_process_transaction()` (`as/src/base/thr_tsvc.c`).
+//! [`dispatch`] finds the command of a message, [`execute`] executes it on one record. [`ops`] applies one operation to
+//! one bin. [`request`] is the input of all commands, [`response_builder`] writes their output. [`stalled`] delays
+//! requests that need a node that is down, [`fault_targets`] finds the targets of faults in a frame.
+//!
+//! The order of dispatch is that of `as_tsvc_process_transaction()` (`as/src/base/thr_tsvc.c`).
 
 mod batch;
 mod delete;

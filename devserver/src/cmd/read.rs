@@ -1,5 +1,5 @@
 //! Reads: get, some bins, header only (also `exists`), and operations that only read.
-//! Order of the checks as in `read_local()` of `as/src/transaction/read.c`.
+//! The order of the checks is that of `read_local()` in `as/src/transaction/read.c`.
 
 use super::ops;
 use super::request::Request;
@@ -11,7 +11,7 @@ use crate::storage::record::{BinName, Digest, Record};
 use crate::wire::consts::{MAX_OPS, info1, info2, op};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Reads a record into the answer.
+/// Reads a record into the response.
 pub fn read(
     namespace: &Namespace,
     digest: Digest,
@@ -28,8 +28,8 @@ pub fn read(
     }
     let touch = touch::due_on_read(namespace, record, request.header.ttl)?;
     let outcome = read_live(namespace, &digest, record, request, response);
-    // The server extends the record in a transaction of its own, which it begins before it looks at the filter: so the
-    // answer shows the old void time, and a record that the filter keeps out is extended too.
+    // A real server extends the record in a separate transaction, which it starts before it evaluates the filter. So
+    // the response has the old void time, and a record that is filtered out is extended, too.
     if let Some(ttl) = touch {
         touch::extend(namespace, &mut slot, ttl);
     }
@@ -74,7 +74,7 @@ fn read_bins(
     let view = View::new(namespace, digest, record);
     for op in request.ops {
         BinName::new(op.name)?;
-        // Without respond-all an operation that finds nothing is left out, however it fails to find.
+        // Without RESPOND_ALL_OPS, an operation without a result is left out, whatever the reason.
         let value = ops::read(&view, op)?.flatten();
         if value.is_some() || respond_all {
             response.add_read(op.code, op.name, value.as_deref())?;

@@ -1,4 +1,4 @@
-//! The answer to a command on one record, written straight into the connection's buffer.
+//! Writes the response to a command on one record into the connection's buffer.
 
 use crate::storage::record::Record;
 use crate::wire::consts::op;
@@ -8,7 +8,7 @@ use crate::wire::proto;
 use crate::wire::response::{self, ResponseHeader};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// An answer being written: room for the header, then the operations as they come.
+/// A response that is being written: space for the header, then the results of the operations.
 pub struct ResponseBuilder<'o> {
     out: &'o mut Vec<u8>,
     start: usize,
@@ -17,7 +17,7 @@ pub struct ResponseBuilder<'o> {
 }
 
 impl<'o> ResponseBuilder<'o> {
-    /// Begins an answer at the end of `out`.
+    /// Begins a response at the end of `out`.
     pub fn begin(out: &'o mut Vec<u8>) -> Self {
         let start = out.len();
         out.resize(start + HEADER_SIZE, 0);
@@ -29,7 +29,7 @@ impl<'o> ResponseBuilder<'o> {
         }
     }
 
-    /// Begins the answer to one row of a batch.
+    /// Begins the response to one row of a batch.
     pub fn begin_row(out: &'o mut Vec<u8>, batch_index: u32) -> Self {
         let mut response = ResponseBuilder::begin(out);
         response.header.batch_index = batch_index;
@@ -37,22 +37,22 @@ impl<'o> ResponseBuilder<'o> {
         response
     }
 
-    /// Notes generation and void time. They go out even when the command fails afterwards, as in the server.
+    /// Sets generation and void time. They are sent even if the command fails later, as in the server.
     pub fn describe(&mut self, record: &Record) {
         self.header.generation = u32::from(record.generation);
         self.header.void_time = record.void_time;
     }
 
-    /// Forgets generation and void time: a deleted record has none.
+    /// Resets generation and void time, for a deleted record.
     pub fn describe_nothing(&mut self) {
         self.header.generation = 0;
         self.header.void_time = 0;
     }
 
-    /// Adds the result of an operation; no value is an answer of type NULL.
+    /// Adds the result of an operation. `None` is written with type NULL.
     ///
     /// # Errors
-    /// [`ResultCode::UNKNOWN`] when the answer grows beyond what a frame can hold.
+    /// [`ResultCode::UNKNOWN`] if the response becomes larger than a frame may be.
     pub fn add(&mut self, code: u8, name: &[u8], value: Option<&Particle>) -> Outcome<()> {
         let grown = self.out.len() - self.start + value.map_or(0, Particle::size);
         if grown > proto::MAX_SIZE || self.header.n_ops == u16::MAX {
@@ -63,12 +63,12 @@ impl<'o> ResponseBuilder<'o> {
         Ok(())
     }
 
-    /// Adds the result of a reading command. In a batch all of them answer as plain reads (`as_batch_add_result()`).
+    /// Adds the result of a read operation. In a batch it is returned as a plain read (`as_batch_add_result()`).
     pub fn add_read(&mut self, code: u8, name: &[u8], value: Option<&Particle>) -> Outcome<()> {
         self.add(if self.is_row { op::READ } else { code }, name, value)
     }
 
-    /// Turns the answer into a failure: what was added is taken back.
+    /// Makes the response an error, without the results added so far.
     pub fn fail(&mut self, code: ResultCode) {
         self.out.truncate(self.start + HEADER_SIZE);
         self.header.n_ops = 0;

@@ -1,5 +1,5 @@
 //! Writes: put in all its kinds, incr, append, prepend, touch, and operations that write and read.
-//! Order of the checks as in `write_master()` of `as/src/transaction/write.c`.
+//! The order of the checks is that of `write_master()` in `as/src/transaction/write.c`.
 
 use super::ops;
 use super::request::Request;
@@ -13,13 +13,13 @@ use crate::wire::consts::{MAX_BINS, MAX_OPS, info1, info2, info3, op, particle};
 use crate::wire::message::Op;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// What the flags and operations of a write demand, before any record is looked at.
+/// The policies that follow from the flags and operations of a write.
 struct Policies {
     must_exist: bool,
     is_replace: bool,
 }
 
-/// Writes a record and puts what its operations return into the answer.
+/// Writes a record, and adds the results of its operations to the response.
 pub fn write(
     namespace: &Namespace,
     digest: Digest,
@@ -78,7 +78,7 @@ pub fn write(
     slot.put(record)
 }
 
-/// A copy of the record to work on (its values are shared, so this is cheap), or a fresh one of generation 0.
+/// Returns a copy of the record to work on (cheap, because it shares the values), or a new one of generation 0.
 fn find_or_create(
     namespace: &Namespace,
     slot: &Slot<'_>,
@@ -99,7 +99,7 @@ fn find_or_create(
     Ok(Record::new(set_id))
 }
 
-/// Checks that the operations fit the flags and each other (`write_master_policies()`).
+/// Checks that the operations match the flags and each other (`write_master_policies()`).
 fn check_policies(request: &Request<'_>) -> Outcome<Policies> {
     let header = &request.header;
     if request.ops.is_empty() || request.ops.len() > MAX_OPS {
@@ -158,12 +158,12 @@ fn check_policies(request: &Request<'_>) -> Outcome<Policies> {
     Ok(policies)
 }
 
-/// A read without a bin name in a request for all bins (`op_is_read_all()`).
+/// Whether this is a read without a bin name in a request for all bins (`op_is_read_all()`).
 fn is_read_all(op: &Op<'_>, request: &Request<'_>) -> bool {
     op.code == op::READ && op.name.is_empty() && request.header.info1 & info1::GET_ALL != 0
 }
 
-/// Applies the operations in their order (`write_master_bin_ops_loop()`). On an error the record given is of no use.
+/// Applies the operations in order (`write_master_bin_ops_loop()`). After an error, the record must be discarded.
 fn apply_ops(
     namespace: &Namespace,
     digest: &Digest,
@@ -181,7 +181,7 @@ fn apply_ops(
                 response.add(op::READ, bin.name.as_bytes(), Some(&bin.value))
             })?;
         } else if op.is_read() {
-            // A read of a bin that is not there answers only under respond-all.
+            // A read of a missing bin has a result only with RESPOND_ALL_OPS.
             if let Some(value) = ops::read(&View::new(namespace, digest, record), op)? {
                 if value.is_some() || respond_all || op.code != op::READ {
                     response.add(op.code, op.name, value.as_deref())?;

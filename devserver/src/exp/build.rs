@@ -1,5 +1,5 @@
-//! From msgpack to a checked tree: every code known, every argument there and of the type it must be
-//! (the `build_*()` of `as/src/base/exp.c`).
+//! Builds a checked tree from msgpack: all codes must be known, and all arguments must have the right types (the
+//! `build_*()` of `as/src/base/exp.c`).
 
 use regex::bytes::Regex;
 
@@ -16,23 +16,23 @@ pub const MAX_SIZE: usize = 1024 * 1024;
 /// A checked expression.
 pub enum Node {
     Literal(Value),
-    /// Cannot be told, on purpose.
+    /// The value "unknown".
     Unknown,
     Remove,
-    /// A code of [`super::codes`] whose arguments are all expressions.
+    /// A code of [`super::codes`] with expressions as arguments.
     Apply(i64, Vec<Node>),
-    /// A code of [`super::codes`] that asks about the record, and its number, if it takes one.
+    /// A code of [`super::codes`] for metadata of the record, and its number, if it has one.
     Meta(i64, i64),
     Key(Type),
     Bin(Type, Vec<u8>),
     BinType(Vec<u8>),
-    /// Conditions with their results, and the result when none is true.
+    /// Conditions with their results, and the result if none is true.
     Cond(Vec<(Node, Node)>, Box<Node>),
     /// The variable of this number.
     Var(usize),
-    /// The number of the first variable, what the variables are, and what they are used in.
+    /// The number of the first variable, the values of the variables, and the expression that uses them.
     Let(usize, Vec<Node>, Box<Node>),
-    /// A text that is looked for a pattern.
+    /// A regular expression, and the text to match.
     Match(Box<Regex>, Box<Node>),
     Call(Box<Call>),
 }
@@ -47,10 +47,10 @@ pub struct Call {
     pub target: Node,
 }
 
-/// The variables in sight: their names and types.
+/// The variables in scope: their names and types.
 type Scope = Vec<(Vec<u8>, Type)>;
 
-/// Checks an expression and gives its type.
+/// Checks an expression, and returns it with its type.
 pub fn build(value: Value) -> Outcome<(Node, Type)> {
     Builder {
         scope: Scope::new(),
@@ -132,7 +132,7 @@ impl Builder {
         }
     }
 
-    /// The codes whose arguments are all expressions.
+    /// Builds a code with expressions as arguments.
     fn apply(&mut self, code: i64, args: Vec<Value>) -> Outcome<(Node, Type)> {
         let mut nodes = Vec::with_capacity(args.len());
         let mut types = Vec::with_capacity(args.len());
@@ -152,7 +152,7 @@ impl Builder {
         let mut args = args.into_iter();
         let mut cases = Vec::new();
         let mut kind: Option<Type> = None;
-        // "Unknown" goes with any type.
+        // "Unknown" matches any type.
         let mut agree = |node: &Node, found: Type| match kind {
             _ if matches!(node, Node::Unknown) => Ok(()),
             None => {
@@ -209,7 +209,8 @@ impl Builder {
         Ok((Node::Let(first, values, Box::new(body)), kind))
     }
 
-    /// `[type, system, [code, args...], target]` or, below a context, `[type, system, [0xff, context, [code, args...]], target]`.
+    /// Builds `[type, system, [code, args...], target]` or, with a context, `[type, system, [0xff, context, [code,
+    /// args...]], target]`.
     fn call(&mut self, args: Vec<Value>) -> Outcome<(Node, Type)> {
         let [returns, Value::Int(system), Value::List(operation), target] = take(args)? else {
             return Err(INVALID);
@@ -253,7 +254,7 @@ impl Builder {
         ))
     }
 
-    /// An argument of a call: a list is an expression, anything else (wildcards too) is meant as it is.
+    /// Builds an argument of a call. A list is an expression; anything else, including wildcards, is a literal.
     fn argument(&mut self, value: Value) -> Outcome<Node> {
         match value {
             list @ Value::List(_) => self.node(list).map(|(node, _)| node),

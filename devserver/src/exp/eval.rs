@@ -1,5 +1,6 @@
-//! From a tree and a record to a value. `None` is "cannot be told": a bin missing or of another type, a division by
-//! zero. It goes through everything but a logic that is decided without it (the `eval_*()` of `as/src/base/exp.c`).
+//! Evaluates a tree on a record. `None` is "unknown": the bin is missing or has another type, or a division by zero.
+//! An expression with an unknown part is unknown, except "and" and "or" if another part decides them (the `eval_*()`
+//! of `as/src/base/exp.c`).
 
 use super::build::{Call, Node};
 use super::codes as code;
@@ -90,7 +91,7 @@ impl Evaluation<'_> {
             (code::AND, args) => self.logic(args, false),
             (code::OR, args) => self.logic(args, true),
             (code::EXCLUSIVE, args) => {
-                // Exactly one is true, and all can be told.
+                // Exactly one is true, and none is unknown.
                 let mut count = 0;
                 for arg in args {
                     if self.eval(arg)? == Value::Bool(true) {
@@ -154,7 +155,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// "And" is decided by the first false, "or" by the first true, whatever cannot be told besides.
+    /// Evaluates "and", which the first false decides, or "or", which the first true decides, even if other parts are
+    /// unknown.
     fn logic(&mut self, args: &[Node], decisive: bool) -> Option<Value> {
         let mut all_known = true;
         for arg in args {
@@ -212,7 +214,7 @@ impl Evaluation<'_> {
             code::KEY_EXISTS => return Value::Bool(record.key.is_some()),
             // Only the Enterprise Edition leaves tombstones.
             code::IS_TOMBSTONE => return Value::Bool(false),
-            // A namespace in memory has nothing on a device (`eval_meta_device_size()`).
+            // A namespace in memory uses no device (`eval_meta_device_size()`).
             code::DEVICE_SIZE => 0,
             _ => record.stored_size(namespace.sets.name(record.set_id).as_deref()) as i64,
         })

@@ -7,11 +7,11 @@ use super::view::View;
 use crate::wire::msgpack::Value;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// A checked expression that comes to true or false.
+/// A checked expression that evaluates to true or false.
 pub struct Expression(Node);
 
 impl Expression {
-    /// Reads a filter.
+    /// Parses a filter.
     pub fn parse(bytes: &[u8]) -> Outcome<Expression> {
         let (node, kind) = parse(bytes)?;
         if kind == Type::Bool {
@@ -21,7 +21,7 @@ impl Expression {
         }
     }
 
-    /// Whether the record passes. What cannot be told (a bin missing or of another type) does not pass.
+    /// Whether the record passes. It does not if the result is unknown (a bin is missing or has another type).
     pub fn matches(&self, view: &View<'_>) -> bool {
         matches!(eval::run(&self.0, view), Some(Value::Bool(true)))
     }

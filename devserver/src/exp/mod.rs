@@ -1,19 +1,21 @@
-//! Expressions: filters sent with a command, and the operations that read or write what an expression comes to.
+//! Expressions: filters, and operations that read or write the value of an expression.
 //!
-//! An expression is msgpack: a literal, or a list of a code and its arguments. It is checked as a whole, types
-//! included, before anything is evaluated; what is wrong, or not known here, is [`ResultCode::PARAMETER`].
-//! Source: `as/src/base/exp.c`. Not made: geography, HyperLogLog and bit operations.
+//! An expression is msgpack: a literal, or a list of a code and its arguments. All of it is checked, including the types,
+//! before it is evaluated. An invalid or unknown expression is
+//! [`ResultCode::PARAMETER`](crate::wire::result::ResultCode::PARAMETER). Source: `as/src/base/exp.c`. Not implemented:
+//! geography, HyperLogLog and bit operations.
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
-//! | [`codes`] | the codes of expressions and types |
-//! | [`build`] | from msgpack to a checked tree |
+//! | [`codes`] | the codes of expressions |
+//! | [`build`] | builds a checked tree from msgpack |
 //! | [`types`] | the types of expressions |
-//! | [`eval`] | from a tree and a record to a value |
-//! | [`compare`] | which of two values is greater, if that can be told |
+//! | [`eval`] | evaluates a tree on a record, which is a [`view`] |
+//! | [`expression`] | filters |
+//! | [`compare`] | comparison of values |
 //! | [`math`] | numbers |
-//! | [`pattern`] | regular expressions |
-//! | [`op`] | the two operations |
+//! | [`posix_regex`] | regular expressions |
+//! | [`op`] | the two operations with expressions |
 
 mod build;
 mod codes;

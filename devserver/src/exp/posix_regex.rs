@@ -1,6 +1,6 @@
-//! Regular expressions as the server has them, which are those of POSIX (`regcomp()`), in the words of the `regex` crate.
+//! Translates POSIX regular expressions (`regcomp()`), which the server uses, for the crate `regex`.
 //!
-//! Back references, which that crate cannot do, are refused like any expression that is wrong.
+//! Back references, which the crate does not support, are refused like an invalid expression.
 
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -13,13 +13,13 @@ mod option {
     pub const NEWLINE: i64 = 4;
 }
 
-/// Bytes a compiled pattern may take.
+/// Maximum size of a compiled pattern, in bytes.
 const MAX_COMPILED: usize = 1024 * 1024;
 
-/// Compiles a pattern. What follows a NUL does not count: the server has it as a C string.
+/// Compiles a pattern. It ends at the first NUL, as C strings do.
 ///
 /// # Errors
-/// [`ResultCode::PARAMETER`] for a pattern that is none.
+/// [`ResultCode::PARAMETER`] if the pattern is invalid.
 pub fn compile(pattern: &[u8], options: i64) -> Outcome<Regex> {
     const INVALID: ResultCode = ResultCode::PARAMETER;
     let pattern = std::str::from_utf8(c_string(pattern)).map_err(|_| INVALID)?;
@@ -42,7 +42,7 @@ pub fn compile(pattern: &[u8], options: i64) -> Outcome<Regex> {
         .map_err(|_| INVALID)
 }
 
-/// Whether a text matches anywhere.
+/// Whether the pattern matches anywhere in a text.
 pub fn is_match(regex: &Regex, text: &[u8]) -> bool {
     regex.is_match(c_string(text))
 }
@@ -52,11 +52,11 @@ fn c_string(bytes: &[u8]) -> &[u8] {
 }
 
 struct Translation {
-    /// What is left of the pattern, its next character last.
+    /// The rest of the pattern in reverse order.
     rest: Vec<char>,
     is_extended: bool,
     is_newline_sensitive: bool,
-    /// At the beginning of the pattern, a group or an alternative: there nothing can be repeated.
+    /// Whether this is the beginning of the pattern, a group or an alternative, where nothing can be repeated.
     is_start: bool,
 }
 
@@ -90,7 +90,7 @@ impl Translation {
         out.push(operator);
     }
 
-    /// After a backslash: in a basic expression an operator, in an extended one itself.
+    /// Translates a character after a backslash: an operator in a basic expression, a literal in an extended one.
     fn escaped(&mut self, out: &mut String, was_start: bool) -> Option<()> {
         match self.rest.pop()? {
             operator @ ('(' | ')' | '|' | '{' | '}') if !self.is_extended => {
@@ -111,7 +111,7 @@ impl Translation {
         Some(())
     }
 
-    /// Whether a `$` of a basic expression is at the end of the pattern, a group or an alternative.
+    /// Whether a `$` in a basic expression is at the end of the pattern, a group or an alternative.
     fn is_end(&self) -> bool {
         match self.rest.as_slice() {
             [] => true,
@@ -120,7 +120,7 @@ impl Translation {
         }
     }
 
-    /// A bracket expression, in which a backslash means itself.
+    /// Translates a bracket expression, where a backslash is a literal.
     fn bracket(&mut self) -> Option<String> {
         let mut out = String::from("[");
         if self.rest.last() == Some(&'^') {

@@ -3,7 +3,7 @@
 use crate::storage::namespace::Namespace;
 use crate::storage::record::{Digest, Record};
 
-/// A record and what is known about it: what an expression is evaluated on.
+/// A record with its namespace and digest, on which an expression is evaluated.
 pub struct View<'a> {
     pub namespace: &'a Namespace,
     pub digest: &'a Digest,

@@ -1,20 +1,20 @@
 //! Fault injection: latency, lost connections, silence, a closed port, result codes, overload, a frozen node.
-//!  [`spec`]|| [`spec`] | a fault as a command describes it, and its validation |
-//!  [`words`]|| [`operations`], [`code`], [`key`] | operations, result codes and keys as JSON writes them |
-//!  [`fault`]|| [`fault`] | a fault that is set: its filters, its random numbers, its count |
+//!
+//! | file | contents |
+//! |---|---|
+//! | [`spec`] | a fault as a command describes it, and its validation |
+//! | [`operations`], [`code`], [`key`] | operations, result codes and keys as JSON writes them |
+//! | [`fault`] | a fault that is set: its filters, its random numbers, its count |
 //! | [`registry`] | all faults of a server |
-//!  [`at_node`]|| [`node_faults`] | the faults as one node sees them: where they strike |
-//!  [`target`]|| [`target`] | what the filters look at: a request, or one record of it |
-//!  [`rng`]|| [`rng`] | reproducible random numbers |
-//! | [`at_node`] | the faults as a node sees them: where they strike |
-//! | [`target`] | what it looks at: a request, or one record of it |
+//! | [`node_faults`] | the faults as one node sees them: where they strike |
+//! | [`target`] | what the filters look at: a request, or one record of it |
 //! | [`plan`] | what happens to a request and its connection |
-//! | [`rng`] | chance that repeats |
+//! | [`rng`] | reproducible random numbers |
 //!
 //! Faults strike in three places. A frozen node delays requests and responses, and a refusing node closes its port
 //! (`node`). Faults of a connection are planned when a request has been read (`connection`). Result codes replace the
-//! result of a command on one record (`cmd`), so that one row of a batch can fail. Without faults, each of these
-//! places only loads one number.
+//! result of a command on one record (`cmd`), so that one row of a batch can fail. Without faults, each of these places
+//! only loads one number.
 
 mod code;
 mod fault;

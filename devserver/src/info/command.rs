@@ -1,4 +1,4 @@
-//! One info command, and how its parameters are read.
+//! An info command and its parameters.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use crate::storage::namespace::Namespace;
 use crate::wire::consts::MAX_NAMESPACE_NAME;
 use crate::wire::result::ResultCode;
 
-/// One command taken apart.
+/// A parsed command.
 #[derive(Clone, Copy)]
 pub struct Command<'a> {
     pub name: &'a str,
-    /// What follows the name and the character after it.
+    /// The text after the name and its separator.
     pub params: &'a str,
 }
 
 impl<'a> Command<'a> {
-    /// The name ends at the first `:`, `/` or `;` (`parse_cmd()`).
+    /// Parses a command. The name ends at the first `:`, `/` or `;` (`parse_cmd()`).
     pub fn parse(text: &'a str) -> Command<'a> {
         match text.find([':', '/', ';']) {
             Some(at) => Command {
@@ -31,14 +31,14 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The value of `key`, if the key is there. The value may be empty.
+    /// Returns the value of `key`, if it is given. The value may be empty.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         self.params
             .split(';')
             .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
     }
 
-    /// The value of a key that must be there and not be empty (`as_info_required_param_is_ok()`).
+    /// Returns the value of a required key, which must not be empty (`as_info_required_param_is_ok()`).
     pub fn require(&self, key: &str, max: usize) -> Result<&'a str, InfoError> {
         let code = if key == "namespace" {
             ResultCode::NAMESPACE
@@ -53,14 +53,14 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The value of a key that may be missing, but not be empty.
+    /// Returns the value of an optional key, which must not be empty.
     pub fn optional(&self, key: &str, max: usize) -> Result<Option<&'a str>, InfoError> {
         self.get(key).map(|_| self.require(key, max)).transpose()
     }
 }
 
-/// The name of a namespace that must be given, under `alias` if need be
-/// (`as_info_param_get_namespace_ns()` and `as_info_param_get_namespace_id()`).
+/// Returns the required name of a namespace. Its key is `namespace` or `alias` (`as_info_param_get_namespace_ns()` and
+/// `as_info_param_get_namespace_id()`).
 pub fn namespace_name<'a>(command: Command<'a>, alias: &str) -> Result<&'a str, InfoError> {
     let refuse = |text: &str| Err(error(ResultCode::NAMESPACE, text));
     match command.get("namespace").or_else(|| command.get(alias)) {
@@ -71,7 +71,7 @@ pub fn namespace_name<'a>(command: Command<'a>, alias: &str) -> Result<&'a str, 
     }
 }
 
-/// The namespace that must be given, and be here.
+/// Returns the required namespace, which must exist.
 pub fn local_namespace<'s>(
     state: &'s State,
     command: Command<'_>,
@@ -83,7 +83,8 @@ pub fn local_namespace<'s>(
         .map_err(|code| error(code, "namespace not found on node"))
 }
 
-/// Reads a number as C's `strtoul(text, &end, 0)` does: decimal, hex or octal. `None` when there is more, or nothing.
+/// Parses a number like C's `strtoul(text, &end, 0)`: decimal, hexadecimal or octal. Returns `None` if it is empty, or
+/// followed by other text.
 pub fn c_number(text: &str) -> Option<u64> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),

@@ -1,4 +1,4 @@
-//! Takes a request apart and hands each command to its family.
+//! Splits a request into commands, and passes each to its family.
 
 use super::command::Command;
 use super::error::{InfoError, InfoResult, error};
@@ -11,7 +11,7 @@ use crate::state::State;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::result::ResultCode;
 
-/// Handles the body of an info frame and appends the answer.
+/// Handles the body of an info frame and appends the response.
 pub fn handle(
     state: &State,
     session: &mut Session,
@@ -21,7 +21,7 @@ pub fn handle(
 ) {
     let start = proto::begin(out, FrameType::Info);
     if let Err(code) = access.require_login() {
-        // One line for all commands, none of which is repeated (`authenticate()`).
+        // One line for all commands, without their names (`authenticate()`).
         write_error(&error(code, "not authenticated"), out);
         out.push(b'\n');
         return proto::finish(out, start);
@@ -31,11 +31,11 @@ pub fn handle(
             write_response(state, session, access, name, out);
         }
     }
-    // What follows the last line feed is not a command.
+    // Text after the last line feed is not a command.
     let mut lines = body.split(|byte| *byte == b'\n').peekable();
     while let Some(line) = lines.next() {
         if lines.peek().is_some() && out.len() - start < proto::MAX_SIZE / 2 {
-            // To the server a command ends at a zero byte, as all C text does.
+            // A command ends at a zero byte, because the server uses C strings.
             let text = line.split(|byte| *byte == 0).next().unwrap_or_default();
             write_response(state, session, access, &String::from_utf8_lossy(text), out);
         }
@@ -60,7 +60,7 @@ fn write_response(
     out.push(b'\n');
 }
 
-/// The number is left out for the code "unknown" (`info_respond_error_argp()`).
+/// Writes an error. The number is left out for the code UNKNOWN (`info_respond_error_argp()`).
 fn write_error(error: &InfoError, out: &mut Vec<u8>) {
     let text = if error.code == ResultCode::UNKNOWN {
         format!("ERROR::{}", error.text)
@@ -70,7 +70,7 @@ fn write_error(error: &InfoError, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Whether a client may use a command (`handle_cmd()`).
+/// Checks whether a client may use a command (`handle_cmd()`).
 fn check(access: &Access, command: Command<'_>) -> Result<(), InfoError> {
     let needed = Access::permission_of_info_command(command.name);
     let namespace = command.get("namespace").or_else(|| command.get("ns"));

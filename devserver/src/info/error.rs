@@ -1,15 +1,15 @@
-//! Why an info command was refused.
+//! The error of an info command.
 
 use crate::wire::result::ResultCode;
 
-/// A command that failed: the code and the server's words.
+/// The error of a command: the code and the server's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InfoError {
     pub code: ResultCode,
     pub text: String,
 }
 
-/// The text after the tab.
+/// The response to a command: the text after the tab.
 pub type InfoResult = Result<String, InfoError>;
 
 pub fn error(code: ResultCode, text: impl Into<String>) -> InfoError {
@@ -19,7 +19,7 @@ pub fn error(code: ResultCode, text: impl Into<String>) -> InfoError {
     }
 }
 
-/// For what the server does and we do not.
+/// Returns the error for a feature that the real server has and this one does not.
 pub fn not_implemented() -> InfoError {
     error(
         ResultCode::UNSUPPORTED_FEATURE,

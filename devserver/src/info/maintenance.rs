@@ -1,5 +1,5 @@
-//! What the people who run a cluster ask of its inside. On one node in memory there is little to dump or to mend;
-//! the parameters are checked all the same.
+//! Commands for operators: dumps and repairs. In memory there is little to dump or repair, but the parameters are
+//! checked.
 
 use super::command::{Command, local_namespace};
 use super::error::{InfoError, InfoResult, error, not_implemented};
@@ -8,7 +8,7 @@ use crate::storage::sindex::Source;
 use crate::wire::consts::MAX_NAMESPACE_NAME;
 use crate::wire::result::ResultCode;
 
-/// Answers a command of this family; `None` for any other.
+/// Runs a command of this family. Returns `None` for any other.
 pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "dump-cluster" | "dump-fabric" | "dump-hb" | "dump-hlc" | "dump-migrates" => dump(command),
@@ -28,7 +28,7 @@ pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
         },
         "smd-show" => show_metadata(state, command),
         "debug-record" | "debug-record-meta" => debug_record(state, command),
-        // The server takes the other mode for the reason.
+        // The server names the wrong mode here.
         "mcast" => Err(error(
             ResultCode::PARAMETER,
             "heartbeat is in multicast mode",
@@ -38,7 +38,8 @@ pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     })
 }
 
-/// A record's bytes as the server keeps them, which we do not; the parameters are checked as it does.
+/// Checks the parameters as the server does. The server returns its stored bytes of a record, which this server does
+/// not have.
 fn debug_record(state: &State, command: Command<'_>) -> InfoResult {
     local_namespace(state, command, "namespace")?;
     let digest = command.require("keyd", 40)?;
@@ -48,7 +49,7 @@ fn debug_record(state: &State, command: Command<'_>) -> InfoResult {
     Err(not_implemented())
 }
 
-/// What is dumped goes to the server's log; the answer is "ok".
+/// Responds with "ok". The server writes the dump to its log.
 fn dump(command: Command<'_>) -> InfoResult {
     match command.optional("verbose", 99)? {
         None | Some("true" | "false") => Ok("ok".into()),
@@ -56,7 +57,7 @@ fn dump(command: Command<'_>) -> InfoResult {
     }
 }
 
-/// Server 8.1 looks for "verbose" in the namespace's name, and so refuses every namespace.
+/// Server 8.1 parses the namespace's name as `verbose`, and so refuses every namespace.
 fn dump_write_blocks(state: &State, command: Command<'_>) -> InfoResult {
     local_namespace(state, command, "ns")?;
     Err(bad_verbose())
@@ -69,7 +70,7 @@ fn bad_verbose() -> InfoError {
     )
 }
 
-/// A node cannot be told of others by command (`cmd_tip()`).
+/// Responds to `tip`. It cannot add nodes to this server (`cmd_tip()`).
 fn tip(command: Command<'_>) -> InfoResult {
     command.require("host", 255)?;
     let port = command.require("port", 49)?;
@@ -86,7 +87,7 @@ fn tip(command: Command<'_>) -> InfoResult {
     }
 }
 
-/// What all nodes of a cluster have agreed on (`cmd_smd_show()`).
+/// Returns the system metadata (`cmd_smd_show()`).
 fn show_metadata(state: &State, command: Command<'_>) -> InfoResult {
     let entries = match command.require("module", 8)?.to_ascii_lowercase().as_str() {
         "evict" | "udf" => Vec::new(),
@@ -103,7 +104,7 @@ fn show_metadata(state: &State, command: Command<'_>) -> InfoResult {
     Ok(entries.join(";"))
 }
 
-/// `NAMESPACE=LUT` and `NAMESPACE|SET=LUT` (`as/src/base/truncate.c`).
+/// Returns `NAMESPACE=LUT` and `NAMESPACE|SET=LUT` (`as/src/base/truncate.c`).
 fn truncations(state: &State) -> Vec<String> {
     use std::sync::atomic::Ordering::Relaxed;
     let mut entries = Vec::new();
@@ -124,7 +125,7 @@ fn truncations(state: &State) -> Vec<String> {
         .collect()
 }
 
-/// `NAMESPACE|SET|BIN|SOURCE|TYPE=NAME` (`sindex_smd.c`).
+/// Returns `NAMESPACE|SET|BIN|SOURCE|TYPE=NAME` (`sindex_smd.c`).
 fn indexes(state: &State) -> Vec<String> {
     let mut entries = Vec::new();
     for namespace in &state.namespaces {
@@ -138,7 +139,7 @@ fn indexes(state: &State) -> Vec<String> {
                 Source::MapValues => "V",
             };
             let of = definition.value_type.name().chars().next().unwrap_or('.');
-            // Numbers are integers there.
+            // The metadata call numbers integers.
             let of = if of == 'n' {
                 'I'
             } else {

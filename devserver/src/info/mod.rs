@@ -1,24 +1,25 @@
-//! Text commands: what clients ask when they connect and tend, what tools ask, truncation.
+//! Info commands: text commands of clients, tools and operators.
 //!
-//! A request is commands, each ended by a line feed; each is answered by itself, a tab, the answer, a line feed.
-//! A command is a name, then `/arg/arg` or `:key=value;key=value`. Source: `as/src/base/thr_info.c`.
+//! A request is a list of commands, each ended by a line feed. The response to each is the command, a tab, the result, a
+//! line feed. A command is a name, then `/arg/arg` or `:key=value;key=value`. Source: `as/src/base/thr_info.c`.
 //!
 //! | file | commands |
 //! |---|---|
-//! | [`cluster`] | who the nodes are and which partitions they own |
-//! | [`node`] | build, features, this connection |
-//! | [`statistics`] | the node's numbers, histograms, health |
-//! | [`namespace`] | namespaces, sets, their numbers |
+//! | [`cluster`] | the nodes and the owners of the partitions |
+//! | [`node`] | build, features, the current connection |
+//! | [`statistics`] | statistics of the node, histograms, health |
+//! | [`namespace`] | namespaces, sets, their statistics |
 //! | [`config`] | configuration |
 //! | [`set_config`] | the settings of a namespace that can change |
 //! | [`truncate`] | truncation |
 //! | [`sindex`] | secondary indexes |
 //! | [`query`] | background queries |
-//! | [`udf`] | UDFs: there are none |
+//! | [`udf`] | UDFs, which this server does not have |
 //! | [`log`] | the server's log |
-//! | [`operator`] | dumps and repairs |
+//! | [`maintenance`] | dumps and repairs |
 //!
-//! [`template`] has the names of the long answers.
+//! [`dispatch`] splits a request into commands. [`command`], [`error`] and [`session`] are what the families share;
+//! [`template`] has the names of the long responses.
 
 mod cluster;
 mod command;

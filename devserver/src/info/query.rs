@@ -1,4 +1,4 @@
-//! Background queries: those that run and the last that are done. Others do not outlive their connection.
+//! Background queries: those that run, and the last that have completed. Other queries end with their connection.
 //! Source: `as/src/query/query_job.c`.
 
 use std::sync::atomic::Ordering;
@@ -10,7 +10,7 @@ use crate::storage::jobs::Job;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;
 
-/// Answers a command of this family; `None` for any other.
+/// Runs a command of this family. Returns `None` for any other.
 pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "query-show" => show(state, command),
@@ -39,7 +39,7 @@ fn show(state: &State, command: Command<'_>) -> InfoResult {
     }
 }
 
-/// A job as `as_query_job_info()` tells it.
+/// Describes a job as `as_query_job_info()` does.
 fn describe(namespace: &Namespace, job: &Job) -> String {
     let (ran, since_done) = job.times();
     let mut out = format!("trid={}:ns={}", job.id, namespace.name());
@@ -65,7 +65,7 @@ fn describe(namespace: &Namespace, job: &Job) -> String {
     )
 }
 
-/// A background query that runs cannot be stopped: it is through in no time.
+/// Responds to `query-abort`. A background query completes too fast to be stopped.
 fn abort(command: Command<'_>) -> InfoResult {
     match id(command)? {
         None => Err(error(ResultCode::PARAMETER, "missing 'id'")),
@@ -73,7 +73,7 @@ fn abort(command: Command<'_>) -> InfoResult {
     }
 }
 
-/// The query asked for, under the key of old if need be.
+/// Returns the ID of the query, under its current or old key.
 fn id(command: Command<'_>) -> Result<Option<u64>, InfoError> {
     let key = if command.get("id").is_some() {
         "id"

@@ -1,14 +1,14 @@
-//! What a connection's info commands remember.
+//! The state of a connection's info commands.
 
 use std::net::SocketAddr;
 
 use crate::cluster::NodeIdentity;
 
-/// What a connection's info commands remember.
+/// The state of a connection's info commands.
 pub struct Session {
-    /// The address the client reached us under.
+    /// The server address that the client connected to.
     pub local: SocketAddr,
-    /// Whether the client has named itself; it may only once.
+    /// Whether the client has set its user agent, which is allowed once.
     pub has_user_agent: bool,
 }
 
@@ -20,7 +20,7 @@ impl Session {
         }
     }
 
-    /// Where this client reaches another node: nodes differ in their ports alone.
+    /// Returns the address of another node for this client. Nodes differ only in their ports.
     pub fn address_of(&self, node: &NodeIdentity) -> SocketAddr {
         SocketAddr::new(self.local.ip(), node.port)
     }

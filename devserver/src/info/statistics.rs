@@ -1,4 +1,4 @@
-//! How the node is doing: its numbers, its histograms, its health.
+//! Statistics of the node, histograms and health.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use crate::state::State;
 use crate::wire::consts::MAX_SET_NAME;
 use crate::wire::result::ResultCode;
 
-/// The histograms that a server takes unasked, of each namespace (`cmd_latencies()`).
+/// The histograms that a server records by default, for each namespace (`cmd_latencies()`).
 const HISTOGRAMS: [&str; 8] = [
     "read",
     "write",
@@ -22,7 +22,7 @@ const HISTOGRAMS: [&str; 8] = [
     "si-query",
 ];
 
-/// Answers a command of this family; `None` for any other.
+/// Runs a command of this family. Returns `None` for any other.
 pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "statistics" => Ok(statistics(state)),
@@ -57,7 +57,7 @@ fn statistics(state: &State) -> String {
     })
 }
 
-/// Only the numbers of XDR are to be had this way, and there is none.
+/// Responds to `get-stats`, which only has statistics of XDR. This server has no XDR.
 fn get_stats(command: Command<'_>) -> InfoResult {
     match command.require("context", 1023)? {
         "xdr" => Ok(String::new()),
@@ -65,7 +65,7 @@ fn get_stats(command: Command<'_>) -> InfoResult {
     }
 }
 
-/// No latencies are taken: every histogram answers as the server's do before they are fed.
+/// Responds to `latencies`. No latencies are recorded: every histogram is empty, as in a server without traffic.
 fn latencies(state: &State, command: Command<'_>) -> InfoResult {
     let Some(wanted) = command.optional("hist", 99)? else {
         let of_namespaces = per_namespace(state, |name| {
@@ -89,7 +89,8 @@ fn latencies(state: &State, command: Command<'_>) -> InfoResult {
     }
 }
 
-/// `as_namespace_get_hist_info()`: histograms of TTLs and sizes are made by a sweep once an hour; we make none.
+/// Responds to `histogram`. The server records TTLs and sizes once an hour (`as_namespace_get_hist_info()`), this one
+/// never.
 fn histogram(state: &State, command: Command<'_>) -> InfoResult {
     let namespace = local_namespace(state, command, "namespace")?;
     let kind = command.require("type", 127)?;

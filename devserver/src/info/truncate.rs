@@ -10,7 +10,7 @@ use crate::storage::truncate::{self, Refusal, Truncation};
 use crate::wire::consts::{MAX_NAMESPACE_NAME, MAX_SET_NAME};
 use crate::wire::result::ResultCode;
 
-/// Answers a command of this family; `None` for any other.
+/// Runs a command of this family. Returns `None` for any other.
 pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     match command.name {
         "truncate" => Some(truncate_set(state, command)),
@@ -38,7 +38,7 @@ fn truncate_namespace(state: &State, command: Command<'_>) -> InfoResult {
 fn truncate(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> InfoResult {
     let lut = command.optional("lut", 23)?.map(parse_nanos);
     let lut = truncate::threshold(lut).map_err(refusal)?;
-    // A namespace that is not there is no error: the server spreads the word to all nodes and says "ok".
+    // A missing namespace is not an error: the server forwards the command to all nodes and responds "ok".
     if let Ok(namespace) = state.namespace(Some(name.as_bytes()))
         && let Some(truncation) = Truncation::begin(namespace, set, lut)
     {
@@ -50,7 +50,7 @@ fn truncate(state: &State, name: &str, set: Option<&str>, command: Command<'_>) 
     Ok("ok".into())
 }
 
-/// From here on nothing more is truncated. What is gone already does not come back.
+/// Undoes a truncation for records that were not removed yet.
 fn undo_set(state: &State, command: Command<'_>) -> InfoResult {
     let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
     let set = command.require("set", MAX_SET_NAME)?;
@@ -78,7 +78,7 @@ fn refusal(refusal: Refusal) -> InfoError {
     }
 }
 
-/// Reads a number as C's `strtoul(text, NULL, 0)` does: decimal, hex or octal, what is not a number is 0.
+/// Parses a number like C's `strtoul(text, NULL, 0)`: decimal, hexadecimal or octal. Text that is not a number is 0.
 fn parse_nanos(text: &str) -> u64 {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => (hex, 16),

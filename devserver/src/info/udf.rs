@@ -1,9 +1,9 @@
-//! UDFs: there are none, and none can be made. Errors here have a form of their own (`as/src/base/udf_cask.c`).
+//! UDFs, which this server does not have. Their errors have a format of their own (`as/src/base/udf_cask.c`).
 
 use super::command::Command;
 use super::error::{InfoResult, not_implemented};
 
-/// Answers a command of this family; `None` for any other.
+/// Runs a command of this family. Returns `None` for any other.
 pub fn run(command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "udf-list" => Ok(String::new()),

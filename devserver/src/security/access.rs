@@ -5,23 +5,23 @@ use std::sync::Arc;
 use super::privileges::{Privilege, permission};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// The user a connection has logged in as.
+/// The user that a connection has logged in as.
 pub type Login = Option<Arc<str>>;
 
-/// As of one request: rights that are given or taken count from the next one on. (A real server looks at them anew
-/// every `privilege-refresh-period`, five minutes.)
+/// The permissions of a client for one request. Changes of its roles take effect with the next request. (A real server
+/// applies them after `privilege-refresh-period`, five minutes by default.)
 #[derive(Clone)]
 pub enum Access {
-    /// The server asks nobody who he is.
+    /// The server has no users: everything is allowed.
     Unrestricted,
-    /// Nobody has logged in, or he is a user no more.
+    /// No user has logged in, or the user no longer exists.
     NotLoggedIn,
     User(Arc<[Privilege]>),
 }
 
 impl Access {
     /// # Errors
-    /// [`ResultCode::NOT_AUTHENTICATED`]: nobody has logged in.
+    /// [`ResultCode::NOT_AUTHENTICATED`]: no user has logged in.
     pub fn require_login(&self) -> Outcome<()> {
         match self {
             Access::NotLoggedIn => Err(ResultCode::NOT_AUTHENTICATED),
@@ -29,7 +29,7 @@ impl Access {
         }
     }
 
-    /// Checks for permissions, all of which are needed, on what belongs to no namespace.
+    /// Requires all of these permissions, for something outside of namespaces.
     ///
     /// # Errors
     /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
@@ -37,7 +37,7 @@ impl Access {
         self.check(permissions, None)
     }
 
-    /// Checks for permissions, all of which are needed, in a set. An empty set is the whole namespace.
+    /// Requires all of these permissions in a set. An empty set means the whole namespace.
     ///
     /// # Errors
     /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
@@ -60,7 +60,7 @@ impl Access {
         }
     }
 
-    /// The permission that an info command needs (`SPECS` in `as/src/base/thr_info.c`); 0 for most of them.
+    /// Returns the permission that an info command needs (`SPECS` in `as/src/base/thr_info.c`); 0 for most of them.
     pub fn permission_of_info_command(command: &str) -> u32 {
         use permission::*;
         match command {

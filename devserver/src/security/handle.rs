@@ -1,12 +1,12 @@
-//! Answers security messages: logging in, and administration of users and roles.
+//! Responds to security messages: login, and administration of users and roles.
 
 use super::access::Login;
 use super::manager::Security;
 use crate::wire::security::{Request, command, write_result};
 
 impl Security {
-    /// Handles the body of a security message and appends the answer. `certificate`: the name in the client's
-    /// certificate, where it has shown one.
+    /// Handles the body of a security message and appends the response. `certificate` is the name in the client's
+    /// certificate, if it has one.
     pub fn handle(
         &self,
         login: &mut Login,

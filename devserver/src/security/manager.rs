@@ -1,4 +1,4 @@
-//! Users, roles and session tokens, and what the server itself does with them.
+//! The users, roles and session tokens of a server.
 
 use std::io;
 
@@ -13,20 +13,19 @@ use super::users::Users;
 use crate::invalid_input::invalid_input;
 use crate::wire::result::ResultCode;
 
-/// Users, roles and tokens: the same for all nodes.
+/// Users, roles and session tokens, the same for all nodes.
 pub struct Security {
     pub(super) users: RwLock<Users>,
     pub(super) tokens: Tokens,
-    /// Changes when all connections are to be closed.
+    /// Notified when all connections must be closed.
     closing: watch::Sender<()>,
 }
 
 impl Security {
-    /// Hashes the passwords, which takes a good part of a tenth of a second for each: not on a thread that others
-    /// wait for.
+    /// Hashes the passwords. Each takes almost a tenth of a second, so call this on a thread for blocking work.
     ///
     /// # Errors
-    /// `InvalidInput`: a name or a role that cannot be.
+    /// `InvalidInput`: an invalid name or an unknown role.
     pub fn new(config: &SecurityConfig) -> io::Result<Security> {
         let mut users = Users::new();
         for (name, user) in &config.users {
@@ -52,7 +51,7 @@ impl Security {
         })
     }
 
-    /// What a connection may do.
+    /// Returns what a connection may do.
     pub fn access(&self, login: &Login) -> Access {
         let user = login.as_deref();
         match user.and_then(|user| self.users.read().privileges(user)) {
@@ -61,7 +60,7 @@ impl Security {
         }
     }
 
-    /// Gives a user another password, as a user administrator would. Takes its time, as [`Security::new`].
+    /// Changes the password of a user, as a user administrator does. Takes as long as [`Security::new`] for one user.
     ///
     /// # Errors
     /// `InvalidInput`: there is no such user.
@@ -73,7 +72,7 @@ impl Security {
             .map_err(|_| invalid_input(format!("there is no user {user:?}")))
     }
 
-    /// Lets all tokens given out so far expire. Connections that have logged in stay logged in.
+    /// Expires all tokens issued so far. Connections that have logged in stay logged in.
     pub fn expire_sessions(&self) {
         self.tokens.expire_all();
     }
@@ -83,7 +82,7 @@ impl Security {
         self.closing.send_replace(());
     }
 
-    /// What a connection waits for, if it is to be closed by [`Security::disconnect`].
+    /// Returns a receiver that is notified when [`Security::disconnect`] is called.
     pub fn closing(&self) -> watch::Receiver<()> {
         self.closing.subscribe()
     }

@@ -1,19 +1,21 @@
-//! Users who log in, with a password or with the session token they were given for it, and what they may do.
+//! Users, their passwords and session tokens, and their permissions.
 //!
-//! Security belongs to the Enterprise Edition, whose source is not public. What is sent and expected here is what the
-//! clients send and expect; codes and permissions are those of the public headers (`as/include/base/security.h`,
+//! Security belongs to the Enterprise Edition, whose source is not public. The messages here are those that the clients
+//! send and expect. Codes and permissions are from the public headers (`as/include/base/security.h`,
 //! `as/include/base/proto.h`).
 //!
-//! | file | what |
+//! | file | contents |
 //! |---|---|
-//! | [`config`] | users and times, as told at the start |
-//! | [`password`] | the hash that travels in a password's place |
+//! | [`config`] | the configuration of users |
+//! | [`manager`] | all users, roles and tokens of a server |
+//! | [`handle`] | responds to security messages |
+//! | [`login`] | login |
+//! | [`admin`] | changes and lists users and roles |
+//! | [`users`] | users and roles |
+//! | [`password`] | the hash that is sent instead of a password |
 //! | [`tokens`] | session tokens |
 //! | [`privileges`] | permissions, privileges, the predefined roles |
-//! | [`users`] | users and roles |
-//! | [`access`] | what the client behind a connection may do |
-//! | [`login`] | logging in |
-//! | [`admin`] | changing and listing users and roles |
+//! | [`access`] | what the client of a connection may do |
 
 mod access;
 mod admin;

@@ -1,7 +1,7 @@
-//! Session tokens: what a client that has logged in shows on its further connections, in place of the password.
+//! Session tokens, which clients send on further connections in place of the password.
 //!
-//! A token is a round, the time it was given out, and a signature of both and of the user's name by a key made at the
-//! start. So there is nothing to remember, and nothing that grows.
+//! A token is an epoch, the time of issue, and a signature of both and of the user's name. The key of the signature is
+//! created at the start, so the server does not have to remember tokens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use crate::wire::result::{Outcome, ResultCode};
 pub struct Tokens {
     key: hmac::Key,
     started: Instant,
-    /// Seconds a token is good for.
+    /// Lifetime of a token, in seconds.
     pub ttl: u32,
-    /// Tokens of an earlier round have expired, whatever their age.
+    /// Tokens of an earlier epoch have expired.
     epoch: AtomicU64,
 }
 
 impl Tokens {
-    /// `None`: the system has no random numbers to give.
+    /// Creates a key. Returns `None` if the system has no random numbers.
     pub fn new(ttl: u32) -> Option<Tokens> {
         Some(Tokens {
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?,
@@ -32,7 +32,7 @@ impl Tokens {
         })
     }
 
-    /// A new token for a user.
+    /// Issues a token for a user.
     pub fn issue(&self, user: &str) -> Vec<u8> {
         let epoch = self.epoch.load(Ordering::Relaxed);
         let now = self.started.elapsed().as_millis() as u64;
@@ -45,7 +45,8 @@ impl Tokens {
     }
 
     /// # Errors
-    /// [`ResultCode::INVALID_CREDENTIAL`]: it is no token of this user's. [`ResultCode::EXPIRED_SESSION`]: it was.
+    /// [`ResultCode::INVALID_CREDENTIAL`]: it is not a token of this user. [`ResultCode::EXPIRED_SESSION`]: it has
+    /// expired.
     pub fn check(&self, token: &[u8], user: &str) -> Outcome<()> {
         let forged = |_| ResultCode::INVALID_CREDENTIAL;
         let mut reader = Reader::new(token);
@@ -65,7 +66,7 @@ impl Tokens {
         Ok(())
     }
 
-    /// All tokens given out so far have expired.
+    /// Expires all tokens issued so far.
     pub fn expire_all(&self) {
         self.epoch.fetch_add(1, Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@ use super::record::{Digest, Record};
 use super::sindex::Definition;
 use crate::wire::result::Outcome;
 
-/// Takes the changes of one namespace, each before it is answered.
+/// Writes the changes of one namespace, each before its response is sent.
 ///
 /// # Errors
 /// All methods fail with [`OUT_OF_SPACE`](crate::wire::result::ResultCode::OUT_OF_SPACE) if the change cannot be written.

@@ -1,24 +1,24 @@
-//! When a record ends, and who removes it then.
+//! Void times: when a record expires.
 //!
-//! A record is gone for every command as soon as the clock has passed its void time; the sweeper (the server
-//! calls it nsup) only gives its memory back and lowers the counts.
+//! An expired record is invisible to all commands at once. [`super::nsup`] removes it later, which frees its memory
+//! and updates the counters.
 
 use super::record::Record;
 use super::settings::Settings;
 use crate::wire::consts::ttl;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Whether the record has ended: the whole second of its void time still belongs to it
-/// (`as_record_is_expired()` in `as/src/base/record.c`).
+/// Whether a record has expired. It is still valid during the whole second of its void time (`as_record_is_expired()`
+/// in `as/src/base/record.c`).
 pub fn is_expired(void_time: u32, now_seconds: u32) -> bool {
     void_time != 0 && void_time < now_seconds
 }
 
-/// Checks the TTL of a write and gives the word that applies to this record.
+/// Checks the TTL of a write, and returns the TTL that applies to the record.
 ///
 /// # Errors
-/// [`ResultCode::PARAMETER`] for more than ten years; [`ResultCode::FORBIDDEN`] for a TTL in a namespace that
-/// never sweeps (`is_valid_ttl()` and `is_ttl_disallowed()` in `as/include/transaction/rw_utils.h`).
+/// [`ResultCode::PARAMETER`] for more than ten years; [`ResultCode::FORBIDDEN`] for a TTL if the namespace has no
+/// `nsup-period` (`is_valid_ttl()` and `is_ttl_disallowed()` in `as/include/transaction/rw_utils.h`).
 pub fn check_ttl(settings: &Settings, word: u32, is_new: bool) -> Outcome<u32> {
     let word = if word == ttl::DONT_UPDATE && is_new {
         ttl::USE_DEFAULT
@@ -39,7 +39,7 @@ pub fn check_ttl(settings: &Settings, word: u32, is_new: bool) -> Outcome<u32> {
     Ok(word)
 }
 
-/// The void time of a write at `now_ms` (`as_record_advance_void_time()` in `as/src/base/record.c`).
+/// Returns the void time of a record written at `now_ms` (`as_record_advance_void_time()` in `as/src/base/record.c`).
 pub fn void_time(settings: &Settings, record: &Record, word: u32, now_ms: u64) -> u32 {
     let after = |seconds: u32| ((now_ms / 1000) as u32).saturating_add(seconds);
     match word {

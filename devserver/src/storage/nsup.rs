@@ -8,7 +8,7 @@ use super::clock;
 use super::expiry::is_expired;
 use super::namespace::Namespace;
 
-/// Removes what has ended from every partition. Returns how many records went.
+/// Removes expired records from every partition. Returns their number.
 pub fn sweep(namespace: &Namespace) -> u64 {
     let now = clock::now_seconds();
     let never_expire = AtomicU64::new(0);
@@ -29,8 +29,8 @@ pub fn sweep(namespace: &Namespace) -> u64 {
     removed
 }
 
-/// Sweeps a namespace every `nsup-period` seconds; runs until it is aborted. The period can change meanwhile, and is
-/// looked at every second (`run_expire_or_evict()` in `as/src/base/nsup.c`).
+/// Removes expired records every `nsup-period` seconds until the task is aborted. The period may change: it is checked
+/// every second (`run_expire_or_evict()` in `as/src/base/nsup.c`).
 pub async fn sweep_periodically(namespace: Arc<Namespace>) {
     let mut last = Instant::now();
     loop {
@@ -41,7 +41,7 @@ pub async fn sweep_periodically(namespace: Arc<Namespace>) {
         }
         last = Instant::now();
         let namespace = Arc::clone(&namespace);
-        // Millions of records take a while: not on a thread that serves connections.
+        // Millions of records take a while, so this runs on a thread for blocking work.
         if tokio::task::spawn_blocking(move || sweep(&namespace))
             .await
             .is_err()

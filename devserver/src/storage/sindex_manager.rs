@@ -8,8 +8,8 @@ use crate::wire::consts::PARTITIONS;
 use crate::wire::result::Outcome;
 
 impl Namespace {
-    /// Creates an index, or gives the index of this definition a new name. Returns the index if it is new: it is still to
-    /// be populated.
+    /// Creates an index, or renames the index with this definition. Returns the index if it is new: it must then be
+    /// populated.
     ///
     /// # Errors
     /// [`SINDEX_FOUND`](crate::wire::result::ResultCode::SINDEX_FOUND) if another index has this name,
@@ -21,11 +21,12 @@ impl Namespace {
         })
     }
 
-    /// Enters the records, partition by partition. In a partition that is done, every change is entered as it comes.
+    /// Adds the records to an index, partition by partition. Later changes of a populated partition also reach the
+    /// index.
     pub fn populate_index(&self, index: &Arc<Index>) {
         for id in 0..PARTITIONS {
             if let Some(mut partition) = self.partition(id) {
-                // Under the lock of the partition: `drop_index()` takes each lock after the index is marked.
+                // Checked under the partition's lock: `drop_index()` marks the index first, then takes each lock.
                 if index.is_dropped() {
                     return;
                 }
@@ -35,7 +36,7 @@ impl Namespace {
         }
     }
 
-    /// Drops an index. It is no error if there is none of this name.
+    /// Drops an index. Does nothing if there is no index with this name.
     ///
     /// # Errors
     /// [`OUT_OF_SPACE`](crate::wire::result::ResultCode::OUT_OF_SPACE) if the data file cannot be written.

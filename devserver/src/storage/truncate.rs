@@ -1,4 +1,4 @@
-//! Truncation: everything in a set or namespace last updated before a moment is gone.
+//! Truncation: removes the records of a set or namespace that were last updated before a point in time.
 //! Source: `as/src/base/truncate.c`.
 
 use std::sync::atomic::Ordering;
@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering;
 use super::clock::{self, EPOCH_SECONDS};
 use super::namespace::Namespace;
 
-/// Why a truncation was refused, in the server's words.
+/// Why a truncation was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     ToZero,
     InTheFuture,
 }
 
-/// Turns the `lut` parameter of the command (nanoseconds since 1970) into milliseconds since 2010.
-/// Without one, the moment is now.
+/// Converts the `lut` parameter of the command (nanoseconds since 1970) into milliseconds since 2010. Without it,
+/// returns the current time.
 pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, Refusal> {
     let now = clock::now_ms();
     let Some(nanos) = unix_nanos else {
@@ -27,7 +27,7 @@ pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, Refusal> {
     }
 }
 
-/// What is truncated: a set, by its number, or a whole namespace, up to a moment (ms since 2010).
+/// A truncation of a set or of a whole namespace, up to a point in time (ms since 2010).
 #[derive(Clone, Copy)]
 pub struct Truncation {
     set_id: Option<u16>,
@@ -35,8 +35,8 @@ pub struct Truncation {
 }
 
 impl Truncation {
-    /// From here on what was last updated before `lut` is gone for every reader. `None`: there is no such set, and
-    /// none can be made. One that is not there yet is made, as the server does.
+    /// Hides all records that were last updated before `lut`. Returns `None` if the set does not exist and cannot be
+    /// created. A missing set is created, as in the server.
     pub fn begin(namespace: &Namespace, set_name: Option<&str>, lut: u64) -> Option<Truncation> {
         let set_id = match set_name {
             Some(name) => {
@@ -53,7 +53,7 @@ impl Truncation {
         Some(Truncation { set_id, lut })
     }
 
-    /// Removes what is gone. Returns how many records went.
+    /// Removes the hidden records. Returns their number.
     pub fn finish(self, namespace: &Namespace) -> u64 {
         namespace.remove_where(|record| {
             record.last_update < self.lut && self.set_id.is_none_or(|id| record.set_id == id)
@@ -61,7 +61,7 @@ impl Truncation {
     }
 }
 
-/// Forgets up to when a set, or the namespace itself, was truncated (`truncate_action_undo()`).
+/// Resets the truncation of a set, or of the namespace itself (`truncate_action_undo()`).
 pub fn undo(namespace: &Namespace, set_name: Option<&str>) {
     match set_name {
         None => namespace.truncate_lut.store(0, Ordering::Release),

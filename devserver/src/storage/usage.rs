@@ -1,15 +1,15 @@
-//! How many bytes a namespace holds, and when it takes no more.
+//! The bytes that a namespace holds, and when it refuses writes.
 //!
-//! Reads, deletes and reads that extend a record go on in a full namespace; whatever else writes is refused, a touch
-//! too (`write_master_preprocessing()` in `as/src/transaction/write.c`). Deletes, expiry and truncation make room.
-//! The server looks every ten seconds (`eval_stop_writes()` in `as/src/base/nsup.c`), this one at every write.
+//! A full namespace still accepts reads, deletes and reads that extend a record. Other writes are refused, including
+//! touches (`write_master_preprocessing()` in `as/src/transaction/write.c`). Deletes, expiry and truncation make room.
+//! The server checks every ten seconds (`eval_stop_writes()` in `as/src/base/nsup.c`), this one at every write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Percentage of `data-size` from which writes are refused: the default of `stop-writes-used-pct`.
 pub const STOP_WRITES_PCT: u64 = 70;
 
-/// What the records of a namespace take in storage, of how much.
+/// The bytes that the records of a namespace use, and the bytes available.
 pub struct Usage {
     total: u64,
     used: AtomicU64,

@@ -1,7 +1,7 @@
-//! What travels on the socket, byte for byte: frames, messages, values, result codes.
+//! The wire protocol: frames, messages, values, result codes.
 //!
-//! Nothing here knows what a record is or what a command does. Every number of the protocol has its one place:
-//! [`consts`] (bits, field types, operation codes, particle types) and [`result`] (result codes).
+//! Nothing here depends on records or commands. Each constant of the protocol is defined once: in [`consts`] (bits,
+//! field types, operation codes, particle types) or [`result`] (result codes).
 
 pub mod consts;
 pub mod message;

@@ -1,4 +1,4 @@
-//! Writes answers: message headers, fields and operations.
+//! Writes responses: message headers, fields and operations.
 //! Source: `as_msg_make_response_msg()` and `as_msg_make_response_bufbuilder()` in `as/src/base/proto.c`.
 
 use super::consts::{field, info3, op};
@@ -7,16 +7,16 @@ use super::particle::Particle;
 use super::proto::{self, FrameType};
 use super::result::ResultCode;
 
-/// What the header of an answer says.
+/// The header of a response.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResponseHeader {
     pub info1: u8,
     pub info3: u8,
     pub result: u8,
     pub generation: u32,
-    /// When the record ends, in seconds since 2010; 0 = never.
+    /// When the record expires, in seconds since 2010; 0 = never.
     pub void_time: u32,
-    /// In an answer to a batch: the index of the row (it sits in the slot of the transaction TTL).
+    /// In the response to a batch, the index of the row (in the slot of the transaction TTL).
     pub batch_index: u32,
     pub n_fields: u16,
     pub n_ops: u16,
@@ -41,7 +41,7 @@ pub fn write_field(out: &mut Vec<u8>, kind: u8, data: &[u8]) {
     out.extend_from_slice(data);
 }
 
-/// Appends the fields that name a record in the answer to a query.
+/// Appends the fields that identify a record in the response to a query. Returns their number.
 pub fn write_record_fields(
     out: &mut Vec<u8>,
     namespace: &str,
@@ -60,7 +60,7 @@ pub fn write_record_fields(
     2 + u16::from(set.is_some()) + u16::from(key.is_some())
 }
 
-/// Appends an operation with its value; no value is the particle type NULL.
+/// Appends an operation with its value. `None` is written with type NULL.
 pub fn write_op(out: &mut Vec<u8>, code: u8, name: &[u8], value: Option<&Particle>) {
     let start = out.len();
     out.extend_from_slice(&[0, 0, 0, 0, code]);
@@ -82,7 +82,7 @@ pub fn write_bin(out: &mut Vec<u8>, name: &[u8], value: &Particle) {
     write_op(out, op::READ, name, Some(value));
 }
 
-/// Appends a whole frame that says nothing but a result.
+/// Appends a frame with a result code only.
 pub fn write_result(out: &mut Vec<u8>, result: ResultCode) {
     write_header_frame(
         out,
@@ -93,7 +93,7 @@ pub fn write_result(out: &mut Vec<u8>, result: ResultCode) {
     );
 }
 
-/// Appends the frame that ends an answer in several parts.
+/// Appends the frame that ends a response with several parts.
 pub fn write_last(out: &mut Vec<u8>, result: ResultCode) {
     write_header_frame(
         out,
@@ -105,7 +105,7 @@ pub fn write_last(out: &mut Vec<u8>, result: ResultCode) {
     );
 }
 
-/// Appends a frame of a header alone.
+/// Appends a frame with a header only.
 pub fn write_header_frame(out: &mut Vec<u8>, header: &ResponseHeader) {
     let start = proto::begin(out, FrameType::Message);
     header.write(out);

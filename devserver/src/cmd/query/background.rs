@@ -1,5 +1,6 @@
-//! Background queries: writing operations on every record that a query finds. The client is answered when the
-//! query starts, and asks `query-show` how it fares. Each node works on the records that it is master of. Source: `ops_bg_query_job_start()` in `as/src/query/query.c`.
+//! Background queries: operations that write, on every record that a query finds. The client gets its response when
+//! the query starts, and follows its progress with `query-show`. Each node processes the records of which it is
+//! master. Source: `ops_bg_query_job_start()` in `as/src/query/query.c`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +24,10 @@ use crate::wire::message::{Fields, Header, Message, Op};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// The server's `background-query-max-rps`. Only checked: a development server need not be slow.
+/// The server's `background-query-max-rps`. It is only checked: a development server need not be slow.
 const MAX_RECORDS_PER_SECOND: u32 = 10_000;
 
-/// All that a background query needs once the request is gone.
+/// The state of a background query.
 struct Background {
     namespace: Arc<Namespace>,
     partitions: Vec<usize>,
@@ -38,7 +39,7 @@ struct Background {
     job: Arc<Job>,
 }
 
-/// Checks a background query, and starts it.
+/// Checks and starts a background query.
 pub fn start(state: &State, namespace: &Arc<Namespace>, message: &Message<'_>) -> Outcome<()> {
     let (header, fields) = (&message.header, &message.fields);
     if header.info1 & info1::SHORT_QUERY != 0 {
@@ -104,7 +105,7 @@ pub fn start(state: &State, namespace: &Arc<Namespace>, message: &Message<'_>) -
     Ok(())
 }
 
-/// The operations must write, all of them (`ops_bg_query_get_ops()`).
+/// Parses the operations, all of which must write (`ops_bg_query_get_ops()`).
 fn parse_ops(message: &Message<'_>) -> Outcome<Vec<OwnedOp>> {
     let has_read = message.ops.iter().any(|op| op.is_read());
     if message.header.info1 & info1::READ != 0 || message.ops.is_empty() || has_read {
@@ -128,7 +129,8 @@ impl Background {
         self.namespace.counters.count_background_query(is_secondary);
     }
 
-    /// The records of a partition to work on, with their sets. A record may be in an index many times.
+    /// Returns the records of a partition to process, with their sets. An index may have several entries of one
+    /// record.
     fn find(&self, partition: usize) -> BTreeMap<[u8; 20], u16> {
         let Some(partition) = self.namespace.partition(partition) else {
             return BTreeMap::new();
@@ -154,7 +156,7 @@ impl Background {
             },
             ops,
             filter: self.filter.as_ref(),
-            // That was asked when the query started.
+            // Permissions were checked when the query started.
             access: &Access::Unrestricted,
         };
         let mut unread = Vec::new();

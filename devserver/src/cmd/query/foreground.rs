@@ -1,4 +1,4 @@
-//! A query that is answered on its connection, part by part as the client takes it.
+//! A query that responds on its connection, part by part as the client reads.
 
 use std::sync::Arc;
 
@@ -16,13 +16,14 @@ use crate::wire::proto::{self, FrameType};
 use crate::wire::response::{self, ResponseHeader};
 use crate::wire::result::ResultCode;
 
-/// Bytes after which a frame is sent. The server waits for 1 MiB; smaller parts hold a partition's lock for less.
+/// Bytes after which a frame is sent. The server uses 1 MiB. With smaller frames, the lock of a partition is held for
+/// less time.
 const PART_SIZE: usize = 256 * 1024;
 
-/// Records looked at under one lock, whether they are answered or not.
+/// Records that are read under one lock, whether they are returned or not.
 const MAX_RECORDS_PER_LOCK: usize = 1024;
 
-/// A query being worked off.
+/// A query that is being executed.
 pub struct Query<'a> {
     pub(super) state: &'a State,
     pub(super) namespace: Arc<Namespace>,
@@ -31,23 +32,23 @@ pub struct Query<'a> {
     pub(super) lookup: Option<Arc<Lookup>>,
     pub(super) projection: Projection,
     pub(super) filter: Option<Expression>,
-    /// Records still to be answered; `None` = all there are.
+    /// Records still to be returned; `None` = all.
     pub(super) records_left: Option<u64>,
-    /// Whether the client expects few records; it matters to the counters only.
+    /// Whether the client expects few records. Used for counters only.
     pub(super) is_short: bool,
     pub(super) cursors: std::vec::IntoIter<PartitionCursor>,
     pub(super) cursor: Option<PartitionCursor>,
-    /// A fault: no partition is held.
+    /// Set by a fault: all partitions are unavailable.
     pub(super) is_unavailable: bool,
 }
 
 impl Query<'_> {
-    /// Answers as if this node held none of the partitions.
+    /// Makes the query respond as if this node had none of the partitions.
     pub fn make_unavailable(&mut self) {
         self.is_unavailable = true;
     }
 
-    /// Walks on until a frame is full. False: the closing frame is written.
+    /// Adds records until a frame is full. Returns false when the closing frame is written.
     pub fn next(&mut self, out: &mut Vec<u8>) -> bool {
         let start = proto::begin(out, FrameType::Message);
         let first = out.len();
@@ -70,7 +71,7 @@ impl Query<'_> {
         more
     }
 
-    /// Answers the next records of the current partition. False: all partitions are done.
+    /// Adds the next records of the current partition. Returns false when all partitions are done.
     fn walk(&mut self, out: &mut Vec<u8>) -> bool {
         if matches!(self.scope, Scope::Nothing) || self.records_left == Some(0) {
             return false;
@@ -109,7 +110,7 @@ impl Query<'_> {
         true
     }
 
-    /// Writes one record, if it is wanted (`basic_query_job_reduce_cb()`).
+    /// Adds one record, if the query selects it (`basic_query_job_reduce_cb()`).
     fn write_record(
         &mut self,
         value: Option<i64>,
@@ -130,7 +131,7 @@ impl Query<'_> {
         {
             return;
         }
-        // The limit counts what passed the filter, even if nothing of it is then answered.
+        // The limit counts records that pass the filter, even if nothing of them is then returned.
         if let Some(left) = &mut self.records_left {
             *left -= 1;
         }
@@ -172,12 +173,12 @@ impl Query<'_> {
     }
 }
 
-/// Says that this node does not hold a partition (`as_msg_pid_done_bufbuilder()`).
+/// Writes that this node does not have a partition (`as_msg_pid_done_bufbuilder()`).
 fn write_unavailable(partition: usize, out: &mut Vec<u8>) {
     ResponseHeader {
         info3: info3::PARTITION_DONE,
         result: ResultCode::UNAVAILABLE.0,
-        // The number of the partition, in want of a field for it.
+        // The number of the partition: there is no field for it.
         generation: partition as u32,
         ..ResponseHeader::default()
     }

@@ -1,4 +1,4 @@
-//! The condition of a query on a secondary index: what the fields ask for, and the index that answers it.
+//! The condition of a query on a secondary index, and the index for it.
 //! Source: `get_query_range_and_def()`, `get_query_si_name()` and `find_sindex()` in `as/src/query/query.c`.
 
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use crate::wire::message::Fields;
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// An index and the values wanted of it.
+/// An index and the range of values to find in it.
 pub struct Lookup {
     index: Arc<Index>,
     range: Range,
 }
 
-/// What the fields of a query ask for.
+/// The condition that the fields of a query describe.
 pub struct Condition<'a> {
-    /// `None`: a region on the globe, which we do not index.
+    /// `None`: a geographic region, for which there are no indexes here.
     range: Option<Range>,
     by: IndexRef<'a>,
 }
 
-/// How the index is named.
+/// How the query refers to the index.
 enum IndexRef<'a> {
     Name(&'a [u8]),
     Bin(BinName, u8),
-    /// By an expression or a context: we make no such index, so none is found.
+    /// By an expression or a context. There are no such indexes here, so none is found.
     Other,
 }
 
 impl Lookup {
-    /// Reads the condition. `None`: the query has none.
+    /// Parses the condition. Returns `None` if the query has none.
     pub fn parse<'a>(fields: &Fields<'a>) -> Outcome<Option<Condition<'a>>> {
         let has_expression = fields.index_expression.is_some();
         if let Some(name) = fields.index_name
@@ -71,13 +71,13 @@ impl Lookup {
         let by = match fields.index_name {
             Some(name) => IndexRef::Name(name),
             None if has_expression || fields.index_context.is_some() => IndexRef::Other,
-            // A name with a zero byte in it is no bin's.
+            // No bin has a name with a zero byte.
             None => BinName::new(bin).map_or(IndexRef::Other, |bin| IndexRef::Bin(bin, source)),
         };
         Ok(Some(Condition { range, by }))
     }
 
-    /// The name of the index.
+    /// Returns the name of the index.
     pub fn index_name(&self, namespace: &Namespace) -> Option<String> {
         let mut found = None;
         namespace.indexes.for_each(|name, index| {
@@ -88,7 +88,7 @@ impl Lookup {
         found
     }
 
-    /// The records of a partition that answer, in the order of the index.
+    /// Returns the records of a partition that match, in the order of the index.
     pub fn records<'a>(
         &'a self,
         partition: &'a Partition,
@@ -105,7 +105,7 @@ impl Lookup {
 }
 
 impl Condition<'_> {
-    /// Finds the index: by its name, or by its definition, on the query's set or on the whole namespace.
+    /// Finds the index by its name, or by its definition on the query's set or on the whole namespace.
     ///
     /// # Errors
     /// [`ResultCode::SINDEX_NOT_FOUND`]; [`ResultCode::SINDEX_NOT_READABLE`] while it is being built.
@@ -141,7 +141,7 @@ impl Condition<'_> {
     }
 }
 
-/// The type, the first value, the last.
+/// Parses a range: type, first value, last value.
 fn parse_range(reader: &mut Reader<'_>) -> Outcome<Option<Range>> {
     let of = match reader.u8()? {
         particle::INTEGER => Type::Numeric,
@@ -162,7 +162,7 @@ fn parse_range(reader: &mut Reader<'_>) -> Outcome<Option<Range>> {
     if size >= MAX_KEY_SIZE {
         return Err(ResultCode::PARAMETER);
     }
-    // The last value is the same as the first, and not looked at.
+    // The last value equals the first, and is not used.
     Ok(Some(Range::Equal(of, reader.take(size)?.to_vec())))
 }
 

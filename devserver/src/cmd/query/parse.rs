@@ -1,4 +1,4 @@
-//! From a message to a query: every field checked as the server checks it, in its order.
+//! Parses a query. The fields are checked as in the server, in the same order.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
 impl<'a> Query<'a> {
-    /// Reads a query (`basic_query_job_start()`). Aggregations and UDFs are refused.
+    /// Parses a query (`basic_query_job_start()`). Aggregations and UDFs are refused.
     pub fn parse(
         state: &'a State,
         namespace: &Arc<Namespace>,
@@ -74,8 +74,8 @@ pub fn parse_scope(namespace: &Namespace, set: &[u8]) -> Outcome<Scope> {
     }
 }
 
-/// Partitions come as 16-bit numbers, little end first, or as digests to go on below (`get_query_pids()`).
-/// In a query on a secondary index every digest has a value with it.
+/// Parses the partitions: little-endian 16-bit numbers, or digests to continue after (`get_query_pids()`). In a query
+/// on a secondary index, each digest has a value.
 fn parse_cursors(fields: &Fields<'_>) -> Outcome<Vec<PartitionCursor>> {
     let (partitions, digests) = (fields.partitions, fields.digests);
     if partitions.is_none() && digests.is_none() {
@@ -148,7 +148,7 @@ fn parse_projection(message: &Message<'_>) -> Outcome<Projection> {
     }
 }
 
-/// A count, then names with their lengths in front. Bad names are passed over, as in the server.
+/// Parses a count, then names with their lengths in front. Invalid names are skipped, as in the server.
 fn parse_bin_list(bytes: &[u8]) -> Outcome<Projection> {
     let mut reader = Reader::new(bytes);
     let mut names = Vec::new();

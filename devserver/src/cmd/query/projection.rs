@@ -1,4 +1,4 @@
-//! What a query wants of each record.
+//! The part of each record that a query returns.
 
 use super::owned_op::OwnedOp;
 use crate::cmd::ops;
@@ -6,12 +6,12 @@ use crate::exp::View;
 use crate::wire::message::Op;
 use crate::wire::response;
 
-/// What is wanted of each record.
+/// The part of each record that a query returns.
 pub enum Projection {
     Everything,
     /// Generation and void time only.
     Metadata,
-    /// The old form: names alone, and records without any of them are left out.
+    /// The old form: names of bins. Records without any of these bins are left out.
     Bins(Vec<Vec<u8>>),
     Ops {
         ops: Vec<OwnedOp>,
@@ -20,7 +20,8 @@ pub enum Projection {
 }
 
 impl Projection {
-    /// Writes what is wanted of a record. `None`: there is none of it, and the record is left out.
+    /// Writes the selected part of a record, and returns the number of bins or results. Returns `None` if the record
+    /// is left out.
     pub fn write(&self, view: &View<'_>, out: &mut Vec<u8>) -> Option<u16> {
         let bins = &view.record.bins;
         let mut count = 0;

@@ -1,14 +1,14 @@
-//! Walks the records of one partition in the order of the primary index or of a secondary one.
+//! Iterates over the records of one partition in the order of the primary index or of a secondary one.
 
 use super::lookup::Lookup;
 use super::scope::Position;
 use crate::storage::partition::Partition;
 use crate::storage::record::{Digest, Record};
 
-/// A record, with its value in the secondary index if there is one.
+/// A record, with its value if a secondary index is used.
 type Found<'a> = (Option<i64>, &'a Digest, &'a Record);
 
-/// The records of a partition to look at, in the order of the index.
+/// Returns the records of a partition in the order of the index.
 pub fn records<'a>(
     partition: &'a Partition,
     lookup: Option<&'a Lookup>,

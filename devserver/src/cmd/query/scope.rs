@@ -1,22 +1,22 @@
-//! Which records a query wants, and how far it has come.
+//! The scope of a query, and its progress.
 
 use crate::storage::record::Digest;
 
-/// Which records are wanted.
+/// The scope of a query.
 pub enum Scope {
     Namespace,
     Set(u16),
-    /// A set nobody has written to: no record, and no error.
+    /// A set that does not exist: no records, and no error.
     Nothing,
 }
 
-/// One partition to walk, and where to go on in it.
+/// A partition, and the position in it to continue after.
 pub struct PartitionCursor {
     pub partition: usize,
     pub after: Option<Position>,
 }
 
-/// The last record seen, and its value in the secondary index.
+/// A record, and its value in the secondary index.
 #[derive(Clone, Copy)]
 pub struct Position {
     pub value: i64,

@@ -1,4 +1,5 @@
-//! Secondary indexes: made ([`create`]), dropped, listed, asked about. Source: `as/src/sindex/sindex_manager.c`.
+//! Commands on secondary indexes: create ([`create`]), drop, list, statistics. Source:
+//! `as/src/sindex/sindex_manager.c`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use crate::wire::result::ResultCode;
 
 use super::create;
 
-/// Answers a command of this family; `None` for any other.
+/// Runs a command of this family. Returns `None` for any other.
 pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "sindex-create" => create::create(state, command),
@@ -32,8 +33,8 @@ pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     })
 }
 
-/// Runs a command on a named index. When the name is missing or too long, server 8.1 says so and goes on without
-/// one: both answers follow each other.
+/// Runs a command on a named index. If the name is missing or too long, server 8.1 reports it and continues with an
+/// empty name, so both results follow each other.
 fn with_name(command: Command<'_>, run: impl Fn(&str) -> InfoResult) -> InfoResult {
     match command.require("indexname", MAX_INDEX_NAME) {
         Ok(name) => run(name),
@@ -49,7 +50,7 @@ fn with_name(command: Command<'_>, run: impl Fn(&str) -> InfoResult) -> InfoResu
 
 fn delete(state: &State, command: Command<'_>, name: &str) -> InfoResult {
     let namespace = namespace_name(command, "ns")?;
-    // A namespace or index that is not there is no error.
+    // A missing namespace or index is not an error.
     if let Ok(namespace) = state.namespace(Some(namespace.as_bytes())) {
         namespace
             .drop_index(name)
@@ -63,8 +64,8 @@ fn statistics(namespace: &Namespace, name: &str) -> InfoResult {
         .indexes
         .by_name(name.as_bytes())
         .ok_or_else(|| error(ResultCode::SINDEX_NOT_FOUND, "no index"))?;
-    // The server counts the entries of a value and of a record once an hour, and says 0 until then. The bytes are
-    // those of its trees, one page a partition.
+    // The server computes entries per value and per record once an hour, and returns 0 before. The bytes are those of
+    // its trees, one page for each partition.
     Ok(format!(
         "entries={};used_bytes=16777216;entries_per_bval=0;entries_per_rec=0;load_pct={};load_time={};stat_gc_recs=0",
         index.entries.load(Ordering::Relaxed),
@@ -84,13 +85,13 @@ fn list(state: &State, command: Command<'_>) -> InfoResult {
     }
 }
 
-/// The server lists twice, indexes on bins and on sets, and fails twice.
+/// The server lists indexes on bins and on sets separately, so it fails twice.
 fn repeat_error(once: InfoError) -> InfoError {
     let text = format!("{0};ERROR:{1}:{0}", once.text, once.code.0);
     error(once.code, text)
 }
 
-/// `sindex`, `sindex/NAMESPACE` and `sindex/NAMESPACE/INDEX` (`cmd_sindex()` in `thr_info.c`).
+/// Responds to `sindex`, `sindex/NAMESPACE` and `sindex/NAMESPACE/INDEX` (`cmd_sindex()` in `thr_info.c`).
 fn legacy_form(state: &State, command: Command<'_>) -> InfoResult {
     if command.params.is_empty() {
         return Ok(describe(&state.namespaces.iter().collect::<Vec<_>>()));
@@ -100,7 +101,7 @@ fn legacy_form(state: &State, command: Command<'_>) -> InfoResult {
         None => (command.params, None),
     };
     match (state.namespace(Some(name.as_bytes())), index) {
-        // No error here, clients cannot handle one.
+        // This is not an error, because clients cannot handle one.
         (Err(_), _) => Ok("ns_type=unknown".into()),
         (Ok(namespace), Some(index)) => statistics(namespace, index),
         (Ok(namespace), None) => Ok(describe(&[namespace])),
@@ -127,7 +128,7 @@ fn describe(namespaces: &[&Arc<Namespace>]) -> String {
     all.join(";")
 }
 
-/// The namespace, under the key of old if need be (`as_info_param_get_namespace_ns()`).
+/// Returns the namespace, under its current or old key (`as_info_param_get_namespace_ns()`).
 fn namespace_value<'a>(command: Command<'a>) -> Option<&'a str> {
     command.get("namespace").or_else(|| command.get("ns"))
 }

@@ -1,5 +1,5 @@
-//! `sindex-create:namespace=NS;set=SET;indexname=NAME;bin=BIN;type=TYPE`, and the form of old with
-//! `indexdata=BIN,TYPE`. Every parameter is checked as the server checks it, in its order.
+//! `sindex-create:namespace=NS;set=SET;indexname=NAME;bin=BIN;type=TYPE`, and the old format with
+//! `indexdata=BIN,TYPE`. The parameters are checked as in the server, in the same order.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const MAX_INDEXDATA: usize = 27;
 const MAX_CONTEXT: usize = 2047;
 const MAX_EXPRESSION: usize = 16 * 1024 - 1;
 
-/// Makes an index.
+/// Creates an index.
 pub fn create(state: &State, command: Command<'_>) -> InfoResult {
     let name = command.require("indexname", MAX_INDEX_NAME)?;
     let namespace = namespace_name(command, "ns")?;
@@ -45,11 +45,11 @@ pub fn create(state: &State, command: Command<'_>) -> InfoResult {
     if context.is_some() {
         return Err(not_implemented());
     }
-    // A namespace that is not there is no error: the word is spread, and nobody takes it up.
+    // A missing namespace is not an error: the server forwards the command to all nodes and responds "ok".
     let Ok(namespace) = state.namespace(Some(namespace.as_bytes())) else {
         return Ok("ok".into());
     };
-    // Nor is a set that cannot be made.
+    // Nor is a set that cannot be created.
     let Ok(set_id) = namespace
         .sets
         .get_or_create(set.unwrap_or_default().as_bytes())
@@ -126,7 +126,7 @@ fn parse_bin_and_type<'a>(
     Ok((bin, of.ok_or_else(not_implemented)?))
 }
 
-/// `None` for `geo2dsphere`, which is good and not made.
+/// Parses a type. Returns `None` for `geo2dsphere`, which is valid but not implemented.
 fn parse_type(text: &str, what: &str) -> Result<Option<Type>, InfoError> {
     let known = Type::ALL
         .into_iter()
@@ -139,7 +139,7 @@ fn parse_type(text: &str, what: &str) -> Result<Option<Type>, InfoError> {
     )))
 }
 
-/// The bin of the new form. Indexes on expressions are not made.
+/// Returns the bin of the current format. Indexes on expressions are not implemented.
 fn parse_bin<'a>(command: Command<'a>) -> Result<&'a str, InfoError> {
     let bin = command.optional("bin", MAX_BIN_NAME)?;
     match (bin, command.optional("exp", MAX_EXPRESSION)?) {

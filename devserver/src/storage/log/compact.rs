@@ -1,7 +1,8 @@
-//! Writing the data file anew with live records only, while the server goes on.
+//! Compaction: writes a new data file with live records only, while the server runs.
 //!
-//! One partition after the other is copied under its lock. From then on a change to it goes to both files; a change
-//! to one not copied yet goes to the old file alone. Locks are always taken in the order partition, log.
+//! The partitions are copied one after the other, each under its lock. A later change of a copied partition goes to
+//! both files; a change of another partition goes to the old file only. Locks are always taken in this order:
+//! partition, log.
 
 use std::fs;
 use std::io;
@@ -16,7 +17,7 @@ use crate::storage::namespace::Namespace;
 use crate::wire::consts::PARTITIONS;
 
 impl Log {
-    /// Writes the file anew. The old one stays as it is until the new one is complete and on the disk.
+    /// Writes a new file. The old file stays until the new one is complete and on disk.
     pub fn compact(&self, namespaces: &[Arc<Namespace>]) -> io::Result<()> {
         let path = self.next_path();
         let file = open_locked(&path)?;
@@ -31,7 +32,7 @@ impl Log {
         let outcome = self.copy_all(namespaces).and_then(|()| self.replace_file());
         if outcome.is_err() {
             self.inner.lock().next = None;
-            // Of no use to anybody; if it cannot be removed the next compaction will write over it.
+            // The file is useless. If it cannot be removed, the next compaction overwrites it.
             let _ = fs::remove_file(&path);
         }
         outcome
@@ -77,7 +78,7 @@ impl Log {
         Ok(())
     }
 
-    /// No index comes or goes while they are copied; what happens to them later follows in the new file.
+    /// No index is created or dropped during the copy. Later changes follow in the new file.
     fn copy_indexes(&self, namespace: &Namespace) -> io::Result<()> {
         let mut outcome = Ok(());
         let mut buffer = Vec::new();
@@ -117,7 +118,7 @@ impl Log {
         Ok(())
     }
 
-    /// Waits until the file has become garbage for the most part, and writes it anew; for ever.
+    /// Compacts the file whenever more than half of it is garbage. Runs until it is aborted.
     pub async fn compact_when_needed(self: Arc<Self>, namespaces: Vec<Arc<Namespace>>) {
         loop {
             self.needs_compaction.notified().await;

@@ -1,13 +1,13 @@
-//! What is done with a damaged file: it is kept under another name, and said.
+//! Keeps a damaged file under another name, and reports it.
 
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Keeps a file as `FILE.damaged-1`, or with the next number that is free. Returns the name.
+/// Keeps a file as `FILE.damaged-1`, or with the next free number. Returns the name.
 ///
-/// The file keeps its own name too, until another one is put in its place.
+/// The file also keeps its own name until another file replaces it.
 pub fn keep_copy(path: &Path) -> io::Result<PathBuf> {
     for number in 1u32.. {
         let mut name = path.as_os_str().to_owned();
@@ -16,7 +16,7 @@ pub fn keep_copy(path: &Path) -> io::Result<PathBuf> {
         match fs::hard_link(path, &kept) {
             Ok(()) => return Ok(kept),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            // A file system without links.
+            // The file system has no hard links.
             Err(_) => match File::create_new(&kept) {
                 Ok(mut copy) => {
                     io::copy(&mut File::open(path)?, &mut copy)?;
@@ -31,7 +31,7 @@ pub fn keep_copy(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("there are too many damaged files"))
 }
 
-/// The message about a damaged file.
+/// Returns the warning about a damaged file.
 pub fn describe(path: &Path, kept: &Path, damage: &[Range<u64>], entries: u64) -> String {
     let bytes: u64 = damage.iter().map(|lost| lost.end - lost.start).sum();
     let first = damage.first().map_or(0, |lost| lost.start);

@@ -13,17 +13,17 @@ use super::next_file::NextFile;
 use super::record_entry::{Change, RecordEntry};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// A file smaller than this is not worth writing anew while the server runs, in bytes.
+/// A running server does not compact a file smaller than this, in bytes.
 const COMPACT_FROM: u64 = 16 * 1024 * 1024;
 
 /// The data file of a server.
 pub struct Log {
     pub(super) path: PathBuf,
     pub(super) marker: Marker,
-    /// What was wrong with the file, in words.
+    /// The warning about a damaged file.
     pub(super) warning: Option<String>,
     pub(super) inner: Mutex<Inner>,
-    /// Rung when the file has become garbage for the most part.
+    /// Notified when more than half of the file is garbage.
     pub(super) needs_compaction: Notify,
 }
 
@@ -31,22 +31,22 @@ pub(super) struct Inner {
     pub(super) file: File,
     /// Length of the file, in bytes.
     pub(super) size: u64,
-    /// How much of it are frames of records that are still there.
+    /// Bytes of the frames of existing records and indexes.
     pub(super) live_bytes: u64,
-    /// The file that is being written in place of this one.
+    /// The file that a compaction is writing.
     pub(super) next: Option<NextFile>,
-    /// The server has stopped; or a write failed and its traces could not be removed.
+    /// The server has stopped, or a failed write could not be undone.
     pub(super) is_closed: bool,
     pub(super) buffer: Vec<u8>,
 }
 
 impl Log {
-    /// Returns what was wrong with the file when it was opened.
+    /// Returns the warning about a damaged file.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
 
-    /// Puts everything on the disk and gives the file free for another server. Nothing is written afterwards.
+    /// Writes everything to disk, and unlocks the file for another server. Nothing is written afterwards.
     pub fn close(&self) {
         let mut inner = self.inner.lock();
         inner.is_closed = true;
@@ -72,7 +72,7 @@ impl Log {
         if let Err(error) = &outcome {
             log::error!("data file {}: cannot write: {error}", self.path.display());
         }
-        // What the server says when its device is full (`as_storage_record_write()`).
+        // The server's result code if its device is full (`as_storage_record_write()`).
         let written = outcome.map_err(|_| ResultCode::OUT_OF_SPACE)?;
         inner.live_bytes =
             (inner.live_bytes + if is_put { written } else { 0 }).saturating_sub(replaces);
@@ -82,7 +82,7 @@ impl Log {
         Ok(())
     }
 
-    /// Writes a change to the indexes; also to a file being written anew, where saying it twice does no harm.
+    /// Writes a change of an index, also to the file of a compaction, where repeating it does no harm.
     pub(super) fn append_index(&self, bytes: &[u8]) -> Outcome<()> {
         let mut inner = self.inner.lock();
         if inner.is_closed {
@@ -121,7 +121,7 @@ impl Inner {
         entry.write(marker, &mut buffer);
         let outcome = self.write(&buffer);
         if outcome.is_ok() {
-            // A compaction that cannot go on is given up; the file itself is whole.
+            // If the compaction cannot write, it is given up. The current file is complete.
             if let Some(next) = &mut self.next
                 && next.has(namespace, partition)
                 && next.write(&buffer).is_err()
@@ -134,7 +134,7 @@ impl Inner {
         outcome.map(|()| written)
     }
 
-    /// Appends bytes, or leaves the file as it was.
+    /// Appends bytes, or leaves the file unchanged.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
             let restored = self
@@ -148,7 +148,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Gets ready to append: cuts off a torn end, and starts a file that is empty.
+    /// Prepares the file for appending: removes a torn end, and writes the header of an empty file.
     pub(super) fn prepare(&mut self, marker: &Marker) -> io::Result<()> {
         self.file.set_len(self.size)?;
         self.file.seek(SeekFrom::Start(self.size))?;
@@ -166,7 +166,7 @@ pub(super) fn open_locked(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    // A second server on the same file would ruin it.
+    // A second server would corrupt the file.
     if FileExt::try_lock_exclusive(&file)? {
         Ok(file)
     } else {

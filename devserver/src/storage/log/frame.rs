@@ -5,25 +5,25 @@ use std::io::{self, Read};
 
 use super::header::Marker;
 
-/// Bytes in front of a frame's content.
+/// Bytes of a frame's header.
 pub const HEADER_SIZE: usize = 20;
 
-/// The same in the files of earlier versions.
+/// The same, in files of earlier versions.
 pub const OLD_HEADER_SIZE: usize = 8;
 
-/// Longest content that a file of an earlier version is believed to have, in bytes: far above the largest record.
+/// Longest entry that is accepted in a file of an earlier version, in bytes: far more than the largest record.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 
-/// What is at a place of the file.
+/// The result of reading a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The content of an entry.
+    /// An entry.
     Entry(Vec<u8>),
     /// The end of the file.
     End,
-    /// The beginning of an entry, and then the end of the file.
+    /// The beginning of a frame, then the end of the file.
     Torn,
-    /// No entry, nor the beginning of one.
+    /// No frame, nor the beginning of one.
     Damage,
 }
 
@@ -49,7 +49,7 @@ fn header_of(marker: &Marker, size: u32, crc: u32) -> [u8; HEADER_SIZE] {
     header
 }
 
-/// Reads what comes next in a file whose entries have this marker.
+/// Reads the next frame of a file with this marker.
 pub fn read(reader: &mut impl Read, marker: &Marker) -> io::Result<Found> {
     let mut header = Vec::with_capacity(HEADER_SIZE);
     reader.take(HEADER_SIZE as u64).read_to_end(&mut header)?;
@@ -75,7 +75,7 @@ fn is_prefix_of(start: &[u8], marker: &Marker) -> bool {
     start.iter().zip(marker).all(|(one, other)| one == other)
 }
 
-/// Reads what comes next in a file of an earlier version.
+/// Reads the next frame of a file of an earlier version.
 pub fn read_old(reader: &mut impl Read) -> io::Result<Found> {
     let mut header = Vec::with_capacity(OLD_HEADER_SIZE);
     reader

@@ -1,12 +1,12 @@
-//! The start of a data file: what it is, and the marker in front of each of its entries. All of it twice, so that one
-//! damaged byte does not make the file unreadable.
+//! The header of a data file: its format, and the marker of its frames. It is written twice, so that one damaged byte
+//! does not make the file unreadable.
 
 use std::io;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// The bytes in front of each entry. They are chosen at random for each file and sent to no client: no record can contain
-/// what looks like an entry.
+/// The first bytes of each frame. They are random for each file and never sent to a client, so no record can contain
+/// what looks like a frame.
 pub type Marker = [u8; 8];
 
 /// The first bytes of every data file.
@@ -18,23 +18,23 @@ const COPY_SIZE: usize = 20;
 /// Bytes in front of the first entry.
 pub const SIZE: usize = 2 * COPY_SIZE;
 
-/// What a file starts with.
+/// The header of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Nothing, or a part of what was to be written first: the file is new.
+    /// Nothing, or a part of a header: the file is new.
     Empty,
     /// The file of an earlier version.
     Old,
     Known {
         marker: Marker,
-        /// Both copies are as they should be.
+        /// Both copies are intact.
         is_whole: bool,
     },
-    /// The file is not one of ours.
+    /// The file is not a data file.
     Unknown,
 }
 
-/// Chooses a marker.
+/// Returns a random marker.
 ///
 /// # Errors
 /// The system has no random numbers.
@@ -46,7 +46,7 @@ pub fn new_marker() -> io::Result<Marker> {
     Ok(marker)
 }
 
-/// Returns the start of a file with this marker.
+/// Returns the header of a file with this marker.
 pub fn write(marker: &Marker) -> Vec<u8> {
     let mut copy = [&MAGIC[..], marker].concat();
     let crc = crc32fast::hash(&copy);
@@ -54,7 +54,7 @@ pub fn write(marker: &Marker) -> Vec<u8> {
     copy.repeat(2)
 }
 
-/// Reads the first [`SIZE`] bytes of a file, or all of a shorter one.
+/// Parses the first [`SIZE`] bytes of a file, or all of a shorter one.
 pub fn read(bytes: &[u8]) -> Start {
     let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
     if bytes.len() == SIZE {

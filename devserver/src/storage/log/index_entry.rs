@@ -1,4 +1,4 @@
-//! The change of a secondary index as bytes: its definition, or that it was dropped. The entries of an index are built anew on start.
+//! The entry of a secondary index: its definition, or that it was dropped. The index itself is built again on start.
 
 use super::frame;
 use super::header::Marker;
@@ -9,10 +9,10 @@ use crate::storage::sindex::{Definition, Source, Type};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Kind of the frame of an index that was created or renamed.
+/// Kind of the entry of an index that was created or renamed.
 pub const CREATED: u8 = 3;
 
-/// Kind of the frame of an index that was dropped.
+/// Kind of the entry of an index that was dropped.
 pub const DROPPED: u8 = 4;
 
 /// Appends the frame of an index that was created.
@@ -44,7 +44,7 @@ pub fn write_dropped(marker: &Marker, namespace: &str, name: &str, out: &mut Vec
     });
 }
 
-/// Repeats a change that was read up to the name of the namespace.
+/// Replays an entry that was read up to the name of the namespace.
 pub fn replay(reader: &mut Reader<'_>, kind: u8, namespace: &Namespace) -> Outcome<()> {
     let name = std::str::from_utf8(read_short(reader)?).map_err(|_| ResultCode::PARAMETER)?;
     if kind == DROPPED {

@@ -1,8 +1,8 @@
-//! Reading a data file on start: each entry that can be read, and what lies between them.
+//! Reads a data file on start: all intact entries, and the damage between them.
 //!
-//! Two things can be wrong with a file. Its end may be torn: the process was ended in the middle of its last write. What
-//! is there is then the beginning of an entry, and is left out without a word. Anything else is damage: the entries
-//! after it are found by their marker, and what lies before them is lost.
+//! A file can be incomplete in two ways. Its end may be torn, because the process ended during its last write: then it
+//! ends with the beginning of a frame, which is ignored without a warning. Anything else is damage. The frames after
+//! it are found by their marker, and the bytes before them are lost.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -14,28 +14,27 @@ use super::header::{self, Marker, Start};
 use super::replay;
 use crate::storage::namespace::Namespace;
 
-/// Bytes that are read ahead.
+/// Size of the read buffer, in bytes.
 const READ_AHEAD: usize = 256 * 1024;
 
-/// What was found in a file.
+/// The result of loading a file.
 pub struct Loaded {
-    /// The marker of its entries, or one for a file that has none.
+    /// The marker of its frames, or a new one for a file without a marker.
     pub marker: Marker,
-    /// How many entries were read.
+    /// Number of entries that were read.
     pub entries: u64,
-    /// Where the last entry ends that was read.
+    /// Offset of the end of the last entry that was read.
     pub end: u64,
-    /// The bytes that could not be read, in order. A torn end is none of them.
+    /// The ranges that could not be read, in order, without a torn end.
     pub damage: Vec<Range<u64>>,
-    /// The file has the layout of this version.
+    /// Whether the file has the current format.
     pub is_current: bool,
 }
 
 /// Reads a file into the namespaces.
 ///
 /// # Errors
-/// `InvalidData` for a file that is not a data file, or holds a namespace that is not configured; whatever the file
-/// system says.
+/// `InvalidData` if the file is not a data file, or has a namespace that is not configured. Errors of the file system.
 pub fn load(file: &File, namespaces: &[Arc<Namespace>]) -> io::Result<Loaded> {
     let mut start = Vec::new();
     let mut reader = BufReader::with_capacity(READ_AHEAD, file);
@@ -96,7 +95,7 @@ impl Loaded {
             if let Found::End = found {
                 return Ok(());
             }
-            // After a torn write nothing follows. If something does, the length was damaged, or a part is missing.
+            // Nothing follows a torn write. If there is another frame, the length was damaged or a part is missing.
             match find(reader, &self.marker, at + 1)? {
                 Some(next) => {
                     self.add_damage(at..next);
@@ -114,8 +113,8 @@ impl Loaded {
         }
     }
 
-    /// The entries of an old file have no marker: after damage none of them is found, and a torn end looks like a damaged
-    /// length.
+    /// Frames of earlier versions have no marker: entries after damage are not found, and a torn end looks like a
+    /// damaged length.
     fn read_old(
         &mut self,
         reader: &mut BufReader<&File>,
@@ -139,7 +138,7 @@ impl Loaded {
         }
     }
 
-    /// Notes bytes that could not be read; those that follow one another are one place.
+    /// Adds a range that could not be read. Adjacent ranges are merged.
     fn add_damage(&mut self, bytes: Range<u64>) {
         match self.damage.last_mut() {
             Some(last) if last.end == bytes.start => last.end = bytes.end,
@@ -148,7 +147,7 @@ impl Loaded {
     }
 }
 
-/// Finds the next marker from a place on.
+/// Finds the next marker from an offset on.
 fn find(reader: &mut BufReader<&File>, marker: &Marker, from: u64) -> io::Result<Option<u64>> {
     reader.seek(SeekFrom::Start(from))?;
     let mut start = from;

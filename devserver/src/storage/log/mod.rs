@@ -1,12 +1,13 @@
-//! The data file: every change appended as one frame before it is answered, so that it outlives the process.
+//! The data file: a log of all changes. Each change is appended before its response is sent, so it survives the
+//! process.
 //!
-//! The definition of a secondary index is a frame too ([`index`]). A record's frame is its whole image; a delete's is its digest. On start the frames are read in order. The file is
-//! written anew, live records only, when more than half of it is garbage: on start, and while the server runs
-//! ([`compact`]). Changes reach the file with one write(2), which survives the process being killed; a power
-//! failure may cost the last of them.
+//! An entry is a whole record ([`record_entry`]), the digest of a deleted one, or the definition of a secondary index
+//! ([`index_entry`]). On start, the entries are replayed in order ([`replay`]). The file is compacted if more than
+//! half of it is garbage, on start and while the server runs ([`compact`]). Each change is one write(2), which
+//! survives a kill of the process. A power failure may lose the last changes.
 //!
-//! A byte that is damaged later costs the change it lies in ([`load`]). The damaged file is kept ([`damage`]), and the
-//! server goes on with a new one.
+//! A damaged byte loses the change that it belongs to ([`load`]). The damaged file is kept ([`damage`]), and the
+//! server continues with a new one.
 
 mod compact;
 mod damage;

@@ -15,7 +15,7 @@ use crate::wire::result::Outcome;
 pub struct NamespaceLog {
     log: Arc<Log>,
     namespace: String,
-    /// Its place among the namespaces, for the bookkeeping of a compaction.
+    /// The number of the namespace, with which a compaction tracks what it has copied.
     index: usize,
 }
 

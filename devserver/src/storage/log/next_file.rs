@@ -5,16 +5,16 @@ use std::io::{self, Write};
 
 use crate::wire::consts::PARTITIONS;
 
-/// The file that is to take the place of the old one.
+/// The file that will replace the current one.
 pub struct NextFile {
     pub(super) file: File,
     pub(super) size: u64,
-    /// Partitions copied so far, over all namespaces.
+    /// Number of partitions copied so far, in all namespaces.
     pub(super) copied: usize,
 }
 
 impl NextFile {
-    /// Whether a partition was copied already.
+    /// Whether a partition was copied.
     pub fn has(&self, namespace: usize, partition: usize) -> bool {
         namespace * PARTITIONS + partition < self.copied
     }

@@ -1,4 +1,4 @@
-//! Opens a data file: reads it into the namespaces, and writes it anew if it was damaged or is mostly garbage.
+//! Opens a data file: loads it into the namespaces, and compacts it if it was damaged or is mostly garbage.
 
 use std::fs;
 use std::io;
@@ -16,11 +16,11 @@ use super::{damage, index_entry, load};
 use crate::storage::namespace::Namespace;
 
 impl Log {
-    /// Opens or makes the file, reads it into the namespaces and attaches itself to them.
+    /// Opens or creates the file, loads it into the namespaces, and attaches itself to them.
     ///
     /// # Errors
-    /// `InvalidData` for a file that is not a data file or holds a namespace that is not configured; `WouldBlock`
-    /// for one that another server is using; whatever the file system says.
+    /// `InvalidData` if the file is not a data file, or has a namespace that is not configured. `WouldBlock` if
+    /// another server uses it. Errors of the file system.
     pub fn open(path: &Path, namespaces: &[Arc<Namespace>]) -> io::Result<Arc<Log>> {
         let describe = |error: io::Error| {
             io::Error::new(
@@ -83,7 +83,7 @@ impl Log {
     }
 }
 
-/// Bytes that all records and indexes of a namespace take in the file.
+/// Returns the bytes of the frames of all records and indexes of a namespace.
 fn live_bytes(namespace: &Namespace) -> u64 {
     let mut frames = Vec::new();
     namespace.indexes.for_each(|name, index| {

@@ -1,5 +1,5 @@
-//! The change of one record as bytes: kind, namespace, digest and, for a record that was written, all of it. Numbers are
-//! big-endian; names and values have their lengths in front.
+//! The entry of one record: kind, namespace, digest and, unless the record was deleted, all of it. Numbers are
+//! big-endian. Names and values have their lengths in front.
 
 use super::frame;
 use super::header::Marker;
@@ -33,7 +33,7 @@ pub enum Change<'a> {
 }
 
 impl RecordEntry<'_> {
-    /// Appends the frame. A removal is written twice: if only one copy is damaged, the record does not come back.
+    /// Appends the entry in a frame. A delete is written twice: if one copy is damaged, the record does not come back.
     pub fn write(&self, marker: &Marker, out: &mut Vec<u8>) {
         let copies = match self.change {
             Change::Put { .. } => 1,
@@ -73,7 +73,7 @@ impl RecordEntry<'_> {
         }
     }
 
-    /// Bytes of a put of `record` under this namespace and set.
+    /// Returns the bytes of the frame of `record` in this namespace and set.
     pub fn size_with(&self, record: &Record) -> u64 {
         let set = match &self.change {
             Change::Put { set, .. } => set.map_or(0, str::len),
@@ -115,7 +115,7 @@ pub fn replay(reader: &mut Reader<'_>, kind: u8, namespace: &Namespace) -> Outco
         );
     }
     bins.shrink();
-    // What has ended while the server was off does not come back.
+    // Records that have expired while the server was off do not come back.
     if expiry::is_expired(void_time, clock::now_seconds()) {
         namespace.forget(&digest);
     } else {

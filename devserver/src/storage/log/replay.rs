@@ -1,4 +1,4 @@
-//! Repeats the changes that a data file holds.
+//! Replays the changes of a data file.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::storage::namespace::Namespace;
 use crate::wire::reader::Reader;
 use crate::wire::result::Outcome;
 
-/// Repeats a change that was read.
+/// Replays one entry.
 pub fn apply(content: &[u8], namespaces: &[Arc<Namespace>]) -> io::Result<()> {
     let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut reader = Reader::new(content);

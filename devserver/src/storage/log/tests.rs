@@ -1,4 +1,4 @@
-//! Data files that were damaged or cut short.
+//! Damaged and truncated data files.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ enum Op {
     Remove { id: u8 },
 }
 
-/// What a namespace holds: generation and value of each record.
+/// The contents of a namespace: generation and value of each record.
 type State = BTreeMap<Digest, (u16, Particle)>;
 
 fn digest(id: u8) -> Digest {
@@ -77,7 +77,8 @@ impl Case {
         }
     }
 
-    /// Carries out changes. Returns where each begins in the file, and the file's length last; and the state after each.
+    /// Executes changes. Returns the offset of each, with the length of the file as the last; and the state after
+    /// each.
     fn write(&self, ops: &[Op]) -> (Vec<usize>, Vec<State>) {
         let namespaces = namespaces();
         let log = Log::open(&self.path, &namespaces).unwrap();
@@ -92,7 +93,7 @@ impl Case {
         (starts, states)
     }
 
-    /// Opens a file with these bytes. Returns what it holds and what is said about it.
+    /// Opens a file with these bytes. Returns its contents and the warning.
     fn open(&self, bytes: &[u8]) -> (State, Option<String>) {
         fs::write(&self.path, bytes).unwrap();
         self.reopen()
@@ -131,7 +132,7 @@ fn some_ops() -> Vec<Op> {
     ]
 }
 
-/// What all changes but one come to. A generation counts the changes that were made, so it is not compared.
+/// Returns the values after all changes but one. Generations count the changes, so they are not compared.
 fn values_without(ops: &[Op], left_out: Option<usize>) -> BTreeMap<Digest, Particle> {
     let mut values = BTreeMap::new();
     for (n, op) in ops.iter().enumerate() {
@@ -166,7 +167,7 @@ fn any_damaged_byte_costs_at_most_the_change_it_lies_in() {
             let op = starts.iter().rposition(|start| *start <= at);
             let without = match op.map(|op| &ops[op]) {
                 Some(Op::Put { .. }) => values_without(&ops, op),
-                // A removal is there twice.
+                // A delete is written twice.
                 _ => everything.clone(),
             };
             assert_eq!(values(&state), without, "byte {at} ^ {flip:#x}");
@@ -194,14 +195,14 @@ fn a_file_cut_short_anywhere_loses_its_end_alone_and_is_not_damaged() {
             .iter()
             .rposition(|start| *start <= length)
             .unwrap_or(0);
-        // The first of the two copies of a removal is enough.
+        // The first copy of a delete is enough.
         let may_be_more = matches!(ops.get(count), Some(Op::Remove { .. }));
         assert!(
             state == states[count] || may_be_more && state == states[count + 1],
             "{length} bytes"
         );
         assert_eq!(warning, None, "{length} bytes");
-        // What is written from here on is found again.
+        // Later writes are read back.
         if length % 7 == 0 {
             case.write_more(&put(9, "nine"));
             let (state, warning) = case.reopen();
@@ -247,7 +248,7 @@ fn bytes_after_the_last_change_that_are_no_torn_write_are_damage() {
     assert!(warning.unwrap().contains("100 bytes at offset"));
 }
 
-/// A file as earlier versions wrote it: no marker, and each entry with its length and CRC-32 alone.
+/// Returns a file in the format of earlier versions: no marker, and each entry with its length and CRC-32 only.
 fn old_file(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     let header::Start::Known { marker, .. } = header::read(&bytes[..header::SIZE]) else {
@@ -275,7 +276,7 @@ fn a_file_of_an_earlier_version_is_read_and_brought_up_to_date() {
     assert!(fs::read(&case.path).unwrap().starts_with(b"asdevlg2"));
     assert_eq!(case.reopen(), (state, None));
 
-    // One that is damaged is kept, and said: what follows the damage cannot be found.
+    // A damaged file is kept and reported. Entries after the damage cannot be found.
     let mut damaged = old.clone();
     damaged[old.len() / 2] ^= 1;
     let (state, warning) = case.open(&damaged);
@@ -284,7 +285,7 @@ fn a_file_of_an_earlier_version_is_read_and_brought_up_to_date() {
     assert_eq!(fs::read(case.kept(1)).unwrap(), damaged);
 }
 
-/// What may happen to a part of a file.
+/// A change of a part of a file.
 #[derive(Clone, Debug)]
 enum Corruption {
     Overwrite { at: usize, with: Vec<u8> },
@@ -295,7 +296,7 @@ enum Corruption {
 fn op() -> impl Strategy<Value = Op> {
     let value = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..60),
-        // Text that is an entry itself, as an earlier version wrote it or with a marker that was guessed.
+        // A value that looks like an entry, in the format of an earlier version or with a guessed marker.
         any::<u8>().prop_map(forged),
     ];
     prop_oneof![
@@ -329,7 +330,7 @@ fn corruption() -> impl Strategy<Value = Corruption> {
     ]
 }
 
-/// Carries out a harm behind the header. Returns the bytes, and the range of the whole file that is damaged.
+/// Corrupts a file after its header. Returns the bytes, and the damaged range of the original.
 fn corrupted(whole: &[u8], corruption: &Corruption) -> (Vec<u8>, std::ops::Range<usize>) {
     let mut bytes = whole.to_vec();
     let place = |at: usize| header::SIZE + at % (whole.len() - header::SIZE);
@@ -363,17 +364,17 @@ proptest! {
         corruption in corruption(),
     ) {
         let case = Case::new();
-        // There is something to harm.
+        // There is at least one change to corrupt.
         let ops = [vec![put(0, "first")], ops].concat();
         let (starts, _) = case.write(&ops);
         let whole = fs::read(&case.path).unwrap();
         let (bytes, damage) = corrupted(&whole, &corruption);
         let (state, _) = case.open(&bytes);
         let is_corrupted = |n: usize| starts[n] < damage.end.max(damage.start + 1) && damage.start < starts[n + 1];
-        // A removal of a record that is not there writes nothing that could repeat a damaged one before it.
+        // Deleting a missing record writes nothing, so it cannot repeat an earlier damaged delete.
         let is_written = |n: usize| starts[n] < starts[n + 1];
         for id in 0..6u8 {
-            // Every state that the record may be in: each damaged change counts or does not.
+            // All possible states of the record: each damaged change may or may not count.
             let mut may_be = vec![None];
             for (n, op) in ops.iter().enumerate().filter(|(n, _)| is_written(*n)) {
                 let after = match op {

@@ -1,4 +1,4 @@
-//! The indexes of a namespace: made, named, renamed, dropped. Source: `as/src/sindex/sindex_manager.c`.
+//! The indexes of a namespace. Source: `as/src/sindex/sindex_manager.c`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::wire::result::{Outcome, ResultCode};
 /// `MAX_N_SINDEXES` in `as/include/base/datamodel.h`.
 const MAX_COUNT: usize = 256;
 
-/// The indexes of a namespace. A new one takes the first free place, which is the order they are listed in.
+/// The indexes of a namespace. A new index takes the first free slot; indexes are listed in the order of the slots.
 #[derive(Default)]
 pub struct Catalogue {
     slots: RwLock<Vec<Option<NamedIndex>>>,
@@ -37,26 +37,26 @@ impl Catalogue {
         Some(Arc::clone(&found.index))
     }
 
-    /// Looks at every index with its name. None comes or goes meanwhile.
+    /// Calls `look` for every index with its name. No index is created or dropped meanwhile.
     pub fn for_each(&self, mut look: impl FnMut(&str, &Arc<Index>)) {
         for named in self.slots.read().iter().flatten() {
             look(&named.name, &named.index);
         }
     }
 
-    /// How many indexes are on a set.
+    /// Returns the number of indexes on a set.
     pub fn count_on_set(&self, set_id: u16) -> usize {
         let mut count = 0;
         self.for_each(|_, index| count += usize::from(index.definition.set_id == set_id));
         count
     }
 
-    /// Creates an index, or gives the index of this definition a new name. Returns the index if it is new: its records
-    /// are still to be entered. `log` writes the change to the data file.
+    /// Creates an index, or renames the index with this definition. Returns the index if it is new: it must then be
+    /// populated. `log` writes the change to the data file.
     ///
     /// # Errors
-    /// [`ResultCode::SINDEX_FOUND`] if another index has this name, [`ResultCode::SINDEX_MAX_COUNT`] if there are
-    /// 256, and the error of `log`.
+    /// [`ResultCode::SINDEX_FOUND`] if another index has this name, [`ResultCode::SINDEX_MAX_COUNT`] if there are 256
+    /// indexes, and the error of `log`.
     pub fn create(
         &self,
         name: &str,

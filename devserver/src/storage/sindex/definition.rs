@@ -1,4 +1,4 @@
-//! What an index is on, and which values of a record it has.
+//! The definition of an index, and the values that it takes from a record.
 
 use super::item::{Item, MAX_KEY_SIZE};
 use crate::storage::record::{BinName, Record};
@@ -6,7 +6,7 @@ use crate::wire::consts::particle;
 use crate::wire::msgpack::Value;
 use crate::wire::particle::Particle;
 
-/// What of a bin is indexed; the numbers are those of the wire.
+/// The part of a bin that is indexed, with its number on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Source {
@@ -36,7 +36,7 @@ impl Source {
     }
 }
 
-/// The type of the values that are indexed; others are passed over.
+/// The type of the indexed values. Other values are skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     Numeric,
@@ -55,7 +55,7 @@ impl Type {
         }
     }
 
-    /// Its number, of [`crate::wire::consts::particle`].
+    /// Returns its number in [`crate::wire::consts::particle`].
     pub fn particle(self) -> u8 {
         match self {
             Type::Numeric => particle::INTEGER,
@@ -65,10 +65,10 @@ impl Type {
     }
 }
 
-/// What an index is on. A namespace has no two indexes of the same definition.
+/// The definition of an index. It is unique in a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Definition {
-    /// The set; 0 = all records of the namespace.
+    /// The number of the set; 0 = the whole namespace.
     pub set_id: u16,
     pub bin: BinName,
     pub source: Source,
@@ -76,7 +76,7 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Hands over what the index has of a record (`sbin_from_bin()`).
+    /// Calls `take` with each value that the index takes from a record (`sbin_from_bin()`).
     pub(super) fn each(&self, record: &Record, mut take: impl FnMut(Item<'_>)) {
         if self.set_id != 0 && self.set_id != record.set_id {
             return;
@@ -119,7 +119,7 @@ impl Definition {
         }
     }
 
-    /// An element of a list or map, if it is of the type indexed.
+    /// Returns an element of a list or map, if it has the indexed type.
     fn item<'v>(&self, value: &'v Value) -> Option<Item<'v>> {
         match value {
             Value::Int(value) if self.value_type == Type::Numeric => Some(Item::Int(*value)),

@@ -1,4 +1,4 @@
-//! A secondary index and how far it is built.
+//! A secondary index and the progress of building it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -9,15 +9,15 @@ use super::range::Range;
 use crate::storage::record::Record;
 use crate::wire::consts::PARTITIONS;
 
-/// An index and how far it is built.
+/// An index and the progress of building it.
 pub struct Index {
     pub definition: Definition,
     pub entries: AtomicU64,
     is_dropped: AtomicBool,
-    /// Partitions whose records are entered.
+    /// Number of partitions whose records are in the index.
     populated: AtomicUsize,
     created: Instant,
-    /// Seconds it took to build.
+    /// Seconds that building took.
     load_time: AtomicU64,
 }
 
@@ -33,7 +33,7 @@ impl Index {
         }
     }
 
-    /// The values a record is entered under, each once, in their order.
+    /// Returns the values of a record in the index, sorted and without duplicates.
     pub fn values(&self, record: &Record) -> Vec<i64> {
         let mut values = Vec::new();
         self.definition.each(record, |item| values.push(item.key()));
@@ -42,8 +42,8 @@ impl Index {
         values
     }
 
-    /// Whether the record under this value answers the query (see [`matches`]). A collection that has several values in the
-    /// range answers once.
+    /// Whether the record under this value matches the query (see [`matches()`]). A list or map with several values in
+    /// the range matches once.
     pub fn satisfies(&self, range: &Range, value: i64, record: &Record) -> bool {
         match range {
             Range::Between(from, to) => {
@@ -68,17 +68,17 @@ impl Index {
         self.populated.load(Ordering::Acquire) == PARTITIONS
     }
 
-    /// How much of the namespace is entered, in percent.
+    /// Returns the percentage of partitions that are in the index.
     pub fn load_pct(&self) -> usize {
         self.populated.load(Ordering::Acquire) * 100 / PARTITIONS
     }
 
-    /// How long that took, in seconds.
+    /// Returns how long building took, in seconds.
     pub fn load_seconds(&self) -> u64 {
         self.load_time.load(Ordering::Relaxed)
     }
 
-    /// Notes that the records of the first partitions are in the index.
+    /// Notes that this many partitions are in the index.
     pub fn set_populated(&self, partitions: usize) {
         let seconds = self.created.elapsed().as_secs();
         self.load_time.store(seconds, Ordering::Relaxed);

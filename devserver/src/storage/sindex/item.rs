@@ -1,11 +1,11 @@
-//! A single value of a bin that can be indexed.
+//! A single value that can be indexed.
 
 use super::wyhash;
 
-/// Longest string or blob that is entered, in bytes (`MAX_STRING_KSIZE` in `as/include/sindex/sindex.h`).
+/// Longest string or blob that is indexed, in bytes (`MAX_STRING_KSIZE` in `as/include/sindex/sindex.h`).
 pub const MAX_KEY_SIZE: usize = 2048;
 
-/// A single value found in a bin.
+/// A single value of a bin.
 #[derive(Clone, Copy)]
 pub enum Item<'a> {
     Int(i64),
@@ -13,7 +13,7 @@ pub enum Item<'a> {
 }
 
 impl Item<'_> {
-    /// What it is entered under.
+    /// Returns the value's key in the index.
     pub fn key(self) -> i64 {
         match self {
             Item::Int(value) => value,
@@ -26,11 +26,12 @@ pub fn hash(bytes: &[u8]) -> i64 {
     wyhash::hash(bytes) as i64
 }
 
-/// The bytes of a string or blob that a query compares (`stub` in `as/include/query/query_job.h`).
+/// Bytes at the start of a string or blob that a query compares (`stub` in `as/include/query/query_job.h`).
 const COMPARED_BYTES: usize = 16;
 
-/// Whether a query for `wanted` finds `stored`. The server compares the length, the hash and the first 16 bytes, not the
-/// whole (`strings_match()` and `blobs_match()` in `as/src/query/query.c`): two values can be found under each other.
+/// Whether a query for `wanted` finds `stored`. The server compares the length, the hash and the first 16 bytes, not
+/// the whole value (`strings_match()` and `blobs_match()` in `as/src/query/query.c`), so two different values can
+/// match.
 pub fn matches(wanted: &[u8], stored: &[u8]) -> bool {
     let start = |bytes: &[u8]| bytes.len().min(COMPARED_BYTES);
     wanted.len() == stored.len()

@@ -1,7 +1,8 @@
-//! Secondary indexes: which bin of which records, under which values. Source: `as/src/sindex/sindex.c`.
+//! Secondary indexes. Source: `as/src/sindex/sindex.c`.
 //!
-//! The entries themselves live with the records, in [`super::partition`]; [`catalogue`] knows the indexes of a
-//! namespace by name and by definition. A string or blob is entered under a hash of 64 bits ([`wyhash`]), as in the server.
+//! The entries are kept with the records, in [`super::partition`]. [`catalogue`] finds the indexes of a namespace by
+//! name and by definition; [`super::sindex_manager`] creates and drops them. Strings and blobs are indexed by a 64-bit
+//! hash ([`wyhash`]), as in the server.
 
 mod catalogue;
 mod definition;

@@ -3,16 +3,16 @@
 use super::definition::Type;
 use super::item::hash;
 
-/// The condition of a query, on the values of one index.
+/// The condition of a query on the values of one index.
 pub enum Range {
-    /// Integers, both ends included.
+    /// Integers, including both ends.
     Between(i64, i64),
     /// A string or blob.
     Equal(Type, Vec<u8>),
 }
 
 impl Range {
-    /// The values to look under.
+    /// Returns the first and the last key to look up.
     pub fn bounds(&self) -> (i64, i64) {
         match self {
             Range::Between(from, to) => (*from, *to),
@@ -20,7 +20,7 @@ impl Range {
         }
     }
 
-    /// The type of the values meant.
+    /// Returns the type of the values.
     pub fn value_type(&self) -> Type {
         match self {
             Range::Between(..) => Type::Numeric,

@@ -1,15 +1,15 @@
-//! Brings lists and maps from a client into the form in which they are stored.
+//! Converts lists and maps from a client into their stored form.
 
 use super::value::Value;
 use super::write::write_value;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// A list from a client, in its stored form.
+/// Returns the stored form of a list from a client.
 pub fn canonical_list(bytes: &[u8]) -> Outcome<Vec<u8>> {
     canonical(bytes, |value| matches!(value, Value::List(_)))
 }
 
-/// A map from a client, in its stored form.
+/// Returns the stored form of a map from a client.
 pub fn canonical_map(bytes: &[u8]) -> Outcome<Vec<u8>> {
     canonical(bytes, |value| matches!(value, Value::Map(_)))
 }

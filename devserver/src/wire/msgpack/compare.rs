@@ -6,7 +6,7 @@ use super::value::Value;
 use crate::wire::consts::particle;
 
 impl Value {
-    /// Place in the order of types (`msgpack_type` in `cf/include/msgpack_in.h`).
+    /// Returns the position in the order of types (`msgpack_type` in `cf/include/msgpack_in.h`).
     fn rank(&self) -> u8 {
         match self {
             Value::Nil => 1,
@@ -28,13 +28,13 @@ impl Value {
         }
     }
 
-    /// The order of two values. A wildcard anywhere ends the comparison: all is equal from there on.
+    /// Compares two values. A wildcard ends the comparison: everything from there on is equal.
     pub fn compare(&self, other: &Value) -> Ordering {
         self.compare_until_wildcard(other)
             .unwrap_or(Ordering::Equal)
     }
 
-    /// `None` when a wildcard was met.
+    /// Compares two values. Returns `None` at a wildcard.
     fn compare_until_wildcard(&self, other: &Value) -> Option<Ordering> {
         if matches!(self, Value::Wildcard) || matches!(other, Value::Wildcard) {
             return None;

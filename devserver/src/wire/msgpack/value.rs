@@ -1,25 +1,25 @@
-//! Values as msgpack holds them, and the flags of lists and maps.
+//! Unpacked values, and the flags of lists and maps.
 
 use crate::wire::consts::particle;
 
-/// How deep values may be nested. The server has no bound; we recurse, so the stack must be bounded.
+/// Maximum depth of nested values. The server has no limit; parsing here is recursive, so the stack needs one.
 pub const MAX_DEPTH: usize = 256;
 
-/// Longest list or map taken apart, in bytes: the greatest `max-record-size` a server can be given.
+/// Maximum size of a list or map, in bytes: the largest possible `max-record-size`.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Flag of an ordered list, and of a map with ordered keys.
 pub const ORDERED: u8 = 0x01;
 /// Flag of a map that is also ordered by value.
 pub const VALUE_ORDERED: u8 = 0x02;
-/// Flag of a map whose pairs keep the order they are listed in; only in answers.
+/// Flag of a map whose pairs keep the order in which they are listed. Only in responses.
 pub const PRESERVE_ORDER: u8 = 0x08;
 pub(super) const MAP_FLAGS: u8 = ORDERED | VALUE_ORDERED;
 
-/// The extension type of the values that exist only in comparisons.
+/// The extension type of values that exist in comparisons only.
 pub(super) const COMPARE_EXT: u8 = 0xff;
 
-/// A value taken apart.
+/// An unpacked value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Nil,
@@ -32,11 +32,11 @@ pub enum Value {
     Bytes(Vec<u8>),
     List(List),
     Map(Map),
-    /// Any other extension: its type and bytes, kept as they are.
+    /// Any other extension: its type and bytes, unchanged.
     Ext(u8, Vec<u8>),
-    /// Equals everything. Only in the arguments of comparisons.
+    /// Equals every value. Only in arguments of comparisons.
     Wildcard,
-    /// Greater than everything. Only in the arguments of comparisons.
+    /// Greater than every value. Only in arguments of comparisons.
     Infinity,
 }
 
@@ -47,7 +47,7 @@ pub struct List {
     pub items: Vec<Value>,
 }
 
-/// A map with its flags; the pairs are in the order of their keys.
+/// A map with its flags. The pairs are sorted by their keys.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Map {
     pub flags: u8,
@@ -61,12 +61,12 @@ impl List {
 }
 
 impl Value {
-    /// A string.
+    /// Returns a string.
     pub fn text(text: &str) -> Value {
         Value::Bytes([&[particle::STRING], text.as_bytes()].concat())
     }
 
-    /// Whether a map takes this as a key: integers, strings and blobs (`map_is_key()`).
+    /// Whether this can be a key of a map: integers, strings and blobs (`map_is_key()`).
     pub fn is_key(&self) -> bool {
         match self {
             Value::Int(_) | Value::BigUint(_) => true,
@@ -77,7 +77,7 @@ impl Value {
         }
     }
 
-    /// Whether this can be stored: no wildcard and no infinity anywhere inside.
+    /// Whether this can be stored: it contains no wildcard and no infinity.
     pub fn is_storable(&self) -> bool {
         match self {
             Value::Wildcard | Value::Infinity => false,
@@ -90,7 +90,7 @@ impl Value {
         }
     }
 
-    /// Whether this is no deeper and no larger than what [`Value::parse`] takes.
+    /// Whether the depth and size of this value are within the limits of [`Value::parse`].
     pub fn is_bounded(&self) -> bool {
         let mut room = MAX_BYTES;
         self.fits(&mut room, 0)

@@ -1,9 +1,9 @@
-//! From values to bytes, always in the shortest form.
+//! Packs values, always in the shortest form.
 
 use super::value::{COMPARE_EXT, Value};
 
 impl Value {
-    /// The value in its shortest form.
+    /// Returns the packed value in its shortest form.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         write_value(self, &mut out);
