@@ -87,7 +87,7 @@ mod tests {
 
     /// The expected values are those of a real server.
     #[test]
-    fn ranks_near_the_low_end_come_in_descending_order() {
+    fn returns_ranks_near_the_low_end_in_descending_order() {
         let items = [5, 1, 3, 2, 9, 7].map(Value::Int);
         let values: Vec<&Value> = items.iter().collect();
         let range = |start, count| {

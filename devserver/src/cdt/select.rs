@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_cut_to_what_is_there() {
+    fn clamps_ranges_to_the_existing_elements() {
         assert_eq!(clamp(1, 2, 5, true), Ok((1, 2)));
         assert_eq!(clamp(-2, 9, 5, true), Ok((3, 2)));
         assert_eq!(clamp(-7, 3, 5, true), Ok((0, 1)));

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_are_spread_over_all_nodes() {
+    fn spreads_partitions_over_all_nodes() {
         let map = map(3, 2);
         for node in 0..3 {
             let masters = map.all().iter().filter(|owners| owners.master == node);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_goes_leaves_its_partitions_to_their_second_replica() {
+    fn the_second_replica_takes_over_the_partitions_of_a_lost_node() {
         let mut map = map(3, 2);
         let before = map.all().to_vec();
         assert_eq!(
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_comes_back_empty_is_no_master_before_its_copy_has_arrived() {
+    fn an_empty_node_becomes_master_only_after_its_migration() {
         let mut map = map(3, 2);
         let before = map.all().to_vec();
         map.rebalance(NodeSet::first(2));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_lost_nodes_held_is_lost() {
+    fn loses_partitions_without_a_remaining_copy() {
         let mut map = map(3, 1);
         let masters_of_1 = map.all().iter().filter(|owners| owners.master == 1).count();
         assert_eq!(

@@ -174,33 +174,33 @@ mod tests {
     }
 
     #[test]
-    fn a_basic_expression_has_its_operators_behind_backslashes() {
+    fn basic_expressions_escape_their_operators() {
         assert!(matches("a|b", 0, "a|b") && !matches("a|b", 0, "a"));
         assert!(matches(r"\(a\)*c\{2\}", 0, "aacc"));
         assert!(matches("*a^b$c", 0, "*a^b$c"));
     }
 
     #[test]
-    fn an_extended_expression_has_them_without() {
+    fn extended_expressions_do_not_escape_their_operators() {
         assert!(matches("^(a|b)+c{2}$", option::EXTENDED, "abcc"));
         assert!(matches(r"\(a\)", option::EXTENDED, "(a)"));
     }
 
     #[test]
-    fn brackets_take_everything_as_it_is() {
+    fn brackets_contain_literals() {
         assert!(matches(r"^[]\&[]*$", 0, r"]\&["));
         assert!(matches("^[[:digit:]-]*$", 0, "1-2") && !matches("^[^a-c]$", 0, "b"));
     }
 
     #[test]
-    fn options_change_case_and_lines() {
+    fn options_change_case_and_line_matching() {
         assert!(matches("A", option::IGNORE_CASE, "a") && !matches("A", 0, "a"));
         assert!(matches("^b", option::NEWLINE, "a\nb") && !matches("^b", 0, "a\nb"));
         assert!(matches("a.b", 0, "a\nb") && !matches("a[^c]b", option::NEWLINE, "a\nb"));
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
+    fn rejects_invalid_patterns() {
         for pattern in ["[", r"\(a", r"\1", "a\\"] {
             assert!(compile(pattern.as_bytes(), 0).is_err());
         }

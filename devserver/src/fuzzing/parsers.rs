@@ -50,7 +50,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in any::<u8>()) {
+    fn parsers_never_panic_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in any::<u8>()) {
         let _ = Message::parse(&bytes);
         let _ = crate::wire::security::Request::parse(&bytes);
         let _ = Particle::from_wire(kind, &bytes);
@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn no_msgpack_makes_an_operation_or_an_expression_panic(value in value(), target in value()) {
+    fn operations_and_expressions_never_panic_on_any_msgpack(value in value(), target in value()) {
         let bytes = value.to_bytes();
         let _ = crate::exp::Expression::parse(&bytes);
         if let Some(target) = crate::cdt::into_particle(target) {
@@ -69,7 +69,7 @@ proptest! {
     }
 
     #[test]
-    fn an_operation_on_any_value_leaves_a_value_that_can_be_read(
+    fn operations_leave_a_canonical_value(
         target in value(), code in 0u8..111, args in prop::collection::vec(prop_oneof![value(), (-8i64..9).prop_map(Value::Int)], 0..4)
     ) {
         let operation = [vec![Value::Int(i64::from(code))], args].concat();
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_written_is_read_back_and_is_already_canonical(value in value()) {
+    fn reads_back_packed_values_which_are_canonical(value in value()) {
         let bytes = value.to_bytes();
         prop_assert_eq!(Value::from_bytes(&bytes), Ok(value.clone()));
         match value {
@@ -95,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_values_is_an_order(a in value(), b in value(), c in value()) {
+    fn values_are_totally_ordered(a in value(), b in value(), c in value()) {
         prop_assert_eq!(a.compare(&b), b.compare(&a).reverse());
         if a.compare(&b).is_le() && b.compare(&c).is_le() {
             prop_assert!(a.compare(&c).is_le());
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_accepted_is_stored_in_a_form_that_does_not_change_again(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn the_canonical_form_is_stable(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         for canonical in [canonical_list, canonical_map] {
             if let Ok(stored) = canonical(&bytes) {
                 prop_assert_eq!(canonical(&stored), Ok(stored));

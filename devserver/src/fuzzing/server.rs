@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_in_lists_that_claim_to_be_long_take_no_more_memory_than_they_are_long() {
+    fn nested_lists_with_false_lengths_use_no_extra_memory() {
         let mut server = Server::default();
         // Each level claims 4 billion elements, and is followed by enough bytes for millions.
         let mut nested = b"\xdd\xff\xff\xff\xff".repeat(250);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_in_lists_deeper_than_any_stack_are_refused() {
+    fn rejects_lists_nested_too_deeply() {
         let mut server = Server::default();
         let deep = vec![0x91; 1024 * 1024];
         assert_eq!(run(&mut server, &write(20, &deep)), Some(1));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fuzzer_begins_with_is_well_formed() {
+    fn seeds_of_the_fuzzer_are_valid() {
         let seeds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
         for (name, objects) in [("put-get", 0), ("collections", 1), ("batch", 2)] {
             let bytes = std::fs::read(seeds.join("frames").join(name)).unwrap_or_default();
@@ -154,7 +154,7 @@ mod tests {
             let response = String::from_utf8_lossy(&server.response);
             assert!(
                 response.ends_with(&format!("objects\t{objects}\n")),
-                "{name}: {answer}"
+                "{name}: {response}"
             );
         }
     }

@@ -93,7 +93,7 @@ mod tests {
     use super::{number, seconds};
 
     #[test]
-    fn numbers_take_the_units_that_the_server_takes() {
+    fn parses_numbers_with_the_servers_units() {
         assert_eq!(seconds("90"), Some(90));
         assert_eq!(seconds("2m"), Some(120));
         assert_eq!(seconds("1D"), Some(86_400));

@@ -33,7 +33,7 @@ mod tests {
     use super::fill;
 
     #[test]
-    fn live_values_take_their_places_and_the_order_stays() {
+    fn inserts_live_values_and_keeps_the_order() {
         let live = |name: &str| (name == "b").then(|| "7".to_owned());
         assert_eq!(
             fill("a=1\nb=0\nc=x=y\nplain\n", live),

@@ -99,7 +99,7 @@ mod tests {
     use super::parse_nanos;
 
     #[test]
-    fn numbers_are_read_as_c_reads_them() {
+    fn parses_numbers_like_strtoul() {
         assert_eq!(
             parse_nanos("1700000000000000000"),
             1_700_000_000_000_000_000

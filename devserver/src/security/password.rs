@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_the_one_that_clients_send() {
+    fn computes_the_hash_that_clients_send() {
         for (password, hash) in [
             (
                 "",

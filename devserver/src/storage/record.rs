@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_generation_wraps_to_one_and_never_shows_zero() {
+    fn the_generation_wraps_to_one_and_is_never_zero() {
         let mut record = Record::new(0);
         record.generation = u16::MAX;
         record.advance_generation();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn bin_names_are_at_most_fifteen_bytes_without_zeros() {
+    fn rejects_bin_names_that_are_too_long_or_contain_zeros() {
         assert!(BinName::new(b"fifteen-bytes-x").is_ok());
         assert_eq!(
             BinName::new(b"sixteen-bytes-xx").err(),

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_of_four_lengths_are_taken_and_others_refused() {
+    fn accepts_integers_of_four_lengths_only() {
         assert_eq!(
             Particle::from_wire(kind::INTEGER, &[255]),
             Ok(Particle::Int(255))
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_different_types_do_not_mix() {
+    fn rejects_operations_on_different_types() {
         let text = Particle::Bytes(kind::STRING, Arc::from(&b"ab"[..]));
         assert_eq!(
             text.increment(kind::INTEGER, &[1]),

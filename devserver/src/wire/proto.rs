@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_header_written_is_read_back() {
+    fn reads_back_a_frame_header() {
         let mut out = vec![9, 9];
         let start = begin(&mut out, FrameType::Message);
         out.extend_from_slice(&[1, 2, 3]);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_longer_than_the_servers_limit_is_refused() {
+    fn rejects_a_frame_longer_than_the_limit() {
         let size = (MAX_SIZE as u64 + 1).to_be_bytes();
         let mut header = [2, 3, 0, 0, 0, 0, 0, 0];
         header[2..].copy_from_slice(&size[2..]);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_protocol_is_refused() {
+    fn rejects_another_protocol() {
         assert_eq!(parse_header(*b"GET / HT"), Err(FrameError::Version(b'G')));
         assert_eq!(
             parse_header([22, 3, 1, 0, 0, 1, 0, 0]),

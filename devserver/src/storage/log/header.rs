@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marker_survives_any_one_damaged_byte() {
+    fn reads_the_marker_despite_any_damaged_byte() {
         let marker = *b"a marker";
         let whole = write(&marker);
         let known = |is_whole| Start::Known { marker, is_whole };
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_cut_short_is_that_of_a_new_file() {
+    fn treats_a_truncated_header_as_a_new_file() {
         let whole = write(b"a marker");
         for size in 0..SIZE {
             assert_eq!(read(&whole[..size]), Start::Empty, "{size} bytes");
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_told_apart() {
+    fn recognizes_old_and_foreign_files() {
         assert_eq!(read(OLD_MAGIC), Start::Old);
         assert_eq!(read(&[&OLD_MAGIC[..], &[0; 32]].concat()), Start::Old);
         assert_eq!(read(b"hello"), Start::Unknown);

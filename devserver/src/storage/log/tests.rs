@@ -153,7 +153,7 @@ fn values(state: &State) -> BTreeMap<Digest, Particle> {
 }
 
 #[test]
-fn any_damaged_byte_costs_at_most_the_change_it_lies_in() {
+fn any_damaged_byte_loses_at_most_its_own_change() {
     let case = Case::new();
     let ops = some_ops();
     let (starts, _) = case.write(&ops);
@@ -184,7 +184,7 @@ fn any_damaged_byte_costs_at_most_the_change_it_lies_in() {
 }
 
 #[test]
-fn a_file_cut_short_anywhere_loses_its_end_alone_and_is_not_damaged() {
+fn a_truncated_file_loses_only_its_end_and_is_not_damaged() {
     let case = Case::new();
     let ops = some_ops();
     let (starts, states) = case.write(&ops);
@@ -223,7 +223,7 @@ impl Case {
 }
 
 #[test]
-fn each_damaged_file_is_kept_under_a_name_of_its_own() {
+fn keeps_each_damaged_file_under_its_own_name() {
     let case = Case::new();
     case.write(&some_ops());
     for number in 1..=3 {
@@ -237,7 +237,7 @@ fn each_damaged_file_is_kept_under_a_name_of_its_own() {
 }
 
 #[test]
-fn bytes_after_the_last_change_that_are_no_torn_write_are_damage() {
+fn reports_foreign_bytes_at_the_end_as_damage() {
     let case = Case::new();
     let ops = some_ops();
     case.write(&ops);
@@ -265,7 +265,7 @@ fn old_file(path: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_of_an_earlier_version_is_read_and_brought_up_to_date() {
+fn upgrades_a_file_of_an_earlier_version() {
     let case = Case::new();
     let ops = some_ops();
     case.write(&ops);
@@ -359,7 +359,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_is_damaged_is_lost_at_most_and_the_rest_is_found(
+    fn loses_only_damaged_changes(
         ops in prop::collection::vec(op(), 1..30),
         corruption in corruption(),
     ) {

@@ -85,13 +85,13 @@ mod tests {
     ];
 
     #[test]
-    fn two_names_that_a_real_server_takes_for_one_have_the_same_hash() {
+    fn computes_equal_hashes_for_a_known_collision() {
         let [one, other] = PAIR.map(|name| hash(name.as_bytes()));
         assert_eq!(one, other);
     }
 
     #[test]
-    fn every_length_has_a_hash_that_depends_on_every_byte() {
+    fn the_hash_depends_on_every_byte_for_every_length() {
         for length in 0..200 {
             let bytes = vec![7; length];
             let whole = hash(&bytes);
