@@ -87,36 +87,23 @@ fn build(
         result::KEY_VALUE_MAP => pairs(elements, selection, PRESERVE_ORDER)?,
         result::UNORDERED_MAP => pairs(elements, selection, 0)?,
         result::ORDERED_MAP => pairs(elements, selection, ORDERED)?,
-        result::INDEX_RANGE | result::REVERSE_INDEX_RANGE => match selection.placement {
-            Placement::Indexes(start) => range(
-                start,
-                count,
-                elements.len(),
-                kind == result::REVERSE_INDEX_RANGE,
-            ),
-            Placement::Ranks(start) if elements.is_sorted => range(
-                start,
-                count,
-                elements.len(),
-                kind == result::REVERSE_INDEX_RANGE,
-            ),
-            _ => return Err(ResultCode::OP_NOT_APPLICABLE),
-        },
-        result::RANK_RANGE | result::REVERSE_RANK_RANGE => match selection.placement {
-            Placement::Ranks(start) => range(
-                start,
-                count,
-                elements.len(),
-                kind == result::REVERSE_RANK_RANGE,
-            ),
-            Placement::Indexes(start) if elements.is_sorted => range(
-                start,
-                count,
-                elements.len(),
-                kind == result::REVERSE_RANK_RANGE,
-            ),
-            _ => return Err(ResultCode::OP_NOT_APPLICABLE),
-        },
+        result::INDEX_RANGE
+        | result::REVERSE_INDEX_RANGE
+        | result::RANK_RANGE
+        | result::REVERSE_RANK_RANGE => {
+            let is_rank = matches!(kind, result::RANK_RANGE | result::REVERSE_RANK_RANGE);
+            let is_reverse = matches!(
+                kind,
+                result::REVERSE_INDEX_RANGE | result::REVERSE_RANK_RANGE
+            );
+            // In an ordered list, an index and a rank are the same.
+            let start = match selection.placement {
+                Placement::Indexes(start) if !is_rank || elements.is_sorted => start,
+                Placement::Ranks(start) if is_rank || elements.is_sorted => start,
+                _ => return Err(ResultCode::OP_NOT_APPLICABLE),
+            };
+            range(start, count, elements.len(), is_reverse)
+        }
         _ => return Err(ResultCode::OP_NOT_APPLICABLE),
     }))
 }

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::error::{InfoError, InfoResult, error};
 use crate::state::State;
 use crate::storage::bulk_work;
-use crate::storage::truncate::{self, Refusal, Truncation};
+use crate::storage::truncate::{self, TruncateError, Truncation};
 use crate::wire::consts::{MAX_NAMESPACE_NAME, MAX_SET_NAME};
 use crate::wire::result::ResultCode;
 
@@ -37,7 +37,7 @@ fn truncate_namespace(state: &State, command: Command<'_>) -> InfoResult {
 
 fn truncate(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> InfoResult {
     let lut = command.optional("lut", 23)?.map(parse_nanos);
-    let lut = truncate::threshold(lut).map_err(refusal)?;
+    let lut = truncate::threshold(lut).map_err(to_info_error)?;
     // A missing namespace is not an error: the server forwards the command to all nodes and responds "ok".
     if let Ok(namespace) = state.namespace(Some(name.as_bytes()))
         && let Some(truncation) = Truncation::begin(namespace, set, lut)
@@ -71,10 +71,10 @@ fn undo_namespace(state: &State, command: Command<'_>) -> InfoResult {
     Ok("ok".into())
 }
 
-fn refusal(refusal: Refusal) -> InfoError {
-    match refusal {
-        Refusal::ToZero => error(ResultCode::PARAMETER, "would truncate to 0"),
-        Refusal::InTheFuture => error(ResultCode::PARAMETER, "would truncate in the future"),
+fn to_info_error(cause: TruncateError) -> InfoError {
+    match cause {
+        TruncateError::ToZero => error(ResultCode::PARAMETER, "would truncate to 0"),
+        TruncateError::InTheFuture => error(ResultCode::PARAMETER, "would truncate in the future"),
     }
 }
 

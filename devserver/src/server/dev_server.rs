@@ -83,7 +83,7 @@ impl DevServer {
         if let Some(log) = &log {
             background_tasks.spawn(Arc::clone(log).compact_when_needed(namespaces.clone()));
         }
-        let settings = ClusterConfig {
+        let cluster_config = ClusterConfig {
             name: config.cluster_name,
             nodes: listeners
                 .iter()
@@ -101,7 +101,7 @@ impl DevServer {
         };
         let mut server = DevServer {
             slots: Vec::new(),
-            cluster: Cluster::new(settings, namespaces.clone()),
+            cluster: Cluster::new(cluster_config, namespaces.clone()),
             connection_security,
             faults: Faults::new(listeners.len()),
             namespaces,

@@ -6,23 +6,23 @@ use std::sync::atomic::Ordering;
 use super::clock::{self, EPOCH_SECONDS};
 use super::namespace::Namespace;
 
-/// Why a truncation was refused.
+/// The error of an invalid truncation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TruncateError {
     ToZero,
     InTheFuture,
 }
 
 /// Converts the `lut` parameter of the command (nanoseconds since 1970) into milliseconds since 2010. Without it,
 /// returns the current time.
-pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, Refusal> {
+pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, TruncateError> {
     let now = clock::now_ms();
     let Some(nanos) = unix_nanos else {
         return Ok(now);
     };
     match (nanos / 1_000_000).saturating_sub(EPOCH_SECONDS * 1000) {
-        0 => Err(Refusal::ToZero),
-        lut if lut > now => Err(Refusal::InTheFuture),
+        0 => Err(TruncateError::ToZero),
+        lut if lut > now => Err(TruncateError::InTheFuture),
         lut => Ok(lut),
     }
 }

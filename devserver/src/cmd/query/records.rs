@@ -6,14 +6,14 @@ use crate::storage::partition::Partition;
 use crate::storage::record::{Digest, Record};
 
 /// A record, with its value if a secondary index is used.
-type Found<'a> = (Option<i64>, &'a Digest, &'a Record);
+type IndexedRecord<'a> = (Option<i64>, &'a Digest, &'a Record);
 
 /// Returns the records of a partition in the order of the index.
 pub fn records<'a>(
     partition: &'a Partition,
     lookup: Option<&'a Lookup>,
     after: Option<Position>,
-) -> Box<dyn Iterator<Item = Found<'a>> + 'a> {
+) -> Box<dyn Iterator<Item = IndexedRecord<'a>> + 'a> {
     match lookup {
         Some(lookup) => Box::new(
             lookup

@@ -62,7 +62,9 @@ pub fn create(state: &State, command: Command<'_>) -> InfoResult {
         source,
         value_type,
     };
-    let created = namespace.create_index(name, definition).map_err(refusal)?;
+    let created = namespace
+        .create_index(name, definition)
+        .map_err(to_info_error)?;
     if let Some(index) = created {
         // A small index is ready when the client gets its response, as in the server when the set is empty.
         let indexed = Arc::clone(namespace);
@@ -71,7 +73,7 @@ pub fn create(state: &State, command: Command<'_>) -> InfoResult {
     Ok("ok".into())
 }
 
-fn refusal(code: ResultCode) -> InfoError {
+fn to_info_error(code: ResultCode) -> InfoError {
     let text = match code {
         ResultCode::SINDEX_FOUND => "'indexname' already exists with different definition",
         ResultCode::SINDEX_MAX_COUNT => "already at sindex definition limit",

@@ -16,7 +16,7 @@ const MAX_SIZE: usize = 64 * 1024 * 1024;
 
 /// The result of reading a frame.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum FrameRead {
     /// An entry.
     Entry(Vec<u8>),
     /// The end of the file.
@@ -50,14 +50,14 @@ fn header_of(marker: &Marker, size: u32, crc: u32) -> [u8; HEADER_SIZE] {
 }
 
 /// Reads the next frame of a file with this marker.
-pub fn read(reader: &mut impl Read, marker: &Marker) -> io::Result<Found> {
+pub fn read(reader: &mut impl Read, marker: &Marker) -> io::Result<FrameRead> {
     let mut header = Vec::with_capacity(HEADER_SIZE);
     reader.take(HEADER_SIZE as u64).read_to_end(&mut header)?;
     let Ok(header) = <[u8; HEADER_SIZE]>::try_from(&header[..]) else {
         return Ok(match &header[..] {
-            [] => Found::End,
-            start if is_prefix_of(start, marker) => Found::Torn,
-            _ => Found::Damage,
+            [] => FrameRead::End,
+            start if is_prefix_of(start, marker) => FrameRead::Torn,
+            _ => FrameRead::Damage,
         });
     };
     let [.., s0, s1, s2, s3, c0, c1, c2, c3, _, _, _, _] = header;
@@ -66,7 +66,7 @@ pub fn read(reader: &mut impl Read, marker: &Marker) -> io::Result<Found> {
         u32::from_be_bytes([c0, c1, c2, c3]),
     );
     if header != header_of(marker, size, crc) {
-        return Ok(Found::Damage);
+        return Ok(FrameRead::Damage);
     }
     read_content(reader, size as usize, crc)
 }
@@ -76,33 +76,33 @@ fn is_prefix_of(start: &[u8], marker: &Marker) -> bool {
 }
 
 /// Reads the next frame of a file of an earlier version.
-pub fn read_old(reader: &mut impl Read) -> io::Result<Found> {
+pub fn read_old(reader: &mut impl Read) -> io::Result<FrameRead> {
     let mut header = Vec::with_capacity(OLD_HEADER_SIZE);
     reader
         .take(OLD_HEADER_SIZE as u64)
         .read_to_end(&mut header)?;
     match header[..] {
-        [] => Ok(Found::End),
+        [] => Ok(FrameRead::End),
         [a, b, c, d, e, f, g, h] => {
             let size = u32::from_be_bytes([a, b, c, d]) as usize;
             match size > MAX_SIZE {
-                true => Ok(Found::Damage),
+                true => Ok(FrameRead::Damage),
                 false => read_content(reader, size, u32::from_be_bytes([e, f, g, h])),
             }
         }
-        _ => Ok(Found::Torn),
+        _ => Ok(FrameRead::Torn),
     }
 }
 
-fn read_content(reader: &mut impl Read, size: usize, crc: u32) -> io::Result<Found> {
+fn read_content(reader: &mut impl Read, size: usize, crc: u32) -> io::Result<FrameRead> {
     let mut content = Vec::new();
     reader.take(size as u64).read_to_end(&mut content)?;
     Ok(if content.len() < size {
-        Found::Torn
+        FrameRead::Torn
     } else if crc32fast::hash(&content) != crc {
-        Found::Damage
+        FrameRead::Damage
     } else {
-        Found::Entry(content)
+        FrameRead::Entry(content)
     })
 }
 
@@ -117,14 +117,14 @@ mod tests {
     fn reports_a_truncated_frame_as_torn_and_a_changed_one_as_damaged() {
         let mut out = Vec::new();
         write(MARKER, &mut out, |out| out.extend_from_slice(b"content"));
-        assert_eq!(read(&mut &out[..0], MARKER).unwrap(), Found::End);
+        assert_eq!(read(&mut &out[..0], MARKER).unwrap(), FrameRead::End);
         for size in 1..out.len() {
-            assert_eq!(read(&mut &out[..size], MARKER).unwrap(), Found::Torn);
+            assert_eq!(read(&mut &out[..size], MARKER).unwrap(), FrameRead::Torn);
         }
         for at in 0..out.len() {
             let mut changed = out.clone();
             changed[at] ^= 1;
-            assert_eq!(read(&mut &changed[..], MARKER).unwrap(), Found::Damage);
+            assert_eq!(read(&mut &changed[..], MARKER).unwrap(), FrameRead::Damage);
         }
     }
 }

@@ -20,7 +20,7 @@ pub const SIZE: usize = 2 * COPY_SIZE;
 
 /// The header of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum Header {
     /// Nothing, or a part of a header: the file is new.
     Empty,
     /// The file of an earlier version.
@@ -55,20 +55,20 @@ pub fn write(marker: &Marker) -> Vec<u8> {
 }
 
 /// Parses the first [`SIZE`] bytes of a file, or all of a shorter one.
-pub fn read(bytes: &[u8]) -> Start {
+pub fn read(bytes: &[u8]) -> Header {
     let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
     if bytes.len() == SIZE {
         let (first, second) = bytes.split_at(COPY_SIZE);
         if let Some(marker) = read_copy(first).or_else(|| read_copy(second)) {
             let is_whole = first == second;
-            return Start::Known { marker, is_whole };
+            return Header::Known { marker, is_whole };
         }
     } else if MAGIC.starts_with(magic) || OLD_MAGIC.starts_with(magic) && magic != OLD_MAGIC {
-        return Start::Empty;
+        return Header::Empty;
     }
     match magic == OLD_MAGIC {
-        true => Start::Old,
-        false => Start::Unknown,
+        true => Header::Old,
+        false => Header::Unknown,
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     fn reads_the_marker_despite_any_damaged_byte() {
         let marker = *b"a marker";
         let whole = write(&marker);
-        let known = |is_whole| Start::Known { marker, is_whole };
+        let known = |is_whole| Header::Known { marker, is_whole };
         assert_eq!(read(&whole), known(true));
         for at in 0..SIZE {
             for flip in 1..=u8::MAX {
@@ -102,15 +102,15 @@ mod tests {
     fn treats_a_truncated_header_as_a_new_file() {
         let whole = write(b"a marker");
         for size in 0..SIZE {
-            assert_eq!(read(&whole[..size]), Start::Empty, "{size} bytes");
+            assert_eq!(read(&whole[..size]), Header::Empty, "{size} bytes");
         }
     }
 
     #[test]
     fn recognizes_old_and_foreign_files() {
-        assert_eq!(read(OLD_MAGIC), Start::Old);
-        assert_eq!(read(&[&OLD_MAGIC[..], &[0; 32]].concat()), Start::Old);
-        assert_eq!(read(b"hello"), Start::Unknown);
-        assert_eq!(read(&[b'x'; SIZE]), Start::Unknown);
+        assert_eq!(read(OLD_MAGIC), Header::Old);
+        assert_eq!(read(&[&OLD_MAGIC[..], &[0; 32]].concat()), Header::Old);
+        assert_eq!(read(b"hello"), Header::Unknown);
+        assert_eq!(read(&[b'x'; SIZE]), Header::Unknown);
     }
 }

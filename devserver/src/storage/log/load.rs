@@ -9,8 +9,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::frame::{self, Found};
-use super::header::{self, Marker, Start};
+use super::frame::{self, FrameRead};
+use super::header::{self, Header, Marker};
 use super::replay;
 use crate::storage::namespace::Namespace;
 
@@ -49,24 +49,24 @@ pub fn load(file: &File, namespaces: &[Arc<Namespace>]) -> io::Result<Loaded> {
         is_current: true,
     };
     match header::read(&start) {
-        Start::Known { marker, is_whole } => {
+        Header::Known { marker, is_whole } => {
             loaded.marker = marker;
             if !is_whole {
                 loaded.damage.push(0..loaded.end);
             }
             loaded.read_all(&mut reader, namespaces)?;
         }
-        Start::Old => {
+        Header::Old => {
             loaded.marker = header::new_marker()?;
             loaded.end = header::OLD_MAGIC.len() as u64;
             loaded.is_current = false;
             loaded.read_old(&mut reader, namespaces)?;
         }
-        Start::Empty => {
+        Header::Empty => {
             loaded.marker = header::new_marker()?;
             loaded.end = 0;
         }
-        Start::Unknown => {
+        Header::Unknown => {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "not a data file of the development server",
@@ -85,14 +85,14 @@ impl Loaded {
         let mut at = self.end;
         loop {
             let found = frame::read(reader, &self.marker)?;
-            if let Found::Entry(content) = &found {
+            if let FrameRead::Entry(content) = &found {
                 replay::apply(content, namespaces)?;
                 at += content.len() as u64 + frame::HEADER_SIZE as u64;
                 self.entries += 1;
                 self.end = at;
                 continue;
             }
-            if let Found::End = found {
+            if let FrameRead::End = found {
                 return Ok(());
             }
             // Nothing follows a torn write. If there is another frame, the length was damaged or a part is missing.
@@ -103,7 +103,7 @@ impl Loaded {
                     at = next;
                 }
                 None => {
-                    if let Found::Damage = found {
+                    if let FrameRead::Damage = found {
                         let end = reader.get_ref().metadata()?.len();
                         self.add_damage(at..end);
                     }
@@ -123,13 +123,13 @@ impl Loaded {
         reader.seek(SeekFrom::Start(self.end))?;
         loop {
             match frame::read_old(reader)? {
-                Found::Entry(content) => {
+                FrameRead::Entry(content) => {
                     replay::apply(&content, namespaces)?;
                     self.end += (content.len() + frame::OLD_HEADER_SIZE) as u64;
                     self.entries += 1;
                 }
-                Found::End => return Ok(()),
-                Found::Torn | Found::Damage => {
+                FrameRead::End => return Ok(()),
+                FrameRead::Torn | FrameRead::Damage => {
                     let end = reader.get_ref().metadata()?.len();
                     self.add_damage(self.end..end);
                     return Ok(());

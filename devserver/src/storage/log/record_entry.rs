@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
     use crate::config::NamespaceConfig;
-    use crate::storage::log::frame::Found;
+    use crate::storage::log::frame::FrameRead;
     use crate::storage::log::replay;
 
     const MARKER: &Marker = b"a marker";
@@ -171,7 +171,7 @@ mod tests {
         entry.write(MARKER, &mut out);
         assert_eq!(entry.size_with(&record), out.len() as u64);
 
-        let Found::Entry(content) = frame::read(&mut &out[..], MARKER).unwrap() else {
+        let FrameRead::Entry(content) = frame::read(&mut &out[..], MARKER).unwrap() else {
             panic!("no entry");
         };
         replay::apply(&content, &[Arc::clone(&namespace)]).unwrap();

@@ -38,7 +38,7 @@ fn namespaces() -> Vec<Arc<Namespace>> {
     vec![Arc::new(Namespace::new(NamespaceConfig::new("test")))]
 }
 
-fn carry_out(namespace: &Namespace, op: &Op) {
+fn apply(namespace: &Namespace, op: &Op) {
     match op {
         Op::Put { id, value } => {
             let mut slot = namespace.lock(&digest(*id));
@@ -85,7 +85,7 @@ impl Case {
         let length = || fs::metadata(&self.path).unwrap().len() as usize;
         let (mut starts, mut states) = (vec![length()], vec![State::new()]);
         for op in ops {
-            carry_out(&namespaces[0], op);
+            apply(&namespaces[0], op);
             starts.push(length());
             states.push(state_of(&namespaces));
         }
@@ -217,7 +217,7 @@ impl Case {
     fn write_more(&self, op: &Op) {
         let namespaces = namespaces();
         let log = Log::open(&self.path, &namespaces).unwrap();
-        carry_out(&namespaces[0], op);
+        apply(&namespaces[0], op);
         log.close();
     }
 }
@@ -251,12 +251,12 @@ fn reports_foreign_bytes_at_the_end_as_damage() {
 /// Returns a file in the format of earlier versions: no marker, and each entry with its length and CRC-32 only.
 fn old_file(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
-    let header::Start::Known { marker, .. } = header::read(&bytes[..header::SIZE]) else {
+    let header::Header::Known { marker, .. } = header::read(&bytes[..header::SIZE]) else {
         panic!("no header");
     };
     let mut old = header::OLD_MAGIC.to_vec();
     let mut rest = &bytes[header::SIZE..];
-    while let frame::Found::Entry(content) = frame::read(&mut rest, &marker).unwrap() {
+    while let frame::FrameRead::Entry(content) = frame::read(&mut rest, &marker).unwrap() {
         old.extend_from_slice(&(content.len() as u32).to_be_bytes());
         old.extend_from_slice(&crc32fast::hash(&content).to_be_bytes());
         old.extend_from_slice(&content);
