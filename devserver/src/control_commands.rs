@@ -1,4 +1,4 @@
-//! Commands for a running server, and those that need only what all nodes share.
+//! Control commands for a running server: their JSON, and the execution of those that need only what all nodes share.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What fuzzing and property tests run.
+//! A server without sockets for fuzzing, and property tests of the parsers.
 
 #[cfg(test)]
 mod parsers;
