@@ -1,6 +1,6 @@
 'use strict'
 
-// Whether two servers answered the same.
+// Compares the responses of two servers.
 
 const { isDeepStrictEqual } = require('node:util')
 
@@ -10,9 +10,9 @@ const { isDeepStrictEqual } = require('node:util')
 const TOLERANCE = 2
 
 /**
- * Copies a value, but for the TTLs in it.
+ * Copies a value without its TTLs.
  * @param {any} value
- * @param {number[]} ttls takes them
+ * @param {number[]} ttls receives the TTLs
  * @returns {any}
  */
 function withoutTtls (value, ttls) {
@@ -21,7 +21,7 @@ function withoutTtls (value, ttls) {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => {
     if (name !== 'ttl' || typeof field !== 'number') return [name, withoutTtls(field, ttls)]
     ttls.push(field)
-    // Never, and none told, are no lengths of time.
+    // "Never" and a missing TTL are not durations.
     return [name, field > 0 && field < 2 ** 31 ? 'some' : field]
   }))
 }

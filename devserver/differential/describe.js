@@ -1,6 +1,6 @@
 'use strict'
 
-// Steps and outcomes in words: one line each, as JavaScript would have them.
+// Prints steps and outcomes, one line each, as JavaScript.
 
 const { inspect } = require('node:util')
 
@@ -15,7 +15,7 @@ function readable (value) {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined).map(([name, field]) => [name, readable(field)]))
 }
 
-/** Text that is printed without quotes. */
+/** Text that is printed without quotation marks. */
 class Text {
   #text
 

@@ -1,11 +1,11 @@
 'use strict'
 
-// A history: random steps, played on one server and then on the other, and the first that differs.
+// A history: random steps that run on one server and then on the other, and the first difference.
 
 const { isSame } = require('./compare')
 
-/** @typedef {{ kind: string, [field: string]: any }} Step one command, as data */
-/** @typedef {{ status: number | string, [field: string]: any }} Outcome what a user sees of a step */
+/** @typedef {{ kind: string, [field: string]: any }} Step a command, as data */
+/** @typedef {{ status: number | string, [field: string]: any }} Outcome the result of a step for a user */
 /** @typedef {{ run: (step: Step) => Promise<Outcome>, clean: () => Promise<void>, close: () => Promise<void> }} Target a server */
 /** @typedef {{ steps: Step[], step: number, left: Outcome, right: Outcome }} Difference the last of `steps` differs */
 
@@ -24,7 +24,7 @@ async function play (target, steps) {
 }
 
 /**
- * Plays a history on both servers, one after the other: they may be the same one.
+ * Runs a history on both servers, one after the other. Both may be the same server.
  * @param {[Target, Target]} targets
  * @param {Step[]} steps
  * @returns {Promise<Difference | null>}

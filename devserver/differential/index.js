@@ -1,6 +1,6 @@
 'use strict'
 
-// The same random histories on two servers, and the first difference between their answers.
+// Runs the same random histories on two servers, and prints the first difference between their responses.
 // See README.md.
 
 const crypto = require('node:crypto')
@@ -29,7 +29,7 @@ const USAGE = `Usage: npm run differential -- --left HOST:PORT --right HOST:PORT
   --most N          differences to report before it stops (default: 1)
   --namespace NAME  (default: test)`
 
-/** What can be played: the makers of steps, and what does them on a server. */
+/** The kinds of histories: what creates their steps, and what runs them on a server. */
 function suites () {
   const { THEMES } = require('./official/steps')
   const { OfficialTarget } = require('./official/run')
@@ -78,7 +78,7 @@ function options (args) {
 /** @typedef {ReturnType<typeof options>} Options */
 
 /**
- * The themes that are played, in turns.
+ * The themes, which take turns.
  * @param {string | undefined} only
  */
 function themesOf (only) {

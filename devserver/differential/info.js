@@ -1,7 +1,7 @@
 'use strict'
 
-// Info commands whose answers are the same on all servers, byte for byte: unknown ones, wrong
-// ones, and those about a set and an index that are not there.
+// Info commands with the same response on all servers, byte for byte: unknown and invalid ones,
+// and those about a missing set or index.
 
 const net = require('node:net')
 const { once } = require('node:events')
@@ -14,7 +14,7 @@ const VERSION = 2
 const INFO = 1
 const HEADER = 8
 
-/** Where a command says SET or NAMESPACE, the run's own is meant. */
+/** SET and NAMESPACE in a command are replaced by those of the run. */
 const COMMANDS = [
   'nosuch', 'nosuch:a=b', 'STATUS', 'status', 'status:', 'edition', 'namespaces', 'cluster-stable:size=5',
   'cluster-stable:namespace=nosuch', 'namespace', 'namespace/nosuch', 'sets/nosuch', 'sets/NAMESPACE/nosuch', 'bins',
@@ -60,7 +60,7 @@ function infoStep (random) {
   return { kind: 'info', command: random.chance(0.05) ? [command, random.pick(COMMANDS)] : [command] }
 }
 
-/** One server's info commands: a connection that is not a client's, so that nothing is read into them. */
+/** Runs the info commands of one server, on a raw connection that does not interpret the responses. */
 class InfoTarget {
   #host
   #port

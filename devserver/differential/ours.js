@@ -1,6 +1,6 @@
 'use strict'
 
-// Random steps through this package: a SessionStore and AerospikeStores on the same few sessions.
+// Random steps through this package: a SessionStore and AerospikeStores with the same few sessions.
 
 const { AerospikeStore, SessionStore } = require('../../index.js')
 
@@ -9,10 +9,10 @@ const { AerospikeStore, SessionStore } = require('../../index.js')
 /** @typedef {import('./history').Outcome} Outcome */
 
 const IDS = ['a', 'b', 'c', 'é', 'x'.repeat(200)]
-/** Seconds: so long that no session ends in a history. */
+/** In seconds, so long that no session expires during a history. */
 const TTLS = [1_000, 86_400, 315_360_000]
 
-/** What the stores have of their own; all share a set. @type {Record<string, Record<string, any>>} */
+/** The options of each store. All use the same set. @type {Record<string, Record<string, any>>} */
 const STORES = {
   merge: { conflict: 'merge' },
   overwrite: { conflict: 'overwrite' },
@@ -59,7 +59,7 @@ function ourStep (random) {
     [1, () => plain('has')],
     [4, () => express('set', id, session(random))],
     [4, () => express('get', id)],
-    // As a request does it: what is set was read before.
+    // As in a request, the session that is set was read before.
     [4, () => ({ kind: 'request', store, id, change: data(random) })],
     [2, () => express('touch', id, session(random))],
     [1, () => express('destroy', id)],
@@ -70,7 +70,7 @@ function ourStep (random) {
   ])
 }
 
-/** One server, as this package sees it. */
+/** A server, used through this package. */
 class OurTarget {
   #sessions
   /** @type {Record<string, any>} */
@@ -117,7 +117,7 @@ class OurTarget {
 
 const TIMES = new Set(['expires', 'originalMaxAge'])
 
-/** Without what tells the time; lists of sessions in an order of their own. @param {any} value */
+/** Removes times, and sorts lists of sessions. @param {any} value */
 function visible (value) {
   const text = JSON.stringify(value, (name, field) => TIMES.has(name) && field !== null ? 'some' : field)
   if (text === undefined) return undefined

@@ -1,19 +1,19 @@
 'use strict'
 
-// Numbers that look random and are the same for the same seed.
+// Pseudo-random numbers: the same seed gives the same numbers.
 
 class Random {
   #state
 
   /** @param {string} seed */
   constructor (seed) {
-    // FNV-1a: neighbouring seeds start far apart.
+    // FNV-1a, so that similar seeds start with different numbers.
     let hash = 0x811c9dc5
     for (const byte of Buffer.from(seed)) hash = Math.imul(hash ^ byte, 0x01000193)
     this.#state = hash
   }
 
-  /** At least 0, less than 1 (mulberry32). */
+  /** Returns a number from 0 to less than 1 (mulberry32). */
   next () {
     this.#state = (this.#state + 0x6d2b79f5) | 0
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
@@ -23,13 +23,13 @@ class Random {
 
   /**
    * @param {number} least
-   * @param {number} most the result may be this, too
+   * @param {number} most inclusive
    */
   int (least, most) {
     return least + Math.floor(this.next() * (most - least + 1))
   }
 
-  /** @param {number} share of 1 */
+  /** Returns true with this probability. @param {number} share from 0 to 1 */
   chance (share) {
     return this.next() < share
   }
@@ -44,7 +44,7 @@ class Random {
   }
 
   /**
-   * Calls one of the functions; the number before it is its weight.
+   * Calls one of the functions. The number before a function is its weight.
    * @param {[number, () => any][]} choices
    * @returns {any}
    */
@@ -68,7 +68,7 @@ class Random {
   }
 
   /**
-   * The properties whose functions are called, each with the given share.
+   * Calls each function with this probability, and returns their results as properties.
    * @param {number} share
    * @param {Record<string, () => any>} makers
    */

@@ -1,20 +1,20 @@
 'use strict'
 
-// The shortest history with a difference that is cheap to find: fewer steps, then smaller ones.
+// Shrinks a history that has a difference: fewer steps first, then smaller ones.
 
 /** @typedef {import('./history').Step} Step */
 /** @typedef {import('./history').Difference} Difference */
 
-/** Replays, at the most; and milliseconds. */
+/** Maximum number of replays, and of milliseconds. */
 const PATIENCE = { replays: 300, time: 15_000 }
 
-/** Whether a server could not be reached: then there is nothing to be learnt from it. @param {Difference} difference */
+/** Whether a server could not be reached. Then shrinking is useless. @param {Difference} difference */
 function isLost ({ left, right }) {
   return [left, right].some(({ status }) => typeof status === 'number' && status < -2)
 }
 
 /**
- * Shorter versions of a list: without its first half, second half, quarters, …, each single item.
+ * Yields shorter versions of a list: without its first half, second half, quarters, …, each single item.
  * @template T
  * @param {T[]} list
  * @returns {Generator<T[]>}
@@ -27,17 +27,17 @@ function * shorter (list) {
   }
 }
 
-/** Without these a step is none, or another, or one that makes the official client crash. */
+/** Without these properties, a step is invalid, is another step, or crashes the official client. */
 const NEEDED = new Set(['kind', 'client', 'key', 'index', 'bin', 'type', 'datatype', 'method', 'args', 'command', 'store', 'id', 'where',
   'bins', 'operations', 'readAllBins', 'rows', 'steps'])
-/** What can be left out, but not in part. */
+/** Properties that can be left out, but not shrunk. */
 const WHOLE = new Set(['context', 'where'])
 /** Lists with at least one item, for the same reason. */
 const NEVER_EMPTY = new Set(['operations', 'rows', 'steps', 'command'])
 const LOGIC = new Set(['and', 'or', 'exclusive', 'not'])
 
 /**
- * Smaller versions of a step, or of a part of one.
+ * Yields smaller versions of a step, or of a part of one.
  * @param {any} value
  * @returns {Generator<any>}
  */
@@ -73,7 +73,7 @@ function * smallerItems (items) {
   }
 }
 
-/** An operation keeps the number of its arguments. @param {any} operation @returns {Generator<any>} */
+/** Yields smaller versions of an operation with the same number of arguments. @param {any} operation @returns {Generator<any>} */
 function * smallerOperation ({ context, ...operation }) {
   if (context !== undefined) {
     yield operation

@@ -1,4 +1,4 @@
-//! Measures a server: fills it with records, then reads and writes them for a while and says how fast that went.
+//! Measures a server: fills it with records, then reads and writes them for a while and prints the throughput.
 //!
 //! ```text
 //! cargo build --release -p aerospike-session-devserver --examples
@@ -7,8 +7,8 @@
 //! target/release/examples/load 127.0.0.1:3999 --records 1000000 --pid $PID     # full
 //! ```
 //!
-//! It works on any server, a real one too: namespace `test`, set `load`, half gets and half puts, every connection
-//! with one request under way. The records are left there; `truncate:namespace=test;set=load` removes them.
+//! It works with any server, including a real one: namespace `test`, set `load`, half gets and half puts, one request
+//! at a time on each connection. The records stay; `truncate:namespace=test;set=load` removes them.
 
 use std::io;
 use std::sync::Arc;
@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const USAGE: &str =
-    "usage: load HOST:PORT [--seconds 10] [--in-flight 64] [--size 500] [--records 1000] [--pid PID]";
-/// Records written by one message while filling.
+const USAGE: &str = "usage: load HOST:PORT [--seconds 10] [--in-flight 64] [--size 500] [--records 1000] [--pid PID]";
+/// Records written by one message during filling.
 const FILL_BATCH: u64 = 200;
 
 struct Args {
@@ -92,10 +91,10 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Writes every record once, many in a message.
+/// Writes every record once, many in each message.
 async fn fill(args: &Args) -> io::Result<()> {
     let mut stream = connect(args).await?;
-    let (mut request, mut answer) = (Vec::new(), Vec::new());
+    let (mut request, mut response) = (Vec::new(), Vec::new());
     let mut first = 0;
     while first < args.records {
         let ids = first..(first + FILL_BATCH).min(args.records);
@@ -115,10 +114,10 @@ async fn fill(args: &Args) -> io::Result<()> {
             field(41, &rows, out);
         });
         stream.write_all(&request).await?;
-        // The last frame says so; every row carries its own result.
+        // The last frame is marked; every row has its own result.
         loop {
-            read_frame(&mut stream, &mut answer).await?;
-            let mut rows = answer.as_slice();
+            read_frame(&mut stream, &mut response).await?;
+            let mut rows = response.as_slice();
             let mut is_last = false;
             while let Some((row, rest)) = rows.split_first_chunk::<22>() {
                 expect_ok(row[5])?;
@@ -134,10 +133,10 @@ async fn fill(args: &Args) -> io::Result<()> {
     Ok(())
 }
 
-/// One client: gets and puts by turns until the time is over. Gives how long each took, in microseconds.
+/// One client: alternates gets and puts until the time is over. Returns the duration of each, in microseconds.
 async fn read_and_write(args: Arc<Args>, seed: u64, until: Instant) -> io::Result<Vec<u32>> {
     let mut stream = connect(&args).await?;
-    let (mut request, mut answer, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut request, mut response, mut times) = (Vec::new(), Vec::new(), Vec::new());
     for turn in 0u64.. {
         let start = Instant::now();
         if start >= until {
@@ -155,8 +154,8 @@ async fn read_and_write(args: Arc<Args>, seed: u64, until: Instant) -> io::Resul
             }
         });
         stream.write_all(&request).await?;
-        read_frame(&mut stream, &mut answer).await?;
-        expect_ok(answer.get(5).copied().unwrap_or(u8::MAX))?;
+        read_frame(&mut stream, &mut response).await?;
+        expect_ok(response.get(5).copied().unwrap_or(u8::MAX))?;
         times.push(start.elapsed().as_micros() as u32);
     }
     Ok(times)
@@ -182,7 +181,7 @@ fn expect_ok(code: u8) -> io::Result<()> {
     }
 }
 
-/// A whole message with its frame.
+/// Returns a message with its frame.
 fn message(
     out: &mut Vec<u8>,
     info: [u8; 3],
@@ -209,7 +208,7 @@ fn field(kind: u8, data: &[u8], out: &mut Vec<u8>) {
     out.extend(data);
 }
 
-/// The operation that writes a blob to bin `data`.
+/// Returns an operation that writes a blob to bin `data`.
 fn put(size: usize, id: u64, out: &mut Vec<u8>) {
     out.extend((4 + 4 + size as u32).to_be_bytes());
     out.extend([2, 4, 0, 4]);
@@ -217,7 +216,7 @@ fn put(size: usize, id: u64, out: &mut Vec<u8>) {
     out.resize(out.len() + size, id as u8);
 }
 
-/// An identity as good as any: servers do not know how a client comes by one.
+/// Returns a digest. Servers do not know how clients compute it.
 fn digest(id: u64) -> [u8; 20] {
     let mut digest = [0; 20];
     digest[..8].copy_from_slice(&scatter(id).to_le_bytes());
@@ -225,7 +224,7 @@ fn digest(id: u64) -> [u8; 20] {
     digest
 }
 
-/// Spreads numbers evenly (the finish of SplitMix64).
+/// Mixes the bits of a number (the finalizer of SplitMix64).
 fn scatter(id: u64) -> u64 {
     let mut mixed = id.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -238,7 +237,7 @@ fn percentile(sorted: &[u32], percent: usize) -> u32 {
     sorted.get(at).copied().unwrap_or_default()
 }
 
-/// The memory the server holds, where the system tells.
+/// Returns the memory of the server process, if the system reports it.
 fn resident(pid: Option<u64>) -> String {
     pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok())
         .and_then(|status| {

@@ -1,6 +1,6 @@
-//! An in-memory server that speaks Aerospike's wire protocol, for development and tests. Never for production: its
-//! nodes share one memory, it asks nobody for a password unless told to, and it forgets everything unless told to keep
-//! a data file.
+//! An in-memory server that speaks Aerospike's wire protocol, for development and tests. Not for production: its nodes
+//! share one memory, it has no passwords unless it is configured with users, and it loses its records unless it is
+//! configured with a data file.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -13,56 +13,63 @@
 //! # }
 //! ```
 //!
-//! # A map of the house
+//! # Modules
 //!
-//! | where | what |
-//! |---|---|
-//! | `server` | starts and stops all of it |
-//! | `node` | takes connections |
-//! | `port` | a node's port, which a fault can close |
-//! | `control` | what a running server can be told |
-//! | `door` | the same for programs in other languages, through an info command |
-//! | `faults` | what is broken on command |
-//! | `connection` | one client: reads frames, writes answers |
-//! | `budget` | what all connections together may hold |
-//! | `wire` | the protocol: frames, messages, values, every constant and result code |
-//! | `info` | text commands, one file a family: the cluster, namespaces, truncate, ... |
-//! | `cluster` | the nodes, who owns which partition, what waits while a node is gone |
-//! | `cmd` | commands on records, one file each: read, write, touch, delete, batch, query |
-//! | `cdt` | operations inside lists and maps |
-//! | `exp` | filter expressions |
-//! | `security` | users, passwords, session tokens, what each may do |
-//! | `tls` | certificates made at the start, and the handshake |
-//! | `storage` | namespaces, records, secondary indexes, expiry, truncation, the data file |
+//! In layers: a module uses only modules of its own layer and of those above it in this list.
 //!
-//! The truth is the source of server 8.1 (`github.com/aerospike/aerospike-server`); comments name the file a rule is
-//! from. What this server does not know it refuses with the server's own result code.
+//! | layer | module | contents |
+//! |---|---|---|
+//! | protocol | `wire` | frames, messages, values, all constants and result codes |
+//! | basics | `invalid_input` | the error for an invalid configuration or command |
+//! | | `memory_limiter` | limits the memory for requests and responses |
+//! | | `port`, `socket` | a node's port, which a fault can close; a client's socket, with TLS or without |
+//! | | `tls` | certificates and the handshake |
+//! | | `security` | users, passwords, session tokens, permissions |
+//! | | `config` | the configuration of a server |
+//! | data | `cdt` | operations inside lists and maps |
+//! | | `storage` | namespaces, partitions, records, secondary indexes, expiry, truncation, the data file |
+//! | | `exp` | expressions: filters, and operations that read or write a value |
+//! | node | `cluster` | the nodes, the owners of the partitions, requests that wait for a node that is gone |
+//! | | `faults` | fault injection |
+//! | | `state` | what all connections of a node share |
+//! | commands | `cmd` | commands on records, one file each: read, write, touch, delete, batch, query |
+//! | | `info` | info commands, one file for each family |
+//! | | `control_commands`, `control_protocol` | commands for the development server itself, and the info command `dev-server:` that carries them |
+//! | server | `connection` | one client: reads frames, writes responses |
+//! | | `node` | one node: accepts connections |
+//! | | `server` | starts, controls and stops all nodes |
+//! | tests | `fuzzing` | a server without sockets, for fuzzing |
+//!
+//! The behaviour follows the source of server 8.1 (`github.com/aerospike/aerospike-server`). Comments name the file that
+//! a rule is from. The server responds to features that it does not have with a real server's result code for them.
 
-mod budget;
 mod cdt;
 mod cluster;
 mod cmd;
 mod config;
 mod connection;
-mod control;
-mod door;
+mod control_commands;
+mod control_protocol;
 mod exp;
 mod faults;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod info;
+mod invalid_input;
+mod memory_limiter;
 mod node;
 mod port;
 mod security;
 mod server;
+mod socket;
 mod state;
 mod storage;
 mod tls;
 mod wire;
 
 pub use config::{Config, NamespaceConfig};
-pub use control::{explain, Answer, Command, NodeInfo};
+pub use control_commands::{Command, NodeInfo, Response, explain};
 pub use faults::{Code, FaultInfo, Kind, Operations, Spec, When};
 pub use security::{Password, SecurityConfig, UserConfig};
 pub use server::DevServer;

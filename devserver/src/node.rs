@@ -2,24 +2,25 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{watch, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::connection::{Connection, Limits, Socket};
+use crate::connection::{Connection, Limits};
 use crate::port::Port;
+use crate::socket::Socket;
 use crate::state::State;
 
-/// How long what failed for want of something is left before it is tried again.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How long to wait before a failed operation on the listener is tried again.
+const RETRY_DELAY: Duration = Duration::from_millis(10);
 
-/// A node that takes connections. Dropping it stops it without waiting; [`Node::stop`] also waits.
+/// A node that accepts connections. Dropping it stops it without waiting; [`Node::stop`] also waits.
 pub struct Node {
     stopping: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
@@ -27,15 +28,15 @@ pub struct Node {
 }
 
 impl Node {
-    /// Serves the connections to a listener in a task of its own.
+    /// Starts a task that serves the connections to a listener.
     pub fn start(
         listener: TcpListener,
         state: Arc<State>,
         limits: Limits,
         max_connections: usize,
     ) -> Node {
-        // Known before the task runs: who sets a fault now has to wait for it.
-        state.faults.port_is(Some(true));
+        // Set before the task runs, because a caller that sets a fault waits for the port.
+        state.faults.set_port_state(Some(true));
         let (stopping, is_stopping) = watch::channel(false);
         let (has_stopped, stopped) = watch::channel(false);
         let accepting = tokio::spawn(async move {
@@ -49,7 +50,7 @@ impl Node {
         }
     }
 
-    /// Closes the listener and every connection, and waits until that is done. Calling it again does no harm.
+    /// Closes the listener and every connection, and waits until they are closed. May be called more than once.
     pub async fn stop(&self) {
         self.stopping.send_replace(true);
         let accepting = self.accepting.lock().take();
@@ -59,7 +60,7 @@ impl Node {
                     log::error!("the accepting task ended badly: {error}");
                 }
             }
-            // Another call is stopping, or has: wait for the same end.
+            // Another call is stopping the node or has stopped it: wait for the same end.
             None => {
                 let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
             }
@@ -73,7 +74,7 @@ impl Drop for Node {
     }
 }
 
-/// Takes connections until told to stop, then closes them all.
+/// Accepts connections until the node is stopped, then closes them all.
 async fn accept(
     listener: TcpListener,
     state: Arc<State>,
@@ -87,22 +88,22 @@ async fn accept(
     };
     let mut faults = state.faults.changes();
     let mut is_frozen = false;
-    let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     loop {
-        let is_settled = settle(&mut port, &state);
+        let is_port_ready = apply_port_faults(&mut port, &state);
         if is_frozen != state.faults.is_frozen() {
             is_frozen = !is_frozen;
-            tell_the_others(&state, is_frozen);
+            update_membership(&state, is_frozen);
         }
         tokio::select! {
-            () = told_to_stop(&mut is_stopping) => break,
+            () = stop_requested(&mut is_stopping) => break,
             _ = faults.changed() => {}
-            () = tokio::time::sleep(PAUSE), if !is_settled => {}
+            () = tokio::time::sleep(RETRY_DELAY), if !is_port_ready => {}
             accepted = port.accept() => match accepted {
                 Ok(stream) => {
-                    // Beyond the limit a connection is closed at once, as the server does.
-                    let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
+                    // Beyond the limit, a connection is closed at once, as the server does.
+                    let Ok(permit) = Arc::clone(&slots).try_acquire_owned() else { continue };
                     let state = Arc::clone(&state);
                     connections.spawn(async move {
                         serve(stream, state, limits).await;
@@ -110,38 +111,37 @@ async fn accept(
                     });
                 }
                 Err(error) => {
-                    // Out of file handles, most likely: leave those who have one the time to give it back.
+                    // Probably out of file descriptors. Wait until connections have released some.
                     log::warn!("cannot accept a connection: {error}");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             },
-            // Keeps the set from growing with what is over.
+            // Removes finished tasks from the set.
             Some(_) = connections.join_next() => {}
         }
     }
     drop(port);
-    state.faults.port_is(None);
+    state.faults.set_port_state(None);
     connections.shutdown().await;
 }
 
-/// Closes the port while a fault wants it so, and opens it afterwards. False: it could not be opened.
-fn settle(port: &mut Port, state: &State) -> bool {
+/// Closes the port while a fault requires it, and opens it afterwards. Returns false if it could not be opened.
+fn apply_port_faults(port: &mut Port, state: &State) -> bool {
     let is_refusing = state.faults.is_refusing();
     if is_refusing && port.is_open() {
         port.close();
         state.faults.count_refusal();
-    } else if !is_refusing {
-        if let Err(error) = port.open() {
-            log::warn!("cannot listen again: {error}");
-            return false;
-        }
+    } else if !is_refusing && let Err(error) = port.open() {
+        log::warn!("cannot listen again: {error}");
+        return false;
     }
-    state.faults.port_is(Some(port.is_open()));
+    state.faults.set_port_state(Some(port.is_open()));
     true
 }
 
-/// A frozen node sends no heartbeats; thawed, it goes on with the records it had.
-fn tell_the_others(state: &State, is_frozen: bool) {
+/// Tells the cluster that the node is frozen or thawed. A frozen node sends no heartbeats; a thawed node still has its
+/// records.
+fn update_membership(state: &State, is_frozen: bool) {
     if state.cluster.size() == 1 {
         return;
     }
@@ -152,8 +152,8 @@ fn tell_the_others(state: &State, is_frozen: bool) {
     }
 }
 
-async fn told_to_stop(is_stopping: &mut watch::Receiver<bool>) {
-    // An error says that the server was dropped, which means the same.
+async fn stop_requested(is_stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server was dropped, which also stops the node.
     let _ = is_stopping.wait_for(|stopping| *stopping).await;
 }
 
@@ -168,18 +168,18 @@ async fn serve(stream: TcpStream, state: Arc<State>, limits: Limits) {
     let _closing = CountClosed(Arc::clone(&state));
     let outcome = match state.tls.clone() {
         Some(tls) => match tls.accept(stream).await {
-            Ok(stream) => converse(stream, local, state, limits).await,
+            Ok(stream) => serve_stream(stream, local, state, limits).await,
             Err(error) => Err(error),
         },
-        None => converse(stream, local, state, limits).await,
+        None => serve_stream(stream, local, state, limits).await,
     };
     if let Err(error) = outcome {
         log::debug!("connection closed: {error}");
     }
 }
 
-/// Serves a client until it goes, or all are sent away.
-async fn converse<S: AsyncRead + AsyncWrite + Socket + Unpin>(
+/// Serves a client until it disconnects or all connections are closed.
+async fn serve_stream<S: AsyncRead + AsyncWrite + Socket + Unpin>(
     stream: S,
     local: SocketAddr,
     state: Arc<State>,
@@ -196,7 +196,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Socket + Unpin>(
     }
 }
 
-/// Counts a connection as closed however its task ends.
+/// Counts a connection as closed, however its task ends.
 struct CountClosed(Arc<State>);
 
 impl Drop for CountClosed {

@@ -1,4 +1,4 @@
-//! A node's port: listened on, or closed by a fault.
+//! A node's port, which a fault can close.
 
 use std::future;
 use std::io;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Connections the kernel may hold for us before we take them.
+/// Connections that the kernel queues until they are accepted.
 const BACKLOG: i32 = 1024;
 
 /// A port that can be closed for a while.
@@ -18,7 +18,7 @@ pub struct Port {
 
 enum State {
     Open(TcpListener),
-    /// Bound and not listened on: who connects is refused, and nobody else can take the port. `None` where it could
+    /// Bound without listening: connections are refused, and no other process can take the port. `None` if it could
     /// not be bound again.
     Closed(Option<Socket>),
 }
@@ -35,7 +35,7 @@ impl Port {
         matches!(self.state, State::Open(_))
     }
 
-    /// The next connection; none comes while the port is closed.
+    /// Accepts the next connection. Waits while the port is closed.
     pub async fn accept(&self) -> io::Result<TcpStream> {
         match &self.state {
             State::Open(listener) => listener.accept().await.map(|(stream, _)| stream),
@@ -43,7 +43,7 @@ impl Port {
         }
     }
 
-    /// Closes the port. What the kernel has accepted and we have not taken is reset.
+    /// Closes the port. Connections that the kernel has queued are reset.
     pub fn close(&mut self) {
         self.state = State::Closed(None);
         match bind(self.addr) {
@@ -55,7 +55,7 @@ impl Port {
     /// Listens again.
     ///
     /// # Errors
-    /// Somebody else has taken the port meanwhile.
+    /// Another process has taken the port.
     pub fn open(&mut self) -> io::Result<()> {
         let socket = match &mut self.state {
             State::Open(_) => return Ok(()),
@@ -67,7 +67,7 @@ impl Port {
     }
 }
 
-/// Listens with SO_REUSEADDR: the port of a server just stopped is free at once.
+/// Listens with SO_REUSEADDR, so that the port of a stopped server is free at once.
 pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     listen_on(bind(addr)?)
 }

@@ -1,35 +1,35 @@
-//! What all connections of a node share: the namespaces, the cluster, the faults, the users, the counters of connections.
+//! The state that all connections of a node share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::budget::Budget;
 use crate::cluster::Cluster;
-use crate::faults::AtNode;
+use crate::faults::NodeFaults;
+use crate::memory_limiter::MemoryLimiter;
 use crate::security::{Access, Login, Security};
 use crate::storage::namespace::Namespace;
 use crate::tls::Tls;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// One node, as its commands see it.
+/// A node, as its commands see it.
 pub struct State {
     pub namespaces: Vec<Arc<Namespace>>,
     pub cluster: Arc<Cluster>,
-    /// This node's number in it.
+    /// The number of this node in the cluster.
     pub node: usize,
     pub started: Instant,
     pub connections: Connections,
-    pub faults: AtNode,
-    /// `None`: nobody logs in.
+    pub faults: NodeFaults,
+    /// `None`: there are no users.
     pub security: Option<Arc<Security>>,
     /// `None`: connections are not encrypted.
     pub tls: Option<Arc<Tls>>,
 }
 
-/// What stands between a client and the records: the same for all nodes.
+/// Users and TLS, the same for all nodes.
 #[derive(Clone, Default)]
-pub struct Protection {
+pub struct ConnectionSecurity {
     pub security: Option<Arc<Security>>,
     pub tls: Option<Arc<Tls>>,
 }
@@ -37,7 +37,7 @@ pub struct Protection {
 /// How many records a node holds.
 #[derive(Default)]
 pub struct Objects {
-    /// As the node that answers for them.
+    /// As master.
     pub master: u64,
     /// As a replica.
     pub prole: u64,
@@ -49,21 +49,21 @@ impl Objects {
     }
 }
 
-/// Counts of client connections since the start, and what they may hold.
+/// Numbers of client connections since the start, and the memory they use.
 #[derive(Default)]
 pub struct Connections {
     pub opened: AtomicU64,
     pub closed: AtomicU64,
-    pub budget: Budget,
+    pub memory: MemoryLimiter,
 }
 
 impl State {
     pub fn new(
         namespaces: Vec<Arc<Namespace>>,
         cluster: Arc<Cluster>,
-        faults: AtNode,
+        faults: NodeFaults,
         node: usize,
-        protection: Protection,
+        connection_security: ConnectionSecurity,
     ) -> State {
         State {
             namespaces,
@@ -71,18 +71,18 @@ impl State {
             node,
             started: Instant::now(),
             connections: Connections::default(),
-            security: protection.security,
-            tls: protection.tls,
+            security: connection_security.security,
+            tls: connection_security.tls,
             faults,
         }
     }
 
-    /// Sixteen hex digits, starting at `BB9` as the server's ids do.
+    /// Returns the node ID: sixteen hexadecimal digits that start with `BB9`, as in the server.
     pub fn node_id(&self) -> &str {
         self.cluster.node_id(self.node)
     }
 
-    /// The records of a namespace that this node holds.
+    /// Returns the number of records of a namespace that this node holds.
     pub fn objects(&self, namespace: &Namespace) -> Objects {
         let mut objects = Objects::default();
         if self.cluster.size() == 1 {
@@ -108,18 +108,18 @@ impl State {
         objects
     }
 
-    /// What a connection may do.
+    /// Returns what a connection may do.
     pub fn access(&self, login: &Login) -> Access {
         match &self.security {
             Some(security) => security.access(login),
-            None => Access::Open,
+            None => Access::Unrestricted,
         }
     }
 
     /// Finds the namespace that a field names.
     ///
     /// # Errors
-    /// [`ResultCode::NAMESPACE`] when there is no field or no such namespace.
+    /// [`ResultCode::NAMESPACE`] if there is no field or no such namespace.
     pub fn namespace(&self, name: Option<&[u8]>) -> Outcome<&Arc<Namespace>> {
         let name = name.ok_or(ResultCode::NAMESPACE)?;
         self.namespaces

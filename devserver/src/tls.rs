@@ -1,5 +1,5 @@
-//! TLS, with certificates made at the start: an authority, the server's certificate, and one for clients where they
-//! must have one (`tls-authenticate-client any`). A server with TLS listens for nothing else.
+//! TLS with certificates that are created at the start: an authority, the server's certificate and, for mutual TLS,
+//! one for clients (`tls-authenticate-client any`). A server with TLS accepts no other connections.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,30 +14,32 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::TlsAcceptor;
 
-/// How long a client may take to shake hands.
+use crate::invalid_input::invalid_input;
+
+/// Timeout of the handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The name in a client's certificate: who it is to PKI.
+/// The name in a client's certificate: with PKI, the user name.
 const CLIENT: &str = "client";
 
-/// TLS, as told at the start. As JSON: `{ "mutual": true }`.
+/// The configuration of TLS. As JSON: `{ "mutual": true }`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TlsConfig {
-    /// Whether clients need a certificate too. Default false.
+    /// Whether clients need a certificate. Default false.
     pub mutual: bool,
-    /// Host names and addresses the server's certificate is for; the first is also the name that nodes are announced
-    /// with. Default `localhost`, `127.0.0.1` and `::1`.
+    /// Host names and addresses that the server's certificate is valid for. Info commands return the first as the TLS
+    /// name of the nodes. Default `localhost`, `127.0.0.1` and `::1`.
     pub names: Vec<String>,
-    /// When the server's certificate begins to be valid, in seconds since 1970. Default long ago.
+    /// Start of the validity of the server's certificate, in seconds since 1970. Default long ago.
     pub valid_from: Option<i64>,
-    /// When it ends, in seconds since 1970. Default never.
+    /// End of the validity, in seconds since 1970. Default never.
     pub valid_to: Option<i64>,
 }
 
@@ -55,12 +57,12 @@ impl Default for TlsConfig {
 /// What a client needs, as PEM.
 #[derive(Clone, Debug, Serialize)]
 pub struct TlsIdentity {
-    /// The authority that has signed the server's certificate.
+    /// The certificate of the authority that signed the server's certificate.
     pub ca: String,
-    /// The client's certificate, where it needs one.
+    /// The client's certificate, if it needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert: Option<String>,
-    /// The key to that certificate.
+    /// The private key of that certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
@@ -68,22 +70,22 @@ pub struct TlsIdentity {
 /// The server's side of TLS: the same for all nodes.
 pub struct Tls {
     acceptor: TlsAcceptor,
-    /// The name that nodes are announced with.
+    /// The TLS name of the nodes.
     pub name: String,
-    /// The name in the clients' certificates, where they need one: there is no other one by our authority.
+    /// The name in the client's certificate, if clients need one. The authority signs no other client certificate.
     pub client: Option<&'static str>,
-    /// For clients.
+    /// The certificates that clients need.
     pub identity: TlsIdentity,
 }
 
 impl Tls {
-    /// Makes the certificates.
+    /// Creates the certificates.
     ///
     /// # Errors
-    /// `InvalidInput`: a name that no certificate can be for, or no name at all.
+    /// `InvalidInput`: there is no name, or a certificate cannot have one of the names.
     pub fn new(config: &TlsConfig, host: IpAddr) -> io::Result<Tls> {
         let Some(name) = config.names.first().cloned() else {
-            return Err(refused("TLS needs at least one name".into()));
+            return Err(invalid_input("TLS needs at least one name"));
         };
         let mut names = config.names.clone();
         let host = host.to_string();
@@ -92,7 +94,7 @@ impl Tls {
         }
         let ca = authority()?;
         let mut params = CertificateParams::new(names)
-            .map_err(|error| refused(format!("the names of TLS: {error}")))?;
+            .map_err(|error| invalid_input(format!("the names of TLS: {error}")))?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         if let Some(from) = config.valid_from {
             params.not_before = point_in_time(from)?;
@@ -140,10 +142,10 @@ impl Tls {
         })
     }
 
-    /// Shakes hands with a client.
+    /// Runs the TLS handshake with a client.
     ///
     /// # Errors
-    /// A client that speaks no TLS, or no TLS we accept, or takes too long.
+    /// The handshake fails or takes too long.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(stream)).await?
     }
@@ -160,7 +162,7 @@ fn authority() -> io::Result<Authority> {
     CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)
 }
 
-/// A new key, and a certificate for it.
+/// Creates a key and a certificate for it.
 fn sign(
     mut params: CertificateParams,
     name: &str,
@@ -176,15 +178,11 @@ fn sign(
 
 fn point_in_time(seconds: i64) -> io::Result<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds)
-        .map_err(|error| refused(format!("the validity of the certificate: {error}")))
+        .map_err(|error| invalid_input(format!("the validity of the certificate: {error}")))
 }
 
 fn named(name: &str) -> rcgen::DistinguishedName {
     let mut names = rcgen::DistinguishedName::new();
     names.push(DnType::CommonName, name);
     names
-}
-
-fn refused(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
 }

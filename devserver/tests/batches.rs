@@ -17,7 +17,7 @@ fn codes(rows: &[BatchOperation]) -> Vec<Option<ResultCode>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_writes_touches_and_deletes_go_together_each_by_its_own_policy() {
+async fn applies_each_rows_own_policy_in_a_mixed_batch() {
     let (server, client) = start().await;
     for id in 0..3 {
         client
@@ -88,7 +88,7 @@ async fn reads_writes_touches_and_deletes_go_together_each_by_its_own_policy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_longer_than_one_frame_is_answered_row_by_row() {
+async fn returns_every_row_of_a_batch_longer_than_one_frame() {
     let (server, client) = start().await;
     let text = "x".repeat(2000);
     let mut writes: Vec<_> = (0..500)
@@ -104,10 +104,12 @@ async fn a_batch_longer_than_one_frame_is_answered_row_by_row() {
         .batch(&BatchPolicy::default(), &mut writes)
         .await
         .unwrap();
-    assert!(codes(&writes)
-        .iter()
-        .all(|code| *code == Some(ResultCode::Ok)));
-    // All read the same bins, so all rows but the first say "as the row before".
+    assert!(
+        codes(&writes)
+            .iter()
+            .all(|code| *code == Some(ResultCode::Ok))
+    );
+    // All read the same bins, so all rows but the first repeat the previous one.
     let mut reads: Vec<_> = (0..500)
         .map(|id| BatchOperation::read(&BatchReadPolicy::default(), key("test", id), Bins::All))
         .collect();
@@ -115,14 +117,16 @@ async fn a_batch_longer_than_one_frame_is_answered_row_by_row() {
         .batch(&BatchPolicy::default(), &mut reads)
         .await
         .unwrap();
-    assert!(reads
-        .iter()
-        .all(|row| row.record().unwrap().bins["t"] == Value::from(text.clone())));
+    assert!(
+        reads
+            .iter()
+            .all(|row| row.record().unwrap().bins["t"] == Value::from(text.clone()))
+    );
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_of_a_row_takes_the_place_of_the_filter_of_the_batch() {
+async fn replaces_the_batch_filter_by_the_rows_own() {
     use aerospike::expressions::{eq, int_bin, int_val};
     let (server, client) = start().await;
     client

@@ -1,4 +1,4 @@
-//! Several nodes: what clients are told of them, and what becomes of requests and records when one goes.
+//! Clusters: what clients learn of the nodes, and the effects of a lost node on requests and records.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn partition(key: &Key) -> usize {
     usize::from(u16::from_le_bytes([key.digest()[0], key.digest()[1]])) & 4095
 }
 
-/// Three nodes that notice soon when one of them is gone.
+/// Starts three nodes with a short heartbeat timeout.
 fn three() -> Config {
     Config {
         nodes: 3,
@@ -42,7 +42,7 @@ async fn fill(client: &Client) {
     }
 }
 
-/// How many of the records are there.
+/// Returns how many of the records exist.
 async fn found(client: &Client) -> i64 {
     let mut found = 0;
     for id in 0..KEYS {
@@ -65,13 +65,13 @@ async fn addresses(server: &DevServer) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The bitmaps of the first namespace in an answer to `replicas` or `replicas-all`.
-fn bitmaps(answer: &str) -> Vec<Vec<u8>> {
+/// Returns the bitmaps of the first namespace in a response to `replicas` or `replicas-all`.
+fn bitmaps(response: &str) -> Vec<Vec<u8>> {
     use base64::Engine;
-    let (_, namespaces) = answer.trim().split_once('\t').unwrap();
+    let (_, namespaces) = response.trim().split_once('\t').unwrap();
     let (first, _) = namespaces.split_once(';').unwrap();
     let decode = |text| base64::engine::general_purpose::STANDARD.decode(text);
-    // The numbers in front are no bitmaps: of those each has 512 bytes.
+    // The numbers in front are not bitmaps, which have 512 bytes each.
     let parts = first.split(',').filter_map(|part| decode(part).ok());
     parts.filter(|bits| bits.len() == 512).collect()
 }
@@ -80,7 +80,7 @@ fn has(bits: &[u8], partition: usize) -> bool {
     bits[partition / 8] & (0x80 >> (partition % 8)) != 0
 }
 
-/// The partitions whose master a node says it is.
+/// Returns the partitions of which a node reports itself as master.
 fn masters(addr: SocketAddr) -> Vec<usize> {
     let master = &bitmaps(&info_at(addr, "replicas\n"))[0];
     (0..4096)
@@ -89,11 +89,11 @@ fn masters(addr: SocketAddr) -> Vec<usize> {
 }
 
 fn number(addr: SocketAddr, command: &str) -> u32 {
-    let answer = info_at(addr, &format!("{command}\n"));
-    answer.trim().split('\t').nth(1).unwrap().parse().unwrap()
+    let response = info_at(addr, &format!("{command}\n"));
+    response.trim().split('\t').nth(1).unwrap().parse().unwrap()
 }
 
-/// A request for one record without bins: reading its header, or touching it.
+/// Returns a request for one record without bins: reads its header, or touches it.
 fn request(key: &Key, is_write: bool, timeout_ms: u32) -> Vec<u8> {
     let (info1, info2) = if is_write { (0, 1) } else { (1 | 1 << 5, 0) };
     let mut body = vec![22, info1, info2, 0, 0, 0];
@@ -113,13 +113,13 @@ fn request(key: &Key, is_write: bool, timeout_ms: u32) -> Vec<u8> {
     frame(3, &body)
 }
 
-/// The result code of a raw request.
+/// Returns the result code of a raw request.
 fn ask_code(addr: SocketAddr, frame: &[u8]) -> u8 {
     ask(&mut TcpStream::connect(addr).unwrap(), frame)[5]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_node_names_its_peers_and_its_share_of_the_partitions() {
+async fn every_node_reports_its_peers_and_partitions() {
     let server = DevServer::start(three()).await.unwrap();
     let addresses = addresses(&server).await;
     let mut all: Vec<_> = addresses.iter().flat_map(|addr| masters(*addr)).collect();
@@ -140,12 +140,14 @@ async fn every_node_names_its_peers_and_its_share_of_the_partitions() {
     let stable = info(&server, "cluster-stable:size=3\n");
     assert_eq!(stable, info_at(addresses[2], "cluster-stable:size=3\n"));
     assert!(!stable.contains("ERROR"), "{stable}");
-    assert!(info(&server, "cluster-stable:size=2\n").contains("ERROR:7:cluster not specified size"));
+    assert!(
+        info(&server, "cluster-stable:size=2\n").contains("ERROR:7:cluster not specified size")
+    );
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_records_of_a_node_that_goes_are_on_another_one_and_move_back() {
+async fn records_survive_the_loss_of_a_node_and_migrate_back() {
     let (server, client) = start_with(three()).await;
     fill(&client).await;
     let before = number(server.addr(), "partition-generation");
@@ -163,7 +165,7 @@ async fn the_records_of_a_node_that_goes_are_on_another_one_and_move_back() {
     assert!(number(server.addr(), "partition-generation") > after);
     let share = masters(addresses(&server).await[1]).len();
     assert!((1_200..1_530).contains(&share), "{share}");
-    // Now the first node may go as well.
+    // Now the first node may stop, too.
     server.stop_node(0).await.unwrap();
     server.settled().await;
     assert_eq!(found(&client).await, KEYS);
@@ -171,7 +173,7 @@ async fn the_records_of_a_node_that_goes_are_on_another_one_and_move_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn records_that_only_lost_nodes_held_are_gone() {
+async fn loses_records_without_a_copy_on_a_remaining_node() {
     let (server, client) = start_with(three()).await;
     fill(&client).await;
     server.stop_node(1).await.unwrap();
@@ -194,7 +196,7 @@ async fn records_that_only_lost_nodes_held_are_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_answers_for_records_of_others_and_a_query_only_for_its_own_partitions() {
+async fn a_node_proxies_commands_but_queries_only_its_own_partitions() {
     let (server, client) = start_with(three()).await;
     fill(&client).await;
     let addresses = addresses(&server).await;
@@ -204,7 +206,7 @@ async fn a_node_answers_for_records_of_others_and_a_query_only_for_its_own_parti
             assert_eq!(ask_code(*addr, &request(&key(id), true, 0)), 0);
         }
     }
-    // A scan through the client meets each record once.
+    // A scan through the client returns each record once.
     let statement = Statement::new("test", "sessions", Bins::All);
     let records = client
         .query(&QueryPolicy::default(), PartitionFilter::all(), statement)
@@ -221,7 +223,7 @@ async fn a_node_answers_for_records_of_others_and_a_query_only_for_its_own_parti
     ids.sort_unstable();
     assert_eq!(ids, (0..KEYS).collect::<Vec<_>>());
 
-    // Asked for a partition that it has no copy of, a node says so.
+    // A node reports a partition of which it has no copy.
     let foreign = (0..4096)
         .find(|partition| {
             let bitmaps = info_at(addresses[0], "replicas-all\n");
@@ -235,23 +237,23 @@ async fn a_node_answers_for_records_of_others_and_a_query_only_for_its_own_parti
     body.extend_from_slice(b"test");
     body.extend_from_slice(&[0, 0, 0, 3, 11]);
     body.extend_from_slice(&(foreign as u16).to_le_bytes());
-    let answer = ask(
+    let response = ask(
         &mut TcpStream::connect(addresses[0]).unwrap(),
         &frame(3, &body),
     );
-    let (info3, code, number) = (answer[3], answer[5], &answer[6..10]);
+    let (info3, code, number) = (response[3], response[5], &response[6..10]);
     assert_eq!((info3, code), (4, 11));
     assert_eq!(number, (foreign as u32).to_be_bytes());
     server.stop().await;
 }
 
-/// Whether a node that answers this to `replicas-all` holds a copy of a partition.
-fn owns(answer: &str, partition: usize) -> bool {
-    bitmaps(answer).iter().any(|bits| has(bits, partition))
+/// Whether a node with this response to `replicas-all` has a copy of a partition.
+fn owns(response: &str, partition: usize) -> bool {
+    bitmaps(response).iter().any(|bits| has(bits, partition))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn until_the_others_notice_what_needs_the_lost_node_waits_and_nothing_else() {
+async fn only_requests_that_need_a_lost_node_wait_until_the_others_notice() {
     let config = Config {
         heartbeat_timeout: Duration::from_secs(600),
         ..three()
@@ -273,11 +275,11 @@ async fn until_the_others_notice_what_needs_the_lost_node_waits_and_nothing_else
 
     const TIMEOUT: u8 = 9;
     let ask_here = |id: i64, is_write| ask_code(addresses[0], &request(&key(id), is_write, 50));
-    // The lost node is the replica: what is read is there, what is written is not confirmed.
+    // The lost node is the replica: reads succeed, writes are not confirmed.
     assert_eq!(ask_here(with, false), 0);
     assert_eq!(ask_here(with, true), TIMEOUT);
     assert_eq!(ask_here(without, true), 0);
-    // The lost node is the master: a replica can read, and nobody can write.
+    // The lost node is the master: the replica can read, and no node can write.
     assert_eq!(ask_here(copied, false), 0);
     assert_eq!(ask_here(copied, true), TIMEOUT);
     assert_eq!(ask_here(foreign, false), TIMEOUT);
@@ -286,7 +288,7 @@ async fn until_the_others_notice_what_needs_the_lost_node_waits_and_nothing_else
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_waits_is_done_when_the_others_have_noticed() {
+async fn a_waiting_write_is_applied_once_the_others_notice() {
     let (server, client) = start_with(three()).await;
     fill(&client).await;
     let addr = server.addr();
@@ -302,7 +304,7 @@ async fn a_write_that_waits_is_done_when_the_others_have_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_the_writes_that_wait_for_one_record_those_beyond_the_limit_are_refused() {
+async fn refuses_waiting_writes_to_one_record_beyond_the_limit() {
     const KEY_BUSY: u8 = 14;
     let config = Config {
         heartbeat_timeout: Duration::from_secs(600),
@@ -327,13 +329,13 @@ async fn of_the_writes_that_wait_for_one_record_those_beyond_the_limit_are_refus
         codes.push(code.await.unwrap());
     }
     let busy = codes.iter().filter(|code| **code == KEY_BUSY).count();
-    // One is being carried out, and the limit of 20 has to be exceeded.
+    // One write is being executed, and the limit of 20 must be exceeded.
     assert_eq!(busy, 30 - 22, "{codes:?}");
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_without_sense_is_refused() {
+async fn rejects_an_invalid_cluster_configuration() {
     let refused = async |config: Config| {
         let error = DevServer::start(config).await.err().unwrap();
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{error}");
@@ -360,11 +362,13 @@ async fn a_cluster_without_sense_is_refused() {
     })
     .await;
     let server = DevServer::start(three()).await.unwrap();
-    assert!(server
-        .stop_node(3)
-        .await
-        .unwrap_err()
-        .to_string()
-        .contains("0 to 2"));
+    assert!(
+        server
+            .stop_node(3)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("0 to 2")
+    );
     server.stop().await;
 }

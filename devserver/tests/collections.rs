@@ -1,10 +1,10 @@
-//! Operations inside maps and lists, through the real client.
+//! Operations on maps and lists, through the official client.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use aerospike::operations::cdt_context::{ctx_map_key, ctx_map_key_create, CdtContext};
+use aerospike::operations::cdt_context::{CdtContext, ctx_map_key, ctx_map_key_create};
 use aerospike::operations::lists::{self, ListPolicy};
 use aerospike::operations::maps::{self, MapOrder, MapPolicy, MapReturnType};
 use aerospike::operations::{self, Operation};
@@ -15,7 +15,7 @@ fn key() -> Key {
     Key::new("test", "sessions", Value::from("k")).unwrap()
 }
 
-/// Runs operations and gives the result of each.
+/// Runs operations. Returns the result of each.
 async fn run(client: &Client, ops: &[Operation]) -> Result<Vec<Value>> {
     Ok(client
         .operate(&WritePolicy::default(), &key(), ops)
@@ -28,7 +28,7 @@ async fn bin(client: &Client, name: &str) -> Value {
     get(client, &key()).await.unwrap().bins[name].clone()
 }
 
-/// The pairs of a map value.
+/// Returns the pairs of a map value.
 fn items(map: Value) -> std::collections::HashMap<Value, Value> {
     match map {
         Value::HashMap(map) => map,
@@ -41,7 +41,7 @@ fn ints(items: &[i64]) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_changed_by_one_request() {
+async fn changes_a_session_in_one_request() {
     let (server, client) = start().await;
     let policy = MapPolicy::default();
     client
@@ -81,7 +81,7 @@ async fn a_session_is_changed_by_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_map_operation_creates_the_bin_and_refuses_other_types() {
+async fn a_map_operation_creates_the_bin_and_rejects_other_types() {
     let (server, client) = start().await;
     run(
         &client,
@@ -119,7 +119,7 @@ async fn a_map_operation_creates_the_bin_and_refuses_other_types() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn map_elements_are_found_by_key_index_rank_and_value() {
+async fn finds_map_elements_by_key_index_rank_and_value() {
     let (server, client) = start().await;
     client
         .put(
@@ -165,7 +165,7 @@ async fn map_elements_are_found_by_key_index_rank_and_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nested_maps_are_changed_in_place_and_made_on_the_way() {
+async fn changes_nested_maps_and_creates_missing_ones() {
     let (server, client) = start().await;
     let at = |path: Vec<CdtContext>, operation: Operation| operation.context(path);
     let create = || ctx_map_key_create(Value::from("cart"), MapOrder::KeyOrdered);
@@ -199,7 +199,7 @@ async fn nested_maps_are_changed_in_place_and_made_on_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_are_appended_cut_and_read() {
+async fn appends_trims_and_reads_lists() {
     let (server, client) = start().await;
     let policy = ListPolicy::default();
     let results = run(

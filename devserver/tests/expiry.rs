@@ -1,4 +1,4 @@
-//! How long records live: TTL words, touches, namespaces that refuse TTLs, sweeping, truncation.
+//! Expiry: TTLs, touches, namespaces that reject TTLs, nsup, truncation.
 
 #![allow(clippy::unwrap_used)]
 
@@ -27,7 +27,7 @@ async fn ttl(client: &Client, key: &Key) -> Option<u64> {
         .map(|ttl| ttl.as_secs())
 }
 
-/// Asks until the answer is yes; there is no event to wait for when a clock moves on.
+/// Polls until the condition is true. There is no event for the passing of time.
 async fn until(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !is_so().await {
@@ -38,7 +38,7 @@ async fn until(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) -> Duratio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ttl_words_mean_default_never_keep_and_seconds() {
+async fn ttl_values_mean_default_never_keep_or_seconds() {
     let with_default = NamespaceConfig {
         default_ttl: 500,
         ..NamespaceConfig::new("test")
@@ -80,7 +80,7 @@ async fn ttl_words_mean_default_never_keep_and_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_years_is_the_longest_life() {
+async fn rejects_a_ttl_of_more_than_ten_years() {
     let (server, client) = start().await;
     const TEN_YEARS: u32 = 3600 * 24 * 365 * 10;
     let (k, bin) = (key("test", "k"), [as_bin!("a", 1)]);
@@ -100,7 +100,7 @@ async fn ten_years_is_the_longest_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_that_never_sweeps_refuses_ttls_unless_told_otherwise() {
+async fn rejects_ttls_without_nsup_unless_they_are_allowed() {
     let mut namespaces = NamespaceConfig::defaults();
     namespaces.push(NamespaceConfig {
         nsup_period: 0,
@@ -144,7 +144,7 @@ async fn a_namespace_that_never_sweeps_refuses_ttls_unless_told_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_touch_extends_bumps_the_generation_and_never_creates() {
+async fn a_touch_extends_the_ttl_increments_the_generation_and_never_creates() {
     let (server, client) = start().await;
     let k = key("test", "k");
     assert_eq!(
@@ -178,7 +178,7 @@ async fn a_touch_extends_bumps_the_generation_and_never_creates() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_record_is_gone_at_once_though_it_is_counted_until_the_sweep() {
+async fn an_expired_record_is_invisible_at_once_but_counted_until_nsup_runs() {
     let (server, client) = start().await;
     let k = key("test", "k");
     client
@@ -210,7 +210,7 @@ async fn an_expired_record_is_gone_at_once_though_it_is_counted_until_the_sweep(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sweeper_removes_what_has_expired_and_counts_it_out() {
+async fn nsup_removes_expired_records_and_updates_the_counters() {
     let swept = NamespaceConfig {
         nsup_period: 1,
         ..NamespaceConfig::new("test")
@@ -245,7 +245,7 @@ async fn the_sweeper_removes_what_has_expired_and_counts_it_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_extends_the_record_when_little_of_its_life_is_left() {
+async fn a_read_extends_a_record_when_little_of_its_ttl_is_left() {
     let (server, client) = start().await;
     let k = key("test", "k");
     client
@@ -295,7 +295,7 @@ async fn a_read_extends_the_record_when_little_of_its_life_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn truncation_drops_what_is_older_than_the_moment_in_one_set_or_all() {
+async fn truncates_older_records_in_one_set_or_all() {
     let (server, client) = start().await;
     let in_set = |set: &str, id: i64| Key::new("test", set.to_string(), Value::from(id)).unwrap();
     for id in 0..20 {
@@ -316,7 +316,7 @@ async fn truncation_drops_what_is_older_than_the_moment_in_one_set_or_all() {
             .await
             .unwrap();
     }
-    // A record falls when its last update is before the moment, in whole milliseconds.
+    // A record is truncated if its last update is before the given time, in whole milliseconds.
     tokio::time::sleep(Duration::from_millis(3)).await;
     client
         .truncate(&AdminPolicy::default(), "test", "one", 0)

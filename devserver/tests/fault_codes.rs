@@ -1,4 +1,4 @@
-//! Faults that answer with a result code, and which requests a fault strikes.
+//! Faults that return a result code, and the requests that a fault strikes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -27,7 +27,7 @@ async fn read(client: &Client, id: &str) -> Result<Record> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_code_takes_the_place_of_the_command() {
+async fn a_result_code_replaces_the_command() {
     let (server, client) = start().await;
     put(&client, "a").await.unwrap();
     for (code, expected) in [
@@ -52,7 +52,7 @@ async fn a_result_code_takes_the_place_of_the_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_can_be_carried_out_and_answered_with_a_failure_all_the_same() {
+async fn a_fault_can_fail_a_command_after_executing_it() {
     let (server, client) = start().await;
     inject(
         &server,
@@ -65,7 +65,7 @@ async fn a_command_can_be_carried_out_and_answered_with_a_failure_all_the_same()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_row_of_a_batch_fails_among_others_that_do_not() {
+async fn a_fault_can_fail_one_row_of_a_batch() {
     let (server, client) = start().await;
     let bad = json!({ "kind": "code", "code": 14, "set": "sessions", "key": "2", "on": "write" });
     let fault = inject(&server, bad).await;
@@ -97,7 +97,7 @@ async fn one_row_of_a_batch_fails_among_others_that_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_fails_as_a_whole_where_that_is_asked_for() {
+async fn a_fault_on_batch_fails_the_whole_batch() {
     let (server, client) = start().await;
     let fault = json!({ "kind": "code", "code": "BATCH_QUEUES_FULL", "on": "batch" });
     let fault = inject(&server, fault).await;
@@ -109,7 +109,7 @@ async fn a_batch_fails_as_a_whole_where_that_is_asked_for() {
         .map(|id| BatchOperation::write(&row, key(id), bins.clone()))
         .into();
     client.batch(&policy, &mut rows).await.unwrap();
-    // The client tells the code of the closing frame as that of the first row, and leaves the others unanswered.
+    // The client reports the code of the closing frame for the first row, and no result for the others.
     let codes: Vec<_> = rows.iter().map(BatchOperation::result_code).collect();
     assert_eq!(codes, [Some(ResultCode::BatchQueuesFull), None]);
     assert_eq!(struck(&server, fault, 0).await, 1);
@@ -119,7 +119,7 @@ async fn a_batch_fails_as_a_whole_where_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_overloaded_device_takes_no_writes_and_no_touches() {
+async fn an_overloaded_device_refuses_writes_and_touches() {
     let (server, client) = start().await;
     put(&client, "a").await.unwrap();
     let fault = inject(&server, json!({ "kind": "overload" })).await;
@@ -127,7 +127,7 @@ async fn an_overloaded_device_takes_no_writes_and_no_touches() {
     let once = write_policy(|policy| policy.base_policy.max_retries = 0);
     let touched = client.touch(&once, &key("a")).await;
     assert_eq!(refusal(touched), ResultCode::DeviceOverload);
-    // The check comes before all others, also before "not found".
+    // This check comes first, also before NOT_FOUND.
     let touched = client.touch(&once, &key("none")).await;
     assert_eq!(refusal(touched), ResultCode::DeviceOverload);
     read(&client, "a").await.unwrap();
@@ -137,7 +137,7 @@ async fn an_overloaded_device_takes_no_writes_and_no_touches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_operation_is_told_from_the_others() {
+async fn faults_distinguish_all_operations() {
     let (server, client) = start().await;
     put(&client, "a").await.unwrap();
     let mut faults = Vec::new();
@@ -176,7 +176,7 @@ async fn each_operation_is_told_from_the_others() {
     told("write").await;
     client.touch(&policy, &key).await.unwrap();
     told("touch").await;
-    // A batch of one row is sent as the row itself.
+    // A batch of one row is sent as a single command.
     let row = BatchReadPolicy::default();
     let rows = &mut [1, 2].map(|_| BatchOperation::read(&row, key.clone(), Bins::All));
     client.batch(&BatchPolicy::default(), rows).await.unwrap();
@@ -199,7 +199,7 @@ async fn each_operation_is_told_from_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_let_only_what_they_name_through_to_a_fault() {
+async fn a_fault_strikes_only_what_its_filters_match() {
     let (server, client) = start().await;
     let other_set = Key::new("test", "others", Value::from("a")).unwrap();
     let other_namespace = Key::new("nottl", "sessions", Value::from("a")).unwrap();
@@ -268,7 +268,7 @@ async fn the_same_seed_gives_the_same_faults() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_without_sense_is_refused_in_words() {
+async fn rejects_an_invalid_fault_with_a_reason() {
     let server = DevServer::start(Config::default()).await.unwrap();
     let refusals = [
         (json!({}), "missing field `kind`"),
@@ -336,8 +336,8 @@ async fn a_fault_without_sense_is_refused_in_words() {
         ),
     ];
     for (fault, words) in refusals {
-        let answer = command(&server, json!({ "command": "inject", "fault": fault })).await;
-        let reason = answer.unwrap_err();
+        let response = command(&server, json!({ "command": "inject", "fault": fault })).await;
+        let reason = response.unwrap_err();
         assert!(reason.contains(words), "{fault}: {reason}");
     }
     let faults = command(&server, json!({ "command": "faults" })).await;
@@ -346,10 +346,12 @@ async fn a_fault_without_sense_is_refused_in_words() {
         inject(&server, json!({ "kind": "drop" })).await;
     }
     let one_more = json!({ "command": "inject", "fault": { "kind": "drop" } });
-    assert!(command(&server, one_more)
-        .await
-        .unwrap_err()
-        .contains("clear some"));
+    assert!(
+        command(&server, one_more)
+            .await
+            .unwrap_err()
+            .contains("clear some")
+    );
     server.stop().await;
 }
 
@@ -357,12 +359,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_text_through_the_door_does_harm(text in "[ -~\\n]{0,200}") {
+    fn the_control_protocol_survives_any_text(text in "[ -~\\n]{0,200}") {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let server = DevServer::start(Config::default()).await.unwrap();
-            let answer = info(&server, &format!("dev-server:{text}\n"));
-            assert!(answer.contains("\tERROR:4:"), "{answer}");
+            let response = info(&server, &format!("dev-server:{text}\n"));
+            assert!(response.contains("\tERROR:4:"), "{response}");
             server.stop().await;
         });
     }

@@ -9,22 +9,22 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use aerospike::{
-    as_bin, operations, BatchOperation, BatchPolicy, BatchWritePolicy, Key, ReadPolicy, ResultCode,
-    Value, WritePolicy,
+    BatchOperation, BatchPolicy, BatchWritePolicy, Key, ReadPolicy, ResultCode, Value, WritePolicy,
+    as_bin, operations,
 };
 use aerospike_session_devserver::DevServer;
 use common::*;
-use serde_json::{json, Value as Json};
+use serde_json::{Value as Json, json};
 
 fn key(id: &str) -> Key {
     Key::new("test", "sessions", Value::from(id)).unwrap()
 }
 
-/// A connection that asks for the status again and again.
+/// A connection that repeatedly requests the status.
 struct Asker(TcpStream);
 
 const ASKED: &[u8] = b"status\n";
-const ANSWER: &[u8] = b"status\tok\n";
+const RESPONSE: &[u8] = b"status\tok\n";
 
 impl Asker {
     fn connect(server: &DevServer) -> Asker {
@@ -39,17 +39,17 @@ impl Asker {
         self.0.write_all(&frame(1, ASKED)).unwrap();
     }
 
-    /// The next answer, or the kind of error in its place.
-    fn answer(&mut self) -> Result<(), ErrorKind> {
-        let mut answer = vec![0; 8 + ANSWER.len()];
+    /// Returns the next response, or the kind of the error.
+    fn response(&mut self) -> Result<(), ErrorKind> {
+        let mut response = vec![0; 8 + RESPONSE.len()];
         self.0
-            .read_exact(&mut answer)
+            .read_exact(&mut response)
             .map_err(|error| error.kind())?;
-        assert_eq!(answer[8..], *ANSWER);
+        assert_eq!(response[8..], *RESPONSE);
         Ok(())
     }
 
-    /// Whether nothing has come, and the connection is still there.
+    /// Whether nothing was received, and the connection is open.
     fn hears_nothing(&mut self) -> bool {
         self.0
             .set_read_timeout(Some(Duration::from_millis(50)))
@@ -63,7 +63,7 @@ impl Asker {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn latency_holds_back_what_it_is_for_and_nothing_else() {
+async fn latency_delays_only_its_operations() {
     let (server, client) = start().await;
     let slow = inject(
         &server,
@@ -83,12 +83,12 @@ async fn latency_holds_back_what_it_is_for_and_nothing_else() {
         refusal(get(&client, &key("a")).await),
         ResultCode::KeyNotFoundError
     );
-    // A request that waits keeps nobody from stopping.
+    // A waiting request does not delay stopping.
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn latency_lets_everything_happen_in_the_end() {
+async fn latency_completes_every_request() {
     let (server, client) = start().await;
     for when in ["before", "after", "midReply"] {
         let fault = json!({ "kind": "latency", "ms": 5, "jitter": 5, "when": when, "times": 1 });
@@ -104,7 +104,7 @@ async fn latency_lets_everything_happen_in_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn latency_after_the_work_holds_back_the_answer_and_not_the_work() {
+async fn latency_after_execution_delays_the_response_only() {
     let (server, client) = start().await;
     let slow = json!({ "kind": "latency", "ms": 3_600_000, "on": "write", "when": "after" });
     let slow = inject(&server, slow).await;
@@ -135,7 +135,7 @@ async fn latency_after_the_work_holds_back_the_answer_and_not_the_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_are_dropped_and_reset_at_each_point_of_a_request() {
+async fn drops_and_resets_connections_at_each_point_of_a_request() {
     let server = server().await;
     for (kind, end) in [
         ("drop", ErrorKind::UnexpectedEof),
@@ -146,10 +146,10 @@ async fn connections_are_dropped_and_reset_at_each_point_of_a_request() {
             let fault = inject(&server, fault).await;
             let mut struck_one = Asker::connect(&server);
             struck_one.ask();
-            assert_eq!(struck_one.answer(), Err(end), "{kind} {when}");
+            assert_eq!(struck_one.response(), Err(end), "{kind} {when}");
             let mut next = Asker::connect(&server);
             next.ask();
-            assert_eq!(next.answer(), Ok(()));
+            assert_eq!(next.response(), Ok(()));
             assert_eq!(struck(&server, fault, 0).await, 1);
         }
     }
@@ -157,21 +157,21 @@ async fn connections_are_dropped_and_reset_at_each_point_of_a_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_of_an_answer_arrives_before_the_connection_is_dropped() {
+async fn drops_a_connection_after_half_of_a_response() {
     let server = server().await;
     inject(
         &server,
         json!({ "kind": "drop", "on": "info", "when": "midReply" }),
     )
     .await;
-    let answer = exchange(&server, &frame(1, ASKED), 10_000);
-    let whole = frame(1, ANSWER);
-    assert_eq!(answer, whole[..whole.len() / 2]);
+    let response = exchange(&server, &frame(1, ASKED), 10_000);
+    let whole = frame(1, RESPONSE);
+    assert_eq!(response, whole[..whole.len() / 2]);
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_applied_or_not_as_the_fault_says() {
+async fn the_point_of_a_fault_decides_whether_a_request_is_applied() {
     let (server, client) = start().await;
     let once = write_policy(|policy| policy.base_policy.max_retries = 0);
     for (kind, when, is_applied) in [
@@ -195,7 +195,7 @@ async fn a_request_is_applied_or_not_as_the_fault_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_rows_of_a_batch_are_applied_before_its_answer_is_lost() {
+async fn applies_all_rows_of_a_batch_before_its_response_is_lost() {
     let (server, client) = start().await;
     inject(
         &server,
@@ -218,7 +218,7 @@ async fn all_rows_of_a_batch_are_applied_before_its_answer_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_server_takes_requests_and_never_answers() {
+async fn a_silent_server_accepts_requests_and_never_responds() {
     let server = server().await;
     let fault = inject(
         &server,
@@ -228,12 +228,12 @@ async fn a_silent_server_takes_requests_and_never_answers() {
     let mut struck_one = Asker::connect(&server);
     struck_one.ask();
     assert_eq!(struck(&server, fault, 1).await, 1);
-    // The connection is lost for good; others are not.
+    // This connection stays lost. Others work.
     clear(&server).await;
     struck_one.ask();
     let mut other = Asker::connect(&server);
     other.ask();
-    assert_eq!(other.answer(), Ok(()));
+    assert_eq!(other.response(), Ok(()));
     assert!(struck_one.hears_nothing());
     server.stop().await;
 }
@@ -243,29 +243,29 @@ async fn a_refusing_node_closes_its_port_and_keeps_its_connections() {
     let server = server().await;
     let mut old = Asker::connect(&server);
     old.ask();
-    assert_eq!(old.answer(), Ok(()));
+    assert_eq!(old.response(), Ok(()));
     for _ in 0..3 {
         let fault = inject(&server, json!({ "kind": "refuse", "node": 0 })).await;
         assert_eq!(struck(&server, fault, 0).await, 1);
         let refused = TcpStream::connect(server.addr()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         old.ask();
-        assert_eq!(old.answer(), Ok(()));
+        assert_eq!(old.response(), Ok(()));
         clear(&server).await;
         let mut new = Asker::connect(&server);
         new.ask();
-        assert_eq!(new.answer(), Ok(()));
+        assert_eq!(new.response(), Ok(()));
     }
     inject(&server, json!({ "kind": "refuse" })).await;
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_that_lasts_for_a_time_ends_by_itself() {
+async fn a_fault_with_a_duration_ends_by_itself() {
     let server = server().await;
     let fault = inject(&server, json!({ "kind": "refuse", "lasts": 100 })).await;
     TcpStream::connect(server.addr()).unwrap_err();
-    // Two strikes never come: this waits for the end.
+    // There are never two strikes, so this waits for the end of the fault.
     assert_eq!(struck(&server, fault, 2).await, 1);
     while TcpStream::connect(server.addr()).is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -278,11 +278,11 @@ async fn a_fault_that_lasts_for_a_time_ends_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_node_takes_connections_and_does_nothing_until_it_is_thawed() {
+async fn a_frozen_node_accepts_connections_and_does_nothing_until_it_is_thawed() {
     let server = server().await;
     let mut old = Asker::connect(&server);
     old.ask();
-    assert_eq!(old.answer(), Ok(()));
+    assert_eq!(old.response(), Ok(()));
     let freeze = inject(&server, json!({ "kind": "freeze" })).await;
     let mut new = Asker::connect(&server);
     for asker in [&mut old, &mut new] {
@@ -293,7 +293,7 @@ async fn a_frozen_node_takes_connections_and_does_nothing_until_it_is_thawed() {
     assert!(old.hears_nothing() && new.hears_nothing());
     clear(&server).await;
     for asker in [&mut old, &mut new] {
-        assert_eq!((asker.answer(), asker.answer()), (Ok(()), Ok(())));
+        assert_eq!((asker.response(), asker.response()), (Ok(()), Ok(())));
     }
     inject(&server, json!({ "kind": "freeze" })).await;
     old.ask();
@@ -301,8 +301,8 @@ async fn a_frozen_node_takes_connections_and_does_nothing_until_it_is_thawed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed_unless_its_client_has_hung_up(
-) {
+async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed_unless_its_client_has_hung_up()
+ {
     let (server, client) = start().await;
     let fault = inject(&server, json!({ "kind": "freeze" })).await;
     let waits = |milliseconds| {
@@ -322,21 +322,23 @@ async fn what_a_frozen_node_was_sent_is_carried_out_when_it_is_thawed_unless_its
         clear(&server).await;
     });
     put.unwrap();
-    assert!(!client
-        .exists(&ReadPolicy::default(), &key("a"))
-        .await
-        .unwrap());
+    assert!(
+        !client
+            .exists(&ReadPolicy::default(), &key("a"))
+            .await
+            .unwrap()
+    );
     assert_eq!(server.objects("test"), Some(1));
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn info_and_login_are_left_alone_unless_they_are_named() {
+async fn faults_strike_info_and_login_only_by_name() {
     let server = server().await;
     let fault = inject(&server, json!({ "kind": "drop" })).await;
     let mut asker = Asker::connect(&server);
     asker.ask();
-    assert_eq!(asker.answer(), Ok(()));
+    assert_eq!(asker.response(), Ok(()));
     assert_eq!(struck(&server, fault, 0).await, 0);
     let login = inject(&server, json!({ "kind": "drop", "on": "login" })).await;
     assert!(exchange(&server, &frame(2, &[0; 16]), 10_000).is_empty());
@@ -345,15 +347,15 @@ async fn info_and_login_are_left_alone_unless_they_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_are_told_through_the_door_of_a_frozen_node() {
+async fn the_control_protocol_works_on_a_frozen_node() {
     let server = server().await;
     inject(&server, json!({ "kind": "freeze" })).await;
     inject(&server, json!({ "kind": "drop", "on": "any" })).await;
     let ask = |command: Json| {
-        let answer = info(&server, &format!("dev-server:{command}\n"));
-        answer.split_once('\t').unwrap().1.trim_end().to_owned()
+        let response = info(&server, &format!("dev-server:{command}\n"));
+        response.split_once('\t').unwrap().1.trim_end().to_owned()
     };
-    let parsed = |answer: String| serde_json::from_str::<Json>(&answer).unwrap();
+    let parsed = |response: String| serde_json::from_str::<Json>(&response).unwrap();
     let faults = parsed(ask(json!({ "command": "faults" })));
     assert_eq!(faults[0]["kind"], "freeze");
     let fault = json!({ "kind": "code", "code": "KEY_BUSY" });
@@ -379,7 +381,7 @@ async fn faults_are_told_through_the_door_of_a_frozen_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_a_strike_is_told_when_the_server_stops() {
+async fn a_wait_for_a_strike_ends_when_the_server_stops() {
     let server = server().await;
     let fault = inject(&server, json!({ "kind": "drop" })).await;
     let (count, ()) = tokio::join!(struck(&server, fault, 1), async {

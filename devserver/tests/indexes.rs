@@ -1,4 +1,4 @@
-//! Secondary indexes: made, asked, kept in step with the records, dropped.
+//! Secondary indexes: create, query, update, drop.
 
 #![allow(clippy::unwrap_used)]
 
@@ -98,7 +98,7 @@ fn numbers(records: &[Record]) -> Vec<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_finds_strings_and_integers_by_bin_and_by_name() {
+async fn finds_strings_and_integers_by_bin_and_by_index_name() {
     let (server, client) = start().await;
     fill(&client, "one", 100).await;
     fill(&client, "two", 20).await;
@@ -113,9 +113,11 @@ async fn an_index_finds_strings_and_integers_by_bin_and_by_name() {
         found(&client, "one", Filter::equal_by_index("by-user", "u3")).await,
         tens
     );
-    assert!(found(&client, "one", Filter::equal("user", "nobody"))
-        .await
-        .is_empty());
+    assert!(
+        found(&client, "one", Filter::equal("user", "nobody"))
+            .await
+            .is_empty()
+    );
     assert_eq!(
         found(&client, "one", Filter::range("n", 17, 21)).await,
         [17, 18, 19, 20, 21]
@@ -129,7 +131,7 @@ async fn an_index_finds_strings_and_integers_by_bin_and_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_index_on_that_bin_of_that_type_a_query_is_refused() {
+async fn refuses_a_query_without_a_matching_index() {
     let (server, client) = start().await;
     fill(&client, "one", 3).await;
     index(&client, "one", "n", "by-n", IndexType::Numeric).await;
@@ -165,7 +167,7 @@ async fn without_an_index_on_that_bin_of_that_type_a_query_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_follows_writes_deletes_and_truncation() {
+async fn updates_an_index_on_writes_deletes_and_truncation() {
     let (server, client) = start().await;
     index(&client, "one", "user", "by-user", IndexType::String).await;
     fill(&client, "one", 30).await;
@@ -196,7 +198,7 @@ async fn an_index_follows_writes_deletes_and_truncation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_gives_no_expired_records_and_forgets_them_when_they_are_swept() {
+async fn an_index_hides_expired_records_and_nsup_removes_them() {
     let mut namespaces = NamespaceConfig::defaults();
     namespaces[0].nsup_period = 1;
     let (server, client) = start_with(Config {
@@ -213,14 +215,16 @@ async fn an_index_gives_no_expired_records_and_forgets_them_when_they_are_swept(
     while !stat().contains("\tentries=0;") {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(found(&client, "one", Filter::equal("user", "u"))
-        .await
-        .is_empty());
+    assert!(
+        found(&client, "one", Filter::equal("user", "u"))
+            .await
+            .is_empty()
+    );
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_of_the_namespace_serves_every_set_and_one_of_a_set_only_its_own() {
+async fn an_index_covers_its_set_or_the_whole_namespace() {
     let (server, client) = start().await;
     fill(&client, "one", 3).await;
     fill(&client, "two", 5).await;
@@ -247,7 +251,7 @@ async fn an_index_of_the_namespace_serves_every_set_and_one_of_a_set_only_its_ow
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_partitions_bins_and_filters_work_on_an_index_as_without_one() {
+async fn pages_partitions_bins_and_filters_work_with_an_index() {
     let (server, client) = start().await;
     fill(&client, "one", 200).await;
     index(&client, "one", "n", "by-n", IndexType::Numeric).await;
@@ -316,7 +320,7 @@ async fn pages_partitions_bins_and_filters_work_on_an_index_as_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn elements_of_lists_and_maps_are_found_and_a_record_answers_once() {
+async fn finds_elements_of_lists_and_maps_and_returns_each_record_once() {
     use CollectionIndexType::{List, MapKeys, MapValues};
     let (server, client) = start().await;
     index_of(&client, "c", "l", "by-l", IndexType::Numeric, List).await;
@@ -357,7 +361,7 @@ async fn elements_of_lists_and_maps_are_found_and_a_record_answers_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_index_is_gone_and_can_be_made_again() {
+async fn drops_an_index_and_creates_it_again() {
     let (server, client) = start().await;
     fill(&client, "one", 10).await;
     let admin = AdminPolicy::default();
@@ -386,11 +390,11 @@ async fn a_dropped_index_is_gone_and_can_be_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_name_is_one_index_and_one_definition_has_one_name() {
+async fn names_and_definitions_of_indexes_are_unique() {
     let (server, _client) = start().await;
     let ask = |command: &str| {
-        let answer = info(&server, &format!("{command}\n"));
-        answer.split_once('\t').unwrap().1.trim_end().to_owned()
+        let response = info(&server, &format!("{command}\n"));
+        response.split_once('\t').unwrap().1.trim_end().to_owned()
     };
     let create = |rest: &str| ask(&format!("sindex-create:namespace=test;{rest}"));
     assert_eq!(create("set=s;indexname=a;bin=b;type=string"), "ok");
@@ -425,7 +429,7 @@ async fn one_name_is_one_index_and_one_definition_has_one_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_data_file_indexes_outlive_the_server() {
+async fn indexes_survive_a_restart_with_a_data_file() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config {
         data_file: Some(directory.path().join("data")),
@@ -443,7 +447,7 @@ async fn with_a_data_file_indexes_outlive_the_server() {
         .unwrap();
     let list = info(&server, "sindex-list\n");
     server.stop().await;
-    // The second start reads what the first has written anew, if it did.
+    // The second start reads the file that the first may have compacted.
     for _ in 0..2 {
         let (server, client) = start_with(config.clone()).await;
         assert_eq!(info(&server, "sindex-list\n"), list);
@@ -459,10 +463,10 @@ async fn with_a_data_file_indexes_outlive_the_server() {
     }
 }
 
-/// As `strings_match()` and `blobs_match()` in `as/src/query/query.c` have it: what an index finds has to be compared by
-/// whoever asked.
+/// The client must compare what an index finds, because the server does not compare it all (`strings_match()` and
+/// `blobs_match()` in `as/src/query/query.c`).
 #[tokio::test(flavor = "multi_thread")]
-async fn strings_and_blobs_of_equal_length_start_and_hash_are_found_under_each_other() {
+async fn does_not_distinguish_strings_and_blobs_of_equal_length_start_and_hash() {
     const ADA: &str = "ada.lovelace.of.the.analytical.engine.co";
     const OTHER: &str = "ada.lovelace.of.qtxmYuTdytical.ec15Ub-jI";
     let (_server, client) = start().await;
@@ -501,7 +505,9 @@ async fn strings_and_blobs_of_equal_length_start_and_hash_are_found_under_each_o
         assert_eq!(numbers(&records), [i64::from(name == OTHER)]);
     }
     let shorter = &ADA[..ADA.len() - 1];
-    assert!(found(&client, "alike", Filter::equal("user", shorter))
-        .await
-        .is_empty());
+    assert!(
+        found(&client, "alike", Filter::equal("user", shorter))
+            .await
+            .is_empty()
+    );
 }

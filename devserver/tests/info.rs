@@ -1,24 +1,24 @@
-//! What info commands answer: the server's names in the server's forms, with true numbers.
+//! Info commands: names and formats of the server, with correct values.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use std::collections::HashMap;
 
-use aerospike::{as_bin, as_key, WritePolicy};
+use aerospike::{WritePolicy, as_bin, as_key};
 use aerospike_session_devserver::DevServer;
 use common::{info, start};
 
-/// The answer to one command, without its name.
+/// Returns the response to one command, without its name.
 fn ask(server: &DevServer, command: &str) -> String {
-    let answer = info(server, &format!("{command}\n"));
-    let (name, value) = answer.split_once('\t').unwrap();
+    let response = info(server, &format!("{command}\n"));
+    let (name, value) = response.split_once('\t').unwrap();
     assert_eq!(name, command);
     value.trim_end().to_owned()
 }
 
-fn fields(answer: &str) -> HashMap<String, String> {
-    answer
+fn fields(response: &str) -> HashMap<String, String> {
+    response
         .split(';')
         .map(|pair| pair.split_once('=').unwrap())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -26,7 +26,7 @@ fn fields(answer: &str) -> HashMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_namespace_tells_true_numbers() {
+async fn reports_the_statistics_of_a_namespace() {
     let (server, client) = start().await;
     let policy = WritePolicy::default();
     for id in 0..5 {
@@ -71,7 +71,7 @@ async fn a_namespace_tells_true_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sweep_counts_what_it_removed() {
+async fn nsup_counts_removed_records() {
     let (server, client) = common::start_with(aerospike_session_devserver::Config {
         namespaces: vec![aerospike_session_devserver::NamespaceConfig {
             nsup_period: 1,
@@ -95,9 +95,9 @@ async fn a_sweep_counts_what_it_removed() {
     server.stop().await;
 }
 
-/// Taken down from server 8.1.2.
+/// Recorded from server 8.1.2.
 #[tokio::test(flavor = "multi_thread")]
-async fn it_refuses_in_the_servers_words() {
+async fn returns_the_servers_error_messages() {
     let (server, _client) = start().await;
     for (command, expected) in [
         ("no-such-command", "ERROR:4:unrecognized command"),
@@ -173,7 +173,7 @@ async fn it_refuses_in_the_servers_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_that_help_lists_is_known() {
+async fn knows_every_command_that_help_lists() {
     let (server, _client) = start().await;
     for name in ask(&server, "help").split(';') {
         assert_ne!(ask(&server, name), "ERROR:4:unrecognized command", "{name}");
@@ -182,7 +182,7 @@ async fn every_command_that_help_lists_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_all_nodes_agreed_on_can_be_shown() {
+async fn shows_system_metadata() {
     let (server, _client) = start().await;
     ask(
         &server,

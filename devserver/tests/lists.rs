@@ -1,15 +1,15 @@
-//! Operations on lists where a server has rules of its own: unique items, ranks of equal items, lists of values.
+//! List operations with special rules: unique items, ranks of equal items, lists of values.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use aerospike::operations::cdt_context::{ctx_map_key_create, CdtContext};
+use aerospike::operations::Operation;
+use aerospike::operations::cdt_context::{CdtContext, ctx_map_key_create};
 use aerospike::operations::lists::{
     self, ListOrderType, ListPolicy, ListReturnType, ListSortFlags,
 };
 use aerospike::operations::maps::MapOrder;
-use aerospike::operations::Operation;
 use aerospike::*;
 use common::*;
 
@@ -25,7 +25,7 @@ fn values(items: &[i64]) -> Vec<Value> {
     items.iter().map(|item| Value::from(*item)).collect()
 }
 
-/// Runs one operation and gives its result.
+/// Runs one operation. Returns its result.
 async fn run(client: &Client, operation: Operation) -> Result<Value> {
     let policy = WritePolicy::default();
     let record = client.operate(&policy, &key(), &[operation]).await?;
@@ -46,7 +46,7 @@ fn unique(flags: ListWriteFlags) -> ListPolicy {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_item_given_twice_is_another_failure_than_one_that_is_there() {
+async fn distinguishes_duplicate_items_from_existing_ones() {
     let (server, client) = start().await;
     put(&client, ints(&[1])).await;
     let none = ListWriteFlags::DEFAULT;
@@ -56,7 +56,7 @@ async fn an_item_given_twice_is_another_failure_than_one_that_is_there() {
     assert_eq!(refusal(twice), ResultCode::OpNotApplicable);
     let there = run(&client, append(none, &[1, 2])).await;
     assert_eq!(refusal(there), ResultCode::ElementExists);
-    // "In part" counts only where nothing is to fail.
+    // DO_PARTIAL only counts with NO_FAIL.
     let partial = append(ListWriteFlags::PARTIAL, &[1, 2]);
     assert_eq!(
         refusal(run(&client, partial).await),
@@ -71,7 +71,7 @@ async fn an_item_given_twice_is_another_failure_than_one_that_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ranks_from_the_low_end_are_answered_from_the_highest_down() {
+async fn returns_ranks_near_the_low_end_in_descending_order() {
     let (server, client) = start().await;
     put(&client, ints(&[5, 1, 3, 2, 9, 7])).await;
     let range =
@@ -82,7 +82,7 @@ async fn ranks_from_the_low_end_are_answered_from_the_highest_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_of_values_is_answered_value_by_value() {
+async fn returns_a_selection_by_values_value_by_value() {
     let (server, client) = start().await;
     let by = |items: &[i64], returns| lists::get_by_value_list("l", values(items), returns);
 
@@ -96,7 +96,7 @@ async fn a_list_of_values_is_answered_value_by_value() {
     run(&client, lists::set_order("l", ListOrderType::Ordered))
         .await
         .unwrap();
-    // In an ordered list a value that is asked for twice is answered twice.
+    // In an ordered list, a value that is requested twice is returned twice.
     assert_eq!(
         run(&client, by(&[5, 3, 5], ListReturnType::VALUES))
             .await
@@ -107,7 +107,7 @@ async fn a_list_of_values_is_answered_value_by_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sort_below_a_context_that_would_be_made_does_nothing() {
+async fn a_sort_does_not_create_its_context() {
     let (server, client) = start().await;
     let context: Vec<CdtContext> = vec![ctx_map_key_create(Value::from("k"), MapOrder::KeyOrdered)];
     let sort = || lists::sort("l", ListSortFlags::DEFAULT).context(context.clone());

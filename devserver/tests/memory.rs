@@ -1,4 +1,4 @@
-//! A full server refuses writes and nothing else, and no client makes it hold more than its share.
+//! Memory: a full namespace refuses only writes, and clients cannot make the server use too much memory.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ use futures::StreamExt;
 const MIB: u64 = 1024 * 1024;
 const FULL: ResultCode = ResultCode::ServerMemError;
 
-/// A server whose namespace `test` holds 1 MiB.
+/// Starts a server whose namespace `test` holds 1 MiB.
 async fn small() -> (DevServer, Client) {
     start_with(Config {
         namespaces: vec![NamespaceConfig {
@@ -39,7 +39,7 @@ async fn put(client: &Client, id: i64, size: usize) -> Result<()> {
     client.put(&write_policy(|_| {}), &key(id), &bins).await
 }
 
-/// Writes records of 10,000 bytes until one is refused. Returns how many there are.
+/// Writes records of 10,000 bytes until one is refused. Returns the number of records.
 async fn fill(client: &Client) -> i64 {
     for id in 0..1000 {
         if let Err(error) = put(client, id, 10_000).await {
@@ -51,19 +51,19 @@ async fn fill(client: &Client) -> i64 {
 }
 
 fn figure(server: &DevServer, name: &str) -> String {
-    let answer = info(server, "namespace/test\n");
-    answer
+    let response = info(server, "namespace/test\n");
+    response
         .split(['\t', ';', '\n'])
         .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-        .unwrap_or_else(|| panic!("no {name} in {answer}"))
+        .unwrap_or_else(|| panic!("no {name} in {response}"))
         .to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_namespace_refuses_what_writes_and_does_all_else() {
+async fn a_full_namespace_refuses_only_writes() {
     let (server, client) = small().await;
     let count = fill(&client).await;
-    // 70 % of 1 MiB in records of 10,000 bytes and their headers.
+    // 70 % of 1 MiB, in records of 10,000 bytes with their headers.
     assert_eq!(count, 73);
     let write = write_policy(|_| {});
     assert_eq!(refusal(put(&client, 0, 10).await), FULL);
@@ -74,10 +74,12 @@ async fn a_full_namespace_refuses_what_writes_and_does_all_else() {
     assert_eq!(refusal(client.operate(&write, &key(0), &mixed).await), FULL);
 
     assert!(get(&client, &key(0)).await.is_ok());
-    assert!(client
-        .exists(&ReadPolicy::default(), &key(0))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .exists(&ReadPolicy::default(), &key(0))
+            .await
+            .unwrap()
+    );
     let policy = QueryPolicy::default();
     let statement = Statement::new("test", "sessions", Bins::All);
     let records = client
@@ -91,7 +93,7 @@ async fn a_full_namespace_refuses_what_writes_and_does_all_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_full_namespace_a_batch_fails_row_by_row() {
+async fn a_batch_fails_row_by_row_in_a_full_namespace() {
     let (server, client) = small().await;
     fill(&client).await;
     let (reads, writes) = (BatchReadPolicy::default(), BatchWritePolicy::default());
@@ -115,7 +117,7 @@ async fn in_a_full_namespace_a_batch_fails_row_by_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deletes_and_truncation_make_room_again() {
+async fn deletes_and_truncation_make_room() {
     let (server, client) = small().await;
     let count = fill(&client).await;
     for id in 0..2 {
@@ -125,7 +127,7 @@ async fn deletes_and_truncation_make_room_again() {
             .unwrap();
     }
     put(&client, 0, 10_000).await.unwrap();
-    // What was written in the millisecond of a truncation stays.
+    // Records written in the millisecond of the truncation stay.
     tokio::time::sleep(Duration::from_millis(5)).await;
     info(&server, "truncate:namespace=test;set=sessions\n");
     assert_eq!(figure(&server, "data_used_bytes"), "0");
@@ -134,7 +136,7 @@ async fn deletes_and_truncation_make_room_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_namespace_tells_what_it_holds_as_a_real_server_does() {
+async fn reports_used_bytes_as_a_real_server_does() {
     let (server, client) = small().await;
     assert_eq!(figure(&server, "storage-engine.data-size"), "1048576");
     assert_eq!(figure(&server, "data_total_bytes"), "1048576");
@@ -143,7 +145,7 @@ async fn the_namespace_tells_what_it_holds_as_a_real_server_does() {
     let bins = [as_bin!("a", 1)];
     let policy = write_policy(|_| {});
     client.put(&policy, &key(1), &bins).await.unwrap();
-    // What server 8.1 says of this record: 64 bytes in the index, 64 in storage.
+    // The values of server 8.1 for this record: 64 bytes in the index, 64 in storage.
     assert_eq!(figure(&server, "data_used_bytes"), "64");
     assert_eq!(figure(&server, "index_used_bytes"), "64");
     fill(&client).await;
@@ -153,11 +155,16 @@ async fn the_namespace_tells_what_it_holds_as_a_real_server_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entries_of_secondary_indexes_fill_a_namespace_too() {
+async fn index_entries_fill_a_namespace() {
     let (server, client) = small().await;
-    // 2,000 entries of each record in each of 20 indexes, while the records take next to nothing.
+    // 2,000 entries of each record in each of 20 indexes, while the records use few bytes.
     for id in 0..20 {
-        info(&server, &format!("sindex-create:namespace=test;indexname=i{id};bin=b{id};indextype=list;type=numeric\n"));
+        info(
+            &server,
+            &format!(
+                "sindex-create:namespace=test;indexname=i{id};bin=b{id};indextype=list;type=numeric\n"
+            ),
+        );
     }
     let numbers: Vec<Value> = (0..2000).map(Value::from).collect();
     let bins: Vec<Bin> = (0..20)
@@ -167,22 +174,25 @@ async fn entries_of_secondary_indexes_fill_a_namespace_too() {
     client.put(&policy, &key(1), &bins).await.unwrap();
     assert_eq!(refusal(client.put(&policy, &key(2), &bins).await), FULL);
     assert_eq!(figure(&server, "stop_writes"), "true");
-    info(&server, "sindex-delete:namespace=test;indexname=i0\nsindex-delete:namespace=test;indexname=i1\nsindex-delete:namespace=test;indexname=i2\nsindex-delete:namespace=test;indexname=i3\n");
+    info(
+        &server,
+        "sindex-delete:namespace=test;indexname=i0\nsindex-delete:namespace=test;indexname=i1\nsindex-delete:namespace=test;indexname=i2\nsindex-delete:namespace=test;indexname=i3\n",
+    );
     assert_eq!(figure(&server, "stop_writes"), "false");
     server.stop().await;
 }
 
-/// How many connections there are besides the one that asks.
+/// Returns the number of connections besides the current one.
 fn other_connections(server: &DevServer) -> usize {
-    let answer = info(server, "statistics\n");
-    let count = answer
+    let response = info(server, "statistics\n");
+    let count = response
         .split(['\t', ';'])
         .find_map(|pair| pair.strip_prefix("client_connections="))
         .unwrap();
     count.parse::<usize>().unwrap() - 1
 }
 
-/// A query for all bins of all records of a namespace.
+/// Returns a query for all bins of all records of a namespace.
 fn scan() -> Vec<u8> {
     let mut body = vec![22, 3, 0, 4, 0, 0];
     body.extend([0; 12]);
@@ -196,7 +206,7 @@ fn scan() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_read_a_long_answer_is_dropped_and_others_are_served() {
+async fn drops_a_client_that_does_not_read_and_serves_others() {
     let server = DevServer::start(Config {
         transfer_timeout: Duration::from_millis(200),
         ..Config::default()
@@ -216,21 +226,21 @@ async fn who_does_not_read_a_long_answer_is_dropped_and_others_are_served() {
     while other_connections(&server) == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // Ends only when the server has closed the connection.
+    // Waits until the server has closed the connection.
     while other_connections(&server) > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    assert!(answer.len() < 40_000_000, "{} bytes came", answer.len());
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    assert!(response.len() < 40_000_000, "{} bytes came", response.len());
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_large_requests_at_once_close_connections_and_not_the_server() {
+async fn closes_connections_when_large_requests_exceed_the_memory_limit() {
     let server = DevServer::start(Config::default()).await.unwrap();
     let large = 127 * MIB;
-    // Each keeps all but its last byte of a request on the server.
+    // Each sends all but the last byte of a request.
     let begin = || {
         let mut stream = TcpStream::connect(server.addr()).unwrap();
         let mut header = vec![2, 3];
@@ -249,9 +259,9 @@ async fn many_large_requests_at_once_close_connections_and_not_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_truncated_records_are_gone_at_once_and_their_memory_soon() {
+async fn hides_truncated_records_at_once_and_frees_their_memory_later() {
     let (server, client) = start().await;
-    // More than are removed before the answer.
+    // More records than are removed before the response.
     let written = futures::stream::iter(0..10_100)
         .map(|id| put(&client, id, 1))
         .buffer_unordered(64)
@@ -265,7 +275,7 @@ async fn many_truncated_records_are_gone_at_once_and_their_memory_soon() {
         let missing = refusal(get(&client, &key(id)).await);
         assert_eq!(missing, ResultCode::KeyNotFoundError);
     }
-    // Ends only when all are removed.
+    // Waits until all are removed.
     while figure(&server, "data_used_bytes") != "0" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

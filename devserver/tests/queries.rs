@@ -50,7 +50,7 @@ fn numbers(records: &[Record]) -> BTreeSet<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_gives_each_record_of_a_set_once_with_its_key() {
+async fn a_query_returns_each_record_of_a_set_once_with_its_key() {
     let (server, client) = start().await;
     fill(&client, "one", 300).await;
     fill(&client, "two", 20).await;
@@ -62,9 +62,11 @@ async fn a_query_gives_each_record_of_a_set_once_with_its_key() {
     )
     .await;
     assert_eq!((found.len(), numbers(&found)), (300, (0..300).collect()));
-    assert!(found
-        .iter()
-        .all(|record| record.key.as_ref().unwrap().user_key().is_some()));
+    assert!(
+        found
+            .iter()
+            .all(|record| record.key.as_ref().unwrap().user_key().is_some())
+    );
     let all = collect(
         &client,
         &QueryPolicy::default(),
@@ -85,7 +87,7 @@ async fn a_query_gives_each_record_of_a_set_once_with_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_gives_the_bins_asked_for_or_none() {
+async fn a_query_returns_the_selected_bins_or_none() {
     let (server, client) = start().await;
     fill(&client, "one", 30).await;
     let some = collect(
@@ -117,7 +119,7 @@ async fn a_query_gives_the_bins_asked_for_or_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_goes_on_where_the_page_before_ended() {
+async fn a_query_continues_after_the_previous_page() {
     let (server, client) = start().await;
     fill(&client, "one", 100).await;
     let policy = QueryPolicy {
@@ -145,7 +147,7 @@ async fn a_query_goes_on_where_the_page_before_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_can_be_held_to_one_partition() {
+async fn a_query_can_be_limited_to_one_partition() {
     let (server, client) = start().await;
     fill(&client, "one", 200).await;
     let mut sum = 0;
@@ -164,7 +166,7 @@ async fn a_query_can_be_held_to_one_partition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_look_at_bins_and_metadata() {
+async fn filters_by_bins_and_metadata() {
     let (server, client) = start().await;
     fill(&client, "one", 40).await;
     let key = Key::new("test", "one", Value::from(7)).unwrap();
@@ -239,7 +241,7 @@ async fn filters_look_at_bins_and_metadata() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_single_command_is_filtered_out_by_its_code() {
+async fn a_filtered_single_command_returns_filtered_out() {
     let (server, client) = start().await;
     fill(&client, "one", 1).await;
     let key = Key::new("test", "one", Value::from(0)).unwrap();
@@ -259,8 +261,8 @@ async fn a_single_command_is_filtered_out_by_its_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expressions_are_read_and_written_by_operations() {
-    use aerospike::operations::exp::{read_exp, write_exp, ExpReadFlags, ExpWriteFlags};
+async fn operations_read_and_write_expressions() {
+    use aerospike::operations::exp::{ExpReadFlags, ExpWriteFlags, read_exp, write_exp};
     let (server, client) = start().await;
     fill(&client, "one", 3).await;
     let key = Key::new("test", "one", Value::from(2)).unwrap();
@@ -328,7 +330,7 @@ async fn a_background_query_writes_to_every_record_it_finds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_background_query_that_reads_is_refused() {
+async fn refuses_a_background_query_that_reads() {
     let (server, client) = start().await;
     fill(&client, "one", 1).await;
     let mut statement = Statement::new("test", "one", Bins::All);

@@ -1,4 +1,4 @@
-//! Single records through the real client: what is written is read, under which conditions, and what is refused.
+//! Single records through the official client: reads, writes, policies and errors.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ fn key(id: &str) -> Key {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_of_every_type_is_read_back_as_it_was_written() {
+async fn reads_back_values_of_every_type() {
     let (server, client) = start().await;
     let bins = [
         Bin::new("int", Value::from(-7)),
@@ -43,7 +43,7 @@ async fn a_record_of_every_type_is_read_back_as_it_was_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn selected_bins_and_headers_alone_can_be_read() {
+async fn reads_selected_bins_and_headers_only() {
     let (server, client) = start().await;
     client
         .put(
@@ -66,14 +66,18 @@ async fn selected_bins_and_headers_alone_can_be_read() {
         .await
         .unwrap();
     assert_eq!((header.bins.len(), header.generation), (0, 1));
-    assert!(client
-        .exists(&ReadPolicy::default(), &key("k"))
-        .await
-        .unwrap());
-    assert!(!client
-        .exists(&ReadPolicy::default(), &key("none"))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .exists(&ReadPolicy::default(), &key("k"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !client
+            .exists(&ReadPolicy::default(), &key("none"))
+            .await
+            .unwrap()
+    );
     assert_eq!(
         refusal(get(&client, &key("none")).await),
         ResultCode::KeyNotFoundError
@@ -82,7 +86,7 @@ async fn selected_bins_and_headers_alone_can_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn existence_policies_are_kept() {
+async fn applies_existence_policies() {
     let (server, client) = start().await;
     let put = |action: RecordExistsAction, id: &'static str, bin: Bin| {
         let client = client.clone();
@@ -126,7 +130,7 @@ async fn existence_policies_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn generation_policies_are_kept_for_writes_and_deletes() {
+async fn applies_generation_policies_to_writes_and_deletes() {
     let (server, client) = start().await;
     client
         .put(&WritePolicy::default(), &key("k"), &[as_bin!("a", 1)])
@@ -164,28 +168,34 @@ async fn generation_policies_are_kept_for_writes_and_deletes() {
         refusal(client.delete(&with(ExpectGenEqual, 9), &key("k")).await),
         ResultCode::GenerationError
     );
-    assert!(client
-        .delete(&with(ExpectGenEqual, 3), &key("k"))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .delete(&with(ExpectGenEqual, 3), &key("k"))
+            .await
+            .unwrap()
+    );
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delete_says_whether_there_was_something() {
+async fn a_delete_reports_whether_the_record_existed() {
     let (server, client) = start().await;
     client
         .put(&WritePolicy::default(), &key("k"), &[as_bin!("a", 1)])
         .await
         .unwrap();
-    assert!(client
-        .delete(&WritePolicy::default(), &key("k"))
-        .await
-        .unwrap());
-    assert!(!client
-        .delete(&WritePolicy::default(), &key("k"))
-        .await
-        .unwrap());
+    assert!(
+        client
+            .delete(&WritePolicy::default(), &key("k"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !client
+            .delete(&WritePolicy::default(), &key("k"))
+            .await
+            .unwrap()
+    );
     let durable = write_policy(|policy| policy.durable_delete = true);
     assert_eq!(
         refusal(client.delete(&durable, &key("k")).await),
@@ -195,7 +205,7 @@ async fn a_delete_says_whether_there_was_something() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operations_run_in_order_and_each_is_answered() {
+async fn executes_operations_in_order_and_returns_each_result() {
     let (server, client) = start().await;
     let text = as_bin!("t", "b");
     let ops = [
@@ -238,7 +248,7 @@ async fn operations_run_in_order_and_each_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bin_set_to_nil_is_removed_and_the_last_one_takes_the_record_with_it() {
+async fn removes_bins_set_to_nil_and_the_record_with_the_last() {
     let (server, client) = start().await;
     client
         .put(
@@ -274,7 +284,7 @@ async fn a_bin_set_to_nil_is_removed_and_the_last_one_takes_the_record_with_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_cannot_take_is_refused_by_its_code() {
+async fn returns_the_servers_codes_for_invalid_requests() {
     let (server, client) = start().await;
     let put = |key: Key, bin: Bin| {
         let client = client.clone();
@@ -306,7 +316,7 @@ async fn what_the_server_cannot_take_is_refused_by_its_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unordered_map_comes_back_in_the_order_of_its_keys() {
+async fn returns_an_unordered_map_sorted_by_key() {
     let (server, client) = start().await;
     let packed = Value::Unknown(19, vec![0x83, 0xa2, 3, b'b', 2, 0xa2, 3, b'a', 1, 7, 0]);
     client
@@ -325,7 +335,7 @@ async fn an_unordered_map_comes_back_in_the_order_of_its_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_sent_is_stored_and_must_be_the_same_from_then_on() {
+async fn stores_a_sent_key_and_rejects_another() {
     let (server, client) = start().await;
     let policy = write_policy(|policy| policy.send_key = true);
     client

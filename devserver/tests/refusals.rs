@@ -1,4 +1,4 @@
-//! What a Community Edition server refuses, in its own words, and which patterns it knows.
+//! Requests that a Community Edition server rejects, and the regular expressions that it knows.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,20 +10,20 @@ use aerospike::*;
 use common::*;
 
 const COMPRESSED: u8 = 4;
-/// Where in an answer its result code is.
+/// Offset of the result code in a response.
 const RESULT_CODE: usize = 8 + 5;
 const ENTERPRISE_ONLY: u8 = 25;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn compressed_requests_are_for_the_enterprise_edition() {
+async fn rejects_compressed_requests_as_enterprise_only() {
     let (server, _client) = start().await;
-    let answer = exchange(&server, &frame(COMPRESSED, &[0; 16]), 200);
-    assert_eq!(answer.get(RESULT_CODE), Some(&ENTERPRISE_ONLY));
+    let response = exchange(&server, &frame(COMPRESSED, &[0; 16]), 200);
+    assert_eq!(response.get(RESULT_CODE), Some(&ENTERPRISE_ONLY));
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_of_administrators_say_what_is_missing() {
+async fn administration_commands_report_missing_features() {
     let (server, _client) = start().await;
     for (command, words) in [
         ("set-config:", "ERROR:4:missing 'context'"),
@@ -39,14 +39,14 @@ async fn commands_of_administrators_say_what_is_missing() {
         ("eviction-reset:namespace=nosuch", "ok"),
         ("udf-get:filename=nosuch.lua", "error=not_found"),
     ] {
-        let answer = info(&server, &format!("{command}\n"));
-        assert_eq!(answer, format!("{command}\t{words}\n"));
+        let response = info(&server, &format!("{command}\n"));
+        assert_eq!(response, format!("{command}\t{words}\n"));
     }
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_can_look_for_a_pattern() {
+async fn filters_by_regular_expression() {
     let (server, client) = start().await;
     let key = Key::new("test", "sessions", Value::from("k")).unwrap();
     let bins = [as_bin!("a", "one\ntwo")];

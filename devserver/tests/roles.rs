@@ -1,17 +1,17 @@
-//! What users may do, and who may change that.
+//! Permissions of users, and changes of them.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use aerospike::{
-    as_bin, as_key, operations, AdminPolicy, BatchOperation, BatchPolicy, BatchReadPolicy,
-    BatchWritePolicy, Bins, ResultCode,
+    AdminPolicy, BatchOperation, BatchPolicy, BatchReadPolicy, BatchWritePolicy, Bins, ResultCode,
+    as_bin, as_key, operations,
 };
-use common::security::{connect, start, user, Wire, HASH, USER};
+use common::security::{HASH, USER, Wire, connect, start, user};
 use common::{get, refusal, write_policy};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roles_allow_what_they_say_and_nothing_else() {
+async fn a_role_grants_exactly_its_permissions() {
     let users = [
         ("reader", user("r", &["read"])),
         ("writer", user("w", &["write"])),
@@ -43,10 +43,12 @@ async fn roles_allow_what_they_say_and_nothing_else() {
         refusal(reader.delete(&policy, &key).await),
         ResultCode::RoleViolation
     );
-    assert!(reader
-        .truncate(&AdminPolicy::default(), "test", "demo", 0)
-        .await
-        .is_err());
+    assert!(
+        reader
+            .truncate(&AdminPolicy::default(), "test", "demo", 0)
+            .await
+            .is_err()
+    );
 
     let nobody = connect(&server, "nobody", "n").await.unwrap();
     assert_eq!(refusal(get(&nobody, &key).await), ResultCode::RoleViolation);
@@ -54,7 +56,7 @@ async fn roles_allow_what_they_say_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_row_of_a_batch_is_held_against_the_roles() {
+async fn checks_permissions_for_each_row_of_a_batch() {
     let server = start(&[("reader", user("r", &["read"]))], 3_600).await;
     let client = connect(&server, "reader", "r").await.unwrap();
     let key = as_key!("test", "demo", "a");
@@ -93,23 +95,26 @@ async fn info_commands_that_change_something_need_a_role() {
     let create = "sindex-create:namespace=test;set=demo;indexname=by-n;bin=n;type=numeric\n";
     let mut wire = Wire::open(&server);
     wire.login("reader", HASH).unwrap();
-    assert!(wire
-        .info(create)
-        .ends_with("\tERROR:81:role violation - requires permission 'sindex-admin'\n"));
-    assert!(wire
-        .info("truncate:namespace=test;set=demo\n")
-        .ends_with("\tERROR:81:role violation - requires permission 'truncate'\n"));
+    assert!(
+        wire.info(create)
+            .ends_with("\tERROR:81:role violation - requires permission 'sindex-admin'\n")
+    );
+    assert!(
+        wire.info("truncate:namespace=test;set=demo\n")
+            .ends_with("\tERROR:81:role violation - requires permission 'truncate'\n")
+    );
     assert!(wire.info("namespaces\n").starts_with("namespaces\ttest"));
     let mut wire = Wire::open(&server);
     wire.login("admin", HASH).unwrap();
     assert!(wire.info(create).ends_with("\tok\n"));
-    assert!(wire
-        .info("truncate:namespace=test;set=demo\n")
-        .ends_with("\tok\n"));
+    assert!(
+        wire.info("truncate:namespace=test;set=demo\n")
+            .ends_with("\tok\n")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_administrator_makes_changes_and_drops_users() {
+async fn a_user_administrator_creates_changes_and_drops_users() {
     let server = start(&[("root", user("top", &["user-admin"]))], 3_600).await;
     let root = connect(&server, "root", "top").await.unwrap();
     let policy = AdminPolicy::default();
@@ -145,7 +150,7 @@ async fn a_user_administrator_makes_changes_and_drops_users() {
             ("root".to_owned(), vec!["user-admin".to_owned()])
         ]
     );
-    // One may ask about oneself, and about nobody else.
+    // Users may query themselves, and no other user.
     assert_eq!(
         ada.query_users(&policy, Some("ada")).await.unwrap().len(),
         1
@@ -171,7 +176,7 @@ async fn a_user_administrator_makes_changes_and_drops_users() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_changes_a_password_must_know_the_old_one() {
+async fn changing_a_password_requires_the_old_one() {
     let server = start(&[("ada", user("aerospike", &["read"]))], 3_600).await;
     let mut wire = Wire::open(&server);
     wire.login("ada", HASH).unwrap();
@@ -189,7 +194,7 @@ async fn who_changes_a_password_must_know_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_of_ones_own_is_limited_to_its_namespace_and_set() {
+async fn a_custom_role_is_limited_to_its_namespace_and_set() {
     use aerospike::{Privilege, PrivilegeCode};
     let users = [
         ("root", user("top", &["user-admin"])),

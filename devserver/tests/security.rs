@@ -1,20 +1,20 @@
-//! Passwords and session tokens, through the official client and on the bare wire.
+//! Passwords and session tokens, through the official client and with raw messages.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use aerospike::{as_bin, as_key, AdminPolicy, Client, ClientPolicy, Host, ResultCode};
+use aerospike::{AdminPolicy, Client, ClientPolicy, Host, ResultCode, as_bin, as_key};
 use aerospike_session_devserver::{
     Command, Config, DevServer, Password, SecurityConfig, UserConfig,
 };
 use common::security::{
-    connect, message, start, user, Wire, DROP_USER, HASH, LOGIN, SET_PASSWORD, USER,
+    DROP_USER, HASH, LOGIN, SET_PASSWORD, USER, Wire, connect, message, start, user,
 };
 use common::{get, refusal, write_policy};
 use proptest::prelude::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_with_the_right_password_works_as_on_an_open_server() {
+async fn a_logged_in_user_can_use_records() {
     let server = start(&[("ada", UserConfig::new("secret"))], 3_600).await;
     let client = connect(&server, "ada", "secret").await.unwrap();
     let key = as_key!("test", "demo", "a");
@@ -30,16 +30,18 @@ async fn a_user_with_the_right_password_works_as_on_an_open_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_in_with_a_wrong_password_an_unknown_name_or_no_name() {
+async fn rejects_wrong_passwords_unknown_names_and_missing_names() {
     let server = start(&[("ada", UserConfig::new("aerospike"))], 3_600).await;
     assert!(connect(&server, "ada", "wrong").await.is_err());
     assert!(connect(&server, "eve", "aerospike").await.is_err());
-    assert!(Client::new(
-        &ClientPolicy::default(),
-        &vec![Host::new("127.0.0.1", server.addr().port())]
-    )
-    .await
-    .is_err());
+    assert!(
+        Client::new(
+            &ClientPolicy::default(),
+            &vec![Host::new("127.0.0.1", server.addr().port())]
+        )
+        .await
+        .is_err()
+    );
 
     let mut wire = Wire::open(&server);
     assert_eq!(wire.login("ada", &HASH[1..]), Err(65));
@@ -47,17 +49,17 @@ async fn nobody_gets_in_with_a_wrong_password_an_unknown_name_or_no_name() {
     assert_eq!(wire.login("eve", HASH), Err(60));
     assert_eq!(wire.admin(LOGIN, &[]).0, 60);
     assert_eq!(wire.admin(LOGIN, &[(USER, b"ada")]).0, 65);
-    // The connection is as good as new all the same.
+    // The connection can still log in.
     assert_eq!(wire.login("ada", HASH).unwrap().1, 3_600);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_may_do_nothing_before_it_has_logged_in() {
+async fn refuses_all_commands_before_login() {
     let server = start(&[("ada", UserConfig::new("aerospike"))], 3_600).await;
     let mut wire = Wire::open(&server);
     assert_eq!(wire.info("node\nbuild\n"), "ERROR:80:not authenticated\n");
     assert_eq!(wire.info(""), "ERROR:80:not authenticated\n");
-    // A read and an empty batch: a message's sixth byte is its result.
+    // A read and an empty batch. The sixth byte of a message is its result code.
     let mut read = vec![22, 1, 0, 0, 0, 0];
     read.extend_from_slice(&[0; 16]);
     assert_eq!(wire.ask(3, &read)[5], 80);
@@ -69,7 +71,7 @@ async fn a_connection_may_do_nothing_before_it_has_logged_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_token_stands_in_for_the_password_of_its_user_until_it_expires() {
+async fn accepts_a_session_token_until_it_expires() {
     let users = ["ada", "bob"].map(|name| (name, UserConfig::new("aerospike")));
     let server = start(&users, 3_600).await;
     let mut first = Wire::open(&server);
@@ -88,14 +90,14 @@ async fn a_session_token_stands_in_for_the_password_of_its_user_until_it_expires
     let mut third = Wire::open(&server);
     assert_eq!(third.authenticate("ada", &token), 66);
     assert_eq!(third.info("build\n"), "ERROR:80:not authenticated\n");
-    // Who is in stays in, and a new login gives a new token.
+    // Connections that have logged in stay logged in, and a new login returns a new token.
     assert_eq!(second.info("build\n"), "build\t8.1.2.0\n");
     let (token, _) = third.login("ada", HASH).unwrap();
     assert_eq!(second.authenticate("ada", &token), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_a_user_no_more_is_a_stranger_on_every_connection() {
+async fn a_dropped_user_loses_access_on_every_connection() {
     let users = [
         ("ada", user("aerospike", &["read"])),
         ("root", user("aerospike", &["user-admin"])),
@@ -132,7 +134,7 @@ async fn a_client_logs_in_again_by_itself_when_its_token_has_expired() {
     put().await.unwrap();
     let expire = Command::ExpireSessions { disconnect: true };
     server.control(expire).await.unwrap();
-    // The first attempts may meet connections that were just closed.
+    // The first attempts may use connections that were just closed.
     for _ in 0..50 {
         if put().await.is_ok() {
             return;
@@ -143,7 +145,7 @@ async fn a_client_logs_in_again_by_itself_when_its_token_has_expired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_changed_on_the_server_counts_for_the_next_login() {
+async fn a_changed_password_applies_to_the_next_login() {
     let server = start(&[("ada", UserConfig::new("old"))], 3_600).await;
     let before = connect(&server, "ada", "old").await.unwrap();
     let change = |user: &str| Command::SetPassword {
@@ -162,7 +164,7 @@ async fn a_password_changed_on_the_server_counts_for_the_next_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_security_a_login_is_answered_as_the_community_edition_answers_it() {
+async fn without_security_a_login_fails_as_in_the_community_edition() {
     let server = DevServer::start(Config::default()).await.unwrap();
     let mut wire = Wire::open(&server);
     assert_eq!(wire.login("ada", HASH), Err(51));
@@ -173,7 +175,7 @@ async fn without_security_a_login_is_answered_as_the_community_edition_answers_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_that_cannot_be_is_told_without_its_password() {
+async fn errors_of_an_invalid_configuration_do_not_show_passwords() {
     for (name, roles) in [
         ("ada", vec!["no-such-role"]),
         ("", vec![]),
@@ -201,7 +203,7 @@ async fn a_configuration_that_cannot_be_is_told_without_its_password() {
 }
 
 #[test]
-fn malformed_messages_are_answered_and_the_server_goes_on() {
+fn responds_to_malformed_messages() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(start(&[("ada", user("aerospike", &["user-admin"]))], 3_600));
     let wire = std::cell::RefCell::new(Wire::open(&server));
@@ -217,7 +219,7 @@ fn malformed_messages_are_answered_and_the_server_goes_on() {
         .run(&messages, |(command, fields, flip, cut)| {
             let fields: Vec<_> = fields.iter().map(|(id, data)| (*id, &data[..])).collect();
             let mut body = message(command, &fields);
-            // One byte changed, or some missing at the end.
+            // One byte is changed, or some are missing at the end.
             match body.get_mut(usize::from(flip) % 80) {
                 Some(byte) => *byte ^= (flip >> 8) as u8,
                 None => body.truncate(body.len().saturating_sub(cut)),

@@ -1,4 +1,4 @@
-//! The server as a thing that starts, stops, remembers, and stands whatever is sent to it.
+//! The server: start, stop, data file, limits and malicious input.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ fn key(id: i64) -> Key {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_starts_again_on_the_same_port_at_once() {
+async fn restarts_on_the_same_port_at_once() {
     let (server, client) = start().await;
     let port = server.addr().port();
     server.stop().await;
@@ -38,7 +38,7 @@ async fn stopping_closes_every_connection() {
     let server = DevServer::start(Config::default()).await.unwrap();
     let mut idle = TcpStream::connect(server.addr()).unwrap();
     idle.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    // An answer says that the server has taken the connection.
+    // A response means that the server has accepted the connection.
     idle.write_all(&frame(1, b"status\n")).unwrap();
     idle.read_exact(&mut [0; 8 + b"status\tok\n".len()])
         .unwrap();
@@ -48,7 +48,7 @@ async fn stopping_closes_every_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_without_sense_is_refused() {
+async fn rejects_an_invalid_configuration() {
     for namespaces in [
         vec![],
         vec![NamespaceConfig::new("")],
@@ -67,7 +67,7 @@ async fn a_configuration_without_sense_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_beyond_the_limit_are_closed() {
+async fn closes_connections_beyond_the_limit() {
     let server = DevServer::start(Config {
         max_connections: 1,
         ..Config::default()
@@ -82,7 +82,7 @@ async fn connections_beyond_the_limit_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_and_half_sent_requests_are_dropped_in_time() {
+async fn closes_idle_and_stalled_connections() {
     let config = Config {
         idle_timeout: Some(Duration::from_millis(100)),
         transfer_timeout: Duration::from_millis(100),
@@ -101,7 +101,7 @@ async fn idle_and_half_sent_requests_are_dropped_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_tells_the_address_it_was_reached_under() {
+async fn reports_the_address_that_the_client_used() {
     let server = DevServer::start(Config::default()).await.unwrap();
     assert_eq!(
         info(&server, "service-clear-std\n"),
@@ -116,7 +116,7 @@ async fn it_tells_the_address_it_was_reached_under() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_finds_it_by_the_name_localhost() {
+async fn accepts_clients_of_localhost() {
     let server = DevServer::start(Config::default()).await.unwrap();
     let hosts = vec![Host::new("localhost", server.addr().port())];
     let client = Client::new(&ClientPolicy::default(), &hosts).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_client_finds_it_by_the_name_localhost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_bytes_do_it_no_harm() {
+async fn survives_malicious_input() {
     let (server, client) = start().await;
     let header = |info1: u8, fields: u16, ops: u16| {
         let mut header = vec![22, info1, 0, 0, 0, 0];
@@ -183,7 +183,7 @@ async fn hostile_bytes_do_it_no_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_a_data_file_records_outlive_the_server() {
+async fn records_survive_a_restart_with_a_data_file() {
     let directory = tempfile::tempdir().unwrap();
     let config = Config {
         data_file: Some(directory.path().join("data")),
@@ -235,7 +235,7 @@ async fn with_a_data_file_records_outlive_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_torn_tail_of_the_data_file_costs_only_the_last_write() {
+async fn a_torn_data_file_loses_only_the_last_write() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data");
     let config = Config {
@@ -271,7 +271,7 @@ async fn a_torn_tail_of_the_data_file_costs_only_the_last_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_file_of_garbage_for_the_most_part_is_written_anew() {
+async fn compacts_a_data_file_that_is_mostly_garbage() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data");
     let config = Config {
@@ -308,7 +308,7 @@ async fn a_data_file_of_garbage_for_the_most_part_is_written_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_file_that_cannot_be_used_is_told_at_the_start() {
+async fn rejects_an_unusable_data_file_at_start() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("data");
     let kind = async |path: std::path::PathBuf| {

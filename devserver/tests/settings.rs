@@ -1,20 +1,20 @@
-//! Settings of a namespace that change while it runs.
+//! Settings of a namespace that change while the server runs.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use aerospike::{as_bin, Expiration, Key, ResultCode, Value};
+use aerospike::{Expiration, Key, ResultCode, Value, as_bin};
 use aerospike_session_devserver::{Config, DevServer};
 use common::*;
-use serde_json::{json, Value as Json};
+use serde_json::{Value as Json, json};
 
 fn key(id: &str) -> Key {
     Key::new("test", "sessions", Value::from(id)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_namespace_is_made_to_refuse_ttls_and_to_take_them_again() {
+async fn disables_and_enables_ttls_on_a_running_namespace() {
     let (server, client) = start().await;
     let lasting = write_policy(|policy| policy.expiration = Expiration::Seconds(100));
     let put = async || client.put(&lasting, &key("a"), &[as_bin!("a", 1)]).await;
@@ -32,8 +32,8 @@ async fn a_running_namespace_is_made_to_refuse_ttls_and_to_take_them_again() {
     put().await.unwrap();
     let set = |setting: &str| {
         let asked = format!("set-config:context=namespace;namespace=test;{setting}");
-        let answer = info(&server, &format!("{asked}\n"));
-        answer.trim_end().rsplit('\t').next().unwrap().to_owned()
+        let response = info(&server, &format!("{asked}\n"));
+        response.trim_end().rsplit('\t').next().unwrap().to_owned()
     };
     assert_eq!(set("allow-ttl-without-nsup=false"), "ok");
     assert_eq!(refusal(put().await), ResultCode::FailForbidden);
@@ -60,7 +60,7 @@ async fn a_running_namespace_is_made_to_refuse_ttls_and_to_take_them_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn configuration_commands_are_refused_as_the_server_refuses_them() {
+async fn rejects_configuration_commands_as_the_server_does() {
     let server = DevServer::start(Config::default()).await.unwrap();
     let invalid = "ERROR:4:invalid set-config parameter";
     for (params, expected) in [
@@ -95,8 +95,8 @@ async fn configuration_commands_are_refused_as_the_server_refuses_them() {
     ] {
         for name in ["set-config", "config-set"] {
             let asked = format!("{name}:{params}");
-            let answer = info(&server, &format!("{asked}\n"));
-            assert_eq!(answer, format!("{asked}\t{expected}\n"));
+            let response = info(&server, &format!("{asked}\n"));
+            assert_eq!(response, format!("{asked}\t{expected}\n"));
         }
     }
     server.stop().await;

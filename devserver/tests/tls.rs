@@ -1,4 +1,4 @@
-//! TLS and mutual TLS, through the official client and on the bare wire.
+//! TLS and mutual TLS, through the official client and with raw messages.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerospike::{as_bin, as_key, Client, ClientPolicy, Error, Host, TlsPolicy};
+use aerospike::{Client, ClientPolicy, Error, Host, TlsPolicy, as_bin, as_key};
 use aerospike_session_devserver::{Config, DevServer, TlsConfig, TlsIdentity};
 use common::{frame, get, write_policy};
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -25,7 +25,7 @@ async fn start(tls: TlsConfig) -> DevServer {
     .unwrap()
 }
 
-/// A client that trusts a server's authority and has its certificate, if there is one.
+/// Connects a client that trusts a server's authority, with its client certificate if there is one.
 fn policy(identity: &TlsIdentity) -> ClientPolicy {
     let mut roots = RootCertStore::empty();
     roots
@@ -56,7 +56,7 @@ async fn connect(server: &DevServer, name: &str, policy: &ClientPolicy) -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_trusts_the_authority_works_under_every_name_of_the_certificate() {
+async fn accepts_clients_under_every_name_of_the_certificate() {
     let server = start(TlsConfig::default()).await;
     let policy = policy(server.tls().unwrap());
     for name in ["localhost", "127.0.0.1", "::1"] {
@@ -75,7 +75,7 @@ async fn a_client_that_trusts_the_authority_works_under_every_name_of_the_certif
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_trusts_another_authority_or_asks_for_another_name_does_not_connect() {
+async fn clients_reject_another_authority_or_name() {
     let server = start(TlsConfig::default()).await;
     let other = start(TlsConfig::default()).await;
     let trusting = policy(server.tls().unwrap());
@@ -93,7 +93,7 @@ async fn a_client_that_trusts_another_authority_or_asks_for_another_name_does_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_finds_all_nodes_of_a_cluster_and_speaks_tls_with_each() {
+async fn clients_use_tls_with_every_node() {
     let server = DevServer::start(Config {
         nodes: 3,
         tls: Some(TlsConfig::default()),
@@ -124,7 +124,7 @@ async fn a_client_finds_all_nodes_of_a_cluster_and_speaks_tls_with_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_mutual_tls_a_client_needs_the_certificate_made_for_it() {
+async fn mutual_tls_requires_the_client_certificate() {
     let mutual = || TlsConfig {
         mutual: true,
         ..TlsConfig::default()
@@ -139,31 +139,35 @@ async fn with_mutual_tls_a_client_needs_the_certificate_made_for_it() {
         key: None,
         ..identity.clone()
     };
-    assert!(connect(&server, "localhost", &policy(&without))
-        .await
-        .is_err());
+    assert!(
+        connect(&server, "localhost", &policy(&without))
+            .await
+            .is_err()
+    );
     let foreign = TlsIdentity {
         ca: identity.ca,
         ..other.tls().unwrap().clone()
     };
-    assert!(connect(&server, "localhost", &policy(&foreign))
-        .await
-        .is_err());
+    assert!(
+        connect(&server, "localhost", &policy(&foreign))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_speaks_no_tls_is_sent_away_and_others_are_served() {
+async fn rejects_clients_without_tls_and_serves_others() {
     let server = start(TlsConfig::default()).await;
     let mut plain = TcpStream::connect(server.addr()).unwrap();
     plain
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     plain.write_all(&frame(1, b"build\n")).unwrap();
-    // At most an alert, and the end of the connection: no answer.
-    let mut answer = Vec::new();
-    let _ = plain.read_to_end(&mut answer);
-    assert!(answer.len() < 16, "{answer:?}");
-    // Somebody who says nothing at all keeps nobody else waiting.
+    // At most an alert, then the end of the connection: no response.
+    let mut response = Vec::new();
+    let _ = plain.read_to_end(&mut response);
+    assert!(response.len() < 16, "{response:?}");
+    // A client that sends nothing does not delay others.
     let _silent = TcpStream::connect(server.addr()).unwrap();
     connect(&server, "localhost", &policy(server.tls().unwrap()))
         .await
@@ -172,14 +176,14 @@ async fn who_speaks_no_tls_is_sent_away_and_others_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_tls_has_no_identity_and_says_so_to_info_commands() {
+async fn reports_no_tls_without_tls() {
     let plain = DevServer::start(Config::default()).await.unwrap();
     assert!(plain.tls().is_none());
     assert!(common::info(&plain, "service-tls-std\n").contains("ERROR:25:"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_cannot_be_are_told_at_the_start() {
+async fn rejects_invalid_tls_names_at_start() {
     for names in [vec![], vec!["näme".to_owned()]] {
         let config = Config {
             tls: Some(TlsConfig {

@@ -13,7 +13,7 @@ const { expiryOptions, passwordChange } = require('./security-options')
 const { ASYNC_DISPOSE } = require('../stores/session-store')
 
 /**
- * Tells a running server something: a Command of devserver/src/control.rs.
+ * Tells a running server something: a Command of devserver/src/control_commands.rs.
  * @param {import('../bridge/native-types').DevServerHandle} handle
  * @param {{ command: string, [field: string]: unknown }} command
  * @returns {Promise<any>}

@@ -1,6 +1,6 @@
 'use strict'
 
-// Random operations inside lists and maps, as data: which function of the client's, with what.
+// Random list and map operations, as data: a function of the client and its arguments.
 
 const aerospike = require('aerospike')
 const { element, list, map, mapKey } = require('./values')
@@ -39,14 +39,14 @@ const mapPolicy = random => random.chance(0.5) ? undefined : { order: mapOrder(r
 /** @param {Random} random */
 const elements = random => random.list(0, 4, () => element(random, 1))
 
-/** The end of a range; null: there is none. @param {Random} random @param {(random: Random) => any} make */
+/** The end of a range, or null. @param {Random} random @param {(random: Random) => any} make */
 const bound = (random, make) => random.chance(0.2) ? null : make(random)
 
 /** @param {Random} random */
 const value = random => element(random, 1)
 
 /**
- * The ways to select in lists and maps: the end of the function's name, its arguments.
+ * Selections in lists and maps: the end of the function's name, and its arguments.
  * @type {Record<string, (random: Random) => any[]>}
  */
 const SELECTIONS = {
@@ -105,11 +105,11 @@ const MAP_CALLS = {
 
 const RETURN_TYPES = Object.values(maps.returnType).filter(type => type !== maps.returnType.INVERTED)
 
-/** Where inside a bin: most contexts lead somewhere. @param {Random} random @returns {[string, ...any[]]} */
+/** A context. Most contexts exist. @param {Random} random @returns {[string, ...any[]]} */
 function contextItem (random) {
   return random.weighted([
     [3, () => ['addListIndex', random.int(-2, 3)]],
-    // Not -1: a server 8.1.2 that has to make an unbounded list for it dies (`cdt_context_fill_create()` in cdt.c).
+    // Not -1: server 8.1.2 crashes when it creates an unbounded list for it (`cdt_context_fill_create()` in cdt.c).
     [1, () => ['addListIndexCreate', random.int(0, 4), random.pick([0, 1]), random.chance(0.5)]],
     [1, () => ['addListRank', random.int(-2, 2)]],
     [1, () => ['addListValue', value(random)]],
@@ -139,7 +139,7 @@ function collectionOperation (random, module, bin) {
     [1, () => {
       const name = random.pick(Object.keys(selections))
       const args = selections[name](random)
-      // "All but none" of a list of keys or values makes a server 8.1.2 die when it removes them from a map.
+      // Server 8.1.2 crashes when it removes the inverse of an empty list of keys or values from a map.
       const isRisky = module === 'maps' && args[0]?.length === 0
       const inverts = /Range|List|ByValue$/.test(name) && !isRisky && random.chance(0.25)
       return {
@@ -151,13 +151,13 @@ function collectionOperation (random, module, bin) {
     }]
   ])
   if (random.chance(0.2)) operation.context = random.list(1, 3, () => contextItem(random))
-  // A create makes the last step of its context a creating one, see contextItem().
+  // The last step of the context of a create also creates, see contextItem().
   const last = operation.context?.at(-1)
   if (operation.call.endsWith('.create') && last?.[0] === 'addListIndex') last[1] = Math.abs(last[1])
   return operation
 }
 
-/** Fills a bin with what the operations are for. @param {Random} random @param {'lists' | 'maps'} module @param {string} bin @returns {Operation[]} */
+/** Fills a bin for the operations. @param {Random} random @param {'lists' | 'maps'} module @param {string} bin @returns {Operation[]} */
 function fill (random, module, bin) {
   if (module === 'maps') {
     return [

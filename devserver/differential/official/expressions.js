@@ -1,6 +1,6 @@
 'use strict'
 
-// Random filter expressions, as data: which function of the client's `exp`, with what.
+// Random filter expressions, as data: a function of the client's `exp` and its arguments.
 
 const aerospike = require('aerospike')
 const { BINS, list, map } = require('./values')
@@ -74,7 +74,7 @@ function float (random, depth) {
   return random.pick(depth > 0 ? FLOATS : FLOATS.slice(0, 2))(random, depth)
 }
 
-/** Two sides of the same type, but for some. @param {Random} random @param {number} depth @returns {[Expression, Expression]} */
+/** Two sides, mostly of the same type. @param {Random} random @param {number} depth @returns {[Expression, Expression]} */
 function sides (random, depth) {
   const make = random.weighted([
     [6, () => integer],
@@ -85,7 +85,7 @@ function sides (random, depth) {
   return [make(random, depth), random.chance(0.05) ? random.pick(OTHERS)(random) : make(random, depth)]
 }
 
-/** Values of a record's metadata, against values that are far from them. @param {Random} random @returns {Expression} */
+/** Compares metadata of a record with values that are very different. @param {Random} random @returns {Expression} */
 function metadata (random) {
   const compare = random.pick(['gt', 'ge', 'lt', 'le', 'ne'])
   return random.weighted([
@@ -99,7 +99,7 @@ function metadata (random) {
   ])
 }
 
-/** An expression that is true or false, or cannot be told. @param {Random} random @param {number} depth @returns {Expression} */
+/** An expression that is true, false or unknown. @param {Random} random @param {number} depth @returns {Expression} */
 function filter (random, depth = 2) {
   return random.weighted([
     [4, () => call(random.pick(['eq', 'ne', 'gt', 'ge', 'lt', 'le']), ...sides(random, depth))],
@@ -127,7 +127,7 @@ function literal (random) {
   ])
 }
 
-/** An expression of any type, for operations that read or write what it gives. @param {Random} random @returns {Expression} */
+/** An expression of any type, for operations that read or write its value. @param {Random} random @returns {Expression} */
 function anyExpression (random) {
   return random.weighted([
     [3, () => integer(random, 2)],

@@ -1,6 +1,6 @@
 'use strict'
 
-// Does a step through the official client and says what a user would see of it.
+// Runs a step through the official client, and returns its outcome for a user.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const aerospike = require('aerospike')
@@ -12,7 +12,7 @@ const { INDEXES, KEYS } = require('./steps')
 aerospike.setDefaultLogging({ level: aerospike.log.OFF })
 
 const POLICY = { totalTimeout: 10_000, maxRetries: 0 }
-/** The default policies of the clients that take turns. */
+/** The default policies of the two clients, which take turns. */
 const DEFAULTS = [
   POLICY,
   { ...POLICY, key: aerospike.policy.key.SEND, deserialize: false }
@@ -35,7 +35,7 @@ function connect (hosts) {
   })))
 }
 
-/** One server, as the official client sees it. */
+/** A server, used through the official client. */
 class OfficialTarget {
   /** @type {any[]} */
   #clients
@@ -63,7 +63,7 @@ class OfficialTarget {
     }
   }
 
-  /** Leaves nothing of a history behind. */
+  /** Removes everything that a history has created. */
   async clean () {
     const [client] = this.#clients
     await Promise.all(KEYS.map(key => client.remove(this.#key(key)).catch(() => {})))
@@ -117,7 +117,7 @@ class OfficialTarget {
         await this.#dropIndex(client, step.index)
         return {}
       case 'truncate':
-        // A server truncates by the millisecond: what is written in the same one may go or stay.
+        // A server truncates by the millisecond: a record written in the same millisecond may be removed or not.
         await pass(20)
         await client.truncate(this.#namespace, this.#set, 0)
         await pass(20)
@@ -143,7 +143,7 @@ class OfficialTarget {
     return results.map(({ status, record: found }) => ({ status, ...found?.gen !== undefined && record(found) }))
   }
 
-  /** All pages of a scan or query, its records in the order of their digests. @param {any} client @param {Step} step @param {any} policy */
+  /** Reads all pages of a scan or query, and sorts the records by digest. @param {any} client @param {Step} step @param {any} policy */
   async #walk (client, step, policy) {
     const options = { ...step.bins && { select: step.bins }, ...step.nobins && { nobins: true }, ...step.pageSize && { paginate: true, maxRecords: step.pageSize } }
     const walk = client[step.kind](this.#namespace, this.#set, options)
@@ -196,7 +196,7 @@ function record ({ bins, gen, ttl }) {
   return { bins, gen, ttl }
 }
 
-/** What the server said; what the client refused by itself is the same for both sides. @param {any} error @returns {Outcome} */
+/** Returns the error of the server. Errors of the client itself are the same for both servers. @param {any} error @returns {Outcome} */
 function failure (error) {
   return typeof error.code === 'number' ? { status: error.code } : { status: `${error.name}: ${error.message}` }
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-// Random steps through the official client, as data: what is done to which of a few keys.
+// Random steps through the official client, as data: a command on one of a few keys.
 
 const aerospike = require('aerospike')
 const { collectionOperation, fill } = require('./collections')
@@ -17,11 +17,11 @@ const GENERATIONS = Object.values(policy.gen)
 const { expReadFlags, expWriteFlags } = aerospike.exp
 
 const KEYS = [0, 1, 'a', 'b', Buffer.from([0]), -1]
-/** Two clients take turns, whose default policies differ. */
+/** Two clients with different default policies take turns. */
 const CLIENTS = 2
 const TEN_YEARS = 315_360_000
 
-/** Far apart, so that none is within the tolerance of another. @param {Random} random */
+/** Differ by more than the tolerance. @param {Random} random */
 function ttl (random) {
   return random.weighted([
     [6, () => random.pick([0, -1, -2, 100, 10_000])],
@@ -102,7 +102,7 @@ function collectionStep (random, module) {
   ])
 }
 
-/** An operation that the client can encode in a batch: on others it crashes. @param {Random} random @returns {Operation} */
+/** An operation that the client can encode in a batch. It crashes on others. @param {Random} random @returns {Operation} */
 function batchOperation (random) {
   const operation = anyOperation(random)
   return operation.args.some(arg => typeof arg === 'bigint') ? batchOperation(random) : operation
@@ -154,7 +154,7 @@ function batchStep (random) {
     kind: 'batch',
     client: where(random).client,
     rows: random.list(1, 6, () => batchRow(random)),
-    // Rows of one batch run side by side on a real server unless they are inline.
+    // A real server runs the rows of a batch in parallel, unless they are inline.
     policy: { ...random.some(0.2, { respondAllKeys: () => random.chance(0.5), filterExpression: () => filter(random), deserialize: () => false }), allowInline: true }
   }
 }
@@ -215,7 +215,7 @@ function indexStep (random) {
   ])
 }
 
-/** Commands of both clients on one key at the same time, such that their order does not show. @param {Random} random @returns {Step} */
+/** Concurrent commands of both clients on one key, whose order does not affect the result. @param {Random} random @returns {Step} */
 function togetherStep (random) {
   const { key } = where(random)
   return {
@@ -242,7 +242,7 @@ const anyStep = random => random.weighted([
   [0.3, () => ({ kind: 'truncate', client: where(random).client })]
 ])
 
-/** What histories are about. @type {Record<string, (random: Random) => Step>} */
+/** The themes of histories. @type {Record<string, (random: Random) => Step>} */
 const THEMES = {
   records: recordStep,
   lists: random => collectionStep(random, 'lists'),

@@ -1,6 +1,6 @@
 'use strict'
 
-// Random values of every type a bin can hold, from pools so small that equal ones meet.
+// Random values of every type of bin, from small pools, so that equal values occur.
 
 const aerospike = require('aerospike')
 
@@ -30,7 +30,7 @@ function scalar (random) {
   ])
 }
 
-/** What a list or map can hold: null, too, and lists and maps. @param {Random} random @param {number} depth @returns {any} */
+/** A value in a list or map, which may be null, a list or a map. @param {Random} random @param {number} depth @returns {any} */
 function element (random, depth = 2) {
   return random.weighted([
     [8, () => scalar(random)],
@@ -62,14 +62,14 @@ function map (random, depth = 2) {
   return new Map(random.list(0, 5, () => [mapKey(random), element(random, depth)]))
 }
 
-/** Lists in lists, some deep. @param {Random} random */
+/** Nested lists, some of them deep. @param {Random} random */
 function deep (random) {
   let value = scalar(random)
   for (let depth = random.pick([10, 31, 64, 200]); depth > 0; depth--) value = random.chance(0.5) ? [value] : { k: value }
   return value
 }
 
-/** What a bin can hold; null takes the bin away. @param {Random} random @returns {any} */
+/** A value of a bin; null removes the bin. @param {Random} random @returns {any} */
 function binValue (random) {
   return random.weighted([
     [10, () => scalar(random)],

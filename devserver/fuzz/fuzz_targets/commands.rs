@@ -1,7 +1,7 @@
-//! Messages whose lengths are right and whose contents are anything: what is behind the parser gets its share.
+//! Messages with valid lengths and arbitrary contents, so that the code behind the parser is reached.
 //!
-//! Records are few and so are names, so that commands meet on the same record; the values, expressions and
-//! list and map operations are bytes that the fuzzer makes up.
+//! There are few records and names, so that commands use the same record. Values, expressions and list and map
+//! operations are arbitrary bytes.
 #![no_main]
 
 use aerospike_session_devserver::fuzzing::Server;
@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 
 const MAX_COMMANDS: usize = 8;
-/// Partitions are the first 12 bits of a digest: two records share one.
+/// Partitions are the first 12 bits of a digest: two of the records share one.
 const DIGESTS: [[u8; 20]; 3] = [[1; 20], [2; 20], {
     let mut digest = [1; 20];
     digest[19] = 0;
@@ -35,7 +35,7 @@ enum Ttl {
     Word(u32),
 }
 
-/// What a command is about.
+/// The target of a command.
 #[derive(Arbitrary, Debug)]
 enum Place<'a> {
     Record(u8),

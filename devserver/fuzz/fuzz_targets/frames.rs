@@ -1,4 +1,4 @@
-//! Any bytes as what a client sends on one connection: frames, and what is in them.
+//! Any bytes on one connection: frames and their contents.
 #![no_main]
 
 use aerospike_session_devserver::fuzzing::Server;

@@ -1,4 +1,4 @@
-//! Any bytes as the text commands of one request.
+//! Any bytes as the info commands of one request.
 #![no_main]
 
 use aerospike_session_devserver::fuzzing::Server;

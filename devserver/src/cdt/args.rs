@@ -1,5 +1,5 @@
-//! The arguments of an operation: how many there may be, and what each may be
-//! (`cdt_process_state_get_params()` in `as/src/base/cdt.c`). All that is wrong is [`ResultCode::PARAMETER`].
+//! The arguments of an operation: their number and types (`cdt_process_state_get_params()` in `as/src/base/cdt.c`).
+//! Every error is [`ResultCode::PARAMETER`].
 
 use crate::wire::msgpack::Value;
 use crate::wire::result::{Outcome, ResultCode};
@@ -20,7 +20,7 @@ impl Args {
         }
     }
 
-    /// Any value, wildcards included: something to compare with.
+    /// Returns a value to compare with. It may be a wildcard.
     pub fn value(&self, at: usize) -> Outcome<&Value> {
         self.0.get(at).ok_or(ResultCode::PARAMETER)
     }
@@ -29,7 +29,7 @@ impl Args {
         self.0.get(at)
     }
 
-    /// A value that is going to be stored.
+    /// Returns a value to store.
     pub fn storable(&self, at: usize) -> Outcome<&Value> {
         self.value(at).and_then(|value| {
             if value.is_storable() {
@@ -40,7 +40,7 @@ impl Args {
         })
     }
 
-    /// The items of a list that are going to be stored.
+    /// Returns the items of a list to store.
     pub fn storable_items(&self, at: usize) -> Outcome<&[Value]> {
         match self.storable(at)? {
             Value::List(list) => Ok(&list.items),
@@ -48,7 +48,7 @@ impl Args {
         }
     }
 
-    /// The items of a list to compare with.
+    /// Returns the items of a list to compare with.
     pub fn items(&self, at: usize) -> Outcome<&[Value]> {
         match self.value(at)? {
             Value::List(list) => Ok(&list.items),
@@ -56,7 +56,7 @@ impl Args {
         }
     }
 
-    /// An index or rank; negative ones count from the end.
+    /// Returns an index or rank. Negative ones count from the end.
     pub fn index(&self, at: usize) -> Outcome<i64> {
         match self.value(at)? {
             Value::Int(value) => Ok(*value),
@@ -64,7 +64,7 @@ impl Args {
         }
     }
 
-    /// Flags or a count; `default` when the argument is not there.
+    /// Returns flags or a count, or `default` if the argument is missing.
     pub fn unsigned(&self, at: usize, default: u64) -> Outcome<u64> {
         match self.0.get(at) {
             None => Ok(default),

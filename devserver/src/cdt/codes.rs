@@ -1,10 +1,10 @@
 //! Codes of operations, results and flags. Source: `as_cdt_optype` and what follows it in `as/include/base/proto.h`.
 
-/// The operations on paths (server 8.1.1): not made here.
+/// The operations on paths (server 8.1.1), which are not implemented.
 pub const OP_SELECT: u64 = 0xfe;
-/// An operation below a context.
+/// An operation with a context.
 pub const OP_CONTEXT: u64 = 0xff;
-/// Codes below are for lists, from here on for maps.
+/// The first code of a map operation. Lower codes are list operations.
 pub const FIRST_MAP_OP: u64 = 64;
 
 pub mod list {
@@ -85,7 +85,7 @@ pub mod map {
     pub const GET_BY_VALUE_REL_RANK_RANGE: u64 = 110;
 }
 
-/// What an operation returns of the elements it means.
+/// What an operation returns of the selected elements.
 pub mod result {
     pub const NONE: u64 = 0;
     pub const INDEX: u64 = 1;
@@ -103,9 +103,9 @@ pub mod result {
     pub const EXISTS: u64 = 13;
     pub const UNORDERED_MAP: u64 = 16;
     pub const ORDERED_MAP: u64 = 17;
-    /// The part of the argument that is one of the above.
+    /// Masks one of the above.
     pub const MASK: u64 = 0xffff;
-    /// All elements but those that are meant.
+    /// Inverts the selection.
     pub const INVERTED: u64 = 0x1_0000;
 }
 
@@ -131,13 +131,13 @@ pub mod sort {
     pub const DROP_DUPLICATES: u64 = 2;
 }
 
-/// Words of a context.
+/// Kinds of the steps of a context.
 pub mod context {
     pub const INDEX: u64 = 0;
     pub const RANK: u64 = 1;
     pub const KEY: u64 = 2;
     pub const VALUE: u64 = 3;
-    /// The part that is one of the above.
+    /// Masks one of the above.
     pub const BASE: u64 = 0x0f;
     pub const LIST: u64 = 0x10;
     pub const MAP: u64 = 0x20;
@@ -147,5 +147,5 @@ pub mod context {
     pub const CREATE_ORDERED: u64 = 0xc0;
 }
 
-/// The flag that asks for an index kept with the value. It changes no answer, and nothing is kept here.
+/// Asks the server to keep an index with the value. It does not change results, and is ignored here.
 pub const PERSIST_INDEX: u64 = 0x10;

@@ -1,58 +1,59 @@
-//! The way to a nested list or map: pairs of a word and a value, one for each step down.
-//! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A way that leads nowhere is [`ResultCode::OP_NOT_APPLICABLE`].
+//! The context of an operation: the path to a nested list or map, as pairs of a code and a value, one for each step.
+//! Source: `cdt_context_dig()` in `as/src/base/cdt.c`. A path that does not exist is
+//! [`ResultCode::OP_NOT_APPLICABLE`].
 
-use super::codes::context as word;
+use super::codes::context as code;
+use super::effect::Effect;
 use super::list::restore_order;
 use super::select::{Elements, Selector};
-use super::Effect;
-use crate::wire::msgpack::{List, Map, Value, MAX_BYTES, MAX_DEPTH, ORDERED, VALUE_ORDERED};
+use crate::wire::msgpack::{List, MAX_BYTES, MAX_DEPTH, Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-const NOWHERE: ResultCode = ResultCode::OP_NOT_APPLICABLE;
+const NO_SUCH_ELEMENT: ResultCode = ResultCode::OP_NOT_APPLICABLE;
 
-/// One step down.
+/// One step of a path.
 struct Step {
-    word: u64,
+    code: u64,
     value: Value,
 }
 
-/// A whole way, one step at least.
+/// A path of at least one step.
 pub struct Context(Vec<Step>);
 
 impl Context {
-    /// Reads a way. Its form is checked at once, its words when they are walked.
+    /// Parses a path. The codes of its steps are checked when it is followed.
     pub fn parse(items: Vec<Value>) -> Outcome<Context> {
         if items.is_empty() || !items.len().is_multiple_of(2) || items.len() / 2 > MAX_DEPTH {
             return Err(ResultCode::PARAMETER);
         }
         let mut steps = Vec::with_capacity(items.len() / 2);
         let mut items = items.into_iter();
-        while let (Some(word), Some(value)) = (items.next(), items.next()) {
-            let Value::Int(word) = word else {
+        while let (Some(code), Some(value)) = (items.next(), items.next()) {
+            let Value::Int(code) = code else {
                 return Err(ResultCode::PARAMETER);
             };
             steps.push(Step {
-                word: u64::try_from(word).map_err(|_| ResultCode::PARAMETER)?,
+                code: u64::try_from(code).map_err(|_| ResultCode::PARAMETER)?,
                 value,
             });
         }
         Ok(Context(steps))
     }
 
-    /// Walks the way and gives what is there.
+    /// Follows the path, and returns the value at its end.
     pub fn find<'v>(&self, root: &'v Value) -> Outcome<&'v Value> {
         self.0.iter().try_fold(root, |value, step| {
-            let index = step.index_in(value)?.ok_or(NOWHERE)?;
+            let index = step.index_in(value)?.ok_or(NO_SUCH_ELEMENT)?;
             match value {
                 Value::List(list) => list.items.get(index),
                 Value::Map(map) => map.pairs.get(index).map(|(_, value)| value),
                 _ => None,
             }
-            .ok_or(NOWHERE)
+            .ok_or(NO_SUCH_ELEMENT)
         })
     }
 
-    /// Walks the way, makes missing places where its words say so, and changes what is there.
+    /// Follows the path, creates missing elements if its steps allow it, and changes the value at its end.
     pub fn change(
         &self,
         root: &mut Option<Value>,
@@ -62,10 +63,10 @@ impl Context {
     }
 }
 
-/// What is done at the end of a way.
+/// Changes the value at the end of a path.
 type ChangeFn<'f> = dyn FnMut(&mut Option<Value>) -> Outcome<Effect> + 'f;
 
-/// `is_creating`: a step above makes its element new, so all below is made new too.
+/// `is_creating`: a step above creates its element, so everything below is new.
 fn change_below(
     place: &mut Option<Value>,
     steps: &[Step],
@@ -79,7 +80,7 @@ fn change_below(
     let container = match place {
         Some(container) => container,
         None => {
-            // Made only for this: it stays if something is put into it.
+            // The new container stays only if something is put into it.
             let container = place.insert(step.new_container(is_creating)?);
             return step.create_below(container, rest, change, true);
         }
@@ -94,7 +95,7 @@ fn change_below(
         Value::Map(map) => map.pairs.get_mut(index).map(|(_, value)| value),
         _ => None,
     };
-    let slot = slot.ok_or(NOWHERE)?;
+    let slot = slot.ok_or(NO_SUCH_ELEMENT)?;
     let mut inner = Some(std::mem::replace(slot, Value::Nil));
     let effect = change_below(&mut inner, rest, change, false)?;
     *slot = inner.unwrap_or(Value::Nil);
@@ -106,56 +107,56 @@ fn change_below(
 
 impl Step {
     fn base(&self) -> u64 {
-        self.word & word::BASE
+        self.code & code::BASE
     }
 
     fn creates(&self) -> bool {
-        self.word & word::CREATE != 0
+        self.code & code::CREATE != 0
     }
 
-    /// Checks the word: a known kind of step, and creation only where list or map is said.
+    /// Checks the code: the kind of step must be known, and a step that creates must name list or map.
     fn check(&self) -> Outcome<()> {
-        let says_type = self.word & (word::LIST | word::MAP) != 0;
-        if self.base() > word::VALUE || (self.creates() && !says_type) {
-            return Err(NOWHERE);
+        let says_type = self.code & (code::LIST | code::MAP) != 0;
+        if self.base() > code::VALUE || (self.creates() && !says_type) {
+            return Err(NO_SUCH_ELEMENT);
         }
         Ok(())
     }
 
-    /// The index of the element this step leads to; `None` when it is not there.
+    /// Returns the index of the element of this step, or `None` if there is none.
     fn index_in(&self, container: &Value) -> Outcome<Option<usize>> {
         self.check()?;
         let elements = match container {
-            Value::List(list) if self.word & word::MAP == 0 => Elements::of_list(list),
-            Value::Map(map) if self.word & word::LIST == 0 => Elements::of_map(map),
-            _ => return Err(NOWHERE),
+            Value::List(list) if self.code & code::MAP == 0 => Elements::of_list(list),
+            Value::Map(map) if self.code & code::LIST == 0 => Elements::of_map(map),
+            _ => return Err(NO_SUCH_ELEMENT),
         };
         let selector = match (self.base(), &self.value) {
-            (word::INDEX, Value::Int(index)) => Selector::Index(*index, 1),
-            (word::RANK, Value::Int(rank)) => Selector::Rank(*rank, 1),
-            (word::KEY, key) if elements.keys.is_some() => Selector::Key(key),
-            (word::VALUE, value) => Selector::Value(value),
-            _ => return Err(NOWHERE),
+            (code::INDEX, Value::Int(index)) => Selector::Index(*index, 1),
+            (code::RANK, Value::Int(rank)) => Selector::Rank(*rank, 1),
+            (code::KEY, key) if elements.keys.is_some() => Selector::Key(key),
+            (code::VALUE, value) => Selector::Value(value),
+            _ => return Err(NO_SUCH_ELEMENT),
         };
         match elements.select(&selector, false, false) {
-            Ok(pick) => Ok(pick.indexes.first().copied()),
+            Ok(selection) => Ok(selection.indexes.first().copied()),
             Err(ResultCode::OP_NOT_APPLICABLE) => Ok(None),
             Err(code) => Err(code),
         }
     }
 
-    /// The list or map that this step leads into, made new (`map_get_ext_flags()`, `list_get_ext_flags()`).
-    /// Below a step that creates, a step need not say so itself (`cdt_context_count_create_sz()`).
+    /// Creates the list or map for this step (`map_get_ext_flags()`, `list_get_ext_flags()`). Below a step that
+    /// creates, a step need not have the flag (`cdt_context_count_create_sz()`).
     fn new_container(&self, is_creating: bool) -> Outcome<Value> {
         if !self.creates() && !is_creating {
-            return Err(NOWHERE);
+            return Err(NO_SUCH_ELEMENT);
         }
-        let order = self.word & word::CREATE;
-        match self.word & (word::BASE | word::LIST | word::MAP) {
-            kind if kind == word::KEY | word::MAP => {
+        let order = self.code & code::CREATE;
+        match self.code & (code::BASE | code::LIST | code::MAP) {
+            kind if kind == code::KEY | code::MAP => {
                 let flags = match order {
-                    word::CREATE_UNBOUND_OR_K_ORDERED => ORDERED,
-                    word::CREATE_ORDERED => ORDERED | VALUE_ORDERED,
+                    code::CREATE_UNBOUND_OR_K_ORDERED => ORDERED,
+                    code::CREATE_ORDERED => ORDERED | VALUE_ORDERED,
                     _ => 0,
                 };
                 Ok(Value::Map(Map {
@@ -163,51 +164,52 @@ impl Step {
                     pairs: Vec::new(),
                 }))
             }
-            kind if kind == word::INDEX | word::LIST => Ok(Value::List(List {
-                flags: if order == word::CREATE_ORDERED {
+            kind if kind == code::INDEX | code::LIST => Ok(Value::List(List {
+                flags: if order == code::CREATE_ORDERED {
                     ORDERED
                 } else {
                     0
                 },
                 items: Vec::new(),
             })),
-            _ => Err(NOWHERE),
+            _ => Err(NO_SUCH_ELEMENT),
         }
     }
 
-    /// Where in a list or map the missing element is to be made. All of it is checked before anything is done below.
+    /// Returns the index at which the missing element will be created. Checks everything before anything below is
+    /// changed.
     fn place_for_new(&self, container: &Value, is_creating: bool) -> Outcome<usize> {
         if !self.creates() && !is_creating {
-            return Err(NOWHERE);
+            return Err(NO_SUCH_ELEMENT);
         }
         match (container, self.base(), &self.value) {
-            (Value::Map(map), word::KEY, key) if key.is_key() => Ok(map
+            (Value::Map(map), code::KEY, key) if key.is_key() => Ok(map
                 .pairs
                 .partition_point(|(other, _)| other.compare(key).is_lt())),
-            (Value::List(list), word::INDEX, Value::Int(index)) => {
+            (Value::List(list), code::INDEX, Value::Int(index)) => {
                 let len = list.items.len();
                 let index = if *index == -1 && len == 0 {
                     0
                 } else {
-                    usize::try_from(*index).map_err(|_| NOWHERE)?
+                    usize::try_from(*index).map_err(|_| NO_SUCH_ELEMENT)?
                 };
                 if index <= len || list.is_ordered() {
                     return Ok(index.min(len));
                 }
-                // Only a list without bounds is padded with nils up to the new element.
-                if self.word & word::CREATE == word::CREATE_UNBOUND_OR_K_ORDERED
+                // Only an unbounded list is padded with nils up to the new element.
+                if self.code & code::CREATE == code::CREATE_UNBOUND_OR_K_ORDERED
                     && index <= MAX_BYTES
                 {
                     Ok(index)
                 } else {
-                    Err(NOWHERE)
+                    Err(NO_SUCH_ELEMENT)
                 }
             }
-            _ => Err(NOWHERE),
+            _ => Err(NO_SUCH_ELEMENT),
         }
     }
 
-    /// Makes the element this step leads to, if the step says so, and goes on below it.
+    /// Creates the element of this step, if the step allows it, and continues below it.
     fn create_below(
         &self,
         container: &mut Value,
@@ -218,7 +220,7 @@ impl Step {
         let at = self.place_for_new(container, is_creating)?;
         let mut inner = None;
         let effect = change_below(&mut inner, rest, change, true)?;
-        // An operation that makes nothing of a missing place (a removal) leaves it missing.
+        // If the operation does not create anything, as a removal, the element stays missing.
         let Some(inner) = inner.filter(|_| effect.changed) else {
             return Ok(effect);
         };
@@ -231,7 +233,7 @@ impl Step {
                 list.items.insert(at, inner);
                 restore_order(list);
             }
-            _ => return Err(NOWHERE),
+            _ => return Err(NO_SUCH_ELEMENT),
         }
         Ok(effect)
     }

@@ -1,22 +1,23 @@
-//! The elements of a range of ranks in an unordered list, which of equal ones they are and in which order they come,
-//! as the server's heap has it (`order_heap_*()` in `as/src/base/cdt.c`).
+//! Finds a range of ranks in an unordered list. Equal elements are chosen and ordered as by the server's heap
+//! (`order_heap_*()` in `as/src/base/cdt.c`).
 
 use std::cmp::Ordering;
 
 use crate::wire::msgpack::Value;
 
-/// Indexes of the list's elements; the first `filled` of them are a heap.
+/// Indexes of the list's elements. The first `filled` of them form a heap.
 struct Heap<'a> {
     values: &'a [&'a Value],
     indexes: Vec<usize>,
     filled: usize,
-    /// What an element at the top is compared with those below: less, or greater.
+    /// How an element at the top compares with those below: less or greater.
     top: Ordering,
 }
 
-/// The indexes of `count` elements from rank `start` on. The range must be within the list.
+/// Returns the indexes of `count` elements from rank `start` on. The range must be within the list.
 ///
-/// The end of the ranks that is nearer is taken off the heap: from the low end the highest element comes first.
+/// Elements are taken off the heap from the nearer end of the ranks. From the low end, the highest element of the
+/// range comes first.
 pub fn rank_range(values: &[&Value], start: usize, count: usize) -> Vec<usize> {
     let tail = values.len().saturating_sub(start + count);
     let (top, discard) = if start <= tail {
@@ -44,7 +45,7 @@ pub fn rank_range(values: &[&Value], start: usize, count: usize) -> Vec<usize> {
 }
 
 impl Heap<'_> {
-    /// Puts the top element behind the heap.
+    /// Moves the top element behind the heap.
     fn take_top(&mut self) {
         let Some(last) = self.filled.checked_sub(1) else {
             return;
@@ -70,7 +71,7 @@ impl Heap<'_> {
         }
     }
 
-    /// Compares the elements at two places of the heap.
+    /// Compares the elements at two positions of the heap.
     fn compare(&self, left: usize, right: usize) -> Ordering {
         let value = |place: usize| self.indexes.get(place).and_then(|at| self.values.get(*at));
         match (value(left), value(right)) {
@@ -84,9 +85,9 @@ impl Heap<'_> {
 mod tests {
     use super::*;
 
-    /// What a real server answers of this list.
+    /// The expected values are those of a real server.
     #[test]
-    fn ranks_near_the_low_end_come_in_descending_order() {
+    fn returns_ranks_near_the_low_end_in_descending_order() {
         let items = [5, 1, 3, 2, 9, 7].map(Value::Int);
         let values: Vec<&Value> = items.iter().collect();
         let range = |start, count| {

@@ -1,31 +1,31 @@
 //! Operations on lists. Source: `cdt_process_state_packed_list_{modify,read}_optype()` in `as/src/base/particle_list.c`.
 
-use super::answer;
 use super::args::Args;
-use super::codes::{list as code, list_write, sort, PERSIST_INDEX};
-use super::list_select::{is_removal, selection};
-use super::number;
+use super::codes::{PERSIST_INDEX, list as code, list_write, sort};
+use super::effect::Effect;
+use super::increment;
+use super::list_select::{is_removal, parse_selection};
+use super::results;
 use super::select::Elements;
-use super::Effect;
-use crate::wire::msgpack::{List, Value, MAX_BYTES, ORDERED};
+use crate::wire::msgpack::{List, MAX_BYTES, ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// More items, or an index beyond this, no list has.
+/// Maximum number of items, and largest index.
 const MAX_ITEMS: usize = i32::MAX as usize;
 
-/// Runs an operation that reads.
+/// Executes an operation that reads.
 pub fn read(list: &List, code: u64, args: &Args) -> Outcome<Option<Value>> {
     if code == code::SIZE {
         return Ok(Some(size(list)));
     }
-    let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+    let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
     if is_removal(code) {
         return Err(ResultCode::PARAMETER);
     }
-    answer::run(&Elements::of_list(list), &request).map(|(_, answer)| answer)
+    results::run(&Elements::of_list(list), &request).map(|(_, result)| result)
 }
 
-/// Runs an operation that changes a bin or element that is not there. Those that add create it.
+/// Executes an operation that changes a missing bin or element. Operations that add create it.
 pub fn modify_missing(place: &mut Option<Value>, code: u64, args: &Args) -> Outcome<Effect> {
     let order_argument = match code {
         code::SET_TYPE | code::INSERT | code::INSERT_ITEMS | code::SET => None,
@@ -46,7 +46,7 @@ pub fn modify_missing(place: &mut Option<Value>, code: u64, args: &Args) -> Outc
     Ok(effect)
 }
 
-/// Runs an operation that changes a list.
+/// Executes an operation that changes a list.
 pub fn modify(list: &mut List, code: u64, args: &Args) -> Outcome<Effect> {
     match code {
         code::SET_TYPE => {
@@ -120,16 +120,16 @@ pub fn modify(list: &mut List, code: u64, args: &Args) -> Outcome<Effect> {
             Effect::changed(None)
         }
         _ if is_removal(code) => {
-            let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
-            let (mut indexes, answer) = answer::run(&Elements::of_list(list), &request)?;
+            let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+            let (mut indexes, result) = results::run(&Elements::of_list(list), &request)?;
             remove_indexes(&mut list.items, &mut indexes);
-            Effect::changed(answer)
+            Effect::changed(result)
         }
         _ => Err(ResultCode::PARAMETER),
     }
 }
 
-/// Removes the elements at these indexes, in whatever order they come.
+/// Removes the elements at these indexes, which may be in any order.
 pub fn remove_indexes<T>(items: &mut Vec<T>, indexes: &mut [usize]) {
     indexes.sort_unstable();
     let mut at = 0;
@@ -139,7 +139,7 @@ pub fn remove_indexes<T>(items: &mut Vec<T>, indexes: &mut [usize]) {
     });
 }
 
-/// Brings an ordered list back into its order after an element was changed.
+/// Sorts an ordered list after an element was changed.
 pub fn restore_order(list: &mut List) {
     if list.is_ordered() {
         list.items.sort_by(Value::compare);
@@ -150,7 +150,7 @@ fn size(list: &List) -> Value {
     Value::Int(list.items.len() as i64)
 }
 
-/// An index counted from the beginning; before the first element it is not applicable.
+/// Converts an index that may count from the end. One before the first element is OP_NOT_APPLICABLE.
 fn absolute(list: &List, index: i64) -> Outcome<usize> {
     let index = if index < 0 {
         index.saturating_add(list.items.len() as i64)
@@ -164,11 +164,11 @@ fn absolute(list: &List, index: i64) -> Outcome<usize> {
     Ok(index)
 }
 
-/// Those of the items that unique lists may take. `None`: nothing is to be done, and that is no failure.
+/// Returns the items that may be added, if items must be unique. `None`: nothing is added, without an error.
 ///
-/// An item that is given twice is another failure than one that is in the list already. `DO_PARTIAL` counts only
-/// together with `NO_FAIL`, and a single item is never left out (`mod_flags_is_do_partial()`, `packed_list_insert()`,
-/// `packed_list_add_items_ordered()`).
+/// The error for a duplicate among the items differs from that for an item that is in the list already. `DO_PARTIAL`
+/// only counts with `NO_FAIL`, and a single item is never left out (`mod_flags_is_do_partial()`,
+/// `packed_list_insert()`, `packed_list_add_items_ordered()`).
 fn admit<'v>(list: &List, items: &'v [Value], flags: u64) -> Outcome<Option<Vec<&'v Value>>> {
     if flags & list_write::ADD_UNIQUE == 0 {
         return Ok(Some(items.iter().collect()));
@@ -208,7 +208,7 @@ fn append(list: &mut List, items: &[Value], flags: u64) -> Outcome<Effect> {
     Effect::changed(Some(size(list)))
 }
 
-/// Inserts into an unordered list; beyond the end nils fill the gap (`packed_list_insert()`).
+/// Inserts into an unordered list. A gap after the end is filled with nils (`packed_list_insert()`).
 fn insert(list: &mut List, index: i64, items: &[Value], flags: u64) -> Outcome<Effect> {
     if items.is_empty() {
         return Effect::changed(Some(size(list)));
@@ -227,7 +227,7 @@ fn insert(list: &mut List, index: i64, items: &[Value], flags: u64) -> Outcome<E
         match index.saturating_add(admitted.len()) {
             // The limit of `packed_list_op_insert()`.
             len if len >= MAX_ITEMS => return Err(ResultCode::PARAMETER),
-            // A list padded this far does not fit any record.
+            // A list padded this far does not fit into any record.
             len if len > MAX_BYTES => return Err(ResultCode::RECORD_TOO_BIG),
             _ => list.items.resize(index, Value::Nil),
         }
@@ -237,7 +237,7 @@ fn insert(list: &mut List, index: i64, items: &[Value], flags: u64) -> Outcome<E
     Effect::changed(Some(size(list)))
 }
 
-/// Puts a value over an element, or inserts it beyond the end. Returns whether it did.
+/// Replaces an element, or inserts after the end. Returns whether it did.
 fn set(list: &mut List, index: i64, value: &Value, flags: u64) -> Outcome<bool> {
     let index = absolute(list, index)?;
     if index >= list.items.len() {
@@ -262,7 +262,7 @@ fn set(list: &mut List, index: i64, value: &Value, flags: u64) -> Outcome<bool> 
 fn increment(list: &mut List, args: &Args) -> Outcome<Effect> {
     let index = absolute(list, args.index(0)?)?;
     let flags = args.unsigned(3, 0)?;
-    let sum = number::add(list.items.get(index), args.optional_value(1), false)?;
+    let sum = increment::add(list.items.get(index), args.optional_value(1), false)?;
     if !list.is_ordered() {
         let changed = set(list, index as i64, &sum, flags)?;
         return Ok(Effect {
@@ -270,7 +270,7 @@ fn increment(list: &mut List, args: &Args) -> Outcome<Effect> {
             result: Some(sum),
         });
     }
-    // In an ordered list the sum finds its own place (`packed_list_replace_ordered()`).
+    // In an ordered list, the sum is sorted in (`packed_list_replace_ordered()`).
     if index > list.items.len() {
         return Err(ResultCode::OP_NOT_APPLICABLE);
     }

@@ -1,8 +1,8 @@
-//! Which elements of a list an operation means: from its code and arguments to a selector.
+//! Finds the selector of a list operation from its code and arguments.
 
-use super::answer::Request;
 use super::args::Args;
 use super::codes::{list as code, result};
+use super::results::Request;
 use super::select::Selector;
 use crate::wire::result::Outcome;
 
@@ -14,11 +14,11 @@ pub fn is_removal(code: u64) -> bool {
     ) || (code::REMOVE_BY_INDEX..=code::REMOVE_BY_VALUE_REL_RANK_RANGE).contains(&code)
 }
 
-/// What an operation that selects elements says; `None` for any other operation.
-pub fn selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
+/// Returns the request of an operation that selects elements, or `None` for another operation.
+pub fn parse_selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
     /// A range without a count reaches to the end.
     const ALL: u64 = u32::MAX as u64;
-    // The oldest operations take no kind of result: they have one of their own.
+    // The oldest operations have no argument for the result: it is fixed.
     let (fixed, is_range) = match code {
         code::GET | code::POP => (Some(result::VALUE), false),
         code::GET_RANGE | code::POP_RANGE => (Some(result::VALUE), true),
@@ -28,7 +28,7 @@ pub fn selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> 
         _ => (None, false),
     };
     if let Some(result) = fixed {
-        // A trim must say how many; the others reach to the end when they do not.
+        // A trim needs a count. The others reach to the end without one.
         let min = if code == code::TRIM { 2 } else { 1 };
         args.check(min, 1 + usize::from(is_range))?;
         let count = if is_range { args.unsigned(1, ALL)? } else { 1 };

@@ -1,16 +1,16 @@
 //! Operations on maps. Source: `cdt_process_state_packed_map_{modify,read}_optype()` in `as/src/base/particle_map.c`.
 
-use super::answer;
 use super::args::Args;
-use super::codes::{map as code, map_write, PERSIST_INDEX};
-use super::map_select::{is_removal, selection};
-use super::number;
+use super::codes::{PERSIST_INDEX, map as code, map_write};
+use super::effect::Effect;
+use super::increment;
+use super::map_select::{is_removal, parse_selection};
+use super::results;
 use super::select::Elements;
-use super::Effect;
-use crate::wire::msgpack::{Map, Value, ORDERED, VALUE_ORDERED};
+use crate::wire::msgpack::{Map, ORDERED, VALUE_ORDERED, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// How a put treats keys that are there and keys that are not.
+/// How a put treats existing and missing keys.
 struct Policy {
     overwrite: bool,
     create: bool,
@@ -41,10 +41,10 @@ impl Policy {
         }
     }
 
-    /// Whether this policy lets the key be written.
+    /// Whether this policy allows to write the key.
     ///
     /// # Errors
-    /// The code of a failure that is not to be passed over.
+    /// The error, unless the policy ignores it.
     fn admits(&self, exists: bool) -> Outcome<bool> {
         let refusal = match exists {
             true if !self.overwrite => ResultCode::ELEMENT_EXISTS,
@@ -59,19 +59,20 @@ impl Policy {
     }
 }
 
-/// Runs an operation that reads.
+/// Executes an operation that reads.
 pub fn read(map: &Map, code: u64, args: &Args) -> Outcome<Option<Value>> {
     if code == code::SIZE {
         return Ok(Some(size(map)));
     }
-    let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+    let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
     if is_removal(code) {
         return Err(ResultCode::PARAMETER);
     }
-    answer::run(&Elements::of_map(map), &request).map(|(_, answer)| answer)
+    results::run(&Elements::of_map(map), &request).map(|(_, result)| result)
 }
 
-/// Runs an operation that changes a bin or element that is not there. Those that put create it, by the order they say.
+/// Executes an operation that changes a missing bin or element. Operations that put create it, in the order that they
+/// name.
 pub fn modify_missing(place: &mut Option<Value>, code: u64, args: &Args) -> Outcome<Effect> {
     let order_argument = match code {
         code::SET_TYPE | code::REPLACE => None,
@@ -92,7 +93,7 @@ pub fn modify_missing(place: &mut Option<Value>, code: u64, args: &Args) -> Outc
     Ok(effect)
 }
 
-/// Runs an operation that changes a map.
+/// Executes an operation that changes a map.
 pub fn modify(map: &mut Map, code: u64, args: &Args) -> Outcome<Effect> {
     match code {
         code::SET_TYPE => {
@@ -137,16 +138,16 @@ pub fn modify(map: &mut Map, code: u64, args: &Args) -> Outcome<Effect> {
             Effect::changed(None)
         }
         _ if is_removal(code) => {
-            let request = selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
-            let (mut indexes, answer) = answer::run(&Elements::of_map(map), &request)?;
+            let request = parse_selection(code, args)?.ok_or(ResultCode::PARAMETER)?;
+            let (mut indexes, result) = results::run(&Elements::of_map(map), &request)?;
             super::list::remove_indexes(&mut map.pairs, &mut indexes);
-            Effect::changed(answer)
+            Effect::changed(result)
         }
         _ => Err(ResultCode::PARAMETER),
     }
 }
 
-/// The order a new map is given (`map_flags_to_static_ix()`): 0 none, 1 keys, 3 keys and values.
+/// Returns the order of a new map (`map_flags_to_static_ix()`): 0 none, 1 keys, 3 keys and values.
 fn order_flags(flags: u64) -> u8 {
     match flags & u64::from(ORDERED | VALUE_ORDERED) {
         0 => 0,
@@ -190,14 +191,14 @@ fn put_items(map: &mut Map, args: &Args, policy: &Policy) -> Outcome<Effect> {
     let Value::Map(items) = args.storable(0)? else {
         return Err(ResultCode::PARAMETER);
     };
-    // In an empty map "do not create, do not fail, in part" creates after all (`map_add_items_ordered()`).
+    // In an empty map, NO_CREATE with NO_FAIL and DO_PARTIAL still creates (`map_add_items_ordered()`).
     let is_overruled = map.pairs.is_empty() && policy.no_fail && policy.partial;
     let mut admitted = Vec::with_capacity(items.pairs.len());
     for (key, value) in &items.pairs {
         if is_overruled || policy.admits(find(map, key).is_ok())? {
             admitted.push((key, value));
         } else if !policy.partial {
-            // Not to fail and not in part: then nothing at all.
+            // NO_FAIL without DO_PARTIAL: nothing is written.
             return Effect::unchanged(Some(size(map)));
         }
     }
@@ -214,14 +215,14 @@ fn put_items(map: &mut Map, args: &Args, policy: &Policy) -> Outcome<Effect> {
     Effect::changed(Some(size(map)))
 }
 
-/// Adds to a value, or puts the delta where none is. Returns the sum.
+/// Adds to a value, or puts the delta if there is none. Returns the sum.
 fn increment(map: &mut Map, args: &Args, is_decrement: bool) -> Outcome<Effect> {
     let key = args.value(0)?;
     let old = find(map, key)
         .ok()
         .and_then(|at| map.pairs.get(at))
         .map(|(_, value)| value);
-    let sum = number::add(old, args.optional_value(1), is_decrement)?;
+    let sum = increment::add(old, args.optional_value(1), is_decrement)?;
     if !key.is_key() {
         return Err(ResultCode::PARAMETER);
     }

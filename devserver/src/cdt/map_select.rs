@@ -1,8 +1,8 @@
-//! Which elements of a map an operation means: from its code and arguments to a selector.
+//! Finds the selector of a map operation from its code and arguments.
 
-use super::answer::Request;
 use super::args::Args;
 use super::codes::map as code;
+use super::results::Request;
 use super::select::Selector;
 use crate::wire::result::Outcome;
 
@@ -11,8 +11,8 @@ pub fn is_removal(code: u64) -> bool {
     (code::REMOVE_BY_KEY..=code::REMOVE_BY_VALUE_REL_RANK_RANGE).contains(&code)
 }
 
-/// What an operation that selects elements says; `None` for any other operation.
-pub fn selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
+/// Returns the request of an operation that selects elements, or `None` for another operation.
+pub fn parse_selection<'a>(code: u64, args: &'a Args) -> Outcome<Option<Request<'a>>> {
     /// A range without a count reaches to the end.
     const ALL: u64 = u32::MAX as u64;
     let (min, max, is_multi) = match code {

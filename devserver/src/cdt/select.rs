@@ -1,6 +1,6 @@
-//! Which elements an operation means: by index, rank, key or value, one or a range of them.
+//! Selects elements by index, rank, key or value, one or a range of them.
 //!
-//! An index is a place in a list or, in a map, in the order of the keys; a rank is a place in the order of the
+//! An index is a position in a list or, in a map, in the order of the keys. A rank is a position in the order of the
 //! values. Source: the `packed_list_get_remove_by_*()` of `as/src/base/particle_list.c` and the
 //! `packed_map_get_remove_by_*()` of `particle_map.c`.
 
@@ -10,54 +10,54 @@ use super::heap;
 use crate::wire::msgpack::{List, Map, Value};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// The elements of a list or map, to be looked at.
+/// The elements of a list or map.
 pub struct Elements<'a> {
     /// The keys of a map in their order; `None` for a list.
     pub keys: Option<Vec<&'a Value>>,
     pub values: Vec<&'a Value>,
-    /// An ordered list: there an index and a rank are the same.
+    /// Whether this is an ordered list, where index and rank are the same.
     pub is_sorted: bool,
 }
 
-/// What an operation says about the elements it means.
+/// The selector of an operation.
 pub enum Selector<'a> {
     Index(i64, u64),
     Rank(i64, u64),
-    /// From the first key on, up to but without the second.
+    /// From the first key, up to the second, which is excluded.
     Keys(&'a Value, Option<&'a Value>),
     Key(&'a Value),
     KeyList(&'a [Value]),
-    /// From the first value on, up to but without the second.
+    /// From the first value, up to the second, which is excluded.
     Values(&'a Value, Option<&'a Value>),
     Value(&'a Value),
     ValueList(&'a [Value]),
-    /// An index range relative to where the key is or would be.
+    /// An index range relative to the position that the key has or would have.
     RelativeIndex(&'a Value, i64, u64),
-    /// A rank range relative to where the value is or would be.
+    /// A rank range relative to the position that the value has or would have.
     RelativeRank(&'a Value, i64, u64),
 }
 
-/// How the elements that were found lie.
+/// How the selected elements are placed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lie {
-    /// Side by side from this index on.
+pub enum Placement {
+    /// Adjacent indexes from this one on.
     Indexes(usize),
-    /// Side by side from this rank on.
+    /// Adjacent ranks from this one on.
     Ranks(usize),
-    /// All elements, because those to be left out are none.
+    /// All elements, because the excluded selection is empty.
     All,
-    /// All but those of this many indexes, from the first number on.
+    /// All but this many indexes from the first number on.
     AllButIndexes(usize, usize),
-    /// All but those of this many ranks, from the first number on.
+    /// All but this many ranks from the first number on.
     AllButRanks(usize, usize),
     Scattered,
 }
 
-/// The elements that were found: their indexes, in the order in which they are answered.
+/// The selected elements: their indexes, in the order of the result.
 #[derive(Debug)]
-pub struct Pick {
+pub struct Selection {
     pub indexes: Vec<usize>,
-    pub lie: Lie,
+    pub placement: Placement,
 }
 
 impl<'a> Elements<'a> {
@@ -81,7 +81,8 @@ impl<'a> Elements<'a> {
         self.values.len()
     }
 
-    /// The indexes of all elements in the order of their values; equal values keep the order of their indexes.
+    /// Returns the indexes of all elements in the order of their values. Equal values are in the order of their
+    /// indexes.
     pub fn by_rank(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.len()).collect();
         if !self.is_sorted {
@@ -95,49 +96,57 @@ impl<'a> Elements<'a> {
         order
     }
 
-    /// Finds the elements meant. `is_multi`: the operation is for any number of elements, so none is no error.
-    pub fn select(&self, selector: &Selector<'_>, is_multi: bool, inverted: bool) -> Outcome<Pick> {
+    /// Selects elements. `is_multi`: the operation selects any number of elements, so an empty selection is not an
+    /// error.
+    pub fn select(
+        &self,
+        selector: &Selector<'_>,
+        is_multi: bool,
+        inverted: bool,
+    ) -> Outcome<Selection> {
         if inverted && !is_multi {
             return Err(ResultCode::OP_NOT_APPLICABLE);
         }
-        let pick = self.find(selector, is_multi)?;
+        let selection = self.find(selector, is_multi)?;
         if !inverted {
-            return Ok(pick);
+            return Ok(selection);
         }
-        let count = pick.indexes.len();
+        let count = selection.indexes.len();
         let is_map = self.keys.is_some();
-        let lie = match pick.lie {
-            Lie::Ranks(start) if self.is_sorted => Lie::Indexes(start),
-            lie => lie,
+        let placement = match selection.placement {
+            Placement::Ranks(start) if self.is_sorted => Placement::Indexes(start),
+            placement => placement,
         };
-        match lie {
-            // What is left is side by side again, if only one end was taken away.
-            Lie::Indexes(_) if count == 0 => Ok(self.all_but(&pick, Lie::All)),
-            Lie::Indexes(start) => match rest(start, count, self.len()) {
-                Some((start, count)) => Ok(Pick {
+        match placement {
+            // The rest is adjacent if only one end was excluded.
+            Placement::Indexes(_) if count == 0 => Ok(self.all_but(&selection, Placement::All)),
+            Placement::Indexes(start) => match rest(start, count, self.len()) {
+                Some((start, count)) => Ok(Selection {
                     indexes: (start..start + count).collect(),
-                    lie: Lie::Indexes(start),
+                    placement: Placement::Indexes(start),
                 }),
-                None => Ok(self.all_but(&pick, Lie::AllButIndexes(start, count))),
+                None => Ok(self.all_but(&selection, Placement::AllButIndexes(start, count))),
             },
-            Lie::Ranks(start) => match rest(start, count, self.len()) {
+            Placement::Ranks(start) => match rest(start, count, self.len()) {
                 Some((start, count)) if is_map && selector.is_rank_range() => {
                     self.rank_range(start as i64, count as u64, true)
                 }
                 Some(_)
                     if count == 0 && (is_map || (self.len() == 0 && selector.is_rank_range())) =>
                 {
-                    Ok(self.all_but(&pick, Lie::All))
+                    Ok(self.all_but(&selection, Placement::All))
                 }
-                _ => Ok(self.all_but(&pick, Lie::AllButRanks(start, count))),
+                _ => Ok(self.all_but(&selection, Placement::AllButRanks(start, count))),
             },
-            // Elements looked up by a list of keys or values: with none found, all ranks are left.
-            _ if count == 0 && self.len() != 0 => Ok(self.all_but(&pick, Lie::AllButRanks(0, 0))),
-            _ => Ok(self.all_but(&pick, Lie::Scattered)),
+            // If a list of keys or values selects nothing, the inverse has all ranks.
+            _ if count == 0 && self.len() != 0 => {
+                Ok(self.all_but(&selection, Placement::AllButRanks(0, 0)))
+            }
+            _ => Ok(self.all_but(&selection, Placement::Scattered)),
         }
     }
 
-    /// The indexes of these keys, in the order of the keys given.
+    /// Returns the indexes of these keys, in the order of the given keys.
     pub fn indexes_of(&self, keys: &[Value]) -> Vec<usize> {
         let index_of = |wanted: &Value| {
             self.keys
@@ -148,13 +157,13 @@ impl<'a> Elements<'a> {
         keys.iter().filter_map(index_of).collect()
     }
 
-    fn find(&self, selector: &Selector<'_>, is_multi: bool) -> Outcome<Pick> {
+    fn find(&self, selector: &Selector<'_>, is_multi: bool) -> Outcome<Selection> {
         match *selector {
             Selector::Index(index, count) => {
                 let (start, count) = clamp(index, count, self.len(), is_multi)?;
-                Ok(Pick {
+                Ok(Selection {
                     indexes: (start..start + count).collect(),
-                    lie: Lie::Indexes(start),
+                    placement: Placement::Indexes(start),
                 })
             }
             Selector::Rank(rank, count) => self.rank_range(rank, count, is_multi),
@@ -171,9 +180,9 @@ impl<'a> Elements<'a> {
                     .flatten()
                     .enumerate()
                     .filter(|(_, key)| is_listed(key));
-                Ok(Pick {
+                Ok(Selection {
                     indexes: listed.map(|(index, _)| index).collect(),
-                    lie: Lie::Scattered,
+                    placement: Placement::Scattered,
                 })
             }
             Selector::Value(value) => Ok(self.value_range(|other| other.compare(value), is_multi)),
@@ -188,9 +197,9 @@ impl<'a> Elements<'a> {
                     .iter()
                     .enumerate()
                     .filter(|(_, value)| is_listed(value));
-                Ok(Pick {
+                Ok(Selection {
                     indexes: listed.map(|(index, _)| index).collect(),
-                    lie: Lie::Scattered,
+                    placement: Placement::Scattered,
                 })
             }
             Selector::RelativeIndex(key, index, count) => {
@@ -215,21 +224,21 @@ impl<'a> Elements<'a> {
         }
     }
 
-    fn rank_range(&self, rank: i64, count: u64, is_multi: bool) -> Outcome<Pick> {
+    fn rank_range(&self, rank: i64, count: u64, is_multi: bool) -> Outcome<Selection> {
         let (start, count) = clamp(rank, count, self.len(), is_multi)?;
         let indexes = if self.keys.is_none() && !self.is_sorted {
             heap::rank_range(&self.values, start, count)
         } else {
             self.by_rank().into_iter().skip(start).take(count).collect()
         };
-        Ok(Pick {
+        Ok(Selection {
             indexes,
-            lie: Lie::Ranks(start),
+            placement: Placement::Ranks(start),
         })
     }
 
-    /// Keys are in order, so those between two bounds lie side by side.
-    fn key_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Pick {
+    /// Keys are sorted, so the keys of an interval are adjacent.
+    fn key_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Selection {
         let keys = self.keys.iter().flatten();
         let indexes: Vec<usize> = keys
             .clone()
@@ -246,14 +255,14 @@ impl<'a> Elements<'a> {
         } else {
             indexes.into_iter().take(1).collect()
         };
-        Pick {
+        Selection {
             indexes,
-            lie: Lie::Indexes(start),
+            placement: Placement::Indexes(start),
         }
     }
 
-    /// Values between two bounds lie side by side in the order of ranks, but are answered in the order of indexes.
-    fn value_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Pick {
+    /// The values of an interval have adjacent ranks, but are returned in the order of their indexes.
+    fn value_range(&self, place: impl Fn(&Value) -> Ordering, is_multi: bool) -> Selection {
         let start = self
             .values
             .iter()
@@ -268,16 +277,16 @@ impl<'a> Elements<'a> {
         if !is_multi {
             indexes.truncate(1);
         }
-        Pick {
+        Selection {
             indexes,
-            lie: Lie::Ranks(start),
+            placement: Placement::Ranks(start),
         }
     }
 
-    /// All elements but those found, in the order of their indexes.
-    fn all_but(&self, pick: &Pick, lie: Lie) -> Pick {
+    /// Returns all other elements, in the order of their indexes.
+    fn all_but(&self, selection: &Selection, placement: Placement) -> Selection {
         let mut is_picked = vec![false; self.len()];
-        for index in &pick.indexes {
+        for index in &selection.indexes {
             if let Some(slot) = is_picked.get_mut(*index) {
                 *slot = true;
             }
@@ -288,7 +297,7 @@ impl<'a> Elements<'a> {
             .filter(|(_, picked)| !**picked)
             .map(|(index, _)| index)
             .collect();
-        Pick { indexes, lie }
+        Selection { indexes, placement }
     }
 }
 
@@ -298,7 +307,7 @@ impl Selector<'_> {
     }
 }
 
-/// What is left of `len` elements without a run of them; `None` when that is two runs.
+/// Returns `len` elements without a run of them, or `None` if two runs are left.
 fn rest(start: usize, count: usize, len: usize) -> Option<(usize, usize)> {
     match (start, count) {
         (_, 0) => Some((0, len)),
@@ -308,7 +317,7 @@ fn rest(start: usize, count: usize, len: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// Where a value is in regard to an interval: before, in, or behind it.
+/// Returns whether a value is before, in or after an interval.
 fn within(value: &Value, start: &Value, end: Option<&Value>) -> Ordering {
     if value.compare(start).is_lt() {
         Ordering::Less
@@ -319,10 +328,10 @@ fn within(value: &Value, start: &Value, end: Option<&Value>) -> Ordering {
     }
 }
 
-/// The part of a range that there is (`calc_index_count()`).
+/// Returns the existing part of a range (`calc_index_count()`).
 ///
 /// # Errors
-/// [`ResultCode::OP_NOT_APPLICABLE`] when one element is meant and it is not there.
+/// [`ResultCode::OP_NOT_APPLICABLE`] if a single element is selected and does not exist.
 fn clamp(index: i64, count: u64, len: usize, is_multi: bool) -> Outcome<(usize, usize)> {
     let total = len as i64;
     let start = if index < 0 {
@@ -336,14 +345,14 @@ fn clamp(index: i64, count: u64, len: usize, is_multi: bool) -> Outcome<(usize, 
     if index >= total {
         return Ok((len, 0));
     }
-    // A range that begins before the first element loses what lies there.
+    // A range that begins before the first element loses that part.
     let lost = if start < 0 { start.unsigned_abs() } else { 0 };
     let start = start.max(0) as usize;
     let count = usize::try_from(count.saturating_sub(lost)).unwrap_or(usize::MAX);
     Ok((start, count.min(len - start)))
 }
 
-/// A range relative to a place, as a range from the beginning (`calc_rel_index_count()`).
+/// Converts a range relative to a position (`calc_rel_index_count()`).
 fn relative(index: i64, count: u64, place: usize) -> (i64, u64) {
     let index = index.saturating_add(place as i64);
     if index < 0 {
@@ -358,7 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_cut_to_what_is_there() {
+    fn clamps_ranges_to_the_existing_elements() {
         assert_eq!(clamp(1, 2, 5, true), Ok((1, 2)));
         assert_eq!(clamp(-2, 9, 5, true), Ok((3, 2)));
         assert_eq!(clamp(-7, 3, 5, true), Ok((0, 1)));

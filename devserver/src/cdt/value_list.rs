@@ -1,16 +1,16 @@
-//! What operations on a list answer that select by a list of values: where the elements are, value by value
+//! What list operations that select by a list of values return: indexes and ranks, value by value
 //! (`packed_list_get_remove_all_by_value_list*()` in `as/src/base/particle_list.c`).
 
-use super::answer::{one_by_one, runs};
 use super::codes::result;
-use super::select::{Elements, Pick};
+use super::positions::{from_numbers, from_runs};
+use super::select::{Elements, Selection};
 use crate::wire::msgpack::{List, Value};
 
-/// The answer where it goes by the values asked for; `None` where it is that of any other selection.
-pub fn answer(
+/// Returns the result if it depends on the order of the values, or `None` if it is that of any other selection.
+pub fn by_values(
     elements: &Elements<'_>,
     asked: &[Value],
-    pick: &Pick,
+    selection: &Selection,
     kind: u64,
     inverted: bool,
 ) -> Option<Value> {
@@ -23,7 +23,7 @@ pub fn answer(
     let is_index = matches!(kind, result::INDEX | result::REVERSE_INDEX);
     match (elements.is_sorted, inverted) {
         (true, false) if is_rank || is_index => {
-            Some(runs(&ranges(elements, asked), len, is_reverse, true))
+            Some(from_runs(&ranges(elements, asked), len, is_reverse, true))
         }
         (true, false) if kind == result::VALUE => {
             let found = ranges(elements, asked)
@@ -34,14 +34,17 @@ pub fn answer(
                 items: found.map(|value| (*value).clone()).collect(),
             }))
         }
-        (true, true) if is_rank || is_index => {
-            Some(one_by_one(pick.indexes.clone(), len, is_reverse, true))
-        }
+        (true, true) if is_rank || is_index => Some(from_numbers(
+            selection.indexes.clone(),
+            len,
+            is_reverse,
+            true,
+        )),
         (false, false) if is_rank => {
             let ranks = once_each(elements, asked)
                 .into_iter()
                 .flat_map(|(rank, count)| rank..rank + count);
-            Some(one_by_one(ranks.collect(), len, is_reverse, true))
+            Some(from_numbers(ranks.collect(), len, is_reverse, true))
         }
         (false, true) if is_rank => {
             let mut found = once_each(elements, asked);
@@ -54,13 +57,13 @@ pub fn answer(
                 end = rank + count;
                 gap
             });
-            Some(runs(&gaps.collect::<Vec<_>>(), len, is_reverse, true))
+            Some(from_runs(&gaps.collect::<Vec<_>>(), len, is_reverse, true))
         }
         _ => None,
     }
 }
 
-/// The lowest rank of each value asked for, and how many elements have it.
+/// Returns the lowest rank of each value, and how many elements have it.
 fn ranges(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
     let count = |wanted: &Value, is: fn(std::cmp::Ordering) -> bool| {
         let values = elements.values.iter();
@@ -77,7 +80,7 @@ fn ranges(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// The same, but the elements count only for the last of equal values.
+/// The same, but with several equal values, the elements count for the last one only.
 fn once_each(elements: &Elements<'_>, asked: &[Value]) -> Vec<(usize, usize)> {
     let mut ranges = ranges(elements, asked);
     for (at, range) in ranges.iter_mut().enumerate() {

@@ -1,12 +1,12 @@
-//! Which node holds which partition: the arithmetic, without time or network.
+//! Which node holds which partition, without time or network.
 //!
-//! Every partition has an order of all nodes of its own, the succession list; the first that are there are its
-//! replicas. A node that joins holds nothing yet: until its copy has arrived the old master goes on.
+//! Each partition has its own order of all nodes, the succession list. The first nodes of it that run are its
+//! replicas. A node that joins has no records yet: the old master stays until the migration is done.
 //! Source: `as/src/fabric/partition_balance.c`.
 
 use crate::wire::consts::PARTITIONS;
 
-/// Most nodes of a cluster (`AS_CLUSTER_SZ` of the Community Edition).
+/// Maximum number of nodes of a cluster (`AS_CLUSTER_SZ` of the Community Edition).
 pub const MAX_NODES: usize = 8;
 
 /// A set of nodes, by number.
@@ -14,7 +14,7 @@ pub const MAX_NODES: usize = 8;
 pub struct NodeSet(u8);
 
 impl NodeSet {
-    /// The nodes 0 to `count` - 1.
+    /// Returns the nodes 0 to `count` - 1.
     pub fn first(count: usize) -> NodeSet {
         (0..count).fold(NodeSet::default(), |set, node| set.with(node))
     }
@@ -48,26 +48,26 @@ impl NodeSet {
     }
 }
 
-/// Who has to do with one partition.
+/// The nodes of one partition.
 #[derive(Clone, Debug)]
 pub struct Owners {
-    /// The nodes that are to hold it, the one to be master first.
+    /// The nodes that should hold it, the intended master first.
     pub replicas: Vec<usize>,
-    /// The nodes that hold all of it. Never empty while the cluster has a member.
+    /// The nodes that hold a full copy. Never empty while the cluster has a member.
     pub holders: NodeSet,
-    /// The node that answers for it: the first in succession that holds it.
+    /// The working master: the first node in succession that holds a full copy.
     pub master: usize,
 }
 
 impl Owners {
-    /// The node that clients are told for replica `index`: for a copy still on its way the master stands in
+    /// Returns the node that info commands name for replica `index`. Until a migration is done, this is the master
     /// (`should_working_master_own()`).
     pub fn owner(&self, index: usize) -> Option<usize> {
         let replica = *self.replicas.get(index)?;
         if index == 0 || !self.holders.has(replica) {
             return Some(self.master);
         }
-        // An acting master keeps its own column, and the master to be has none yet.
+        // A working master that is a replica keeps its own place, and the intended master has none yet.
         Some(replica)
     }
 
@@ -91,7 +91,7 @@ pub struct PartitionMap {
 }
 
 impl PartitionMap {
-    /// The map of a cluster all of whose nodes are there.
+    /// Creates the map of a cluster with all its nodes running.
     pub fn new(node_ids: &[&str], replication_factor: usize) -> PartitionMap {
         let succession: Vec<_> = (0..PARTITIONS)
             .map(|partition| succession(partition, node_ids))
@@ -121,14 +121,15 @@ impl PartitionMap {
         &self.owners
     }
 
-    /// Copies of each partition: the replication factor, or the number of members if that is less.
+    /// Returns the number of copies of each partition: the replication factor, or the number of members if that is
+    /// less.
     pub fn copies(&self) -> usize {
         self.owners
             .first()
             .map_or(0, |owners| owners.replicas.len())
     }
 
-    /// Goes by these members from now on. Gives the partitions that nobody holds any more: they start empty.
+    /// Sets the members. Returns the partitions of which no copy is left: they start empty.
     pub fn rebalance(&mut self, members: NodeSet) -> Vec<usize> {
         let mut lost = Vec::new();
         for (partition, (owners, nodes)) in self.owners.iter_mut().zip(&self.succession).enumerate()
@@ -148,12 +149,12 @@ impl PartitionMap {
         lost
     }
 
-    /// Whether every copy is where it is to be.
+    /// Whether all migrations are done.
     pub fn is_settled(&self) -> bool {
         self.owners.iter().all(Owners::is_settled)
     }
 
-    /// The copies under way have arrived, and those nobody needs are dropped.
+    /// Completes all migrations, and drops the copies that are no longer needed.
     pub fn finish_migrations(&mut self) {
         for owners in &mut self.owners {
             owners.holders = owners.wanted();
@@ -164,7 +165,7 @@ impl PartitionMap {
     }
 }
 
-/// All nodes in the order in which they are to hold a partition. Leaving one out changes nothing for the others.
+/// Returns the succession list of a partition. Without one of the nodes, the order of the others is the same.
 fn succession(partition: usize, node_ids: &[&str]) -> Vec<usize> {
     let mut order: Vec<_> = node_ids
         .iter()
@@ -180,7 +181,7 @@ fn succession(partition: usize, node_ids: &[&str]) -> Vec<usize> {
     order.into_iter().map(|(_, node)| node).collect()
 }
 
-/// Spreads close numbers far apart (the finaliser of MurmurHash3).
+/// Mixes the bits of a number (the finalizer of MurmurHash3).
 fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     bits = (bits ^ (bits >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_are_spread_over_all_nodes() {
+    fn spreads_partitions_over_all_nodes() {
         let map = map(3, 2);
         for node in 0..3 {
             let masters = map.all().iter().filter(|owners| owners.master == node);
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_goes_leaves_its_partitions_to_their_second_replica() {
+    fn the_second_replica_takes_over_the_partitions_of_a_lost_node() {
         let mut map = map(3, 2);
         let before = map.all().to_vec();
         assert_eq!(
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_comes_back_empty_is_no_master_before_its_copy_has_arrived() {
+    fn an_empty_node_becomes_master_only_after_its_migration() {
         let mut map = map(3, 2);
         let before = map.all().to_vec();
         map.rebalance(NodeSet::first(2));
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_lost_nodes_held_is_lost() {
+    fn loses_partitions_without_a_remaining_copy() {
         let mut map = map(3, 1);
         let masters_of_1 = map.all().iter().filter(|owners| owners.master == 1).count();
         assert_eq!(
@@ -261,7 +262,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever comes and goes, one member answers for every partition, and it holds it.
+        /// For any changes of the members, each partition has one member as master that holds a full copy.
         #[test]
         fn every_partition_has_a_master_that_holds_it(
             nodes in 1..=MAX_NODES,

@@ -1,14 +1,13 @@
-//! Delete a record. Source: `as/src/transaction/delete.c` and `delete_ce.c`.
+//! Deletes a record. Source: `as/src/transaction/delete.c` and `delete_ce.c`.
 
 use super::request::Request;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::Digest;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Removes a record. The answer carries no generation and no void time.
+/// Deletes a record. The response has no generation and no void time.
 ///
-/// The Community Edition does not ask whether the record has expired: as long as the sweeper has not come by,
-/// deleting it succeeds.
+/// The Community Edition does not check whether the record has expired: until it is removed, deleting it succeeds.
 pub fn delete(namespace: &Namespace, digest: Digest, request: &Request<'_>) -> Outcome<()> {
     request.refuse_durable_delete()?;
     let mut slot = namespace.lock(&digest);

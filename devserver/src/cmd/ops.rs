@@ -1,4 +1,4 @@
-//! One operation on one bin: what it returns, or what it leaves in the bin.
+//! One operation on one bin: its result, or its effect on the bin.
 
 use std::borrow::Cow;
 
@@ -11,22 +11,14 @@ use crate::wire::message::Op;
 use crate::wire::particle::Particle;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Whether the operation only reads.
-pub fn is_read(code: u8) -> bool {
-    matches!(
-        code,
-        op::READ | op::CDT_READ | op::BITS_READ | op::HLL_READ | op::EXP_READ
-    )
-}
-
-/// Runs a reading operation (`process_bin_read_op()` in `as/src/transaction/rw_utils.c`).
+/// Executes an operation that reads (`process_bin_read_op()` in `as/src/transaction/rw_utils.c`).
 ///
-/// The outer `None` says that the bin is not there, the inner one that the operation ran and has no result.
+/// The outer `None` means that the bin does not exist, the inner one that the operation has no result.
 pub fn read<'v>(view: &View<'v>, op: &Op<'_>) -> Outcome<Option<Option<Cow<'v, Particle>>>> {
     if op.code == op::EXP_READ {
         return Ok(Some(exp::op::read(view, op.value)?.map(Cow::Owned)));
     }
-    if !is_read(op.code) {
+    if !op.is_read() {
         return Err(ResultCode::PARAMETER);
     }
     let Some(value) = view.record.bins.get(op.name) else {
@@ -35,12 +27,12 @@ pub fn read<'v>(view: &View<'v>, op: &Op<'_>) -> Outcome<Option<Option<Cow<'v, P
     match op.code {
         op::READ => Ok(Some(Some(Cow::Borrowed(value)))),
         op::CDT_READ => Ok(Some(cdt::read(value, op.value)?.map(Cow::Owned))),
-        // Bit and HyperLogLog operations are not made here.
+        // Bit and HyperLogLog operations are not implemented.
         _ => Err(ResultCode::UNSUPPORTED_FEATURE),
     }
 }
 
-/// Runs an operation that changes the record. Returns its result, if it has one.
+/// Executes an operation that changes the record. Returns its result, if it has one.
 pub fn modify(
     namespace: &Namespace,
     digest: &Digest,
@@ -55,7 +47,7 @@ pub fn modify(
             .set(name, Particle::from_wire(op.particle, op.value)?),
         op::INCR | op::APPEND | op::PREPEND => {
             let value = match record.bins.get(op.name) {
-                // All of these create what is not there (`as_bin_particle_modify_from_client()`).
+                // All of these create a missing bin (`as_bin_particle_modify_from_client()`).
                 None => Particle::from_wire(op.particle, op.value)?,
                 Some(_) if op.particle == particle::NULL => return Err(ResultCode::PARAMETER),
                 Some(old) if op.code == op::INCR => old.increment(op.particle, op.value)?,

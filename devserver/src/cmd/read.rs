@@ -1,35 +1,35 @@
 //! Reads: get, some bins, header only (also `exists`), and operations that only read.
-//! Order of the checks as in `read_local()` of `as/src/transaction/read.c`.
+//! The order of the checks is that of `read_local()` in `as/src/transaction/read.c`.
 
-use super::answer::Answer;
 use super::ops;
 use super::request::Request;
+use super::response_builder::ResponseBuilder;
 use super::touch;
 use crate::exp::View;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::{BinName, Digest, Record};
-use crate::wire::consts::{info1, info2, op, MAX_OPS};
+use crate::wire::consts::{MAX_OPS, info1, info2, op};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Reads a record into the answer.
+/// Reads a record into the response.
 pub fn read(
     namespace: &Namespace,
     digest: Digest,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<()> {
     request.refuse_transaction()?;
     let mut slot = namespace.lock(&digest);
     let record = slot.any().ok_or(ResultCode::NOT_FOUND)?;
-    answer.describe(record);
+    response.describe(record);
     request.check_set(namespace, record)?;
-    if namespace.is_doomed(record) {
+    if namespace.is_expired_or_truncated(record) {
         return Err(ResultCode::NOT_FOUND);
     }
     let touch = touch::due_on_read(namespace, record, request.header.ttl)?;
-    let outcome = read_live(namespace, &digest, record, request, answer);
-    // The server extends the record in a transaction of its own, which it begins before it looks at the filter: so the
-    // answer shows the old void time, and a record that the filter keeps out is extended too.
+    let outcome = read_live(namespace, &digest, record, request, response);
+    // A real server extends the record in a separate transaction, which it starts before it evaluates the filter. So
+    // the response has the old void time, and a record that is filtered out is extended, too.
     if let Some(ttl) = touch {
         touch::extend(namespace, &mut slot, ttl);
     }
@@ -41,14 +41,14 @@ fn read_live(
     digest: &Digest,
     record: &Record,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<()> {
     request.check_filter(namespace, digest, record)?;
     request.check_key(record)?;
     if request.header.info1 & info1::GET_NO_BINS != 0 {
         return Ok(());
     }
-    read_bins(namespace, digest, record, request, answer)
+    read_bins(namespace, digest, record, request, response)
 }
 
 fn read_bins(
@@ -56,7 +56,7 @@ fn read_bins(
     digest: &Digest,
     record: &Record,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<()> {
     if request.ops.len() > MAX_OPS {
         return Err(ResultCode::PARAMETER);
@@ -65,7 +65,7 @@ fn read_bins(
         return record
             .bins
             .iter()
-            .try_for_each(|bin| answer.add(op::READ, bin.name.as_bytes(), Some(&bin.value)));
+            .try_for_each(|bin| response.add(op::READ, bin.name.as_bytes(), Some(&bin.value)));
     }
     if request.ops.is_empty() {
         return Err(ResultCode::PARAMETER);
@@ -74,10 +74,10 @@ fn read_bins(
     let view = View::new(namespace, digest, record);
     for op in request.ops {
         BinName::new(op.name)?;
-        // Without respond-all an operation that finds nothing is left out, however it fails to find.
+        // Without RESPOND_ALL_OPS, an operation without a result is left out, whatever the reason.
         let value = ops::read(&view, op)?.flatten();
         if value.is_some() || respond_all {
-            answer.add_read(op.code, op.name, value.as_deref())?;
+            response.add_read(op.code, op.name, value.as_deref())?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What a command on one record is asked, and the checks that several commands share.
+//! The request for one record, and the checks that several commands share.
 
 use crate::exp::{Expression, View};
 use crate::security::Access;
@@ -13,7 +13,7 @@ pub struct Request<'a> {
     pub header: Header,
     pub fields: Fields<'a>,
     pub ops: &'a [Op<'a>],
-    /// The filter of the whole batch; a row's own filter takes its place.
+    /// The filter of the whole batch. A row's own filter replaces it.
     pub filter: Option<&'a Expression>,
     /// What the client may do.
     pub access: &'a Access,
@@ -25,12 +25,13 @@ impl Request<'_> {
         self.header.info2 & bit != 0
     }
 
-    /// The set named in the request; empty when none is.
+    /// Returns the set of the request; empty if it has none.
     pub fn set(&self) -> &[u8] {
         self.fields.set.unwrap_or_default()
     }
 
-    /// Transactions over several records are an Enterprise feature (`as/src/transaction/mrt_utils_ce.c`).
+    /// Refuses transactions over several records, which are an Enterprise feature
+    /// (`as/src/transaction/mrt_utils_ce.c`).
     pub fn refuse_transaction(&self) -> Outcome<()> {
         if self.fields.mrt_id.is_some() {
             return Err(ResultCode::ENTERPRISE_ONLY);
@@ -38,7 +39,7 @@ impl Request<'_> {
         Ok(())
     }
 
-    /// `validate_delete_durability()` of the Community Edition.
+    /// Refuses durable deletes (`validate_delete_durability()` of the Community Edition).
     pub fn refuse_durable_delete(&self) -> Outcome<()> {
         if self.info2(info2::DURABLE_DELETE) {
             return Err(ResultCode::ENTERPRISE_ONLY);
@@ -46,7 +47,7 @@ impl Request<'_> {
         Ok(())
     }
 
-    /// Reads and deletes: the set may be left out, but one that is named must be the record's (`set_name_check()`).
+    /// Checks the set of a read or delete: it may be missing, otherwise it must be the record's (`set_name_check()`).
     pub fn check_set(&self, namespace: &Namespace, record: &Record) -> Outcome<()> {
         if self.set().is_empty() {
             return Ok(());
@@ -54,7 +55,8 @@ impl Request<'_> {
         self.check_set_on_update(namespace, record)
     }
 
-    /// Writes: the set must be the record's, or left out for a record without one (`set_name_check_on_update()`).
+    /// Checks the set of a write: it must be the record's, or missing for a record without a set
+    /// (`set_name_check_on_update()`).
     pub fn check_set_on_update(&self, namespace: &Namespace, record: &Record) -> Outcome<()> {
         let name = namespace.sets.name(record.set_id);
         if name.as_deref().unwrap_or_default().as_bytes() == self.set() {
@@ -64,7 +66,7 @@ impl Request<'_> {
         }
     }
 
-    /// The generation policy. A record that is not there has generation 0 (`generation_check()`).
+    /// Checks the generation. A missing record has generation 0 (`generation_check()`).
     pub fn check_generation(&self, record: &Record) -> Outcome<()> {
         let generation = u32::from(record.generation);
         let fits = if self.info2(info2::GENERATION) {
@@ -81,8 +83,8 @@ impl Request<'_> {
         }
     }
 
-    /// The filter expression, read only when there is a record to hold it against: as in the server, a bad
-    /// expression on a missing record is "not found".
+    /// Evaluates the filter expression. It is parsed only if the record exists: as in the server, an invalid
+    /// expression on a missing record returns NOT_FOUND.
     pub fn check_filter(
         &self,
         namespace: &Namespace,
@@ -105,7 +107,7 @@ impl Request<'_> {
         }
     }
 
-    /// A key that is sent must be the key that is stored (`check_msg_key()`).
+    /// Checks that a key in the request is the stored key (`check_msg_key()`).
     pub fn check_key(&self, record: &Record) -> Outcome<()> {
         match (&record.key, self.fields.key) {
             (Some(stored), Some(sent)) if **stored != *sent => Err(ResultCode::KEY_MISMATCH),
@@ -113,14 +115,14 @@ impl Request<'_> {
         }
     }
 
-    /// Stores the key that is sent, unless one is stored already (`handle_msg_key()`, `get_msg_key()`).
+    /// Stores the key of the request, if the record has none yet (`handle_msg_key()`, `get_msg_key()`).
     pub fn store_key(&self, record: &mut Record) -> Outcome<()> {
         self.check_key(record)?;
         if let (None, Some(sent)) = (&record.key, self.fields.key) {
             match sent {
                 [] => return Err(ResultCode::UNSUPPORTED_FEATURE),
                 [particle::INTEGER, value @ ..] if value.len() != 8 => {
-                    return Err(ResultCode::UNSUPPORTED_FEATURE)
+                    return Err(ResultCode::UNSUPPORTED_FEATURE);
                 }
                 _ => record.key = Some(sent.into()),
             }

@@ -1,4 +1,5 @@
-//! Requests that wait before they are handled: those that need a node that is gone (see [`crate::cluster::Stall`]), and how long any may.
+//! Requests that wait before they are executed, because they need a node that is down (see [`crate::cluster::Stall`]),
+//! and their timeouts.
 
 use std::time::Duration;
 
@@ -11,20 +12,20 @@ use crate::wire::message::{Header, Message};
 use crate::wire::reader::Reader;
 use crate::wire::result::Outcome;
 
-/// `transaction-max-ms`, of what comes without a timeout.
+/// Timeout of a request that has none: `transaction-max-ms`.
 const TRANSACTION_MAX: Duration = Duration::from_secs(1);
-/// The same of a batch.
+/// The same for a batch.
 const BATCH_ABANDON_LIMIT: Duration = Duration::from_secs(30);
 
-/// Waits until a message can be handled, or its time is up.
+/// Waits until a message can be executed, or until its timeout.
 ///
 /// # Errors
-/// The code to answer with at once.
+/// The result code of an immediate error response.
 pub async fn wait(state: &State, access: &Access, body: &[u8]) -> Outcome<()> {
     if !state.cluster.is_stalled() {
         return Ok(());
     }
-    // What cannot be read, or comes from a stranger, is refused when it is handled.
+    // An unreadable message, or one without login, is refused when it is handled.
     let Ok(header) = Header::parse(&mut Reader::new(body)) else {
         return Ok(());
     };
@@ -40,15 +41,16 @@ pub async fn wait(state: &State, access: &Access, body: &[u8]) -> Outcome<()> {
     cluster.wait(state.node, &records, write, limit).await
 }
 
-/// Whether a message on records has waited for longer than it may before it is carried out: then the server answers with
-/// a timeout instead (`as_tsvc_process_transaction()` in `as/src/base/thr_tsvc.c`, `as_batch_queue_task()` in `as/src/base/batch.c`).
-pub fn is_late(body: &[u8], waited: Duration) -> bool {
+/// Whether a message has waited for longer than its timeout before it is executed. A real server then responds with
+/// TIMEOUT (`as_tsvc_process_transaction()` in `as/src/base/thr_tsvc.c`, `as_batch_queue_task()` in
+/// `as/src/base/batch.c`).
+pub fn has_timed_out(body: &[u8], waited: Duration) -> bool {
     let Ok(header) = Header::parse(&mut Reader::new(body)) else {
         return false;
     };
     let unlimited = match header.info1 & info1::BATCH {
         0 if Message::parse(body).is_ok_and(|message| message.fields.digest.is_none()) => {
-            // A query: it has no time of its own.
+            // A query has no timeout.
             return false;
         }
         0 => TRANSACTION_MAX,
@@ -61,14 +63,14 @@ pub fn is_late(body: &[u8], waited: Duration) -> bool {
     waited > limit
 }
 
-/// The records that a message is about, each with whether it is written to.
+/// Returns the records of a message, each with whether it is written to.
 fn records(
     state: &State,
     access: &Access,
     body: &[u8],
     header: &Header,
 ) -> Outcome<Vec<(Digest, bool)>> {
-    access.known()?;
+    access.require_login()?;
     if header.info1 & info1::BATCH != 0 {
         return Ok(Batch::parse(state, access, body)?.records());
     }

@@ -1,26 +1,26 @@
-//! Touch: more life for a record, its bins left alone.
+//! Touch: extends the TTL of a record without changing its bins.
 //!
-//! On the wire a touch is a write with one operation of code TOUCH; [`super::write`] runs it. What makes it a touch:
-//! it never creates ([`forbids_creation`]), it changes no bin, and the write around it advances the generation
-//! and applies the TTL. A *read-touch* ([`due_on_read`], [`extend`]) is the server extending a record because it was
-//! read; it leaves the generation alone. Source: `as/src/transaction/read_touch.c`.
+//! On the wire, a touch is a write with one operation of code TOUCH, and [`super::write`] executes it. It never
+//! creates a record ([`forbids_creation`]) and changes no bin; the write increments the generation and applies the
+//! TTL. A *read-touch* ([`due_on_read`], [`extend`]) is the server extending a record because it was read; the
+//! generation stays. Source: `as/src/transaction/read_touch.c`.
 
-use crate::storage::clock;
 use crate::storage::namespace::{Namespace, Slot};
 use crate::storage::record::Record;
+use crate::storage::{clock, expiry};
 use crate::wire::consts::{op, ttl};
 use crate::wire::message::Op;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// A request with a touch in it finds its record or fails with NOT_FOUND (`write_master_policies()`).
+/// Whether the operations include a touch: then a missing record is NOT_FOUND (`write_master_policies()`).
 pub fn forbids_creation(ops: &[Op<'_>]) -> bool {
     ops.iter().any(|op| op.code == op::TOUCH)
 }
 
-/// Whether this read extends the record, and by which TTL in seconds (`as_read_touch_check()`).
+/// Returns the TTL in seconds by which this read extends the record, if it does (`as_read_touch_check()`).
 ///
-/// `percent` is the TTL slot of the request: of the record's last TTL, how much may be left without extending.
-/// 80 extends once less than 80 % is left; 0 is the namespace's default; -1 is never.
+/// `percent` is the TTL of the request: the record is extended if less than this percentage of its last TTL is left. 0
+/// means the namespace's default, -1 never.
 pub fn due_on_read(namespace: &Namespace, record: &Record, percent: u32) -> Outcome<Option<u32>> {
     if record.void_time == 0 || percent == ttl::NEVER_TOUCH {
         return Ok(None);
@@ -43,13 +43,13 @@ pub fn due_on_read(namespace: &Namespace, record: &Record, percent: u32) -> Outc
     Ok(is_due.then_some(write_ttl))
 }
 
-/// Extends a record that was just read, unless it lasts longer already (`read_touch_master()`).
+/// Extends a record that was just read, unless its void time is later already (`read_touch_master()`).
 pub fn extend(namespace: &Namespace, slot: &mut Slot<'_>, ttl: u32) {
     let Some(record) = slot.live() else { return };
     let now = clock::now_ms();
     let mut extended = record.clone();
-    // An internal transaction with the TTL as a plain number, where 0 again means the namespace's default.
-    extended.void_time = crate::storage::expiry::void_time(namespace, record, ttl, now);
+    // This is an internal transaction with the TTL as a number of seconds; 0 again means the namespace's default.
+    extended.void_time = expiry::void_time(&namespace.settings, record, ttl, now);
     if extended.void_time > record.void_time {
         extended.set_last_update(now);
         if let Err(code) = slot.put(extended) {

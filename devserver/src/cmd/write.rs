@@ -1,30 +1,30 @@
 //! Writes: put in all its kinds, incr, append, prepend, touch, and operations that write and read.
-//! Order of the checks as in `write_master()` of `as/src/transaction/write.c`.
+//! The order of the checks is that of `write_master()` in `as/src/transaction/write.c`.
 
-use super::answer::Answer;
 use super::ops;
 use super::request::Request;
+use super::response_builder::ResponseBuilder;
 use super::touch;
 use crate::exp::View;
 use crate::storage::namespace::{Namespace, Slot};
 use crate::storage::record::{BinName, Digest, Record};
-use crate::storage::{clock, expiry, truncate};
-use crate::wire::consts::{info1, info2, info3, op, particle, MAX_BINS, MAX_OPS};
+use crate::storage::{clock, expiry};
+use crate::wire::consts::{MAX_BINS, MAX_OPS, info1, info2, info3, op, particle};
 use crate::wire::message::Op;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// What the flags and operations of a write demand, before any record is looked at.
+/// The policies that follow from the flags and operations of a write.
 struct Policies {
     must_exist: bool,
     is_replace: bool,
 }
 
-/// Writes a record and puts what its operations return into the answer.
+/// Writes a record, and adds the results of its operations to the response.
 pub fn write(
     namespace: &Namespace,
     digest: Digest,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<()> {
     if namespace.stops_writes() {
         return Err(ResultCode::OUT_OF_SPACE);
@@ -32,7 +32,7 @@ pub fn write(
     let policies = check_policies(request)?;
     request.refuse_transaction()?;
     let mut slot = namespace.lock(&digest);
-    let mut record = find_or_create(namespace, &slot, &policies, request, answer)?;
+    let mut record = find_or_create(namespace, &slot, &policies, request, response)?;
     let is_new = record.generation == 0;
     if !is_new && request.info2(info2::CREATE_ONLY) {
         return Err(ResultCode::RECORD_EXISTS);
@@ -41,7 +41,7 @@ pub fn write(
     let now = clock::now_ms();
     if is_new {
         record.set_id = namespace.sets.get_or_create(request.set())?;
-        if truncate::is_truncated(namespace, record.set_id, now) {
+        if namespace.is_truncated(record.set_id, now) {
             return Err(ResultCode::FORBIDDEN);
         }
     } else {
@@ -49,16 +49,16 @@ pub fn write(
         request.check_filter(namespace, &digest, &record)?;
     }
     request.store_key(&mut record)?;
-    let ttl = expiry::check_ttl(namespace, request.header.ttl, is_new)?;
+    let ttl = expiry::check_ttl(&namespace.settings, request.header.ttl, is_new)?;
 
     let had_bins = !policies.is_replace && !record.bins.is_empty();
     if policies.is_replace {
         record.bins.clear();
     }
-    record.void_time = expiry::void_time(namespace, &record, ttl, now);
+    record.void_time = expiry::void_time(&namespace.settings, &record, ttl, now);
     record.set_last_update(now);
     record.advance_generation();
-    apply_ops(namespace, &digest, &mut record, request, answer)?;
+    apply_ops(namespace, &digest, &mut record, request, response)?;
 
     if record.bins.is_empty() {
         // Removing the last bin removes the record.
@@ -66,29 +66,29 @@ pub fn write(
             return Err(ResultCode::NOT_FOUND);
         }
         request.refuse_durable_delete()?;
-        answer.describe_nothing();
+        response.describe_nothing();
         return slot.remove();
     }
     let set_name = namespace.sets.name(record.set_id);
     if record.flat_size(set_name.as_deref()) > namespace.settings.max_record_size() as usize {
         return Err(ResultCode::RECORD_TOO_BIG);
     }
-    answer.describe(&record);
+    response.describe(&record);
     record.bins.shrink();
     slot.put(record)
 }
 
-/// A copy of the record to work on (its values are shared, so this is cheap), or a fresh one of generation 0.
+/// Returns a copy of the record to work on (cheap, because it shares the values), or a new one of generation 0.
 fn find_or_create(
     namespace: &Namespace,
     slot: &Slot<'_>,
     policies: &Policies,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<Record> {
     if let Some(record) = slot.any() {
-        answer.describe(record);
-        if !namespace.is_doomed(record) {
+        response.describe(record);
+        if !namespace.is_expired_or_truncated(record) {
             return Ok(record.clone());
         }
     }
@@ -99,7 +99,7 @@ fn find_or_create(
     Ok(Record::new(set_id))
 }
 
-/// Checks that the operations fit the flags and each other (`write_master_policies()`).
+/// Checks that the operations match the flags and each other (`write_master_policies()`).
 fn check_policies(request: &Request<'_>) -> Outcome<Policies> {
     let header = &request.header;
     if request.ops.is_empty() || request.ops.len() > MAX_OPS {
@@ -141,7 +141,7 @@ fn check_policies(request: &Request<'_>) -> Outcome<Policies> {
             }
             reads = true;
             read_alls += 1;
-        } else if ops::is_read(op.code) {
+        } else if op.is_read() {
             reads = true;
             answers = true;
         } else if matches!(op.code, op::HLL_MODIFY | op::CDT_MODIFY) {
@@ -158,18 +158,18 @@ fn check_policies(request: &Request<'_>) -> Outcome<Policies> {
     Ok(policies)
 }
 
-/// A read without a bin name in a request for all bins (`op_is_read_all()`).
+/// Whether this is a read without a bin name in a request for all bins (`op_is_read_all()`).
 fn is_read_all(op: &Op<'_>, request: &Request<'_>) -> bool {
     op.code == op::READ && op.name.is_empty() && request.header.info1 & info1::GET_ALL != 0
 }
 
-/// Applies the operations in their order (`write_master_bin_ops_loop()`). On an error the record given is of no use.
+/// Applies the operations in order (`write_master_bin_ops_loop()`). After an error, the record must be discarded.
 fn apply_ops(
     namespace: &Namespace,
     digest: &Digest,
     record: &mut Record,
     request: &Request<'_>,
-    answer: &mut Answer<'_>,
+    response: &mut ResponseBuilder<'_>,
 ) -> Outcome<()> {
     let respond_all = request.info2(info2::RESPOND_ALL_OPS);
     for op in request.ops {
@@ -177,23 +177,22 @@ fn apply_ops(
             continue;
         }
         if is_read_all(op, request) {
-            record
-                .bins
-                .iter()
-                .try_for_each(|bin| answer.add(op::READ, bin.name.as_bytes(), Some(&bin.value)))?;
-        } else if ops::is_read(op.code) {
-            // A read of a bin that is not there answers only under respond-all.
+            record.bins.iter().try_for_each(|bin| {
+                response.add(op::READ, bin.name.as_bytes(), Some(&bin.value))
+            })?;
+        } else if op.is_read() {
+            // A read of a missing bin has a result only with RESPOND_ALL_OPS.
             if let Some(value) = ops::read(&View::new(namespace, digest, record), op)? {
                 if value.is_some() || respond_all || op.code != op::READ {
-                    answer.add(op.code, op.name, value.as_deref())?;
+                    response.add(op.code, op.name, value.as_deref())?;
                 }
             } else if respond_all {
-                answer.add(op.code, op.name, None)?;
+                response.add(op.code, op.name, None)?;
             }
         } else {
             let result = ops::modify(namespace, digest, record, op)?;
             if result.is_some() || respond_all {
-                answer.add(op.code, op.name, result.as_ref())?;
+                response.add(op.code, op.name, result.as_ref())?;
             }
         }
     }

@@ -59,9 +59,9 @@ pub const LET: i64 = 125;
 pub const QUOTE: i64 = 126;
 pub const CALL: i64 = 127;
 
-/// The system of a call that works on lists and maps.
+/// The system of a call for lists and maps.
 pub const CALL_CDT: i64 = 0;
-/// The bit of a call's system that says: the list or map is changed and returned.
+/// The bit of a call's system for operations that change the list or map, and return it.
 pub const CALL_MODIFY: i64 = 0x40;
 
 /// Flags of the operations with expressions (`as_exp_flags` in `as/include/base/proto.h`).

@@ -1,18 +1,18 @@
-//! Comparison in expressions. It is the order of all values, with one reservation: once an unordered map was met,
-//! the outcome cannot be told (`cmp_msgpack()` in `as/src/base/exp.c`).
+//! Comparison in expressions. It uses the order of all values, but if an unordered map is compared, the result is
+//! unknown (`cmp_msgpack()` in `as/src/base/exp.c`).
 
 use std::cmp::Ordering;
 
-use crate::wire::msgpack::{Value, ORDERED};
+use crate::wire::msgpack::{ORDERED, Value};
 
-/// The order of two values; `None` when it cannot be told.
+/// Compares two values. `None`: the result is unknown.
 pub fn compare(left: &Value, right: &Value) -> Option<Ordering> {
     let mut met_unordered = false;
     let order = walk(left, right, &mut met_unordered);
     (!met_unordered).then_some(order)
 }
 
-/// Walks both values side by side until they differ, and notes unordered maps on the way.
+/// Compares two values until they differ, and notes unordered maps.
 fn walk(left: &Value, right: &Value, met_unordered: &mut bool) -> Ordering {
     *met_unordered |= is_unordered_map(left) || is_unordered_map(right);
     match (left, right) {

@@ -1,10 +1,12 @@
-//! From a tree and a record to a value. `None` is "cannot be told": a bin missing or of another type, a division by
-//! zero. It goes through everything but a logic that is decided without it (the `eval_*()` of `as/src/base/exp.c`).
+//! Evaluates a tree on a record. `None` is "unknown": the bin is missing or has another type, or a division by zero.
+//! An expression with an unknown part is unknown, except "and" and "or" if another part decides them (the `eval_*()`
+//! of `as/src/base/exp.c`).
 
 use super::build::{Call, Node};
 use super::codes as code;
 use super::types::Type;
-use super::{compare, math, pattern, View};
+use super::view::View;
+use super::{compare, math, posix_regex};
 use crate::cdt;
 use crate::storage::clock;
 use crate::wire::consts::particle;
@@ -76,7 +78,7 @@ impl Evaluation<'_> {
             Node::Match(regex, text) => match self.eval(text)? {
                 Value::Bytes(bytes) => {
                     let (_, text) = bytes.split_first()?;
-                    Some(Value::Bool(pattern::is_match(regex, text)))
+                    Some(Value::Bool(posix_regex::is_match(regex, text)))
                 }
                 _ => None,
             },
@@ -89,7 +91,7 @@ impl Evaluation<'_> {
             (code::AND, args) => self.logic(args, false),
             (code::OR, args) => self.logic(args, true),
             (code::EXCLUSIVE, args) => {
-                // Exactly one is true, and all can be told.
+                // Exactly one is true, and none is unknown.
                 let mut count = 0;
                 for arg in args {
                     if self.eval(arg)? == Value::Bool(true) {
@@ -127,10 +129,10 @@ impl Evaluation<'_> {
             }
             (code::MAP_KEYS | code::MAP_VALUES, [map]) => match self.eval(map)? {
                 Value::Map(map) => {
-                    let items =
-                        map.pairs
-                            .into_iter()
-                            .map(|(key, value)| if code == code::MAP_KEYS { key } else { value });
+                    let items = map
+                        .pairs
+                        .into_iter()
+                        .map(|(key, value)| if code == code::MAP_KEYS { key } else { value });
                     Some(Value::List(List {
                         flags: 0,
                         items: items.collect(),
@@ -153,19 +155,20 @@ impl Evaluation<'_> {
         }
     }
 
-    /// "And" is decided by the first false, "or" by the first true, whatever cannot be told besides.
+    /// Evaluates "and", which the first false decides, or "or", which the first true decides, even if other parts are
+    /// unknown.
     fn logic(&mut self, args: &[Node], decisive: bool) -> Option<Value> {
-        let mut all_told = true;
+        let mut all_known = true;
         for arg in args {
             match self.eval(arg) {
                 Some(Value::Bool(value)) if value == decisive => {
-                    return Some(Value::Bool(decisive))
+                    return Some(Value::Bool(decisive));
                 }
                 Some(_) => {}
-                None => all_told = false,
+                None => all_known = false,
             }
         }
-        all_told.then_some(Value::Bool(!decisive))
+        all_known.then_some(Value::Bool(!decisive))
     }
 
     fn call(&mut self, call: &Call) -> Option<Value> {
@@ -206,12 +209,12 @@ impl Evaluation<'_> {
                         .name(record.set_id)
                         .as_deref()
                         .unwrap_or_default(),
-                )
+                );
             }
             code::KEY_EXISTS => return Value::Bool(record.key.is_some()),
             // Only the Enterprise Edition leaves tombstones.
             code::IS_TOMBSTONE => return Value::Bool(false),
-            // A namespace in memory has nothing on a device (`eval_meta_device_size()`).
+            // A namespace in memory uses no device (`eval_meta_device_size()`).
             code::DEVICE_SIZE => 0,
             _ => record.stored_size(namespace.sets.name(record.set_id).as_deref()) as i64,
         })

@@ -1,9 +1,9 @@
-//! Numbers in expressions. Integers wrap around; what has no result is `None`.
+//! Numbers in expressions. Integers wrap around. `None` means that there is no result.
 
 use super::codes as code;
 use crate::wire::msgpack::Value;
 
-/// Applies a code to numbers of one type; the types were checked when the expression was built.
+/// Applies a code to numbers of one type. The types were checked when the expression was built.
 pub fn apply(code: i64, args: &[Value]) -> Option<Value> {
     match args.first()? {
         Value::Float(_) => {
@@ -17,8 +17,8 @@ pub fn apply(code: i64, args: &[Value]) -> Option<Value> {
     }
 }
 
-/// Where in a number, counted from its highest bit, the first bit of this kind from the left or the right is; -1 when
-/// there is none (`eval_int_lscan()`, `eval_int_rscan()`).
+/// Returns the position, counted from the highest bit, of the first bit of this value from the left or the right, or
+/// -1 if there is none (`eval_int_lscan()`, `eval_int_rscan()`).
 pub fn scan(number: &Value, bit: bool, from_left: bool) -> Option<Value> {
     let number = as_int(number)?;
     let bits = if bit { number } else { !number };
@@ -47,7 +47,7 @@ fn as_int(value: &Value) -> Option<i64> {
 fn floats(code: i64, args: &[f64]) -> Option<Value> {
     let fold = |join: fn(f64, f64) -> f64| args.iter().copied().reduce(join);
     Some(Value::Float(match (code, args) {
-        // One number alone is taken from 0, or divides 1.
+        // A single number is subtracted from 0, or divides 1.
         (code::SUB, [number]) => -number,
         (code::DIV, [number]) => 1.0 / number,
         (code::ADD, _) => fold(|left, right| left + right)?,
@@ -102,7 +102,7 @@ fn ints(code: i64, args: &[i64]) -> Option<Value> {
     }))
 }
 
-/// A distance to shift by, if it is shorter than the number.
+/// Returns a shift distance, if it is less than 64.
 fn shift(by: i64) -> Option<u32> {
     u32::try_from(by).ok().filter(|by| *by < 64)
 }

@@ -1,44 +1,45 @@
-//! The operations that read, or write into a bin, what an expression comes to. Source: `as/src/base/expop.c`.
+//! The operations that return the value of an expression or write it into a bin. Source: `as/src/base/expop.c`.
 
-use super::build::Node;
+use super::build::{self, MAX_SIZE, Node};
 use super::codes::op_flags;
-use super::{build, eval, View, MAX_SIZE};
+use super::eval;
+use super::view::View;
 use crate::cdt;
 use crate::wire::msgpack::Value;
 use crate::wire::particle::Particle;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// What is to become of the bin.
+/// What happens to the bin.
 pub enum Change {
     Keep,
     Set(Particle),
     Remove,
 }
 
-/// `[expression, flags]`; the flags may be missing.
+/// Parses `[expression, flags]`. The flags may be missing.
 fn parse(bytes: &[u8], known_flags: u64) -> Outcome<(Node, u64)> {
-    const BAD: ResultCode = ResultCode::PARAMETER;
+    const INVALID: ResultCode = ResultCode::PARAMETER;
     if bytes.len() > MAX_SIZE {
-        return Err(BAD);
+        return Err(INVALID);
     }
     let Ok(Value::List(list)) = Value::from_bytes(bytes) else {
-        return Err(BAD);
+        return Err(INVALID);
     };
     let mut items = list.items.into_iter();
     let (Some(expression), flags, None) = (items.next(), items.next(), items.next()) else {
-        return Err(BAD);
+        return Err(INVALID);
     };
     let flags = match flags {
-        Some(Value::Int(flags)) => u64::try_from(flags).map_err(|_| BAD)?,
+        Some(Value::Int(flags)) => u64::try_from(flags).map_err(|_| INVALID)?,
         _ => 0,
     };
     if flags & !known_flags != 0 {
-        return Err(BAD);
+        return Err(INVALID);
     }
     Ok((build::build(expression)?.0, flags))
 }
 
-/// Evaluates an expression for the answer.
+/// Evaluates an expression for the response.
 pub fn read(view: &View<'_>, bytes: &[u8]) -> Outcome<Option<Particle>> {
     let (node, flags) = parse(bytes, op_flags::EVAL_NO_FAIL)?;
     match eval::run(&node, view) {
@@ -76,7 +77,7 @@ pub fn modify(view: &View<'_>, name: &[u8], bytes: &[u8]) -> Outcome<Change> {
         Some(Some(value)) => Ok(Change::Set(value)),
         Some(None) if !exists => Ok(Change::Keep),
         Some(None) if has(op_flags::ALLOW_DELETE) => Ok(Change::Remove),
-        // The server tests `flags && ...` here: any flag at all passes over the failure.
+        // The server tests `flags && ...` here, so any flag ignores the error.
         Some(None) if flags != 0 => Ok(Change::Keep),
         Some(None) => Err(ResultCode::OP_NOT_APPLICABLE),
         None if has(op_flags::EVAL_NO_FAIL) => Ok(Change::Keep),

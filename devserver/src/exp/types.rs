@@ -5,7 +5,7 @@ use crate::wire::consts::particle;
 use crate::wire::msgpack::Value;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// What an expression comes to, if it comes to anything (`result_type`).
+/// The type of the value of an expression (`result_type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
     Nil,
@@ -18,12 +18,12 @@ pub enum Type {
     Float,
     Geo,
     Hll,
-    /// "Remove the bin": only as the result of a writing operation.
+    /// "Remove the bin". Only valid as the result of a write operation.
     Remove,
 }
 
 impl Type {
-    /// The type of this number on the wire.
+    /// Returns the type with this number on the wire.
     pub fn from_code(value: &Value) -> Outcome<Type> {
         Ok(match value {
             Value::Int(0) => Type::Nil,
@@ -40,7 +40,7 @@ impl Type {
         })
     }
 
-    /// The type of a value.
+    /// Returns the type of a value.
     pub fn of(value: &Value) -> Option<Type> {
         Some(match value {
             Value::Nil => Type::Nil,
@@ -60,7 +60,7 @@ impl Type {
     }
 }
 
-/// What a code returns for arguments of these types; `None` when they do not fit it.
+/// Returns the type that a code returns for arguments of these types, or `None` if they are not valid.
 pub fn signature(code: i64, args: &[Type]) -> Option<Type> {
     let all = |kind: Type| args.iter().all(|arg| *arg == kind);
     let numbers = args

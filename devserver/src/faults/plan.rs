@@ -1,4 +1,4 @@
-//! What is to happen to one request and its connection, at the three points where a fault can strike.
+//! What happens to one request and its connection, at the three points where a fault can strike.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ pub enum End {
     Closed,
     /// It is reset (RST).
     Reset,
-    /// It stays open, and nothing is said on it any more.
+    /// It stays open, and the server sends nothing more on it.
     Silent,
 }
 
-/// What a request meets. The plan of a request that no fault strikes is empty.
+/// The faults that apply to one request. Empty if no fault strikes it.
 #[derive(Clone, Copy, Default)]
 pub struct Plan {
     delays: [Duration; 3],

@@ -1,8 +1,8 @@
-//! Chance that repeats: the same seed gives the same faults in the same places.
+//! Reproducible random numbers: the same seed makes faults strike in the same places.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The generator SplitMix64: small, and good enough to roll dice.
+/// The generator SplitMix64: small, and random enough for faults.
 pub struct Rng(u64);
 
 impl Rng {
@@ -18,14 +18,15 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// Whether something happens that happens with this probability.
-    pub fn happens(&mut self, probability: f64) -> bool {
+    /// Returns true with this probability.
+    pub fn chance(&mut self, probability: f64) -> bool {
         ((self.next() >> 11) as f64) < probability * (1u64 << 53) as f64
     }
 }
 
-/// A seed for who gives none. It fits into a JavaScript number, so that it can be told and given again.
-pub fn any_seed() -> u64 {
+/// Returns a seed for a fault without one. It fits into a JavaScript number, so that it can be reported and used
+/// again.
+pub fn random_seed() -> u64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

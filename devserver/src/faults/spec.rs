@@ -1,11 +1,13 @@
-//! A fault as it is asked for: what the JSON says, and whether it makes sense.
+//! A fault as a command describes it, and its validation.
 
 use serde::{Deserialize, Serialize};
 
-use super::words::{Code, Key, Operations};
+use super::code::Code;
+use super::key::Key;
+use super::operations::{Operation, Operations};
 
-/// Milliseconds: longest delay, and longest life of a fault. A day.
-const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
+/// The longest delay, and the longest duration of a fault: one day, in milliseconds.
+const MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What a fault does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -17,13 +19,13 @@ pub enum Kind {
     Drop,
     /// Resets the connection (RST).
     Reset,
-    /// Keeps the connection open and never says anything on it again.
+    /// Keeps the connection open and never sends anything on it again.
     Silent,
-    /// Closes the node's port: who connects is refused, who is connected stays.
+    /// Closes the node's port. New connections are refused; existing connections stay open.
     Refuse,
-    /// Answers with a result code.
+    /// Responds with a result code.
     Code,
-    /// Refuses writes with DEVICE_OVERLOAD, as a server does whose device cannot keep up.
+    /// Refuses writes with DEVICE_OVERLOAD, as a server does if its device cannot keep up.
     Overload,
     /// Stops a node as SIGSTOP does.
     Freeze,
@@ -36,13 +38,13 @@ pub enum When {
     /// Before anything is done.
     #[default]
     Before,
-    /// When the request was carried out, before it is answered.
+    /// After the request was executed, before the response.
     After,
-    /// When half of the answer is sent.
+    /// When half of the response is sent.
     MidReply,
 }
 
-/// A fault as it is asked for. Without a filter it strikes every request that its kind is for.
+/// A fault as a command describes it. Without a filter it strikes every request that its kind applies to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
@@ -63,7 +65,7 @@ pub struct Spec {
     pub lasts: Option<u64>,
     /// Latency in milliseconds.
     pub ms: Option<u64>,
-    /// Up to so many milliseconds more, by chance.
+    /// A random delay of up to this many milliseconds in addition.
     pub jitter: Option<u64>,
     pub when: Option<When>,
     pub code: Option<Code>,
@@ -83,34 +85,34 @@ impl Kind {
         }
     }
 
-    /// Whether it is the state of a node, rather than something that happens to requests.
-    pub fn is_of_node(self) -> bool {
+    /// Whether it is a state of a node rather than an effect on requests.
+    pub fn affects_node(self) -> bool {
         matches!(self, Kind::Refuse | Kind::Freeze)
     }
 
-    /// Whether it happens to whole requests and their connection.
-    pub fn is_of_connection(self) -> bool {
-        !self.is_of_node() && !self.is_of_record()
+    /// Whether it strikes whole requests and their connection.
+    pub fn affects_connection(self) -> bool {
+        !self.affects_node() && !self.affects_record()
     }
 
-    /// Whether it strikes records, also those of a batch, one by one.
-    pub fn is_of_record(self) -> bool {
+    /// Whether it strikes records one by one, also those of a batch.
+    pub fn affects_record(self) -> bool {
         matches!(self, Kind::Code | Kind::Overload)
     }
 
-    fn takes(self, field: &str) -> bool {
+    fn accepts(self, field: &str) -> bool {
         match field {
             "ms" | "jitter" => self == Kind::Latency,
             "code" => self == Kind::Code,
-            "when" => !self.is_of_node() && self != Kind::Overload,
-            "on" => !self.is_of_node() && self != Kind::Overload,
-            _ => !self.is_of_node(),
+            "when" => !self.affects_node() && self != Kind::Overload,
+            "on" => !self.affects_node() && self != Kind::Overload,
+            _ => !self.affects_node(),
         }
     }
 }
 
 impl Spec {
-    /// Checks that the fault makes sense on a server of so many nodes; says what does not.
+    /// Validates the fault for a server with this many nodes. Returns a description of what is invalid.
     pub fn check(&self, nodes: usize) -> Result<(), String> {
         let given = [
             ("on", self.on.is_some()),
@@ -127,7 +129,7 @@ impl Spec {
         ];
         let kind = self.kind.name();
         for (field, is_given) in given {
-            if is_given && !self.kind.takes(field) {
+            if is_given && !self.kind.accepts(field) {
                 return Err(format!("a fault of kind '{kind}' takes no '{field}'"));
             }
         }
@@ -138,12 +140,12 @@ impl Spec {
             self.check_code()?;
         }
         for (field, value) in [("ms", self.ms), ("jitter", self.jitter)] {
-            if value.is_some_and(|ms| ms > LONGEST_MS) {
-                return Err(format!("'{field}' must be at most {LONGEST_MS} (a day)"));
+            if value.is_some_and(|ms| ms > MAX_MS) {
+                return Err(format!("'{field}' must be at most {MAX_MS} (a day)"));
             }
         }
-        if self.lasts.is_some_and(|ms| ms == 0 || ms > LONGEST_MS) {
-            return Err(format!("'lasts' must be from 1 to {LONGEST_MS} (a day)"));
+        if self.lasts.is_some_and(|ms| ms == 0 || ms > MAX_MS) {
+            return Err(format!("'lasts' must be from 1 to {MAX_MS} (a day)"));
         }
         if self.times == Some(0) {
             return Err("'times' must be at least 1".into());
@@ -169,7 +171,10 @@ impl Spec {
         if self.when == Some(When::MidReply) {
             return Err("a fault of kind 'code' strikes 'before' or 'after'".into());
         }
-        if self.on.is_some_and(|on| !on.within(Operations::RECORDS)) {
+        if self
+            .on
+            .is_some_and(|on| !on.is_subset_of(Operations::RECORDS))
+        {
             return Err(
                 "a fault of kind 'code' strikes read, write, touch, delete, batch and query".into(),
             );
@@ -181,9 +186,9 @@ impl Spec {
     pub fn operations(&self) -> Operations {
         match (self.on, self.kind) {
             (Some(on), _) => on,
-            // The rows of a batch are struck one by one; the whole of it only where that is asked for.
-            (None, Kind::Code) => Operations::RECORDS.without(super::words::Operation::Batch),
-            // Clients find their way by info and login: left alone unless they are named.
+            // The rows of a batch are struck one by one. The whole batch is struck only if `on` names it.
+            (None, Kind::Code) => Operations::RECORDS.without(Operation::Batch),
+            // Clients find the cluster with info and login. These are not struck unless `on` names them.
             (None, _) => Operations::RECORDS,
         }
     }

@@ -1,19 +1,21 @@
-//! Who the nodes are, how to reach them, and which partitions they own. Source: `as/src/fabric/service_list.c`
-//! and `partition.c`.
+//! The nodes, their addresses and their partitions. Source: `as/src/fabric/service_list.c` and `partition.c`.
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{error, template, Command, InfoResult, Session};
+use super::command::Command;
+use super::error::{InfoResult, error};
+use super::session::Session;
+use super::template;
 use crate::state::State;
 use crate::wire::consts::PARTITIONS;
 use crate::wire::result::ResultCode;
 
-/// The port that need not be said: the server's usual one.
+/// The default port of a server.
 const DEFAULT_PORT: u16 = 3000;
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
         "node" | "name" => state.node_id().into(),
         "get-sl" => succession(state),
@@ -25,10 +27,10 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         },
         "rebalance-generation" => state.cluster.generations().rebalance.to_string(),
         "peers-generation" => state.cluster.generations().peers.to_string(),
-        // No node has an alternate address, and one without is left out (`build_peers_reduce()`).
+        // No node has an alternate address, and nodes without one are left out (`build_peers_reduce()`).
         "peers-clear-alt" | "alumni-clear-alt" => peers(state, session, None),
         "peers-clear-std" | "alumni-clear-std" => {
-            // There is no port without TLS, where there is one with it.
+            // A server with TLS has no port without it.
             peers(state, session, state.tls.is_none().then_some(""))
         }
         "services" | "services-alumni" | "service" | "service-clear-std" if state.tls.is_some() => {
@@ -36,14 +38,14 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
         }
         "services" | "services-alumni" => services(state, session),
         "services-alternate" => String::new(),
-        // There is no admin port.
+        // This server has no admin port.
         "admin-clear-std" | "admin-tls-std" => String::new(),
         "endpoints" => endpoints(session),
         "recluster" if state.cluster.principal() != state.node_id() => {
             "ignored-by-non-principal".into()
         }
         "recluster" => "ok".into(),
-        // A client behind "localhost", a name or a second address must be told the address it used.
+        // A client that used "localhost", another name or a second address must get the address that it used.
         "service" | "service-clear-std" => session.local.to_string(),
         "service-clear-alt" => String::new(),
         "cluster-stable" => return Some(cluster_stable(state, command)),
@@ -68,7 +70,7 @@ pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<
     }))
 }
 
-/// What `cluster-name` and the configuration say of a cluster without a name.
+/// Returns the cluster name, or `null` if there is none.
 pub fn cluster_name(state: &State) -> String {
     match state.cluster.name() {
         "" => "null".into(),
@@ -76,7 +78,7 @@ pub fn cluster_name(state: &State) -> String {
     }
 }
 
-/// The members of the cluster, the principal first: ids in descending order.
+/// Returns the IDs of the members in descending order, so the principal is first.
 fn succession(state: &State) -> String {
     let mut ids = vec![state.node_id()];
     ids.extend(state.cluster.peers(state.node).map(|peer| peer.id.as_str()));
@@ -84,7 +86,7 @@ fn succession(state: &State) -> String {
     ids.join(",")
 }
 
-/// `replicas:max=COPIES`; 0 is all there are (`cmd_replicas()`).
+/// Responds to `replicas:max=COPIES`; 0 means all copies (`cmd_replicas()`).
 fn replicas(state: &State, command: Command<'_>) -> InfoResult {
     let max = match command.optional("max", 3)? {
         Some(max) => max
@@ -96,7 +98,7 @@ fn replicas(state: &State, command: Command<'_>) -> InfoResult {
     Ok(per_namespace(state, &format!("0,{}", bitmaps(state, max))))
 }
 
-/// Where the node listens, and where it says it does.
+/// Returns the addresses on which the node listens, and those that it announces.
 fn endpoints(session: &Session) -> String {
     template::fill(template::ENDPOINTS, |name| match name {
         "service.port" | "service.access-port" | "service.alternate-access-port" => {
@@ -107,7 +109,7 @@ fn endpoints(session: &Session) -> String {
     })
 }
 
-/// The other nodes: `generation,default port,[[id,tls name,[address]],...]`. No TLS name, not even an empty one: the
+/// Returns the other nodes: `generation,default port,[[id,tls name,[address]],...]`. If `tls_name` is `None`, the
 /// nodes have no address of this kind.
 fn peers(state: &State, session: &Session, tls_name: Option<&str>) -> String {
     let peers: Vec<_> = tls_name
@@ -124,7 +126,7 @@ fn peers(state: &State, session: &Session, tls_name: Option<&str>) -> String {
     format!("{generation},{DEFAULT_PORT},[{}]", peers.join(","))
 }
 
-/// The other nodes in the old form.
+/// Returns the other nodes in the old format.
 fn services(state: &State, session: &Session) -> String {
     let peers = state.cluster.peers(state.node);
     let addresses: Vec<_> = peers
@@ -133,14 +135,14 @@ fn services(state: &State, session: &Session) -> String {
     addresses.join(";")
 }
 
-/// The number of copies, then for each of them the partitions that this node owns.
+/// Returns the number of copies, then for each of them the partitions that this node owns.
 fn bitmaps(state: &State, max: usize) -> String {
     let copies = state.cluster.copies().min(max);
     let bitmaps = (0..copies).map(|index| bitmap(state, index));
     bitmaps.fold(copies.to_string(), |list, bitmap| list + "," + &bitmap)
 }
 
-/// A bit for every partition, the first in the highest bit: whether this node owns copy `index`.
+/// Returns one bit for every partition, the first in the highest bit: whether this node owns copy `index`.
 fn bitmap(state: &State, index: usize) -> String {
     let mut bits = [0; PARTITIONS / 8];
     state.cluster.with_owners(|owners| {
@@ -155,7 +157,7 @@ fn bitmap(state: &State, index: usize) -> String {
     BASE64.encode(bits)
 }
 
-/// `namespace:...;namespace:...`: partitions are spread in the same way in all of them.
+/// Returns `namespace:...;namespace:...`. The owners of the partitions are the same in all namespaces.
 fn per_namespace(state: &State, text: &str) -> String {
     let parts: Vec<_> = state
         .namespaces
@@ -165,16 +167,16 @@ fn per_namespace(state: &State, text: &str) -> String {
     parts.join(";")
 }
 
-/// The cluster key, if the cluster is as the command says (`cmd_cluster_stable()`).
+/// Returns the cluster key, if the cluster is as the command requires (`cmd_cluster_stable()`).
 fn cluster_stable(state: &State, command: Command<'_>) -> InfoResult {
     if let Some(size) = command.optional("size", 3)? {
         match size.parse::<u32>() {
-            Ok(size) if size as usize == state.cluster.known().len() => {}
+            Ok(size) if size as usize == state.cluster.members().len() => {}
             Ok(_) => {
                 return Err(error(
                     ResultCode::CLUSTER_KEY_MISMATCH,
                     "cluster not specified size",
-                ))
+                ));
             }
             Err(_) => return Err(error(ResultCode::PARAMETER, "bad size")),
         }

@@ -1,13 +1,16 @@
 //! `get-config` and `set-config`. Source: `as/src/base/cfg_info.c`.
 
+use super::command::{Command, local_namespace};
+use super::error::{InfoResult, error, not_implemented};
+use super::session::Session;
+use super::set_config;
 use super::template::{self, fill};
-use super::{error, local_namespace, set_config, Command, InfoResult, Session};
 use crate::state::State;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(state: &State, session: &Session, command: Command<'_>) -> Option<InfoResult> {
     match command.name {
         "get-config" | "config-get" => Some(get(state, session, command)),
         "set-config" | "config-set" => Some(set(state, command)),
@@ -23,21 +26,21 @@ fn get(state: &State, session: &Session, command: Command<'_>) -> InfoResult {
         "service" => Ok(service(state)),
         "network" => Ok(network(session)),
         "namespace" => Ok(namespace(local_namespace(state, command, "id")?)),
-        // Not configured.
+        // These sections are empty.
         "security" | "xdr" => Ok(String::new()),
         _ => Err(error(ResultCode::PARAMETER, "invalid context")),
     }
 }
 
-/// Little can be changed while the server runs; what the real one refuses is refused in its words.
+/// Few settings can be changed. Others are refused with the server's message.
 fn set(state: &State, command: Command<'_>) -> InfoResult {
     let is_known = match command.require("context", 1023)? {
         "service" => names(command, template::SERVICE_CONFIG),
         "network" => names(command, template::NETWORK_CONFIG),
         "namespace" => {
             let namespace = local_namespace(state, command, "id")?;
-            if let Some(answer) = set_config::answer(namespace, command) {
-                return answer;
+            if let Some(response) = set_config::run(namespace, command) {
+                return response;
             }
             names(command, template::NAMESPACE_CONFIG)
         }
@@ -45,13 +48,13 @@ fn set(state: &State, command: Command<'_>) -> InfoResult {
         _ => return Err(error(ResultCode::PARAMETER, "invalid context")),
     };
     if is_known {
-        Err(super::not_made())
+        Err(not_implemented())
     } else {
         Err(error(ResultCode::PARAMETER, "invalid set-config parameter"))
     }
 }
 
-/// Whether a parameter is one of the template's, with its subsection's name in front or not.
+/// Whether a parameter is in the template, with or without the name of its subsection in front.
 fn names(command: Command<'_>, template: &str) -> bool {
     template.lines().any(|line| {
         let name = line.split('=').next().unwrap_or(line);
@@ -76,7 +79,7 @@ fn network(session: &Session) -> String {
     })
 }
 
-/// A namespace's configuration, as `get-config` and `namespace/` list it.
+/// Returns a namespace's configuration, as `get-config` and `namespace/` list it.
 pub fn namespace(namespace: &Namespace) -> String {
     let settings = &namespace.settings;
     fill(template::NAMESPACE_CONFIG, |name| {

@@ -1,12 +1,12 @@
-//! The server's own log. Its levels cannot be seen or changed by command: it has one sink, and that takes what the
-//! process gives it.
+//! The server's log. Its levels cannot be changed by commands: it has one sink, which receives what the process logs.
 
+use super::command::Command;
+use super::error::{InfoResult, error, not_implemented};
 use super::template::LOG_LEVELS;
-use super::{error, Command, InfoResult};
 use crate::wire::result::ResultCode;
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "logs" => Ok("0:stderr".into()),
         "log" => levels(command),
@@ -16,13 +16,13 @@ pub fn answer(command: Command<'_>) -> Option<InfoResult> {
     })
 }
 
-/// `log/SINK` and `log/SINK/CONTEXT` (`cmd_log()`).
+/// Responds to `log/SINK` and `log/SINK/CONTEXT` (`cmd_log()`).
 fn levels(command: Command<'_>) -> InfoResult {
     let (sink, context) = match command.params.split_once('/') {
         Some((sink, context)) => (sink, Some(context)),
         None => (command.params, None),
     };
-    // No number is number 0, as `atoi()` has it.
+    // A missing number is 0, as for `atoi()`.
     let sink = if sink.is_empty() { "0" } else { sink };
     match (sink.parse::<i32>(), context) {
         (Ok(0), None) => Ok(LOG_LEVELS.lines().collect::<Vec<_>>().join(";")),
@@ -36,7 +36,7 @@ fn levels(command: Command<'_>) -> InfoResult {
     }
 }
 
-/// `log-set:id=SINK;CONTEXT=LEVEL` (`cmd_log_set()`).
+/// Responds to `log-set:id=SINK;CONTEXT=LEVEL` (`cmd_log_set()`).
 fn set(command: Command<'_>) -> InfoResult {
     let refuse = |text: &str| Err(error(ResultCode::PARAMETER, text));
     let Some(rest) = command.params.strip_prefix("id=") else {
@@ -47,12 +47,12 @@ fn set(command: Command<'_>) -> InfoResult {
         Err(_) => refuse("bad id"),
         Ok(_) if rest.is_empty() => refuse("missing context"),
         Ok(_) if !rest.contains('=') => refuse("bad level"),
-        Ok(0) => Err(super::not_made()),
+        Ok(0) => Err(not_implemented()),
         Ok(_) => refuse("bad parameter"),
     }
 }
 
-/// Answers nothing, not even "ok" (`cmd_log_message()`).
+/// Logs a message. The response is empty, without "ok" (`cmd_log_message()`).
 fn message(command: Command<'_>) -> InfoResult {
     let who = command.optional("who", 127)?.unwrap_or("unknown");
     let text = command.require("message", 2047)?;

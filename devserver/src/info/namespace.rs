@@ -1,16 +1,18 @@
-//! Namespaces and sets, and their numbers.
+//! Namespaces and sets, and their statistics.
 
 use std::sync::atomic::Ordering;
 
+use super::command::Command;
+use super::config;
+use super::error::InfoResult;
 use super::template::{self, fill};
-use super::{config, Command, InfoResult};
 use crate::state::{Objects, State};
 use crate::storage::clock;
 use crate::storage::namespace::Namespace;
 use crate::storage::sets::Set;
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
         "namespaces" => state
             .namespaces
@@ -24,7 +26,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
                 statistics(state, namespace),
                 config::namespace(namespace)
             ),
-            // No error here, "clients won't handle" one (`cmd_namespace()`).
+            // This is not an error, because "clients won't handle" one (`cmd_namespace()`).
             Err(_) => "type=unknown".into(),
         },
         "sets" => sets(state, command.params),
@@ -33,7 +35,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
     }))
 }
 
-/// Records in all namespaces.
+/// Returns the number of records in all namespaces.
 pub fn objects(state: &State) -> u64 {
     let namespaces = state.namespaces.iter();
     namespaces
@@ -47,7 +49,7 @@ fn statistics(state: &State, namespace: &Namespace) -> String {
     let usage = &namespace.usage;
     fill(template::NAMESPACE_STATISTICS, |name| {
         let number = match name {
-            "ns_cluster_size" => state.cluster.known().len() as u64,
+            "ns_cluster_size" => state.cluster.members().len() as u64,
             "effective_replication_factor" => state.cluster.copies() as u64,
             "objects" => objects,
             "master_objects" => master,
@@ -67,7 +69,7 @@ fn statistics(state: &State, namespace: &Namespace) -> String {
     })
 }
 
-/// `sets`, `sets/NAMESPACE` and `sets/NAMESPACE/SET` (`cmd_sets()`).
+/// Responds to `sets`, `sets/NAMESPACE` and `sets/NAMESPACE/SET` (`cmd_sets()`).
 fn sets(state: &State, params: &str) -> String {
     let (name, set_name) = match params.split_once('/') {
         Some((name, set_name)) => (name, Some(set_name)),

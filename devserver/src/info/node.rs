@@ -1,20 +1,22 @@
-//! What this node is, and what a connection says about itself.
+//! The build and features of this node, and what a client says about itself.
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::command::Command;
+use super::error::{InfoResult, error};
+use super::session::Session;
 use super::template;
-use super::{error, Command, InfoResult, Session};
 use crate::wire::result::ResultCode;
 
 /// The release whose behaviour this server follows.
 const BUILD: &str = "8.1.2.0";
 const EDITION: &str = "Aerospike Community Edition";
-/// `cmd_features()`, without what we do not do (blob-bits, geo, udf).
+/// `cmd_features()`, without the features that this server does not have (blob-bits, geo, udf).
 const FEATURES: &str = "batch-any;batch-index;cdt-index;cdt-list;cdt-map;cluster-stable;float;sindex-exists;peers;pipelining;pquery;pscans;\
                         query-show;relaxed-sc;replicas;replicas-all;replicas-master;replicas-max;truncate-namespace";
 
-/// The commands an empty request asks for (`SPECS[]` in `thr_info.c`).
+/// The commands of an empty request (`SPECS[]` in `thr_info.c`).
 pub const SUMMARY: [&str; 15] = [
     "features",
     "node",
@@ -33,8 +35,8 @@ pub const SUMMARY: [&str; 15] = [
     "partition-generation",
 ];
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(session: &mut Session, command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(session: &mut Session, command: Command<'_>) -> Option<InfoResult> {
     Some(Ok(match command.name {
         "build" => BUILD.into(),
         "edition" => EDITION.into(),
@@ -59,7 +61,7 @@ pub fn answer(session: &mut Session, command: Command<'_>) -> Option<InfoResult>
     }))
 }
 
-/// A client may name itself once on each connection (`cmd_user_agent_set()`).
+/// Sets the user agent, once for each connection (`cmd_user_agent_set()`).
 fn set_user_agent(session: &mut Session, command: Command<'_>) -> InfoResult {
     /// Longest name, in base64 (`user_agent_key` in `as/include/base/service.h`).
     const MAX: usize = 255;

@@ -1,16 +1,17 @@
-//! Background queries: those that run and the last that are done. Others do not outlive their connection.
+//! Background queries: those that run, and the last that have completed. Other queries end with their connection.
 //! Source: `as/src/query/query_job.c`.
 
 use std::sync::atomic::Ordering;
 
-use super::{error, Command, InfoError, InfoResult};
+use super::command::{Command, c_number};
+use super::error::{InfoError, InfoResult, error};
 use crate::state::State;
 use crate::storage::jobs::Job;
 use crate::storage::namespace::Namespace;
 use crate::wire::result::ResultCode;
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "query-show" => show(state, command),
         "query-abort" => abort(command),
@@ -23,7 +24,7 @@ fn show(state: &State, command: Command<'_>) -> InfoResult {
     let wanted = id(command)?;
     let mut found = Vec::new();
     for namespace in &state.namespaces {
-        for job in namespace.jobs.of(state.node) {
+        for job in namespace.jobs.on_node(state.node) {
             if wanted.is_none_or(|id| id == job.id) {
                 found.push(describe(namespace, &job));
             }
@@ -38,7 +39,7 @@ fn show(state: &State, command: Command<'_>) -> InfoResult {
     }
 }
 
-/// A job as `as_query_job_info()` tells it.
+/// Describes a job as `as_query_job_info()` does.
 fn describe(namespace: &Namespace, job: &Job) -> String {
     let (ran, since_done) = job.times();
     let mut out = format!("trid={}:ns={}", job.id, namespace.name());
@@ -64,7 +65,7 @@ fn describe(namespace: &Namespace, job: &Job) -> String {
     )
 }
 
-/// A background query that runs cannot be stopped: it is through in no time.
+/// Responds to `query-abort`. A background query completes too fast to be stopped.
 fn abort(command: Command<'_>) -> InfoResult {
     match id(command)? {
         None => Err(error(ResultCode::PARAMETER, "missing 'id'")),
@@ -72,7 +73,7 @@ fn abort(command: Command<'_>) -> InfoResult {
     }
 }
 
-/// The query asked for, under the key of old if need be.
+/// Returns the ID of the query, under its current or old key.
 fn id(command: Command<'_>) -> Result<Option<u64>, InfoError> {
     let key = if command.get("id").is_some() {
         "id"
@@ -82,7 +83,7 @@ fn id(command: Command<'_>) -> Result<Option<u64>, InfoError> {
     let Some(text) = command.optional(key, 25)? else {
         return Ok(None);
     };
-    match super::c_number(text) {
+    match c_number(text) {
         Some(0) | None => Err(error(ResultCode::PARAMETER, "bad id")),
         some => Ok(some),
     }

@@ -1,16 +1,17 @@
 //! The settings of a namespace that can change while it runs: `set-config:context=namespace;namespace=NS;NAME=VALUE`.
 //!
-//! Of several settings in one command the server makes the first it knows, in the order of its own table.
+//! If a command has several settings, the server changes the first in the order of its own table.
 //! Source: `cfg_set_namespace()` in `as/src/base/cfg_info.c`, `cf/src/cf_str.c`.
 
-use super::{error, Command, InfoResult};
+use super::command::Command;
+use super::error::{InfoResult, error};
 use crate::storage::namespace::Namespace;
 use crate::storage::settings::Change;
 use crate::wire::result::ResultCode;
 
-/// Makes the change that a command asks for; `None` if it names no setting that can change.
-pub fn answer(namespace: &Namespace, command: Command<'_>) -> Option<InfoResult> {
-    // A set has settings of its own.
+/// Changes a setting. Returns `None` if the command names no setting that can change.
+pub fn run(namespace: &Namespace, command: Command<'_>) -> Option<InfoResult> {
+    // Sets have settings of their own.
     if command.get("set").is_some() {
         return None;
     }
@@ -27,7 +28,7 @@ pub fn answer(namespace: &Namespace, command: Command<'_>) -> Option<InfoResult>
     })
 }
 
-/// The change of the first setting that is named, if its value is one.
+/// Returns the change of the first setting that is named, if its value is valid.
 fn parse(command: Command<'_>) -> Option<Option<Change>> {
     let mut change = Change::default();
     let is_value = if let Some(value) = command.get("allow-ttl-without-nsup") {
@@ -51,7 +52,7 @@ fn parse(command: Command<'_>) -> Option<Option<Change>> {
     Some(is_value.then_some(change))
 }
 
-/// A number with or without a unit of 1024, its square or its cube (`cf_str_atoi()`).
+/// Parses a number with an optional unit of 1024, 1024² or 1024³ (`cf_str_atoi()`).
 fn number(text: &str) -> Option<u32> {
     scaled(text, |unit| match unit {
         "" => Some(1),
@@ -62,7 +63,7 @@ fn number(text: &str) -> Option<u32> {
     })
 }
 
-/// A number with or without a unit of time; -1 is the greatest there is (`cf_str_atoi_seconds()`).
+/// Parses a duration with an optional unit; -1 is the maximum (`cf_str_atoi_seconds()`).
 fn seconds(text: &str) -> Option<u32> {
     if text == "-1" {
         return Some(u32::MAX);
@@ -76,7 +77,7 @@ fn seconds(text: &str) -> Option<u32> {
     })
 }
 
-/// Digits, then a unit. No digits are 0, as in the server.
+/// Parses digits, then a unit. Missing digits mean 0, as in the server.
 fn scaled(text: &str, unit: impl Fn(&str) -> Option<u64>) -> Option<u32> {
     let end = text.find(|character: char| !character.is_ascii_digit());
     let (digits, suffix) = text.split_at(end.unwrap_or(text.len()));
@@ -92,7 +93,7 @@ mod tests {
     use super::{number, seconds};
 
     #[test]
-    fn numbers_take_the_units_that_the_server_takes() {
+    fn parses_numbers_with_the_servers_units() {
         assert_eq!(seconds("90"), Some(90));
         assert_eq!(seconds("2m"), Some(120));
         assert_eq!(seconds("1D"), Some(86_400));

@@ -1,15 +1,17 @@
-//! How the node is doing: its numbers, its histograms, its health.
+//! Statistics of the node, histograms and health.
 
 use std::sync::atomic::Ordering;
 
+use super::command::{Command, local_namespace};
+use super::error::{InfoResult, error};
+use super::namespace;
 use super::template::{self, fill};
-use super::{error, local_namespace, namespace, Command, InfoResult};
 use crate::state::State;
 use crate::wire::consts::MAX_SET_NAME;
 use crate::wire::result::ResultCode;
 
-/// The histograms that a server takes unasked, of each namespace (`cmd_latencies()`).
-const TAKEN: [&str; 8] = [
+/// The histograms that a server records by default, for each namespace (`cmd_latencies()`).
+const HISTOGRAMS: [&str; 8] = [
     "read",
     "write",
     "udf",
@@ -20,8 +22,8 @@ const TAKEN: [&str; 8] = [
     "si-query",
 ];
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "statistics" => Ok(statistics(state)),
         "get-stats" => get_stats(command),
@@ -41,7 +43,7 @@ fn statistics(state: &State) -> String {
     let uptime = state.started.elapsed().as_secs();
     fill(template::STATISTICS, |name| {
         Some(match name {
-            "cluster_size" => cluster.known().len().to_string(),
+            "cluster_size" => cluster.members().len().to_string(),
             "cluster_key" => format!("{:X}", cluster.key()),
             "cluster_generation" => cluster.generations().rebalance.to_string(),
             "cluster_principal" | "paxos_principal" => cluster.principal().to_owned(),
@@ -55,7 +57,7 @@ fn statistics(state: &State) -> String {
     })
 }
 
-/// Only the numbers of XDR are to be had this way, and there is none.
+/// Responds to `get-stats`, which only has statistics of XDR. This server has no XDR.
 fn get_stats(command: Command<'_>) -> InfoResult {
     match command.require("context", 1023)? {
         "xdr" => Ok(String::new()),
@@ -63,11 +65,11 @@ fn get_stats(command: Command<'_>) -> InfoResult {
     }
 }
 
-/// No latencies are taken: every histogram answers as the server's do before they are fed.
+/// Responds to `latencies`. No latencies are recorded: every histogram is empty, as in a server without traffic.
 fn latencies(state: &State, command: Command<'_>) -> InfoResult {
     let Some(wanted) = command.optional("hist", 99)? else {
         let of_namespaces = per_namespace(state, |name| {
-            TAKEN
+            HISTOGRAMS
                 .map(|histogram| format!("{{{name}}}-{histogram}:"))
                 .join(";")
         });
@@ -78,7 +80,7 @@ fn latencies(state: &State, command: Command<'_>) -> InfoResult {
             let prefix = format!("{{{}}}-", namespace.name());
             wanted
                 .strip_prefix(prefix.as_str())
-                .is_some_and(|name| TAKEN.contains(&name))
+                .is_some_and(|name| HISTOGRAMS.contains(&name))
         });
     if is_known {
         Ok(format!("{wanted}:"))
@@ -87,14 +89,15 @@ fn latencies(state: &State, command: Command<'_>) -> InfoResult {
     }
 }
 
-/// `as_namespace_get_hist_info()`: histograms of TTLs and sizes are made by a sweep once an hour; we make none.
+/// Responds to `histogram`. The server records TTLs and sizes once an hour (`as_namespace_get_hist_info()`), this one
+/// never.
 fn histogram(state: &State, command: Command<'_>) -> InfoResult {
     let namespace = local_namespace(state, command, "namespace")?;
     let kind = command.require("type", 127)?;
-    if let Some(set) = command.optional("set", MAX_SET_NAME)? {
-        if namespace.sets.find(set.as_bytes()).is_none() {
-            return Err(error(ResultCode::PARAMETER, "unknown set name"));
-        }
+    if let Some(set) = command.optional("set", MAX_SET_NAME)?
+        && namespace.sets.find(set.as_bytes()).is_none()
+    {
+        return Err(error(ResultCode::PARAMETER, "unknown set name"));
     }
     match kind {
         "ttl" | "object-size" | "object-size-linear" => Ok(String::new()),

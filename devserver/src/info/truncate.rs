@@ -1,22 +1,17 @@
 //! `truncate:namespace=NS;set=SET[;lut=NANOS]` and `truncate-namespace:namespace=NS[;lut=NANOS]`.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-
-use super::{error, Command, InfoError, InfoResult};
+use super::command::Command;
+use super::error::{InfoError, InfoResult, error};
 use crate::state::State;
-use crate::storage::namespace::Namespace;
-use crate::storage::truncate::{self, Refusal, Truncation};
+use crate::storage::bulk_work;
+use crate::storage::truncate::{self, TruncateError, Truncation};
 use crate::wire::consts::{MAX_NAMESPACE_NAME, MAX_SET_NAME};
 use crate::wire::result::ResultCode;
 
-/// Records in a namespace that are looked through before the answer.
-const REMOVED_AT_ONCE: u64 = 10_000;
-
-/// Answers a command of this family; `None` for any other.
-pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(state: &State, command: Command<'_>) -> Option<InfoResult> {
     match command.name {
         "truncate" => Some(truncate_set(state, command)),
         "truncate-namespace" => Some(truncate_namespace(state, command)),
@@ -29,7 +24,7 @@ pub fn answer(state: &State, command: Command<'_>) -> Option<InfoResult> {
 fn truncate_set(state: &State, command: Command<'_>) -> InfoResult {
     let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
     let set = command.require("set", MAX_SET_NAME)?;
-    run(state, name, Some(set), command)
+    truncate(state, name, Some(set), command)
 }
 
 fn truncate_namespace(state: &State, command: Command<'_>) -> InfoResult {
@@ -37,22 +32,25 @@ fn truncate_namespace(state: &State, command: Command<'_>) -> InfoResult {
     if command.get("set").is_some() {
         return Err(error(ResultCode::PARAMETER, "unexpected set name"));
     }
-    run(state, name, None, command)
+    truncate(state, name, None, command)
 }
 
-fn run(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> InfoResult {
+fn truncate(state: &State, name: &str, set: Option<&str>, command: Command<'_>) -> InfoResult {
     let lut = command.optional("lut", 23)?.map(parse_nanos);
-    let lut = truncate::threshold(lut).map_err(refusal)?;
-    // A namespace that is not there is no error: the server spreads the word to all nodes and says "ok".
-    if let Ok(namespace) = state.namespace(Some(name.as_bytes())) {
-        if let Some(truncation) = Truncation::begin(namespace, set, lut) {
-            remove(namespace, truncation);
-        }
+    let lut = truncate::threshold(lut).map_err(to_info_error)?;
+    // A missing namespace is not an error: the server forwards the command to all nodes and responds "ok".
+    if let Ok(namespace) = state.namespace(Some(name.as_bytes()))
+        && let Some(truncation) = Truncation::begin(namespace, set, lut)
+    {
+        let truncated = Arc::clone(namespace);
+        bulk_work::run(namespace, move || {
+            truncation.finish(&truncated);
+        });
     }
     Ok("ok".into())
 }
 
-/// From here on nothing more is truncated. What is gone already does not come back.
+/// Undoes a truncation for records that were not removed yet.
 fn undo_set(state: &State, command: Command<'_>) -> InfoResult {
     let name = command.require("namespace", MAX_NAMESPACE_NAME)?;
     let set = command.require("set", MAX_SET_NAME)?;
@@ -73,27 +71,14 @@ fn undo_namespace(state: &State, command: Command<'_>) -> InfoResult {
     Ok("ok".into())
 }
 
-/// Removes what a truncation has made unreadable: few records at once, many not on a thread that serves connections.
-fn remove(namespace: &Arc<Namespace>, truncation: Truncation) {
-    match Handle::try_current() {
-        Ok(runtime) if namespace.objects.load(Ordering::Relaxed) > REMOVED_AT_ONCE => {
-            let namespace = Arc::clone(namespace);
-            runtime.spawn_blocking(move || truncation.finish(&namespace));
-        }
-        _ => {
-            truncation.finish(namespace);
-        }
+fn to_info_error(cause: TruncateError) -> InfoError {
+    match cause {
+        TruncateError::ToZero => error(ResultCode::PARAMETER, "would truncate to 0"),
+        TruncateError::InTheFuture => error(ResultCode::PARAMETER, "would truncate in the future"),
     }
 }
 
-fn refusal(refusal: Refusal) -> InfoError {
-    match refusal {
-        Refusal::ToZero => error(ResultCode::PARAMETER, "would truncate to 0"),
-        Refusal::InTheFuture => error(ResultCode::PARAMETER, "would truncate in the future"),
-    }
-}
-
-/// Reads a number as C's `strtoul(text, NULL, 0)` does: decimal, hex or octal, what is not a number is 0.
+/// Parses a number like C's `strtoul(text, NULL, 0)`: decimal, hexadecimal or octal. Text that is not a number is 0.
 fn parse_nanos(text: &str) -> u64 {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => (hex, 16),
@@ -114,7 +99,7 @@ mod tests {
     use super::parse_nanos;
 
     #[test]
-    fn numbers_are_read_as_c_reads_them() {
+    fn parses_numbers_like_strtoul() {
         assert_eq!(
             parse_nanos("1700000000000000000"),
             1_700_000_000_000_000_000

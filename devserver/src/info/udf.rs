@@ -1,9 +1,10 @@
-//! UDFs: there are none, and none can be made. Errors here have a form of their own (`as/src/base/udf_cask.c`).
+//! UDFs, which this server does not have. Their errors have a format of their own (`as/src/base/udf_cask.c`).
 
-use super::{not_made, Command, InfoResult};
+use super::command::Command;
+use super::error::{InfoResult, not_implemented};
 
-/// Answers a command of this family; `None` for any other.
-pub fn answer(command: Command<'_>) -> Option<InfoResult> {
+/// Runs a command of this family. Returns `None` for any other.
+pub fn run(command: Command<'_>) -> Option<InfoResult> {
     Some(match command.name {
         "udf-list" => Ok(String::new()),
         "udf-get" if has_file_name(command) => Ok("error=not_found".into()),
@@ -18,7 +19,7 @@ pub fn answer(command: Command<'_>) -> Option<InfoResult> {
 fn put(command: Command<'_>) -> InfoResult {
     match command.get("content-len") {
         None => Ok("error=invalid_content_len".into()),
-        Some(_) => Err(not_made()),
+        Some(_) => Err(not_implemented()),
     }
 }
 

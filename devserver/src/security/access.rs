@@ -2,48 +2,51 @@
 
 use std::sync::Arc;
 
-use super::privileges::{permission, Privilege};
+use super::privileges::{Privilege, permission};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// As of one request: rights that are given or taken count from the next one on. (A real server looks at them anew
-/// every `privilege-refresh-period`, five minutes.)
+/// The user that a connection has logged in as.
+pub type Login = Option<Arc<str>>;
+
+/// The permissions of a client for one request. Changes of its roles take effect with the next request. (A real server
+/// applies them after `privilege-refresh-period`, five minutes by default.)
 #[derive(Clone)]
 pub enum Access {
-    /// The server asks nobody who he is.
-    Open,
-    /// Nobody has logged in, or he is a user no more.
-    Stranger,
+    /// The server has no users: everything is allowed.
+    Unrestricted,
+    /// No user has logged in, or the user no longer exists.
+    NotLoggedIn,
     User(Arc<[Privilege]>),
 }
 
 impl Access {
     /// # Errors
-    /// [`ResultCode::NOT_AUTHENTICATED`]: nobody has logged in.
-    pub fn known(&self) -> Outcome<()> {
+    /// [`ResultCode::NOT_AUTHENTICATED`]: no user has logged in.
+    pub fn require_login(&self) -> Outcome<()> {
         match self {
-            Access::Stranger => Err(ResultCode::NOT_AUTHENTICATED),
-            Access::Open | Access::User(_) => Ok(()),
+            Access::NotLoggedIn => Err(ResultCode::NOT_AUTHENTICATED),
+            Access::Unrestricted | Access::User(_) => Ok(()),
         }
     }
 
-    /// Checks for permissions, all of which are needed, on what belongs to no namespace.
+    /// Requires all of these permissions, for something outside of namespaces.
     ///
     /// # Errors
     /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
-    pub fn allows(&self, permissions: u32) -> Outcome<()> {
+    pub fn require(&self, permissions: u32) -> Outcome<()> {
         self.check(permissions, None)
     }
 
-    /// Checks for permissions, all of which are needed, in a set. An empty set is the whole namespace.
+    /// Requires all of these permissions in a set. An empty set means the whole namespace.
     ///
     /// # Errors
     /// [`ResultCode::NOT_AUTHENTICATED`], [`ResultCode::ROLE_VIOLATION`].
-    pub fn allows_in(&self, permissions: u32, namespace: &str, set: &[u8]) -> Outcome<()> {
+    pub fn require_in(&self, permissions: u32, namespace: &str, set: &[u8]) -> Outcome<()> {
         self.check(permissions, Some((namespace.as_bytes(), set)))
     }
 
     fn check(&self, needed: u32, place: Option<(&[u8], &[u8])>) -> Outcome<()> {
-        self.known()?;
+        self.require_login()?;
         let Access::User(privileges) = self else {
             return Ok(());
         };
@@ -57,8 +60,8 @@ impl Access {
         }
     }
 
-    /// The permission that an info command needs (`SPECS` in `as/src/base/thr_info.c`); 0 for most of them.
-    pub fn of_info_command(command: &str) -> u32 {
+    /// Returns the permission that an info command needs (`SPECS` in `as/src/base/thr_info.c`); 0 for most of them.
+    pub fn permission_of_info_command(command: &str) -> u32 {
         use permission::*;
         match command {
             "config-set" | "set-config" => SET_CONFIG,

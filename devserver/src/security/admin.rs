@@ -1,14 +1,16 @@
-//! Changing and listing users and roles. All of it is for user administrators, but for what concerns oneself: one's
-//! password, one's roles.
+//! Changes and lists users and roles. All of it is for user administrators, except that users may change their own
+//! password and list their own roles.
 
+use super::access::Login;
+use super::manager::Security;
 use super::password::Hash;
 use super::privileges;
+use super::privileges::permission;
 use super::users::Users;
-use super::{permission, Login, Security};
 use crate::wire::proto::{self, FrameType};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
-use crate::wire::security::{command, field, write_message, write_result, Request};
+use crate::wire::security::{Request, command, field, write_message, write_result};
 
 impl Security {
     pub(super) fn administer(
@@ -18,10 +20,10 @@ impl Security {
         out: &mut Vec<u8>,
     ) -> Outcome<()> {
         let access = self.access(login);
-        access.known()?;
+        access.require_login()?;
         let me = login.as_deref();
         let user = request.text(field::USER);
-        let is_admin = access.allows(permission::USER_ADMIN);
+        let is_admin = access.require(permission::USER_ADMIN);
         match request.command {
             command::QUERY_USERS => {
                 if user.is_none() || user != me {
@@ -55,7 +57,7 @@ impl Security {
     }
 }
 
-/// A user's own change: whoever does not know the old password may not.
+/// Changes a password. The old password is required.
 fn change_password(users: &mut Users, request: &Request<'_>) -> Outcome<()> {
     let user = user_of(request)?;
     let old = request.get(field::OLD_PASSWORD);
@@ -107,7 +109,7 @@ fn privileges_of(request: &Request<'_>) -> Outcome<Vec<privileges::Privilege>> {
     privileges::parse(request.get(field::PRIVILEGES).unwrap_or_default())
 }
 
-/// A count, then names, each behind its length.
+/// Reads a count, then names, each with its length in front.
 fn roles_of<'a>(request: &Request<'a>) -> Outcome<Vec<&'a str>> {
     let mut reader = Reader::new(request.get(field::ROLES).unwrap_or_default());
     let mut read = || {
@@ -122,7 +124,7 @@ fn roles_of<'a>(request: &Request<'a>) -> Outcome<Vec<&'a str>> {
     read().map_err(|_| ResultCode::INVALID_ROLE)
 }
 
-/// We keep no lists of allowed addresses; quotas are off, as they are by default in the server.
+/// Refuses allowlists, which this server does not have, and quotas, which are off by default in a real server.
 fn refuse_limits(request: &Request<'_>) -> Outcome<()> {
     if request.get(field::ALLOWLIST).is_some() {
         return Err(ResultCode::INVALID_ALLOWLIST);
@@ -139,7 +141,7 @@ fn refuse_limits(request: &Request<'_>) -> Outcome<()> {
     Ok(())
 }
 
-/// A message a user, then one that says that it was the last: all in one frame.
+/// Writes one message for each user, then one that marks the end, all in one frame.
 fn list_users(users: &Users, name: Option<&str>, out: &mut Vec<u8>) -> Outcome<()> {
     let list = users.list(name)?;
     let start = proto::begin(out, FrameType::Security);

@@ -1,4 +1,4 @@
-//! Who may log in, as told at the start.
+//! The configuration of users.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,8 +11,9 @@ use serde::Deserialize;
 pub struct SecurityConfig {
     /// By name, of 1 to 63 bytes.
     pub users: BTreeMap<String, UserConfig>,
-    /// Life of a session token, in seconds. Default 86 400, the server's `session-ttl`; the server takes no less
-    /// than 120. Clients keep a token for a minute less, and one of a minute or less until it is refused.
+    /// Lifetime of a session token, in seconds. Default 86 400, the server's `session-ttl`. A real server accepts no
+    /// less than 120. Clients stop using a token a minute before it expires, or use it until it is refused if its
+    /// lifetime is a minute or less.
     pub session_ttl: u32,
 }
 
@@ -30,12 +31,12 @@ impl Default for SecurityConfig {
 #[serde(from = "UserForm")]
 pub struct UserConfig {
     pub password: Password,
-    /// Names of predefined roles. Default `read-write` and `data-admin`: all that work with sessions needs.
+    /// Names of predefined roles. Default `read-write` and `data-admin`: enough for sessions.
     pub roles: Vec<String>,
 }
 
 impl UserConfig {
-    /// A user with the default roles.
+    /// Returns a user with the default roles.
     pub fn new(password: impl Into<String>) -> Self {
         UserConfig {
             password: Password::new(password),
@@ -69,7 +70,7 @@ fn default_roles() -> Vec<String> {
     vec!["read-write".into(), "data-admin".into()]
 }
 
-/// A password, which no log and no message ever shows.
+/// A password. Never shown in logs and messages.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Password(String);

@@ -1,18 +1,19 @@
-//! Logging in: with a password or, over mutual TLS, the certificate alone, for which there is a session token; or with
-//! that token.
+//! Login with a password or, over mutual TLS, with the certificate alone. It returns a session token for further
+//! connections.
 //!
-//! A token that expires keeps nobody from going on: `session-ttl` is about new connections. The client then logs in
-//! again (`as_node_get_tend_connection()` of the C client).
+//! An expired token does not affect open connections: `session-ttl` applies to new ones. The client then logs in again
+//! (`as_node_get_tend_connection()` of the C client).
 
 use std::sync::Arc;
 
-use super::{Login, Security};
+use super::access::Login;
+use super::manager::Security;
 use crate::wire::proto::{self, FrameType};
 use crate::wire::result::{Outcome, ResultCode};
-use crate::wire::security::{field, write_message, write_result, Request};
+use crate::wire::security::{Request, field, write_message, write_result};
 
 impl Security {
-    /// Answers with a session token and the seconds it is good for.
+    /// Logs a client in, and returns a session token and its lifetime in seconds.
     pub(super) fn log_in(
         &self,
         login: &mut Login,
@@ -25,7 +26,7 @@ impl Security {
                 self.check_credential(user, request)?;
                 user
             }
-            // PKI: the certificate is all there is to check, and has been.
+            // PKI: the certificate is the only credential, and the TLS handshake has checked it.
             (None, Some(user)) => {
                 self.users.read().hash(user)?;
                 user
@@ -43,7 +44,7 @@ impl Security {
         Ok(())
     }
 
-    /// Takes a token; clients from before there were any send the credential.
+    /// Authenticates a connection with a token. Clients older than session tokens send the credential.
     pub(super) fn authenticate(
         &self,
         login: &mut Login,

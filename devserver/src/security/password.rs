@@ -1,5 +1,5 @@
-//! Passwords as they travel and as they are kept: hashed by bcrypt with one salt for everybody, so that a client can
-//! make the hash itself and the server only compares (`as_password_get_constant_hash()` of the C client).
+//! Passwords as they are sent and stored: hashed by bcrypt with the same salt for all users. So clients can compute
+//! the hash, and the server only compares it (`as_password_get_constant_hash()` of the C client).
 
 use subtle::ConstantTimeEq;
 
@@ -15,25 +15,25 @@ const SALT: [u8; 16] = [
 /// Bytes of a hash.
 const HASH_SIZE: usize = 60;
 
-/// A hash: what clients send as the credential.
+/// A hash of a password, which clients send as the credential.
 #[derive(Clone)]
 pub struct Hash([u8; HASH_SIZE]);
 
 impl Hash {
-    /// Hashes a password, which takes a good part of a tenth of a second.
+    /// Hashes a password. Takes almost a tenth of a second.
     ///
     /// # Errors
-    /// [`ResultCode::INVALID_PASSWORD`]: it cannot be hashed.
+    /// [`ResultCode::INVALID_PASSWORD`]: the password cannot be hashed.
     pub fn of(password: &Password) -> Outcome<Hash> {
         let parts = bcrypt::hash_with_salt(password.as_bytes(), COST, SALT)
             .map_err(|_| ResultCode::INVALID_PASSWORD)?;
         Hash::from_wire(parts.format_for_version(bcrypt::Version::TwoA).as_bytes())
     }
 
-    /// A hash that a client has made.
+    /// Reads a hash that a client has computed.
     ///
     /// # Errors
-    /// [`ResultCode::INVALID_PASSWORD`]: it is none.
+    /// [`ResultCode::INVALID_PASSWORD`]: the length is wrong.
     pub fn from_wire(bytes: &[u8]) -> Outcome<Hash> {
         bytes
             .try_into()
@@ -41,7 +41,7 @@ impl Hash {
             .map_err(|_| ResultCode::INVALID_PASSWORD)
     }
 
-    /// Whether a client has sent this hash. How long it takes does not tell how much of it is right.
+    /// Whether a client has sent this hash. Compares in constant time.
     pub fn is(&self, sent: &[u8]) -> bool {
         self.0.ct_eq(sent).into()
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_the_one_that_clients_send() {
+    fn computes_the_hash_that_clients_send() {
         for (password, hash) in [
             (
                 "",

@@ -1,11 +1,11 @@
-//! What a user may do. A role is a list of privileges; a privilege allows some permissions, everywhere or in one
-//! namespace or set. Source: `as_sec_perm` in `as/include/base/security.h`; privileges as the clients know them
-//! (`as_privilege_code` in the C client's `as_admin.h`).
+//! Permissions, privileges and predefined roles. A role is a list of privileges. A privilege grants permissions,
+//! everywhere or in one namespace or set. Source: `as_sec_perm` in `as/include/base/security.h`, and
+//! `as_privilege_code` in the C client's `as_admin.h`.
 
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// The server's permissions, as bits: what a command needs.
+/// The server's permissions, as bits.
 pub mod permission {
     pub const READ: u32 = 0x0001;
     pub const QUERY: u32 = 0x0002;
@@ -22,10 +22,10 @@ pub mod permission {
     pub const SET_CONFIG: u32 = 0x0100_0000;
     pub const LOGGING_CTRL: u32 = 0x0200_0000;
     pub const SERVICE_CTRL: u32 = 0x0400_0000;
-    /// `PERM_USER_ADMIN`, which to the server is a higher bit.
+    /// `PERM_USER_ADMIN`, which is a higher bit in the server.
     pub const USER_ADMIN: u32 = 0x8000_0000;
 
-    /// The server's word for a permission (`perm_to_string()` in `as/src/base/thr_info.c`).
+    /// Returns the server's name of a permission (`perm_to_string()` in `as/src/base/thr_info.c`).
     pub fn name(permission: u32) -> &'static str {
         match permission {
             UDF_ADMIN => "udf-admin",
@@ -44,10 +44,10 @@ pub mod permission {
 
 use permission::*;
 
-/// The first code of a privilege that may be limited to a namespace or a set.
+/// The lowest code of a privilege that may be limited to a namespace or a set.
 const FIRST_SCOPED: u8 = 10;
 
-/// The roles that are always there, each of one privilege: name, code of the privilege, permissions.
+/// The predefined roles, each with one privilege: name, code of the privilege, permissions.
 const PREDEFINED: [(&str, u8, u32); 10] = [
     ("user-admin", 0, USER_ADMIN),
     ("sys-admin", 1, SYS_ADMIN),
@@ -65,7 +65,7 @@ const DATA_ADMIN: u32 = UDF_ADMIN | SINDEX_ADMIN | QUERY_ADMIN | TRUNCATE;
 const SYS_ADMIN: u32 =
     DATA_ADMIN | EVICT_ADMIN | RECORD_INFO | SET_CONFIG | LOGGING_CTRL | SERVICE_CTRL;
 
-/// Some permissions, and where they hold. An empty namespace or set means all of them.
+/// Permissions and their scope. An empty namespace or set means all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Privilege {
     code: u8,
@@ -90,7 +90,8 @@ impl Privilege {
         })
     }
 
-    /// The permissions this gives in a set; `None` for what belongs to no namespace, an empty set for all of one.
+    /// Returns the permissions that this grants in a set. `None` means outside of namespaces, an empty set the whole
+    /// namespace.
     pub fn permissions(&self, place: Option<(&[u8], &[u8])>) -> u32 {
         let (namespace, set) = place.unwrap_or_default();
         let holds = |scope: &[u8], name: &[u8]| scope.is_empty() || scope == name;
@@ -102,7 +103,7 @@ impl Privilege {
     }
 }
 
-/// The roles that are always there.
+/// Returns the predefined roles.
 pub fn predefined_roles() -> impl Iterator<Item = (&'static str, Vec<Privilege>)> {
     PREDEFINED.iter().map(|(name, code, permissions)| {
         let privilege = Privilege {
@@ -119,7 +120,7 @@ pub fn is_predefined(role: &str) -> bool {
     PREDEFINED.iter().any(|(name, ..)| *name == role)
 }
 
-/// Reads a field of privileges: a count, then codes, some of which are followed by a namespace and a set.
+/// Reads a field of privileges: a count, then codes, some of them followed by a namespace and a set.
 ///
 /// # Errors
 /// [`ResultCode::INVALID_PRIVILEGE`].

@@ -1,7 +1,7 @@
-//! Session tokens: what a client that has logged in shows on its further connections, in place of the password.
+//! Session tokens, which clients send on further connections in place of the password.
 //!
-//! A token is a round, the time it was given out, and a signature of both and of the user's name by a key made at the
-//! start. So there is nothing to remember, and nothing that grows.
+//! A token is an epoch, the time of issue, and a signature of both and of the user's name. The key of the signature is
+//! created at the start, so the server does not have to remember tokens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,49 +15,50 @@ use crate::wire::result::{Outcome, ResultCode};
 pub struct Tokens {
     key: hmac::Key,
     started: Instant,
-    /// Seconds a token is good for.
+    /// Lifetime of a token, in seconds.
     pub ttl: u32,
-    /// Tokens of an earlier round have expired, whatever their age.
-    round: AtomicU64,
+    /// Tokens of an earlier epoch have expired.
+    epoch: AtomicU64,
 }
 
 impl Tokens {
-    /// `None`: the system has no random numbers to give.
+    /// Creates a key. Returns `None` if the system has no random numbers.
     pub fn new(ttl: u32) -> Option<Tokens> {
         Some(Tokens {
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?,
             started: Instant::now(),
             ttl,
-            round: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
         })
     }
 
-    /// A new token for a user.
+    /// Issues a token for a user.
     pub fn issue(&self, user: &str) -> Vec<u8> {
-        let round = self.round.load(Ordering::Relaxed);
+        let epoch = self.epoch.load(Ordering::Relaxed);
         let now = self.started.elapsed().as_millis() as u64;
-        let signature = hmac::sign(&self.key, &signed(round, now, user));
+        let signature = hmac::sign(&self.key, &signed(epoch, now, user));
         let mut token = Vec::with_capacity(48);
-        token.extend_from_slice(&round.to_be_bytes());
+        token.extend_from_slice(&epoch.to_be_bytes());
         token.extend_from_slice(&now.to_be_bytes());
         token.extend_from_slice(signature.as_ref());
         token
     }
 
     /// # Errors
-    /// [`ResultCode::INVALID_CREDENTIAL`]: it is no token of this user's. [`ResultCode::EXPIRED_SESSION`]: it was.
+    /// [`ResultCode::INVALID_CREDENTIAL`]: it is not a token of this user. [`ResultCode::EXPIRED_SESSION`]: it has
+    /// expired.
     pub fn check(&self, token: &[u8], user: &str) -> Outcome<()> {
         let forged = |_| ResultCode::INVALID_CREDENTIAL;
         let mut reader = Reader::new(token);
-        let round = reader.u64().map_err(forged)?;
+        let epoch = reader.u64().map_err(forged)?;
         let issued = reader.u64().map_err(forged)?;
-        hmac::verify(&self.key, &signed(round, issued, user), reader.rest())
+        hmac::verify(&self.key, &signed(epoch, issued, user), reader.rest())
             .map_err(|_| ResultCode::INVALID_CREDENTIAL)?;
         let age = self
             .started
             .elapsed()
             .saturating_sub(Duration::from_millis(issued));
-        if round != self.round.load(Ordering::Relaxed)
+        if epoch != self.epoch.load(Ordering::Relaxed)
             || age >= Duration::from_secs(self.ttl.into())
         {
             return Err(ResultCode::EXPIRED_SESSION);
@@ -65,13 +66,13 @@ impl Tokens {
         Ok(())
     }
 
-    /// All tokens given out so far have expired.
+    /// Expires all tokens issued so far.
     pub fn expire_all(&self) {
-        self.round.fetch_add(1, Ordering::Relaxed);
+        self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn signed(round: u64, issued: u64, user: &str) -> Vec<u8> {
-    let numbers = [round.to_be_bytes(), issued.to_be_bytes()].concat();
+fn signed(epoch: u64, issued: u64, user: &str) -> Vec<u8> {
+    let numbers = [epoch.to_be_bytes(), issued.to_be_bytes()].concat();
     [&numbers, user.as_bytes()].concat()
 }

@@ -1,4 +1,4 @@
-//! Who the users are and which roles they have.
+//! Users and their roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use super::password::Hash;
 use super::privileges::{self, Privilege};
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Bytes of the name of a user or a role (`MAX_USER_SIZE` in `as/include/base/security.h`, less the zero).
+/// Longest name of a user or a role, in bytes (`MAX_USER_SIZE` in `as/include/base/security.h`, without the final
+/// zero).
 const MAX_NAME: usize = 63;
-/// Roles of a user, privileges of a role: their count is one byte.
+/// Maximum number of roles of a user and of privileges of a role: the count is one byte.
 const MAX_LIST: usize = 255;
 
 /// Users and roles.
@@ -21,12 +22,12 @@ pub struct Users {
 struct User {
     hash: Hash,
     roles: BTreeSet<String>,
-    /// Those of all roles.
+    /// The privileges of all roles.
     privileges: Arc<[Privilege]>,
 }
 
 impl Users {
-    /// No user yet, and the roles that are always there.
+    /// Creates the predefined roles, and no users.
     pub fn new() -> Users {
         let roles = privileges::predefined_roles().map(|(name, list)| (name.to_owned(), list));
         Users {
@@ -35,20 +36,20 @@ impl Users {
         }
     }
 
-    /// The privileges of a user, if there is one of this name.
+    /// Returns the privileges of a user, if it exists.
     pub fn privileges(&self, user: &str) -> Option<Arc<[Privilege]>> {
         Some(Arc::clone(&self.users.get(user)?.privileges))
     }
 
     /// # Errors
-    /// [`ResultCode::INVALID_USER`]: nobody has this name.
+    /// [`ResultCode::INVALID_USER`]: there is no such user.
     pub fn hash(&self, user: &str) -> Outcome<&Hash> {
         let user = self.users.get(user).ok_or(ResultCode::INVALID_USER)?;
         Ok(&user.hash)
     }
 
     /// # Errors
-    /// [`ResultCode::INVALID_USER`] for a bad name, [`ResultCode::USER_EXISTS`], [`ResultCode::INVALID_ROLE`].
+    /// [`ResultCode::INVALID_USER`] for an invalid name, [`ResultCode::USER_EXISTS`], [`ResultCode::INVALID_ROLE`].
     pub fn create(&mut self, name: &str, hash: Hash, roles: &[&str]) -> Outcome<()> {
         if !is_name(name) {
             return Err(ResultCode::INVALID_USER);
@@ -96,7 +97,7 @@ impl Users {
         Ok(())
     }
 
-    /// One user, or all of them, each with the names of his roles.
+    /// Returns one user, or all of them, each with the names of its roles.
     pub fn list(&self, name: Option<&str>) -> Outcome<Vec<(&str, Vec<&str>)>> {
         let users = self.users.iter();
         let list: Vec<_> = users
@@ -149,7 +150,7 @@ impl Users {
         Ok(())
     }
 
-    /// One role, or all of them, each with its privileges.
+    /// Returns one role, or all of them, each with its privileges.
     pub fn list_roles(&self, name: Option<&str>) -> Outcome<Vec<(&str, &[Privilege])>> {
         let roles = self.roles.iter();
         let list: Vec<_> = roles
@@ -166,7 +167,7 @@ impl Users {
         self.users.get_mut(name).ok_or(ResultCode::INVALID_USER)
     }
 
-    /// A role that may be changed: those that are always there may not.
+    /// Returns a role that may be changed. Predefined roles may not.
     fn own_role(&mut self, role: &str) -> Outcome<&mut Vec<Privilege>> {
         if privileges::is_predefined(role) {
             return Err(ResultCode::INVALID_ROLE);
@@ -186,7 +187,7 @@ impl Users {
         lists.flatten().cloned().collect()
     }
 
-    /// Works out anew what everybody may do.
+    /// Updates the privileges of all users.
     fn refresh(&mut self) {
         let mut users = std::mem::take(&mut self.users);
         for user in users.values_mut() {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Seconds between the Unix epoch and the server's.
 pub const EPOCH_SECONDS: u64 = 1_262_304_000;
 
-/// Now, in milliseconds since 2010.
+/// Returns the current time in milliseconds since 2010.
 pub fn now_ms() -> u64 {
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -13,7 +13,7 @@ pub fn now_ms() -> u64 {
     (since_1970.as_millis() as u64).saturating_sub(EPOCH_SECONDS * 1000)
 }
 
-/// Now, in whole seconds since 2010: the clock that void times are held against.
+/// Returns the current time in whole seconds since 2010, the unit of void times.
 pub fn now_seconds() -> u32 {
     (now_ms() / 1000) as u32
 }

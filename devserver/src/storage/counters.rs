@@ -1,5 +1,5 @@
-//! What a namespace counts of the commands it was sent, under the names that monitoring reads. Source: the
-//! `..._update_stats()` of `as/src/transaction` and `as/src/query/query.c`.
+//! The counters of a namespace, under the names that monitoring tools read. Source: the `..._update_stats()` of
+//! `as/src/transaction` and `as/src/query/query.c`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,12 +7,12 @@ use crate::wire::result::ResultCode;
 
 macro_rules! counters {
     ($($name:ident,)*) => {
-        /// The counts of one namespace since the server started.
+        /// The counters of one namespace since the server started.
         #[derive(Default)]
         pub struct Counters { $(pub $name: AtomicU64,)* }
 
         impl Counters {
-            /// A count by its name; `None` when nothing of that name is counted.
+            /// Returns a counter by its name, or `None` if there is no such counter.
             pub fn by_name(&self, name: &str) -> Option<u64> {
                 match name {
                     $(stringify!($name) => Some(self.$name.load(Ordering::Relaxed)),)*
@@ -61,7 +61,7 @@ counters! {
     non_expirable_objects,
 }
 
-/// The kinds of command on one record that are counted apart.
+/// The kinds of single-record commands that have counters of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandKind {
     Read,
@@ -70,7 +70,7 @@ pub enum CommandKind {
 }
 
 impl Counters {
-    /// Counts a command on one record, by how it ended.
+    /// Counts a command on one record by its result.
     pub fn count_command(&self, kind: CommandKind, is_batch_row: bool, code: ResultCode) {
         add(self.of_command(kind, is_batch_row, code));
         match code {
@@ -80,7 +80,7 @@ impl Counters {
         }
     }
 
-    /// Counts a query that went through to its end.
+    /// Counts a completed query.
     pub fn count_query(&self, is_secondary: bool, is_short: bool) {
         add(match (is_secondary, is_short) {
             (false, true) => &self.pi_query_short_basic_complete,
@@ -90,7 +90,7 @@ impl Counters {
         });
     }
 
-    /// Counts a background query that is done.
+    /// Counts a completed background query.
     pub fn count_background_query(&self, is_secondary: bool) {
         add(if is_secondary {
             &self.si_query_ops_bg_complete
@@ -99,7 +99,7 @@ impl Counters {
         });
     }
 
-    /// Counts what a background query did to one record.
+    /// Counts the result of a background query on one record.
     pub fn count_background_write(&self, code: ResultCode) {
         add(match code {
             ResultCode::OK => &self.ops_sub_write_success,

@@ -1,29 +1,29 @@
-//! Background queries of a namespace: those that run, and the last of those that are done. Source:
+//! Background queries of a namespace: those that run, and the last that have completed. Source:
 //! `as/src/query/query_manager.c`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::wire::result::ResultCode;
 
-/// Jobs remembered; the server's `query-max-done`.
+/// Maximum number of jobs that are kept: the server's `query-max-done`.
 const MAX_KEPT: usize = 100;
 
 /// One background query.
 pub struct Job {
     /// The node it runs on.
     pub node: usize,
-    /// The number the client gave it.
+    /// The ID that the client has chosen.
     pub id: u64,
     pub set: String,
     pub index: String,
     pub records_per_second: u32,
     started: Instant,
-    /// When it was done, in ms after the start plus one; 0 = not yet.
+    /// When it completed, in ms after the start plus one; 0 = it runs.
     done: AtomicU64,
     pub succeeded: AtomicU64,
     pub filtered: AtomicU64,
@@ -46,11 +46,11 @@ impl Job {
         }
     }
 
-    /// Counts what became of one record (`ops_bg_query_tr_complete()`).
+    /// Counts the result on one record (`ops_bg_query_tr_complete()`).
     pub fn count(&self, code: ResultCode) {
         let counter = match code {
             ResultCode::OK => &self.succeeded,
-            // Deleted in the meantime.
+            // The record was deleted meanwhile.
             ResultCode::NOT_FOUND => return,
             ResultCode::FILTERED_OUT => &self.filtered,
             _ => &self.failed,
@@ -63,7 +63,7 @@ impl Job {
         self.done.store(elapsed + 1, Ordering::Release);
     }
 
-    /// Milliseconds it ran, and those since it was done; `None` = it runs.
+    /// Returns how long it ran and how long ago it completed, in ms. `None`: it runs.
     pub fn times(&self) -> (u64, Option<u64>) {
         let now = self.started.elapsed().as_millis() as u64;
         match self.done.load(Ordering::Acquire).checked_sub(1) {
@@ -73,17 +73,17 @@ impl Job {
     }
 }
 
-/// The jobs of a namespace, the latest last.
+/// The jobs of a namespace, the latest at the end.
 #[derive(Default)]
 pub struct Jobs {
     inner: Mutex<VecDeque<Arc<Job>>>,
 }
 
 impl Jobs {
-    /// Notes a job that starts.
+    /// Adds a job that starts.
     ///
     /// # Errors
-    /// [`ResultCode::PARAMETER`] when a job of this number runs already; [`ResultCode::FORBIDDEN`] when too many run.
+    /// [`ResultCode::PARAMETER`] if a job with this ID runs; [`ResultCode::FORBIDDEN`] if too many run.
     pub fn start(&self, job: Job) -> Result<Arc<Job>, ResultCode> {
         let mut jobs = self.inner.lock();
         let is_same = |known: &Arc<Job>| (known.node, known.id) == (job.node, job.id);
@@ -100,8 +100,8 @@ impl Jobs {
         Ok(job)
     }
 
-    /// The jobs of a node, the latest first.
-    pub fn of(&self, node: usize) -> Vec<Arc<Job>> {
+    /// Returns the jobs of a node, the latest first.
+    pub fn on_node(&self, node: usize) -> Vec<Arc<Job>> {
         let jobs = self.inner.lock();
         let mine = jobs.iter().rev().filter(|job| job.node == node);
         mine.cloned().collect()

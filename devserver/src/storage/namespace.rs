@@ -1,24 +1,29 @@
-//! A namespace: partitions of records, counters.
+//! A namespace: its partitions, sets, indexes, counters and settings.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::change_log::ChangeLog;
 use super::counters::Counters;
 use super::jobs::Jobs;
-use super::log::LogHandle;
 use super::partition::Partition;
 use super::record::{Digest, Record};
 use super::sets::Sets;
 use super::settings::Settings;
-use super::sindex::catalogue::Catalogue;
-use super::sindex::Definition;
-use super::usage::Usage;
-use super::{clock, expiry, truncate};
+use super::sindex::{Catalogue, Definition};
+use super::usage::{STOP_WRITES_PCT, Usage};
+use super::{clock, expiry};
 use crate::config::NamespaceConfig;
 use crate::wire::consts::PARTITIONS;
 use crate::wire::result::Outcome;
+
+/// Bytes of a record in the primary index (`sizeof(as_index)`).
+const INDEX_ENTRY: u64 = 64;
+
+/// Bytes of an entry in a secondary index.
+const SINDEX_ENTRY: u64 = 32;
 
 /// A namespace and all its records.
 pub struct Namespace {
@@ -33,10 +38,10 @@ pub struct Namespace {
     /// Records last updated before this (ms since 2010) are truncated.
     pub truncate_lut: AtomicU64,
     partitions: Vec<Mutex<Partition>>,
-    log: OnceLock<LogHandle>,
+    log: OnceLock<Box<dyn ChangeLog>>,
 }
 
-/// The partition a digest belongs to: the lowest 12 bits of its first two bytes, little end first
+/// Returns the partition of a digest: the lowest 12 bits of its first two bytes, little-endian
 /// (`as_partition_getid()`).
 pub fn partition_id(digest: &Digest) -> usize {
     let [low, high, ..] = *digest;
@@ -64,18 +69,18 @@ impl Namespace {
         &self.name
     }
 
-    /// From here on every change is written to the log before it is answered.
-    pub fn attach_log(&self, log: LogHandle) {
-        // A namespace is attached once, when the server starts.
+    /// Attaches a log. From now on, each change is written to it before the response is sent.
+    pub fn attach_log(&self, log: Box<dyn ChangeLog>) {
+        // This is called once, when the server starts.
         let _ = self.log.set(log);
     }
 
-    /// Locks one partition by its number; `None` when there is no such number.
+    /// Locks a partition. Returns `None` if there is no such number.
     pub fn partition(&self, id: usize) -> Option<MutexGuard<'_, Partition>> {
         self.partitions.get(id).map(|partition| partition.lock())
     }
 
-    /// Locks the partition of a record. What happens to the record until the slot is dropped is one step.
+    /// Locks the partition of a record. All changes until the slot is dropped are atomic.
     pub fn lock(&self, digest: &Digest) -> Slot<'_> {
         // partition_id() is below PARTITIONS, and there are PARTITIONS locks.
         let guard = self.partitions[partition_id(digest)].lock();
@@ -86,18 +91,27 @@ impl Namespace {
         }
     }
 
-    /// Whether a record is gone for every reader: past its void time, or truncated.
-    pub fn is_doomed(&self, record: &Record) -> bool {
+    /// Whether a record is invisible to readers, because it has expired or was truncated.
+    pub fn is_expired_or_truncated(&self, record: &Record) -> bool {
         expiry::is_expired(record.void_time, clock::now_seconds())
-            || truncate::is_truncated(self, record.set_id, record.last_update)
+            || self.is_truncated(record.set_id, record.last_update)
     }
 
-    /// Removes every record that `falls` says, one partition after the other. Returns how many went.
+    /// Whether a truncation of the set or the namespace covers a record written at `last_update`.
+    pub fn is_truncated(&self, set_id: u16, last_update: u64) -> bool {
+        last_update < self.truncate_lut.load(Ordering::Acquire)
+            || self
+                .sets
+                .get(set_id)
+                .is_some_and(|set| last_update < set.truncate_lut.load(Ordering::Acquire))
+    }
+
+    /// Removes the records that `falls` selects, one partition after the other. Returns their number.
     pub fn remove_where(&self, falls: impl Fn(&Record) -> bool) -> u64 {
         let mut removed = 0;
         for partition in &self.partitions {
             partition.lock().retain(|digest, record| {
-                // What cannot be written to the data file stays: it would come back anyway.
+                // A record stays if its removal cannot be logged, because it would come back on the next start.
                 let goes = falls(record) && self.log_delete(digest, record).is_ok();
                 if goes {
                     removed += 1;
@@ -109,7 +123,7 @@ impl Namespace {
         removed
     }
 
-    /// Forgets the records of one partition, which nobody holds any more.
+    /// Removes the records of a partition of which no copy is left. Not logged.
     pub fn empty_partition(&self, id: usize) {
         if let Some(mut partition) = self.partition(id) {
             partition.retain(|_, record| {
@@ -119,7 +133,7 @@ impl Namespace {
         }
     }
 
-    /// Looks at every record, one partition after the other.
+    /// Calls `look` for every record, one partition after the other.
     pub fn for_each(&self, mut look: impl FnMut(usize, &Digest, &Record)) {
         for (id, partition) in self.partitions.iter().enumerate() {
             partition
@@ -136,23 +150,26 @@ impl Namespace {
         }
     }
 
-    /// Notes in the data file that an index was made or renamed.
-    pub fn log_index(&self, name: &str, definition: &Definition) -> Outcome<()> {
+    /// Logs that an index was created or renamed.
+    pub(super) fn log_index_created(&self, name: &str, definition: &Definition) -> Outcome<()> {
         match self.log.get() {
-            Some(log) => log.index_made(self, name, definition),
+            Some(log) => {
+                let set = self.sets.name(definition.set_id);
+                log.index_created(name, set.as_deref(), definition)
+            }
             None => Ok(()),
         }
     }
 
-    /// Notes in the data file that an index was dropped.
-    pub fn log_index_gone(&self, name: &str) -> Outcome<()> {
+    /// Logs that an index was dropped.
+    pub(super) fn log_index_dropped(&self, name: &str) -> Outcome<()> {
         match self.log.get() {
-            Some(log) => log.index_dropped(self, name),
+            Some(log) => log.index_dropped(name),
             None => Ok(()),
         }
     }
 
-    /// Puts back a record that the data file holds. Not logged again.
+    /// Restores a record from the data file. Not logged again.
     pub fn restore(&self, digest: Digest, record: Record) {
         self.count(&record);
         if let Some(old) = self.partitions[partition_id(&digest)]
@@ -163,7 +180,7 @@ impl Namespace {
         }
     }
 
-    /// Removes a record that the data file says is deleted. Not logged again.
+    /// Removes a record that was deleted according to the data file. Not logged again.
     pub fn forget(&self, digest: &Digest) {
         if let Some(old) = self.partitions[partition_id(digest)].lock().remove(digest) {
             self.uncount(&old);
@@ -191,9 +208,32 @@ impl Namespace {
             set.data_used.fetch_sub(size, Ordering::Relaxed);
         }
     }
+
+    /// Returns `index_used_bytes`.
+    pub fn index_used(&self) -> u64 {
+        self.objects
+            .load(Ordering::Relaxed)
+            .saturating_mul(INDEX_ENTRY)
+    }
+
+    /// Returns `sindex_used_bytes`.
+    pub fn sindex_used(&self) -> u64 {
+        let mut entries: u64 = 0;
+        self.indexes.for_each(|_, index| {
+            entries = entries.saturating_add(index.entries.load(Ordering::Relaxed))
+        });
+        entries.saturating_mul(SINDEX_ENTRY)
+    }
+
+    /// Whether writes are refused. Indexes may use as many bytes as records. (The real server limits them by
+    /// `indexes-memory-budget` or the machine's memory.)
+    pub fn stops_writes(&self) -> bool {
+        self.usage.percent() >= STOP_WRITES_PCT
+            || self.index_used().saturating_add(self.sindex_used()) > self.usage.total()
+    }
 }
 
-/// The place of one record, its partition locked.
+/// The slot of one record, with its partition locked.
 pub struct Slot<'a> {
     namespace: &'a Namespace,
     digest: Digest,
@@ -201,22 +241,23 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// The record, even one that is gone for readers but not swept yet.
+    /// Returns the record, even if it is invisible to readers and not removed yet.
     pub fn any(&self) -> Option<&Record> {
         self.partition.get(&self.digest)
     }
 
-    /// The record, if there is one that is not gone.
+    /// Returns the record, if it is visible to readers.
     pub fn live(&self) -> Option<&Record> {
         self.partition
             .get(&self.digest)
-            .filter(|record| !self.namespace.is_doomed(record))
+            .filter(|record| !self.namespace.is_expired_or_truncated(record))
     }
 
-    /// Stores the record in the place of what was there.
+    /// Stores the record. Replaces an existing one.
     ///
     /// # Errors
-    /// [`OUT_OF_SPACE`](crate::wire::result::ResultCode::OUT_OF_SPACE) when the data file cannot be written; then nothing is changed.
+    /// [`OUT_OF_SPACE`](crate::wire::result::ResultCode::OUT_OF_SPACE) if the log cannot be written. Then nothing is
+    /// changed.
     pub fn put(&mut self, record: Record) -> Outcome<()> {
         if let Some(log) = self.namespace.log.get() {
             let set = self.namespace.sets.name(record.set_id);

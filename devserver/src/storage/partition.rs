@@ -1,17 +1,17 @@
-//! One partition: its records, and the entries that secondary indexes have of them. Both change in one step.
+//! One partition: its records and their entries in secondary indexes. Both change together.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::record::{Digest, Record};
 use super::sindex::Index;
 
 /// The records of one partition.
 ///
-/// A hash map costs a lookup two cache misses where a tree costs it one a level; the order is for queries, which walk
-/// the digests from the greatest down.
+/// A lookup in a hash map costs two cache misses; in a tree it costs one for each level. The order is for queries,
+/// which read the digests from the greatest to the smallest.
 #[derive(Default)]
 pub struct Partition {
     records: HashMap<Digest, Record>,
@@ -19,13 +19,13 @@ pub struct Partition {
     trees: Vec<Tree>,
 }
 
-/// What one index holds of this partition.
+/// The entries of one index in this partition.
 struct Tree {
     index: Arc<Index>,
     entries: BTreeSet<Entry>,
 }
 
-/// A record under one of its values, in the order of the server's trees (`key_cmp()` in
+/// An entry: a record under one of its values. The order is that of the server's trees (`key_cmp()` in
 /// `as/src/sindex/sindex_tree.c`): by value, then by eight bits of the digest, then by the digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
@@ -74,14 +74,14 @@ impl Partition {
         self.records.iter()
     }
 
-    /// Records from the greatest digest down, those below `below` if it is given.
+    /// Returns the records from the greatest digest to the smallest, only those below `below` if it is given.
     pub fn descend(&self, below: Option<Digest>) -> impl Iterator<Item = (&Digest, &Record)> {
         let upper = below.map_or(Bound::Unbounded, Bound::Excluded);
         let digests = self.order.range((Bound::Unbounded, upper)).rev();
         digests.filter_map(|digest| self.records.get_key_value(digest))
     }
 
-    /// Puts a record in and gives the one it takes the place of.
+    /// Inserts a record. Returns the record that it replaces.
     pub fn insert(&mut self, digest: Digest, record: Record) -> Option<Record> {
         if !self.trees.is_empty() {
             let old = self.records.get(&digest);
@@ -108,7 +108,7 @@ impl Partition {
         Some(old)
     }
 
-    /// Removes the records that `stays` says no to.
+    /// Keeps only the records for which `stays` returns true.
     pub fn retain(&mut self, mut stays: impl FnMut(&Digest, &Record) -> bool) {
         let mut records = std::mem::take(&mut self.records);
         records.retain(|digest, record| {
@@ -122,7 +122,7 @@ impl Partition {
         self.shrink();
     }
 
-    /// Gives back memory when most of what was here is gone.
+    /// Frees memory after most records were removed.
     fn shrink(&mut self) {
         const KEPT: usize = 64;
         let capacity = self.records.capacity();
@@ -139,7 +139,7 @@ impl Partition {
         }
     }
 
-    /// Enters the records of this partition in an index, and from here on every change to them.
+    /// Adds the records of this partition to an index, and then every change of them.
     pub fn attach(&mut self, index: &Arc<Index>) {
         let mut tree = Tree {
             index: Arc::clone(index),
@@ -151,13 +151,13 @@ impl Partition {
         self.trees.push(tree);
     }
 
-    /// Forgets what an index holds of this partition.
+    /// Removes the entries of an index.
     pub fn detach(&mut self, index: &Arc<Index>) {
         self.trees.retain(|tree| !Arc::ptr_eq(&tree.index, index));
     }
 
-    /// The records an index holds under the values `from` to `to`, in its order; those behind `after` if it is
-    /// given. A dropped index holds none.
+    /// Returns the records of an index with the values `from` to `to`, in the index's order, only those after `after`
+    /// if it is given. Returns nothing for a dropped index.
     pub fn indexed<'a>(
         &'a self,
         index: &Arc<Index>,
@@ -168,7 +168,7 @@ impl Partition {
             Some((value, digest)) if value >= from => Bound::Excluded(Entry::new(value, digest)),
             _ => Bound::Included(Entry::first(from)),
         };
-        // BTreeSet::range() panics when the start lies behind the end.
+        // `BTreeSet::range()` panics if the start is after the end.
         let is_empty = from > to || after.is_some_and(|(value, _)| value > to);
         self.trees
             .iter()

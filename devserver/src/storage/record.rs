@@ -1,4 +1,4 @@
-//! One record: its bins, its generation, when it was written and when it ends.
+//! One record: its bins and metadata.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::wire::consts::MAX_BIN_NAME;
 use crate::wire::particle::Particle;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// RIPEMD-160 of set and key, made by the client: the identity of a record.
+/// RIPEMD-160 of set and key, which the client computes. It identifies a record.
 pub type Digest = [u8; 20];
 
-/// A bin's name, held inline: at most 15 bytes, no zero byte among them.
+/// A bin's name, stored inline: at most 15 bytes, none of them zero.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BinName {
     size: u8,
@@ -45,8 +45,8 @@ pub struct Bin {
     pub value: Particle,
 }
 
-/// The bins of a record in the order they were first written. A copy shares the values. Two are held in the record
-/// itself: most have no more, and one place less to go to is what counts among millions of them.
+/// The bins of a record in the order in which they were first written. Copies share the values. Two bins are stored
+/// inline, which saves an allocation for most records.
 #[derive(Clone, Default)]
 pub struct Bins(SmallVec<[Bin; 2]>);
 
@@ -70,7 +70,7 @@ impl Bins {
             .map(|bin| &bin.value)
     }
 
-    /// Writes a value over the bin of that name, or adds a bin at the end.
+    /// Sets a bin. A new bin is added at the end.
     pub fn set(&mut self, name: BinName, value: Particle) {
         match self.0.iter_mut().find(|bin| bin.name == name) {
             Some(bin) => bin.value = value,
@@ -78,7 +78,7 @@ impl Bins {
         }
     }
 
-    /// Removes a bin. The last one takes its place, as in `as_bin_delete_w_len()`.
+    /// Removes a bin. The last bin takes its place, as in `as_bin_delete_w_len()`.
     pub fn remove(&mut self, name: &[u8]) {
         if let Some(at) = self.0.iter().position(|bin| bin.name.as_bytes() == name) {
             self.0.swap_remove(at);
@@ -89,12 +89,12 @@ impl Bins {
         self.0.clear();
     }
 
-    /// Gives back memory kept for bins that never came.
+    /// Frees unused memory.
     pub fn shrink(&mut self) {
         self.0.shrink_to_fit();
     }
 
-    /// Bytes that the names and values take on the wire.
+    /// Returns the bytes of the names and values on the wire.
     pub fn size(&self) -> usize {
         self.0
             .iter()
@@ -106,11 +106,11 @@ impl Bins {
 /// A record as it is stored.
 #[derive(Clone)]
 pub struct Record {
-    /// Counts the writes from 1; after 65535 comes 1 again, 0 never.
+    /// Number of writes, from 1 on. After 65535 it is 1 again, never 0.
     pub generation: u16,
-    /// Which set, see [`super::sets::Sets`]; 0 = none.
+    /// Number of the set, see [`super::sets::Sets`]; 0 = none.
     pub set_id: u16,
-    /// When the record ends, in seconds since 2010; 0 = never.
+    /// When the record expires, in seconds since 2010; 0 = never.
     pub void_time: u32,
     /// When the record was last written, in milliseconds since 2010.
     pub last_update: u64,
@@ -120,7 +120,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record that has not been written yet.
+    /// Returns a record that was not written yet.
     pub fn new(set_id: u16) -> Record {
         Record {
             generation: 0,
@@ -132,17 +132,17 @@ impl Record {
         }
     }
 
-    /// `as_record_increment_generation()` of the Community Edition: 0 is reserved.
+    /// Increments the generation. 0 is reserved (`as_record_increment_generation()` of the Community Edition).
     pub fn advance_generation(&mut self) {
         self.generation = self.generation.checked_add(1).unwrap_or(1);
     }
 
-    /// Notes a write at `now` (ms since 2010). The time of the last update never goes back.
+    /// Sets the time of the last update (ms since 2010). It never decreases.
     pub fn set_last_update(&mut self, now: u64) {
         self.last_update = self.last_update.max(now);
     }
 
-    /// Bytes the record takes in storage before rounding: what `max-record-size` bounds
+    /// Returns the bytes of the record in storage before rounding, which `max-record-size` limits
     /// (`as_flat_record_size()` in `as/src/storage/flat.c`, and the end mark of `drv_mem.c`).
     pub fn flat_size(&self, set_name: Option<&str>) -> usize {
         const HEADER: usize = 35;
@@ -161,18 +161,19 @@ impl Record {
         HEADER + void_time + set + key + varint_size(self.bins.len()) + bins + END_MARK
     }
 
-    /// Bytes the record takes in storage: what `record_size()` and `data_used_bytes` tell.
+    /// Returns the bytes of the record in storage: `record_size()`, and its part of `data_used_bytes`.
     pub fn stored_size(&self, set_name: Option<&str>) -> usize {
         self.flat_size(set_name).next_multiple_of(16)
     }
 }
 
-/// Bytes of a length in groups of seven bits.
+/// Returns the bytes of a length in groups of seven bits.
 fn varint_size(value: usize) -> usize {
     (usize::BITS - value.max(1).leading_zeros()).div_ceil(7) as usize
 }
 
-/// Bytes of a value in storage: the type, a length where it varies, the value (the `*_flat_size()` of `particle_*.c`).
+/// Returns the bytes of a value in storage: the type, a length if it varies, the value (the `*_flat_size()` of
+/// `particle_*.c`).
 fn particle_size(value: &Particle) -> usize {
     match value {
         Particle::Int(0..=0xff) => 3,
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_generation_wraps_to_one_and_never_shows_zero() {
+    fn the_generation_wraps_to_one_and_is_never_zero() {
         let mut record = Record::new(0);
         record.generation = u16::MAX;
         record.advance_generation();
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn bin_names_are_at_most_fifteen_bytes_without_zeros() {
+    fn rejects_bin_names_that_are_too_long_or_contain_zeros() {
         assert!(BinName::new(b"fifteen-bytes-x").is_ok());
         assert_eq!(
             BinName::new(b"sixteen-bytes-xx").err(),

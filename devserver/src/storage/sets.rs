@@ -1,15 +1,15 @@
-//! The sets of a namespace: names, numbers, and what is counted under them.
+//! The sets of a namespace: names, numbers and counters.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::RwLock;
 
 use crate::wire::consts::MAX_SET_NAME;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// A set: a name and what is counted under it.
+/// A set: its name and counters.
 pub struct Set {
     pub name: Arc<str>,
     pub objects: AtomicU64,
@@ -19,7 +19,7 @@ pub struct Set {
     pub truncate_lut: AtomicU64,
 }
 
-/// The sets of a namespace. They are numbered from 1, as they come, and never removed.
+/// The sets of a namespace. They are numbered from 1 in the order of their creation, and never removed.
 #[derive(Default)]
 pub struct Sets {
     inner: RwLock<SetTable>,
@@ -49,10 +49,10 @@ impl Sets {
         self.inner.read().ids.get(name).copied()
     }
 
-    /// The number of a set; 0 for no name.
+    /// Returns the number of a set, which is created if it is new; 0 for an empty name.
     ///
     /// # Errors
-    /// [`ResultCode::PARAMETER`] for a name too long, or when there are 4095 sets already.
+    /// [`ResultCode::PARAMETER`] if the name is too long, or if there are 4095 sets.
     pub fn get_or_create(&self, name: &[u8]) -> Outcome<u16> {
         if name.is_empty() {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! What of a namespace's configuration can be changed while it runs.
+//! The settings of a namespace that can change while the server runs.
 //! Source: `cfg_set_namespace()` in `as/src/base/cfg_info.c`.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::config::NamespaceConfig;
 use crate::wire::consts::ttl;
 
-/// Bytes: the bounds of `max-record-size` (`MIN_MAX_RECORD_SIZE`, `WBLOCK_SZ`).
+/// The valid values of `max-record-size`, in bytes (`MIN_MAX_RECORD_SIZE`, `WBLOCK_SZ`).
 const RECORD_SIZES: std::ops::RangeInclusive<u32> = 64..=8 * 1024 * 1024;
 
 /// The settings of a namespace, see [`NamespaceConfig`].
@@ -19,7 +19,7 @@ pub struct Settings {
     allow_ttl_without_nsup: AtomicBool,
     max_record_size: AtomicU32,
     default_read_touch_ttl_pct: AtomicU32,
-    /// Changes are made one after the other, so that each is checked against what it changes.
+    /// Serializes changes, so that each is checked against the current settings.
     changing: Mutex<()>,
 }
 
@@ -66,15 +66,15 @@ impl Settings {
         self.default_read_touch_ttl_pct.load(Ordering::Relaxed)
     }
 
-    /// Whether records may be given an end (`is_ttl_disallowed()` in `as/include/transaction/rw_utils.h`).
+    /// Whether records may have a TTL (`is_ttl_disallowed()` in `as/include/transaction/rw_utils.h`).
     pub fn allows_ttl(&self) -> bool {
         self.nsup_period() != 0 || self.allow_ttl_without_nsup()
     }
 
-    /// Makes all of a change, or none of it.
+    /// Applies all of a change, or none of it.
     ///
     /// # Errors
-    /// What makes no sense in it, in words.
+    /// A description of what is invalid.
     pub fn change(&self, change: &Change) -> Result<(), String> {
         let _changing = self.changing.lock();
         if change

@@ -1,4 +1,4 @@
-//! Truncation: everything in a set or namespace last updated before a moment is gone.
+//! Truncation: removes the records of a set or namespace that were last updated before a point in time.
 //! Source: `as/src/base/truncate.c`.
 
 use std::sync::atomic::Ordering;
@@ -6,37 +6,28 @@ use std::sync::atomic::Ordering;
 use super::clock::{self, EPOCH_SECONDS};
 use super::namespace::Namespace;
 
-/// Why a truncation was refused, in the server's words.
+/// The error of an invalid truncation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TruncateError {
     ToZero,
     InTheFuture,
 }
 
-/// Turns the `lut` parameter of the command (nanoseconds since 1970) into milliseconds since 2010.
-/// Without one, the moment is now.
-pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, Refusal> {
+/// Converts the `lut` parameter of the command (nanoseconds since 1970) into milliseconds since 2010. Without it,
+/// returns the current time.
+pub fn threshold(unix_nanos: Option<u64>) -> Result<u64, TruncateError> {
     let now = clock::now_ms();
     let Some(nanos) = unix_nanos else {
         return Ok(now);
     };
     match (nanos / 1_000_000).saturating_sub(EPOCH_SECONDS * 1000) {
-        0 => Err(Refusal::ToZero),
-        lut if lut > now => Err(Refusal::InTheFuture),
+        0 => Err(TruncateError::ToZero),
+        lut if lut > now => Err(TruncateError::InTheFuture),
         lut => Ok(lut),
     }
 }
 
-/// Whether a record written at `last_update` falls under a truncation of its set or namespace.
-pub fn is_truncated(namespace: &Namespace, set_id: u16, last_update: u64) -> bool {
-    last_update < namespace.truncate_lut.load(Ordering::Acquire)
-        || namespace
-            .sets
-            .get(set_id)
-            .is_some_and(|set| last_update < set.truncate_lut.load(Ordering::Acquire))
-}
-
-/// What is truncated: a set, by its number, or a whole namespace, up to a moment (ms since 2010).
+/// A truncation of a set or of a whole namespace, up to a point in time (ms since 2010).
 #[derive(Clone, Copy)]
 pub struct Truncation {
     set_id: Option<u16>,
@@ -44,8 +35,8 @@ pub struct Truncation {
 }
 
 impl Truncation {
-    /// From here on what was last updated before `lut` is gone for every reader. `None`: there is no such set, and
-    /// none can be made. One that is not there yet is made, as the server does.
+    /// Hides all records that were last updated before `lut`. Returns `None` if the set does not exist and cannot be
+    /// created. A missing set is created, as in the server.
     pub fn begin(namespace: &Namespace, set_name: Option<&str>, lut: u64) -> Option<Truncation> {
         let set_id = match set_name {
             Some(name) => {
@@ -62,7 +53,7 @@ impl Truncation {
         Some(Truncation { set_id, lut })
     }
 
-    /// Removes what is gone. Returns how many records went.
+    /// Removes the hidden records. Returns their number.
     pub fn finish(self, namespace: &Namespace) -> u64 {
         namespace.remove_where(|record| {
             record.last_update < self.lut && self.set_id.is_none_or(|id| record.set_id == id)
@@ -70,7 +61,7 @@ impl Truncation {
     }
 }
 
-/// Forgets up to when a set, or the namespace itself, was truncated (`truncate_action_undo()`).
+/// Resets the truncation of a set, or of the namespace itself (`truncate_action_undo()`).
 pub fn undo(namespace: &Namespace, set_name: Option<&str>) {
     match set_name {
         None => namespace.truncate_lut.store(0, Ordering::Release),

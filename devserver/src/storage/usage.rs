@@ -1,21 +1,15 @@
-//! How many bytes a namespace holds, and when it takes no more.
+//! The bytes that a namespace holds, and when it refuses writes.
 //!
-//! Reads, deletes and reads that extend a record go on in a full namespace; whatever else writes is refused, a touch
-//! too (`write_master_preprocessing()` in `as/src/transaction/write.c`). Deletes, expiry and truncation make room.
-//! The server looks every ten seconds (`eval_stop_writes()` in `as/src/base/nsup.c`), this one at every write.
+//! A full namespace still accepts reads, deletes and reads that extend a record. Other writes are refused, including
+//! touches (`write_master_preprocessing()` in `as/src/transaction/write.c`). Deletes, expiry and truncation make room.
+//! The server checks every ten seconds (`eval_stop_writes()` in `as/src/base/nsup.c`), this one at every write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::namespace::Namespace;
-
 /// Percentage of `data-size` from which writes are refused: the default of `stop-writes-used-pct`.
 pub const STOP_WRITES_PCT: u64 = 70;
-/// Bytes of a record's place in the primary index (`sizeof(as_index)`).
-const INDEX_ENTRY: u64 = 64;
-/// Bytes of an entry in a secondary index.
-const SINDEX_ENTRY: u64 = 32;
 
-/// What the records of a namespace take in storage, of how much.
+/// The bytes that the records of a namespace use, and the bytes available.
 pub struct Usage {
     total: u64,
     used: AtomicU64,
@@ -50,30 +44,5 @@ impl Usage {
     /// `data_used_pct`, rounded down as the server does.
     pub fn percent(&self) -> u64 {
         self.used().saturating_mul(100) / self.total
-    }
-}
-
-impl Namespace {
-    /// `index_used_bytes`.
-    pub fn index_used(&self) -> u64 {
-        self.objects
-            .load(Ordering::Relaxed)
-            .saturating_mul(INDEX_ENTRY)
-    }
-
-    /// `sindex_used_bytes`.
-    pub fn sindex_used(&self) -> u64 {
-        let mut entries: u64 = 0;
-        self.indexes.for_each(|_, index| {
-            entries = entries.saturating_add(index.entries.load(Ordering::Relaxed))
-        });
-        entries.saturating_mul(SINDEX_ENTRY)
-    }
-
-    /// Whether writes are refused. Indexes may take as much as records: the server has a budget for them too
-    /// (`indexes-memory-budget`), and else the machine's memory.
-    pub fn stops_writes(&self) -> bool {
-        self.usage.percent() >= STOP_WRITES_PCT
-            || self.index_used().saturating_add(self.sindex_used()) > self.usage.total()
     }
 }

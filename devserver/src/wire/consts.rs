@@ -1,15 +1,15 @@
-//! Every constant of the protocol except the result codes. Source: `as/include/base/proto.h` of server 8.1.
+//! All constants of the protocol except the result codes. Source: `as/include/base/proto.h` of server 8.1.
 
 /// Bits of the header byte `info1`.
 pub mod info1 {
     pub const READ: u8 = 1 << 0;
-    /// All bins are wanted.
+    /// Return all bins.
     pub const GET_ALL: u8 = 1 << 1;
-    /// A query that the client expects to be short: its last chunk also carries the end mark.
+    /// A query for which the client expects few records: its last chunk also has the end mark.
     pub const SHORT_QUERY: u8 = 1 << 2;
     pub const BATCH: u8 = 1 << 3;
     pub const XDR: u8 = 1 << 4;
-    /// Only the generation and the void time are wanted.
+    /// Return only the generation and the void time.
     pub const GET_NO_BINS: u8 = 1 << 5;
     pub const COMPRESS_RESPONSE: u8 = 1 << 7;
 }
@@ -24,15 +24,15 @@ pub mod info2 {
     pub const GENERATION_GT: u8 = 1 << 3;
     pub const DURABLE_DELETE: u8 = 1 << 4;
     pub const CREATE_ONLY: u8 = 1 << 5;
-    /// Every operation answers, in the order of the request.
+    /// Every operation has a result, in the order of the request.
     pub const RESPOND_ALL_OPS: u8 = 1 << 7;
 }
 
 /// Bits of the header byte `info3`.
 pub mod info3 {
-    /// The last message of an answer in several parts.
+    /// The last message of a response with several parts.
     pub const LAST: u8 = 1 << 0;
-    /// In a query request: the client understands partition results. In an answer: this partition is done.
+    /// In a query request: the client understands results of partitions. In a response: this partition is done.
     pub const PARTITION_DONE: u8 = 1 << 2;
     pub const UPDATE_ONLY: u8 = 1 << 3;
     pub const CREATE_OR_REPLACE: u8 = 1 << 4;
@@ -49,8 +49,8 @@ pub mod field {
     pub const PID_ARRAY: u8 = 11;
     pub const DIGEST_ARRAY: u8 = 12;
     pub const SAMPLE_MAX: u8 = 13;
-    /// Values in a secondary index, little end first: in an answer the record's, in a request those to go on behind,
-    /// one for each digest.
+    /// Values in a secondary index, little-endian. In a response the value of the record; in a request the values to
+    /// continue after, one for each digest.
     pub const BVAL_ARRAY: u8 = 15;
     pub const RECS_PER_SEC: u8 = 10;
     pub const QUERY_ID: u8 = 7;
@@ -109,21 +109,21 @@ pub mod particle {
     pub const GEOJSON: u8 = 23;
 }
 
-/// Words in the TTL slot of a request that are not a number of seconds (`as/include/base/datamodel.h`).
+/// Values in the TTL slot of a request that are not a number of seconds (`as/include/base/datamodel.h`).
 pub mod ttl {
     /// The namespace's `default-ttl`.
     pub const USE_DEFAULT: u32 = 0;
     pub const NEVER_EXPIRE: u32 = u32::MAX;
     pub const DONT_UPDATE: u32 = u32::MAX - 1;
-    /// Ten years, in seconds: the longest TTL the server takes.
+    /// The longest TTL: ten years, in seconds.
     pub const MAX: u32 = 3600 * 24 * 365 * 10;
-    /// In the TTL slot of a read: do not extend the record whatever the configuration says.
+    /// In the TTL slot of a read: never extend the record.
     pub const NEVER_TOUCH: u32 = u32::MAX;
 }
 
 /// Flag bits of a batch row (`as/src/base/batch.c`).
 pub mod batch_row {
-    /// Everything but the digest is as in the row before.
+    /// Everything but the digest is the same as in the previous row.
     pub const REPEAT: u8 = 0x01;
     pub const EXTRA_INFO: u8 = 0x02;
     pub const GENERATION: u8 = 0x04;
@@ -133,9 +133,9 @@ pub mod batch_row {
 
 /// Flag bits of a whole batch (`as/src/base/batch.c`).
 pub mod batch_flags {
-    /// Answer every row even when one failed.
+    /// Return every row, even after an error.
     pub const REPORT_ALL_ERRORS: u8 = 0x04;
-    /// Without the flag above: end with the row that failed rather than before it.
+    /// Without the flag above: include the failed row.
     pub const REPORT_ERROR_ROW: u8 = 0x08;
 }
 
@@ -147,9 +147,9 @@ pub const MAX_SET_NAME: usize = 63;
 pub const MAX_INDEX_NAME: usize = 63;
 /// Longest namespace name, in bytes.
 pub const MAX_NAMESPACE_NAME: usize = 31;
-/// Bins of one record (`RECORD_MAX_BINS`).
+/// Maximum number of bins of a record (`RECORD_MAX_BINS`).
 pub const MAX_BINS: usize = 32_767;
-/// Operations of one request (`MAX_N_OPS` in `as/include/transaction/rw_utils.h`).
+/// Maximum number of operations of a request (`MAX_N_OPS` in `as/include/transaction/rw_utils.h`).
 pub const MAX_OPS: usize = 32 * 1024;
 /// Number of partitions of every namespace.
 pub const PARTITIONS: usize = 4096;

@@ -1,7 +1,7 @@
 //! A request for records: a header of 22 bytes, then fields, then operations.
 //! Source: `as_msg` in `as/include/base/proto.h`, `as_transaction_prepare()` in `as/src/base/transaction.c`.
 
-use super::consts::field;
+use super::consts::{field, op};
 use super::reader::Reader;
 use super::result::{Outcome, ResultCode};
 
@@ -16,16 +16,16 @@ pub struct Header {
     pub info3: u8,
     pub info4: u8,
     pub generation: u32,
-    /// Seconds to live or a word of [`super::consts::ttl`]; in a read, a read-touch percentage.
+    /// TTL in seconds, or a value of [`super::consts::ttl`]; in a read, the read-touch percentage.
     pub ttl: u32,
-    /// How long the client waits for the answer, in ms; 0 = it does not say.
+    /// Timeout of the client in ms; 0 = none.
     pub timeout: u32,
     pub n_fields: u16,
     pub n_ops: u16,
 }
 
 impl Header {
-    /// Reads the 22 bytes. The server never looks at `header_sz`, nor do we.
+    /// Parses the 22 bytes. `header_sz` is ignored, as in the server.
     pub fn parse(reader: &mut Reader<'_>) -> Outcome<Header> {
         let _header_size = reader.u8()?;
         let [info1, info2, info3, info4] = [reader.u8()?, reader.u8()?, reader.u8()?, reader.u8()?];
@@ -46,7 +46,7 @@ impl Header {
     }
 }
 
-/// The fields of a message that mean something here. Unknown ones are skipped, as the server does.
+/// The fields of a message that this server uses. Unknown ones are skipped, as in the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fields<'a> {
     pub namespace: Option<&'a [u8]>,
@@ -59,18 +59,18 @@ pub struct Fields<'a> {
     pub partitions: Option<&'a [u8]>,
     pub digests: Option<&'a [u8]>,
     pub sample_max: Option<&'a [u8]>,
-    /// The number a client gave its query.
+    /// The ID that the client has chosen for its query.
     pub query_id: Option<&'a [u8]>,
     pub records_per_second: Option<&'a [u8]>,
     pub socket_timeout: Option<&'a [u8]>,
     pub bin_list: Option<&'a [u8]>,
     pub index_name: Option<&'a [u8]>,
-    /// Present: the query has a condition on a secondary index.
+    /// The condition of a query on a secondary index.
     pub index_range: Option<&'a [u8]>,
     pub index_context: Option<&'a [u8]>,
     pub index_expression: Option<&'a [u8]>,
     pub index_type: Option<&'a [u8]>,
-    /// The index values that go with `digests`.
+    /// The index values for `digests`.
     pub index_values: Option<&'a [u8]>,
     pub udf_file: Option<&'a [u8]>,
     pub udf_op: Option<&'a [u8]>,
@@ -78,7 +78,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads `count` fields. A field's length counts its type byte and so is never 0.
+    /// Parses `count` fields. A field's length includes its type byte, so it is never 0.
     pub fn parse(reader: &mut Reader<'a>, count: u16) -> Outcome<Fields<'a>> {
         let mut fields = Fields::default();
         for _ in 0..count {
@@ -88,7 +88,7 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    /// Notes one field. The first of a kind counts, as in the server's `as_msg_field_get()`.
+    /// Sets one field. If a type occurs more than once, the first counts, as in the server's `as_msg_field_get()`.
     pub fn put(&mut self, kind: u8, data: &'a [u8]) {
         let slot = match kind {
             field::NAMESPACE => &mut self.namespace,
@@ -119,14 +119,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads one field: its type and its data.
+/// Parses one field: its type and its data.
 pub fn parse_field<'a>(reader: &mut Reader<'a>) -> Outcome<(u8, &'a [u8])> {
     let size = reader.u32()?.checked_sub(1).ok_or(ResultCode::PARAMETER)?;
     let kind = reader.u8()?;
     Ok((kind, reader.take(size as usize)?))
 }
 
-/// One operation on one bin (or on the record, when the name is empty).
+/// One operation on a bin, or on the record if the name is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op<'a> {
     /// A code of [`super::consts::op`].
@@ -138,13 +138,13 @@ pub struct Op<'a> {
 }
 
 impl<'a> Op<'a> {
-    /// Reads one operation: size, code, type, flags, name, value.
+    /// Parses one operation: size, code, type, flags, name, value.
     pub fn parse(reader: &mut Reader<'a>) -> Outcome<Op<'a>> {
         let size = reader.u32()? as usize;
         let mut body = Reader::new(reader.take(size)?);
         let [code, particle, flags, name_size] = [body.u8()?, body.u8()?, body.u8()?, body.u8()?];
         let name = body.take(usize::from(name_size))?;
-        // The lowest flag bit announces a bin's own last-update time: eight bytes that only XDR sends.
+        // The lowest flag bit marks a bin with its own last-update time: eight bytes that only XDR sends.
         if flags & 1 != 0 {
             body.u64()?;
         }
@@ -156,9 +156,17 @@ impl<'a> Op<'a> {
         })
     }
 
-    /// Reads `count` operations.
+    /// Whether the operation only reads.
+    pub fn is_read(&self) -> bool {
+        matches!(
+            self.code,
+            op::READ | op::CDT_READ | op::BITS_READ | op::HLL_READ | op::EXP_READ
+        )
+    }
+
+    /// Parses `count` operations.
     pub fn parse_all(reader: &mut Reader<'a>, count: u16) -> Outcome<Vec<Op<'a>>> {
-        // Capacity by what the bytes can hold (8 at least each), not by what the header claims.
+        // The capacity follows the bytes that are there (at least 8 for each), not the count that the header claims.
         let mut ops = Vec::with_capacity(usize::from(count).min(reader.rest().len() / 8));
         for _ in 0..count {
             ops.push(Op::parse(reader)?);
@@ -167,7 +175,7 @@ impl<'a> Op<'a> {
     }
 }
 
-/// A whole request, borrowing from the connection's buffer.
+/// A whole request. It borrows from the connection's buffer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message<'a> {
     pub header: Header,
@@ -176,7 +184,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a request. Missing or left-over bytes give [`ResultCode::PARAMETER`].
+    /// Parses a request. Missing or extra bytes are [`ResultCode::PARAMETER`].
     pub fn parse(body: &'a [u8]) -> Outcome<Message<'a>> {
         let mut reader = Reader::new(body);
         let header = Header::parse(&mut reader)?;

@@ -1,4 +1,4 @@
-//! Values as bins hold them: small ones inline, all others as shared bytes that a copy costs nothing.
+//! Values of bins. Small ones are stored inline; others are shared bytes, which are cheap to copy.
 //! Source: `as/src/base/particle.c` and `particle_{integer,float,bool,string,blob,map,list}.c`.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub enum Particle {
 }
 
 impl Particle {
-    /// The number of the type, of [`super::consts::particle`].
+    /// Returns the number of the type in [`super::consts::particle`].
     pub fn kind(&self) -> u8 {
         match self {
             Particle::Int(_) => kind::INTEGER,
@@ -28,7 +28,7 @@ impl Particle {
         }
     }
 
-    /// Length on the wire, in bytes.
+    /// Returns the length on the wire, in bytes.
     pub fn size(&self) -> usize {
         match self {
             Particle::Int(_) | Particle::Float(_) => 8,
@@ -37,7 +37,7 @@ impl Particle {
         }
     }
 
-    /// Appends the value as it travels.
+    /// Appends the value in wire format.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Particle::Int(value) => out.extend_from_slice(&value.to_be_bytes()),
@@ -47,11 +47,11 @@ impl Particle {
         }
     }
 
-    /// Takes a value from a client, checked and brought into the stored form.
+    /// Parses a value from a client, and converts it into its stored form.
     ///
     /// # Errors
-    /// [`ResultCode::PARAMETER`] for an unknown type (NULL included) or a number of the wrong length,
-    /// [`ResultCode::UNKNOWN`] for a list or map that is not well formed.
+    /// [`ResultCode::PARAMETER`] for an unknown type (including NULL) or a number of the wrong length,
+    /// [`ResultCode::UNKNOWN`] for an invalid list or map.
     pub fn from_wire(kind: u8, value: &[u8]) -> Outcome<Particle> {
         match kind {
             kind::INTEGER => int_from_wire(value).map(Particle::Int),
@@ -82,7 +82,7 @@ impl Particle {
         }
     }
 
-    /// Takes back what [`Particle::write`] wrote to our own log: no check beyond the lengths.
+    /// Parses what [`Particle::write`] has written to the data file. Only lengths are checked.
     pub fn from_stored(kind: u8, value: &[u8]) -> Option<Particle> {
         match kind {
             kind::INTEGER => Some(Particle::Int(i64::from_be_bytes(value.try_into().ok()?))),
@@ -95,7 +95,7 @@ impl Particle {
         }
     }
 
-    /// `incr`: adds a number of the same type; integers wrap around.
+    /// Adds a number of the same type (`incr`). Integers wrap around.
     pub fn increment(&self, kind: u8, value: &[u8]) -> Outcome<Particle> {
         match self {
             Particle::Int(old) if kind == kind::INTEGER => {
@@ -108,14 +108,14 @@ impl Particle {
         }
     }
 
-    /// `append` and `prepend`: joins bytes to a value of the same type (strings and blobs only).
+    /// Joins bytes with a value of the same type (`append`, `prepend`). Only for strings and blobs.
     pub fn concat(&self, kind: u8, value: &[u8], at_front: bool) -> Outcome<Particle> {
         match self {
             Particle::Bytes(own, data)
                 if *own == kind
                     && !matches!(kind, kind::MAP | kind::LIST | kind::HLL | kind::GEOJSON) =>
             {
-                // Far beyond any record: not worth copying again and again.
+                // Much larger than any record, so the result is not created.
                 if data.len() + value.len() > msgpack::MAX_BYTES {
                     return Err(ResultCode::RECORD_TOO_BIG);
                 }
@@ -131,7 +131,7 @@ impl Particle {
     }
 }
 
-/// An integer of 1, 2, 4 or 8 bytes; short ones are taken as unsigned (`integer_from_wire()`).
+/// Parses an integer of 1, 2, 4 or 8 bytes. Short ones are unsigned (`integer_from_wire()`).
 fn int_from_wire(value: &[u8]) -> Outcome<i64> {
     match value.len() {
         1 | 2 | 4 | 8 => Ok(value
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_of_four_lengths_are_taken_and_others_refused() {
+    fn accepts_integers_of_four_lengths_only() {
         assert_eq!(
             Particle::from_wire(kind::INTEGER, &[255]),
             Ok(Particle::Int(255))
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_different_types_do_not_mix() {
+    fn rejects_operations_on_different_types() {
         let text = Particle::Bytes(kind::STRING, Arc::from(&b"ab"[..]));
         assert_eq!(
             text.increment(kind::INTEGER, &[1]),

@@ -1,27 +1,27 @@
 //! The outer frame: eight bytes (version, type, 48 bits of length) in front of every message.
 //! Source: `as_proto` in `as/include/base/proto.h`, `process_readable()` in `as/src/base/service.c`.
 
-/// The only version of the frame there is. Security messages may also say 0.
+/// The version of the protocol. Security messages may also have version 0.
 pub const VERSION: u8 = 2;
 /// Bytes of a frame's header.
 pub const HEADER_SIZE: usize = 8;
-/// Longest message taken, in bytes: the server's own `PROTO_SIZE_MAX`.
+/// Maximum size of a message, in bytes: the server's `PROTO_SIZE_MAX`.
 pub const MAX_SIZE: usize = 128 * 1024 * 1024;
 
-/// What a frame carries.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameType {
-    /// Text commands, see [`crate::info`].
+    /// Info commands, see [`crate::info`].
     Info,
     /// Login and user administration.
     Security,
     /// A command on records, see [`crate::cmd`].
     Message,
-    /// A deflated frame inside this frame.
+    /// A compressed frame.
     Compressed,
 }
 
-/// Why a connection is closed without an answer, as the server does.
+/// Why a connection is closed without a response, as in the server.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FrameError {
     #[error("unsupported proto version {0}")]
@@ -32,7 +32,7 @@ pub enum FrameError {
     Size(u64),
 }
 
-/// Reads a frame header: its type and the length of the body in bytes.
+/// Parses a frame header: the type, and the length of the body in bytes.
 pub fn parse_header(header: [u8; HEADER_SIZE]) -> Result<(FrameType, usize), FrameError> {
     let [version, kind, size @ ..] = header;
     if version != VERSION && !(version == 0 && kind == 2) {
@@ -54,7 +54,7 @@ pub fn parse_header(header: [u8; HEADER_SIZE]) -> Result<(FrameType, usize), Fra
     }
 }
 
-/// Begins a frame in `out`; give the result to [`finish`] when the body is written.
+/// Begins a frame in `out`. Pass the result to [`finish`] when the body is written.
 pub fn begin(out: &mut Vec<u8>, kind: FrameType) -> usize {
     let start = out.len();
     let kind = match kind {
@@ -67,7 +67,7 @@ pub fn begin(out: &mut Vec<u8>, kind: FrameType) -> usize {
     start
 }
 
-/// Writes the length of everything after the header of the frame begun at `start`.
+/// Completes the frame begun at `start`: writes the length of the body.
 pub fn finish(out: &mut [u8], start: usize) {
     let size = (out.len().saturating_sub(start + HEADER_SIZE)) as u64;
     if let Some(slot) = out.get_mut(start + 2..start + HEADER_SIZE) {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_header_written_is_read_back() {
+    fn reads_back_a_frame_header() {
         let mut out = vec![9, 9];
         let start = begin(&mut out, FrameType::Message);
         out.extend_from_slice(&[1, 2, 3]);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_longer_than_the_servers_limit_is_refused() {
+    fn rejects_a_frame_longer_than_the_limit() {
         let size = (MAX_SIZE as u64 + 1).to_be_bytes();
         let mut header = [2, 3, 0, 0, 0, 0, 0, 0];
         header[2..].copy_from_slice(&size[2..]);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_protocol_is_refused() {
+    fn rejects_another_protocol() {
         assert_eq!(parse_header(*b"GET / HT"), Err(FrameError::Version(b'G')));
         assert_eq!(
             parse_header([22, 3, 1, 0, 0, 1, 0, 0]),

@@ -1,4 +1,4 @@
-//! A cursor over bytes from the network: every read says whether the bytes were there, none can panic.
+//! A cursor over bytes from the network. Reading past the end is an error, never a panic.
 
 use super::result::{Outcome, ResultCode};
 
@@ -13,7 +13,7 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    /// What has not been read yet.
+    /// Returns the bytes that were not read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -22,7 +22,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// The next `count` bytes, or [`ResultCode::PARAMETER`] when fewer are left.
+    /// Returns the next `count` bytes, or [`ResultCode::PARAMETER`] if there are fewer.
     pub fn take(&mut self, count: usize) -> Outcome<&'a [u8]> {
         let (head, tail) = self
             .rest

@@ -1,12 +1,12 @@
-//! The result codes a server answers with. Source: `as/include/base/proto.h`.
+//! The result codes of a server. Source: `as/include/base/proto.h`.
 
 use std::fmt;
 
-/// One byte that says how an operation ended; 0 is success.
+/// The result of an operation, as one byte; 0 is success.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResultCode(pub u8);
 
-/// What an operation on a record comes to: a value, or the code that is sent instead.
+/// The outcome of an operation: a value, or the result code of the error.
 pub type Outcome<T> = Result<T, ResultCode>;
 
 macro_rules! codes {
@@ -14,7 +14,7 @@ macro_rules! codes {
         impl ResultCode {
             $(pub const $name: ResultCode = ResultCode($value);)*
 
-            /// The code of a name in `proto.h`, without its `AS_ERR_`.
+            /// Returns the code with this name in `proto.h`, without `AS_ERR_`.
             pub fn named(name: &str) -> Option<ResultCode> {
                 match name {
                     $(stringify!($name) => Some(ResultCode::$name),)*

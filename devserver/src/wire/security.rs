@@ -5,12 +5,12 @@ use super::proto::{self, FrameType};
 use super::reader::Reader;
 use super::result::ResultCode;
 
-/// The only version of the message there is.
+/// The version of the message.
 const SCHEME: u8 = 0;
-/// Bytes of the header that nobody uses.
+/// Unused bytes of the header.
 const UNUSED: usize = 12;
 
-/// What a message asks for.
+/// Commands.
 pub mod command {
     pub const AUTHENTICATE: u8 = 0;
     pub const CREATE_USER: u8 = 1;
@@ -28,7 +28,7 @@ pub mod command {
     pub const LOGIN: u8 = 20;
 }
 
-/// What a field holds.
+/// Types of fields.
 pub mod field {
     pub const USER: u8 = 0;
     pub const PASSWORD: u8 = 1;
@@ -45,7 +45,7 @@ pub mod field {
     pub const CONNECTIONS: u8 = 18;
 }
 
-/// A request, taken apart.
+/// A parsed request.
 pub struct Request<'a> {
     pub command: u8,
     fields: Vec<(u8, &'a [u8])>,
@@ -53,7 +53,7 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// # Errors
-    /// [`ResultCode::SECURITY_SCHEME`] for another version, [`ResultCode::SECURITY_FIELD`] for what cannot be read.
+    /// [`ResultCode::SECURITY_SCHEME`] for another version, [`ResultCode::SECURITY_FIELD`] if it cannot be parsed.
     pub fn parse(body: &'a [u8]) -> Result<Request<'a>, ResultCode> {
         let (scheme, request) = Self::read(body).map_err(|_| ResultCode::SECURITY_FIELD)?;
         if scheme != SCHEME {
@@ -79,7 +79,7 @@ impl<'a> Request<'a> {
         Ok((scheme, Request { command, fields }))
     }
 
-    /// The first field of this kind.
+    /// Returns the first field of this type.
     pub fn get(&self, id: u8) -> Option<&'a [u8]> {
         self.fields
             .iter()
@@ -87,20 +87,20 @@ impl<'a> Request<'a> {
             .map(|(_, data)| *data)
     }
 
-    /// A field of text; `None` as well when it is not UTF-8.
+    /// Returns a field as text, or `None` if it is missing or not UTF-8.
     pub fn text(&self, id: u8) -> Option<&'a str> {
         std::str::from_utf8(self.get(id)?).ok()
     }
 }
 
-/// Appends a frame with nothing but a result.
+/// Appends a frame with a result code only.
 pub fn write_result(out: &mut Vec<u8>, result: ResultCode) {
     let start = proto::begin(out, FrameType::Security);
     write_message(out, result, &[]);
     proto::finish(out, start);
 }
 
-/// Appends a message; the caller makes the frame around it.
+/// Appends a message, without a frame around it.
 pub fn write_message(out: &mut Vec<u8>, result: ResultCode, fields: &[(u8, Vec<u8>)]) {
     out.extend_from_slice(&[SCHEME, result.0, 0, fields.len() as u8]);
     out.extend_from_slice(&[0; UNUSED]);

@@ -6,7 +6,7 @@ pub mod security;
 use aerospike::{Client, ClientPolicy, Host};
 use aerospike_session_devserver::{Config, DevServer};
 
-/// A server of its own for a test, and a client connected to it.
+/// Starts a server for a test, and connects a client to it.
 pub async fn start() -> (DevServer, Client) {
     start_with(Config::default()).await
 }
@@ -30,7 +30,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use aerospike::{Bins, Error, Key, ReadPolicy, Record, ResultCode, WritePolicy};
 
-/// The result code of an outcome that must be a server's refusal.
+/// Returns the result code of an outcome that must be a server error.
 pub fn refusal<T: std::fmt::Debug>(outcome: Result<T, Error>) -> ResultCode {
     let error = outcome.unwrap_err();
     error
@@ -48,7 +48,7 @@ pub fn write_policy(change: impl FnOnce(&mut WritePolicy)) -> WritePolicy {
     policy
 }
 
-/// Sends bytes on a connection of their own and gives what comes back until the server closes or is silent for
+/// Sends bytes on a new connection. Returns what is received until the server closes it or sends nothing for
 /// `patience` milliseconds.
 pub fn exchange(server: &DevServer, bytes: &[u8], patience: u64) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.addr()).unwrap();
@@ -57,12 +57,12 @@ pub fn exchange(server: &DevServer, bytes: &[u8], patience: u64) -> Vec<u8> {
         .unwrap();
     // The server may close before it has read everything.
     let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    answer
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    response
 }
 
-/// A frame around a body.
+/// Returns a frame with a body.
 pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![2, kind];
     frame.extend_from_slice(&(body.len() as u64).to_be_bytes()[2..]);
@@ -70,7 +70,7 @@ pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Asks info commands on a connection of their own.
+/// Runs info commands on a new connection.
 pub fn info(server: &DevServer, commands: &str) -> String {
     info_at(server.addr(), commands)
 }
@@ -80,7 +80,7 @@ pub fn info_at(addr: SocketAddr, commands: &str) -> String {
     String::from_utf8(ask(&mut stream, &frame(1, commands.as_bytes()))).unwrap()
 }
 
-/// Sends a frame and gives the body of the one that comes back.
+/// Sends a frame. Returns the body of the response.
 pub fn ask(stream: &mut TcpStream, frame: &[u8]) -> Vec<u8> {
     stream.write_all(frame).unwrap();
     read_frame(stream)
@@ -95,27 +95,27 @@ pub fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
     body
 }
 
-/// Tells a server something.
+/// Executes a control command.
 pub async fn command(
     server: &DevServer,
     command: serde_json::Value,
 ) -> Result<serde_json::Value, String> {
     let command = serde_json::from_value(command).map_err(|error| error.to_string())?;
-    let answer = server.control(command).await;
-    let answer = answer.map_err(|error| error.to_string())?;
-    Ok(serde_json::to_value(answer).unwrap())
+    let response = server.control(command).await;
+    let response = response.map_err(|error| error.to_string())?;
+    Ok(serde_json::to_value(response).unwrap())
 }
 
-/// Sets a fault; its id.
+/// Sets a fault. Returns its ID.
 pub async fn inject(server: &DevServer, fault: serde_json::Value) -> u64 {
-    let answer = command(
+    let response = command(
         server,
         serde_json::json!({ "command": "inject", "fault": fault }),
     );
-    answer.await.unwrap()["id"].as_u64().unwrap()
+    response.await.unwrap()["id"].as_u64().unwrap()
 }
 
-/// How often a fault struck, as soon as it did so often.
+/// Waits until a fault has struck this often. Returns how often it struck.
 pub async fn struck(server: &DevServer, id: u64, at_least: u64) -> u64 {
     let asked = serde_json::json!({ "command": "struck", "id": id, "atLeast": at_least });
     command(server, asked).await.unwrap().as_u64().unwrap()

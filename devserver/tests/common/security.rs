@@ -1,4 +1,4 @@
-//! Starts servers with users; logs in through the official client, or by hand on the bare wire.
+//! Starts servers with users, and logs in through the official client or with raw messages.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ pub const CREDENTIAL: u8 = 3;
 pub const SESSION_TOKEN: u8 = 5;
 pub const SESSION_TTL: u8 = 6;
 
-/// What clients send in place of the password "aerospike".
+/// The hash that clients send for the password "aerospike".
 pub const HASH: &[u8] = b"$2a$10$7EqJtq98hPqEX7fNZaFWoOg3vLO9BrDMi.IgzR5fG6wXhnUUDTrIG";
 
 pub fn user(password: &str, roles: &[&str]) -> UserConfig {
@@ -56,7 +56,7 @@ pub async fn connect(server: &DevServer, user: &str, password: &str) -> Result<C
     .await
 }
 
-/// A connection spoken on by hand.
+/// A connection for raw messages.
 pub struct Wire(TcpStream);
 
 impl Wire {
@@ -71,7 +71,7 @@ impl Wire {
         assert_eq!(
             header[..2],
             [2, kind],
-            "an answer in the same kind of frame"
+            "a response in the same kind of frame"
         );
         let size = u64::from_be_bytes(header) & 0xffff_ffff_ffff;
         let mut body = vec![0; size as usize];
@@ -79,18 +79,18 @@ impl Wire {
         body
     }
 
-    /// Sends a security message; gives its result code and fields.
+    /// Sends a security message. Returns its result code and fields.
     pub fn admin(&mut self, command: u8, fields: &[(u8, &[u8])]) -> (u8, Vec<(u8, Vec<u8>)>) {
-        let answer = self.ask(2, &message(command, fields));
-        let mut rest = &answer[16..];
+        let response = self.ask(2, &message(command, fields));
+        let mut rest = &response[16..];
         let mut found = Vec::new();
-        for _ in 0..answer[3] {
+        for _ in 0..response[3] {
             let size = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
             found.push((rest[4], rest[5..4 + size].to_vec()));
             rest = &rest[4 + size..];
         }
         assert!(rest.is_empty());
-        (answer[1], found)
+        (response[1], found)
     }
 
     pub fn login(&mut self, user: &str, credential: &[u8]) -> Result<(Vec<u8>, u32), u8> {

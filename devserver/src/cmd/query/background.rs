@@ -1,20 +1,22 @@
-//! Background queries: writing operations on every record that a query finds. The client is answered when the
-//! query starts, and asks `query-show` how it fares. Each node works on the records that it is master of. Source: `ops_bg_query_job_start()` in `as/src/query/query.c`.
+//! Background queries: operations that write, on every record that a query finds. The client gets its response when
+//! the query starts, and follows its progress with `query-show`. Each node processes the records of which it is
+//! master. Source: `ops_bg_query_job_start()` in `as/src/query/query.c`.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-
 use super::lookup::Lookup;
-use super::{records, OwnedOp, Scope};
-use crate::cmd::answer::Answer;
+use super::owned_op::OwnedOp;
+use super::parse::parse_scope;
+use super::records::records;
+use super::scope::Scope;
 use crate::cmd::request::Request;
-use crate::cmd::{ops, write};
+use crate::cmd::response_builder::ResponseBuilder;
+use crate::cmd::write;
 use crate::exp::Expression;
 use crate::security::Access;
 use crate::state::State;
+use crate::storage::bulk_work;
 use crate::storage::jobs::Job;
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::{info1, info2, info3};
@@ -22,12 +24,10 @@ use crate::wire::message::{Fields, Header, Message, Op};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Records in a namespace up to which a query is through before its start is answered.
-const RUN_AT_ONCE: u64 = 10_000;
-/// The server's `background-query-max-rps`. Only checked: a development server need not be slow.
+/// The server's `background-query-max-rps`. It is only checked: a development server need not be slow.
 const MAX_RECORDS_PER_SECOND: u32 = 10_000;
 
-/// All that a background query needs once the request is gone.
+/// The state of a background query.
 struct Background {
     namespace: Arc<Namespace>,
     partitions: Vec<usize>,
@@ -39,14 +39,14 @@ struct Background {
     job: Arc<Job>,
 }
 
-/// Checks a background query, and starts it.
+/// Checks and starts a background query.
 pub fn start(state: &State, namespace: &Arc<Namespace>, message: &Message<'_>) -> Outcome<()> {
     let (header, fields) = (&message.header, &message.fields);
     if header.info1 & info1::SHORT_QUERY != 0 {
         return Err(ResultCode::PARAMETER);
     }
     let set = fields.set.unwrap_or_default();
-    let scope = super::parse::parse_scope(namespace, set)?;
+    let scope = parse_scope(namespace, set)?;
     let wanted = Lookup::parse(fields)?;
     let records_per_second = match fields.records_per_second {
         Some(bytes) if bytes.len() == 4 => Reader::new(bytes).u32()?,
@@ -101,18 +101,13 @@ pub fn start(state: &State, namespace: &Arc<Namespace>, message: &Message<'_>) -
         ops,
         job,
     };
-    match Handle::try_current() {
-        Ok(runtime) if namespace.objects.load(Ordering::Relaxed) > RUN_AT_ONCE => {
-            runtime.spawn_blocking(move || background.run());
-        }
-        _ => background.run(),
-    }
+    bulk_work::run(namespace, move || background.run());
     Ok(())
 }
 
-/// The operations must write, all of them (`ops_bg_query_get_ops()`).
+/// Parses the operations, all of which must write (`ops_bg_query_get_ops()`).
 fn parse_ops(message: &Message<'_>) -> Outcome<Vec<OwnedOp>> {
-    let has_read = message.ops.iter().any(|op| ops::is_read(op.code));
+    let has_read = message.ops.iter().any(|op| op.is_read());
     if message.header.info1 & info1::READ != 0 || message.ops.is_empty() || has_read {
         return Err(ResultCode::PARAMETER);
     }
@@ -134,7 +129,8 @@ impl Background {
         self.namespace.counters.count_background_query(is_secondary);
     }
 
-    /// The records of a partition to work on, with their sets. A record may be in an index many times.
+    /// Returns the records of a partition to process, with their sets. An index may have several entries of one
+    /// record.
     fn find(&self, partition: usize) -> BTreeMap<[u8; 20], u16> {
         let Some(partition) = self.namespace.partition(partition) else {
             return BTreeMap::new();
@@ -145,7 +141,7 @@ impl Background {
                 Scope::Set(set_id) => record.set_id == set_id,
                 Scope::Nothing => false,
             })
-            .filter(|(_, _, record)| !self.namespace.is_doomed(record))
+            .filter(|(_, _, record)| !self.namespace.is_expired_or_truncated(record))
             .map(|(_, digest, record)| (*digest, record.set_id))
             .collect()
     }
@@ -160,12 +156,12 @@ impl Background {
             },
             ops,
             filter: self.filter.as_ref(),
-            // That was asked when the query started.
-            access: &Access::Open,
+            // Permissions were checked when the query started.
+            access: &Access::Unrestricted,
         };
         let mut unread = Vec::new();
-        let mut answer = Answer::begin(&mut unread);
-        match write::write(&self.namespace, digest, &request, &mut answer) {
+        let mut response = ResponseBuilder::begin(&mut unread);
+        match write::write(&self.namespace, digest, &request, &mut response) {
             Ok(()) => ResultCode::OK,
             Err(code) => code,
         }

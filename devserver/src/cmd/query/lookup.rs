@@ -1,47 +1,47 @@
-//! The condition of a query on a secondary index: what the fields ask for, and the index that answers it.
+//! The condition of a query on a secondary index, and the index for it.
 //! Source: `get_query_range_and_def()`, `get_query_si_name()` and `find_sindex()` in `as/src/query/query.c`.
 
 use std::sync::Arc;
 
-use super::{Place, Scope};
+use super::scope::{Position, Scope};
 use crate::storage::namespace::Namespace;
 use crate::storage::partition::Partition;
 use crate::storage::record::{BinName, Digest, Record};
-use crate::storage::sindex::{Definition, Index, Range, Source, Type, MAX_KEY_SIZE};
-use crate::wire::consts::{particle, MAX_BIN_NAME, MAX_INDEX_NAME};
+use crate::storage::sindex::{Definition, Index, MAX_KEY_SIZE, Range, Source, Type};
+use crate::wire::consts::{MAX_BIN_NAME, MAX_INDEX_NAME, particle};
 use crate::wire::message::Fields;
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// An index and the values wanted of it.
+/// An index and the range of values to find in it.
 pub struct Lookup {
     index: Arc<Index>,
     range: Range,
 }
 
-/// What the fields of a query ask for.
-pub struct Wanted<'a> {
-    /// `None`: a region on the globe, which we do not index.
+/// The condition that the fields of a query describe.
+pub struct Condition<'a> {
+    /// `None`: a geographic region, for which there are no indexes here.
     range: Option<Range>,
-    by: By<'a>,
+    by: IndexRef<'a>,
 }
 
-/// How the index is named.
-enum By<'a> {
+/// How the query refers to the index.
+enum IndexRef<'a> {
     Name(&'a [u8]),
     Bin(BinName, u8),
-    /// By an expression or a context: we make no such index, so none is found.
+    /// By an expression or a context. There are no such indexes here, so none is found.
     Other,
 }
 
 impl Lookup {
-    /// Reads the condition. `None`: the query has none.
-    pub fn parse<'a>(fields: &Fields<'a>) -> Outcome<Option<Wanted<'a>>> {
+    /// Parses the condition. Returns `None` if the query has none.
+    pub fn parse<'a>(fields: &Fields<'a>) -> Outcome<Option<Condition<'a>>> {
         let has_expression = fields.index_expression.is_some();
-        if let Some(name) = fields.index_name {
-            if has_expression || name.is_empty() || name.len() > MAX_INDEX_NAME {
-                return Err(ResultCode::PARAMETER);
-            }
+        if let Some(name) = fields.index_name
+            && (has_expression || name.is_empty() || name.len() > MAX_INDEX_NAME)
+        {
+            return Err(ResultCode::PARAMETER);
         }
         let Some(bytes) = fields.index_range else {
             return Ok(None);
@@ -69,15 +69,15 @@ impl Lookup {
             return Err(ResultCode::PARAMETER);
         }
         let by = match fields.index_name {
-            Some(name) => By::Name(name),
-            None if has_expression || fields.index_context.is_some() => By::Other,
-            // A name with a zero byte in it is no bin's.
-            None => BinName::new(bin).map_or(By::Other, |bin| By::Bin(bin, source)),
+            Some(name) => IndexRef::Name(name),
+            None if has_expression || fields.index_context.is_some() => IndexRef::Other,
+            // No bin has a name with a zero byte.
+            None => BinName::new(bin).map_or(IndexRef::Other, |bin| IndexRef::Bin(bin, source)),
         };
-        Ok(Some(Wanted { range, by }))
+        Ok(Some(Condition { range, by }))
     }
 
-    /// The name of the index.
+    /// Returns the name of the index.
     pub fn index_name(&self, namespace: &Namespace) -> Option<String> {
         let mut found = None;
         namespace.indexes.for_each(|name, index| {
@@ -88,32 +88,32 @@ impl Lookup {
         found
     }
 
-    /// The records of a partition that answer, in the order of the index.
+    /// Returns the records of a partition that match, in the order of the index.
     pub fn records<'a>(
         &'a self,
         partition: &'a Partition,
-        behind: Option<Place>,
+        after: Option<Position>,
     ) -> impl Iterator<Item = (i64, &'a Digest, &'a Record)> {
-        let behind = behind.map(|place| (place.value, place.digest));
-        let is_of_type = self.range.of() == self.index.definition.of;
+        let after = after.map(|position| (position.value, position.digest));
+        let is_of_type = self.range.value_type() == self.index.definition.value_type;
         partition
-            .indexed(&self.index, self.range.bounds(), behind)
+            .indexed(&self.index, self.range.bounds(), after)
             .filter(move |(value, _, record)| {
-                is_of_type && self.index.answers(&self.range, *value, record)
+                is_of_type && self.index.satisfies(&self.range, *value, record)
             })
     }
 }
 
-impl Wanted<'_> {
-    /// Finds the index: by its name, or by its definition, on the query's set or on the whole namespace.
+impl Condition<'_> {
+    /// Finds the index by its name, or by its definition on the query's set or on the whole namespace.
     ///
     /// # Errors
     /// [`ResultCode::SINDEX_NOT_FOUND`]; [`ResultCode::SINDEX_NOT_READABLE`] while it is being built.
     pub fn find(self, namespace: &Namespace, scope: &Scope) -> Outcome<Lookup> {
         let range = self.range.ok_or(ResultCode::SINDEX_NOT_FOUND)?;
         let index = match self.by {
-            By::Name(name) => namespace.indexes.by_name(name),
-            By::Bin(bin, source) => {
+            IndexRef::Name(name) => namespace.indexes.by_name(name),
+            IndexRef::Bin(bin, source) => {
                 let source = Source::ALL
                     .into_iter()
                     .find(|known| *known as u8 == source)
@@ -123,7 +123,7 @@ impl Wanted<'_> {
                         set_id,
                         bin,
                         source,
-                        of: range.of(),
+                        value_type: range.value_type(),
                     })
                 };
                 match scope {
@@ -131,7 +131,7 @@ impl Wanted<'_> {
                     Scope::Namespace | Scope::Nothing => on_set(0),
                 }
             }
-            By::Other => None,
+            IndexRef::Other => None,
         };
         let index = index.ok_or(ResultCode::SINDEX_NOT_FOUND)?;
         if !index.is_readable() {
@@ -141,7 +141,7 @@ impl Wanted<'_> {
     }
 }
 
-/// The type, the first value, the last.
+/// Parses a range: type, first value, last value.
 fn parse_range(reader: &mut Reader<'_>) -> Outcome<Option<Range>> {
     let of = match reader.u8()? {
         particle::INTEGER => Type::Numeric,
@@ -162,7 +162,7 @@ fn parse_range(reader: &mut Reader<'_>) -> Outcome<Option<Range>> {
     if size >= MAX_KEY_SIZE {
         return Err(ResultCode::PARAMETER);
     }
-    // The last value is the same as the first, and not looked at.
+    // The last value equals the first, and is not used.
     Ok(Some(Range::Equal(of, reader.take(size)?.to_vec())))
 }
 

@@ -1,21 +1,23 @@
-//! From a message to a query: every field checked as the server checks it, in its order.
+//! Parses a query. The fields are checked as in the server, in the same order.
 
 use std::sync::Arc;
 
+use super::foreground::Query;
 use super::lookup::Lookup;
-use super::{OwnedOp, Place, Projection, Query, Scope, Stop};
-use crate::cmd::ops;
+use super::owned_op::OwnedOp;
+use super::projection::Projection;
+use super::scope::{PartitionCursor, Position, Scope};
 use crate::exp::Expression;
 use crate::state::State;
-use crate::storage::namespace::{partition_id, Namespace};
+use crate::storage::namespace::{Namespace, partition_id};
 use crate::storage::record::BinName;
-use crate::wire::consts::{info1, info2, info3, MAX_SET_NAME, PARTITIONS};
+use crate::wire::consts::{MAX_SET_NAME, PARTITIONS, info1, info2, info3};
 use crate::wire::message::{Fields, Message};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
 impl<'a> Query<'a> {
-    /// Reads a query (`basic_query_job_start()`). Aggregations and UDFs are refused.
+    /// Parses a query (`basic_query_job_start()`). Aggregations and UDFs are refused.
     pub fn parse(
         state: &'a State,
         namespace: &Arc<Namespace>,
@@ -26,7 +28,7 @@ impl<'a> Query<'a> {
             return Err(ResultCode::UNSUPPORTED_FEATURE);
         }
         let scope = parse_scope(namespace, fields.set.unwrap_or_default())?;
-        let stops = parse_stops(fields)?;
+        let cursors = parse_cursors(fields)?;
         let wanted = Lookup::parse(fields)?;
         if header.info1 & info1::SHORT_QUERY != 0 && fields.records_per_second.is_some() {
             return Err(ResultCode::PARAMETER);
@@ -50,9 +52,9 @@ impl<'a> Query<'a> {
             filter,
             records_left: (sample_max != 0).then_some(sample_max),
             is_short: header.info1 & info1::SHORT_QUERY != 0,
-            stops: stops.into_iter(),
-            stop: None,
-            holds_none: false,
+            cursors: cursors.into_iter(),
+            cursor: None,
+            is_unavailable: false,
         })
     }
 }
@@ -72,17 +74,17 @@ pub fn parse_scope(namespace: &Namespace, set: &[u8]) -> Outcome<Scope> {
     }
 }
 
-/// Partitions come as 16-bit numbers, little end first, or as digests to go on below (`get_query_pids()`).
-/// In a query on a secondary index every digest has a value with it.
-fn parse_stops(fields: &Fields<'_>) -> Outcome<Vec<Stop>> {
+/// Parses the partitions: little-endian 16-bit numbers, or digests to continue after (`get_query_pids()`). In a query
+/// on a secondary index, each digest has a value.
+fn parse_cursors(fields: &Fields<'_>) -> Outcome<Vec<PartitionCursor>> {
     let (partitions, digests) = (fields.partitions, fields.digests);
     if partitions.is_none() && digests.is_none() {
         return Err(ResultCode::UNSUPPORTED_FEATURE);
     }
-    let mut wanted: Vec<Option<Stop>> = (0..PARTITIONS).map(|_| None).collect();
-    let mut want = |partition: usize, behind: Option<Place>| match wanted.get_mut(partition) {
+    let mut wanted: Vec<Option<PartitionCursor>> = (0..PARTITIONS).map(|_| None).collect();
+    let mut want = |partition: usize, after: Option<Position>| match wanted.get_mut(partition) {
         Some(slot @ None) => {
-            *slot = Some(Stop { partition, behind });
+            *slot = Some(PartitionCursor { partition, after });
             Ok(())
         }
         _ => Err(ResultCode::PARAMETER),
@@ -113,7 +115,7 @@ fn parse_stops(fields: &Fields<'_>) -> Outcome<Vec<Stop>> {
         while let Ok(digest) = reader.digest() {
             let value = values.next().and_then(|bytes| bytes.try_into().ok());
             let value = value.map_or(0, i64::from_le_bytes);
-            want(partition_id(&digest), Some(Place { value, digest }))?;
+            want(partition_id(&digest), Some(Position { value, digest }))?;
         }
     } else if fields.index_values.is_some() {
         return Err(ResultCode::PARAMETER);
@@ -133,7 +135,7 @@ fn parse_projection(message: &Message<'_>) -> Outcome<Projection> {
             let mut ops = Vec::with_capacity(list.len());
             for op in list {
                 BinName::new(op.name).map_err(|_| ResultCode::PARAMETER)?;
-                if !ops::is_read(op.code) {
+                if !op.is_read() {
                     return Err(ResultCode::PARAMETER);
                 }
                 ops.push(OwnedOp::from(op));
@@ -146,7 +148,7 @@ fn parse_projection(message: &Message<'_>) -> Outcome<Projection> {
     }
 }
 
-/// A count, then names with their lengths in front. Bad names are passed over, as in the server.
+/// Parses a count, then names with their lengths in front. Invalid names are skipped, as in the server.
 fn parse_bin_list(bytes: &[u8]) -> Outcome<Projection> {
     let mut reader = Reader::new(bytes);
     let mut names = Vec::new();

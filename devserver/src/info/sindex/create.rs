@@ -1,40 +1,36 @@
-//! `sindex-create:namespace=NS;set=SET;indexname=NAME;bin=BIN;type=TYPE`, and the form of old with
-//! `indexdata=BIN,TYPE`. Every parameter is checked as the server checks it, in its order.
+//! `sindex-create:namespace=NS;set=SET;indexname=NAME;bin=BIN;type=TYPE`, and the old format with
+//! `indexdata=BIN,TYPE`. The parameters are checked as in the server, in the same order.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
-use tokio::runtime::Handle;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{namespace_name, Command, InfoError, InfoResult};
-use crate::info::{error, not_made};
+use crate::info::command::{Command, namespace_name};
+use crate::info::error::{InfoError, InfoResult};
+use crate::info::error::{error, not_implemented};
 use crate::state::State;
-use crate::storage::namespace::Namespace;
+use crate::storage::bulk_work;
 use crate::storage::record::BinName;
-use crate::storage::sindex::{Definition, Index, Source, Type};
+use crate::storage::sindex::{Definition, Source, Type};
 use crate::wire::consts::{MAX_BIN_NAME, MAX_INDEX_NAME, MAX_SET_NAME};
 use crate::wire::result::ResultCode;
 
 /// Lengths of the server's buffers, without the final zero (`as/include/sindex/sindex.h`).
 const MAX_SOURCE: usize = 9;
 const MAX_TYPE: usize = 11;
-const MAX_OLD_FORM: usize = 27;
+const MAX_INDEXDATA: usize = 27;
 const MAX_CONTEXT: usize = 2047;
 const MAX_EXPRESSION: usize = 16 * 1024 - 1;
 
-/// Records in a namespace that a new index is built from before the answer.
-const BUILT_AT_ONCE: u64 = 10_000;
-
-/// Makes an index.
+/// Creates an index.
 pub fn create(state: &State, command: Command<'_>) -> InfoResult {
     let name = command.require("indexname", MAX_INDEX_NAME)?;
     let namespace = namespace_name(command, "ns")?;
     let kind = command.get("indextype").unwrap_or_default();
     if kind.eq_ignore_ascii_case("set") {
         command.require("set", MAX_SET_NAME)?;
-        return Err(not_made());
+        return Err(not_implemented());
     }
     let set = command.optional("set", MAX_SET_NAME)?;
     let context = command.optional("context", MAX_CONTEXT)?;
@@ -42,18 +38,18 @@ pub fn create(state: &State, command: Command<'_>) -> InfoResult {
         return Err(parameter("'context' invalid base64"));
     }
     let source = parse_source(command)?;
-    let (bin, of) = parse_bin_and_type(command, source)?;
+    let (bin, value_type) = parse_bin_and_type(command, source)?;
     let Ok(bin) = BinName::new(bin.as_bytes()) else {
         return Err(parameter("bad bin name"));
     };
     if context.is_some() {
-        return Err(not_made());
+        return Err(not_implemented());
     }
-    // A namespace that is not there is no error: the word is spread, and nobody takes it up.
+    // A missing namespace is not an error: the server forwards the command to all nodes and responds "ok".
     let Ok(namespace) = state.namespace(Some(namespace.as_bytes())) else {
         return Ok("ok".into());
     };
-    // Nor is a set that cannot be made.
+    // Nor is a set that cannot be created.
     let Ok(set_id) = namespace
         .sets
         .get_or_create(set.unwrap_or_default().as_bytes())
@@ -64,28 +60,20 @@ pub fn create(state: &State, command: Command<'_>) -> InfoResult {
         set_id,
         bin,
         source,
-        of,
+        value_type,
     };
-    let created = namespace.create_index(name, definition).map_err(refusal)?;
+    let created = namespace
+        .create_index(name, definition)
+        .map_err(to_info_error)?;
     if let Some(index) = created {
-        build(namespace, index);
+        // A small index is ready when the client gets its response, as in the server when the set is empty.
+        let indexed = Arc::clone(namespace);
+        bulk_work::run(namespace, move || indexed.populate_index(&index));
     }
     Ok("ok".into())
 }
 
-/// Builds an index: a small one at once, so that it is ready when the client hears of it, as it is in the server when
-/// the set is empty; another not on a thread that serves connections.
-fn build(namespace: &Arc<Namespace>, index: Arc<Index>) {
-    match Handle::try_current() {
-        Ok(runtime) if namespace.objects.load(Ordering::Relaxed) > BUILT_AT_ONCE => {
-            let namespace = Arc::clone(namespace);
-            runtime.spawn_blocking(move || namespace.populate_index(&index));
-        }
-        _ => namespace.populate_index(&index),
-    }
-}
-
-fn refusal(code: ResultCode) -> InfoError {
+fn to_info_error(code: ResultCode) -> InfoError {
     let text = match code {
         ResultCode::SINDEX_FOUND => "'indexname' already exists with different definition",
         ResultCode::SINDEX_MAX_COUNT => "already at sindex definition limit",
@@ -110,7 +98,7 @@ fn parse_bin_and_type<'a>(
     command: Command<'a>,
     source: Source,
 ) -> Result<(&'a str, Type), InfoError> {
-    let old = command.optional("indexdata", MAX_OLD_FORM)?;
+    let old = command.optional("indexdata", MAX_INDEXDATA)?;
     let new = command.optional("type", MAX_TYPE)?;
     let (bin, of) = match (old, new) {
         (None, None) => return Err(parameter("both 'indexdata' and 'type' are missing")),
@@ -137,10 +125,10 @@ fn parse_bin_and_type<'a>(
             "bad 'indexdata' bin type for 'indextype' 'mapkeys' - must be one of 'numeric', 'string', 'blob'",
         ));
     }
-    Ok((bin, of.ok_or_else(not_made)?))
+    Ok((bin, of.ok_or_else(not_implemented)?))
 }
 
-/// `None` for `geo2dsphere`, which is good and not made.
+/// Parses a type. Returns `None` for `geo2dsphere`, which is valid but not implemented.
 fn parse_type(text: &str, what: &str) -> Result<Option<Type>, InfoError> {
     let known = Type::ALL
         .into_iter()
@@ -153,7 +141,7 @@ fn parse_type(text: &str, what: &str) -> Result<Option<Type>, InfoError> {
     )))
 }
 
-/// The bin of the new form. Indexes on expressions are not made.
+/// Returns the bin of the current format. Indexes on expressions are not implemented.
 fn parse_bin<'a>(command: Command<'a>) -> Result<&'a str, InfoError> {
     let bin = command.optional("bin", MAX_BIN_NAME)?;
     match (bin, command.optional("exp", MAX_EXPRESSION)?) {
@@ -164,7 +152,7 @@ fn parse_bin<'a>(command: Command<'a>) -> Result<&'a str, InfoError> {
             Err(parameter("both 'context' and 'exp' are specified"))
         }
         (None, Some(exp)) if BASE64.decode(exp).is_err() => Err(parameter("bad 'exp'")),
-        (None, Some(_)) => Err(not_made()),
+        (None, Some(_)) => Err(not_implemented()),
     }
 }
 

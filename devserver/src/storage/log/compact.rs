@@ -1,55 +1,38 @@
-//! Writing the data file anew with live records only, while the server goes on.
+//! Compaction: writes a new data file with live records only, while the server runs.
 //!
-//! One partition after the other is copied under its lock. From then on a change to it goes to both files; a change
-//! to one not copied yet goes to the old file alone. Locks are always taken in the order partition, log.
+//! The partitions are copied one after the other, each under its lock. A later change of a copied partition goes to
+//! both files; a change of another partition goes to the old file only. Locks are always taken in this order:
+//! partition, log.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::frame::{Change, Frame};
-use super::{header, index, open_locked, Log};
+use super::file::{Log, open_locked};
+use super::next_file::NextFile;
+use super::record_entry::{Change, RecordEntry};
+use super::{header, index_entry};
 use crate::storage::namespace::Namespace;
 use crate::wire::consts::PARTITIONS;
 
-/// The file that is to take the place of the old one.
-pub struct Next {
-    file: File,
-    size: u64,
-    /// Partitions copied so far, over all namespaces.
-    copied: usize,
-}
-
-impl Next {
-    /// Whether a partition was copied already.
-    pub fn has(&self, namespace: usize, partition: usize) -> bool {
-        namespace * PARTITIONS + partition < self.copied
-    }
-
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.size += bytes.len() as u64;
-        self.file.write_all(bytes)
-    }
-}
-
 impl Log {
-    /// Writes the file anew. The old one stays as it is until the new one is complete and on the disk.
+    /// Writes a new file. The old file stays until the new one is complete and on disk.
     pub fn compact(&self, namespaces: &[Arc<Namespace>]) -> io::Result<()> {
         let path = self.next_path();
         let file = open_locked(&path)?;
         file.set_len(0)?;
-        let mut next = Next {
+        let mut next = NextFile {
             file,
             size: 0,
             copied: 0,
         };
         next.write(&header::write(&self.marker))?;
         self.inner.lock().next = Some(next);
-        let outcome = self.copy_all(namespaces).and_then(|()| self.switch());
+        let outcome = self.copy_all(namespaces).and_then(|()| self.replace_file());
         if outcome.is_err() {
             self.inner.lock().next = None;
-            // Of no use to anybody; if it cannot be removed the next compaction will write over it.
+            // The file is useless. If it cannot be removed, the next compaction overwrites it.
             let _ = fs::remove_file(&path);
         }
         outcome
@@ -76,7 +59,7 @@ impl Log {
                         record,
                         set: set.as_deref(),
                     };
-                    Frame {
+                    RecordEntry {
                         namespace: namespace.name(),
                         digest: *digest,
                         change,
@@ -95,15 +78,16 @@ impl Log {
         Ok(())
     }
 
-    /// No index comes or goes while they are copied; what happens to them later follows in the new file.
+    /// No index is created or dropped during the copy. Later changes follow in the new file.
     fn copy_indexes(&self, namespace: &Namespace) -> io::Result<()> {
         let mut outcome = Ok(());
         let mut buffer = Vec::new();
         namespace.indexes.for_each(|name, index| {
             buffer.clear();
-            index::write_made(
+            index_entry::write_created(
                 &self.marker,
-                namespace,
+                namespace.name(),
+                namespace.sets.name(index.definition.set_id).as_deref(),
                 name,
                 &index.definition,
                 &mut buffer,
@@ -115,7 +99,7 @@ impl Log {
         outcome
     }
 
-    fn switch(&self) -> io::Result<()> {
+    fn replace_file(&self) -> io::Result<()> {
         let mut inner = self.inner.lock();
         let next = inner
             .next
@@ -132,5 +116,17 @@ impl Log {
         inner.file = next.file;
         inner.size = next.size;
         Ok(())
+    }
+
+    /// Compacts the file whenever more than half of it is garbage. Runs until it is aborted.
+    pub async fn compact_when_needed(self: Arc<Self>, namespaces: Vec<Arc<Namespace>>) {
+        loop {
+            self.needs_compaction.notified().await;
+            let (log, namespaces) = (Arc::clone(&self), namespaces.clone());
+            let done = tokio::task::spawn_blocking(move || log.compact(&namespaces)).await;
+            if let Ok(Err(error)) = done {
+                log::error!("data file {}: cannot compact: {error}", self.path.display());
+            }
+        }
     }
 }

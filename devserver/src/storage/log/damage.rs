@@ -1,27 +1,27 @@
-//! What is done with a damaged file: it is kept under another name, and said.
+//! Keeps a damaged file under another name, and reports it.
 
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Keeps a file as `FILE.damaged-1`, or with the next number that is free. Returns the name.
+/// Keeps a file as `FILE.damaged-1`, or with the next free number. Returns the name.
 ///
-/// The file keeps its own name too, until another one is put in its place.
-pub fn keep_aside(path: &Path) -> io::Result<PathBuf> {
+/// The file also keeps its own name until another file replaces it.
+pub fn keep_copy(path: &Path) -> io::Result<PathBuf> {
     for number in 1u32.. {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".damaged-{number}"));
-        let aside = PathBuf::from(name);
-        match fs::hard_link(path, &aside) {
-            Ok(()) => return Ok(aside),
+        let kept = PathBuf::from(name);
+        match fs::hard_link(path, &kept) {
+            Ok(()) => return Ok(kept),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            // A file system without links.
-            Err(_) => match File::create_new(&aside) {
+            // The file system has no hard links.
+            Err(_) => match File::create_new(&kept) {
                 Ok(mut copy) => {
                     io::copy(&mut File::open(path)?, &mut copy)?;
                     copy.sync_all()?;
-                    return Ok(aside);
+                    return Ok(kept);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -31,8 +31,8 @@ pub fn keep_aside(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("there are too many damaged files"))
 }
 
-/// The message about a damaged file.
-pub fn describe(path: &Path, aside: &Path, damage: &[Range<u64>], entries: u64) -> String {
+/// Returns the warning about a damaged file.
+pub fn describe(path: &Path, kept: &Path, damage: &[Range<u64>], entries: u64) -> String {
     let bytes: u64 = damage.iter().map(|lost| lost.end - lost.start).sum();
     let first = damage.first().map_or(0, |lost| lost.start);
     let places = match damage.len() {
@@ -43,6 +43,6 @@ pub fn describe(path: &Path, aside: &Path, damage: &[Range<u64>], entries: u64) 
         "data file {} is damaged: {bytes} bytes {places} could not be read, and the changes in them are lost. The server \
          uses all {entries} other changes. The damaged file was kept as {}",
         path.display(),
-        aside.display()
+        kept.display()
     )
 }

@@ -1,12 +1,12 @@
-//! The start of a data file: what it is, and the marker in front of each of its entries. All of it twice, so that one
-//! damaged byte does not make the file unreadable.
+//! The header of a data file: its format, and the marker of its frames. It is written twice, so that one damaged byte
+//! does not make the file unreadable.
 
 use std::io;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// The bytes in front of each entry. They are chosen at random for each file and sent to no client: no record can contain
-/// what looks like an entry.
+/// The first bytes of each frame. They are random for each file and never sent to a client, so no record can contain
+/// what looks like a frame.
 pub type Marker = [u8; 8];
 
 /// The first bytes of every data file.
@@ -18,23 +18,23 @@ const COPY_SIZE: usize = 20;
 /// Bytes in front of the first entry.
 pub const SIZE: usize = 2 * COPY_SIZE;
 
-/// What a file starts with.
+/// The header of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Nothing, or a part of what was to be written first: the file is new.
+pub enum Header {
+    /// Nothing, or a part of a header: the file is new.
     Empty,
     /// The file of an earlier version.
     Old,
     Known {
         marker: Marker,
-        /// Both copies are as they should be.
+        /// Both copies are intact.
         is_whole: bool,
     },
-    /// The file is not one of ours.
+    /// The file is not a data file.
     Unknown,
 }
 
-/// Chooses a marker.
+/// Returns a random marker.
 ///
 /// # Errors
 /// The system has no random numbers.
@@ -46,7 +46,7 @@ pub fn new_marker() -> io::Result<Marker> {
     Ok(marker)
 }
 
-/// Returns the start of a file with this marker.
+/// Returns the header of a file with this marker.
 pub fn write(marker: &Marker) -> Vec<u8> {
     let mut copy = [&MAGIC[..], marker].concat();
     let crc = crc32fast::hash(&copy);
@@ -54,21 +54,21 @@ pub fn write(marker: &Marker) -> Vec<u8> {
     copy.repeat(2)
 }
 
-/// Reads the first [`SIZE`] bytes of a file, or all of a shorter one.
-pub fn read(bytes: &[u8]) -> Start {
+/// Parses the first [`SIZE`] bytes of a file, or all of a shorter one.
+pub fn read(bytes: &[u8]) -> Header {
     let magic = bytes.get(..MAGIC.len()).unwrap_or(bytes);
     if bytes.len() == SIZE {
         let (first, second) = bytes.split_at(COPY_SIZE);
         if let Some(marker) = read_copy(first).or_else(|| read_copy(second)) {
             let is_whole = first == second;
-            return Start::Known { marker, is_whole };
+            return Header::Known { marker, is_whole };
         }
     } else if MAGIC.starts_with(magic) || OLD_MAGIC.starts_with(magic) && magic != OLD_MAGIC {
-        return Start::Empty;
+        return Header::Empty;
     }
     match magic == OLD_MAGIC {
-        true => Start::Old,
-        false => Start::Unknown,
+        true => Header::Old,
+        false => Header::Unknown,
     }
 }
 
@@ -84,10 +84,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marker_survives_any_one_damaged_byte() {
+    fn reads_the_marker_despite_any_damaged_byte() {
         let marker = *b"a marker";
         let whole = write(&marker);
-        let known = |is_whole| Start::Known { marker, is_whole };
+        let known = |is_whole| Header::Known { marker, is_whole };
         assert_eq!(read(&whole), known(true));
         for at in 0..SIZE {
             for flip in 1..=u8::MAX {
@@ -99,18 +99,18 @@ mod tests {
     }
 
     #[test]
-    fn a_start_cut_short_is_that_of_a_new_file() {
+    fn treats_a_truncated_header_as_a_new_file() {
         let whole = write(b"a marker");
         for size in 0..SIZE {
-            assert_eq!(read(&whole[..size]), Start::Empty, "{size} bytes");
+            assert_eq!(read(&whole[..size]), Header::Empty, "{size} bytes");
         }
     }
 
     #[test]
-    fn other_files_are_told_apart() {
-        assert_eq!(read(OLD_MAGIC), Start::Old);
-        assert_eq!(read(&[&OLD_MAGIC[..], &[0; 32]].concat()), Start::Old);
-        assert_eq!(read(b"hello"), Start::Unknown);
-        assert_eq!(read(&[b'x'; SIZE]), Start::Unknown);
+    fn recognizes_old_and_foreign_files() {
+        assert_eq!(read(OLD_MAGIC), Header::Old);
+        assert_eq!(read(&[&OLD_MAGIC[..], &[0; 32]].concat()), Header::Old);
+        assert_eq!(read(b"hello"), Header::Unknown);
+        assert_eq!(read(&[b'x'; SIZE]), Header::Unknown);
     }
 }

@@ -1,43 +1,43 @@
-//! Reading a data file on start: each entry that can be read, and what lies between them.
+//! Reads a data file on start: all intact entries, and the damage between them.
 //!
-//! Two things can be wrong with a file. Its end may be torn: the process was ended in the middle of its last write. What
-//! is there is then the beginning of an entry, and is left out without a word. Anything else is damage: the entries
-//! after it are found by their marker, and what lies before them is lost.
+//! A file can be incomplete in two ways. Its end may be torn, because the process ended during its last write: then it
+//! ends with the beginning of a frame, which is ignored without a warning. Anything else is damage. The frames after
+//! it are found by their marker, and the bytes before them are lost.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::frame::{self, Found};
-use super::header::{self, Marker, Start};
+use super::frame::{self, FrameRead};
+use super::header::{self, Header, Marker};
+use super::replay;
 use crate::storage::namespace::Namespace;
 
-/// Bytes that are read ahead.
-const AHEAD: usize = 256 * 1024;
+/// Size of the read buffer, in bytes.
+const READ_AHEAD: usize = 256 * 1024;
 
-/// What was found in a file.
+/// The result of loading a file.
 pub struct Loaded {
-    /// The marker of its entries, or one for a file that has none.
+    /// The marker of its frames, or a new one for a file without a marker.
     pub marker: Marker,
-    /// How many entries were read.
+    /// Number of entries that were read.
     pub entries: u64,
-    /// Where the last entry ends that was read.
+    /// Offset of the end of the last entry that was read.
     pub end: u64,
-    /// The bytes that could not be read, in order. A torn end is none of them.
+    /// The ranges that could not be read, in order, without a torn end.
     pub damage: Vec<Range<u64>>,
-    /// The file has the layout of this version.
+    /// Whether the file has the current format.
     pub is_current: bool,
 }
 
 /// Reads a file into the namespaces.
 ///
 /// # Errors
-/// `InvalidData` for a file that is not a data file, or holds a namespace that is not configured; whatever the file
-/// system says.
+/// `InvalidData` if the file is not a data file, or has a namespace that is not configured. Errors of the file system.
 pub fn load(file: &File, namespaces: &[Arc<Namespace>]) -> io::Result<Loaded> {
     let mut start = Vec::new();
-    let mut reader = BufReader::with_capacity(AHEAD, file);
+    let mut reader = BufReader::with_capacity(READ_AHEAD, file);
     (&mut reader)
         .take(header::SIZE as u64)
         .read_to_end(&mut start)?;
@@ -49,24 +49,24 @@ pub fn load(file: &File, namespaces: &[Arc<Namespace>]) -> io::Result<Loaded> {
         is_current: true,
     };
     match header::read(&start) {
-        Start::Known { marker, is_whole } => {
+        Header::Known { marker, is_whole } => {
             loaded.marker = marker;
             if !is_whole {
                 loaded.damage.push(0..loaded.end);
             }
             loaded.read_all(&mut reader, namespaces)?;
         }
-        Start::Old => {
+        Header::Old => {
             loaded.marker = header::new_marker()?;
             loaded.end = header::OLD_MAGIC.len() as u64;
             loaded.is_current = false;
             loaded.read_old(&mut reader, namespaces)?;
         }
-        Start::Empty => {
+        Header::Empty => {
             loaded.marker = header::new_marker()?;
             loaded.end = 0;
         }
-        Start::Unknown => {
+        Header::Unknown => {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "not a data file of the development server",
@@ -85,27 +85,27 @@ impl Loaded {
         let mut at = self.end;
         loop {
             let found = frame::read(reader, &self.marker)?;
-            if let Found::Entry(content) = &found {
-                frame::apply(content, namespaces)?;
+            if let FrameRead::Entry(content) = &found {
+                replay::apply(content, namespaces)?;
                 at += content.len() as u64 + frame::HEADER_SIZE as u64;
                 self.entries += 1;
                 self.end = at;
                 continue;
             }
-            if let Found::End = found {
+            if let FrameRead::End = found {
                 return Ok(());
             }
-            // After a torn write nothing follows. If something does, the length was damaged, or a part is missing.
+            // Nothing follows a torn write. If there is another frame, the length was damaged or a part is missing.
             match find(reader, &self.marker, at + 1)? {
                 Some(next) => {
-                    self.lose(at..next);
+                    self.add_damage(at..next);
                     reader.seek(SeekFrom::Start(next))?;
                     at = next;
                 }
                 None => {
-                    if let Found::Damage = found {
+                    if let FrameRead::Damage = found {
                         let end = reader.get_ref().metadata()?.len();
-                        self.lose(at..end);
+                        self.add_damage(at..end);
                     }
                     return Ok(());
                 }
@@ -113,8 +113,8 @@ impl Loaded {
         }
     }
 
-    /// The entries of an old file have no marker: after damage none of them is found, and a torn end looks like a damaged
-    /// length.
+    /// Frames of earlier versions have no marker: entries after damage are not found, and a torn end looks like a
+    /// damaged length.
     fn read_old(
         &mut self,
         reader: &mut BufReader<&File>,
@@ -123,23 +123,23 @@ impl Loaded {
         reader.seek(SeekFrom::Start(self.end))?;
         loop {
             match frame::read_old(reader)? {
-                Found::Entry(content) => {
-                    frame::apply(&content, namespaces)?;
+                FrameRead::Entry(content) => {
+                    replay::apply(&content, namespaces)?;
                     self.end += (content.len() + frame::OLD_HEADER_SIZE) as u64;
                     self.entries += 1;
                 }
-                Found::End => return Ok(()),
-                Found::Torn | Found::Damage => {
+                FrameRead::End => return Ok(()),
+                FrameRead::Torn | FrameRead::Damage => {
                     let end = reader.get_ref().metadata()?.len();
-                    self.lose(self.end..end);
+                    self.add_damage(self.end..end);
                     return Ok(());
                 }
             }
         }
     }
 
-    /// Notes bytes that could not be read; those that follow one another are one place.
-    fn lose(&mut self, bytes: Range<u64>) {
+    /// Adds a range that could not be read. Adjacent ranges are merged.
+    fn add_damage(&mut self, bytes: Range<u64>) {
         match self.damage.last_mut() {
             Some(last) if last.end == bytes.start => last.end = bytes.end,
             _ => self.damage.push(bytes),
@@ -147,7 +147,7 @@ impl Loaded {
     }
 }
 
-/// Finds the next marker from a place on.
+/// Finds the next marker from an offset on.
 fn find(reader: &mut BufReader<&File>, marker: &Marker, from: u64) -> io::Result<Option<u64>> {
     reader.seek(SeekFrom::Start(from))?;
     let mut start = from;

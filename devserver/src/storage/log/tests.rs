@@ -1,4 +1,4 @@
-//! Data files that were damaged or cut short.
+//! Damaged and truncated data files.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{frame, header, Log};
+use super::record_entry::{Change, RecordEntry};
+use super::{Log, frame, header};
 use crate::config::NamespaceConfig;
 use crate::storage::namespace::Namespace;
 use crate::storage::record::{BinName, Digest, Record};
@@ -22,7 +23,7 @@ enum Op {
     Remove { id: u8 },
 }
 
-/// What a namespace holds: generation and value of each record.
+/// The contents of a namespace: generation and value of each record.
 type State = BTreeMap<Digest, (u16, Particle)>;
 
 fn digest(id: u8) -> Digest {
@@ -37,7 +38,7 @@ fn namespaces() -> Vec<Arc<Namespace>> {
     vec![Arc::new(Namespace::new(NamespaceConfig::new("test")))]
 }
 
-fn carry_out(namespace: &Namespace, op: &Op) {
+fn apply(namespace: &Namespace, op: &Op) {
     match op {
         Op::Put { id, value } => {
             let mut slot = namespace.lock(&digest(*id));
@@ -76,14 +77,15 @@ impl Case {
         }
     }
 
-    /// Carries out changes. Returns where each begins in the file, and the file's length last; and the state after each.
+    /// Executes changes. Returns the offset of each, with the length of the file as the last; and the state after
+    /// each.
     fn write(&self, ops: &[Op]) -> (Vec<usize>, Vec<State>) {
         let namespaces = namespaces();
         let log = Log::open(&self.path, &namespaces).unwrap();
         let length = || fs::metadata(&self.path).unwrap().len() as usize;
         let (mut starts, mut states) = (vec![length()], vec![State::new()]);
         for op in ops {
-            carry_out(&namespaces[0], op);
+            apply(&namespaces[0], op);
             starts.push(length());
             states.push(state_of(&namespaces));
         }
@@ -91,7 +93,7 @@ impl Case {
         (starts, states)
     }
 
-    /// Opens a file with these bytes. Returns what it holds and what is said about it.
+    /// Opens a file with these bytes. Returns its contents and the warning.
     fn open(&self, bytes: &[u8]) -> (State, Option<String>) {
         fs::write(&self.path, bytes).unwrap();
         self.reopen()
@@ -104,7 +106,7 @@ impl Case {
         (state_of(&namespaces), log.warning().map(str::to_owned))
     }
 
-    fn aside(&self, number: u32) -> PathBuf {
+    fn kept(&self, number: u32) -> PathBuf {
         PathBuf::from(format!("{}.damaged-{number}", self.path.display()))
     }
 }
@@ -130,7 +132,7 @@ fn some_ops() -> Vec<Op> {
     ]
 }
 
-/// What all changes but one come to. A generation counts the changes that were made, so it is not compared.
+/// Returns the values after all changes but one. Generations count the changes, so they are not compared.
 fn values_without(ops: &[Op], left_out: Option<usize>) -> BTreeMap<Digest, Particle> {
     let mut values = BTreeMap::new();
     for (n, op) in ops.iter().enumerate() {
@@ -151,7 +153,7 @@ fn values(state: &State) -> BTreeMap<Digest, Particle> {
 }
 
 #[test]
-fn any_damaged_byte_costs_at_most_the_change_it_lies_in() {
+fn any_damaged_byte_loses_at_most_its_own_change() {
     let case = Case::new();
     let ops = some_ops();
     let (starts, _) = case.write(&ops);
@@ -165,24 +167,24 @@ fn any_damaged_byte_costs_at_most_the_change_it_lies_in() {
             let op = starts.iter().rposition(|start| *start <= at);
             let without = match op.map(|op| &ops[op]) {
                 Some(Op::Put { .. }) => values_without(&ops, op),
-                // A removal is there twice.
+                // A delete is written twice.
                 _ => everything.clone(),
             };
             assert_eq!(values(&state), without, "byte {at} ^ {flip:#x}");
             let warning = warning.unwrap();
             assert!(warning.contains("is damaged"), "{warning}");
-            assert_eq!(fs::read(case.aside(1)).unwrap(), bytes);
-            fs::remove_file(case.aside(1)).unwrap();
+            assert_eq!(fs::read(case.kept(1)).unwrap(), bytes);
+            fs::remove_file(case.kept(1)).unwrap();
             if flip == 1 {
                 assert_eq!(case.reopen(), (state, None), "the new file is whole");
-                assert!(!case.aside(1).exists());
+                assert!(!case.kept(1).exists());
             }
         }
     }
 }
 
 #[test]
-fn a_file_cut_short_anywhere_loses_its_end_alone_and_is_not_damaged() {
+fn a_truncated_file_loses_only_its_end_and_is_not_damaged() {
     let case = Case::new();
     let ops = some_ops();
     let (starts, states) = case.write(&ops);
@@ -193,14 +195,14 @@ fn a_file_cut_short_anywhere_loses_its_end_alone_and_is_not_damaged() {
             .iter()
             .rposition(|start| *start <= length)
             .unwrap_or(0);
-        // The first of the two copies of a removal is enough.
+        // The first copy of a delete is enough.
         let may_be_more = matches!(ops.get(count), Some(Op::Remove { .. }));
         assert!(
             state == states[count] || may_be_more && state == states[count + 1],
             "{length} bytes"
         );
         assert_eq!(warning, None, "{length} bytes");
-        // What is written from here on is found again.
+        // Later writes are read back.
         if length % 7 == 0 {
             case.write_more(&put(9, "nine"));
             let (state, warning) = case.reopen();
@@ -208,34 +210,34 @@ fn a_file_cut_short_anywhere_loses_its_end_alone_and_is_not_damaged() {
             assert_eq!(warning, None);
         }
     }
-    assert!(!case.aside(1).exists());
+    assert!(!case.kept(1).exists());
 }
 
 impl Case {
     fn write_more(&self, op: &Op) {
         let namespaces = namespaces();
         let log = Log::open(&self.path, &namespaces).unwrap();
-        carry_out(&namespaces[0], op);
+        apply(&namespaces[0], op);
         log.close();
     }
 }
 
 #[test]
-fn each_damaged_file_is_kept_under_a_name_of_its_own() {
+fn keeps_each_damaged_file_under_its_own_name() {
     let case = Case::new();
     case.write(&some_ops());
     for number in 1..=3 {
         let mut bytes = fs::read(&case.path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         let (_, warning) = case.open(&bytes);
-        assert_eq!(fs::read(case.aside(number)).unwrap(), bytes);
+        assert_eq!(fs::read(case.kept(number)).unwrap(), bytes);
         let name = format!("data.damaged-{number}");
         assert!(warning.unwrap().ends_with(&name));
     }
 }
 
 #[test]
-fn bytes_after_the_last_change_that_are_no_torn_write_are_damage() {
+fn reports_foreign_bytes_at_the_end_as_damage() {
     let case = Case::new();
     let ops = some_ops();
     case.write(&ops);
@@ -246,15 +248,15 @@ fn bytes_after_the_last_change_that_are_no_torn_write_are_damage() {
     assert!(warning.unwrap().contains("100 bytes at offset"));
 }
 
-/// A file as earlier versions wrote it: no marker, and each entry with its length and CRC-32 alone.
+/// Returns a file in the format of earlier versions: no marker, and each entry with its length and CRC-32 only.
 fn old_file(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
-    let header::Start::Known { marker, .. } = header::read(&bytes[..header::SIZE]) else {
+    let header::Header::Known { marker, .. } = header::read(&bytes[..header::SIZE]) else {
         panic!("no header");
     };
     let mut old = header::OLD_MAGIC.to_vec();
     let mut rest = &bytes[header::SIZE..];
-    while let frame::Found::Entry(content) = frame::read(&mut rest, &marker).unwrap() {
+    while let frame::FrameRead::Entry(content) = frame::read(&mut rest, &marker).unwrap() {
         old.extend_from_slice(&(content.len() as u32).to_be_bytes());
         old.extend_from_slice(&crc32fast::hash(&content).to_be_bytes());
         old.extend_from_slice(&content);
@@ -263,7 +265,7 @@ fn old_file(path: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn a_file_of_an_earlier_version_is_read_and_brought_up_to_date() {
+fn upgrades_a_file_of_an_earlier_version() {
     let case = Case::new();
     let ops = some_ops();
     case.write(&ops);
@@ -274,18 +276,18 @@ fn a_file_of_an_earlier_version_is_read_and_brought_up_to_date() {
     assert!(fs::read(&case.path).unwrap().starts_with(b"asdevlg2"));
     assert_eq!(case.reopen(), (state, None));
 
-    // One that is damaged is kept, and said: what follows the damage cannot be found.
+    // A damaged file is kept and reported. Entries after the damage cannot be found.
     let mut damaged = old.clone();
     damaged[old.len() / 2] ^= 1;
     let (state, warning) = case.open(&damaged);
     assert!(!state.is_empty());
     assert!(warning.unwrap().contains("is damaged"));
-    assert_eq!(fs::read(case.aside(1)).unwrap(), damaged);
+    assert_eq!(fs::read(case.kept(1)).unwrap(), damaged);
 }
 
-/// What may happen to a part of a file.
+/// A change of a part of a file.
 #[derive(Clone, Debug)]
-enum Harm {
+enum Corruption {
     Overwrite { at: usize, with: Vec<u8> },
     CutOut { at: usize, length: usize },
     Insert { at: usize, what: Vec<u8> },
@@ -294,7 +296,7 @@ enum Harm {
 fn op() -> impl Strategy<Value = Op> {
     let value = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..60),
-        // Text that is an entry itself, as an earlier version wrote it or with a marker that was guessed.
+        // A value that looks like an entry, in the format of an earlier version or with a guessed marker.
         any::<u8>().prop_map(forged),
     ];
     prop_oneof![
@@ -304,13 +306,13 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn forged(id: u8) -> Vec<u8> {
-    let frame = frame::Frame {
+    let entry = RecordEntry {
         namespace: "test",
         digest: digest(id % 6),
-        change: frame::Change::Delete,
+        change: Change::Delete,
     };
     let mut bytes = Vec::new();
-    frame.write(b"a marker", &mut bytes);
+    entry.write(b"a marker", &mut bytes);
     let content = bytes[frame::HEADER_SIZE..bytes.len() / 2].to_vec();
     bytes.extend_from_slice(&(content.len() as u32).to_be_bytes());
     bytes.extend_from_slice(&crc32fast::hash(&content).to_be_bytes());
@@ -318,34 +320,34 @@ fn forged(id: u8) -> Vec<u8> {
     bytes
 }
 
-fn harm() -> impl Strategy<Value = Harm> {
+fn corruption() -> impl Strategy<Value = Corruption> {
     let bytes = || prop::collection::vec(any::<u8>(), 1..80);
     let at = || any::<prop::sample::Index>().prop_map(|index| index.index(1 << 20));
     prop_oneof![
-        (at(), bytes()).prop_map(|(at, with)| Harm::Overwrite { at, with }),
-        (at(), 1..80usize).prop_map(|(at, length)| Harm::CutOut { at, length }),
-        (at(), bytes()).prop_map(|(at, what)| Harm::Insert { at, what }),
+        (at(), bytes()).prop_map(|(at, with)| Corruption::Overwrite { at, with }),
+        (at(), 1..80usize).prop_map(|(at, length)| Corruption::CutOut { at, length }),
+        (at(), bytes()).prop_map(|(at, what)| Corruption::Insert { at, what }),
     ]
 }
 
-/// Carries out a harm behind the header. Returns the bytes, and the range of the whole file that is damaged.
-fn harmed(whole: &[u8], harm: &Harm) -> (Vec<u8>, std::ops::Range<usize>) {
+/// Corrupts a file after its header. Returns the bytes, and the damaged range of the original.
+fn corrupted(whole: &[u8], corruption: &Corruption) -> (Vec<u8>, std::ops::Range<usize>) {
     let mut bytes = whole.to_vec();
     let place = |at: usize| header::SIZE + at % (whole.len() - header::SIZE);
-    match harm {
-        Harm::Overwrite { at, with } => {
+    match corruption {
+        Corruption::Overwrite { at, with } => {
             let start = place(*at);
             let end = (start + with.len()).min(bytes.len());
             bytes[start..end].copy_from_slice(&with[..end - start]);
             (bytes, start..end)
         }
-        Harm::CutOut { at, length } => {
+        Corruption::CutOut { at, length } => {
             let start = place(*at);
             let end = (start + length).min(bytes.len());
             bytes.drain(start..end);
             (bytes, start..end)
         }
-        Harm::Insert { at, what } => {
+        Corruption::Insert { at, what } => {
             let start = place(*at);
             bytes.splice(start..start, what.iter().copied());
             (bytes, start..start)
@@ -357,22 +359,22 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_is_damaged_is_lost_at_most_and_the_rest_is_found(
+    fn loses_only_damaged_changes(
         ops in prop::collection::vec(op(), 1..30),
-        harm in harm(),
+        corruption in corruption(),
     ) {
         let case = Case::new();
-        // There is something to harm.
+        // There is at least one change to corrupt.
         let ops = [vec![put(0, "first")], ops].concat();
         let (starts, _) = case.write(&ops);
         let whole = fs::read(&case.path).unwrap();
-        let (bytes, damage) = harmed(&whole, &harm);
+        let (bytes, damage) = corrupted(&whole, &corruption);
         let (state, _) = case.open(&bytes);
-        let is_hurt = |n: usize| starts[n] < damage.end.max(damage.start + 1) && damage.start < starts[n + 1];
-        // A removal of a record that is not there writes nothing that could repeat a damaged one before it.
+        let is_corrupted = |n: usize| starts[n] < damage.end.max(damage.start + 1) && damage.start < starts[n + 1];
+        // Deleting a missing record writes nothing, so it cannot repeat an earlier damaged delete.
         let is_written = |n: usize| starts[n] < starts[n + 1];
         for id in 0..6u8 {
-            // Every state that the record may be in: each damaged change counts or does not.
+            // All possible states of the record: each damaged change may or may not count.
             let mut may_be = vec![None];
             for (n, op) in ops.iter().enumerate().filter(|(n, _)| is_written(*n)) {
                 let after = match op {
@@ -380,7 +382,7 @@ proptest! {
                     Op::Remove { id: of } if *of == id => None,
                     _ => continue,
                 };
-                if !is_hurt(n) {
+                if !is_corrupted(n) {
                     may_be.clear();
                 }
                 may_be.push(after);

@@ -1,8 +1,8 @@
-//! The hash that a string or blob is indexed under: wyhash, final version 3, with the server's seed
+//! The hash of strings and blobs in indexes: wyhash, final version 3, with the server's seed
 //! (`cf_wyhash64()` in `src/include/citrusleaf/cf_hash_math.h` of aerospike-common).
 //!
-//! It is not a cryptographic hash: somebody who chooses a string of more than 16 bytes can give it the hash of another
-//! string. The server compares little more than this hash, so clients have to compare the whole string.
+//! It is not a cryptographic hash: for a string of more than 16 bytes, another string with the same hash can be
+//! constructed. The server compares little more than this hash, so clients must compare the whole string.
 
 const SECRET: [u64; 4] = [
     0xa076_1d64_78bd_642f,
@@ -46,7 +46,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
                 seed = mix(word64(rest, 0) ^ SECRET[1], word64(rest, 8) ^ seed);
                 rest = &rest[16..];
             }
-            // The last 16 bytes of all: they overlap what was mixed in before.
+            // The last 16 bytes, which overlap those already mixed in.
             (word64(bytes, length - 16), word64(bytes, length - 8))
         }
     };
@@ -78,20 +78,20 @@ fn word32(bytes: &[u8], at: usize) -> u64 {
 mod tests {
     use super::*;
 
-    /// Two names that a server of version 8.1.2 finds under each other (first 16 bytes, length and hash are equal).
+    /// Two names that server 8.1.2 does not distinguish: the first 16 bytes, the length and the hash are equal.
     const PAIR: [&str; 2] = [
         "ada.lovelace.of.the.analytical.engine.co",
         "ada.lovelace.of.qtxmYuTdytical.ec15Ub-jI",
     ];
 
     #[test]
-    fn two_names_that_a_real_server_takes_for_one_have_the_same_hash() {
+    fn computes_equal_hashes_for_a_known_collision() {
         let [one, other] = PAIR.map(|name| hash(name.as_bytes()));
         assert_eq!(one, other);
     }
 
     #[test]
-    fn every_length_has_a_hash_that_depends_on_every_byte() {
+    fn the_hash_depends_on_every_byte_for_every_length() {
         for length in 0..200 {
             let bytes = vec![7; length];
             let whole = hash(&bytes);

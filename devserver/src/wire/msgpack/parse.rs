@@ -1,13 +1,38 @@
-//! From bytes to values, with every rule for what may be stored.
+//! Parses values, and checks all rules for stored ones.
 
 use std::cmp::Ordering;
 
-use super::{List, Map, Value, COMPARE_EXT, MAP_FLAGS, MAX_DEPTH, ORDERED};
+use super::value::{COMPARE_EXT, List, MAP_FLAGS, MAX_BYTES, MAX_DEPTH, Map, ORDERED, Value};
 use crate::wire::reader::Reader;
 use crate::wire::result::{Outcome, ResultCode};
 
-/// Reads one value at a depth.
-pub fn parse_value(reader: &mut Reader<'_>, depth: usize) -> Outcome<Value> {
+impl Value {
+    /// Parses one value. Bytes after it are not read.
+    ///
+    /// # Errors
+    /// [`ResultCode::UNKNOWN`] if the bytes are invalid, keys of a map have a wrong type, are not sorted although
+    /// declared so, or are not unique, or if the nesting is deeper than [`MAX_DEPTH`].
+    pub fn parse(reader: &mut Reader<'_>) -> Outcome<Value> {
+        if reader.rest().len() > MAX_BYTES {
+            return Err(ResultCode::RECORD_TOO_BIG);
+        }
+        parse_value(reader, 0).map_err(|_| ResultCode::UNKNOWN)
+    }
+
+    /// Parses bytes that are exactly one value.
+    pub fn from_bytes(bytes: &[u8]) -> Outcome<Value> {
+        let mut reader = Reader::new(bytes);
+        let value = Value::parse(&mut reader)?;
+        if reader.is_empty() {
+            Ok(value)
+        } else {
+            Err(ResultCode::UNKNOWN)
+        }
+    }
+}
+
+/// Parses one value at a depth.
+fn parse_value(reader: &mut Reader<'_>, depth: usize) -> Outcome<Value> {
     if depth > MAX_DEPTH {
         return Err(ResultCode::UNKNOWN);
     }
@@ -86,12 +111,12 @@ fn parse_ext(reader: &mut Reader<'_>, tag: u8) -> Outcome<Value> {
     })
 }
 
-/// Whether the next element is an extension; the first of a list or map then holds its flags.
+/// Whether the next element is an extension. If it is the first of a list or map, it holds the flags.
 fn is_ext(reader: &Reader<'_>) -> bool {
     matches!(reader.peek(), Some(0xc7..=0xc9 | 0xd4..=0xd8))
 }
 
-/// The flags at the head of a list or map. A wildcard at the head is a value, not flags.
+/// Parses the flags at the start of a list or map. A wildcard at the start is a value, not flags.
 fn parse_flags(reader: &mut Reader<'_>, count: &mut u32) -> Outcome<Option<u8>> {
     if *count == 0 || !is_ext(reader) {
         return Ok(None);
@@ -105,7 +130,7 @@ fn parse_flags(reader: &mut Reader<'_>, count: &mut u32) -> Outcome<Option<u8>> 
     Ok(Some(flags))
 }
 
-/// Room to begin with. A count is only a claim, and every level of a nested list makes one of its own.
+/// Returns the initial capacity. The count is not reliable, and every level of a nested list has its own.
 fn capacity(count: u32) -> usize {
     count.min(64) as usize
 }

@@ -1,6 +1,15 @@
-//! From values to bytes, always in the shortest form.
+//! Packs values, always in the shortest form.
 
-use super::{Value, COMPARE_EXT};
+use super::value::{COMPARE_EXT, Value};
+
+impl Value {
+    /// Returns the packed value in its shortest form.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_value(self, &mut out);
+        out
+    }
+}
 
 /// Appends a value in its shortest form.
 pub fn write_value(value: &Value, out: &mut Vec<u8>) {

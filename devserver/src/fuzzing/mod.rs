@@ -1,0 +1,7 @@
+//! A server without sockets for fuzzing, and property tests of the parsers.
+
+#[cfg(test)]
+mod parsers;
+mod server;
+
+pub use server::Server;
