@@ -1,4 +1,4 @@
-//! The record and its bins. Only this module knows them.
+//! The record layout: the bins and what they hold. Only this module knows it.
 //!
 //! | bin | type | holds |
 //! |---|---|---|

@@ -36,7 +36,7 @@ pub struct SessionQueues<A> {
 struct SessionQueue<A> {
     /// The kind of the request that runs in its turn.
     running: Option<Kind>,
-    /// Whether a read that has overtaken runs.
+    /// Whether an overtaking read runs.
     has_overtaking_read: bool,
     /// When the watching task next checks for reads that may overtake. `None`: no task watches.
     next_check: Option<Instant>,
@@ -193,7 +193,7 @@ impl<A: Answer> SessionQueues<A> {
         next
     }
 
-    /// Ends a read that has overtaken. Removes and returns further reads that may overtake.
+    /// Ends an overtaking read. Removes and returns further reads that may overtake.
     fn finish_overtaking(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
         let mut queues = self.lock();
         let queue = queues.get_mut(digest)?;
@@ -216,8 +216,8 @@ impl<A: Answer> SessionQueue<A> {
         self.running.is_none() && !self.has_overtaking_read && self.waiting.is_empty()
     }
 
-    /// Returns the highest kind among the requests that a new read waits for. It never overtakes other reads, because
-    /// it shares the next one.
+    /// Returns the highest kind among the requests that a new read waits for. A read behind other reads only needs no
+    /// watching task, because it shares the next read.
     fn highest_kind(&self) -> Option<Kind> {
         let waiting = self.waiting.iter().map(|one| one.kind());
         waiting.chain(self.running).max()
@@ -259,7 +259,7 @@ impl<A: Answer> Drop for QueueGuard<'_, A> {
     }
 }
 
-/// Held while a read runs that has overtaken.
+/// Held while an overtaking read runs.
 pub struct OvertakeGuard<'a, A: Answer> {
     queues: &'a SessionQueues<A>,
     digest: Digest,
@@ -459,7 +459,7 @@ mod tests {
         assert_eq!(session.enter("get"), "waits and is watched");
         tokio::time::sleep(WRITE_WAIT).await;
         assert_eq!(session.take_overtaking(), ["get"]);
-        // The write has ended, but the read that has overtaken still runs.
+        // The write has ended, but the overtaking read still runs.
         assert_eq!(session.next(), None);
         assert_eq!(session.enter("get 2"), "runs");
         assert!(session
