@@ -1,4 +1,4 @@
-//! JSON text to a packed map, and a value that was read to JSON text.
+//! Converting JSON text to a packed map, and a value from the server to JSON text.
 
 mod work;
 

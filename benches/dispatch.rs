@@ -1,4 +1,4 @@
-//! A request from `submit` to its answer, without the network.
+//! A request from `submit` to its answer, without a network.
 
 mod work;
 

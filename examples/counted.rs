@@ -1,4 +1,4 @@
-//! Does one piece of fixed work a given number of times, for callgrind to count its instructions
+//! Runs one fixed workload a given number of times, so that callgrind can count its instructions
 //! (`scripts/instructions.js`): `counted encode-small 1000`.
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ mod work;
 
 use std::hint::black_box;
 
-/// Requests of the dispatcher in flight at once.
+/// The number of requests of the dispatcher in flight at once.
 const IN_FLIGHT: usize = 64;
 
 fn main() {

@@ -1,13 +1,12 @@
-//! The limit: what the `aerospike` crate does of the same work in a bare Rust loop, with no
-//! JavaScript, no JSON and no session logic. `npm run bench` runs it beside the stores.
+//! The upper limit of performance: the `aerospike` crate does the same work in a bare Rust loop, without JavaScript,
+//! JSON and session logic. `npm run bench` runs it beside the stores.
 //!
-//! `limit HOST:PORT SET` reads orders from stdin, one JSON object a line, and answers each with a
-//! line of JSON:
+//! `limit HOST:PORT SET` reads orders from stdin, one JSON object per line, and answers each with a line of JSON:
 //!
 //! - `{"order":"fill","session":{..},"count":2000}`: writes the sessions.
-//! - `{"order":"measure","depth":64,"mix":"write","seconds":0.5,"batched":true}`: visitors who read
-//!   a session (`read`), and then change it (`write`) or prolong it (`touch`); `depth` at once, each
-//!   command by itself or all gathered in four batches.
+//! - `{"order":"measure","depth":64,"mix":"write","seconds":0.5,"batched":true}`: simulates visitors that read a
+//!   session (`read`), and then change it (`write`) or touch it (`touch`). `depth` operations are in flight at once,
+//!   each as a single command, or all in four batches.
 //! - `{"order":"clear"}`: removes the sessions.
 #![allow(clippy::unwrap_used)]
 
@@ -26,7 +25,7 @@ use aerospike::{
 use aerospike_session::codec::{encode, packer};
 use serde::{Deserialize, Serialize};
 
-/// Batches under way at once, as in `src/cluster/lane.rs`.
+/// Batches in flight at once, as in `src/cluster/node_queue.rs`.
 const BATCHES: usize = 4;
 const TTL: Expiration = Expiration::Seconds(3_600);
 
@@ -91,7 +90,8 @@ impl Mix {
 }
 
 impl Step {
-    /// What it writes: as the store does, the keys that changed and the new end, or just that.
+    /// Returns the operations of a write. Like those of the store, they contain only the changed keys and the new
+    /// expiry, or only the expiry.
     fn operations(self) -> Vec<Operation> {
         let expires = operations::put(&Bin::new("expires", Value::Int(1_767_225_600_000)));
         match self {
@@ -179,7 +179,7 @@ impl Limit {
         let visitors: Vec<_> = (0..tasks)
             .map(|task| {
                 let (client, keys) = (self.client.clone(), self.keys.clone());
-                // Visitors are spread over the sessions, and so never meet.
+                // Each visitor starts at another session, so they never access the same one.
                 let first = task * keys.len() / tasks;
                 tokio::spawn(async move {
                     let mut times = Vec::new();
@@ -228,7 +228,7 @@ impl Limit {
     }
 }
 
-/// Microseconds that the threads of this process have run.
+/// Returns the CPU time of the threads of this process in microseconds.
 fn cpu() -> f64 {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
         return f64::NAN;

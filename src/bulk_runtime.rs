@@ -1,17 +1,18 @@
-//! The thread for what is large, so that nothing small waits for it.
+//! The thread for long work, so that small requests never wait for it.
 //!
-//! A session of 170 kB, kept as a map, takes the crate and the codec several milliseconds, and a scan takes as long as it
-//! takes. On the thread of requests all others would wait meanwhile.
+//! The crate and the codec need several milliseconds for a session of 170 kB that is stored as a map. A scan takes
+//! even longer. On the request thread, all other requests would wait meanwhile.
 //!
-//! What is spawned here has the runtime of requests around it. Timers and sockets belong to that, also those that are opened
-//! here: a socket of this thread's would go back to the crate's pool, and small requests would wait for this thread.
+//! Work spawned here runs within the runtime of the request thread. Timers and sockets belong to that runtime, also
+//! those opened here. A socket of this thread would go back to the crate's pool, and small requests would then wait
+//! for this thread.
 
 use std::future::{poll_fn, Future};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// Where large work is done. Clones lead to the same thread.
+/// A handle of the thread for long work. Clones use the same thread.
 #[derive(Clone, Default)]
 pub struct Bulk(Option<Runtimes>);
 
@@ -22,13 +23,13 @@ struct Runtimes {
 }
 
 impl Bulk {
-    /// Work is polled in `bulk`, with `requests` around it. (The default has no thread of its own: work is spawned where it
-    /// comes from.)
+    /// Creates a handle that polls work in `bulk`, within the context of `requests`. The default has no thread of its
+    /// own: it spawns work on the current runtime.
     pub fn new(bulk: Handle, requests: Handle) -> Bulk {
         Bulk(Some(Runtimes { bulk, requests }))
     }
 
-    /// Starts work that may take long.
+    /// Spawns work that may take long.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         match &self.0 {
             None => drop(tokio::spawn(work)),
@@ -43,7 +44,7 @@ impl Bulk {
         }
     }
 
-    /// Starts work that spawns tasks, which are to run here as well. The sockets that they open are this thread's.
+    /// Spawns work whose own tasks run on this thread too. The sockets that they open belong to this thread.
     pub fn spawn_all<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,

@@ -1,9 +1,9 @@
-//! The time of day. Everything that is written into a record, or compared with what is there, is of this clock; durations and
-//! deadlines are of tokio's. In the simulation both are simulated.
+//! The time of day. Times that are stored in a record, or compared with a stored time, come from this clock.
+//! Durations and deadlines use tokio's clock. The simulation simulates both.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since 1970.
+/// Returns the milliseconds since 1970.
 pub fn now() -> i64 {
     #[cfg(test)]
     if let Some(now) = simulated::now() {
@@ -15,8 +15,8 @@ pub fn now() -> i64 {
         .unwrap_or(0)
 }
 
-/// A number that is not the same each time, below `bound`, so that what waits does not return in step. Nothing depends on
-/// its quality.
+/// Returns a varying number below `bound`: jitter for pauses, so that waiting tasks do not continue in step. Nothing
+/// depends on its quality.
 pub fn noise(bound: u32) -> u32 {
     #[cfg(test)]
     if let Some(noise) = simulated::noise() {
@@ -34,7 +34,7 @@ pub mod simulated {
 
     use crate::simulation::random::Random;
 
-    /// Of one thread: a simulation runs in one.
+    /// The clock of one thread. A simulation runs in one thread.
     struct Clock {
         started: Instant,
         at_start: i64,
@@ -45,8 +45,8 @@ pub mod simulated {
         static CLOCK: RefCell<Option<Clock>> = const { RefCell::new(None) };
     }
 
-    /// From now on the time of day goes with tokio's, in this thread; and a little faster now and then, as a real clock may
-    /// go on between two looks at it.
+    /// Starts the simulated clock of this thread: the time of day advances with tokio's clock. Sometimes it advances
+    /// a millisecond more, as a real clock may between two calls.
     pub fn start(at_start: i64, random: u64) {
         let started = Instant::now();
         CLOCK.set(Some(Clock {

@@ -1,13 +1,13 @@
-//! The one kind of error every layer speaks, and the codes JavaScript sees.
+//! The error type of all layers, and the error codes that JavaScript sees.
 //!
-//! A message is made of fixed words, option names, node addresses and the server's own result
-//! codes. It never holds session data, a session id or a password.
+//! A message consists of fixed words, option names, node addresses and the server's result codes. It never contains
+//! session data, a session id or a password.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What went wrong, as `AerospikeSessionError.code` tells it (DESIGN section 7).
+/// The kind of an error: `AerospikeSessionError.code` in JavaScript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
@@ -27,15 +27,15 @@ pub enum Code {
     Namespace,
     /// The session is larger than the server stores.
     TooBig,
-    /// The server has more work than it takes on.
+    /// The server is overloaded, or too many operations are pending.
     Overload,
-    /// The data is none that can be stored, or what is stored is no session.
+    /// The data cannot be stored, or the stored data is not a session.
     BadData,
     /// The session id cannot be used.
     BadKey,
-    /// A write lost against too many others.
+    /// Too many concurrent writes: the session could not be merged.
     Conflict,
-    /// Any other answer of the server.
+    /// Any other error of the server.
     Server,
 }
 
@@ -44,15 +44,15 @@ pub enum Code {
 #[serde(rename_all = "camelCase")]
 pub struct Error {
     pub code: Code,
-    /// In words.
+    /// A message for people.
     pub message: String,
-    /// The same call may well succeed a little later.
+    /// Whether the same call may succeed later.
     pub retryable: bool,
-    /// A write that may have been applied all the same.
+    /// Whether the failed write may have been applied.
     pub in_doubt: bool,
-    /// The server's (or, negative, the client library's) result code.
+    /// The result code of the server, or a negative one of the client library.
     pub result_code: Option<i32>,
-    /// What the layer below said.
+    /// The error of the layer below.
     pub cause: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Error {
         Error::new(Code::Closed, "the session store is closed")
     }
 
-    /// A panic took the core off its way.
+    /// Returns the error of an operation that a panic ended.
     pub fn given_up() -> Error {
         let message = "an internal error: the operation was given up";
         Error::new(Code::Server, message)
@@ -100,7 +100,7 @@ impl Error {
         self
     }
 
-    /// Puts what was being done before the message.
+    /// Prefixes the message with the name of the operation.
     #[must_use]
     pub fn during(mut self, operation: &str) -> Error {
         self.message = format!("{operation}: {}", self.message);

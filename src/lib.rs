@@ -1,19 +1,21 @@
 //! The Rust core of `aerospike-session`: a session store for Node.js on Aerospike.
 //!
-//! A map of the house, from the JavaScript side down; arrows of use point down only:
+//! A map of the crate, from the JavaScript side down. A module uses only modules below it:
 //!
-//! - [`bridge`]: napi only. Entry points for the JavaScript facade and the hub that carries
-//!   completions back to its thread. No session logic.
-//! - [`store`]: what a session is. Record layout, expiry, the operations on one session and on
-//!   all of them. Pure Rust.
+//! - [`bridge`]: napi only. Entry points for the JavaScript facade, and the hub that returns completions to the
+//!   JavaScript thread. No session logic.
+//! - [`store`]: what a session is. Record layout, expiry, and the operations on one session and on all sessions. Pure
+//!   Rust.
 //! - [`codec`]: JSON text to Aerospike values and back. Pure Rust.
-//! - [`cluster`]: the `aerospike` crate behind one small door: connecting, deadlines, retries,
-//!   the guards against the crate's known defects.
+//! - [`cluster`]: the `aerospike` crate behind a small interface: connecting, deadlines, retries, and guards against
+//!   the crate's known defects.
 //!
-//! [`error`] is the one kind of error all of them speak, [`clock`] the time of day, [`bulk`] the thread for what is large. `simulation` is for tests: it runs the
-//! store on a simulated cluster and a simulated clock.
+//! Any of them may use [`error`] (the error type), `clock` (the time of day), [`bulk_runtime`] (the thread for long
+//! work) and `failpoint` (panics on demand, for tests). `simulation` exists only in tests: it runs the store on a simulated
+//! cluster with a simulated clock.
 //!
-//! The development server is a crate of its own (`devserver/`); only [`bridge`] knows of it.
+//! The development server is a separate crate (`devserver/`). Only [`bridge`] uses it. See docs/architecture.md for
+//! the path of a request, the threads and the files.
 
 pub mod bridge;
 pub mod bulk_runtime;
@@ -26,7 +28,7 @@ mod failpoint;
 mod simulation;
 pub mod store;
 
-/// A request allocates on one thread and frees on another, which the system's allocator does slowly.
+/// A request allocates on one thread and frees on another. The system allocator is slow at that.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

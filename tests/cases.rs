@@ -1,4 +1,5 @@
-//! What fuzzing has found, run again: of each target the shortest inputs that reach what no other does (fuzz/cases).
+//! Runs the inputs of fuzz/cases: for each fuzz target, the shortest inputs that reach code that no other input
+//! reaches.
 
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
@@ -10,7 +11,7 @@ mod encode;
 #[path = "../fuzz/cases/merge.rs"]
 mod merge;
 
-/// Inputs, a line of base64 each.
+/// Decodes the inputs, one line of base64 each.
 fn inputs(lines: &str) -> Vec<Vec<u8>> {
     let inputs: Vec<_> = lines
         .lines()
@@ -21,9 +22,9 @@ fn inputs(lines: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn any_text_as_a_session() {
+fn encodes_any_text() {
     for input in inputs(include_str!("../fuzz/cases/encode.txt")) {
-        // As the fuzzer does: as far as it is text.
+        // Like the fuzzer: up to the first byte that is not text.
         let text = match std::str::from_utf8(&input) {
             Ok(text) => text,
             Err(error) => std::str::from_utf8(&input[..error.valid_up_to()]).expect("text"),
@@ -33,14 +34,14 @@ fn any_text_as_a_session() {
 }
 
 #[test]
-fn any_value_of_a_server() {
+fn decodes_any_value() {
     for input in inputs(include_str!("../fuzz/cases/decode.txt")) {
         decode::run(&input);
     }
 }
 
 #[test]
-fn any_sessions_merged() {
+fn merges_any_sessions() {
     for input in inputs(include_str!("../fuzz/cases/merge.txt")) {
         merge::run(&input);
     }

@@ -1,4 +1,4 @@
-//! Any JSON, to values of Aerospike and back.
+//! Round trips of arbitrary JSON to Aerospike values and back.
 #![allow(clippy::unwrap_used)]
 
 use aerospike_session::codec::{decode, encode, members, tree};
@@ -23,7 +23,7 @@ fn any_json() -> impl Strategy<Value = Json> {
     })
 }
 
-/// JSON has one kind of number: 1 and 1.0 are the same.
+/// Compares values. JSON has only one type of number: 1 and 1.0 are equal.
 fn same(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
@@ -40,7 +40,7 @@ fn same(a: &Json, b: &Json) -> bool {
 
 proptest! {
     #[test]
-    fn any_value_comes_back_as_it_was(json in any_json()) {
+    fn any_value_round_trips(json in any_json()) {
         let value = tree::value(&json.to_string(), 1).unwrap().unwrap();
         let mut text = String::new();
         decode::value(&mut text, &value).unwrap();
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_any_of_it_panic(text in any::<String>()) {
+    fn no_text_causes_a_panic(text in any::<String>()) {
         let _ = encode::object(&text);
         let _ = tree::value(&text, 1);
         let _ = encode::check(&text);
@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn cutting_an_object_and_joining_it_again_loses_nothing(
+    fn splitting_and_joining_an_object_round_trips(
         map in prop::collection::hash_map(any::<String>(), any_json(), 0..8),
         pretty in any::<bool>(),
     ) {

@@ -1,4 +1,4 @@
-//! The store without JavaScript: through the `aerospike` crate and real sockets, on a dev server.
+//! The store without JavaScript, through the `aerospike` crate and real sockets, on a development server.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -32,7 +32,7 @@ struct Client {
 
 impl Client {
     fn open(port: u16, namespace: &str) -> Client {
-        let (tell, notices) = mpsc::unbounded_channel();
+        let (sender, notices) = mpsc::unbounded_channel();
         let cluster = ClusterOptions {
             hosts: vec![Host {
                 name: "127.0.0.1".into(),
@@ -70,7 +70,7 @@ impl Client {
             &Handle::current(),
             Bulk::default(),
             move |notice| {
-                let _ = tell.send(notice);
+                let _ = sender.send(notice);
             },
         );
         Client {
@@ -87,9 +87,9 @@ impl Client {
         answer
     }
 
-    async fn one(&self, what: SessionOp) -> Result<Output, Error> {
+    async fn one(&self, op: SessionOp) -> Result<Output, Error> {
         let id = "sess-abc123".into();
-        self.ask(Operation::Session { id, what }).await.unwrap()
+        self.ask(Operation::Session { id, op }).await.unwrap()
     }
 
     async fn save(&self, json: &str) -> Result<Output, Error> {
@@ -114,7 +114,7 @@ async fn server() -> DevServer {
 }
 
 #[tokio::test]
-async fn a_session_is_saved_got_touched_and_deleted() {
+async fn saves_gets_touches_and_deletes_a_session() {
     let server = server().await;
     let client = Client::open(server.addr().port(), "test");
     client
@@ -136,7 +136,7 @@ async fn a_session_is_saved_got_touched_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_loaded_session_is_updated_only_where_it_is_still_there() {
+async fn a_loaded_session_is_updated_only_if_it_still_exists() {
     let server = server().await;
     let client = Client::open(server.addr().port(), "test");
     client.save(r#"{"a":1,"b":1}"#).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_loaded_session_is_updated_only_where_it_is_still_there() {
 
     client.one(SessionOp::Destroy).await.unwrap();
     let Output::Written(written, _) = client.one(set(r#"{"a":7,"b":1}"#)).await.unwrap() else {
-        panic!("no word of it");
+        panic!("not written");
     };
     assert_eq!(written.gone.map(|digest| digest.len()), Some(40));
     assert!(matches!(
@@ -168,7 +168,7 @@ async fn a_loaded_session_is_updated_only_where_it_is_still_there() {
 }
 
 #[tokio::test]
-async fn a_refused_ttl_is_told_once_and_does_without() {
+async fn a_refused_ttl_is_reported_once_and_sessions_are_stored_without_one() {
     let server = server().await;
     let mut client = Client::open(server.addr().port(), "nottl");
     for _ in 0..3 {
@@ -181,7 +181,7 @@ async fn a_refused_ttl_is_told_once_and_does_without() {
 }
 
 #[tokio::test]
-async fn requests_for_one_session_are_answered_in_their_order() {
+async fn requests_for_one_session_run_in_order() {
     let server = server().await;
     let client = Client::open(server.addr().port(), "test");
     let mut answers = Vec::new();
@@ -190,9 +190,9 @@ async fn requests_for_one_session_are_answered_in_their_order() {
             json: format!("{{\"n\":{n}}}"),
             expires: now() + 60_000,
         };
-        for what in [save, SessionOp::Get] {
+        for op in [save, SessionOp::Get] {
             let id = "same".into();
-            answers.push(client.ask(Operation::Session { id, what }));
+            answers.push(client.ask(Operation::Session { id, op }));
         }
     }
     for (index, answer) in answers.into_iter().enumerate() {
@@ -206,18 +206,18 @@ async fn requests_for_one_session_are_answered_in_their_order() {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_silent_server_ends_at_its_deadline() {
+async fn a_request_to_a_silent_server_ends_at_its_deadline() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::open(silent.local_addr().unwrap().port(), "test");
     let began = Instant::now();
     let error = client.one(SessionOp::Get).await.unwrap_err();
     assert_eq!(error.code, Code::Unavailable);
-    // Not a measurement of speed: it must not have been for ever.
+    // Not a measurement of speed: this only checks that the request ended.
     assert!(began.elapsed() < Duration::from_secs(60));
 }
 
 #[tokio::test]
-async fn closing_fails_what_is_pending_and_what_comes_after() {
+async fn closing_fails_pending_and_later_requests() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::open(silent.local_addr().unwrap().port(), "test");
     let pending = client.ask(Operation::Scan(ScanOp::Length { partitions: None }));

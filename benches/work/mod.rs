@@ -1,5 +1,5 @@
-//! The fixed work that benchmarks measure and tests count: sessions as text, and a store that
-//! answers without a server.
+//! The fixed workload of benchmarks and allocation tests: sessions as text, and a store that answers without a
+//! server.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use aerospike_session::store::{
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
-/// A session of about 450 bytes, and one of about 4 kB: a shop's, with more or less in the cart.
+/// Returns the session of a shop as text, with this many items in the cart: about 450 bytes ([`SMALL`]) or 4 kB
+/// ([`LARGE`]).
 pub fn session(items: usize) -> String {
     let item = |n: usize| {
         format!(
@@ -42,7 +43,7 @@ pub fn encode(json: &str) -> encode::Encoded {
     encode::object(json).unwrap()
 }
 
-/// What the crate makes of a map it has read.
+/// Returns the value that the crate makes of a map it has read.
 pub fn value(json: &str) -> Value {
     tree::value(json, 1).unwrap().unwrap()
 }
@@ -61,13 +62,12 @@ impl Answer for Reply {
     }
 }
 
-/// A cookie of Express.
+/// Returns a cookie of Express.
 fn cookie(expires: &str) -> String {
     format!(r#"{{"originalMaxAge":86400000,"expires":"{expires}","httpOnly":true,"path":"/"}}"#)
 }
 
-/// A store whose requests go all the way from `submit` to their answer, but for the network: what
-/// it is asked for is a touch that is not worth sending.
+/// A store whose requests run from `submit` to their answer without the network: each is a touch that is skipped.
 pub struct Dispatcher {
     runtime: Runtime,
     store: Store<Reply>,
@@ -80,7 +80,7 @@ impl Dispatcher {
     pub fn open() -> Dispatcher {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let cluster = ClusterOptions {
-            // Nobody listens there, and nobody has to.
+            // No server listens there, and none is needed.
             hosts: vec![Host {
                 name: "127.0.0.1".into(),
                 port: 1,
@@ -122,7 +122,7 @@ impl Dispatcher {
         });
         let expires = now() + 86_400_000;
         let baseline = Baseline {
-            head: format!("Wm,{expires},{},1", now()),
+            meta: format!("Wm,{expires},{},1", now()),
             json: String::new(),
             notes: format!("\u{1e}k{}", cookie("2026-01-01T00:00:00.000Z")),
         };
@@ -135,20 +135,20 @@ impl Dispatcher {
         }
     }
 
-    /// `count` requests for as many sessions, all in flight at once.
+    /// Sends `count` requests for as many sessions at once, and waits for their answers.
     pub fn answer(&self, count: usize) {
         self.runtime.block_on(async {
             let mut answers = Vec::with_capacity(count);
             for number in 0..count {
                 let (reply, answer) = oneshot::channel();
-                let what = SessionOp::Refresh {
+                let op = SessionOp::Refresh {
                     cookie: Some(cookie("2026-01-01T00:10:00.000Z")),
                     expires: self.expires,
                     baseline: Some(self.baseline.clone()),
                     writer: self.view.writer(number as u64),
                 };
                 let id = format!("sess-{number:08}");
-                let operation = Operation::Session { id, what };
+                let operation = Operation::Session { id, op };
                 self.store
                     .submit(self.view.clone(), operation, Reply(reply));
                 answers.push(answer);

@@ -1,4 +1,4 @@
-//! Any value that a server may return: JSON, or refused.
+//! Arbitrary values that a server may return: decoding gives JSON or an error.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use arbitrary::{Arbitrary, Unstructured};
 pub fn run(bytes: &[u8]) {
     let mut from = Unstructured::new(bytes);
     let Ok(value) = any(&mut from, 0) else { return };
-    // And as deep as it may be, or deeper.
+    // Nested as deep as allowed, or deeper.
     let deeper = usize::from(u16::arbitrary(&mut from).unwrap_or(0)) % (2 * MAX_FOREIGN_DEPTH);
     let value = (0..deeper).fold(value, |inner, n| match n % 3 {
         0 => Value::List(vec![Value::Nil, inner]),
@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8]) {
             serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok(),
             "{json}"
         );
-        // Bytes in the deepest place are an object and a list more.
+        // Bytes at the deepest level add an object and a list to the depth.
         assert!(decode::text(&json).is_ok() || json.contains("Buffer"));
     }
     for except in [None, Some("cookie")] {
@@ -38,8 +38,8 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn any(from: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Value> {
-    let most = if depth > 20 { 10 } else { 15 };
-    Ok(match from.int_in_range(0..=most)? {
+    let highest = if depth > 20 { 10 } else { 15 };
+    Ok(match from.int_in_range(0..=highest)? {
         0 => Value::Nil,
         1 => Value::Bool(bool::arbitrary(from)?),
         2 => Value::Int(i64::arbitrary(from)?),
@@ -71,7 +71,7 @@ fn any(from: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Value> {
 
 fn entries(from: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Vec<(Value, Value)>> {
     some(from, |from| {
-        // The crate takes no other keys.
+        // The crate accepts no other keys.
         let key = match from.int_in_range(0..=3)? {
             0 => Value::Nil,
             1 => Value::Int(i64::arbitrary(from)?),

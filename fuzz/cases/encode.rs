@@ -1,4 +1,5 @@
-//! Any text as the JSON of a session. What is taken, as a packed map, a tree or members, says what the text says.
+//! Arbitrary text as the JSON of a session. If it is accepted, the packed map, the tree and the members have the same
+//! value as the text.
 
 use aerospike_session::codec::encode::{self, Encoded};
 use aerospike_session::codec::{decode, members, tree, MAX_SAFE};
@@ -9,17 +10,17 @@ pub fn run(text: &str) {
     let checked = encode::check(text);
     match encode::object(text) {
         Ok(Encoded::Map(packed)) => {
-            let meant = parsed.as_ref().expect("taken, and so JSON");
+            let expected = parsed.as_ref().expect("accepted text is JSON");
             let mut rest = packed.as_slice();
-            assert!(same(&unpack(&mut rest), meant));
+            assert!(same(&unpack(&mut rest), expected));
             assert!(rest.is_empty());
             assert!(checked.is_ok());
             let value = tree::value(text, 1)
                 .expect("an object")
                 .expect("no lone surrogates");
             let mut back = String::new();
-            decode::value(&mut back, &value).expect("what we made");
-            assert!(same(&serde_json::from_str(&back).expect("JSON"), meant));
+            decode::value(&mut back, &value).expect("our own value");
+            assert!(same(&serde_json::from_str(&back).expect("JSON"), expected));
         }
         Ok(Encoded::OnlyJson) => assert!(checked.is_ok() && parsed.is_err()),
         Err(_) => assert!(checked.is_err()),
@@ -30,7 +31,7 @@ pub fn run(text: &str) {
     }
 }
 
-/// The dialect of MessagePack that maps are stored in, as far as we write it.
+/// Unpacks the dialect of MessagePack that maps are stored in, as far as this package writes it.
 fn unpack(from: &mut &[u8]) -> Json {
     match byte(from) {
         small @ 0..=0x7f => small.into(),
@@ -93,7 +94,7 @@ fn double(value: f64) -> Json {
 
 fn string(from: &mut &[u8], length: usize) -> Json {
     let [3, text @ ..] = take(from, length) else {
-        panic!("no string")
+        panic!("not a string")
     };
     std::str::from_utf8(text).expect("UTF-8").into()
 }
@@ -102,14 +103,14 @@ fn list(from: &mut &[u8], count: usize) -> Json {
     (0..count).map(|_| unpack(from)).collect()
 }
 
-/// Marked as ordered by key, and so it is, with each key once.
+/// Unpacks a map. Checks that it is marked as key-ordered, that its keys are in order, and that no key is repeated.
 fn map(from: &mut &[u8], count: usize) -> Json {
     assert_eq!(take(from, 4), [0xc7, 0x00, 0x01, 0xc0]);
     let mut map = Map::new();
     let mut last: Option<String> = None;
     for _ in 1..count {
         let Json::String(key) = unpack(from) else {
-            panic!("no key")
+            panic!("not a key")
         };
         assert!(last.as_ref().is_none_or(|last| *last < key));
         map.insert(key.clone(), unpack(from));
@@ -118,16 +119,16 @@ fn map(from: &mut &[u8], count: usize) -> Json {
     Json::Object(map)
 }
 
-/// JSON has one kind of number; of whole ones beyond 2^53 the nearest double is meant.
-fn same(stored: &Json, meant: &Json) -> bool {
-    match (stored, meant) {
-        (Json::Number(stored), Json::Number(meant)) => {
+/// Compares values. JSON has only one type of number. A whole number beyond 2^53 stands for the nearest double.
+fn same(stored: &Json, expected: &Json) -> bool {
+    match (stored, expected) {
+        (Json::Number(stored), Json::Number(expected)) => {
             let is_integer = stored.is_i64() || stored.is_u64();
-            stored.as_f64() == meant.as_f64()
+            stored.as_f64() == expected.as_f64()
                 && (!is_integer
-                    || stored
-                        .as_f64()
-                        .is_some_and(|n| n.abs() <= MAX_SAFE || meant.is_f64() || stored == meant))
+                    || stored.as_f64().is_some_and(|n| {
+                        n.abs() <= MAX_SAFE || expected.is_f64() || stored == expected
+                    }))
         }
         (Json::Array(a), Json::Array(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))

@@ -1,4 +1,4 @@
-//! Heads of baselines, and sessions that are merged: any text, and any three sessions against a merge of trees.
+//! Metas of baselines: arbitrary text. Merges of sessions: three arbitrary sessions, compared with a merge of trees.
 
 use aerospike_session::store::baseline::BaselineMeta;
 use aerospike_session::store::merge::{Diff, Session};
@@ -7,16 +7,16 @@ use serde_json::{Map, Value as Json};
 
 pub fn run(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        if let Some(head) = BaselineMeta::parse(text) {
-            assert_eq!(BaselineMeta::parse(&head.to_string()), Some(head));
+        if let Some(meta) = BaselineMeta::parse(text) {
+            assert_eq!(BaselineMeta::parse(&meta.to_string()), Some(meta));
         }
-        // A text against itself has changed nothing; with what is in it nothing is lost.
+        // A session compared with itself has no changes, and parsing its data again loses nothing.
         if let Ok(session) = Session::parse(text) {
             assert!(Diff::between(&session, &session).keeps_data());
             let data = session.data();
-            let again = Session::parse(&data).expect("what we made");
+            let again = Session::parse(&data).expect("our own text");
             assert!(Diff::between(&session, &again).keeps_data());
-            // Compared without taking it apart as well.
+            // The comparison without parsing gives the same.
             let since = Diff::since(text, None, &again);
             assert!(since.is_none_or(|diff| diff.keeps_data()));
         }
@@ -57,7 +57,7 @@ fn sessions(from: &mut Unstructured<'_>) -> arbitrary::Result<[Map<String, Json>
     Ok([one()?, one()?, one()?])
 }
 
-/// Few, so that the three have some in common. The cookie is no part of what is merged.
+/// Returns one of few keys, so that the three sessions have some in common. The cookie is not part of the merge.
 fn key(from: &mut Unstructured<'_>) -> arbitrary::Result<String> {
     Ok(match from.int_in_range(0..=3)? {
         0 => String::arbitrary(from)?.replace("cookie", "c"),

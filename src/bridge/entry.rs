@@ -127,7 +127,7 @@ impl Handle {
     }
 
     fn one(&self, env: &Env, slot: u32, id: Text, what: SessionOp) -> Result<()> {
-        self.submit(env, slot, Operation::Session { id: id.0, what })
+        self.submit(env, slot, Operation::Session { id: id.0, op: what })
     }
 
     fn many(&self, env: &Env, slot: u32, many: ScanOp) -> Result<()> {
@@ -237,7 +237,7 @@ pub fn set(
         json: json.0,
         expires,
         baseline: head.zip(base).map(|(head, base)| Baseline {
-            head: head.0,
+            meta: head.0,
             json: base.0,
             notes: notes.map_or_else(String::new, |notes| notes.0),
         }),
@@ -265,7 +265,7 @@ pub fn refresh(
         cookie: cookie.map(|cookie| cookie.0),
         expires,
         baseline: head.zip(notes).map(|(head, notes)| Baseline {
-            head: head.0,
+            meta: head.0,
             json: String::new(),
             notes: notes.0,
         }),

@@ -511,16 +511,16 @@ impl Values {
                 Err(error) => return Ok(Err(error)),
             },
             Output::Loaded(baseline) => {
-                return self.push_baseline(slot, &baseline.head, &baseline.json)
+                return self.push_baseline(slot, &baseline.meta, &baseline.json)
             }
             Output::Written(written, _) => match written {
                 Written {
-                    head: None,
+                    meta: None,
                     gone: None,
                     ..
                 } => self.push_answer(slot, Kind::Done, []),
                 Written {
-                    head: Some(head),
+                    meta: Some(head),
                     conflict: None,
                     ..
                 } => match self.text(head) {
@@ -528,7 +528,7 @@ impl Values {
                     Err(error) => return Ok(Err(error)),
                 },
                 Written {
-                    head,
+                    meta: head,
                     gone,
                     conflict,
                     ..

@@ -1,4 +1,4 @@
-//! A value the server returned to JSON text, whoever wrote it and in whatever language.
+//! Converts a value from the server to JSON text. Any program in any language may have written it.
 
 use aerospike::Value;
 
@@ -26,7 +26,7 @@ pub fn map_members(
     }
 }
 
-/// JSON text as it is stored, without the space around it, if it nests no deeper than a value may.
+/// Returns stored JSON text without the surrounding white space. Fails if it nests deeper than a stored value may.
 pub fn text(json: &str) -> Result<&str, CodecError> {
     match nests_deeper(json, MAX_FOREIGN_DEPTH) {
         true => Err(CodecError::StoredTooDeep),
@@ -37,7 +37,7 @@ pub fn text(json: &str) -> Result<&str, CodecError> {
 /// Appends a JSON string.
 pub fn string(out: &mut String, text: &str) {
     let is_plain = |byte: &u8| *byte >= 0x20 && *byte != b'"' && *byte != b'\\';
-    // Without an early end, so that the compiler looks at many bytes at once.
+    // Counts without stopping early, so that the compiler can vectorize the loop.
     if text
         .as_bytes()
         .iter()
@@ -53,7 +53,7 @@ pub fn string(out: &mut String, text: &str) {
     }
 }
 
-/// Appends a text that needs no escapes.
+/// Appends a JSON string that needs no escapes.
 fn quoted(out: &mut String, text: &str) {
     out.reserve(text.len() + 2);
     out.push('"');
@@ -91,7 +91,7 @@ fn any(out: &mut String, value: &Value, depth: usize) -> Result<(), CodecError> 
     Ok(())
 }
 
-/// `depth`: the lists and maps around this one.
+/// Enters a list or map. `depth`: the number of lists and maps around it.
 fn enter(depth: usize) -> Result<usize, CodecError> {
     match depth < MAX_FOREIGN_DEPTH {
         true => Ok(depth + 1),
@@ -117,23 +117,23 @@ fn members<'a>(
     except: Option<&str>,
     depth: usize,
 ) -> Result<bool, CodecError> {
-    let mut any_yet = false;
+    let mut has_members = false;
     for (name, item) in entries {
         if matches!((name, except), (Value::String(name), Some(except)) if name == except) {
             continue;
         }
-        if any_yet {
+        if has_members {
             out.push(',');
         }
-        any_yet = true;
+        has_members = true;
         key(out, name)?;
         out.push(':');
         any(out, item, depth)?;
     }
-    Ok(any_yet)
+    Ok(has_members)
 }
 
-/// JSON has only string keys: integers become decimal, bytes hexadecimal.
+/// Appends a key. JSON has only string keys: integers become decimal, bytes hexadecimal.
 fn key(out: &mut String, key: &Value) -> Result<(), CodecError> {
     match key {
         Value::String(text) => string(out, text),
@@ -159,8 +159,8 @@ fn integer(out: &mut String, value: i64) {
     }
 }
 
-/// The shortest text that reads back as the same double; like `JSON.stringify`, `null` for what
-/// JSON has no number for.
+/// Appends the shortest text that parses to the same double. Like `JSON.stringify`, appends `null` for numbers that
+/// JSON does not have.
 fn double(out: &mut String, value: f64) {
     match value.is_finite() {
         true => out.push_str(zmij::Buffer::new().format_finite(value)),
@@ -168,7 +168,7 @@ fn double(out: &mut String, value: f64) {
     }
 }
 
-/// The JSON form of a Node.js `Buffer`.
+/// Appends the JSON of a Node.js `Buffer`.
 fn buffer(out: &mut String, bytes: &[u8]) {
     out.push_str(r#"{"type":"Buffer","data":["#);
     for (index, byte) in bytes.iter().enumerate() {
@@ -186,12 +186,12 @@ mod tests {
 
     fn json(value: &Value) -> String {
         let mut out = String::new();
-        super::value(&mut out, value).expect("a JSON form");
+        super::value(&mut out, value).expect("JSON");
         out
     }
 
     #[test]
-    fn integers_a_double_cannot_hold_become_decimal_strings() {
+    fn integers_that_no_double_can_hold_become_decimal_strings() {
         assert_eq!(json(&Value::Int(1 << 53)), "9007199254740992");
         assert_eq!(json(&Value::Int((1 << 53) + 1)), "\"9007199254740993\"");
         assert_eq!(json(&Value::Int((1 << 53) + 2)), "9007199254740994");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_json_has_no_text_for_become_null() {
+    fn numbers_that_json_does_not_have_become_null() {
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert_eq!(json(&Value::from(number)), "null");
         }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_take_the_form_of_a_buffer() {
+    fn bytes_become_the_json_of_a_buffer() {
         assert_eq!(
             json(&Value::Blob(vec![0, 255])),
             r#"{"type":"Buffer","data":[0,255]}"#
@@ -226,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_nested_beyond_reason_is_refused() {
+    fn rejects_values_that_are_nested_too_deep() {
         let mut value = Value::Nil;
         for _ in 0..MAX_FOREIGN_DEPTH {
             value = Value::List(vec![value]);
         }
-        // As deep as a text may be, and no deeper.
+        // As deep as a text may nest.
         assert!(text(&json(&value)).is_ok());
         let value = Value::List(vec![value]);
         assert_eq!(

@@ -1,8 +1,7 @@
-//! JSON text to a packed, key-ordered Aerospike map, in one pass and without a value tree.
+//! Converts JSON text to a packed, key-ordered Aerospike map, in one pass and without a tree of values.
 //!
-//! The server checks what arrives: keys out of order or twice under the key-ordered mark are
-//! refused. Order is bytewise on the UTF-8 of the keys; of two equal keys the last one wins, as in
-//! `JSON.parse`.
+//! The server checks key-ordered maps and rejects keys that are out of order or repeated. The order is bytewise on
+//! the UTF-8 of the keys. Of equal keys the last one wins, as in `JSON.parse`.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,21 +11,21 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use super::number::Number;
 use super::{packer, CodecError, MAX_DEPTH};
 
-/// A JSON object, translated.
+/// A converted JSON object.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Encoded {
-    /// The packed map, ready to be a whole bin of particle type map.
+    /// The packed map: the content of a bin of particle type map.
     Map(Vec<u8>),
-    /// The text holds a lone surrogate, which no UTF-8 string and so no Aerospike string can
-    /// hold. It has to be kept as JSON text, where the surrogate is an escape.
+    /// The text contains a lone surrogate, which no UTF-8 string and so no Aerospike string can hold. It has to be
+    /// stored as JSON text, where the surrogate is an escape sequence.
     OnlyJson,
 }
 
-/// Translates the text of a JSON object.
+/// Converts the text of a JSON object.
 pub fn object(text: &str) -> Result<Encoded, CodecError> {
     let mut out = Vec::with_capacity(text.len() + packer::MAX_MAP_HEADER);
     let mut json = serde_json::Deserializer::from_str(text);
-    let packed = Packed {
+    let packed = ValuePacker {
         out: &mut out,
         depth: 1,
         only_object: true,
@@ -36,9 +35,8 @@ pub fn object(text: &str) -> Result<Encoded, CodecError> {
     match packed {
         Ok(()) => Ok(Encoded::Map(out)),
         Err(error) if error.is_data() => Err(data_error(&error)),
-        // serde_json refuses a lone surrogate where it has to make a `str` of it, and accepts it
-        // where it only looks for the end of the value: text that fails the first and passes the
-        // second is JSON with a lone surrogate.
+        // serde_json rejects a lone surrogate when it has to make a `str` of it. It accepts one when it only searches
+        // for the end of the value. So text that fails the first and passes the second is JSON with a lone surrogate.
         Err(error) => match serde_json::from_str::<serde::de::IgnoredAny>(text) {
             Ok(_) if nesting(text) > MAX_DEPTH => Err(CodecError::TooDeep),
             Ok(_) if text.trim_start().starts_with('{') => Ok(Encoded::OnlyJson),
@@ -48,7 +46,7 @@ pub fn object(text: &str) -> Result<Encoded, CodecError> {
     }
 }
 
-/// Checks that the text is that of an object.
+/// Checks that the text is a JSON object.
 pub fn check_object(text: &str) -> Result<(), CodecError> {
     serde_json::from_str::<serde::de::IgnoredAny>(text)?;
     match text.trim_start().starts_with('{') {
@@ -57,7 +55,7 @@ pub fn check_object(text: &str) -> Result<(), CodecError> {
     }
 }
 
-/// Checks that the text is that of an object, nested no deeper than a map may be.
+/// Checks that the text is a JSON object, nested no deeper than a map may be.
 pub fn check(text: &str) -> Result<(), CodecError> {
     check_object(text)?;
     match nests_deeper(text, MAX_DEPTH) {
@@ -66,21 +64,21 @@ pub fn check(text: &str) -> Result<(), CodecError> {
     }
 }
 
-/// Checks a text that is known to be that of an object: that it is nested no deeper than a map may be.
-pub fn bounded(text: String) -> Result<String, CodecError> {
+/// Checks that a valid text of an object is nested no deeper than a map may be, and returns it.
+pub fn check_depth(text: String) -> Result<String, CodecError> {
     match nests_deeper(&text, MAX_DEPTH) {
         true => Err(CodecError::TooDeep),
         false => Ok(text),
     }
 }
 
-/// Whether a JSON text nests deeper than `most`. Few do, and of those that do not a look at each byte tells it.
-pub(super) fn nests_deeper(text: &str, most: usize) -> bool {
+/// Returns whether a JSON text nests deeper than `limit`. Counting the opening brackets is enough for most texts.
+pub(super) fn nests_deeper(text: &str, limit: usize) -> bool {
     let opening = |byte: &&u8| matches!(byte, b'{' | b'[');
-    text.as_bytes().iter().filter(opening).count() > most && nesting(text) > most
+    text.as_bytes().iter().filter(opening).count() > limit && nesting(text) > limit
 }
 
-/// The only data errors are those the visitors below raise.
+/// Converts a data error. Only the visitors below raise data errors.
 pub(super) fn data_error(error: &serde_json::Error) -> CodecError {
     if error.to_string().starts_with(TOO_DEEP) {
         CodecError::TooDeep
@@ -91,7 +89,7 @@ pub(super) fn data_error(error: &serde_json::Error) -> CodecError {
 
 const TOO_DEEP: &str = "too deep";
 
-/// How deep the arrays and objects of a valid JSON text nest.
+/// Returns how deep the arrays and objects of a valid JSON text nest.
 pub(super) fn nesting(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
@@ -111,7 +109,7 @@ pub(super) fn nesting(text: &str) -> usize {
     deepest
 }
 
-/// Arrays and objects at `depth` count; what is in them is one deeper.
+/// Enters an array or object at `depth`. Returns the depth of its contents.
 pub(super) fn enter<E: serde::de::Error>(depth: usize) -> Result<usize, E> {
     match depth > MAX_DEPTH {
         true => Err(E::custom(TOO_DEEP)),
@@ -119,14 +117,14 @@ pub(super) fn enter<E: serde::de::Error>(depth: usize) -> Result<usize, E> {
     }
 }
 
-/// Packs the one value that comes next.
-struct Packed<'a> {
+/// Packs the next value.
+struct ValuePacker<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,
     only_object: bool,
 }
 
-impl Packed<'_> {
+impl ValuePacker<'_> {
     fn scalar<E: serde::de::Error>(self, pack: impl FnOnce(&mut Vec<u8>)) -> Result<(), E> {
         if self.only_object {
             return Err(E::custom("not an object"));
@@ -136,7 +134,7 @@ impl Packed<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Packed<'_> {
+impl<'de> DeserializeSeed<'de> for ValuePacker<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -144,7 +142,7 @@ impl<'de> DeserializeSeed<'de> for Packed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Packed<'_> {
+impl<'de> Visitor<'de> for ValuePacker<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,15 +158,15 @@ impl<'de> Visitor<'de> for Packed<'_> {
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.scalar(|out| Number::of_i64(value).pack(out))
+        self.scalar(|out| Number::from_i64(value).pack(out))
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.scalar(|out| Number::of_u64(value).pack(out))
+        self.scalar(|out| Number::from_u64(value).pack(out))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.scalar(|out| Number::of_f64(value).pack(out))
+        self.scalar(|out| Number::from_f64(value).pack(out))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
@@ -180,10 +178,10 @@ impl<'de> Visitor<'de> for Packed<'_> {
             return Err(A::Error::custom("not an object"));
         }
         let depth = enter(self.depth)?;
-        let header = Header::leave_room(self.out, packer::SHORT_LIST_HEADER);
+        let header = Header::reserve(self.out, packer::SHORT_LIST_HEADER);
         let mut count = 0;
         while seq
-            .next_element_seed(Packed {
+            .next_element_seed(ValuePacker {
                 out: &mut *self.out,
                 depth,
                 only_object: false,
@@ -200,13 +198,13 @@ impl<'de> Visitor<'de> for Packed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let depth = enter(self.depth)?;
-        let header = Header::leave_room(self.out, packer::SHORT_MAP_HEADER);
+        let header = Header::reserve(self.out, packer::SHORT_MAP_HEADER);
         let start = self.out.len();
         let mut entries: Vec<Entry> = Vec::with_capacity(USUAL_ENTRIES);
-        while let Some(key) = map.next_key_seed(PackedKey {
+        while let Some(key) = map.next_key_seed(KeyPacker {
             out: &mut *self.out,
         })? {
-            map.next_value_seed(Packed {
+            map.next_value_seed(ValuePacker {
                 out: &mut *self.out,
                 depth,
                 only_object: false,
@@ -224,17 +222,17 @@ impl<'de> Visitor<'de> for Packed<'_> {
     }
 }
 
-/// Entries of a map, usually.
+/// The usual number of entries of a map.
 const USUAL_ENTRIES: usize = 8;
 
-/// The place of a header, which counts what follows, and so is known only when that has been packed. Room is left for a
-/// short one; should it turn out longer, everything behind it moves.
+/// The position of a header. It contains the number of entries or items, which is known only after they have been
+/// packed. So space for a short header is reserved. If the header turns out longer, everything after it is moved.
 struct Header {
     place: Range<usize>,
 }
 
 impl Header {
-    fn leave_room(out: &mut Vec<u8>, short: usize) -> Header {
+    fn reserve(out: &mut Vec<u8>, short: usize) -> Header {
         let start = out.len();
         out.resize(start + short, 0);
         Header {
@@ -247,13 +245,13 @@ impl Header {
     }
 }
 
-/// Where an entry lies in the buffer: key and value, and the text of the key alone.
+/// The position of an entry in the buffer: key and value, and the text of the key alone.
 struct Entry {
     whole: Range<usize>,
     key: Range<usize>,
 }
 
-/// Puts the packed entries behind `start` into key order; of equal keys keeps the last.
+/// Sorts the packed entries from `start` on by key. Keeps the last of equal keys.
 fn order(out: &mut Vec<u8>, start: usize, entries: &mut Vec<Entry>) {
     let ordered = entries
         .windows(2)
@@ -278,7 +276,7 @@ fn order(out: &mut Vec<u8>, start: usize, entries: &mut Vec<Entry>) {
     *entries = kept;
 }
 
-struct PackedKey<'a> {
+struct KeyPacker<'a> {
     out: &'a mut Vec<u8>,
 }
 
@@ -287,7 +285,7 @@ struct KeyPlace {
     text: Range<usize>,
 }
 
-impl<'de> DeserializeSeed<'de> for PackedKey<'_> {
+impl<'de> DeserializeSeed<'de> for KeyPacker<'_> {
     type Value = KeyPlace;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<KeyPlace, D::Error> {
@@ -295,7 +293,7 @@ impl<'de> DeserializeSeed<'de> for PackedKey<'_> {
     }
 }
 
-impl Visitor<'_> for PackedKey<'_> {
+impl Visitor<'_> for KeyPacker<'_> {
     type Value = KeyPlace;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -327,19 +325,19 @@ mod tests {
     const MARK: [u8; 4] = [0xc7, 0x00, 0x01, 0xc0];
 
     #[test]
-    fn an_empty_object_is_a_key_ordered_map_of_nothing() {
+    fn an_empty_object_is_an_empty_key_ordered_map() {
         assert_eq!(map("{}"), [&[0x81][..], &MARK].concat());
     }
 
     #[test]
-    fn keys_are_put_in_byte_order_and_the_last_of_equal_keys_wins() {
+    fn keys_are_in_byte_order_and_the_last_of_equal_keys_wins() {
         let expected = [&[0x83][..], &MARK, &[0xa2, 3, b'a', 2, 0xa2, 3, b'b', 1]].concat();
         assert_eq!(map(r#"{"b":1,"a":2}"#), expected);
         assert_eq!(map(r#"{"a":9,"b":1,"a":2}"#), expected);
     }
 
     #[test]
-    fn whole_numbers_within_2_to_the_53_are_integers_and_others_doubles() {
+    fn whole_numbers_up_to_2_to_the_53_are_integers_and_others_doubles() {
         let value = |text: &str| map(&format!(r#"{{"n":{text}}}"#))[8..].to_vec();
         assert_eq!(value("9007199254740992")[0], 0xcf);
         assert_eq!(value("9007199254740993")[0], 0xcb);
@@ -351,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_surrogate_asks_for_json_and_an_escaped_backslash_does_not() {
+    fn a_lone_surrogate_requires_json_and_an_escaped_backslash_does_not() {
         assert_eq!(object(r#"{"a":"\ud800"}"#), Ok(Encoded::OnlyJson));
         assert_eq!(object(r#"{"\udfff":1}"#), Ok(Encoded::OnlyJson));
         map(r#"{"a":"\\ud800"}"#);
@@ -359,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_bounded_whether_or_not_the_text_needs_json() {
+    fn nesting_is_limited_also_for_texts_that_require_json() {
         let nested = |depth: usize, leaf: &str| {
             format!("{}{leaf}{}", r#"{"a":"#.repeat(depth), "}".repeat(depth))
         };
@@ -379,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn rejects_what_is_not_an_object() {
         for text in ["[]", "1", "null", r#""a""#, r#""\ud800""#] {
             assert_eq!(object(text), Err(CodecError::NotAnObject), "{text}");
         }

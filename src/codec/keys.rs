@@ -1,12 +1,13 @@
-//! Keys of a map that are no text. JSON has only text keys, so an integer 7 is shown as `"7"`: this remembers which keys of a
-//! record are stored in another type, so that a change addresses the key that is there, and does not add a second one.
+//! Keys of a map that are not strings. JSON has only string keys, so it shows an integer 7 as `"7"`. This module
+//! remembers which keys of a record have another type. A change then addresses the existing key instead of adding a
+//! second one.
 //!
 //! A list of such keys is a text: `i7,i-3,n,bff00` for 7, -3, nil and the bytes `ff 00`.
 
 use aerospike::Value;
 
-/// Returns the list of the keys of a map that are no text; empty for what is no map.
-pub fn other_than_text(map: &Value) -> String {
+/// Returns the list of the keys of a map that are not strings. Empty if the value is not a map.
+pub fn non_string_keys(map: &Value) -> String {
     match map {
         Value::SortedMap(map) => list(map.keys()),
         Value::OrderedMap(map) => list(map.keys()),
@@ -32,7 +33,7 @@ fn list<'a>(keys: impl Iterator<Item = &'a Value>) -> String {
     out
 }
 
-/// Returns the key of a list that JSON shows as `text`.
+/// Returns the key in a list that JSON shows as `text`.
 pub fn shown_as(list: &str, text: &str) -> Option<Value> {
     if list.is_empty() {
         return None;
@@ -46,7 +47,7 @@ pub fn shown_as(list: &str, text: &str) -> Option<Value> {
         })
 }
 
-/// Bytes as JSON shows them in a key.
+/// Returns bytes as JSON shows them in a key.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_is_found_by_the_text_that_json_shows() {
+    fn finds_every_key_by_its_text_in_json() {
         let keys = [
             Value::Int(7),
             Value::Int(-3),
@@ -76,7 +77,7 @@ mod tests {
             Value::from("7"),
         ];
         let map: IndexMap<_, _> = keys.iter().cloned().map(|key| (key, Value::Nil)).collect();
-        let list = other_than_text(&Value::OrderedMap(map));
+        let list = non_string_keys(&Value::OrderedMap(map));
         assert_eq!(list, "i7,i-3,i-9223372036854775808,n,bff00,b");
         for (text, key) in ["7", "-3", "-9223372036854775808", "null", "ff00", ""]
             .iter()
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_list_at_all_panics() {
+    fn malformed_lists_do_not_panic() {
         for list in ["", ",", "i", "i,", "b0", "bzz", "é", "n7"] {
             for text in ["", "0", "zz", "null", "é"] {
                 let _ = shown_as(list, text);

@@ -1,8 +1,7 @@
 //! The top-level members of a JSON object, as slices of its text.
 //!
-//! express-session hands over one object that holds the cookie beside the user's keys; the record
-//! keeps the two in different bins. They are told apart here by cutting the text: nothing is
-//! parsed into a tree and written again.
+//! express-session passes one object with the cookie and the user's keys. The record stores the two in different
+//! bins. This module splits the text, so nothing is parsed into a tree and serialized again.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,25 +14,25 @@ use super::CodecError;
 /// A member of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// The key's bytes: UTF-8, or WTF-8 where it holds a lone surrogate.
+    /// The bytes of the key: UTF-8, or WTF-8 if it has a lone surrogate.
     pub key: Cow<'a, [u8]>,
     /// The text of the value.
     pub value: &'a str,
-    /// Key, colon and value as they stand in the text.
+    /// The text of key, colon and value.
     pub whole: &'a str,
 }
 
-/// One object text, with one member taken out.
+/// The text of an object, split into one member and the rest.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Without<'a> {
     /// The object without the member.
     pub rest: Cow<'a, str>,
-    /// The text of the member's value, if the object had it. Of several, the last.
+    /// The text of the member's value, if the object had it. The last, if it had several.
     pub taken: Option<&'a str>,
 }
 
-/// The members of the object `text`, in its order. Of members with equal keys the last counts, as
-/// in `JSON.parse`; all are there.
+/// Returns all members of the object `text`, in its order. Of members with equal keys the last counts, as in
+/// `JSON.parse`.
 pub fn split(text: &str) -> Result<Vec<Member<'_>>, CodecError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let members = json
@@ -46,33 +45,33 @@ pub fn split(text: &str) -> Result<Vec<Member<'_>>, CodecError> {
     Ok(members)
 }
 
-/// The member of an object that begins at `start`, and where it ends. `None`: what is there is no member.
-pub fn one(text: &str, start: usize) -> Option<(Member<'_>, usize)> {
-    let (Key(key), end) = first(text.get(start..)?)?;
-    let colon = start + end + blank(&text[start + end..]);
+/// Returns the member of an object that begins at `start`, and its end. `None`: there is no member.
+pub fn parse_at(text: &str, start: usize) -> Option<(Member<'_>, usize)> {
+    let (Key(key), end) = parse_first(text.get(start..)?)?;
+    let colon = start + end + leading_whitespace(&text[start + end..]);
     let from = text[colon..].starts_with(':').then_some(colon + 1)?;
-    let (value, end) = first::<&RawValue>(&text[from..])?;
+    let (value, end) = parse_first::<&RawValue>(&text[from..])?;
     let (value, end) = (value.get(), from + end);
     let whole = text.get(start..end)?;
     Some((Member { key, value, whole }, end))
 }
 
-/// The value that a text begins with, and where it ends.
-fn first<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Option<(T, usize)> {
+/// Parses the value at the beginning of a text. Returns the value and its end.
+fn parse_first<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Option<(T, usize)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter();
     let value = values.next()?.ok()?;
     Some((value, values.byte_offset()))
 }
 
-/// How much white space a text begins with.
-pub fn blank(text: &str) -> usize {
+/// Returns the length of the white space at the beginning of a text.
+pub fn leading_whitespace(text: &str) -> usize {
     let bytes = text.bytes();
     bytes
         .take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
         .count()
 }
 
-/// The object made of these members.
+/// Returns the text of an object with these members.
 pub fn join(members: &[Member<'_>]) -> String {
     let length: usize = members.iter().map(|member| member.whole.len() + 1).sum();
     let mut text = String::with_capacity(length + 2);
@@ -87,7 +86,7 @@ pub fn join(members: &[Member<'_>]) -> String {
     text
 }
 
-/// Takes the member `name` out of the object `text`.
+/// Removes the member `name` from the object `text`.
 pub fn without<'a>(text: &'a str, name: &str) -> Result<Without<'a>, CodecError> {
     let mut members = split(text)?;
     let mut taken = None;
@@ -107,7 +106,7 @@ pub fn without<'a>(text: &'a str, name: &str) -> Result<Without<'a>, CodecError>
 
 struct Members<'a>(&'a str);
 
-/// Members of a session, usually.
+/// The usual number of members of a session.
 const USUAL: usize = 12;
 
 impl<'a> Visitor<'a> for Members<'a> {
@@ -124,8 +123,8 @@ impl<'a> Visitor<'a> for Members<'a> {
         while let Some(Key(key)) = map.next_key()? {
             let value: &RawValue = map.next_value()?;
             let value = value.get();
-            // A raw value is a slice of the text; everything between the end of the member
-            // before and this value is the separator, the key and the colon.
+            // A raw value is a slice of the text. Everything between the end of the previous member and this value is
+            // the separator, the key and the colon.
             let start = value.as_ptr() as usize - text.as_ptr() as usize;
             let from = end;
             end = start + value.len();
@@ -139,7 +138,7 @@ impl<'a> Visitor<'a> for Members<'a> {
     }
 }
 
-/// A key as bytes: a lone surrogate in it is no error.
+/// A key as bytes, so that it may have a lone surrogate.
 struct Key<'a>(Cow<'a, [u8]>);
 
 impl<'de> serde::Deserialize<'de> for Key<'de> {
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_taken_from_the_front_the_middle_and_the_end() {
+    fn removes_a_member_at_the_start_in_the_middle_and_at_the_end() {
         let cookie = r#"{"path":"/"}"#;
         for text in [
             r#"{"cookie":{"path":"/"},"a":1,"b":[2]}"#,
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_without_the_member_stays_as_it_is() {
+    fn keeps_an_object_without_the_member() {
         assert_eq!(
             rest(r#"{"a":{"cookie":1}}"#),
             (r#"{"a":{"cookie":1}}"#.into(), None)
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_keys_and_lone_surrogates_pass_through_untouched() {
+    fn keeps_unusual_keys_and_lone_surrogates() {
         let text = r#"{"{,":1,"cookie":2,"\ud800":"\udfff","é\"":3}"#;
         assert_eq!(
             rest(text),
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn rejects_what_is_not_an_object() {
         assert_eq!(without("[1]", "cookie"), Err(CodecError::NotAnObject));
         assert!(matches!(
             without("{", "cookie"),

@@ -1,13 +1,12 @@
-//! JSON text to Aerospike values and back, with nothing in between.
+//! JSON text to Aerospike values and back, without an intermediate tree.
 //!
-//! - [`encode`]: the text of a session to the packed, key-ordered map the server stores.
-//! - [`tree`]: the text of one value to the crate's own, for what goes inside a map operation.
-//! - [`decode`]: a value the server returned to JSON text, whoever wrote it.
-//! - [`members`]: a JSON object's top-level members as slices of its text.
+//! - [`encode`]: the text of a session to the packed, key-ordered map that the server stores.
+//! - [`tree`]: the text of one value to a value of the crate, for use inside a map operation.
+//! - [`decode`]: a value from the server to JSON text, whatever program wrote it.
+//! - [`members`]: the top-level members of a JSON object as slices of its text.
 //!
-//! Rules (DESIGN section 3): whole numbers within ±2^53 are integers, other numbers are doubles;
-//! an integer no double can hold becomes a decimal string; bytes become Node's
-//! `{"type":"Buffer","data":[..]}`.
+//! Rules: whole numbers within ±2^53 are integers, other numbers are doubles. An integer that no double can hold
+//! becomes a decimal string. Bytes become the JSON of a Node.js Buffer, `{"type":"Buffer","data":[..]}`.
 
 pub mod decode;
 pub mod encode;
@@ -18,30 +17,31 @@ pub mod packer;
 pub mod size_check;
 pub mod tree;
 
-/// How deep a session's data may nest, the session object itself counting as 1.
+/// The maximum nesting depth of a session's data. The session object itself counts as 1.
 ///
-/// The `aerospike` crate walks values by recursion without a bound, and a deep enough value would
-/// overflow a thread's stack and abort the process; so the bound is ours, and well below that.
+/// The `aerospike` crate walks values by recursion without a limit. A deep enough value would overflow a thread's
+/// stack and abort the process. This limit is well below that.
 pub const MAX_DEPTH: usize = 100;
 
-/// How deep what somebody else has stored may nest: it is read, though it could not be written.
+/// The maximum nesting depth of data that another program has stored. It can be read, although it could not be
+/// written.
 pub const MAX_FOREIGN_DEPTH: usize = 1_000;
 
-/// The largest magnitude up to which every whole number is exactly one double: 2^53.
+/// 2^53: up to this magnitude, every whole number is exactly a double.
 pub const MAX_SAFE: f64 = 9_007_199_254_740_992.0;
 
-/// Why a text or a value could not be translated. Never quotes the data itself.
+/// Why a text or a value cannot be converted. Never contains the data itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodecError {
     /// Nested deeper than [`MAX_DEPTH`].
     TooDeep,
-    /// Stored by somebody else, and nested deeper than [`MAX_FOREIGN_DEPTH`].
+    /// Stored by another program, and nested deeper than [`MAX_FOREIGN_DEPTH`].
     StoredTooDeep,
     /// Not a JSON object.
     NotAnObject,
-    /// Not JSON at all; the place where parsing stopped.
+    /// Not valid JSON. Holds the position where parsing stopped.
     Syntax { line: usize, column: usize },
-    /// The server returned a value of a kind that has no JSON form.
+    /// The server returned a value of a type that JSON does not have.
     UnknownValue,
 }
 

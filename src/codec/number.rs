@@ -4,29 +4,29 @@ use aerospike::Value;
 
 use super::{packer, MAX_SAFE};
 
-/// A number as it is stored: an integer if it is whole and every integer up to it is a double.
+/// A stored number: an integer if it is whole and within ±2^53, otherwise a double.
 pub enum Number {
     Integer(i64),
     Double(f64),
 }
 
 impl Number {
-    pub fn of_i64(value: i64) -> Number {
+    pub fn from_i64(value: i64) -> Number {
         match value.unsigned_abs() <= MAX_SAFE as u64 {
             true => Number::Integer(value),
             false => Number::Double(value as f64),
         }
     }
 
-    pub fn of_u64(value: u64) -> Number {
+    pub fn from_u64(value: u64) -> Number {
         match i64::try_from(value) {
-            Ok(value) => Number::of_i64(value),
+            Ok(value) => Number::from_i64(value),
             Err(_) => Number::Double(value as f64),
         }
     }
 
-    /// `1e3` is the integer 1000; `-0` stays a double, since no integer is a negative zero.
-    pub fn of_f64(value: f64) -> Number {
+    /// `1e3` is the integer 1000. `-0` stays a double, because there is no negative zero among integers.
+    pub fn from_f64(value: f64) -> Number {
         let whole = value.fract() == 0.0 && value.abs() <= MAX_SAFE;
         match whole && !(value == 0.0 && value.is_sign_negative()) {
             true => Number::Integer(value as i64),

@@ -1,22 +1,22 @@
-//! Aerospike's dialect of MessagePack, written into one growing buffer.
+//! Aerospike's dialect of MessagePack, appended to one buffer.
 //!
-//! What differs from plain MessagePack: every string carries a leading particle-type byte, and a
-//! key-ordered map starts with an extension entry in the place of a first key (counted in the
-//! map's length). Source: server `as/src/base/particle_map.c`, client `msgpack/encoder.rs`.
+//! It differs from plain MessagePack in two ways. Every string starts with a particle-type byte. A key-ordered map
+//! starts with an extension entry before its first key, which counts in the length of the map. Source: server
+//! `as/src/base/particle_map.c`, client `msgpack/encoder.rs`.
 
 /// Particle type of a string, the first byte of every packed string.
 const PARTICLE_STRING: u8 = 3;
-/// Particle type of a map: how a whole bin says what its bytes are.
+/// Particle type of a map: the type of a whole bin that holds one.
 pub const PARTICLE_MAP: u8 = 19;
 /// The extension entry that marks a map as key-ordered: ext8, no data, type 1, value nil.
 const KEY_ORDERED_MARK: [u8; 4] = [0xc7, 0x00, 0x01, 0xc0];
-/// The longest map header: map32 and the mark.
+/// The length of the longest map header: map32 and the mark.
 pub const MAX_MAP_HEADER: usize = 5 + KEY_ORDERED_MARK.len();
-/// The header of a map of a few entries: fixmap and the mark.
+/// The length of the header of a map with few entries: fixmap and the mark.
 pub const SHORT_MAP_HEADER: usize = 1 + KEY_ORDERED_MARK.len();
-/// The longest list header: array32.
+/// The length of the longest list header: array32.
 pub const MAX_LIST_HEADER: usize = 5;
-/// The header of a list of a few items: fixarray.
+/// The length of the header of a list with few items: fixarray.
 pub const SHORT_LIST_HEADER: usize = 1;
 
 pub fn nil(out: &mut Vec<u8>) {
@@ -27,7 +27,7 @@ pub fn boolean(out: &mut Vec<u8>, value: bool) {
     out.push(if value { 0xc3 } else { 0xc2 });
 }
 
-/// The shortest form, as the server itself would store it.
+/// Appends the shortest encoding, as the server itself stores it.
 pub fn integer(out: &mut Vec<u8>, value: i64) {
     match value {
         0..=0x7f => out.push(value as u8),
@@ -84,7 +84,7 @@ pub fn string(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-/// The header of a list of `count` items, into `header`; returns its length.
+/// Writes the header of a list of `count` items to `header`. Returns its length.
 pub fn list_header(header: &mut [u8; MAX_LIST_HEADER], count: usize) -> usize {
     match count {
         0..=15 => {
@@ -104,7 +104,7 @@ pub fn list_header(header: &mut [u8; MAX_LIST_HEADER], count: usize) -> usize {
     }
 }
 
-/// The header of a key-ordered map of `count` entries, into `header`; returns its length.
+/// Writes the header of a key-ordered map of `count` entries to `header`. Returns its length.
 pub fn key_ordered_header(header: &mut [u8; MAX_MAP_HEADER], count: usize) -> usize {
     let entries = count + 1;
     let start = match entries {

@@ -1,17 +1,17 @@
-//! Whether a text is too large to be stored, found out without taking it apart.
+//! Finds texts that are too large to be stored, without parsing them.
 
-/// Bytes of text that one stored byte can come from, at the most: `\u0001`, or `false,`.
-const MOST_TEXT: usize = 6;
+/// The maximum number of bytes of text for one stored byte: `\u0001`, or `false,`.
+const MAX_TEXT_PER_BYTE: usize = 6;
 
-/// Whether `json`, however it is packed, takes more than `limit` bytes.
+/// Returns whether `json` needs more than `limit` bytes, however it is packed.
 ///
-/// A character of a string takes a byte, and so does every string, every key and every value besides. JSON may write a
-/// character as `\u0001`.
+/// Each character of a string needs at least a byte. So does, in addition, each string, each key and each value. JSON
+/// may write a character as `\u0001`.
 pub fn is_larger(json: &str, limit: usize) -> bool {
     if json.len() <= limit {
         return false;
     }
-    if json.len() / MOST_TEXT > limit {
+    if json.len() / MAX_TEXT_PER_BYTE > limit {
         return true;
     }
     let mut least = 0;
@@ -45,7 +45,7 @@ mod tests {
     use super::super::encode::{object, Encoded};
     use super::is_larger;
 
-    /// Texts whose packed form is as much shorter as may be.
+    /// Returns texts whose packed size is as small as possible compared with the text.
     fn texts() -> Vec<String> {
         let numbers: Vec<_> = (0..200).map(|n| n.to_string()).collect();
         let keys: Vec<_> = (0..200).map(|n| format!("\"{n}\":false")).collect();
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_refused_that_fits() {
+    fn accepts_texts_that_fit() {
         for text in texts() {
             let Ok(Encoded::Map(packed)) = object(&text) else {
                 panic!("{text}");
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_much_too_large_is_found_to_be() {
+    fn finds_texts_that_are_much_too_large() {
         for text in texts() {
             assert!(is_larger(&text, 190), "{text}");
         }

@@ -1,4 +1,4 @@
-//! JSON text to a value tree of the crate, for what goes inside a map operation.
+//! Converts JSON text to a value of the crate, for use inside a map operation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,13 +10,13 @@ use super::encode::{data_error, enter, nesting};
 use super::number::Number;
 use super::{CodecError, MAX_DEPTH};
 
-/// Translates the text of any JSON value to a value of the crate, for use inside a map operation,
-/// where nothing packed is taken. `depth`: how deep it will lie in the session.
+/// Converts the text of a JSON value to a value of the crate. Map operations need this, because they accept no packed
+/// values. `depth`: the nesting depth of the value in the session.
 ///
-/// `None` where only JSON can hold it, as with [`super::encode::Encoded::OnlyJson`].
+/// Returns `None` if only JSON can hold the value, as [`super::encode::Encoded::OnlyJson`].
 pub fn value(text: &str, depth: usize) -> Result<Option<Value>, CodecError> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let built = Built { depth }
+    let built = ValueBuilder { depth }
         .deserialize(&mut json)
         .and_then(|value| json.end().map(|()| value));
     match built {
@@ -30,12 +30,12 @@ pub fn value(text: &str, depth: usize) -> Result<Option<Value>, CodecError> {
     }
 }
 
-/// Builds the one value that comes next.
-struct Built {
+/// Builds the next value.
+struct ValueBuilder {
     depth: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Built {
+impl<'de> DeserializeSeed<'de> for ValueBuilder {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -43,7 +43,7 @@ impl<'de> DeserializeSeed<'de> for Built {
     }
 }
 
-impl<'de> Visitor<'de> for Built {
+impl<'de> Visitor<'de> for ValueBuilder {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,15 +59,15 @@ impl<'de> Visitor<'de> for Built {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Number::of_i64(value).into())
+        Ok(Number::from_i64(value).into())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Number::of_u64(value).into())
+        Ok(Number::from_u64(value).into())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::of_f64(value).into())
+        Ok(Number::from_f64(value).into())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for Built {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let depth = enter(self.depth)?;
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(Built { depth })? {
+        while let Some(item) = seq.next_element_seed(ValueBuilder { depth })? {
             items.push(item);
         }
         Ok(Value::List(items))
@@ -87,7 +87,10 @@ impl<'de> Visitor<'de> for Built {
         let depth = enter(self.depth)?;
         let mut entries = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
-            entries.insert(Value::String(key), map.next_value_seed(Built { depth })?);
+            entries.insert(
+                Value::String(key),
+                map.next_value_seed(ValueBuilder { depth })?,
+            );
         }
         Ok(Value::SortedMap(entries))
     }

@@ -126,7 +126,7 @@ impl store::Answer for Reply {
                 Ok(Output::Loaded(baseline)) => Answer::Read(Some(data(&baseline.json))),
                 Ok(Output::Json(json)) => Answer::Read(Some(data(json))),
                 Ok(Output::Written(written, _)) if written.gone.is_some() => Answer::Gone,
-                Ok(Output::Written(written, _)) if written.head.is_none() => Answer::Nothing,
+                Ok(Output::Written(written, _)) if written.meta.is_none() => Answer::Nothing,
                 Ok(_) => Answer::Done,
                 Err(error) => Answer::Failed {
                     code: error.code,

@@ -106,7 +106,7 @@ impl Loaded {
 
     pub fn baseline(&self) -> Option<Baseline> {
         Some(Baseline {
-            head: self.head.clone()?,
+            meta: self.head.clone()?,
             json: self.json.clone(),
             notes: self.notes(self.cookie.as_deref(), &self.doubts),
         })
@@ -120,7 +120,7 @@ impl Loaded {
             _ => (*letter, text.clone()),
         });
         Some(Baseline {
-            head: self.head.clone()?,
+            meta: self.head.clone()?,
             json: String::new(),
             notes: self.notes(
                 Some(&cookie.unwrap_or_default()),

@@ -159,7 +159,11 @@ impl Site {
             started: self.started,
             answer,
         };
-        store.submit(view.clone(), store::Operation::Session { id, what }, reply);
+        store.submit(
+            view.clone(),
+            store::Operation::Session { id, op: what },
+            reply,
+        );
         answered.await.expect("an answer")
     }
 
@@ -172,7 +176,10 @@ impl Site {
         let output = self
             .ask(process, session, Effect::None, SessionOp::Load)
             .await?;
-        let Output::Loaded(Baseline { head, json, .. }) = output else {
+        let Output::Loaded(Baseline {
+            meta: head, json, ..
+        }) = output
+        else {
             return Ok(None);
         };
         let writer = self.writer(process);
@@ -193,7 +200,7 @@ impl Site {
     /// What the answer to a set or touch means, as lib/aerospike-store.js sees it.
     fn answer(outcome: &Result<Output, Error>) -> (Answer, Option<String>) {
         match outcome {
-            Ok(Output::Written(written, _)) => match written.head.clone() {
+            Ok(Output::Written(written, _)) => match written.meta.clone() {
                 Some(head) => (Answer::Done, Some(head)),
                 None => (Answer::Nothing, None),
             },

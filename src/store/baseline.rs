@@ -1,54 +1,55 @@
-//! What was known of a session when it was loaded or last written: the base of a merge.
+//! What was loaded or last written of a session: the base of a merge.
 //!
-//! A baseline is three texts: a head, such as `Lm,1767225600000,1767139200000,3`, the session's JSON, and notes of what has
-//! happened since. JavaScript keeps them beside the session object and gives them back with the next set. A touch gets only
-//! the head and the notes: it does not need the data. Behind a `;` the head may list keys of the data that are no text, see
-//! [`keys`](crate::codec::keys). In front of a `:` it may have the digest of the record: of a session that came in a list,
-//! whose id JavaScript may not know.
+//! A baseline is three texts: its meta, such as `Lm,1767225600000,1767139200000,3`, the session's JSON, and notes of
+//! what has happened since. JavaScript keeps them beside the session object and passes them to the next set. A touch
+//! passes only the meta and the notes, because it does not need the data. After a `;`, the meta may list keys of the
+//! data that are not strings, see [`keys`](crate::codec::keys). Before a `:`, it may have the digest of the record.
+//! Only sessions from a list have one, because JavaScript may not know their ids.
 //!
 //! Each note is a separator, a letter and a text:
 //!
 //! | letter | means | text |
 //! |---|---|---|
-//! | `k` | the cookie that is stored, whatever the JSON says; a touch wrote it | the cookie; empty: the session has none |
-//! | `s` | a set that failed, and may have been carried out | the session that was set |
-//! | `c` | a touch that failed, and may have been carried out | its cookie; empty: it had none |
+//! | `k` | the stored cookie, whatever the JSON contains; a touch wrote it | the cookie; empty: the session has none |
+//! | `s` | a set that failed and is in doubt | the session that was set |
+//! | `c` | a touch that failed and is in doubt | its cookie; empty: it had none |
 //!
-//! What a failed write changed is uncertain until a later write has succeeded, so that writes it again. lib/baselines.js
-//! writes the same notes.
+//! What a write in doubt changed is uncertain until a later write has succeeded, which therefore writes it again.
+//! lib/baselines.js writes the same notes.
 
 use std::fmt;
 
-/// Where a baseline comes from.
+/// The source of a baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Loaded,
     /// Loaded from a record without a TTL, which no read extends.
     LoadedWithoutTtl,
-    /// Written by the same session object, a moment ago.
+    /// Written by the same session object.
     Written,
 }
 
-/// In what form a record keeps the session's data.
+/// How a record stores the data of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordFormat {
     Map,
     Json,
     /// The record of aerospike-session-store 0.4: JSON of data and cookie in bin `session`.
     Legacy,
-    /// Encrypted, as it would be written now.
+    /// Encrypted with the current key and in the current version.
     Encrypted,
-    /// Not encrypted though it would be written so now, or with an older key.
+    /// Not encrypted although keys are configured, or encrypted with an older key or version.
     Outdated,
 }
 
 impl RecordFormat {
-    /// Whether the next write has to bring the whole record into another form, changed or not.
+    /// Returns whether the next write has to convert the whole record to another format, even if no data changed.
     pub fn is_outdated(self) -> bool {
         matches!(self, RecordFormat::Legacy | RecordFormat::Outdated)
     }
 
-    /// Returns the generation that a baseline remembers: a change of a map asks for none.
+    /// Returns the generation that a baseline stores. It is 0 for a map, because a change of a map needs no
+    /// generation check.
     pub fn known_generation(self, generation: u32) -> u32 {
         match self {
             RecordFormat::Map => 0,
@@ -60,24 +61,24 @@ impl RecordFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BaselineMeta<'a> {
     pub origin: Origin,
-    pub form: RecordFormat,
+    pub format: RecordFormat,
     /// Milliseconds since 1970; `None`: never.
     pub expires: Option<i64>,
     pub created: Option<i64>,
     /// 0: unknown.
     pub generation: u32,
-    /// The list of the keys that are no text.
+    /// The list of the keys that are not strings.
     pub keys: &'a str,
-    /// The record's digest, in hexadecimal digits, if the session came in a list; else empty.
+    /// The record's digest in hexadecimal digits if the session came from a list, else empty.
     pub digest: &'a str,
 }
 
-/// The character in front of each note: RECORD SEPARATOR, which no JSON contains.
+/// The character before each note: RECORD SEPARATOR. No JSON contains it.
 const SEPARATOR: char = '\u{1e}';
 
-/// A write that failed, and may have been carried out.
+/// A failed write that may have been applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt<'a> {
+pub enum InDoubtWrite<'a> {
     /// The session that was set.
     Set(&'a str),
     /// The cookie of a touch, if it had one.
@@ -87,9 +88,9 @@ pub enum Doubt<'a> {
 /// The notes of a baseline.
 #[derive(Debug, Default, Clone)]
 pub struct Notes<'a> {
-    /// The cookie that is stored, if it is not the one in the JSON; `Some(None)`: the session has none.
+    /// The stored cookie, if it differs from the one in the JSON. `Some(None)`: the session has no cookie.
     pub cookie: Option<Option<&'a str>>,
-    pub doubts: Vec<Doubt<'a>>,
+    pub in_doubt: Vec<InDoubtWrite<'a>>,
 }
 
 fn unless_empty(text: &str) -> Option<&str> {
@@ -102,54 +103,56 @@ impl<'a> Notes<'a> {
         for note in text.split(SEPARATOR) {
             match note.split_at_checked(1) {
                 Some(("k", cookie)) => notes.cookie = Some(unless_empty(cookie)),
-                Some(("s", json)) => notes.doubts.push(Doubt::Set(json)),
-                Some(("c", cookie)) => notes.doubts.push(Doubt::Touch(unless_empty(cookie))),
+                Some(("s", json)) => notes.in_doubt.push(InDoubtWrite::Set(json)),
+                Some(("c", cookie)) => notes
+                    .in_doubt
+                    .push(InDoubtWrite::Touch(unless_empty(cookie))),
                 _ => {}
             }
         }
         notes
     }
 
-    /// The notes after a touch with this cookie was carried out. A touch writes no data: what a set may have changed stays
-    /// uncertain. Without a cookie, so does the cookie.
-    pub fn touched(&self, cookie: Option<&str>) -> String {
+    /// Returns the notes after a touch with this cookie has succeeded. A touch writes no data, so the changes of a
+    /// set in doubt stay in doubt. If the touch had no cookie, the cookie stays in doubt too.
+    pub fn after_touch(&self, cookie: Option<&str>) -> String {
         let mut text = String::new();
         let stored = cookie.map(Some).or(self.cookie);
         if let Some(cookie) = stored {
-            note(&mut text, 'k', cookie.unwrap_or_default());
+            append_note(&mut text, 'k', cookie.unwrap_or_default());
         }
-        for doubt in &self.doubts {
-            if matches!(doubt, Doubt::Set(_)) || cookie.is_none() {
-                doubt.note(&mut text);
+        for write in &self.in_doubt {
+            if matches!(write, InDoubtWrite::Set(_)) || cookie.is_none() {
+                write.append_to(&mut text);
             }
         }
         text
     }
 }
 
-fn note(notes: &mut String, letter: char, text: &str) {
+fn append_note(notes: &mut String, letter: char, text: &str) {
     notes.reserve(2 + text.len());
     notes.push(SEPARATOR);
     notes.push(letter);
     notes.push_str(text);
 }
 
-impl Doubt<'_> {
-    /// Adds it to the notes of a baseline.
-    pub fn note(&self, notes: &mut String) {
+impl InDoubtWrite<'_> {
+    /// Appends this write to the notes of a baseline.
+    pub fn append_to(&self, notes: &mut String) {
         let (letter, json) = match self {
-            Doubt::Set(json) => ('s', *json),
-            Doubt::Touch(cookie) => ('c', cookie.unwrap_or_default()),
+            InDoubtWrite::Set(json) => ('s', *json),
+            InDoubtWrite::Touch(cookie) => ('c', cookie.unwrap_or_default()),
         };
-        note(notes, letter, json);
+        append_note(notes, letter, json);
     }
 }
 
-/// What was known of a session.
+/// What was loaded or last written of a session.
 #[derive(Clone)]
 pub struct Baseline {
-    pub head: String,
-    /// The JSON text of the session, cookie included. Empty: a touch does not need it.
+    pub meta: String,
+    /// The JSON text of the session with its cookie. Empty for a touch, which does not need it.
     pub json: String,
     /// See [`Notes`].
     pub notes: String,
@@ -157,8 +160,8 @@ pub struct Baseline {
 
 impl fmt::Debug for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Neither the JSON nor the notes: that is session data.
-        f.debug_tuple("Baseline").field(&self.head).finish()
+        // Not the JSON and not the notes: they contain session data.
+        f.debug_tuple("Baseline").field(&self.meta).finish()
     }
 }
 
@@ -172,7 +175,7 @@ impl fmt::Display for BaselineMeta<'_> {
             Origin::LoadedWithoutTtl => "N",
             Origin::Written => "W",
         })?;
-        f.write_str(match self.form {
+        f.write_str(match self.format {
             RecordFormat::Map => "m",
             RecordFormat::Json => "j",
             RecordFormat::Legacy => "s",
@@ -204,18 +207,18 @@ impl<'a> BaselineMeta<'a> {
         }
     }
 
-    /// `None` for what is no head of ours.
-    pub fn parse(head: &'a str) -> Option<BaselineMeta<'a>> {
-        let (digest, head) = head.split_once(':').unwrap_or(("", head));
-        let (head, keys) = head.split_once(';').unwrap_or((head, ""));
-        let mut fields = head.split(',');
-        let (origin, form) = match fields.next()?.as_bytes() {
-            [b'L', form] => (Origin::Loaded, form),
-            [b'N', form] => (Origin::LoadedWithoutTtl, form),
-            [b'W', form] => (Origin::Written, form),
+    /// Parses a meta. Returns `None` if it is malformed.
+    pub fn parse(meta: &'a str) -> Option<BaselineMeta<'a>> {
+        let (digest, meta) = meta.split_once(':').unwrap_or(("", meta));
+        let (meta, keys) = meta.split_once(';').unwrap_or((meta, ""));
+        let mut fields = meta.split(',');
+        let (origin, format) = match fields.next()?.as_bytes() {
+            [b'L', format] => (Origin::Loaded, format),
+            [b'N', format] => (Origin::LoadedWithoutTtl, format),
+            [b'W', format] => (Origin::Written, format),
             _ => return None,
         };
-        let form = match form {
+        let format = match format {
             b'm' => RecordFormat::Map,
             b'j' => RecordFormat::Json,
             b's' => RecordFormat::Legacy,
@@ -231,7 +234,7 @@ impl<'a> BaselineMeta<'a> {
         let generation = fields.next()?.parse().ok()?;
         Some(BaselineMeta {
             origin,
-            form,
+            format,
             expires,
             created,
             generation,
@@ -246,8 +249,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_as_it_was_written() {
-        let heads = [
+    fn meta_round_trips() {
+        let metas = [
             (Origin::Loaded, RecordFormat::Map, Some(5), None, 0),
             (Origin::Written, RecordFormat::Json, None, Some(-7), 65_535),
             (
@@ -260,51 +263,51 @@ mod tests {
             (Origin::Written, RecordFormat::Encrypted, None, None, 2),
             (Origin::Loaded, RecordFormat::Outdated, None, None, 3),
         ];
-        for (origin, form, expires, created, generation) in heads {
+        for (origin, format, expires, created, generation) in metas {
             for (keys, digest) in [("", ""), ("i7,n", ""), ("", "0f"), ("n", "0f")] {
-                let head = BaselineMeta {
+                let meta = BaselineMeta {
                     origin,
-                    form,
+                    format,
                     expires,
                     created,
                     generation,
                     keys,
                     digest,
                 };
-                assert_eq!(BaselineMeta::parse(&head.to_string()), Some(head));
+                assert_eq!(BaselineMeta::parse(&meta.to_string()), Some(meta));
             }
         }
     }
 
     #[test]
-    fn notes_are_read_as_they_were_written() {
-        assert_eq!(Notes::parse("").doubts, []);
+    fn notes_round_trip() {
+        assert_eq!(Notes::parse("").in_doubt, []);
         assert_eq!(Notes::parse("").cookie, None);
-        let mut text = Notes::default().touched(Some("{\"path\":\"/\"}"));
-        let doubts = [
-            Doubt::Set("{\"n\":2}"),
-            Doubt::Touch(None),
-            Doubt::Touch(Some("{}")),
+        let mut text = Notes::default().after_touch(Some("{\"path\":\"/\"}"));
+        let in_doubt = [
+            InDoubtWrite::Set("{\"n\":2}"),
+            InDoubtWrite::Touch(None),
+            InDoubtWrite::Touch(Some("{}")),
         ];
-        for doubt in &doubts {
-            doubt.note(&mut text);
+        for write in &in_doubt {
+            write.append_to(&mut text);
         }
         let notes = Notes::parse(&text);
         assert_eq!(notes.cookie, Some(Some("{\"path\":\"/\"}")));
-        assert_eq!(notes.doubts, doubts);
+        assert_eq!(notes.in_doubt, in_doubt);
         assert_eq!(Notes::parse("\u{1e}k").cookie, Some(None));
     }
 
     #[test]
-    fn a_touch_settles_which_cookie_is_stored_and_leaves_sets_in_doubt() {
+    fn after_a_touch_the_cookie_is_certain_and_sets_stay_in_doubt() {
         let before = "\u{1e}k{\"a\":1}\u{1e}s{\"n\":2}\u{1e}c{\"a\":2}";
-        let after = |cookie| Notes::parse(before).touched(cookie);
+        let after = |cookie| Notes::parse(before).after_touch(cookie);
         assert_eq!(after(Some("{\"a\":3}")), "\u{1e}k{\"a\":3}\u{1e}s{\"n\":2}");
         assert_eq!(after(None), before);
     }
 
     #[test]
-    fn what_is_no_head_is_none() {
+    fn rejects_invalid_meta() {
         for text in ["", "L", "Lm,,", "Xm,1,2,3", "Lm,a,2,3", "Lm,1,2,-3"] {
             assert!(BaselineMeta::parse(text).is_none(), "{text}");
         }

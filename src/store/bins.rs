@@ -1,4 +1,4 @@
-//! The names of the bins of a record (see [`layout`](super::layout)); the bin of the data is named by option `bin`.
+//! The names of the bins of a record (see [`layout`](super::layout)). Option `bin` names the bin of the data.
 
 pub const COOKIE: &str = "cookie";
 pub const EXPIRES: &str = "expires";

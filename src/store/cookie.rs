@@ -1,7 +1,7 @@
-//! The cookie of a session: how it is stored, and how it is made up again.
+//! The cookie of a session: how it is stored, and how it is restored.
 //!
-//! It is stored without its `expires`, which has a bin of its own: a touch moves the end of a
-//! session without a word about the cookie, and the cookie still tells the truth when read.
+//! It is stored without its `expires`, which has a bin of its own. A touch changes only that bin, and the cookie
+//! still has the right `expires` when it is read.
 
 use std::borrow::Cow;
 
@@ -12,14 +12,14 @@ use time::OffsetDateTime;
 
 use crate::codec::{decode, members, CodecError};
 
-/// What `Date.prototype.toISOString` writes.
+/// The format of `Date.prototype.toISOString`.
 const ISO: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// The text of a cookie as it is stored.
+/// Returns the text of a cookie as it is stored.
 ///
-/// Whether `expires` was a date can be told from `originalMaxAge`, a number then. A cookie where
-/// it cannot (made by hand, or by another framework) keeps its `expires`, as a mark.
+/// If `originalMaxAge` is a number, `expires` was a date and can be restored. A cookie from which it cannot be
+/// restored (made by hand, or by another framework) keeps its `expires`, which then marks the type.
 pub fn to_stored(json: &str) -> Result<Cow<'_, str>, CodecError> {
     let without = members::without(json, "expires")?;
     let Some(expires) = without.taken else {
@@ -37,9 +37,9 @@ fn is_number(json: &str) -> bool {
     json.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
-/// Appends `"cookie":{..}` of a stored cookie, with the session's effective end (ms since 1970).
+/// Appends `"cookie":{..}` for a stored cookie with the session's effective expiry (ms since 1970).
 ///
-/// Appends nothing, and says so, where the session was stored without a cookie: an empty one.
+/// Returns false and appends nothing if the session was stored without a cookie, that is with an empty one.
 pub fn from_stored(
     out: &mut String,
     cookie: &Value,
@@ -50,9 +50,9 @@ pub fn from_stored(
     let any = match cookie {
         Value::String(json) => {
             let kept = members::without(decode::text(json)?, "expires")?.rest;
-            let inside = inside(&kept);
-            out.push_str(inside);
-            !inside.trim().is_empty()
+            let members = members_text(&kept);
+            out.push_str(members);
+            !members.trim().is_empty()
         }
         map => decode::map_members(out, map, Some("expires"))?,
     };
@@ -62,7 +62,7 @@ pub fn from_stored(
     }
     match (kind(cookie, "expires")?, kind(cookie, "originalMaxAge")?) {
         (Some(Kind::Text), _) => date(out, expires),
-        // A date as some frameworks keep it: milliseconds.
+        // Some frameworks store a date as milliseconds.
         (Some(Kind::Number), _) => {
             if let Some(expires) = expires {
                 out.push_str(&format!(",\"expires\":{expires}"));
@@ -78,9 +78,9 @@ pub fn from_stored(
     Ok(true)
 }
 
-/// Appends `"cookie":{..}` for a session that was saved without one, by the recipe in this or
-/// another language: made from the time it has left.
-pub fn made_up(out: &mut String, expires: Option<i64>, now: i64) {
+/// Appends `"cookie":{..}` for a session without one, saved as plain data by this package or another language. The
+/// cookie is made from the remaining lifetime.
+pub fn from_expiry(out: &mut String, expires: Option<i64>, now: i64) {
     let left = expires.map_or("null".into(), |expires| (expires - now).to_string());
     out.push_str("\"cookie\":{\"originalMaxAge\":");
     out.push_str(&left);
@@ -97,21 +97,21 @@ fn date(out: &mut String, ms: Option<i64>) {
     }
 }
 
-/// `None` for what JavaScript's dates cannot hold either.
+/// Returns the ISO text of a time. `None` if JavaScript's dates cannot hold it either.
 fn iso(ms: i64) -> Option<String> {
     let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()?;
     date.format(ISO).ok()
 }
 
-/// What is between the braces.
-pub fn inside(object: &str) -> &str {
+/// Returns the text between the braces of an object.
+pub fn members_text(object: &str) -> &str {
     object
         .strip_prefix('{')
         .and_then(|text| text.strip_suffix('}'))
         .unwrap_or_default()
 }
 
-/// What a member of a stored cookie is.
+/// The type of a member of a stored cookie.
 enum Kind {
     Text,
     Number,
@@ -119,7 +119,7 @@ enum Kind {
     Other,
 }
 
-/// `None`: the cookie, a map or JSON text, has no such member.
+/// Returns the type of a member of a cookie, which is a map or JSON text. `None`: it has no such member.
 fn kind(cookie: &Value, key: &str) -> Result<Option<Kind>, CodecError> {
     if let Value::String(json) = cookie {
         let member = members::without(json.trim(), key)?.taken;
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expires_is_kept_only_where_it_cannot_be_told() {
+    fn expires_is_kept_only_if_it_cannot_be_restored() {
         let stored = |json: &'static str| to_stored(json).expect("a cookie").into_owned();
         assert_eq!(
             stored(r#"{"originalMaxAge":5,"expires":"2026-01-01T00:00:00.000Z"}"#),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_read_alike_from_a_map_and_from_json() {
+    fn a_cookie_reads_the_same_from_a_map_and_from_json() {
         for json in [
             r#"{"originalMaxAge":5,"path":"/"}"#,
             r#"{"originalMaxAge":null,"path":"/"}"#,
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_look_as_javascript_writes_them() {
+    fn dates_have_the_format_of_javascript() {
         assert_eq!(iso(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
         assert_eq!(
             iso(1_767_225_600_007).as_deref(),

@@ -1,8 +1,8 @@
-//! Carries out a request: from what is asked for to the operation that does it.
+//! Runs a request: from the request to its operation.
 
 use tokio::time::Instant;
 
-use super::baseline::{Baseline, Doubt};
+use super::baseline::{Baseline, InDoubtWrite};
 use super::record_ref::RecordRef;
 use super::request::{Operation, Output, ScanOp, SessionOp, Written};
 use super::session_ops::Touched;
@@ -15,16 +15,18 @@ use crate::error::Result;
 use crate::failpoint;
 
 impl Shared {
-    /// Whether an operation takes so long that others should not wait for it.
-    pub fn is_bulk(&self, at: &RecordRef, what: &SessionOp) -> bool {
-        let is_large = |bytes: usize| match at.is_lone {
-            // There is hardly anybody who would wait; and another thread has to be woken.
+    /// Returns whether an operation takes so long that others should not wait for it.
+    pub fn is_bulk(&self, target: &RecordRef, op: &SessionOp) -> bool {
+        let is_large = |bytes: usize| match target.is_lone {
+            // Hardly any other request would wait, and using the other thread means waking it.
             true => bytes >= 4 * LARGE,
             false => bytes >= LARGE,
         };
-        match what {
+        match op {
             SessionOp::Save { json, .. } | SessionOp::Set { json, .. } => is_large(json.len()),
-            SessionOp::Get | SessionOp::Load => !at.is_lone && self.cluster.is_large(&at.key),
+            SessionOp::Get | SessionOp::Load => {
+                !target.is_lone && self.cluster.is_large(&target.key)
+            }
             SessionOp::Touch { .. }
             | SessionOp::Refresh { .. }
             | SessionOp::Delete
@@ -39,7 +41,7 @@ impl Shared {
         operation: Operation,
         deadline: Instant,
     ) -> Result<Output> {
-        let sessions = Sessions::of(self, view);
+        let sessions = Sessions::new(self, view);
         match operation {
             Operation::Ready => {
                 let namespace = &sessions.options().namespace;
@@ -47,43 +49,43 @@ impl Shared {
                 ready.map(|()| Output::Done)
             }
             Operation::Info { commands } => self.info(&commands, deadline).await,
-            Operation::Scan(many) => sessions.many(many).await,
+            Operation::Scan(op) => sessions.run_scan_op(op).await,
             Operation::Close | Operation::Session { .. } => Ok(Output::Done),
         }
     }
 }
 
 impl Sessions<'_> {
-    /// Waits for a turn, if what is to be stored is large, and refuses what no server takes.
-    async fn check_size(&self, what: &SessionOp) -> Result<()> {
-        let (json, most) = match what {
+    /// Waits for a turn if the session is large, and rejects sessions that are too large for any server.
+    async fn check_size(&self, op: &SessionOp) -> Result<()> {
+        let (json, limit) = match op {
             SessionOp::Save { json, .. } => (json, LARGEST_RECORD),
             SessionOp::Set { json, baseline, .. } => match baseline {
                 None => (json, LARGEST_RECORD),
-                // Others may have removed what it holds, to make place for what it adds.
+                // Other writers may have removed keys and made room for the new ones.
                 Some(_) => (json, 2 * LARGEST_RECORD),
             },
             _ => return Ok(()),
         };
-        self.shared.turn(json.len()).await;
-        match size_check::is_larger(json, most) {
+        self.shared.wait_turn(json.len()).await;
+        match size_check::is_larger(json, limit) {
             true => Err(too_big()),
             false => Ok(()),
         }
     }
 
-    /// Takes out of `what` what it stores or returns.
-    pub async fn one(&self, at: &RecordRef, what: &mut SessionOp) -> Result<Output> {
+    /// Runs an operation on one session. Takes the stored texts out of `op`.
+    pub async fn run_session_op(&self, target: &RecordRef, op: &mut SessionOp) -> Result<Output> {
         failpoint::panic_in("serve", &self.options().set);
-        self.check_size(what).await?;
-        match what {
-            SessionOp::Save { json, expires } => self.save(at, json, *expires).await,
-            SessionOp::Get => self.get(at).await,
-            SessionOp::Touch { expires } => self.touch(at, *expires).await,
-            // Boxed: much larger than the others, and rare.
-            SessionOp::Delete => Box::pin(self.delete(at)).await,
-            SessionOp::Has => self.has(at).await,
-            SessionOp::Load => self.load(at).await,
+        self.check_size(op).await?;
+        match op {
+            SessionOp::Save { json, expires } => self.save(target, json, *expires).await,
+            SessionOp::Get => self.get(target).await,
+            SessionOp::Touch { expires } => self.touch(target, *expires).await,
+            // Boxed: its future is much larger than the others, and it is rare.
+            SessionOp::Delete => Box::pin(self.delete(target)).await,
+            SessionOp::Has => self.has(target).await,
+            SessionOp::Load => self.load(target).await,
             SessionOp::Set {
                 json,
                 expires,
@@ -92,19 +94,19 @@ impl Sessions<'_> {
                 user,
             } => {
                 let user = user.as_ref().map(Option::as_deref);
-                // What an earlier set of the same object stored, if its answer is on the way.
+                // What an earlier set of the same object has stored, if its answer is still on its way.
                 let baseline = writer.baseline(baseline.take());
                 let outcome = self
-                    .set(at, json, *expires, baseline.as_ref(), user)
+                    .set(target, json, *expires, baseline.as_ref(), user)
                     .await
-                    .map_err(|error| at.failed(error));
+                    .map_err(|error| target.failed(error));
                 if let Err(error) = &outcome {
-                    writer.failed(error, baseline, &Doubt::Set(json));
+                    writer.failed(error, baseline, &InDoubtWrite::Set(json));
                 }
                 let written = outcome?;
-                if let Some(head) = written.head.clone() {
-                    writer.stored(Baseline {
-                        head,
+                if let Some(meta) = written.meta.clone() {
+                    writer.set_stored(Baseline {
+                        meta,
                         json: std::mem::take(json),
                         notes: String::new(),
                     });
@@ -119,33 +121,37 @@ impl Sessions<'_> {
             } => {
                 let mut baseline = writer.baseline(baseline.take());
                 let outcome = self
-                    .refresh(at, cookie.as_deref(), *expires, baseline.as_ref())
+                    .refresh(target, cookie.as_deref(), *expires, baseline.as_ref())
                     .await
-                    .map_err(|error| at.failed(error));
+                    .map_err(|error| target.failed(error));
                 if let Err(error) = &outcome {
-                    writer.failed(error, baseline.take(), &Doubt::Touch(cookie.as_deref()));
+                    writer.failed(
+                        error,
+                        baseline.take(),
+                        &InDoubtWrite::Touch(cookie.as_deref()),
+                    );
                 }
-                let Touched { head, notes } = outcome?;
-                if let Some((head, baseline)) = head.clone().zip(baseline) {
-                    writer.stored(Baseline {
-                        head,
+                let Touched { meta, notes } = outcome?;
+                if let Some((meta, baseline)) = meta.clone().zip(baseline) {
+                    writer.set_stored(Baseline {
+                        meta,
                         notes,
                         ..baseline
                     });
                 }
                 let written = Written {
-                    head,
+                    meta,
                     ..Written::default()
                 };
                 Ok(Output::Written(written, writer.clone()))
             }
-            SessionOp::Destroy => self.destroy(at).await,
+            SessionOp::Destroy => self.destroy(target).await,
         }
     }
 
-    async fn many(&self, many: ScanOp) -> Result<Output> {
+    async fn run_scan_op(&self, op: ScanOp) -> Result<Output> {
         failpoint::panic_in("many", &self.options().set);
-        match many {
+        match op {
             ScanOp::All { partitions } => self.all(partitions).await,
             ScanOp::Ids { partitions } => self.ids(partitions).await,
             ScanOp::Length { partitions } => self.length(partitions).await,

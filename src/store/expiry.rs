@@ -1,10 +1,9 @@
-//! When a session ends. The only place that decides.
+//! When a session ends. Only this module decides it.
 //!
-//! A record has two clocks. Bin `expires` holds the exact end in milliseconds, by our clock; the
-//! record's own TTL, whole seconds by the server's clock, makes the server clean up. Where the two
-//! disagree, `expires` counts, but for one case: a record that ends clearly later than its
-//! `expires` was touched by somebody else (Aerospike's recipe in another language, or the
-//! server's own read-touch), and then the record's TTL is the truth.
+//! A record has two expiry times. Bin `expires` holds the exact time in milliseconds, by our clock. The record's TTL,
+//! in whole seconds by the server's clock, makes the server remove it. If the two differ, `expires` counts, with one
+//! exception. A record whose TTL ends clearly later than its `expires` was touched by someone else (Aerospike's
+//! example in another language, or the server's own read-touch), and then the TTL counts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,16 +18,16 @@ use tokio::time::Instant;
 use super::bins::{CREATED, EXPIRES};
 pub use crate::clock::now;
 
-/// How much later than `expires` a record's own end must be to count as touched by others: more
-/// than rounding to whole seconds can make it.
+/// How much later than `expires` a record's TTL must end to count as a foreign touch: more than the rounding to whole
+/// seconds.
 const FOREIGN_TOUCH_MS: i64 = 2_000;
-/// The longest TTL the server takes: 10 years (`as/src/base/cfg.c`, MAX_TTL).
+/// The longest TTL that the server accepts: 10 years (MAX_TTL in as/src/base/cfg.c).
 const LONGEST_TTL_S: i64 = 10 * 365 * 24 * 60 * 60;
-/// Void times count from 2010.
+/// The start of void times: 2010-01-01.
 const CITRUSLEAF_EPOCH_S: i64 = 1_262_304_000;
 
-/// When a session ends, in milliseconds since 1970: from its `expires` and its record's void time
-/// (seconds since 2010, 0 = never). `None`: never.
+/// Returns when a session ends, in milliseconds since 1970, from its `expires` and the void time of its record
+/// (seconds since 2010, 0: never). `None`: never.
 pub fn effective(expires: Option<i64>, void_time: u32) -> Option<i64> {
     let void = match void_time {
         0 => None,
@@ -43,33 +42,33 @@ pub fn effective(expires: Option<i64>, void_time: u32) -> Option<i64> {
     }
 }
 
-/// The TTL of a record whose session ends at `expires`: rounded up, and as long as the server
-/// allows at the most (a session that lives longer than 10 years is cleaned up after 10).
+/// Returns the TTL of a record whose session ends at `expires`: rounded up, and limited to what the server accepts.
+/// The record of a session that lives longer than 10 years is removed after 10.
 pub fn ttl(expires: i64, now: i64) -> Expiration {
     let left = expires.saturating_sub(now);
     let seconds = (left / 1_000 + i64::from(left % 1_000 > 0)).clamp(1, LONGEST_TTL_S);
     Expiration::Seconds(u32::try_from(seconds).unwrap_or(1))
 }
 
-/// Whether a bin holds an integer. One of another type is none of ours, and counts as absent here as it does where a
-/// record is read: to the server the value of such a bin is unknown, and what depends on it passes nothing.
+/// Passes records whose bin holds an integer. A bin of another type was not written by a store and counts as absent,
+/// as it does when a record is read. To the server the value of such a bin is unknown, and an expression that depends
+/// on an unknown value passes nothing.
 pub fn is_integer(bin: &str) -> Expression {
     is_of_type(bin, ParticleType::Integer)
 }
 
-/// Whether a bin holds a value of this type.
+/// Passes records whose bin holds a value of this type.
 pub fn is_of_type(bin: &str, of: ParticleType) -> Expression {
     eq(bin_type(bin), int_val(of as i64))
 }
 
-/// [`effective`] and the bound of [`bounded`], as the server evaluates them: passes what has not
-/// ended at `now`.
+/// Evaluates [`effective`] and the limit of [`bounded`] on the server: passes sessions that have not ended at `now`.
 pub fn alive(now: i64, absolute_ttl: Option<i64>) -> Expression {
     let expires = || int_bin(EXPIRES);
     let effective = or(vec![
         not(is_integer(EXPIRES)),
         gt(expires(), int_val(now)),
-        // Nanoseconds since 1970; the server itself hides a record that is past it.
+        // Nanoseconds since 1970. The server itself hides a record after its void time.
         gt(
             void_time(),
             num_mul(vec![
@@ -90,7 +89,7 @@ pub fn alive(now: i64, absolute_ttl: Option<i64>) -> Expression {
     }
 }
 
-/// The end of a session, but never later than `absolute_ttl` milliseconds after its creation.
+/// Returns the end of a session, limited to `absolute_ttl` milliseconds after its creation.
 pub fn bounded(
     expires: Option<i64>,
     created: Option<i64>,
@@ -105,35 +104,35 @@ pub fn bounded(
     }
 }
 
-/// Whether the namespace takes TTLs, as far as we know.
+/// Whether the namespace accepts TTLs, as far as is known.
 ///
-/// A namespace whose expiry thread is off refuses them (`FAIL_FORBIDDEN`). That is remembered for
-/// a while only: it can be turned on without a restart.
+/// A namespace whose expiry thread is off refuses them (`FAIL_FORBIDDEN`). That is remembered only for a while,
+/// because expiry can be turned on without a restart.
 #[derive(Default)]
 pub struct TtlSupport {
-    /// By a clock that nobody sets: this is about a while, and not about a time of day.
+    /// By the monotonic clock: this is a duration, not a time of day.
     refused_until: Mutex<Option<Instant>>,
-    /// What the mutex holds is not `None`: most writes need not look further.
+    /// Whether the mutex holds a time. Most writes need not lock it.
     was_refused: AtomicBool,
 }
 
 impl TtlSupport {
-    /// How long a refusal is believed before a TTL is tried again.
-    const BELIEVED: Duration = Duration::from_secs(60);
+    /// How long a refusal is remembered before a TTL is tried again.
+    const RETRY_AFTER: Duration = Duration::from_secs(60);
 
     pub fn is_refused(&self) -> bool {
         self.was_refused.load(Ordering::Relaxed)
             && self.lock().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Takes note of a refusal; whether it is news.
+    /// Remembers a refusal. Returns whether it is the first since a TTL was accepted.
     pub fn refuse(&self) -> bool {
         self.was_refused.store(true, Ordering::Relaxed);
-        let until = Instant::now() + Self::BELIEVED;
+        let until = Instant::now() + Self::RETRY_AFTER;
         self.lock().replace(until).is_none()
     }
 
-    /// Takes note that a TTL was taken.
+    /// Remembers that a TTL was accepted.
     pub fn accept(&self) {
         if self.was_refused.swap(false, Ordering::Relaxed) {
             *self.lock() = None;
@@ -141,7 +140,7 @@ impl TtlSupport {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        // Nothing that holds this lock can panic half-way through a change.
+        // No holder of this lock can panic in the middle of a change.
         self.refused_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -156,7 +155,7 @@ mod tests {
     const VOID_MS: i64 = (500_000_000 + CITRUSLEAF_EPOCH_S) * 1_000;
 
     #[test]
-    fn expires_counts_and_the_ttl_only_stands_in_for_it() {
+    fn expires_counts_and_the_ttl_is_the_fallback() {
         assert_eq!(effective(Some(5), 0), Some(5));
         assert_eq!(effective(None, VOID), Some(VOID_MS));
         assert_eq!(effective(None, 0), None);
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_ends_clearly_later_was_touched_by_somebody_else() {
+    fn a_ttl_that_ends_clearly_later_is_a_foreign_touch() {
         let close = VOID_MS - FOREIGN_TOUCH_MS;
         assert_eq!(effective(Some(close), VOID), Some(close));
         assert_eq!(effective(Some(close - 1), VOID), Some(VOID_MS));
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ttl_is_rounded_up_and_stays_within_what_the_server_takes() {
+    fn a_ttl_is_rounded_up_and_limited_to_what_the_server_accepts() {
         assert!(matches!(ttl(1_001, 1_000), Expiration::Seconds(1)));
         assert!(matches!(ttl(2_000, 1_000), Expiration::Seconds(1)));
         assert!(matches!(ttl(2_001, 1_000), Expiration::Seconds(2)));
@@ -195,12 +194,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_believed_for_a_minute_and_is_news_once_until_a_ttl_was_taken_again() {
+    async fn a_refusal_is_remembered_for_a_minute_and_is_new_once_until_a_ttl_is_accepted() {
         let support = TtlSupport::default();
         assert!(!support.is_refused());
         assert!(support.refuse());
         assert!(support.is_refused());
-        tokio::time::advance(TtlSupport::BELIEVED - Duration::from_millis(1)).await;
+        tokio::time::advance(TtlSupport::RETRY_AFTER - Duration::from_millis(1)).await;
         assert!(support.is_refused());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!support.is_refused());

@@ -1,8 +1,9 @@
-//! The expressions that writes carry, packed once and then only filled in.
+//! The filter expressions of writes. They are packed once, and only their times are filled in for each write.
 //!
-//! What they say is written in one place ([`Layout::same_and_alive`], [`Layout::creation`]), as an expression of the crate: a
-//! tree of boxes that takes longer to build, copy and pack than all the rest of a write. Its form never changes, only the
-//! times in it do: so it is packed once with marks in their place, and for each write the times are written over the marks.
+//! [`Layout::same_and_alive`] and [`Layout::creation`] define them as expressions of the crate. Such an expression is
+//! a tree of boxes that takes longer to build, copy and pack than the rest of a write. Its structure never changes,
+//! only the times in it do. So it is packed once with marker values in place of the times, and each write replaces
+//! the markers.
 
 use aerospike::expressions::{from_packed_bytes, Expression};
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,56 +11,56 @@ use base64::Engine;
 
 use super::layout::Layout;
 
-/// The expressions of one view.
+/// The filters of one view.
 pub struct Filters {
-    of_this_view: Vec<u8>,
+    in_this_view: Vec<u8>,
     alive: Option<Template>,
     same_and_alive: Option<Template>,
     creation: Option<Template>,
 }
 
-/// A packed expression, and where the times stand in it.
+/// A packed expression, and the positions of the times in it.
 struct Template {
     packed: Vec<u8>,
     now: usize,
-    /// The earliest creation of a session that goes on, where there is an absolute TTL.
+    /// The earliest creation time of a session that is alive, if there is an absolute TTL.
     bound: Option<usize>,
     created: Option<usize>,
 }
 
-/// Times that no session has. Like all times between 1970 and far beyond, they are packed as a byte that tells the
-/// length, and eight that hold the number.
+/// Marker times that no session has. Like all times from 1970 until far in the future, they are packed as a byte for
+/// the type and eight for the number.
 const NOW: i64 = 0x5ea1_c0de_f00d_1e55;
 const CREATED: i64 = 0x5ea1_c0de_1dea_0001;
-/// Up to this an integer is packed in fewer.
+/// Integers up to this one are packed in fewer bytes.
 const LARGEST_OF_FOUR_BYTES: i64 = u32::MAX as i64;
 
 impl Filters {
     pub fn new(layout: &Layout) -> Filters {
         let bound = layout.options.absolute_ttl.map(|ttl| NOW - ttl);
         let same_and_alive =
-            |created| Template::of(&layout.same_and_alive(created, NOW), bound, created);
+            |created| Template::new(&layout.same_and_alive(created, NOW), bound, created);
         Filters {
-            of_this_view: packed(&layout.of_this_view()),
+            in_this_view: packed(&layout.in_this_view()),
             alive: same_and_alive(None),
             same_and_alive: same_and_alive(Some(CREATED)),
-            creation: Template::of(&layout.creation(NOW), None, None),
+            creation: Template::new(&layout.creation(NOW), None, None),
         }
     }
 
-    /// [`Layout::of_this_view`].
-    pub fn of_this_view(&self) -> Expression {
-        from_packed_bytes(self.of_this_view.clone())
+    /// Returns [`Layout::in_this_view`].
+    pub fn in_this_view(&self) -> Expression {
+        from_packed_bytes(self.in_this_view.clone())
     }
 
-    /// [`Layout::creation`] of a session that is made now, if it is made.
+    /// Returns [`Layout::creation`] for a session that would be created now.
     pub fn creation(&self, layout: &Layout, now: i64) -> Expression {
         let template = self.creation.as_ref();
         let filled = template.and_then(|template| template.fill(now, None, None));
         filled.unwrap_or_else(|| layout.creation(now))
     }
 
-    /// [`Layout::same_and_alive`].
+    /// Returns [`Layout::same_and_alive`].
     pub fn same_and_alive(&self, layout: &Layout, created: Option<i64>, now: i64) -> Expression {
         let template = match created {
             None => &self.alive,
@@ -81,23 +82,23 @@ fn packed(expression: &Expression) -> Vec<u8> {
 }
 
 impl Template {
-    /// Of an expression with the mark [`NOW`], and with `bound` and `created` as others. `None` where the marks cannot be told
-    /// from the rest, or are not packed as expected.
-    fn of(marked: &Expression, bound: Option<i64>, created: Option<i64>) -> Option<Template> {
+    /// Creates a template from an expression with the marker [`NOW`], and with `bound` and `created` as further
+    /// markers. Returns `None` if a marker is not found exactly once.
+    fn new(marked: &Expression, bound: Option<i64>, created: Option<i64>) -> Option<Template> {
         let packed = packed(marked);
-        let find = |mark: i64| {
-            let bytes = mark.to_be_bytes();
+        let find = |marker: i64| {
+            let bytes = marker.to_be_bytes();
             let mut places = packed.windows(bytes.len());
             let first = places.position(|place| place == bytes)?;
             let is_alone = !places.any(|place| place == bytes);
             is_alone.then_some(first)
         };
         let bound = match bound {
-            Some(mark) => Some(find(mark)?),
+            Some(marker) => Some(find(marker)?),
             None => None,
         };
         let created = match created {
-            Some(mark) => Some(find(mark)?),
+            Some(marker) => Some(find(marker)?),
             None => None,
         };
         Some(Template {
@@ -108,7 +109,7 @@ impl Template {
         })
     }
 
-    /// `None` where a time is packed in another length than its mark.
+    /// Fills in the times. Returns `None` if a time is packed in another length than its marker.
     fn fill(&self, now: i64, bound: Option<i64>, created: Option<i64>) -> Option<Expression> {
         let mut packed = self.packed.clone();
         let places = [
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_was_filled_in_is_the_one_that_was_built() {
+    fn a_filled_filter_equals_a_built_one() {
         let now = 1_767_225_600_000;
         for absolute_ttl in [None, Some(1), Some(86_400_000), Some(i64::MAX / 2)] {
             let layout = layout(absolute_ttl);
@@ -161,18 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn the_filters_of_usual_times_are_filled_in() {
+    fn templates_support_usual_times() {
         for absolute_ttl in [None, Some(86_400_000)] {
             let filters = Filters::new(&layout(absolute_ttl));
             let now = 1_767_225_600_000;
             let bound = absolute_ttl.map(|ttl| now - ttl);
             let filled = |template: &Option<Template>, created| {
-                let template = template.as_ref().expect("marks that were found");
+                let template = template.as_ref().expect("found markers");
                 template.fill(now, bound, created).is_some()
             };
             assert!(filled(&filters.alive, None));
             assert!(filled(&filters.same_and_alive, Some(now)));
-            let creation = filters.creation.as_ref().expect("a mark that was found");
+            let creation = filters.creation.as_ref().expect("a found marker");
             assert!(creation.fill(now, None, None).is_some());
         }
     }

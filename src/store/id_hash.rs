@@ -1,16 +1,16 @@
-//! Hashed ids (option `hashIds`): records that cannot be found or told by who knows an id or a user, but not the secret.
+//! Hashed ids (option `hashIds`). Without the secret, the record of a session id or of a user cannot be recognized.
 //!
-//! The server keeps only a digest of each key; but a digest needs no secret, so whoever has a dump can try ids and users
-//! on it. Here the key is an HMAC, and so is the owner.
+//! The server stores only a digest of each key. But a digest needs no secret, so anyone with a dump can try ids and
+//! users on it. With this option the key is an HMAC, and so is the owner.
 //!
 //! | what | is, as 64 lower-case hexadecimal digits |
 //! |---|---|
 //! | the key | HMAC-SHA-256, under the key for ids, of the prefix's length in bytes (8 bytes, big-endian), the prefix and the id |
 //! | bin `user` | HMAC-SHA-256, under the key for users, of the user |
 //!
-//! Each of the two keys is HMAC-SHA-256, under the secret, of a text of its own ([`IDS`], [`USERS`]). So the secret signs
-//! nothing that a visitor can send, and no id has the hash of a user. The length keeps prefixes apart: `shop:` with id
-//! `beta:x` and `shop:beta:` with id `x` are two keys.
+//! Each of the two keys is the HMAC-SHA-256, under the secret, of a text of its own ([`IDS`], [`USERS`]). So the
+//! secret itself signs nothing that a visitor can send, and an id never has the hash of a user. The length separates
+//! prefix and id: prefix `shop:` with id `beta:x` and prefix `shop:beta:` with id `x` are two keys.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use ring::hmac::{self, HMAC_SHA256};
 const IDS: &[u8] = b"aerospike-session 2 ids";
 const USERS: &[u8] = b"aerospike-session 2 users";
 
-/// The keys made from the secret.
+/// The keys that are derived from the secret.
 #[derive(Clone)]
 pub struct Hasher {
     ids: hmac::Key,
@@ -45,7 +45,7 @@ impl Hasher {
         hex(&hash.sign())
     }
 
-    /// Returns what stands for the user in bin `user`.
+    /// Returns the value of bin `user` for a user.
     pub fn user(&self, user: &str) -> String {
         hex(&hmac::sign(&self.users, user.as_bytes()))
     }
@@ -61,7 +61,7 @@ fn hex(hash: &hmac::Tag) -> String {
 
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the keys.
+        // Omits the keys.
         f.write_str("Hasher")
     }
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_users_are_hashed_under_keys_of_their_own() {
+    fn ids_and_users_are_hashed_under_separate_keys() {
         let hasher = Hasher::new(b"Jefe");
         let ids = hmac_sha_256(b"Jefe", b"aerospike-session 2 ids");
         let users = hmac_sha_256(b"Jefe", b"aerospike-session 2 users");
@@ -102,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_user_has_another_hash_than_an_id_of_the_same_text() {
+    fn equal_users_and_ids_have_different_hashes() {
         let hasher = Hasher::new(b"a secret");
         assert_ne!(hasher.id("", "ada"), hasher.user("ada"));
         assert_ne!(hasher.user("ada"), Hasher::new(b"another").user("ada"));
     }
 
     #[test]
-    fn prefix_and_id_are_kept_apart() {
+    fn prefix_and_id_are_separated() {
         let hasher = Hasher::new(b"a secret");
         assert_ne!(hasher.id("shop:", "beta:x"), hasher.id("shop:beta:", "x"));
         assert_ne!(hasher.id("", "shop:x"), hasher.id("shop:", "x"));

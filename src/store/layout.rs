@@ -1,4 +1,4 @@
-//! The record: which bin holds what (DESIGN section 3). The only place that knows.
+//! The record layout: the bins and what they hold. Only this module knows it.
 //!
 //! | bin | type | holds |
 //! |---|---|---|
@@ -6,16 +6,16 @@
 //! | `cookie` | map | `cookie.toJSON()` without `expires`; empty: the session had no cookie; a blob is encrypted JSON |
 //! | `expires` | integer | the exact end, ms since 1970 |
 //! | `created` | integer | ms since 1970 |
-//! | `user` | string | the owner, where the store is told one; with option `hashIds` its hash |
+//! | `user` | string | the owner, if the session has one; with option `hashIds` its hash |
 //! | `prefix` | string | the option, unless it is empty |
 //! | `session` | string | JSON of cookie and data: a record of aerospike-session-store 0.4 |
 //!
-//! The key is prefix + session id, or, with option `hashIds`, a hash of the two. The id itself is not stored, unless option
-//! `storeIds` says so: the server keeps only the key's digest.
+//! The key is prefix + session id, or, with option `hashIds`, a hash of the two. The id itself is stored only with
+//! option `storeIds`: otherwise the server keeps only the key's digest.
 //!
-//! Two views can have the same key: prefix `shop:` with id `beta:x`, and prefix `shop:beta:` with id `x`. Bin `prefix` says
-//! whose record it is. Every command compares it: [`Layout::open`] in what was read, [`Layout::of_this_view`] in what is
-//! written or removed.
+//! Two views can have the same key: prefix `shop:` with id `beta:x`, and prefix `shop:beta:` with id `x`. Bin
+//! `prefix` identifies the view of a record. Every command compares it: [`Layout::open`] in what was read,
+//! [`Layout::in_this_view`] in what is written or removed.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ use aerospike::{Bin, Key, ParticleType, Record, Value};
 
 use super::baseline::{BaselineMeta, Origin, RecordFormat};
 use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
-use super::encryption::{sealed, DecryptError, Place};
+use super::encryption::{encrypted, DecryptError, Place};
 use super::merge::Session;
 use super::options::Options;
 use super::{cookie, expiry};
@@ -35,16 +35,16 @@ use crate::codec::keys::hex;
 use crate::codec::{decode, encode, keys, members, packer, tree, CodecError};
 use crate::error::{Code, Error, Result};
 
-/// Knows the record of one view.
+/// The record layout of one view.
 pub struct Layout {
     pub options: Options,
 }
 
-/// A record that was read, of a session that goes on.
+/// A record that was read. Its session is alive.
 pub struct Stored<'a> {
     record: &'a Record,
     digest: [u8; 20],
-    /// The effective end; `None`: never.
+    /// The effective expiry. `None`: never.
     pub expires: Option<i64>,
     pub created: Option<i64>,
 }
@@ -57,14 +57,14 @@ impl Layout {
             None => [prefix, id].concat(),
         };
         let (namespace, set) = (&self.options.namespace, self.options.set.as_str());
-        // The namespace is no part of the digest.
+        // The namespace is not part of the digest.
         let key = Key::new("", set, Value::String(text)).expect("every string can be a key");
-        // What is not to be stored need not be carried along.
+        // A key that is not stored need not be carried along.
         let stored = key.user_key().filter(|_| self.options.store_ids);
         Key::with_digest(namespace.as_str(), set, stored.cloned(), key.digest())
     }
 
-    /// The session id of a record's key, where it was stored.
+    /// Returns the session id of a record, if its key was stored.
     pub fn id<'a>(&self, key: &'a Key) -> Option<&'a str> {
         match key.user_key() {
             Some(Value::String(key)) => key.strip_prefix(self.options.prefix.as_str()),
@@ -72,38 +72,40 @@ impl Layout {
         }
     }
 
-    /// Passes the records of this view: those with its prefix, or, without one, those with none.
-    pub fn of_this_view(&self) -> Expression {
+    /// Passes the records of this view: those with its prefix, or, if it has no prefix, those without one.
+    pub fn in_this_view(&self) -> Expression {
         match self.options.prefix.as_str() {
             "" => not(bin_exists(PREFIX)),
             prefix => eq(string_bin(PREFIX), string_val(prefix)),
         }
     }
 
-    /// Passes the records in whose place a new session of this view may begin: those of its own sessions that have ended or
-    /// been removed, and those whose bin `prefix` holds what no store writes, and which belong to no view.
+    /// Passes the records that a new session of this view may replace. These are records of this view whose sessions
+    /// have ended or were removed. Records whose bin `prefix` is not a string belong to no view, because no store
+    /// writes them; they pass too.
     pub fn is_free(&self, now: i64) -> Expression {
-        // To the server the text in a bin of another type is unknown, and so is all that depends on it.
+        // To the server, the string in a bin of another type is unknown, and so is every expression that depends on
+        // it.
         let is_text = || expiry::is_of_type(PREFIX, ParticleType::String);
         let of_no_view = and(vec![bin_exists(PREFIX), not(is_text())]);
-        let mut ended = vec![self.of_this_view(), not(self.alive(now))];
+        let mut ended = vec![self.in_this_view(), not(self.alive(now))];
         if !self.options.prefix.is_empty() {
             ended.insert(0, is_text());
         }
         or(vec![of_no_view, and(ended)])
     }
 
-    /// Whether a record, read with bin [`PREFIX`], is one of this view.
-    fn is_of_this_view(&self, record: &Record) -> bool {
+    /// Returns whether a record, read with bin [`PREFIX`], belongs to this view.
+    fn is_in_this_view(&self, record: &Record) -> bool {
         match (self.options.prefix.as_str(), record.bins.get(PREFIX)) {
-            // An operation that reads a bin which is not there answers nil.
+            // An operation that reads a missing bin returns nil.
             ("", None | Some(Value::Nil)) => true,
             (own, Some(Value::String(prefix))) => prefix == own,
             _ => false,
         }
     }
 
-    /// Passes the records of sessions that go on: neither ended nor removed.
+    /// Passes the records of sessions that are alive: neither ended nor removed.
     pub fn alive(&self, now: i64) -> Expression {
         and(vec![
             not(expiry::is_integer(self.options.bin.as_str())),
@@ -111,10 +113,10 @@ impl Layout {
         ])
     }
 
-    /// [`Layout::alive`] in this view, and the same session as ever: an application that gives out the same ids
-    /// again (`genid`) may have removed this one and made another.
+    /// Passes the records of this view whose session is alive and still the same. An application that generates the
+    /// same id again (`genid`) may have removed the session and created another one.
     pub fn same_and_alive(&self, created: Option<i64>, now: i64) -> Expression {
-        let mut all = vec![self.of_this_view(), self.alive(now)];
+        let mut all = vec![self.in_this_view(), self.alive(now)];
         all.extend(created.map(|created| {
             or(vec![
                 not(expiry::is_integer(CREATED)),
@@ -124,8 +126,9 @@ impl Layout {
         and(all)
     }
 
-    /// The time of creation that a whole write stores, into no record or into one whose session goes on: the record's, if it
-    /// has one. (Whether it goes on only a filter can say: an operation sees the TTL that is about to be written.)
+    /// Returns the creation time that a write of the whole record stores: the record's own, if it has one. The write
+    /// has to apply only to a missing record or to one whose session is alive. Only a filter can check whether it is
+    /// alive, because an operation already sees the TTL that this command writes.
     pub fn creation(&self, created: i64) -> Expression {
         cond(vec![
             expiry::is_integer(CREATED),
@@ -134,57 +137,57 @@ impl Layout {
         ])
     }
 
-    /// Whether data and cookie are encrypted.
-    pub fn seals(&self) -> bool {
+    /// Returns whether data and cookie are encrypted.
+    pub fn encrypts(&self) -> bool {
         !self.options.keys.is_empty()
     }
 
-    /// The bin of the data, from the text of an object.
-    pub fn of_data(&self, key: &Key, json: &str) -> Result<Bin> {
+    /// Returns the bin of the data, from the text of an object.
+    pub fn data_bin(&self, key: &Key, json: &str) -> Result<Bin> {
         let bin = self.options.bin.as_str();
         let value = match self.options.json {
-            _ if self.seals() => self.seal(key, bin, checked(json)?)?,
+            _ if self.encrypts() => self.encrypt(key, bin, checked(json)?)?,
             true => Value::String(checked(json)?.to_owned()),
             false => object(json)?,
         };
         Ok(Bin::new(bin, value))
     }
 
-    /// The bin of the data of a session that was taken apart, and so is known to be JSON.
-    pub fn of_session(&self, key: &Key, session: &Session<'_>) -> Result<Bin> {
+    /// Returns the bin of the data of a parsed session, whose members are known to be JSON.
+    pub fn session_bin(&self, key: &Key, session: &Session<'_>) -> Result<Bin> {
         let bin = self.options.bin.as_str();
         let data = session.data();
-        let bounded = |data| encode::bounded(data).map_err(bad_session);
+        let bounded = |data| encode::check_depth(data).map_err(bad_session);
         let value = match self.options.json {
-            _ if self.seals() => self.seal(key, bin, &bounded(data)?)?,
+            _ if self.encrypts() => self.encrypt(key, bin, &bounded(data)?)?,
             true => Value::String(bounded(data)?),
             false => object(&data)?,
         };
         Ok(Bin::new(bin, value))
     }
 
-    /// The cookie's bin, from the text of `cookie.toJSON()`; what is no cookie is stored as the
-    /// mark of a session without one, so that express-session finds out by itself.
-    pub fn of_cookie(&self, key: &Key, json: Option<&str>) -> Result<Bin> {
+    /// Returns the bin of the cookie, from the text of `cookie.toJSON()`. A text that is not an object is stored like
+    /// a missing cookie, so that express-session reports it itself.
+    pub fn cookie_bin(&self, key: &Key, json: Option<&str>) -> Result<Bin> {
         let json = json.filter(|json| json.starts_with('{')).unwrap_or("{}");
         let stored = cookie::to_stored(json).map_err(bad_session)?;
-        let value = match self.seals() {
-            true => self.seal(key, COOKIE, checked(&stored)?)?,
+        let value = match self.encrypts() {
+            true => self.encrypt(key, COOKIE, checked(&stored)?)?,
             false => object(&stored)?,
         };
         Ok(Bin::new(COOKIE, value))
     }
 
-    fn seal(&self, key: &Key, bin: &str, json: &str) -> Result<Value> {
-        let sealed = self
+    fn encrypt(&self, key: &Key, bin: &str, json: &str) -> Result<Value> {
+        let encrypted = self
             .options
             .keys
-            .seal(&self.place(&key.digest(), bin), json);
+            .encrypt(&self.place(&key.digest(), bin), json);
         let failed = || Error::new(Code::Server, "the system gives no random numbers");
-        sealed.map(Value::Blob).ok_or_else(failed)
+        encrypted.map(Value::Blob).ok_or_else(failed)
     }
 
-    /// The place that a sealed value is made for.
+    /// Returns the place that a value is encrypted for.
     fn place<'a>(&'a self, digest: &'a [u8; 20], bin: &'a str) -> Place<'a> {
         Place {
             namespace: &self.options.namespace,
@@ -193,21 +196,21 @@ impl Layout {
         }
     }
 
-    pub fn of_expires(&self, expires: i64) -> Bin {
+    pub fn expires_bin(&self, expires: i64) -> Bin {
         Bin::new(EXPIRES, Value::Int(expires))
     }
 
-    pub fn of_created(&self, created: i64) -> Bin {
+    pub fn created_bin(&self, created: i64) -> Bin {
         Bin::new(CREATED, Value::Int(created))
     }
 
-    /// The owner's bin; nothing stored for nobody.
-    pub fn of_user(&self, user: Option<&str>) -> Bin {
+    /// Returns the bin of the owner. Without an owner, the bin is removed.
+    pub fn user_bin(&self, user: Option<&str>) -> Bin {
         let value = user.map_or(Value::Nil, |user| Value::String(self.owner(user).into()));
         Bin::new(USER, value)
     }
 
-    /// A user, as the owner's bin has it.
+    /// Returns the value of the owner bin for a user.
     pub fn owner<'u>(&self, user: &'u str) -> Cow<'u, str> {
         match &self.options.hasher {
             Some(hasher) => hasher.user(user).into(),
@@ -215,14 +218,15 @@ impl Layout {
         }
     }
 
-    pub fn of_prefix(&self) -> Option<Bin> {
+    pub fn prefix_bin(&self) -> Option<Bin> {
         let prefix = self.options.prefix.as_str();
         (!prefix.is_empty()).then(|| Bin::new(PREFIX, Value::String(prefix.to_owned())))
     }
 
-    /// What a record holds, unless its session has ended or been removed, or belongs to another view.
+    /// Returns the contents of a record. `None` if its session has ended or been removed, or if it belongs to another
+    /// view.
     pub fn open<'a>(&self, record: &'a Record, key: &Key, now: i64) -> Option<Stored<'a>> {
-        if !self.is_of_this_view(record) {
+        if !self.is_in_this_view(record) {
             return None;
         }
         let integer = |bin| match record.bins.get(bin) {
@@ -245,17 +249,17 @@ impl Layout {
         })
     }
 
-    /// In what form the record keeps its data; `None`: it has none.
-    pub fn form(&self, stored: &Stored<'_>) -> Option<RecordFormat> {
+    /// Returns how the record stores its data. `None`: it has none.
+    pub fn format(&self, stored: &Stored<'_>) -> Option<RecordFormat> {
         let bins = &stored.record.bins;
         match bins.get(&self.options.bin) {
             None => {
                 matches!(bins.get(LEGACY), Some(Value::String(_))).then_some(RecordFormat::Legacy)
             }
-            Some(data) if self.seals() => {
+            Some(data) if self.encrypts() => {
                 let mut values = [Some(data), bins.get(COOKIE)].into_iter().flatten();
                 let is_new =
-                    |value| sealed(value).is_some_and(|it| self.options.keys.is_of_first(it));
+                    |value| encrypted(value).is_some_and(|it| self.options.keys.is_current(it));
                 Some(match values.all(is_new) {
                     true => RecordFormat::Encrypted,
                     false => RecordFormat::Outdated,
@@ -266,51 +270,50 @@ impl Layout {
         }
     }
 
-    /// A bin's value; the text in it, if it is sealed.
+    /// Returns the value of a bin, decrypted if it is encrypted.
     fn value<'a>(&self, stored: &Stored<'a>, bin: &str) -> Result<Option<Cow<'a, Value>>> {
         let Some(value) = stored.record.bins.get(bin) else {
             return Ok(None);
         };
-        let Some(blob) = sealed(value) else {
+        let Some(blob) = encrypted(value) else {
             return Ok(Some(Cow::Borrowed(value)));
         };
         let text = self
             .options
             .keys
-            .open(&self.place(&stored.digest, bin), blob);
-        let text = text.map_err(locked)?;
+            .decrypt(&self.place(&stored.digest, bin), blob);
+        let text = text.map_err(undecryptable)?;
         Ok(Some(Cow::Owned(Value::String(text))))
     }
 
-    /// The head of the baseline of what was read, as text.
-    pub fn head(&self, stored: &Stored<'_>) -> Option<String> {
-        self.head_of(stored, stored.record.generation, "")
+    /// Returns the meta of the baseline of a record that was read, as text.
+    pub fn meta(&self, stored: &Stored<'_>) -> Option<String> {
+        self.build_meta(stored, stored.record.generation, "")
     }
 
-    /// The same of what was read with others, as a list. It asks for no generation: the data may be shown with an id that it
-    /// does not have.
-    pub fn head_in_list(&self, stored: &Stored<'_>) -> Option<String> {
-        self.head_of(stored, 0, &hex(&stored.digest))
+    /// Returns the meta of a record from a list. It has no generation, because the list may add an id to the data.
+    pub fn list_meta(&self, stored: &Stored<'_>) -> Option<String> {
+        self.build_meta(stored, 0, &hex(&stored.digest))
     }
 
-    fn head_of(&self, stored: &Stored<'_>, generation: u32, digest: &str) -> Option<String> {
+    fn build_meta(&self, stored: &Stored<'_>, generation: u32, digest: &str) -> Option<String> {
         let data = stored.record.bins.get(&self.options.bin);
-        let head = BaselineMeta {
+        let meta = BaselineMeta {
             origin: match stored.record.expiration() {
                 0 => Origin::LoadedWithoutTtl,
                 _ => Origin::Loaded,
             },
-            form: self.form(stored)?,
+            format: self.format(stored)?,
             expires: stored.expires,
             created: stored.created,
             generation,
             digest,
-            keys: &data.map(keys::other_than_text).unwrap_or_default(),
+            keys: &data.map(keys::non_string_keys).unwrap_or_default(),
         };
-        Some(head.to_string())
+        Some(meta.to_string())
     }
 
-    /// The data, as JSON text; `None` for a record without any.
+    /// Returns the data as JSON text. `None`: the record has none.
     pub fn data(&self, stored: &Stored<'_>) -> Result<Option<String>> {
         let mut json = String::from("{");
         let found = self.data_members(&mut json, stored, false)?;
@@ -318,9 +321,9 @@ impl Layout {
         Ok(found.map(|_| json))
     }
 
-    /// Appends the session with its cookie, as JSON text; whether the record held any.
+    /// Appends the session with its cookie, as JSON text. Returns whether the record held a session.
     ///
-    /// `id`: put in as the session's `id`, in the place of one the data may have.
+    /// `id`: added as the session's `id`, replacing one that the data may have.
     pub fn session(
         &self,
         out: &mut String,
@@ -345,7 +348,7 @@ impl Layout {
                 let any = self.data_members(&mut data, stored, true)?;
                 data.push('}');
                 let without = members::without(&data, "id").map_err(unreadable)?;
-                out.push_str(cookie::inside(&without.rest));
+                out.push_str(cookie::members_text(&without.rest));
                 any.map(|_| without.rest.len() > 2)
             }
         };
@@ -383,19 +386,18 @@ impl Layout {
                 return cookie::from_stored(out, &cookie, stored.expires).map_err(unreadable);
             }
         }
-        cookie::made_up(out, stored.expires, now);
+        cookie::from_expiry(out, stored.expires, now);
         Ok(true)
     }
 
-    /// Appends the members of the data, without braces. `None`: there is no data. `Some(false)`:
-    /// there is data, with nothing in it.
+    /// Appends the members of the data, without braces. `None`: there is no data. `Some(false)`: the data is empty.
     fn data_members(
         &self,
         out: &mut String,
         stored: &Stored<'_>,
-        but_the_cookie: bool,
+        without_cookie: bool,
     ) -> Result<Option<bool>> {
-        let except = but_the_cookie.then_some(COOKIE);
+        let except = without_cookie.then_some(COOKIE);
         let data = self.value(stored, &self.options.bin)?;
         let (json, except) = match (data.as_deref(), stored.record.bins.get(LEGACY)) {
             (Some(Value::String(json)), _) => (json, except),
@@ -415,13 +417,13 @@ impl Layout {
                 json.into()
             }
         };
-        let inside = cookie::inside(&text);
-        out.push_str(inside);
-        Ok(Some(!inside.trim().is_empty()))
+        let text = cookie::members_text(&text);
+        out.push_str(text);
+        Ok(Some(!text.trim().is_empty()))
     }
 }
 
-/// A whole bin: a native map, or JSON text where no native map can hold it.
+/// Returns the value of a whole bin: a native map, or JSON text if a native map cannot hold it.
 fn object(json: &str) -> Result<Value> {
     Ok(match encode::object(json).map_err(bad_session)? {
         Encoded::Map(packed) => Value::Unknown(packer::PARTICLE_MAP, packed),
@@ -429,7 +431,7 @@ fn object(json: &str) -> Result<Value> {
     })
 }
 
-/// The text, if it is that of an object and nested no deeper than a map may be.
+/// Returns the text, if it is an object and nested no deeper than a map may be.
 fn checked(json: &str) -> Result<&str> {
     encode::check(json).map_err(bad_session)?;
     Ok(json)
@@ -439,7 +441,7 @@ pub fn bad_session(error: CodecError) -> Error {
     Error::bad_data(format!("the session data is {error}"))
 }
 
-fn locked(why: DecryptError) -> Error {
+fn undecryptable(why: DecryptError) -> Error {
     Error::bad_data(format!("what is stored is {why}"))
 }
 

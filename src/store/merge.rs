@@ -1,8 +1,8 @@
-//! What a request changed in a session, and how that goes together with what others changed.
+//! What a request changed in a session, and the merge with changes of others.
 //!
-//! Merging is per top-level key, three-way and never deep: a key the request changed is its own,
-//! a key it deleted is deleted, every other key is what the record holds by now. The cookie is
-//! always the writer's, whole.
+//! The merge is three-way, per top-level key, and never deep. A key that the request changed gets the request's
+//! value. A key that it deleted is deleted. Every other key keeps the value that the record has by now. The cookie is
+//! not merged: it is always the writer's.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -14,23 +14,20 @@ use super::bins::COOKIE;
 use crate::codec::members::{self, Member};
 use crate::codec::CodecError;
 
-/// What changed from one text of a session to the next.
+/// The changes from one text of a session to the next.
 #[derive(Debug)]
 pub struct Diff<'a> {
     pub changed: Vec<Member<'a>>,
-    /// Keys that are no more.
+    /// The removed keys.
     pub removed: Vec<Cow<'a, [u8]>>,
-    /// The text of the cookie, if it changed in more than its `expires`.
+    /// The text of the cookie, if more than its `expires` changed.
     pub cookie: Option<&'a str>,
 }
 
 impl<'a> Diff<'a> {
-    /// From `before` to `now`, both whole sessions.
+    /// Compares two whole sessions.
     pub fn between(before: &Session<'a>, now: &Session<'a>) -> Diff<'a> {
-        let (earlier, later) = (
-            UnreachableAddresses::of(&before.data),
-            UnreachableAddresses::of(&now.data),
-        );
+        let (earlier, later) = (MemberIndex::new(&before.data), MemberIndex::new(&now.data));
         let mut diff = Diff {
             changed: Vec::new(),
             removed: Vec::new(),
@@ -52,30 +49,31 @@ impl<'a> Diff<'a> {
         diff
     }
 
-    /// From the session of the text `before` to `now`, without taking apart what stands in both texts alike. `cookie`:
-    /// that was stored, if it is not the one in the text. `None`: the text is not that of an object, or an unusual one.
+    /// Compares the text `before` with the session `now`, without parsing the parts that are equal in both texts.
+    /// `cookie`: the stored cookie, if it is not the one in the text. Returns `None` if the text is not an object, or
+    /// is an unusual one.
     pub fn since(
         before: &'a str,
         cookie: Option<Option<&'a str>>,
         now: &Session<'a>,
     ) -> Option<Diff<'a>> {
-        let Compared {
-            was,
+        let Comparison {
+            earlier,
             removed,
-            inside,
-        } = Compared::with(before, &now.data)?;
-        let members = now.data.iter().zip(was);
-        let changed = members.filter(|(new, was)| match was {
-            Was::Same => false,
-            Was::Text(old) => !same(old, new.value),
-            Was::Absent => true,
+            cookie_in_text,
+        } = Comparison::new(before, &now.data)?;
+        let members = now.data.iter().zip(earlier);
+        let changed = members.filter(|(new, earlier)| match earlier {
+            Earlier::Same => false,
+            Earlier::Text(old) => !same(old, new.value),
+            Earlier::Absent => true,
         });
         let mut diff = Diff {
             changed: changed.map(|(new, _)| new.clone()).collect(),
             removed,
             cookie: None,
         };
-        diff.compare_cookies(cookie.unwrap_or(inside), now.cookie);
+        diff.compare_cookies(cookie.unwrap_or(cookie_in_text), now.cookie);
         Some(diff)
     }
 
@@ -87,9 +85,14 @@ impl<'a> Diff<'a> {
         }
     }
 
-    /// Adds what a write may have changed that was made in between and is in doubt: it is written as it is `now`.
-    pub fn widen(&mut self, before: &Session<'a>, doubt: &Session<'a>, now: &Session<'a>) {
-        let tried = Diff::between(before, doubt);
+    /// Adds the keys that a write in doubt may have changed, with their values in `now`: they are written again.
+    pub fn include_in_doubt(
+        &mut self,
+        before: &Session<'a>,
+        in_doubt: &Session<'a>,
+        now: &Session<'a>,
+    ) {
+        let tried = Diff::between(before, in_doubt);
         let keys = tried.changed.into_iter().map(|member| member.key);
         for key in keys.chain(tried.removed) {
             let is_in = self.changed.iter().any(|member| member.key == key);
@@ -106,20 +109,20 @@ impl<'a> Diff<'a> {
         }
     }
 
-    /// Whether the data stayed as it was.
+    /// Returns whether no data changed.
     pub fn keeps_data(&self) -> bool {
         self.changed.is_empty() && self.removed.is_empty()
     }
 
-    /// The data `theirs` (an object without cookie) with these changes.
+    /// Returns the data `theirs` (an object without cookie) with these changes applied.
     pub fn apply(&self, theirs: &str) -> Result<String, CodecError> {
         let mut merged = unique(members::split(theirs)?);
         let removed: HashSet<&[u8]> = self.removed.iter().map(AsRef::as_ref).collect();
         merged.retain(|member| !removed.contains(&*member.key));
-        let places = UnreachableAddresses::of(&merged);
+        let index = MemberIndex::new(&merged);
         let mut added = Vec::new();
         for change in &self.changed {
-            match places.find(&merged, &change.key) {
+            match index.find(&merged, &change.key) {
                 Some(place) => merged[place] = change.clone(),
                 None => added.push(change.clone()),
             }
@@ -129,66 +132,66 @@ impl<'a> Diff<'a> {
     }
 }
 
-/// What a member was in an earlier text.
+/// What an earlier text had for a member.
 #[derive(Clone, Copy)]
-enum Was<'a> {
+enum Earlier<'a> {
     Absent,
-    /// It stood there as it is.
+    /// The same text.
     Same,
-    /// It had this value.
+    /// Another text of the value.
     Text(&'a str),
 }
 
-/// An earlier text of a session, compared with its members.
-struct Compared<'a> {
-    /// What each member was.
-    was: Vec<Was<'a>>,
-    /// Keys of the text that no member has.
+/// The comparison of an earlier text of a session with its members now.
+struct Comparison<'a> {
+    /// What the earlier text had for each member.
+    earlier: Vec<Earlier<'a>>,
+    /// Keys of the earlier text that no member has.
     removed: Vec<Cow<'a, [u8]>>,
-    /// The cookie in the text.
-    inside: Option<&'a str>,
+    /// The cookie in the earlier text.
+    cookie_in_text: Option<&'a str>,
 }
 
-impl<'a> Compared<'a> {
-    /// Sessions keep the order of their members: where one is expected, comparing the two texts finds it or does not. Only
-    /// what is found to differ is parsed.
-    fn with(before: &'a str, now: &[Member<'a>]) -> Option<Compared<'a>> {
-        let mut compared = Compared {
-            was: vec![Was::Absent; now.len()],
+impl<'a> Comparison<'a> {
+    /// Sessions keep the order of their members, so comparing text at the expected position finds most of them. Only
+    /// members that differ are parsed.
+    fn new(before: &'a str, now: &[Member<'a>]) -> Option<Comparison<'a>> {
+        let mut compared = Comparison {
+            earlier: vec![Earlier::Absent; now.len()],
             removed: Vec::new(),
-            inside: None,
+            cookie_in_text: None,
         };
-        let mut places = None;
+        let mut index = None;
         let mut expected = 0;
-        let mut at = members::blank(before);
+        let mut at = members::leading_whitespace(before);
         at += before[at..].starts_with('{').then_some(1)?;
-        at += members::blank(&before[at..]);
+        at += members::leading_whitespace(&before[at..]);
         let mut is_over = before[at..].starts_with('}');
         at += usize::from(is_over);
         while !is_over {
-            let alike = now.get(expected).and_then(|one| {
+            let equal = now.get(expected).and_then(|one| {
                 let rest = before[at..].strip_prefix(one.whole)?;
                 rest.starts_with([',', '}']).then_some(one.whole.len())
             });
-            if let Some(length) = alike {
-                compared.was[expected] = Was::Same;
+            if let Some(length) = equal {
+                compared.earlier[expected] = Earlier::Same;
                 expected += 1;
                 at += length;
             } else {
-                let (old, end) = members::one(before, at)?;
-                at = end + members::blank(&before[end..]);
+                let (old, end) = members::parse_at(before, at)?;
+                at = end + members::leading_whitespace(&before[end..]);
                 if *old.key == *COOKIE.as_bytes() {
-                    compared.inside = Some(old.value);
+                    compared.cookie_in_text = Some(old.value);
                 } else {
                     let is_at =
                         |place: &usize| now.get(*place).is_some_and(|one| one.key == old.key);
                     let place = Some(expected).filter(is_at).or_else(|| {
-                        let places = places.get_or_insert_with(|| UnreachableAddresses::of(now));
-                        places.find(now, &old.key)
+                        let index = index.get_or_insert_with(|| MemberIndex::new(now));
+                        index.find(now, &old.key)
                     });
                     match place {
                         Some(place) => {
-                            compared.was[place] = Was::Text(old.value);
+                            compared.earlier[place] = Earlier::Text(old.value);
                             expected = place + 1;
                         }
                         None => compared.removed.push(old.key),
@@ -197,7 +200,7 @@ impl<'a> Compared<'a> {
             }
             is_over = before[at..].starts_with('}');
             at += (is_over || before[at..].starts_with(',')).then_some(1)?;
-            at += members::blank(&before[at..]);
+            at += members::leading_whitespace(&before[at..]);
         }
         if compared.removed.len() > 1 {
             let mut seen = HashSet::new();
@@ -207,9 +210,9 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// The text of a session, taken apart.
+/// The parsed text of a session.
 pub struct Session<'a> {
-    /// Everything but the cookie, each key once.
+    /// Every member except the cookie, each key once.
     pub data: Vec<Member<'a>>,
     /// The text of the cookie.
     pub cookie: Option<&'a str>,
@@ -227,13 +230,13 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The text of the data, an object.
+    /// Returns the text of the data, an object.
     pub fn data(&self) -> String {
         members::join(&self.data)
     }
 }
 
-/// Of members with equal keys, the last, in the place of the first.
+/// Keeps, of members with equal keys, the last one at the position of the first.
 fn unique(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
     let repeated = repeated(&members);
     for (later, first) in &repeated {
@@ -249,10 +252,10 @@ fn unique(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
     members
 }
 
-/// The places of members whose keys others before them have, each with the first place of its key; in order.
+/// Returns the positions of members whose key already occurred, each with the first position of its key, in order.
 fn repeated(members: &[Member<'_>]) -> BTreeMap<usize, usize> {
     let mut repeated = BTreeMap::new();
-    if members.len() <= UnreachableAddresses::FEW {
+    if members.len() <= MemberIndex::FEW {
         for (place, member) in members.iter().enumerate() {
             let mut before = members[..place].iter();
             if let Some(first) = before.position(|one| one.key == member.key) {
@@ -271,37 +274,37 @@ fn repeated(members: &[Member<'_>]) -> BTreeMap<usize, usize> {
     repeated
 }
 
-/// Finds members by their keys. A session has few, and then looking at each is the fastest; but nobody keeps an
-/// application from having a hundred thousand.
-enum UnreachableAddresses<'a> {
+/// Finds members by their keys. A session usually has few members, and then a linear search is the fastest. But an
+/// application may store a hundred thousand.
+enum MemberIndex<'a> {
     Few,
     Many(HashMap<Cow<'a, [u8]>, usize>),
 }
 
-impl<'a> UnreachableAddresses<'a> {
+impl<'a> MemberIndex<'a> {
     const FEW: usize = 32;
 
-    /// Of members with equal keys, it finds the first.
-    fn of(members: &[Member<'a>]) -> UnreachableAddresses<'a> {
-        if members.len() <= UnreachableAddresses::FEW {
-            return UnreachableAddresses::Few;
+    /// Indexes the members. Of members with equal keys, it finds the first.
+    fn new(members: &[Member<'a>]) -> MemberIndex<'a> {
+        if members.len() <= MemberIndex::FEW {
+            return MemberIndex::Few;
         }
         let mut places = HashMap::with_capacity(members.len());
         for (place, member) in members.iter().enumerate() {
             places.entry(member.key.clone()).or_insert(place);
         }
-        UnreachableAddresses::Many(places)
+        MemberIndex::Many(places)
     }
 
     fn find(&self, members: &[Member<'a>], key: &[u8]) -> Option<usize> {
         match self {
-            UnreachableAddresses::Few => members.iter().position(|member| *member.key == *key),
-            UnreachableAddresses::Many(places) => places.get(key).copied(),
+            MemberIndex::Few => members.iter().position(|member| *member.key == *key),
+            MemberIndex::Many(places) => places.get(key).copied(),
         }
     }
 }
 
-/// Whether two cookies differ in nothing but when they expire, which has a bin of its own.
+/// Returns whether two cookies are equal apart from their `expires`, which has a bin of its own.
 pub fn same_cookie(a: &str, b: &str) -> bool {
     let (Ok(mut a), Ok(mut b)) = (members::split(a), members::split(b)) else {
         return false;
@@ -309,12 +312,12 @@ pub fn same_cookie(a: &str, b: &str) -> bool {
     for cookie in [&mut a, &mut b] {
         cookie.retain(|member| *member.key != *b"expires");
     }
-    let alike = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.whole == b.whole);
-    alike || same(&members::join(&a), &members::join(&b))
+    let equal = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.whole == b.whole);
+    equal || same(&members::join(&a), &members::join(&b))
 }
 
-/// Whether two JSON texts say the same: a map has no order of keys, and a number may be written
-/// in more than one way.
+/// Returns whether two JSON texts have the same value. The order of keys does not matter, and a number may be written
+/// in several ways.
 fn same(a: &str, b: &str) -> bool {
     if a == b {
         return true;
@@ -342,7 +345,7 @@ fn equal(a: &Json, b: &Json) -> bool {
     }
 }
 
-/// A key as text; `None` for one with a lone surrogate, which no map can hold.
+/// Returns a key as a string. `None` for a key with a lone surrogate, which no map can hold.
 pub fn key_text(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key).ok()
 }
@@ -363,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_added_and_deleted_keys_are_told_and_others_are_not() {
+    fn finds_changed_added_and_deleted_keys() {
         let diff = diff(
             r#"{"a":1,"b":2,"c":3,"cookie":{}}"#,
             r#"{"cookie":{},"a":1,"b":9,"d":4}"#,
@@ -375,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_written_differently_is_unchanged() {
+    fn equal_values_written_differently_are_unchanged() {
         let before = r#"{"o":{"x":1,"y":[1.0,1e21]},"s":"\u00e9"}"#;
         assert!(diff(before, r#"{"s":"é","o":{"y":[1,1e+21],"x":1}}"#).keeps_data());
         assert!(!diff(before, r#"{"s":"é","o":{"y":[1e+21,1],"x":1}}"#).keeps_data());
@@ -403,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_keys_the_last_counts_however_many_there_are() {
+    fn the_last_of_equal_keys_counts() {
         for others in [0, 100] {
             let others: String = (0..others).map(|n| format!(r#""k{n}":{n},"#)).collect();
             let text = format!(r#"{{"a":1,{others}"b":2,"a":3,"b":4,"b":5}}"#);
@@ -413,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_keys_take_no_time() {
+    fn merges_a_hundred_thousand_keys_fast() {
         let text = |n: usize| {
             let keys: Vec<_> = (0..100_000).map(|key| format!(r#""k{key}":{n}"#)).collect();
             format!("{{{}}}", keys.join(","))
@@ -433,7 +436,7 @@ mod tests {
         assert_eq!(merged, r#"{"\ud800":2,"y":3,"x":"\udfff"}"#);
     }
 
-    /// Texts of sessions: the same keys in any order and more than once, written in more than one way.
+    /// Generates texts of sessions: the same keys in any order and repeated, written in several ways.
     fn text() -> impl Strategy<Value = String> {
         let key = prop_oneof![
             4 => (0..50).prop_map(|key: i32| format!("\"k{key}\"")),
@@ -465,12 +468,12 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
         #[test]
-        fn what_changed_since_a_text_is_what_changed_between_sessions(before in text(), now in text()) {
+        fn since_and_between_find_the_same_changes(before in text(), now in text()) {
             let parsed = |text| Session::parse(text).expect("a session");
             let now = parsed(&now);
             let between = Diff::between(&parsed(&before), &now);
             let mut since = Diff::since(&before, None, &now).expect("a session");
-            // In another order, where keys are repeated.
+            // With repeated keys, the order differs.
             since.removed.sort();
             let mut removed = between.removed;
             removed.sort();
@@ -480,7 +483,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_object_is_not_compared(before in text(), cut in any::<prop::sample::Index>()) {
+        fn since_rejects_what_is_not_an_object(before in text(), cut in any::<prop::sample::Index>()) {
             let now = Session::parse("{}").expect("a session");
             let broken = &before[..cut.index(before.len())];
             prop_assert!(Diff::since(broken, None, &now).is_none());

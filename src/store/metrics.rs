@@ -1,4 +1,4 @@
-//! What has been asked of a store, and what came of it: counters for `stats()`.
+//! Counters for `stats()`: the operations of a store and their outcomes.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cluster;
 use crate::error::{Code, Result};
 
-/// Upper bounds of the latency histogram, in milliseconds; what takes longer than the last is counted behind it.
+/// Upper bounds of the latency histogram in milliseconds. A last bucket counts longer latencies.
 const BOUNDS: [f64; 15] = [
     0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0,
 ];
@@ -22,21 +22,21 @@ pub struct Metrics {
 
 #[derive(Default)]
 struct State {
-    /// By method. Few: the names are compared one after the other.
+    /// By method. There are few, so a search compares the names one by one.
     methods: Vec<(&'static str, Outcomes)>,
     latencies: [u64; BOUNDS.len() + 1],
-    /// All of them together, in milliseconds.
+    /// The sum of all latencies in milliseconds.
     sum: f64,
 }
 
-/// What came of the calls of one method.
+/// The outcomes of one method.
 #[derive(Clone, Default, Serialize)]
 struct Outcomes {
     ok: u64,
     errors: BTreeMap<Code, u64>,
 }
 
-/// `stats()`, as it crosses to JavaScript.
+/// The result of `stats()`, as JavaScript receives it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
@@ -47,23 +47,23 @@ pub struct Stats {
     latency: Latency,
 }
 
-/// Of operations on one session, from the call to the answer.
+/// Latencies of operations on one session, from the call to the answer.
 #[derive(Serialize)]
 struct Latency {
-    /// Milliseconds.
+    /// In milliseconds.
     bounds: [f64; BOUNDS.len()],
-    /// One more: those above the last bound.
+    /// One more than `bounds`: the last counts what is above the last bound.
     counts: [u64; BOUNDS.len() + 1],
-    /// Of all of them, in milliseconds.
+    /// The sum of all latencies in milliseconds.
     sum: f64,
 }
 
 impl Metrics {
-    /// Counts an operation; `took`: how long, if it was about one session.
-    pub fn count<T>(&self, method: &'static str, outcome: &Result<T>, took: Option<Duration>) {
+    /// Counts an operation. `latency`: its latency, if it was an operation on one session.
+    pub fn count<T>(&self, method: &'static str, outcome: &Result<T>, latency: Option<Duration>) {
         let mut state = self.state();
-        if let Some(took) = took {
-            let ms = took.as_secs_f64() * 1_000.0;
+        if let Some(latency) = latency {
+            let ms = latency.as_secs_f64() * 1_000.0;
             state.sum += ms;
             let bucket = BOUNDS.partition_point(|bound| *bound < ms);
             if let Some(count) = state.latencies.get_mut(bucket) {
@@ -98,7 +98,7 @@ impl Metrics {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds this lock can panic half-way through a change.
+        // No holder of this lock can panic in the middle of a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     use crate::error::Error;
 
     #[test]
-    fn outcomes_are_told_by_method_and_latencies_by_bucket() {
+    fn counts_outcomes_by_method_and_latencies_by_bucket() {
         let metrics = Metrics::default();
         let failed: Result<()> = Err(Error::closed());
         metrics.count("get", &Ok(()), Some(Duration::from_micros(100)));

@@ -1,20 +1,22 @@
-//! What a session is, on a cluster. Pure Rust, nothing of JavaScript. From the top down:
+//! What a session is, on a cluster. Pure Rust, independent of JavaScript. From the top down:
 //!
-//! - [`service`]: takes requests as they come in, and answers each exactly once.
-//! - [`session_queue`]: the requests on one session are carried out in the order they came in.
+//! - [`service`]: accepts requests, and answers each exactly once.
+//! - [`session_queue`]: runs the requests for one session in the order of their arrival.
 //! - [`dispatch`]: from a request to its operation.
-//! - [`plain_ops`]: the operations on plain data, as in Aerospike's recipe.
-//! - [`session_ops`], [`update_ops`]: the operations of express-session, which lose no update and revive no logout.
-//! - [`scan_ops`], [`user_ops`]: the operations on all sessions of a view, and on those of one user.
-//! - [`sessions`], [`shared`], [`record_ref`]: what operations have at hand: a view, the state of the store, and one record.
-//! - [`view`], [`options`], [`notice`], [`request`]: what is asked for, and what comes back.
+//! - [`plain_ops`]: the operations on plain data, compatible with Aerospike's own session-store example.
+//! - [`session_ops`], [`update_ops`]: the operations of express-session. No update is lost, and a removed session
+//!   stays removed.
+//! - [`scan_ops`], [`user_ops`]: the operations on all sessions of a view, and on the sessions of one user.
+//! - [`sessions`], [`shared`], [`record_ref`]: what operations work with: a view, the state of the store, and one
+//!   record.
+//! - [`view`], [`options`], [`notice`], [`request`]: the inputs and outputs of a store.
 //! - [`filters`]: the filters of writes, packed in advance.
-//! - [`layout`], [`bins`], [`cookie`]: the record: which bin holds what.
-//! - [`encryption`], [`id_hash`]: what of a record is encrypted or hashed.
-//! - [`baseline`], [`merge`]: what a request had loaded, what it changed, and how that is merged with the changes of others.
-//! - [`pending_writes`]: what was stored for a session object whose owner has not been answered yet.
-//! - [`expiry`]: when a session ends. The only place that decides.
-//! - [`metrics`]: what was asked, and what came of it.
+//! - [`layout`], [`bins`], [`cookie`]: the record and its bins.
+//! - [`encryption`], [`id_hash`]: encrypted data, hashed ids and owners.
+//! - [`baseline`], [`merge`]: what a request had loaded, what it changed, and the merge with changes of others.
+//! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
+//! - [`expiry`]: when a session ends. The only module that decides it.
+//! - [`metrics`]: counters of operations and their outcomes.
 
 pub mod baseline;
 mod bins;

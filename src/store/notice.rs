@@ -1,19 +1,19 @@
-//! What a store reports that belongs to no request.
+//! Events of a store that belong to no request.
 
-/// Something the application may want to know that belongs to no request.
+/// An event that the application may want to know about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// The namespace refuses TTLs: sessions are stored without one, and end by their `expires`.
+    /// The namespace refuses TTLs. Sessions are stored without one and end by their `expires`.
     TtlRefused,
-    /// Sessions of a user were looked for without an index: every record was read.
+    /// The sessions of a user were searched without an index: every record was read.
     NoUserIndex,
-    /// A record holds what cannot be read, for want of a key maybe. It stays as it is.
+    /// A record cannot be read, maybe because a key is missing. The record is not changed.
     Unreadable,
-    /// Option `touchOnRead` is given, and a server is too old for it: touches are written.
+    /// Option `touchOnRead` is set, but a server is too old for it. Touches are written instead.
     TouchOnReadUnsupported,
-    /// Nodes announce addresses that cannot be reached; which, and what to do, in words.
+    /// Nodes announce addresses that cannot be reached. Holds a message with the addresses and the remedy.
     NodesUnreachable(String),
-    /// The cluster is there (again).
+    /// The cluster is reachable, for the first time or again.
     Up,
     /// No node of the cluster can be reached.
     Down,

@@ -1,38 +1,37 @@
-//! The options of a view of the store. Already validated.
+//! The options of a view of the store.
 
 use super::encryption::Keyring;
 use super::id_hash::Hasher;
 
-/// Where sessions are kept, what they are called, and what is done about the hard cases. Already
-/// validated.
+/// The options of a view: where and how sessions are stored. Already validated.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub namespace: String,
     pub set: String,
     /// The bin of the session's data.
     pub bin: String,
-    /// What is put before every session id, and keeps this view of the set to itself.
+    /// Prepended to every session id. Separates this view of the set from others.
     pub prefix: String,
-    /// Encrypt data and cookie with the first of these, if there are any.
+    /// The keys that encrypt data and cookie. Empty: not encrypted.
     pub keys: Keyring,
-    /// Hash ids and users with this.
+    /// Hashes ids and users.
     pub hasher: Option<Hasher>,
-    /// Keep the data as JSON text, not as a native map.
+    /// Store the data as JSON text instead of a native map.
     pub json: bool,
-    /// The writer's whole data wins; otherwise changes of different keys are merged.
+    /// The last writer's whole data wins. Otherwise changes of different keys are merged.
     pub overwrite: bool,
     /// Store the session id with the record.
     pub store_ids: bool,
-    /// Leave an empty record in the place of a removed one.
+    /// Replace a removed record with a tombstone.
     pub tombstones: bool,
-    /// Remove durably (Enterprise Edition).
+    /// Use durable deletes (Enterprise Edition).
     pub durable_delete: bool,
-    /// Milliseconds after its creation at which a session ends, whatever is touched.
+    /// The longest lifetime since the creation of a session, in milliseconds. Touches do not extend it.
     pub absolute_ttl: Option<i64>,
-    /// Milliseconds a session's end must move by for a touch to be written.
+    /// A touch is written only if it moves the end of the session by at least so many milliseconds.
     pub touch_after: i64,
-    /// Percentage of its life below which a read makes the server extend a record.
+    /// A read makes the server extend a record if less than this percentage of its lifetime is left.
     pub touch_on_read: Option<u8>,
-    /// How long sessions live by default, in milliseconds: what a tombstone has to outlive.
+    /// The default lifetime of sessions in milliseconds. A tombstone has to outlive it.
     pub ttl: i64,
 }

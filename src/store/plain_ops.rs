@@ -1,5 +1,5 @@
-//! The operations on plain data, as Aerospike's session-store recipe has them, and the writing
-//! with a TTL that all share.
+//! The operations on plain data, compatible with Aerospike's own session-store example, and the write with a TTL that
+//! all operations share.
 
 use std::future::Future;
 
@@ -16,46 +16,51 @@ use crate::cluster::{memory_size, Command, Reply, Step};
 use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {
-    pub(super) async fn save(&self, at: &RecordRef, json: &str, expires: i64) -> Result<Output> {
-        let data = self.layout.of_data(&at.key, json)?;
-        let expires = self.not_beyond(expires, None);
-        let mut bins = vec![data, self.layout.of_expires(expires)];
-        bins.extend(self.layout.of_prefix());
-        self.upsert(at, bins, expires).await?;
+    pub(super) async fn save(
+        &self,
+        target: &RecordRef,
+        json: &str,
+        expires: i64,
+    ) -> Result<Output> {
+        let data = self.layout.data_bin(&target.key, json)?;
+        let expires = self.bounded_expires(expires, None);
+        let mut bins = vec![data, self.layout.expires_bin(expires)];
+        bins.extend(self.layout.prefix_bin());
+        self.upsert(target, bins, expires).await?;
         Ok(Output::Done)
     }
 
-    pub(super) async fn get(&self, at: &RecordRef) -> Result<Output> {
-        let record = self.read(at, Bins::All).await?;
-        self.turn_for(record.as_ref()).await;
+    pub(super) async fn get(&self, target: &RecordRef) -> Result<Output> {
+        let record = self.read(target, Bins::All).await?;
+        self.wait_turn_for(record.as_ref()).await;
         let stored = record
             .as_ref()
-            .and_then(|record| self.layout.open(record, &at.key, now()));
+            .and_then(|record| self.layout.open(record, &target.key, now()));
         let data = match stored {
-            Some(stored) => self.read_as(self.layout.data(&stored))?,
+            Some(stored) => self.report_unreadable(self.layout.data(&stored))?,
             None => None,
         };
         Ok(data.map_or(Output::Missing, Output::Json))
     }
 
-    pub(super) async fn has(&self, at: &RecordRef) -> Result<Output> {
-        let record = self.read(at, self.bins_of_life()).await?;
+    pub(super) async fn has(&self, target: &RecordRef) -> Result<Output> {
+        let record = self.read(target, self.expiry_bins()).await?;
         let stored = record
             .as_ref()
-            .and_then(|record| self.layout.open(record, &at.key, now()));
+            .and_then(|record| self.layout.open(record, &target.key, now()));
         Ok(Output::Flag(stored.is_some()))
     }
 
-    pub(super) async fn touch(&self, at: &RecordRef, expires: i64) -> Result<Output> {
-        let bins = vec![self.layout.of_expires(expires)];
+    pub(super) async fn touch(&self, target: &RecordRef, expires: i64) -> Result<Output> {
+        let bins = vec![self.layout.expires_bin(expires)];
         let mut change = self.change((vec![], 0), bins, Precondition::default());
-        let reply = self.apply(at, expires, &mut change).await?;
+        let reply = self.apply(target, expires, &mut change).await?;
         Ok(Output::Flag(!matches!(reply, Reply::Missing)))
     }
 
-    pub(super) async fn delete(&self, at: &RecordRef) -> Result<Output> {
+    pub(super) async fn delete(&self, target: &RecordRef) -> Result<Output> {
         if self.options().tombstones {
-            return Ok(Output::Flag(self.write_tombstone(at, None).await?));
+            return Ok(Output::Flag(self.write_tombstone(target, None).await?));
         }
         let command = Command::Delete {
             reading: vec![
@@ -65,143 +70,150 @@ impl Sessions<'_> {
                 Step::Read(PREFIX.into()),
             ],
             durable: self.options().durable_delete,
-            only_if: self.filters.of_this_view(),
+            only_if: self.filters.in_this_view(),
         };
-        let record = match self.execute(at, &command).await {
+        let record = match self.execute(target, &command).await {
             Ok(Reply::Record(record)) => Some(record),
             Ok(_) => None,
-            // A full server refuses what writes, and for that it takes this; a bare removal it does not refuse.
+            // A full server refuses writes and takes this command for one. It does not refuse a bare delete.
             Err(error) if error.code == Code::Overload => {
-                let record = self.read(at, self.bins_of_life()).await?;
-                self.erase(at, None).await?;
+                let record = self.read(target, self.expiry_bins()).await?;
+                self.erase(target, None).await?;
                 record
             }
-            // It is removed, and held what cannot be read.
+            // The record is removed. It held something that cannot be read.
             Err(error) if error.code == Code::BadData => return Ok(Output::Flag(true)),
             Err(error) => return Err(error),
         };
-        let open = |record| self.layout.open(record, &at.key, now()).is_some();
+        let open = |record| self.layout.open(record, &target.key, now()).is_some();
         let existed = record.as_ref().is_some_and(open);
         Ok(Output::Flag(existed))
     }
 
-    /// Removes the record, whatever is in it, if it is of this view and passes the filter. Whether there was one.
-    pub(super) async fn erase(&self, at: &RecordRef, only_if: Option<&Expression>) -> Result<bool> {
+    /// Removes the record, whatever it holds, if it belongs to this view and passes the filter. Returns whether there
+    /// was one.
+    pub(super) async fn erase(
+        &self,
+        target: &RecordRef,
+        only_if: Option<&Expression>,
+    ) -> Result<bool> {
         let command = Command::Delete {
             reading: vec![],
             durable: self.options().durable_delete,
-            only_if: self.or_any_of_this_view(only_if),
+            only_if: self.or_in_this_view(only_if),
         };
-        let reply = self.execute(at, &command).await?;
+        let reply = self.execute(target, &command).await?;
         Ok(!matches!(reply, Reply::Missing))
     }
 
-    /// Leaves a tombstone: an empty record that outlives the one it replaces, so that a cold
-    /// restart of the Community Edition, which reads removed records from disk again, finds
-    /// something newer. Only if it is of this view and passes the filter. Whether there was a session.
+    /// Replaces the record with a tombstone, if it belongs to this view and passes the filter. Returns whether there
+    /// was a session.
+    ///
+    /// A tombstone is an empty record that outlives the removed one. A cold restart of the Community Edition reads
+    /// removed records from disk again, and then finds the newer tombstone.
     pub(super) async fn write_tombstone(
         &self,
-        at: &RecordRef,
+        target: &RecordRef,
         only_if: Option<&Expression>,
     ) -> Result<bool> {
-        let record = match self.read(at, self.bins_of_life()).await {
-            // What cannot be read is removed like any other.
-            Err(error) if error.code == Code::BadData => self.read(at, Bins::None).await?,
+        let record = match self.read(target, self.expiry_bins()).await {
+            // A record that cannot be read is removed like any other.
+            Err(error) if error.code == Code::BadData => self.read(target, Bins::None).await?,
             outcome => outcome?,
         };
         let Some(record) = record else {
             return Ok(false);
         };
-        let existed = self.layout.open(&record, &at.key, now()).is_some();
+        let existed = self.layout.open(&record, &target.key, now()).is_some();
         let mut bins = vec![Bin::new(self.options().bin.as_str(), Value::Int(0))];
         let emptied = [COOKIE, EXPIRES, CREATED, USER, LEGACY];
         bins.extend(emptied.map(|bin| Bin::new(bin, Value::Nil)));
-        // An earlier version of the record may have had a longer life than the last one.
+        // An earlier version of the record may have had a longer lifetime than the last one.
         let left = record.time_to_live().map(|left| left.as_millis() as i64);
-        let outlives = left.map_or(i64::MAX, |left| left.max(self.options().ttl) + 60_000);
+        let lifetime = left.map_or(i64::MAX, |left| left.max(self.options().ttl) + 60_000);
         let command = Command::Change {
             operations: vec![],
             size: 0,
             bins,
             ttl: match left {
                 None => Expiration::Never,
-                Some(_) => expiry::ttl(outlives, 0),
+                Some(_) => expiry::ttl(lifetime, 0),
             },
-            only_if: self.or_any_of_this_view(only_if),
+            only_if: self.or_in_this_view(only_if),
             generation: None,
         };
-        match self.execute(at, &command).await {
-            // Rather removed without a tombstone than not at all.
+        match self.execute(target, &command).await {
+            // Removing it without a tombstone is better than not removing it.
             Err(error) if error.code == Code::Overload => {
-                Ok(self.erase(at, only_if).await? && existed)
+                Ok(self.erase(target, only_if).await? && existed)
             }
             outcome => Ok(!matches!(outcome?, Reply::Missing) && existed),
         }
     }
 
-    fn or_any_of_this_view(&self, filter: Option<&Expression>) -> Expression {
-        filter.map_or_else(|| self.filters.of_this_view(), Clone::clone)
+    fn or_in_this_view(&self, filter: Option<&Expression>) -> Expression {
+        filter.map_or_else(|| self.filters.in_this_view(), Clone::clone)
     }
 
-    pub(super) async fn read(&self, at: &RecordRef, bins: Bins) -> Result<Option<Record>> {
+    pub(super) async fn read(&self, target: &RecordRef, bins: Bins) -> Result<Option<Record>> {
         let touch = self.options().touch_on_read;
-        match self.execute(at, &Command::Read { bins, touch }).await? {
+        match self.execute(target, &Command::Read { bins, touch }).await? {
             Reply::Record(record) => Ok(Some(record)),
             _ => Ok(None),
         }
     }
 
-    /// Waits for a turn to take a record apart, if it is large.
-    pub(super) async fn turn_for(&self, record: Option<&Record>) {
+    /// Waits for a turn to decode a record, if it is large.
+    pub(super) async fn wait_turn_for(&self, record: Option<&Record>) {
         self.shared
-            .turn(record.map_or(0, memory_size::of_record))
+            .wait_turn(record.map_or(0, memory_size::of_record))
             .await;
     }
 
     pub(super) fn execute<'b>(
         &'b self,
-        at: &'b RecordRef,
+        target: &'b RecordRef,
         command: &'b Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
         let cluster = &self.shared.cluster;
-        cluster.execute(&at.key, command, at.terms())
+        cluster.execute(&target.key, command, target.call_options())
     }
 
-    /// What decides whether a session of this view goes on.
-    pub(super) fn bins_of_life(&self) -> Bins {
+    /// Returns the bins that decide whether a session of this view is alive.
+    pub(super) fn expiry_bins(&self) -> Bins {
         let bins = [EXPIRES, CREATED, PREFIX, self.options().bin.as_str()];
         Bins::Some(bins.map(String::from).to_vec())
     }
 
-    /// The end that was asked for, or the end of the absolute TTL, if that comes first.
-    pub(super) fn not_beyond(&self, expires: i64, created: Option<i64>) -> i64 {
+    /// Returns the requested expiry, limited by the absolute TTL.
+    pub(super) fn bounded_expires(&self, expires: i64, created: Option<i64>) -> i64 {
         let created = created.unwrap_or_else(now);
         expiry::bounded(Some(expires), Some(created), self.options().absolute_ttl)
             .unwrap_or(expires)
     }
 
-    /// Writes these bins. If a session goes on under this key, it stays the same session: its other bins are left as they are,
-    /// its time of creation among them. Otherwise a new one begins, with nothing of what an earlier one may have left.
+    /// Writes these bins. If a session under this key is alive, it stays the same session: its other bins are kept,
+    /// also its creation time. Otherwise a new session begins, and nothing of an earlier one is kept.
     ///
     /// # Errors
     ///
-    /// [`Code::BadKey`] where the key is that of another view's record, which is left as it is.
+    /// [`Code::BadKey`] if the key is that of another view's record, which is left as it is.
     pub(super) async fn upsert(
         &self,
-        at: &RecordRef,
+        target: &RecordRef,
         bins: Vec<Bin>,
         expires: i64,
-    ) -> Result<Stored> {
-        /// A session may begin or end between two commands: not again and again.
-        const TRIES: usize = 3;
-        let mut command = self.whole(bins);
-        for _ in 0..TRIES {
-            if let Some(stored) = self.write_whole(at, expires, &mut command).await? {
+    ) -> Result<Upserted> {
+        /// A session may begin or end between two commands, but hardly repeatedly.
+        const ATTEMPTS: usize = 3;
+        let mut command = self.upsert_command(bins);
+        for _ in 0..ATTEMPTS {
+            if let Some(stored) = self.try_upsert(target, expires, &mut command).await? {
                 return Ok(stored);
             }
-            // There is a record, and no session of this view that goes on.
-            let mut anew = self.anew(&command);
-            if let Some(stored) = Box::pin(self.write_whole(at, expires, &mut anew)).await? {
+            // There is a record, but no session of this view that is alive.
+            let mut replace = self.replace_command(&command);
+            if let Some(stored) = Box::pin(self.try_upsert(target, expires, &mut replace)).await? {
                 return Ok(stored);
             }
         }
@@ -211,8 +223,8 @@ impl Sessions<'_> {
         ))
     }
 
-    /// Writes these bins if there is no record, or one of a session that goes on.
-    fn whole(&self, bins: Vec<Bin>) -> Command {
+    /// Returns the command that writes these bins if there is no record, or one whose session is alive.
+    fn upsert_command(&self, bins: Vec<Bin>) -> Command {
         let now = now();
         let creation = self.filters.creation(self.layout, now);
         Command::Upsert {
@@ -227,10 +239,11 @@ impl Sessions<'_> {
         }
     }
 
-    /// The same, if there is no record, or one of a session that has ended or been removed, or one of no view at all.
-    fn anew(&self, whole: &Command) -> Command {
-        let Command::Upsert { bins, send_key, .. } = whole else {
-            return self.whole(Vec::new());
+    /// Returns the command that writes the same bins if there is no record, or one whose session has ended or was
+    /// removed, or one of no view.
+    fn replace_command(&self, upsert: &Command) -> Command {
+        let Command::Upsert { bins, send_key, .. } = upsert else {
+            return self.upsert_command(Vec::new());
         };
         let now = now();
         let is_written = |bin: &&str| bins.iter().any(|written| written.name == **bin);
@@ -240,7 +253,7 @@ impl Sessions<'_> {
         let emptied = left.map(|bin| Bin::new(bin, Value::Nil));
         Command::Upsert {
             operations: vec![
-                Step::Put(self.layout.of_created(now)),
+                Step::Put(self.layout.created_bin(now)),
                 Step::Read(CREATED.into()),
             ],
             bins: bins.iter().cloned().chain(emptied).collect(),
@@ -250,16 +263,16 @@ impl Sessions<'_> {
         }
     }
 
-    /// `None`: the filter kept the write from the record.
-    async fn write_whole(
+    /// Runs an upsert command. Returns `None` if its filter rejected the record.
+    async fn try_upsert(
         &self,
-        at: &RecordRef,
+        target: &RecordRef,
         expires: i64,
         command: &mut Command,
-    ) -> Result<Option<Stored>> {
-        let reply = self.with_ttl(at, expires, command).await?;
+    ) -> Result<Option<Upserted>> {
+        let reply = self.with_ttl(target, expires, command).await?;
         Ok(match reply {
-            Reply::Record(record) => Some(Stored {
+            Reply::Record(record) => Some(Upserted {
                 created: record.bins.get(CREATED).and_then(integer),
                 generation: record.generation,
             }),
@@ -267,7 +280,7 @@ impl Sessions<'_> {
         })
     }
 
-    /// Operations (of so many bytes) and bins for a session that goes on, and for no other.
+    /// Returns a command that applies operations (of `size` bytes) and bins to a session that is alive.
     pub(super) fn change(
         &self,
         (operations, size): (Vec<Step>, usize),
@@ -287,26 +300,27 @@ impl Sessions<'_> {
         }
     }
 
-    /// Runs a [`Sessions::change`] of a session that ends at `expires` then.
+    /// Runs a [`Sessions::change`] after which the session ends at `expires`.
     pub(super) fn apply<'b>(
         &'b self,
-        at: &'b RecordRef,
+        target: &'b RecordRef,
         expires: i64,
         change: &'b mut Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
-        self.with_ttl(at, expires, change)
+        self.with_ttl(target, expires, change)
     }
 
-    /// Runs a write with the TTL that `expires` asks for; where the namespace refuses TTLs, without one. The session still
-    /// ends on time: bin `expires` says when. A TTL that the record may still have from earlier is taken away: if it were
-    /// later than `expires`, it would count as a touch by somebody else, and if it were earlier, the server would end the
-    /// session.
+    /// Runs a write with the TTL for `expires`. If the namespace refuses TTLs, runs it without one: bin `expires`
+    /// still ends the session on time. The write then removes a TTL that the record may still have from earlier. If
+    /// that TTL ended later than `expires`, it would count as a foreign touch. If it ended earlier, the server would
+    /// end the session.
     ///
-    /// The server gives the same answer to writes that it forbids for other reasons, some of which pass. So a refusal of TTLs
-    /// is believed only once a write without one has succeeded, and another with one has been refused again.
+    /// The server returns the same result code for writes that it forbids for other reasons, some of which are
+    /// temporary. So a refusal of TTLs counts only if a write without a TTL has succeeded and another one with a TTL
+    /// has been refused again.
     pub(super) async fn with_ttl(
         &self,
-        at: &RecordRef,
+        target: &RecordRef,
         expires: i64,
         command: &mut Command,
     ) -> Result<Reply> {
@@ -317,9 +331,9 @@ impl Sessions<'_> {
             true => Expiration::Never,
             false => ttl,
         });
-        let outcome = self.execute(at, command).await;
-        let may_be_the_ttl = |error: &Error| error.code == Code::Forbidden && !is_refused;
-        if !outcome.as_ref().is_err_and(may_be_the_ttl) {
+        let outcome = self.execute(target, command).await;
+        let may_refuse_the_ttl = |error: &Error| error.code == Code::Forbidden && !is_refused;
+        if !outcome.as_ref().is_err_and(may_refuse_the_ttl) {
             if !is_refused && outcome.as_ref().is_ok_and(applied) {
                 support.accept();
             }
@@ -327,22 +341,22 @@ impl Sessions<'_> {
         }
         drop(outcome);
         command.set_ttl(Expiration::Never);
-        let reply = Box::pin(self.execute(at, command)).await?;
+        let reply = Box::pin(self.execute(target, command)).await?;
         if !applied(&reply) {
             return Ok(reply);
         }
-        Box::pin(self.prove_refusal(at, expires, ttl, reply)).await
+        Box::pin(self.verify_ttl_refusal(target, expires, ttl, reply)).await
     }
 
-    /// After a write that succeeded without a TTL: gives the record its TTL after all, or finds out that TTLs are refused.
-    async fn prove_refusal(
+    /// After a write without a TTL has succeeded: adds the TTL after all, or finds that TTLs are refused.
+    async fn verify_ttl_refusal(
         &self,
-        at: &RecordRef,
+        target: &RecordRef,
         expires: i64,
         ttl: Expiration,
         mut reply: Reply,
     ) -> Result<Reply> {
-        // Nothing but the TTL, and only if nobody has written since.
+        // Changes only the TTL, and only if the record has not been written since.
         let (generation, created) = match &reply {
             Reply::Record(record) => (Some(record.generation), None),
             _ => (None, None),
@@ -353,11 +367,11 @@ impl Sessions<'_> {
         };
         let mut touch = self.change(
             (vec![], 0),
-            vec![self.layout.of_expires(expires)],
+            vec![self.layout.expires_bin(expires)],
             precondition,
         );
         touch.set_ttl(ttl);
-        match self.execute(at, &touch).await {
+        match self.execute(target, &touch).await {
             Ok(Reply::Record(touched)) => {
                 if let Reply::Record(record) = &mut reply {
                     record.generation = touched.generation;
@@ -369,20 +383,20 @@ impl Sessions<'_> {
                     (self.shared.notify)(Notice::TtlRefused);
                 }
             }
-            // The write itself has succeeded. What is to be thought of TTLs the next one may find out.
+            // The write itself has succeeded. The next write may find out whether TTLs are refused.
             Ok(_) | Err(_) => {}
         }
         Ok(reply)
     }
 }
 
-/// What a whole write left in the record.
-pub(super) struct Stored {
+/// What the record holds after an upsert.
+pub(super) struct Upserted {
     pub created: Option<i64>,
     pub generation: u32,
 }
 
-/// The last integer that operations on a bin have answered.
+/// Returns the last integer in the results of the operations on a bin.
 fn integer(answer: &Value) -> Option<i64> {
     match answer {
         Value::Int(value) => Some(*value),
@@ -391,12 +405,12 @@ fn integer(answer: &Value) -> Option<i64> {
     }
 }
 
-/// Precondition session a change is meant for, beyond its key.
+/// Restricts a change, beyond its key.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Precondition {
-    /// Not one that was made since, under the same id.
+    /// Only the session created at this time, and no later one with the same id.
     pub created: Option<i64>,
-    /// As it was at this generation.
+    /// Only a record with this generation.
     pub generation: Option<u32>,
 }
 

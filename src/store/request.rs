@@ -1,4 +1,4 @@
-//! What can be asked of a store, and what comes back.
+//! The requests of a store and their answers.
 
 use std::sync::Arc;
 
@@ -11,21 +11,22 @@ use super::view::View;
 use crate::cluster::trace::Trace;
 use crate::error::Result;
 
-/// Counts a request as long as it is not answered.
+/// Counts a request until it is answered.
 pub type Ticket = Arc<()>;
 
-/// Who waits for an answer. `give` consumes it: an answer comes once.
+/// Receives the answer of a request. `give` consumes it, so there is exactly one answer.
 pub trait Answer: Send + 'static {
-    /// The ticket is to be dropped before whoever waits can see the answer, and not before the answer is on its way.
+    /// Delivers the answer. Drop the ticket before the receiver can see the answer, but not before the answer is on
+    /// its way.
     fn give(self, outcome: Result<Output>, ticket: Option<Ticket>);
 
-    /// Where the way of an operation on one session is to be noted, if anybody wants to know it.
+    /// Returns the trace of an operation on one session, if it is traced.
     fn trace(&self) -> Option<Arc<Trace>> {
         None
     }
 }
 
-/// One request, on its way.
+/// A pending request.
 pub struct Request<A> {
     pub view: Arc<View>,
     pub operation: Operation,
@@ -34,41 +35,41 @@ pub struct Request<A> {
     pub ticket: Ticket,
 }
 
-/// What a request about one session means for the reads that come after it: the further down, the more.
+/// The kind of a request for one session, by its effect on later reads. Sorted: a write has the greatest effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Read,
-    /// More life, but the same data.
+    /// Extends the lifetime, and does not change the data.
     Touch,
     Write,
 }
 
-/// A request about one session, which has a key by now.
+/// A request for one session, with the key of its record.
 pub struct SessionRequest<A> {
     pub view: Arc<View>,
-    pub at: RecordRef,
-    pub what: SessionOp,
+    pub target: RecordRef,
+    pub op: SessionOp,
     pub answer: A,
     pub ticket: Ticket,
 }
 
 impl<A: Answer> SessionRequest<A> {
-    /// What names the session across all views of a store.
+    /// Returns the digest of the key, which identifies the session across all views of a store.
     pub fn digest(&self) -> [u8; 20] {
-        self.at.key.digest()
+        self.target.key.digest()
     }
 
-    /// Notes the way that another operation took, and this one with it.
-    pub fn note(&self, way: Option<&Arc<Trace>>) {
-        if let (Some(own), Some(way)) = (&self.at.trace, way) {
-            if !Arc::ptr_eq(own, way) {
-                own.note(way.way());
+    /// Copies the trace of the operation that also answered this request.
+    pub fn copy_trace(&self, other: Option<&Arc<Trace>>) {
+        if let (Some(own), Some(other)) = (&self.target.trace, other) {
+            if !Arc::ptr_eq(own, other) {
+                own.note(other.way());
             }
         }
     }
 
     pub fn kind(&self) -> Kind {
-        match self.what {
+        match self.op {
             SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
             SessionOp::Touch { .. } | SessionOp::Refresh { .. } => Kind::Touch,
             SessionOp::Save { .. }
@@ -78,10 +79,11 @@ impl<A: Answer> SessionRequest<A> {
         }
     }
 
-    /// Whether the answer to `other`, asked after this and not before, is the answer to this as well.
-    pub fn is_like(&self, other: &SessionRequest<A>) -> bool {
+    /// Returns whether both are equal reads: the answer to `other`, if it runs after both have arrived, answers this
+    /// request too.
+    pub fn is_equal_read(&self, other: &SessionRequest<A>) -> bool {
         let same = matches!(
-            (&self.what, &other.what),
+            (&self.op, &other.op),
             (SessionOp::Get, SessionOp::Get)
                 | (SessionOp::Load, SessionOp::Load)
                 | (SessionOp::Has, SessionOp::Has)
@@ -90,76 +92,77 @@ impl<A: Answer> SessionRequest<A> {
     }
 }
 
-/// Points in time are milliseconds since 1970 by the caller's clock.
+/// Times are milliseconds since 1970 by the clock of the caller.
 pub enum Operation {
-    /// Wait for the connection.
+    /// Wait until the store has connected.
     Ready,
-    /// Ask every node these info commands.
+    /// Send these info commands to every node.
     Info { commands: Vec<String> },
-    /// Close the connection; what is pending fails.
+    /// Close the store. Pending requests fail.
     Close,
-    /// Something about one session.
-    Session { id: String, what: SessionOp },
-    /// Something about many.
+    /// An operation on one session.
+    Session { id: String, op: SessionOp },
+    /// An operation on many sessions.
     Scan(ScanOp),
 }
 
-/// The recipe speaks of plain data, express-session of sessions with a cookie.
+/// An operation on one session. `SessionStore` (plain data, compatible with Aerospike's own session-store example)
+/// and express-session (sessions with a cookie) have operations of their own.
 pub enum SessionOp {
-    /// Recipe: store the data, whatever was there.
+    /// Plain: store the data, whatever was there.
     Save { json: String, expires: i64 },
-    /// Recipe: the data, or nothing.
+    /// Plain: return the data, or nothing.
     Get,
-    /// Recipe: more life; whether there was a session.
+    /// Plain: extend the lifetime. Returns whether there was a session.
     Touch { expires: i64 },
-    /// Recipe: remove; whether there was a session.
+    /// Plain: remove the session. Returns whether there was one.
     Delete,
-    /// Recipe: whether there is a session.
+    /// Plain: return whether there is a session.
     Has,
-    /// Express: the session with its cookie, as a baseline for what is set later; or nothing.
+    /// Express: return the session with its cookie as a baseline for later sets, or nothing.
     Load,
-    /// Express: store the session. Answers the baseline of the next set, see [`Written`].
+    /// Express: store the session. Returns the baseline of the next set, see [`Written`].
     Set {
         json: String,
         expires: i64,
-        /// What [`SessionOp::Load`] or the last set answered, for a session that was stored before.
+        /// What [`SessionOp::Load`] or the last set returned, if the session was stored before.
         baseline: Option<Baseline>,
         /// The session object that is set.
         writer: Arc<Writer>,
-        /// The owner, where the store keeps one: `Some(None)` is nobody.
+        /// The owner, if the store has an owner option. `Some(None)`: the session has no owner.
         user: Option<Option<String>>,
     },
-    /// Express: more life, and the cookie as it is now. Answers the head of the next baseline.
+    /// Express: extend the lifetime, and store the cookie if it changed. Returns the meta of the next baseline.
     Refresh {
         cookie: Option<String>,
         expires: i64,
-        /// As for a set, but without the JSON; its notes say which cookie is stored.
+        /// As for a set, but without the JSON. Its notes hold the stored cookie.
         baseline: Option<Baseline>,
         writer: Arc<Writer>,
     },
-    /// Express: remove, if it is there.
+    /// Express: remove the session, if it exists.
     Destroy,
 }
 
-/// Of all sessions of the view. A range of partitions, first and count, is a page of a scan.
+/// An operation on all sessions of the view. A range of partitions (first and count) is one page of a scan.
 pub enum ScanOp {
-    /// Every session with its data, as a list (see `Found` in `scan_ops.rs`).
+    /// Return every session with its data, as a list (see `Found` in `scan_ops.rs`).
     All { partitions: Option<(usize, usize)> },
-    /// The ids of every session, as a JSON array.
+    /// Return the ids of all sessions, as a JSON array.
     Ids { partitions: Option<(usize, usize)> },
-    /// How many sessions there are.
+    /// Return the number of sessions.
     Length { partitions: Option<(usize, usize)> },
     /// Remove every session of this view.
     Clear,
-    /// Remove what has ended, but is still there; how many.
+    /// Remove sessions that have ended but are still stored. Returns their number.
     Prune { partitions: (usize, usize) },
-    /// Make the index that finds sessions by their owner.
+    /// Create the index that finds sessions by their owner.
     CreateUserIndex,
-    /// The sessions of this user, as a list: at most so many, and no more than one answer may hold.
+    /// Return the sessions of a user as a list: at most `limit`, and no more than one answer may hold.
     SessionsOf { user: String, limit: usize },
-    /// How many sessions this user has.
+    /// Return the number of sessions of a user.
     CountOf { user: String },
-    /// Remove the sessions of this user, except one; how many.
+    /// Remove the sessions of a user, except one. Returns their number.
     DestroyOf {
         user: String,
         except: Option<String>,
@@ -171,7 +174,8 @@ impl Operation {
         matches!(self, Operation::Session { .. } | Operation::Scan(_))
     }
 
-    /// Whether it changes many sessions, or the cluster: some of it may be done when it fails.
+    /// Returns whether the operation changes many sessions, or the cluster. A part of it may have been done when it
+    /// fails.
     pub fn is_write_of_many(&self) -> bool {
         matches!(
             self,
@@ -184,20 +188,21 @@ impl Operation {
         )
     }
 
-    /// Whether it takes many records apart. (What removes many is done where requests are: removals that are asked for at the same
-    /// time go together, which they would not if they left while others are still being asked for.)
+    /// Returns whether the operation decodes many records. Removals of many records are not included: they run on the
+    /// request thread. Removals that are requested together there are sent in one batch. From another thread, some
+    /// would be sent while others are still being requested.
     pub fn is_read_of_many(&self) -> bool {
         matches!(self, Operation::Scan(_)) && !self.is_write_of_many()
     }
 
-    /// The method's name in JavaScript.
+    /// Returns the name of the method in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {
             Operation::Ready => "ready",
             Operation::Info { .. } => "info",
             Operation::Close => "close",
-            Operation::Session { what, .. } => what.name(),
-            Operation::Scan(many) => match many {
+            Operation::Session { op, .. } => op.name(),
+            Operation::Scan(op) => match op {
                 ScanOp::All { partitions: None } => "all",
                 ScanOp::All { .. } => "sessions",
                 ScanOp::Ids { .. } => "ids",
@@ -214,7 +219,7 @@ impl Operation {
 }
 
 impl SessionOp {
-    /// The same again, if it is a read.
+    /// Returns a copy, if it is a read.
     pub fn read(&self) -> Option<SessionOp> {
         match self {
             SessionOp::Get => Some(SessionOp::Get),
@@ -224,7 +229,7 @@ impl SessionOp {
         }
     }
 
-    /// The method's name in JavaScript.
+    /// Returns the name of the method in JavaScript.
     pub fn name(&self) -> &'static str {
         match self {
             SessionOp::Save { .. } => "save",
@@ -238,32 +243,32 @@ impl SessionOp {
     }
 }
 
-/// What an operation returns.
+/// The result of an operation.
 #[derive(Debug, Clone)]
 pub enum Output {
-    /// Done, and there is nothing to say.
+    /// Done. There is no further result.
     Done,
-    /// There is no such session.
+    /// The session does not exist.
     Missing,
     Flag(bool),
     Count(u64),
     /// JSON text.
     Json(String),
-    /// A list of sessions, in pieces: each is a list (see `Found` in `scan_ops.rs`), and never none.
+    /// A list of sessions in pieces. Each piece is a list (see `Found` in `scan_ops.rs`), and there is at least one.
     Pieces(Vec<String>),
-    /// A session's JSON text, and what it is the base of.
+    /// A session's JSON text, and the rest of its baseline.
     Loaded(Baseline),
-    /// What became of a set, and who made it: held until the answer has been handed over.
+    /// The result of a set or a refresh. The writer is held until the answer has been delivered.
     Written(Written, Arc<Writer>),
 }
 
-/// What became of a set or a refresh.
+/// The result of a set or a refresh.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
-    /// The head of the baseline of what is written next.
-    pub head: Option<String>,
-    /// The session was gone, and has not been brought back: its key's digest.
+    /// The meta of the next baseline.
+    pub meta: Option<String>,
+    /// The digest of the key, if the session was gone and was not recreated.
     pub gone: Option<String>,
-    /// Somebody else wrote meanwhile, and the two were merged: the key's digest.
+    /// The digest of the key, if the set was merged with a concurrent write.
     pub conflict: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The operations on all sessions of a view: scans of its set.
 //!
-//! Anybody may have written to the set: a record that holds no session is left out, and spoils none of the others.
+//! Other programs may have written to the set. A record that holds no session is left out, and does not affect the
+//! others.
 
 use std::ops::ControlFlow;
 
@@ -19,11 +20,11 @@ use crate::cluster::{Command, Reply};
 use crate::codec::decode;
 use crate::error::{Code, Result};
 
-/// Keys held at the same time, before their records are removed.
+/// The number of keys held at once, before their records are removed.
 const GATHERED: usize = 50_000;
-/// Records removed at the same time. When as many could not be, the rest is not tried.
+/// The number of records removed at once. After as many failures, the rest is not tried.
 const REMOVED_TOGETHER: usize = 500;
-/// Records read at the same time, where each is read for itself.
+/// The number of records read at once, if each is read by itself.
 const READ_TOGETHER: usize = 100;
 
 impl Sessions<'_> {
@@ -41,7 +42,7 @@ impl Sessions<'_> {
             ..self.query(Bins::None, self.alive_filter())
         };
         let mut json = String::from("[");
-        self.each(query, |record| {
+        self.for_each(query, |record| {
             if let Some(id) = record.key.as_ref().and_then(|key| self.layout.id(key)) {
                 if json.len() > 1 {
                     json.push(',');
@@ -63,11 +64,11 @@ impl Sessions<'_> {
         self.count(query).await
     }
 
-    /// A truncate would be one command, but would take the other views of the set with it, and
-    /// whatever other applications keep there.
+    /// A truncate would be a single command. But it would also remove the sessions of other views of the set, and
+    /// records of other applications.
     pub(super) async fn clear(&self) -> Result<Output> {
         self.remove(
-            self.query(Bins::None, self.layout.of_this_view()),
+            self.query(Bins::None, self.layout.in_this_view()),
             None,
             None,
         )
@@ -75,10 +76,11 @@ impl Sessions<'_> {
         Ok(Output::Done)
     }
 
-    /// Only where the server refuses TTLs is there anything to find: it removes the rest itself.
+    /// Removes sessions that have ended. It finds some only if the server refuses TTLs, because otherwise the server
+    /// removes them.
     pub(super) async fn prune(&self, partitions: (usize, usize)) -> Result<Output> {
         let ended = and(vec![
-            self.layout.of_this_view(),
+            self.layout.in_this_view(),
             is_integer(EXPIRES),
             not(self.layout.alive(now())),
         ]);
@@ -86,14 +88,14 @@ impl Sessions<'_> {
             partitions: Some(partitions),
             ..self.query(Bins::None, ended.clone())
         };
-        // Asked again for each record: one that was touched meanwhile stays.
+        // The filter is checked again for each record: one that was touched meanwhile is kept.
         let count = self.remove(query, None, Some(&ended)).await?;
         Ok(Output::Count(count))
     }
 
-    /// Passes what belongs to this view and goes on.
+    /// Passes the sessions of this view that are alive.
     pub(super) fn alive_filter(&self) -> Expression {
-        and(vec![self.layout.of_this_view(), self.layout.alive(now())])
+        and(vec![self.layout.in_this_view(), self.layout.alive(now())])
     }
 
     pub(super) fn query(&self, bins: Bins, filter: Expression) -> Query<'_> {
@@ -107,28 +109,29 @@ impl Sessions<'_> {
         }
     }
 
-    /// The sessions of a query, with their ids where they are stored, as a JSON array. What cannot be read is left out.
+    /// Returns the sessions of a query as a list, with their ids if they are stored. Records that cannot be read are
+    /// left out.
     pub(super) async fn gather(&self, query: Query<'_>) -> Result<Output> {
-        let keys_alone = Query {
+        let keys_only = Query {
             bins: Bins::None,
             ..query.clone()
         };
         let mut found = Found::new(self);
-        let scan = self.each(query, |record| {
+        let scan = self.for_each(query, |record| {
             found.add(record.key.as_ref(), &record);
             Ok(())
         });
         match scan.await {
-            // The crate gives up a scan at the first record that it cannot read.
-            Err(error) if error.code == Code::BadData => self.gather_each(keys_alone).await,
-            outcome => outcome.map(|()| found.all()),
+            // The crate ends a scan at the first record that it cannot read.
+            Err(error) if error.code == Code::BadData => self.gather_each(keys_only).await,
+            outcome => outcome.map(|()| found.finish()),
         }
     }
 
-    /// The same, but each record is read for itself.
-    async fn gather_each(&self, keys_alone: Query<'_>) -> Result<Output> {
+    /// Does the same as [`Sessions::gather`], but reads each record by itself.
+    async fn gather_each(&self, keys_only: Query<'_>) -> Result<Output> {
         let mut keys: Vec<Key> = Vec::new();
-        self.each(keys_alone, |record| {
+        self.for_each(keys_only, |record| {
             keys.extend(record.key);
             Ok(())
         })
@@ -138,10 +141,10 @@ impl Sessions<'_> {
             self.read_each(keys, |key, record| found.add(Some(key), record))
                 .await?;
         }
-        Ok(found.all())
+        Ok(found.finish())
     }
 
-    /// Reads the whole records of these keys, all at the same time. What is gone or cannot be read is left out.
+    /// Reads the whole records of these keys, all at once. Records that are gone or cannot be read are left out.
     pub(super) async fn read_each(
         &self,
         keys: &[Key],
@@ -154,7 +157,8 @@ impl Sessions<'_> {
                 bins: Bins::All,
                 touch: None,
             };
-            self.execute(&RecordRef::alone(key, deadline), &whole).await
+            self.execute(&RecordRef::untraced(key, deadline), &whole)
+                .await
         });
         for (key, outcome) in keys.iter().zip(join_all(reads).await) {
             match outcome {
@@ -168,7 +172,7 @@ impl Sessions<'_> {
 
     pub(super) async fn count(&self, query: Query<'_>) -> Result<Output> {
         let mut count = 0;
-        self.each(query, |_| {
+        self.for_each(query, |_| {
             count += 1;
             Ok(())
         })
@@ -176,10 +180,10 @@ impl Sessions<'_> {
         Ok(Output::Count(count))
     }
 
-    /// Removes what a query finds, except one record; how many.
+    /// Removes the sessions that a query finds, except one. Returns their number.
     ///
-    /// The keys of a part of the partitions are gathered, and then those records removed: of all of them, unless that
-    /// would be too many to hold.
+    /// Gathers the keys of some partitions and then removes their records. It starts with all partitions, and halves
+    /// their number if they hold too many keys.
     pub(super) async fn remove(
         &self,
         query: Query<'_>,
@@ -201,7 +205,7 @@ impl Sessions<'_> {
             let scan = self.shared.cluster.scan(gathering, |record| {
                 let is_excepted = |key: &Key| except.map(Key::digest) == Some(key.digest());
                 keys.extend(record.key.filter(|key| !is_excepted(key)));
-                // A single partition cannot be divided: there are never that many in one.
+                // A single partition cannot be divided. It never holds that many keys.
                 is_whole = part == 1 || keys.len() < GATHERED;
                 Ok(match is_whole {
                     true => ControlFlow::Continue(()),
@@ -219,11 +223,12 @@ impl Sessions<'_> {
         Ok(removed)
     }
 
-    /// Removes these, or buries them; how many were there. None is left out because another one failed.
+    /// Removes these records, or replaces them with tombstones. Returns how many existed. A failure does not stop the
+    /// rest, unless [`REMOVED_TOGETHER`] removals have failed.
     async fn remove_each(&self, keys: Vec<Key>, only_if: Option<&Expression>) -> Result<u64> {
         let removals = keys.into_iter().map(|key| async {
             let deadline = self.shared.cluster.deadline();
-            self.remove_one(&RecordRef::alone(key, deadline), only_if)
+            self.remove_one(&RecordRef::untraced(key, deadline), only_if)
                 .await
         });
         let mut removals = stream::iter(removals).buffer_unordered(REMOVED_TOGETHER);
@@ -243,41 +248,41 @@ impl Sessions<'_> {
         failure.map_or(Ok(removed), Err)
     }
 
-    async fn remove_one(&self, at: &RecordRef, only_if: Option<&Expression>) -> Result<bool> {
+    async fn remove_one(&self, target: &RecordRef, only_if: Option<&Expression>) -> Result<bool> {
         match self.options().tombstones {
-            true => self.write_tombstone(at, only_if).await,
-            false => self.erase(at, only_if).await,
+            true => self.write_tombstone(target, only_if).await,
+            false => self.erase(target, only_if).await,
         }
     }
 
-    async fn each(
+    async fn for_each(
         &self,
         query: Query<'_>,
         mut each: impl FnMut(Record) -> Result<()>,
     ) -> Result<()> {
-        let go_on = |record| each(record).map(|()| ControlFlow::Continue(()));
-        self.shared.cluster.scan(query, go_on).await
+        let continue_with = |record| each(record).map(|()| ControlFlow::Continue(()));
+        self.shared.cluster.scan(query, continue_with).await
     }
 }
 
-/// Sessions that were found, as they are gathered into a list. What cannot be read is left out: one record must not hide
-/// all the others.
+/// The found sessions, collected into a list. Records that cannot be read are left out, so that one such record does
+/// not hide the others.
 ///
-/// A list comes in pieces, so that nobody has to take all of it at one go. Each piece is one text: in the first line a JSON
-/// array that has, for each session, how many UTF-16 units the head of its baseline and its own text have; behind it all
-/// heads, one after the other, and then all texts.
+/// A list consists of pieces, so that JavaScript need not parse all of it at once. Each piece is one text. Its first
+/// line is a JSON array with the lengths, in UTF-16 units, of the baseline's meta and of the text of each session.
+/// Then all metas follow without separators, and then all texts.
 pub(super) struct Found<'a> {
     sessions: &'a Sessions<'a>,
-    /// Those that are full.
+    /// The full pieces.
     pieces: Vec<String>,
-    /// Bytes of them.
+    /// The size of the full pieces in bytes.
     size: usize,
     lengths: String,
-    heads: String,
+    metas: String,
     json: String,
 }
 
-/// Bytes from which on a piece is full: JavaScript takes it apart in some milliseconds.
+/// The size in bytes from which on a piece is full. JavaScript parses such a piece in some milliseconds.
 const PIECE: usize = 256 * 1024;
 
 impl<'a> Found<'a> {
@@ -287,24 +292,24 @@ impl<'a> Found<'a> {
             pieces: Vec::new(),
             size: 0,
             lengths: String::new(),
-            heads: String::new(),
+            metas: String::new(),
             json: String::new(),
         }
     }
 
     pub(super) fn add(&mut self, key: Option<&Key>, record: &Record) {
         let (now, layout) = (now(), self.sessions.layout);
-        // Every record of a query has one.
+        // Every record of a query has a key.
         let Some(key) = key else { return };
         let Some(stored) = layout.open(record, key, now) else {
             return;
         };
-        let Some(head) = layout.head_in_list(&stored) else {
+        let Some(meta) = layout.list_meta(&stored) else {
             return;
         };
         let start = self.json.len();
         let session = layout.session(&mut self.json, &stored, now, layout.id(key));
-        if !self.sessions.read_as(session).unwrap_or(false) {
+        if !self.sessions.report_unreadable(session).unwrap_or(false) {
             self.json.truncate(start);
             return;
         }
@@ -312,9 +317,9 @@ impl<'a> Found<'a> {
             self.lengths.push(',');
         }
         let text = &self.json[start..];
-        let lengths = format!("{},{}", utf16_units(&head), utf16_units(text));
+        let lengths = format!("{},{}", utf16_units(&meta), utf16_units(text));
         self.lengths.push_str(&lengths);
-        self.heads.push_str(&head);
+        self.metas.push_str(&meta);
         if self.json.len() >= PIECE {
             self.finish_piece();
         }
@@ -322,20 +327,20 @@ impl<'a> Found<'a> {
 
     fn finish_piece(&mut self) {
         self.size += self.json.len();
-        let (lengths, heads) = (&self.lengths, &self.heads);
+        let (lengths, metas) = (&self.lengths, &self.metas);
         self.pieces
-            .push(format!("[{lengths}]\n{heads}{}", self.json));
+            .push(format!("[{lengths}]\n{metas}{}", self.json));
         self.lengths.clear();
-        self.heads.clear();
+        self.metas.clear();
         self.json.clear();
     }
 
-    /// Bytes of JSON so far.
+    /// Returns the size of the JSON so far in bytes.
     pub(super) fn size(&self) -> usize {
         self.size + self.json.len()
     }
 
-    pub(super) fn all(mut self) -> Output {
+    pub(super) fn finish(mut self) -> Output {
         if self.pieces.is_empty() || !self.lengths.is_empty() {
             self.finish_piece();
         }

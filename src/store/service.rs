@@ -1,4 +1,4 @@
-//! The requests on their way: taken as they come, in order for each session, and answered exactly once.
+//! Accepts requests, runs them in order for each session, and answers each exactly once.
 
 use std::collections::BTreeSet;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -23,19 +23,19 @@ use crate::cluster::{self, Cluster, UnreachableAddresses};
 use crate::error::{Code, Error, Result};
 use crate::failpoint;
 
-/// A store: a cluster, and the requests on their way to it. Dropping it closes it.
+/// A store: a cluster, and the pending requests. Dropping it closes it.
 pub struct Store<A: Answer> {
     requests: mpsc::UnboundedSender<Request<A>>,
     shared: Arc<Shared>,
-    /// Every request that is not answered yet holds one.
+    /// Every unanswered request holds a clone.
     tickets: Ticket,
     max_pending: usize,
 }
 
 impl<A: Answer> Store<A> {
-    /// Opens a store and starts connecting. Must be called within the tokio runtime that requests are to run in;
-    /// `tending` looks after the cluster, and may be another; in `bulk` is done what takes long. Beyond `max_pending` requests that are not answered yet,
-    /// further ones are refused.
+    /// Opens a store and starts connecting. Call it within the tokio runtime that requests run in. `tending` is the
+    /// runtime that maintains the cluster, and may be another one. `bulk` runs long work. If `max_pending` requests
+    /// are unanswered, further ones are rejected.
     pub fn open(
         cluster: cluster::Options,
         max_pending: usize,
@@ -57,7 +57,7 @@ impl<A: Answer> Store<A> {
         let shared = Arc::new(Shared::new(cluster, bulk, notify));
         let (requests, queue) = mpsc::unbounded_channel();
         tokio::spawn(drive(shared.clone(), queue));
-        tokio::spawn(watch(shared.clone()));
+        tokio::spawn(watch_health(shared.clone()));
         tokio::spawn(watch_nodes(shared.clone()));
         Store {
             requests,
@@ -67,16 +67,16 @@ impl<A: Answer> Store<A> {
         }
     }
 
-    /// What has been asked of the store, and what came of it.
+    /// Returns the counters of the store.
     pub fn stats(&self) -> Stats {
-        // One is the store's own.
+        // One ticket is the store's own.
         let in_flight = Arc::strong_count(&self.tickets) - 1;
         self.shared
             .metrics
             .stats(self.shared.cluster.stats(), in_flight)
     }
 
-    /// Hands a request over; never blocks. Its answer comes exactly once, from another thread.
+    /// Submits a request. Never blocks. The answer comes exactly once, from another thread.
     pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
         if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
             let name = operation.name();
@@ -101,49 +101,50 @@ impl<A: Answer> Store<A> {
     }
 }
 
-/// While requests come there is a timer that ends so soon: sooner than theirs. A timer that would be the next to end wakes its
-/// own thread (`reregister` in tokio's runtime/time/mod.rs), which costs each operation several system calls.
-const BEAT: Duration = Duration::from_millis(50);
+/// The interval of a timer that runs while requests arrive. It always ends before the timers of requests. In tokio, a
+/// timer that becomes the next to end wakes its own thread (`reregister` in tokio's runtime/time/mod.rs). Without
+/// this timer, each operation would cost several system calls for that.
+const TIMER_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Takes requests as they come and starts each, or the lane of its session.
+/// Takes requests from the channel and starts each, or adds it to the queue of its session.
 async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceiver<Request<A>>) {
-    /// Requests taken over at one go.
-    const AT_ONCE: usize = 256;
+    /// The number of requests taken at once.
+    const MAX_TAKEN: usize = 256;
     let queues = Arc::new(SessionQueues::new(shared.cluster.timeout()));
-    let mut taken = Vec::with_capacity(AT_ONCE);
-    let mut beat = std::pin::pin!(sleep(BEAT));
-    let mut is_beating = false;
-    let mut came = false;
+    let mut taken = Vec::with_capacity(MAX_TAKEN);
+    let mut timer = std::pin::pin!(sleep(TIMER_INTERVAL));
+    let mut is_timer_running = false;
+    let mut has_requests = false;
     loop {
         tokio::select! {
             biased;
-            count = queue.recv_many(&mut taken, AT_ONCE) => if count == 0 { break },
-            () = &mut beat, if is_beating => {
-                is_beating = std::mem::take(&mut came);
-                beat.as_mut().reset(Instant::now() + BEAT);
+            count = queue.recv_many(&mut taken, MAX_TAKEN) => if count == 0 { break },
+            () = &mut timer, if is_timer_running => {
+                is_timer_running = std::mem::take(&mut has_requests);
+                timer.as_mut().reset(Instant::now() + TIMER_INTERVAL);
                 continue;
             }
         }
-        came = true;
-        if !std::mem::replace(&mut is_beating, true) {
-            beat.as_mut().reset(Instant::now() + BEAT);
+        has_requests = true;
+        if !std::mem::replace(&mut is_timer_running, true) {
+            timer.as_mut().reset(Instant::now() + TIMER_INTERVAL);
         }
         for request in taken.drain(..) {
-            // A panic is the end of its request, which answers so as it is dropped, and not of all that come after it.
+            // A panic ends only its own request, which answers with an error when it is dropped.
             let start = AssertUnwindSafe(|| start(&shared, &queues, request));
             let _ = catch_unwind(start);
         }
     }
-    // The store was dropped without `close`: the crate's client would live on.
+    // The store was dropped without `close`. Without this, the crate's client would stay connected.
     shared.cluster.close().await;
 }
 
-/// Requests that are not answered yet, at the most, when an operation may go alone: more are better carried together.
-const LONE: usize = 2;
+/// The number of unanswered requests up to which an operation may be sent alone. More are better sent together.
+const MAX_LONE: usize = 2;
 
 fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, request: Request<A>) {
     failpoint::panic_in("drive", &request.view.layout.options.set);
-    let Operation::Session { id, what } = request.operation else {
+    let Operation::Session { id, op } = request.operation else {
         let is_bulk = request.operation.is_read_of_many();
         let answer = answer(shared.clone(), request);
         match is_bulk {
@@ -152,26 +153,26 @@ fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, reques
         }
         return;
     };
-    let at = RecordRef {
+    let target = RecordRef {
         key: request.view.layout.key(&id),
         deadline: request.deadline,
         trace: request.answer.trace(),
-        doubt: AtomicBool::new(false),
-        // One is the store's own.
-        is_lone: Arc::strong_count(&request.ticket) <= 1 + LONE,
+        in_doubt: AtomicBool::new(false),
+        // One ticket is the store's own.
+        is_lone: Arc::strong_count(&request.ticket) <= 1 + MAX_LONE,
     };
-    // Boxed: it is moved from hand to hand.
+    // Boxed: it is moved often.
     let request = Box::new(SessionRequest {
         view: request.view,
-        at,
-        what,
+        target,
+        op,
         answer: request.answer,
         ticket: request.ticket,
     });
     let digest = request.digest();
     match queues.enter(request) {
-        Entered::Turn(first) => {
-            let is_bulk = shared.is_bulk(&first.at, &first.what);
+        Entered::Runs(first) => {
+            let is_bulk = shared.is_bulk(&first.target, &first.op);
             let serve = serve(shared.clone(), queues.clone(), first);
             match is_bulk {
                 true => shared.bulk.spawn(serve),
@@ -185,8 +186,7 @@ fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, reques
     }
 }
 
-/// Carries out what there is to do for one session, one after the other, and answers with the same words those that
-/// ask the same.
+/// Runs the requests for one session, one after the other. Equal reads that wait together share one answer.
 async fn serve<A: Answer>(
     shared: Arc<Shared>,
     queues: Arc<SessionQueues<A>>,
@@ -195,29 +195,31 @@ async fn serve<A: Answer>(
     let digest = first.digest();
     let mut next = Some(first);
     while let Some(mut request) = next.take() {
-        let stay = QueueGuard::new(&queues, digest);
-        let alike = queues.alike(&request);
-        if alike.is_empty() {
-            let sessions = Sessions::of(&shared, &request.view);
-            let outcome = sessions.one(&request.at, &mut request.what).await;
+        let guard = QueueGuard::new(&queues, digest);
+        let equal = queues.take_equal(&request);
+        if equal.is_empty() {
+            let sessions = Sessions::new(&shared, &request.view);
+            let outcome = sessions
+                .run_session_op(&request.target, &mut request.op)
+                .await;
             finish(&shared, *request, outcome);
         } else {
-            // Boxed: it is no part of every operation.
-            Box::pin(share(&shared, request, alike)).await;
+            // Boxed: most operations never need it.
+            Box::pin(share(&shared, request, equal)).await;
         }
-        next = stay.next();
+        next = guard.next();
     }
 }
 
-/// Sends the reads of a session that have waited for their turn for long enough.
+/// Runs the reads of a session that have waited long enough for their turn.
 async fn watch_reads<A: Answer>(
     shared: Arc<Shared>,
     queues: Arc<SessionQueues<A>>,
     digest: Digest,
 ) {
-    while let Some(stops) = queues.next_to_stop(&digest) {
-        sleep_until(stops).await;
-        let mut next = queues.overtaking(&digest);
+    while let Some(time) = queues.next_overtake(&digest) {
+        sleep_until(time).await;
+        let mut next = queues.take_overtaking(&digest);
         while let Some(reads) = next.take() {
             let overtaking = OvertakeGuard::new(&queues, digest);
             let mut reads = reads.into_iter();
@@ -229,59 +231,61 @@ async fn watch_reads<A: Answer>(
     }
 }
 
-/// Answers reads that ask the same by one. It has as much time as the one that has most; each is answered by its own
+/// Answers equal reads with one read. It has the latest of their deadlines, and each of them still ends at its own
 /// deadline.
 async fn share<A: Answer>(
     shared: &Shared,
     first: Box<SessionRequest<A>>,
-    alike: Vec<Box<SessionRequest<A>>>,
+    equal: Vec<Box<SessionRequest<A>>>,
 ) {
-    let (view, what) = (first.view.clone(), first.what.read());
-    let mut waiting: Vec<_> = [first].into_iter().chain(alike).collect();
-    // The last one has least time.
-    waiting.sort_by_key(|one| std::cmp::Reverse(one.at.deadline));
-    let (Some(most), Some(mut what)) = (waiting.first(), what) else {
+    let (view, op) = (first.view.clone(), first.op.read());
+    let mut waiting: Vec<_> = [first].into_iter().chain(equal).collect();
+    // The last one has the earliest deadline.
+    waiting.sort_by_key(|one| std::cmp::Reverse(one.target.deadline));
+    let (Some(latest), Some(mut op)) = (waiting.first(), op) else {
         return;
     };
-    let at = RecordRef {
-        key: most.at.key.clone(),
-        deadline: most.at.deadline,
-        // Noted for all of them.
-        trace: waiting.iter().find_map(|one| one.at.trace.clone()),
-        doubt: AtomicBool::new(false),
+    let target = RecordRef {
+        key: latest.target.key.clone(),
+        deadline: latest.target.deadline,
+        // Copied to all of them.
+        trace: waiting.iter().find_map(|one| one.target.trace.clone()),
+        in_doubt: AtomicBool::new(false),
         is_lone: false,
     };
-    let sessions = Sessions::of(shared, &view);
-    let mut read = std::pin::pin!(sessions.one(&at, &mut what));
+    let sessions = Sessions::new(shared, &view);
+    let mut read = std::pin::pin!(sessions.run_session_op(&target, &mut op));
     let outcome = loop {
-        let least = waiting.last().map_or(at.deadline, |one| one.at.deadline);
-        if least >= at.deadline {
+        let earliest = waiting
+            .last()
+            .map_or(target.deadline, |one| one.target.deadline);
+        if earliest >= target.deadline {
             break read.await;
         }
         tokio::select! {
             biased;
             outcome = &mut read => break outcome,
-            () = sleep_until(least) => if let Some(late) = waiting.pop() {
-                late.note(at.trace.as_ref());
+            () = sleep_until(earliest) => if let Some(late) = waiting.pop() {
+                late.copy_trace(target.trace.as_ref());
                 finish(shared, *late, Err(shared.cluster.late()));
             },
         }
     };
     for one in waiting.into_iter().rev() {
-        one.note(at.trace.as_ref());
+        one.copy_trace(target.trace.as_ref());
         finish(shared, *one, outcome.clone());
     }
 }
 
 fn finish<A: Answer>(shared: &Shared, request: SessionRequest<A>, outcome: Result<Output>) {
-    let name = request.what.name();
-    let outcome = outcome.map_err(|error| request.at.failed(error).during(name));
-    let took = shared.cluster.since(request.at.deadline);
-    shared.metrics.count(name, &outcome, Some(took));
+    let name = request.op.name();
+    let outcome = outcome.map_err(|error| request.target.failed(error).during(name));
+    let latency = shared.cluster.since(request.target.deadline);
+    shared.metrics.count(name, &outcome, Some(latency));
     request.answer.give(outcome, Some(request.ticket));
 }
 
-/// Answers a request that concerns no single session.
+/// Runs and answers a request that is not for a single session.
 async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     let Request {
         view,
@@ -292,12 +296,12 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     } = request;
     let name = operation.name();
     let is_about_sessions = operation.is_about_sessions();
-    // Some of it may be done when the store is closed.
+    // A part of it may be done when the store is closed.
     let is_partial = operation.is_write_of_many() && !shared.cluster.is_closed();
     let outcome = match operation {
         Operation::Close => {
             shared.cluster.close().await;
-            others_answered(&ticket).await;
+            wait_until_others_answered(&ticket).await;
             Ok(Output::Done)
         }
         operation => tokio::select! {
@@ -307,7 +311,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
         },
     };
     let outcome = outcome.map_err(|error| match error.code {
-        // The connections went because they were closed.
+        // The connections were lost because they were closed.
         Code::Unavailable if shared.cluster.is_closed() => {
             Error::closed().in_doubt(error.in_doubt || is_partial)
         }
@@ -324,13 +328,13 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     answer.give(outcome, Some(ticket));
 }
 
-/// Waits until every other request that was under way has been answered: what a store was asked is answered before its
-/// end is. Not for ever: one that hangs must not keep the application from ending.
-async fn others_answered(ticket: &Ticket) {
-    /// Looks, a millisecond apart.
-    const PATIENCE: usize = 1_000;
-    for _ in 0..PATIENCE {
-        // One is the store's, and one ours.
+/// Waits until every other pending request has been answered, so that closing is answered last. The wait is limited:
+/// a request that hangs must not keep the application from ending.
+async fn wait_until_others_answered(ticket: &Ticket) {
+    /// The number of checks, one per millisecond.
+    const MAX_CHECKS: usize = 1_000;
+    for _ in 0..MAX_CHECKS {
+        // One ticket belongs to the store, and one to this request.
         if Arc::strong_count(ticket) <= 2 {
             return;
         }
@@ -338,22 +342,22 @@ async fn others_answered(ticket: &Ticket) {
     }
 }
 
-/// Reports nodes that cannot be reached, each set of them once, until the cluster is closed.
+/// Reports nodes that cannot be reached, each set of nodes once, until the cluster is closed.
 async fn watch_nodes(shared: Arc<Shared>) {
-    /// A node that is about to leave the cluster is announced for a little longer.
-    const STAYS: Duration = Duration::from_secs(2);
+    /// A node that leaves the cluster is still announced for a short time.
+    const SETTLE_TIME: Duration = Duration::from_secs(2);
     let watch = async {
-        let (mut seen, mut told) = (UnreachableAddresses::new(), BTreeSet::new());
+        let (mut seen, mut reported) = (UnreachableAddresses::new(), BTreeSet::new());
         loop {
             shared.cluster.unreachable(&mut seen).await;
             let mut later = seen.clone();
             let changed = shared.cluster.unreachable(&mut later);
-            if tokio::time::timeout(STAYS, changed).await.is_ok() {
+            if tokio::time::timeout(SETTLE_TIME, changed).await.is_ok() {
                 continue;
             }
-            if let Some(words) = shared.cluster.unreachable_words() {
-                if told.insert(seen.clone()) {
-                    (shared.notify)(Notice::NodesUnreachable(words));
+            if let Some(message) = shared.cluster.unreachable_words() {
+                if reported.insert(seen.clone()) {
+                    (shared.notify)(Notice::NodesUnreachable(message));
                 }
             }
         }
@@ -364,8 +368,8 @@ async fn watch_nodes(shared: Arc<Shared>) {
     }
 }
 
-/// Tells of the cluster's coming and going, until it is closed.
-async fn watch(shared: Arc<Shared>) {
+/// Reports when the cluster becomes reachable or unreachable, until it is closed.
+async fn watch_health(shared: Arc<Shared>) {
     let mut health = shared.cluster.health();
     let closed = shared.cluster.closed();
     tokio::pin!(closed);
@@ -387,21 +391,21 @@ async fn watch(shared: Arc<Shared>) {
 mod tests {
     use super::*;
 
-    struct Nobody;
+    struct NoAnswer;
 
-    impl Answer for Nobody {
+    impl Answer for NoAnswer {
         fn give(self, _outcome: Result<Output>, _ticket: Option<Ticket>) {}
     }
 
-    /// Bytes of the future that a function returns.
-    fn future<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+    /// Returns the size of the future that a function returns.
+    fn future_size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 
-    /// Each is allocated, and moved once, for every operation. What is rare and large is boxed where it begins.
+    /// Each is allocated, and moved once, for every operation. Rare and large futures are boxed where they begin.
     #[test]
-    fn what_carries_an_operation_is_small() {
-        assert!(future(serve::<Nobody>) <= 3_000);
-        assert!(size_of::<SessionRequest<Nobody>>() <= 400);
+    fn the_future_and_the_request_of_an_operation_are_small() {
+        assert!(future_size(serve::<NoAnswer>) <= 3_000);
+        assert!(size_of::<SessionRequest<NoAnswer>>() <= 400);
     }
 }

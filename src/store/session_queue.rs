@@ -1,12 +1,13 @@
-//! Requests for one session are carried out in the order they came in; but a read waits no longer than it has to.
+//! Requests for one session run in the order in which they arrive. But a read waits only for a limited time.
 //!
-//! A queue exists while a request for its session is being carried out; what comes in meanwhile waits there for its turn.
-//! Requests for different sessions never wait for each other. No request outlives its deadline by waiting: those before
-//! it came earlier, and so have to end earlier.
+//! A queue exists while a request for its session runs. Requests that arrive meanwhile wait in it for their turn.
+//! Requests for different sessions never wait for each other. Waiting never takes a request beyond its deadline: the
+//! requests before it arrived earlier, and so they end earlier.
 //!
-//! A read has to see what was acknowledged before it was made. What is before it in the queue has not been acknowledged: a
-//! read that waits for it sees it. After a part of its time the read overtakes what it waits for, and a touch, which changes
-//! no data, after a much smaller one. So a silent node keeps a session from being written, and not from being read.
+//! A read has to see every write that was acknowledged before it was called. Requests still in the queue have not
+//! been acknowledged. So a read usually waits for them and sees them, but it may overtake them: after 1/6 of the
+//! timeout if there are writes before it, and after 1/60 if there are only touches, which change no data. So a silent
+//! node blocks the writes of a session, but not its reads.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -17,77 +18,79 @@ use tokio::time::Instant;
 
 use super::request::{Answer, Kind, SessionRequest};
 
-/// The part of its time that a read waits for writes.
-const FOR_WRITES: u32 = 6;
-/// The part that it waits where there are only touches before it.
-const FOR_TOUCHES: u32 = 60;
+/// A read waits for writes for the timeout divided by this.
+const WRITE_WAIT_DIVISOR: u32 = 6;
+/// A read waits for touches for the timeout divided by this, if only touches are before it.
+const TOUCH_WAIT_DIVISOR: u32 = 60;
 
-/// What names a session: the digest of its key.
+/// The digest of a key. It identifies a session.
 pub type Digest = [u8; 20];
 
 pub struct SessionQueues<A> {
-    /// What each request has.
+    /// The timeout of each request.
     timeout: Duration,
-    busy: Mutex<HashMap<Digest, SessionQueue<A>>>,
+    queues: Mutex<HashMap<Digest, SessionQueue<A>>>,
 }
 
-/// Of one session.
+/// The queue of one session.
 struct SessionQueue<A> {
-    /// What is carried out in its turn.
-    turn: Option<Kind>,
-    /// A read is under way that did not wait for its turn.
-    is_overtaken: bool,
-    /// When the reads that stop waiting are looked for next. `None`: nobody watches.
-    watched: Option<Instant>,
+    /// The kind of the request that runs in its turn.
+    running: Option<Kind>,
+    /// Whether an overtaking read runs.
+    has_overtaking_read: bool,
+    /// When the watching task next checks for reads that may overtake. `None`: no task watches.
+    next_check: Option<Instant>,
     waiting: VecDeque<Box<SessionRequest<A>>>,
 }
 
-/// What becomes of an request that enters a queue.
+/// The state of a request that has entered a queue.
 pub enum Entered<A> {
-    /// It is its turn.
-    Turn(Box<SessionRequest<A>>),
-    /// It waits for its turn.
+    /// The request runs now.
+    Runs(Box<SessionRequest<A>>),
+    /// The request waits for its turn.
     Waits,
-    /// It waits for its turn, but not for ever: somebody has to watch over it.
+    /// The request waits for its turn, and a task has to watch when it may overtake.
     WaitsWatched,
 }
 
 impl<A: Answer> SessionQueues<A> {
-    /// `timeout`: what each request has.
+    /// `timeout`: the timeout of each request.
     pub fn new(timeout: Duration) -> SessionQueues<A> {
         SessionQueues {
             timeout,
-            busy: Mutex::new(HashMap::new()),
+            queues: Mutex::new(HashMap::new()),
         }
     }
 
-    /// Gives the request back if it may be carried out, and holds the queue for it; keeps it otherwise.
+    /// Returns the request if it may run now, and holds the queue for it. Otherwise adds it to the queue.
     pub fn enter(&self, request: Box<SessionRequest<A>>) -> Entered<A> {
         let kind = request.kind();
         match self.lock().entry(request.digest()) {
             Entry::Vacant(queue) => {
                 queue.insert(SessionQueue {
-                    turn: Some(kind),
-                    is_overtaken: false,
-                    watched: None,
+                    running: Some(kind),
+                    has_overtaking_read: false,
+                    next_check: None,
                     waiting: VecDeque::new(),
                 });
-                Entered::Turn(request)
+                Entered::Runs(request)
             }
             Entry::Occupied(queue) => {
                 let queue = queue.into_mut();
-                if queue.turn.is_none() {
-                    queue.turn = Some(kind);
-                    return Entered::Turn(request);
+                if queue.running.is_none() {
+                    queue.running = Some(kind);
+                    return Entered::Runs(request);
                 }
-                let before = queue.weightiest();
+                let before = queue.highest_kind();
                 let is_held_up = kind == Kind::Read && before > Some(Kind::Read);
-                let stops = is_held_up.then(|| self.stops(&request, before));
+                let overtakes_at = is_held_up.then(|| self.overtakes_at(&request, before));
                 queue.waiting.push_back(request);
-                match stops {
-                    // Who watches already may be waiting for a read that came behind a write, and stops later.
-                    Some(stops) if queue.watched.is_none_or(|next| stops < next) => {
-                        queue.watched = Some(stops);
+                match overtakes_at {
+                    // The task that already watches may be waiting for a read behind a write, which overtakes later.
+                    Some(overtakes_at)
+                        if queue.next_check.is_none_or(|next| overtakes_at < next) =>
+                    {
+                        queue.next_check = Some(overtakes_at);
                         Entered::WaitsWatched
                     }
                     _ => Entered::Waits,
@@ -96,129 +99,139 @@ impl<A: Answer> SessionQueues<A> {
         }
     }
 
-    /// Takes those that wait next and ask just what `request` asks. Only those: what comes while it is under way may
-    /// have to see what has happened meanwhile.
-    pub fn alike(&self, request: &SessionRequest<A>) -> Vec<Box<SessionRequest<A>>> {
-        let mut alike = Vec::new();
+    /// Removes and returns the next waiting requests if they are the same read as `request`. Requests that arrive
+    /// while it runs are not included: they may have to see what has happened meanwhile.
+    pub fn take_equal(&self, request: &SessionRequest<A>) -> Vec<Box<SessionRequest<A>>> {
+        let mut equal = Vec::new();
         if let Some(queue) = self.lock().get_mut(&request.digest()) {
             while queue
                 .waiting
                 .front()
-                .is_some_and(|next| next.is_like(request))
+                .is_some_and(|next| next.is_equal_read(request))
             {
-                alike.extend(queue.waiting.pop_front());
+                equal.extend(queue.waiting.pop_front());
             }
         }
-        alike
+        equal
     }
 
-    /// Takes the first read that has waited for long enough, and those that ask just the same.
-    pub fn overtaking(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
-        self.overtakers(self.lock().get_mut(digest)?)
+    /// Removes and returns the first read that has waited long enough, and the equal reads that have too.
+    pub fn take_overtaking(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
+        self.take_overtaking_from(self.lock().get_mut(digest)?)
     }
 
-    /// When the next read stops waiting for its turn. `None`: nobody has to watch any more.
-    pub fn next_to_stop(&self, digest: &Digest) -> Option<Instant> {
-        let mut busy = self.lock();
-        let queue = busy.get_mut(digest)?;
-        if queue.is_overtaken {
-            // Whoever watches over that read goes on to watch.
+    /// Returns when the next read may overtake. The watching task checks again then. `None`: no task has to watch any
+    /// more.
+    pub fn next_overtake(&self, digest: &Digest) -> Option<Instant> {
+        let mut queues = self.lock();
+        let queue = queues.get_mut(digest)?;
+        if queue.has_overtaking_read {
+            // The task that watches the overtaking read continues to watch.
             return None;
         }
-        let mut before = queue.turn;
+        let mut before = queue.running;
         let mut next: Option<Instant> = None;
         for request in &queue.waiting {
             if request.kind() == Kind::Read {
-                let stops = self.stops(request, before);
-                next = Some(next.map_or(stops, |next| next.min(stops)));
+                let overtakes_at = self.overtakes_at(request, before);
+                next = Some(next.map_or(overtakes_at, |next| next.min(overtakes_at)));
             }
             before = before.max(Some(request.kind()));
         }
-        queue.watched = next;
+        queue.next_check = next;
         next
     }
 
-    fn overtakers(&self, queue: &mut SessionQueue<A>) -> Option<Vec<Box<SessionRequest<A>>>> {
-        if queue.is_overtaken {
+    fn take_overtaking_from(
+        &self,
+        queue: &mut SessionQueue<A>,
+    ) -> Option<Vec<Box<SessionRequest<A>>>> {
+        if queue.has_overtaking_read {
             return None;
         }
         let now = Instant::now();
-        let mut before = queue.turn;
+        let mut before = queue.running;
         let mut taken: Vec<Box<SessionRequest<A>>> = Vec::new();
-        let mut left = VecDeque::with_capacity(queue.waiting.len());
+        let mut remaining = VecDeque::with_capacity(queue.waiting.len());
         for request in queue.waiting.drain(..) {
-            let may_go = request.kind() == Kind::Read && self.stops(&request, before) <= now;
+            let may_overtake =
+                request.kind() == Kind::Read && self.overtakes_at(&request, before) <= now;
             before = before.max(Some(request.kind()));
-            match may_go && taken.first().is_none_or(|first| request.is_like(first)) {
+            match may_overtake
+                && taken
+                    .first()
+                    .is_none_or(|first| request.is_equal_read(first))
+            {
                 true => taken.push(request),
-                false => left.push_back(request),
+                false => remaining.push_back(request),
             }
         }
-        queue.waiting = left;
-        queue.is_overtaken = !taken.is_empty();
-        queue.is_overtaken.then_some(taken)
+        queue.waiting = remaining;
+        queue.has_overtaking_read = !taken.is_empty();
+        queue.has_overtaking_read.then_some(taken)
     }
 
-    /// When a read stops waiting for its turn, if the weightiest before it is of this kind.
-    fn stops(&self, read: &SessionRequest<A>, before: Option<Kind>) -> Instant {
-        let part = match before {
-            Some(Kind::Touch) => FOR_TOUCHES,
-            _ => FOR_WRITES,
+    /// Returns when a read may overtake, if `before` is the highest kind of request before it.
+    fn overtakes_at(&self, read: &SessionRequest<A>, before: Option<Kind>) -> Instant {
+        let divisor = match before {
+            Some(Kind::Touch) => TOUCH_WAIT_DIVISOR,
+            _ => WRITE_WAIT_DIVISOR,
         };
-        let deadline = read.at.deadline;
-        let waits = self.timeout - self.timeout / part;
-        deadline.checked_sub(waits).unwrap_or(deadline)
+        let deadline = read.target.deadline;
+        let after = self.timeout - self.timeout / divisor;
+        deadline.checked_sub(after).unwrap_or(deadline)
     }
 
     fn next(&self, digest: &Digest) -> Option<Box<SessionRequest<A>>> {
-        let mut busy = self.lock();
-        let queue = busy.get_mut(digest)?;
+        let mut queues = self.lock();
+        let queue = queues.get_mut(digest)?;
         let next = queue.waiting.pop_front();
-        queue.turn = next.as_ref().map(|next| next.kind());
+        queue.running = next.as_ref().map(|next| next.kind());
         if queue.is_empty() {
-            busy.remove(digest);
+            queues.remove(digest);
         }
         next
     }
 
-    /// The end of a read that did not wait for its turn; others that need not either.
-    fn overtaken(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
-        let mut busy = self.lock();
-        let queue = busy.get_mut(digest)?;
-        queue.is_overtaken = false;
-        let more = self.overtakers(queue);
+    /// Ends an overtaking read. Removes and returns further reads that may overtake.
+    fn finish_overtaking(&self, digest: &Digest) -> Option<Vec<Box<SessionRequest<A>>>> {
+        let mut queues = self.lock();
+        let queue = queues.get_mut(digest)?;
+        queue.has_overtaking_read = false;
+        let more = self.take_overtaking_from(queue);
         if queue.is_empty() {
-            busy.remove(digest);
+            queues.remove(digest);
         }
         more
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Digest, SessionQueue<A>>> {
-        // Nothing that holds this lock can panic half-way through a change.
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+        // No holder of this lock can panic in the middle of a change.
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<A: Answer> SessionQueue<A> {
     fn is_empty(&self) -> bool {
-        self.turn.is_none() && !self.is_overtaken && self.waiting.is_empty()
+        self.running.is_none() && !self.has_overtaking_read && self.waiting.is_empty()
     }
 
-    /// The weightiest of what a read that comes now waits for. For reads alone it waits gladly: it shares the next.
-    fn weightiest(&self) -> Option<Kind> {
+    /// Returns the highest kind among the requests that a new read waits for. A read behind other reads only needs no
+    /// watching task, because it shares the next read.
+    fn highest_kind(&self) -> Option<Kind> {
         let waiting = self.waiting.iter().map(|one| one.kind());
-        waiting.chain(self.turn).max()
+        waiting.chain(self.running).max()
     }
 }
 
-/// The end of a request's stay in its queue, in its turn.
+/// Held while a request runs in its turn.
 ///
-/// Should it panic, dropping this frees the queue, and with it those that wait there: each answers, as it is dropped,
-/// that it was lost.
+/// If the request panics, dropping the guard removes the queue and its waiting requests. When they are dropped, each
+/// answers that it was lost.
 pub struct QueueGuard<'a, A: Answer> {
     queues: &'a SessionQueues<A>,
     digest: Digest,
-    left: bool,
+    is_finished: bool,
 }
 
 impl<'a, A: Answer> QueueGuard<'a, A> {
@@ -226,31 +239,31 @@ impl<'a, A: Answer> QueueGuard<'a, A> {
         QueueGuard {
             queues,
             digest,
-            left: false,
+            is_finished: false,
         }
     }
 
-    /// The request that waited longest, if any; the queue is free otherwise.
+    /// Ends the request. Returns the next waiting request, if any; otherwise the queue is free.
     pub fn next(mut self) -> Option<Box<SessionRequest<A>>> {
-        self.left = true;
+        self.is_finished = true;
         self.queues.next(&self.digest)
     }
 }
 
 impl<A: Answer> Drop for QueueGuard<'_, A> {
     fn drop(&mut self) {
-        if !self.left {
-            let stranded = self.queues.lock().remove(&self.digest);
-            drop(stranded);
+        if !self.is_finished {
+            let waiting = self.queues.lock().remove(&self.digest);
+            drop(waiting);
         }
     }
 }
 
-/// The end of a read that did not wait for its turn.
+/// Held while an overtaking read runs.
 pub struct OvertakeGuard<'a, A: Answer> {
     queues: &'a SessionQueues<A>,
     digest: Digest,
-    left: bool,
+    is_finished: bool,
 }
 
 impl<'a, A: Answer> OvertakeGuard<'a, A> {
@@ -258,22 +271,22 @@ impl<'a, A: Answer> OvertakeGuard<'a, A> {
         OvertakeGuard {
             queues,
             digest,
-            left: false,
+            is_finished: false,
         }
     }
 
-    /// More that need not wait for their turn, and ask the same.
+    /// Ends the read. Returns further equal reads that may overtake.
     pub fn next(mut self) -> Option<Vec<Box<SessionRequest<A>>>> {
-        self.left = true;
-        self.queues.overtaken(&self.digest)
+        self.is_finished = true;
+        self.queues.finish_overtaking(&self.digest)
     }
 }
 
 impl<A: Answer> Drop for OvertakeGuard<'_, A> {
     fn drop(&mut self) {
-        if !self.left {
-            let stranded = self.queues.overtaken(&self.digest);
-            drop(stranded);
+        if !self.is_finished {
+            let waiting = self.queues.finish_overtaking(&self.digest);
+            drop(waiting);
         }
     }
 }
@@ -293,17 +306,17 @@ mod tests {
     use crate::error::Result;
 
     const TIMEOUT: Duration = Duration::from_millis(600);
-    const WAITS: Duration = Duration::from_millis(100);
+    const WRITE_WAIT: Duration = Duration::from_millis(100);
 
-    /// What it is asked for, by name.
-    struct Asked(&'static str);
+    /// An answer with the name of its request.
+    struct NamedAnswer(&'static str);
 
-    impl Answer for Asked {
+    impl Answer for NamedAnswer {
         fn give(self, _outcome: Result<Output>, _ticket: Option<Ticket>) {}
     }
 
     struct Session {
-        queues: SessionQueues<Asked>,
+        queues: SessionQueues<NamedAnswer>,
         view: Arc<View>,
     }
 
@@ -315,8 +328,8 @@ mod tests {
             }
         }
 
-        fn request(&self, name: &'static str) -> Box<SessionRequest<Asked>> {
-            let what = match name.split_once(' ').map_or(name, |(what, _)| what) {
+        fn request(&self, name: &'static str) -> Box<SessionRequest<NamedAnswer>> {
+            let op = match name.split_once(' ').map_or(name, |(what, _)| what) {
                 "get" => SessionOp::Get,
                 "has" => SessionOp::Has,
                 "touch" => SessionOp::Touch { expires: 0 },
@@ -324,12 +337,12 @@ mod tests {
             };
             Box::new(SessionRequest {
                 view: self.view.clone(),
-                at: RecordRef::alone(
+                target: RecordRef::untraced(
                     Key::new("test", "sessions", as_val!("a")).unwrap(),
                     Instant::now() + TIMEOUT,
                 ),
-                what,
-                answer: Asked(name),
+                op,
+                answer: NamedAnswer(name),
                 ticket: Arc::default(),
             })
         }
@@ -340,7 +353,7 @@ mod tests {
 
         fn enter(&self, name: &'static str) -> &'static str {
             match self.queues.enter(self.request(name)) {
-                Entered::Turn(_) => "its turn",
+                Entered::Runs(_) => "runs",
                 Entered::Waits => "waits",
                 Entered::WaitsWatched => "waits and is watched",
             }
@@ -350,30 +363,33 @@ mod tests {
             self.queues.next(&self.digest()).map(|one| one.answer.0)
         }
 
-        fn overtaking(&self) -> Vec<&'static str> {
-            names(self.queues.overtaking(&self.digest()))
+        fn take_overtaking(&self) -> Vec<&'static str> {
+            names(self.queues.take_overtaking(&self.digest()))
         }
     }
 
     #[allow(clippy::vec_box)]
-    fn names(requests: Option<Vec<Box<SessionRequest<Asked>>>>) -> Vec<&'static str> {
+    fn names(requests: Option<Vec<Box<SessionRequest<NamedAnswer>>>>) -> Vec<&'static str> {
         let requests = requests.unwrap_or_default();
         requests.iter().map(|one| one.answer.0).collect()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_read_soon_overtakes_a_touch_but_no_write() {
+    async fn a_read_overtakes_a_touch_early_but_not_a_write() {
         let session = Session::new();
-        assert_eq!(session.enter("touch"), "its turn");
+        assert_eq!(session.enter("touch"), "runs");
         assert_eq!(session.enter("get"), "waits and is watched");
         assert_eq!(session.enter("destroy"), "waits");
         assert_eq!(session.enter("get 2"), "waits");
-        assert_eq!(session.overtaking(), [""; 0]);
-        let stops = session.queues.next_to_stop(&session.digest()).unwrap();
-        assert_eq!(stops, Instant::now() + WAITS / 10);
-        tokio::time::sleep_until(stops).await;
-        assert_eq!(session.overtaking(), ["get"]);
-        assert!(session.queues.overtaken(&session.digest()).is_none());
+        assert_eq!(session.take_overtaking(), [""; 0]);
+        let overtakes_at = session.queues.next_overtake(&session.digest()).unwrap();
+        assert_eq!(overtakes_at, Instant::now() + WRITE_WAIT / 10);
+        tokio::time::sleep_until(overtakes_at).await;
+        assert_eq!(session.take_overtaking(), ["get"]);
+        assert!(session
+            .queues
+            .finish_overtaking(&session.digest())
+            .is_none());
         assert_eq!(session.next(), Some("destroy"));
         assert_eq!(session.next(), Some("get 2"));
         assert_eq!(session.next(), None);
@@ -381,72 +397,75 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_read_waits_for_a_write_for_a_part_of_its_time() {
+    async fn a_read_waits_for_a_write_for_a_sixth_of_the_timeout() {
         let session = Session::new();
-        assert_eq!(session.enter("destroy"), "its turn");
+        assert_eq!(session.enter("destroy"), "runs");
         assert_eq!(session.enter("get"), "waits and is watched");
-        tokio::time::sleep(WAITS / 2).await;
+        tokio::time::sleep(WRITE_WAIT / 2).await;
         assert_eq!(session.enter("destroy 2"), "waits");
         assert_eq!(session.enter("has"), "waits");
         assert_eq!(session.enter("get 2"), "waits");
-        let stops = session.queues.next_to_stop(&session.digest()).unwrap();
-        assert_eq!(stops, Instant::now() + WAITS / 2);
-        tokio::time::sleep_until(stops).await;
-        assert_eq!(session.overtaking(), ["get"]);
-        // One at a time; those that have waited for long enough by then go together.
-        assert!(session.queues.next_to_stop(&session.digest()).is_none());
-        tokio::time::sleep(WAITS / 2).await;
+        let overtakes_at = session.queues.next_overtake(&session.digest()).unwrap();
+        assert_eq!(overtakes_at, Instant::now() + WRITE_WAIT / 2);
+        tokio::time::sleep_until(overtakes_at).await;
+        assert_eq!(session.take_overtaking(), ["get"]);
+        // One at a time. Reads that have waited long enough by then share the next one.
+        assert!(session.queues.next_overtake(&session.digest()).is_none());
+        tokio::time::sleep(WRITE_WAIT / 2).await;
         assert_eq!(session.enter("get 3"), "waits");
-        assert_eq!(session.overtaking(), [""; 0]);
-        let more = session.queues.overtaken(&session.digest());
+        assert_eq!(session.take_overtaking(), [""; 0]);
+        let more = session.queues.finish_overtaking(&session.digest());
         assert_eq!(names(more), ["has"]);
-        let more = session.queues.overtaken(&session.digest());
+        let more = session.queues.finish_overtaking(&session.digest());
         assert_eq!(names(more), ["get 2"]);
         assert_eq!(session.next(), Some("destroy 2"));
         assert_eq!(session.next(), Some("get 3"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_read_soon_overtakes_a_touch_also_if_another_read_waited_for_a_write_before() {
+    async fn a_read_overtakes_a_touch_early_even_if_a_read_waited_for_a_write_before() {
         let session = Session::new();
-        assert_eq!(session.enter("destroy"), "its turn");
+        assert_eq!(session.enter("destroy"), "runs");
         assert_eq!(session.enter("get"), "waits and is watched");
         assert_eq!(session.enter("touch"), "waits");
         assert_eq!(session.next(), Some("get"));
         assert_eq!(session.next(), Some("touch"));
         assert_eq!(session.enter("get 2"), "waits and is watched");
-        let stops = session.queues.next_to_stop(&session.digest()).unwrap();
-        assert_eq!(stops, Instant::now() + WAITS / 10);
+        let overtakes_at = session.queues.next_overtake(&session.digest()).unwrap();
+        assert_eq!(overtakes_at, Instant::now() + WRITE_WAIT / 10);
         assert_eq!(session.enter("get 3"), "waits");
-        tokio::time::sleep_until(stops).await;
-        assert_eq!(session.overtaking(), ["get 2", "get 3"]);
+        tokio::time::sleep_until(overtakes_at).await;
+        assert_eq!(session.take_overtaking(), ["get 2", "get 3"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reads_that_wait_for_a_read_are_not_watched_and_share_the_next() {
+    async fn reads_behind_a_read_are_not_watched_and_share_the_next() {
         let session = Session::new();
-        assert_eq!(session.enter("get"), "its turn");
+        assert_eq!(session.enter("get"), "runs");
         assert_eq!(session.enter("get 2"), "waits");
         assert_eq!(session.enter("get 3"), "waits");
         assert_eq!(session.enter("destroy"), "waits");
         assert_eq!(session.enter("get 4"), "waits and is watched");
         assert_eq!(session.next(), Some("get 2"));
-        let alike = session.queues.alike(&session.request("get"));
-        assert_eq!(names(Some(alike)), ["get 3"]);
+        let equal = session.queues.take_equal(&session.request("get"));
+        assert_eq!(names(Some(equal)), ["get 3"]);
         assert_eq!(session.next(), Some("destroy"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_read_that_is_made_after_a_write_was_acknowledged_comes_after_it() {
+    async fn a_read_after_an_acknowledged_write_runs_after_it() {
         let session = Session::new();
-        assert_eq!(session.enter("destroy"), "its turn");
+        assert_eq!(session.enter("destroy"), "runs");
         assert_eq!(session.enter("get"), "waits and is watched");
-        tokio::time::sleep(WAITS).await;
-        assert_eq!(session.overtaking(), ["get"]);
-        // The write is over, the read that did not wait for it is not.
+        tokio::time::sleep(WRITE_WAIT).await;
+        assert_eq!(session.take_overtaking(), ["get"]);
+        // The write has ended, but the overtaking read still runs.
         assert_eq!(session.next(), None);
-        assert_eq!(session.enter("get 2"), "its turn");
-        assert!(session.queues.overtaken(&session.digest()).is_none());
+        assert_eq!(session.enter("get 2"), "runs");
+        assert!(session
+            .queues
+            .finish_overtaking(&session.digest())
+            .is_none());
         assert_eq!(session.next(), None);
         assert!(session.queues.lock().is_empty());
     }

@@ -1,4 +1,4 @@
-//! The sessions of one view: what the operations are methods of.
+//! The sessions of one view. The operations are its methods.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::view::View;
 use crate::error::{Code, Error, Result};
 
-/// A view of a store.
+/// The sessions of one view in a store.
 pub struct Sessions<'a> {
     pub shared: &'a Shared,
     pub layout: &'a Layout,
@@ -18,7 +18,7 @@ pub struct Sessions<'a> {
 }
 
 impl<'a> Sessions<'a> {
-    pub fn of(shared: &'a Shared, view: &'a View) -> Sessions<'a> {
+    pub fn new(shared: &'a Shared, view: &'a View) -> Sessions<'a> {
         Sessions {
             shared,
             layout: &view.layout,
@@ -32,11 +32,15 @@ impl Sessions<'_> {
         &self.layout.options
     }
 
-    /// What came of reading what is stored. That it cannot be read is told, once.
-    pub fn read_as<T>(&self, outcome: Result<T>) -> Result<T> {
+    /// Passes on the outcome of reading stored data. Notifies the application the first time that data cannot be
+    /// read.
+    pub fn report_unreadable<T>(&self, outcome: Result<T>) -> Result<T> {
         let is_unreadable = |error: &Error| error.code == Code::BadData;
         if outcome.as_ref().is_err_and(is_unreadable)
-            && !self.shared.met_unreadable.swap(true, Ordering::Relaxed)
+            && !self
+                .shared
+                .reported_unreadable
+                .swap(true, Ordering::Relaxed)
         {
             (self.shared.notify)(Notice::Unreadable);
         }

@@ -18,21 +18,21 @@ pub struct Shared {
     pub cluster: Cluster,
     pub ttl: TtlSupport,
     pub metrics: Metrics,
-    /// Whether a notice has said that users have no index.
-    pub lacks_index: AtomicBool,
-    /// Whether a notice has said that a record cannot be read.
-    pub met_unreadable: AtomicBool,
-    /// Whether a notice has said that servers do not extend what they read.
-    pub lacks_touch_on_read: AtomicBool,
+    /// Whether a notice has reported that there is no index of users.
+    pub reported_no_index: AtomicBool,
+    /// Whether a notice has reported a record that cannot be read.
+    pub reported_unreadable: AtomicBool,
+    /// Whether a notice has reported that servers do not extend records on reads.
+    pub reported_no_touch_on_read: AtomicBool,
     pub notify: Box<dyn Fn(Notice) + Send + Sync>,
-    /// Held while a large session is taken apart: one at a time.
-    pub turns: Semaphore,
-    /// The runtime for large sessions and scans.
+    /// Held while a large session is decoded or encoded: one at a time.
+    pub large_turns: Semaphore,
+    /// The thread for large sessions and scans.
     pub bulk: Bulk,
 }
 
-/// Bytes from which on a session is large: taking it apart, or putting it together, takes about as long as all else that an
-/// operation does.
+/// The size in bytes from which on a session is large. Decoding or encoding it takes about as long as the rest of an
+/// operation.
 pub const LARGE: usize = 32 * 1024;
 
 impl Shared {
@@ -45,24 +45,25 @@ impl Shared {
             cluster,
             ttl: TtlSupport::default(),
             metrics: Metrics::default(),
-            lacks_index: AtomicBool::new(false),
-            met_unreadable: AtomicBool::new(false),
-            lacks_touch_on_read: AtomicBool::new(false),
+            reported_no_index: AtomicBool::new(false),
+            reported_unreadable: AtomicBool::new(false),
+            reported_no_touch_on_read: AtomicBool::new(false),
             notify: Box::new(notify),
-            turns: Semaphore::new(1),
+            large_turns: Semaphore::new(1),
             bulk,
         }
     }
 
-    /// Waits for a turn, if what is to be done takes long: others go first, and of those that take long one at a time.
-    pub async fn turn(&self, bytes: usize) {
+    /// Waits for a turn, if this many bytes take long to process. Other tasks run first, and only one large session
+    /// is processed at a time.
+    pub async fn wait_turn(&self, bytes: usize) {
         if bytes < LARGE {
             return;
         }
-        // Boxed: it is no part of every operation.
+        // Boxed: most operations never need it.
         Box::pin(async {
-            // An error means that the semaphore was closed, and it never is.
-            let _turn = self.turns.acquire().await;
+            // An error would mean that the semaphore was closed, which never happens.
+            let _turn = self.large_turns.acquire().await;
             tokio::task::yield_now().await;
         })
         .await;

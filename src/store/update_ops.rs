@@ -1,5 +1,5 @@
-//! What a set of a session that was stored before comes to: one update-only command where that will do, and a merge under a
-//! generation check where it will not.
+//! A set of a session that was stored before: one update-only command if possible, otherwise a merge under a
+//! generation check.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,18 +23,18 @@ use crate::codec::encode::{self, Encoded};
 use crate::codec::{keys, members, tree};
 use crate::error::{Code, Error, Result};
 
-/// Tries of a merge under a generation check, before it is given up as a conflict.
-const TRIES: u32 = 32;
+/// The number of attempts to merge under a generation check. Then the set fails with `CONFLICT`.
+const ATTEMPTS: u32 = 32;
 
 /// A set of a session that was stored before.
 pub(super) struct Write<'a> {
-    pub at: &'a RecordRef,
+    pub target: &'a RecordRef,
     pub diff: Diff<'a>,
     pub session: Session<'a>,
     pub expires: i64,
     pub base: BaselineMeta<'a>,
-    /// That the record has then.
-    pub form: RecordFormat,
+    /// The format of the record after the write.
+    pub format: RecordFormat,
     pub user: Option<Option<&'a str>>,
 }
 
@@ -46,38 +46,42 @@ impl Write<'_> {
         }
     }
 
-    /// `merged`: with what others wrote; then the session is no longer what the caller has, and
-    /// its generation says nothing about that.
+    /// Returns the result of a successful write. `merged`: the data was merged with changes of others. Then it
+    /// differs from what the caller has, and its generation cannot be used for the next write.
     fn done(&self, generation: u32, merged: bool) -> Written {
-        let form = self.form;
+        let format = self.format;
         let generation = match merged {
             true => 0,
-            false => form.known_generation(generation),
+            false => format.known_generation(generation),
         };
-        let head = BaselineMeta { form, ..self.base }.written(self.expires, generation);
+        let meta = BaselineMeta {
+            format,
+            ..self.base
+        }
+        .written(self.expires, generation);
         Written {
-            head: Some(head.to_string()),
-            conflict: merged.then(|| self.at.digest()),
+            meta: Some(meta.to_string()),
+            conflict: merged.then(|| self.target.digest()),
             ..Written::default()
         }
     }
 
     fn gone(&self) -> Written {
         Written {
-            gone: Some(self.at.digest()),
+            gone: Some(self.target.digest()),
             ..Written::default()
         }
     }
 }
 
 impl Sessions<'_> {
-    /// A session that was stored before, with changed data: by one command, in all but rare cases.
+    /// Writes the changed data of a session that was stored before, with one command except in rare cases.
     pub(super) async fn update(&self, write: &Write<'_>) -> Result<Written> {
-        if let Some(mut change) = self.updating(write)? {
-            let reply = self.apply(write.at, write.expires, &mut change).await?;
+        if let Some(mut change) = self.update_command(write)? {
+            let reply = self.apply(write.target, write.expires, &mut change).await?;
             match reply {
                 Reply::Record(record) => return Ok(write.done(record.generation, false)),
-                // The data is no map by now (JSON, or what was left by a logout), or has changed.
+                // The data is no longer a map (JSON, or a tombstone), or has changed.
                 Reply::WrongType | Reply::Moved => {}
                 Reply::Done | Reply::Missing => return Ok(write.gone()),
             }
@@ -85,27 +89,29 @@ impl Sessions<'_> {
         self.rewrite(write).await
     }
 
-    /// The command that updates a session, if what was known of it is still so. `None`: too little is known.
-    fn updating(&self, write: &Write<'_>) -> Result<Option<Command>> {
+    /// Returns the command that updates a session if its record has not changed in an incompatible way. `None`: too
+    /// little is known about the record.
+    fn update_command(&self, write: &Write<'_>) -> Result<Option<Command>> {
         let (base, options) = (&write.base, self.options());
         if options.overwrite && !write.diff.keeps_data() {
-            // Whatever is there, as long as the session is.
-            return self.replacing(write, None).map(Some);
+            // Whatever the record holds, as long as the session is alive.
+            return self.overwrite_command(write, None).map(Some);
         }
-        if base.form == RecordFormat::Map && !options.json {
-            if let Some(operations) = self.merging(write)? {
-                let bins = self.beside_the_data(write, base.form)?;
+        if base.format == RecordFormat::Map && !options.json {
+            if let Some(operations) = self.merge_operations(write)? {
+                let bins = self.other_bins(write, base.format)?;
                 return Ok(Some(self.change(operations, bins, write.precondition())));
             }
         }
         match base.generation {
             0 => Ok(None),
-            known => self.replacing(write, Some(known)).map(Some),
+            known => self.overwrite_command(write, Some(known)).map(Some),
         }
     }
 
-    /// The changes as operations on the map, and about how many bytes they are. `None`: no map can hold them.
-    fn merging(&self, write: &Write<'_>) -> Result<Option<(Vec<Step>, usize)>> {
+    /// Returns the changes as operations on the map, and their approximate size in bytes. `None`: no map can hold
+    /// them.
+    fn merge_operations(&self, write: &Write<'_>) -> Result<Option<(Vec<Step>, usize)>> {
         let bin = &self.options().bin;
         let mut operations = Vec::with_capacity(2);
         let mut removed = Vec::with_capacity(write.diff.removed.len());
@@ -125,7 +131,7 @@ impl Sessions<'_> {
             };
             let text = Value::String(key.to_owned());
             let key = match keys::shown_as(write.base.keys, key) {
-                // The record may have both, and shows one of them.
+                // The record may have both keys, and JSON shows only one of them.
                 Some(key) => {
                     removed.push(text);
                     key
@@ -139,7 +145,7 @@ impl Sessions<'_> {
             operations.push(Step::RemoveKeys(bin.clone(), removed));
         }
         if size > LARGEST_RECORD {
-            // JSON may take several bytes for one that is stored.
+            // JSON may need several bytes for one stored byte.
             size = match encode::object(&members::join(&write.diff.changed)).map_err(bad_session)? {
                 Encoded::Map(packed) => packed.len(),
                 Encoded::OnlyJson => size,
@@ -151,10 +157,11 @@ impl Sessions<'_> {
         Ok(Some((operations, size)))
     }
 
-    /// The writer's whole data in the place of what is there, if that still has the generation.
-    fn replacing(&self, write: &Write<'_>, generation: Option<u32>) -> Result<Command> {
-        let mut bins = vec![self.layout.of_session(&write.at.key, &write.session)?];
-        bins.extend(self.beside_the_data(write, write.base.form)?);
+    /// Returns the command that replaces the data with the writer's whole data, if the record still has the
+    /// generation.
+    fn overwrite_command(&self, write: &Write<'_>, generation: Option<u32>) -> Result<Command> {
+        let mut bins = vec![self.layout.session_bin(&write.target.key, &write.session)?];
+        bins.extend(self.other_bins(write, write.base.format)?);
         let precondition = Precondition {
             generation,
             ..write.precondition()
@@ -162,34 +169,34 @@ impl Sessions<'_> {
         Ok(self.change((vec![], 0), bins, precondition))
     }
 
-    /// The whole data, under a generation check, merged with what the record holds by now.
+    /// Writes the whole data under a generation check, merged with what the record holds by now.
     ///
-    /// Boxed: it is rare, and many times as large as what is not.
+    /// Boxed: this is rare, and its future is much larger than the others.
     pub(super) fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Written>> {
         Box::pin(async {
-            let at = write.at;
-            for attempt in 0..TRIES {
-                let Some(record) = self.read(at, Bins::All).await? else {
+            let target = write.target;
+            for attempt in 0..ATTEMPTS {
+                let Some(record) = self.read(target, Bins::All).await? else {
                     return Ok(write.gone());
                 };
-                let theirs = match self.layout.open(&record, &at.key, now()) {
+                let theirs = match self.layout.open(&record, &target.key, now()) {
                     Some(stored) => self
-                        .read_as(self.layout.data(&stored))?
-                        .zip(self.layout.form(&stored)),
+                        .report_unreadable(self.layout.data(&stored))?
+                        .zip(self.layout.format(&stored)),
                     None => None,
                 };
-                let Some((theirs, form)) = theirs else {
+                let Some((theirs, format)) = theirs else {
                     return Ok(write.gone());
                 };
                 let merged = write.diff.apply(&theirs).map_err(unreadable)?;
-                let mut bins = vec![self.layout.of_data(&at.key, &merged)?];
-                bins.extend(self.beside_the_data(write, form)?);
+                let mut bins = vec![self.layout.data_bin(&target.key, &merged)?];
+                bins.extend(self.other_bins(write, format)?);
                 let precondition = Precondition {
                     generation: Some(record.generation),
                     ..write.precondition()
                 };
                 let mut change = self.change((vec![], 0), bins, precondition);
-                match self.apply(at, write.expires, &mut change).await? {
+                match self.apply(target, write.expires, &mut change).await? {
                     Reply::Record(written) => {
                         let merged = record.generation != write.base.generation;
                         return Ok(write.done(written.generation, merged));
@@ -197,14 +204,14 @@ impl Sessions<'_> {
                     Reply::Moved => {}
                     _ => return Ok(write.gone()),
                 }
-                // Not beyond the deadline: then the next command fails at once.
+                // Not longer than until the deadline. After it the next command fails at once.
                 let until = Instant::now() + pause(attempt);
-                sleep_until(until.min(at.deadline)).await;
+                sleep_until(until.min(target.deadline)).await;
             }
             let mut error = Error::new(
                 Code::Conflict,
                 format!(
-                    "others wrote to the session faster than it could be merged, {TRIES} times"
+                    "others wrote to the session faster than it could be merged, {ATTEMPTS} times"
                 ),
             );
             error.retryable = true;
@@ -212,27 +219,27 @@ impl Sessions<'_> {
         })
     }
 
-    /// The bins that go with a change of the data of a record in this form.
-    fn beside_the_data(&self, write: &Write<'_>, form: RecordFormat) -> Result<Vec<Bin>> {
-        let (key, cookie) = (&write.at.key, write.session.cookie);
-        let mut bins = vec![self.layout.of_expires(write.expires)];
-        if write.base.form == RecordFormat::Legacy {
-            // Upgraded: everything the old bin held has a bin of its own now.
-            bins.push(self.layout.of_cookie(key, cookie)?);
+    /// Returns the other bins of a write that changes the data of a record in this format.
+    fn other_bins(&self, write: &Write<'_>, format: RecordFormat) -> Result<Vec<Bin>> {
+        let (key, cookie) = (&write.target.key, write.session.cookie);
+        let mut bins = vec![self.layout.expires_bin(write.expires)];
+        if write.base.format == RecordFormat::Legacy {
+            // The record is upgraded: everything in the old bin has a bin of its own now.
+            bins.push(self.layout.cookie_bin(key, cookie)?);
             bins.push(
                 self.layout
-                    .of_created(write.base.created.unwrap_or_else(now)),
+                    .created_bin(write.base.created.unwrap_or_else(now)),
             );
             bins.push(Bin::new(LEGACY, Value::Nil));
-        } else if form == RecordFormat::Outdated || write.diff.cookie.is_some() {
-            bins.push(self.layout.of_cookie(key, cookie)?);
+        } else if format == RecordFormat::Outdated || write.diff.cookie.is_some() {
+            bins.push(self.layout.cookie_bin(key, cookie)?);
         }
-        bins.extend(write.user.map(|user| self.layout.of_user(user)));
+        bins.extend(write.user.map(|user| self.layout.user_bin(user)));
         Ok(bins)
     }
 }
 
-/// A little longer with each try, and never in step with others.
+/// Returns the pause before the next attempt: longer each time, with jitter.
 fn pause(attempt: u32) -> Duration {
     Duration::from_millis(u64::from(attempt.min(10) + noise(7)))
 }

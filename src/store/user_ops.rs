@@ -1,9 +1,9 @@
-//! The sessions of one user: found by the index on bin `user`.
+//! The sessions of one user, found by the index on bin `user`.
 //!
-//! An index only narrows the search. Of a string the server compares the length, a hash of 64 bits that is no secret, and the
-//! first 16 bytes (`strings_match` in as/src/query/query.c): a visitor who may choose a part of his name can choose one that
-//! is found under somebody else's. So every query compares the whole bin in its filter, every removal does so again, and
-//! what was read is compared here.
+//! An index only narrows the search. For a string, the server compares its length, a 64-bit hash without a secret,
+//! and its first 16 bytes (`strings_match` in as/src/query/query.c). A visitor who may choose a part of a user name
+//! can choose one that is found under another user's name. So every query compares the whole bin in its filter, every
+//! removal compares it again, and so does the code that reads the records.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -19,11 +19,12 @@ use super::sessions::Sessions;
 use crate::cluster::scan::{lacks_index, Query};
 use crate::error::Result;
 
-/// The longest name an index may have (INAME_MAX_SZ in as/include/base/datamodel.h, less one for the NUL).
+/// The longest name of an index (INAME_MAX_SZ in as/include/base/datamodel.h, less one for the NUL).
 const LONGEST_INDEX_NAME: usize = 63;
-/// Records of a user that are read at the same time: each may be as large as a record can be.
+/// The number of records of a user that are read at once. Each may be as large as a record can be.
 const READ_TOGETHER: usize = 16;
-/// Bytes of JSON after which no further session goes into an answer: JavaScript parses it in one piece.
+/// The size of an answer in bytes of JSON after which no further session is added. JavaScript parses an answer in one
+/// step.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 impl Sessions<'_> {
@@ -31,7 +32,7 @@ impl Sessions<'_> {
         let options = self.options();
         let mut name = format!("user-{}", options.set);
         if name.len() > LONGEST_INDEX_NAME {
-            // No set has a name that makes this one: after `user` there is no hyphen.
+            // This name cannot come from the name of a set: those have a hyphen after `user`.
             let digest = self.layout.key(&options.set).digest();
             let hex = digest.iter().map(|byte| format!("{byte:02x}"));
             name = format!("user_{}", hex.collect::<String>());
@@ -45,8 +46,8 @@ impl Sessions<'_> {
 
     pub(super) async fn sessions_of(&self, user: &str, limit: usize) -> Result<Output> {
         let user = &*self.layout.owner(user);
-        let keys = match self.keys(self.indexed(user), limit).await {
-            Err(error) if lacks_index(&error) => self.keys(self.scanned(user), limit).await,
+        let keys = match self.keys(self.index_query(user), limit).await {
+            Err(error) if lacks_index(&error) => self.keys(self.scan_query(user), limit).await,
             outcome => outcome,
         }?;
         let mut found = Found::new(self);
@@ -55,14 +56,14 @@ impl Sessions<'_> {
                 break;
             }
             self.read_each(keys, |key, record| {
-                // The session may have changed hands since it was found.
+                // The owner may have changed since the session was found.
                 if matches!(record.bins.get(USER), Some(Value::String(owner)) if owner == user) {
                     found.add(Some(key), record);
                 }
             })
             .await?;
         }
-        Ok(found.all())
+        Ok(found.finish())
     }
 
     async fn keys(&self, query: Query<'_>, limit: usize) -> Result<Vec<Key>> {
@@ -80,8 +81,8 @@ impl Sessions<'_> {
 
     pub(super) async fn count_of(&self, user: &str) -> Result<Output> {
         let user = &*self.layout.owner(user);
-        match self.count(self.indexed(user)).await {
-            Err(error) if lacks_index(&error) => self.count(self.scanned(user)).await,
+        match self.count(self.index_query(user)).await {
+            Err(error) if lacks_index(&error) => self.count(self.scan_query(user)).await,
             outcome => outcome,
         }
     }
@@ -90,14 +91,14 @@ impl Sessions<'_> {
         let except = except.map(|id| self.layout.key(id));
         let except = except.as_ref();
         let user = &*self.layout.owner(user);
-        // Asked again for each record: a session that changed hands meanwhile stays.
-        let only_if = and(vec![self.layout.of_this_view(), owned_by(user)]);
+        // The filter is checked again for each record: a session whose owner changed meanwhile is kept.
+        let only_if = and(vec![self.layout.in_this_view(), owned_by(user)]);
         let removed = match self
-            .remove(self.indexed(user), except, Some(&only_if))
+            .remove(self.index_query(user), except, Some(&only_if))
             .await
         {
             Err(error) if lacks_index(&error) => {
-                self.remove(self.scanned(user), except, Some(&only_if))
+                self.remove(self.scan_query(user), except, Some(&only_if))
                     .await
             }
             outcome => outcome,
@@ -105,28 +106,29 @@ impl Sessions<'_> {
         removed.map(Output::Count)
     }
 
-    fn indexed<'a>(&'a self, user: &'a str) -> Query<'a> {
+    fn index_query<'a>(&'a self, user: &'a str) -> Query<'a> {
         Query {
             indexed: Some((USER, user)),
-            ..self.of_user(user)
+            ..self.user_query(user)
         }
     }
 
-    /// Without an index every record of the set is looked at: right, but slow, and so told.
-    fn scanned(&self, user: &str) -> Query<'_> {
-        if !self.shared.lacks_index.swap(true, Ordering::Relaxed) {
+    /// Returns the query that reads every record of the set. It is correct without an index, but slow, so a notice
+    /// reports it.
+    fn scan_query(&self, user: &str) -> Query<'_> {
+        if !self.shared.reported_no_index.swap(true, Ordering::Relaxed) {
             (self.shared.notify)(Notice::NoUserIndex);
         }
-        self.of_user(user)
+        self.user_query(user)
     }
 
-    /// Finds the keys of a user's sessions.
-    fn of_user(&self, user: &str) -> Query<'_> {
+    /// Returns a query for the keys of a user's sessions.
+    fn user_query(&self, user: &str) -> Query<'_> {
         self.query(Bins::None, and(vec![self.alive_filter(), owned_by(user)]))
     }
 }
 
-/// Passes the records with this owner, as bin `user` has it.
+/// Passes the records with this value of bin `user`.
 fn owned_by(user: &str) -> Expression {
     eq(string_bin(USER), string_val(user))
 }

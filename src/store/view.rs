@@ -1,4 +1,4 @@
-//! A view: one way of looking at the sessions of a store. Several views may share a store.
+//! A view of a store. Several views may share a store.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::layout::Layout;
 use super::options::Options;
 use super::pending_writes::{PendingWrites, Writer};
 
-/// One way of looking at the store's sessions: several may share a store.
+/// A view of a store, with its own options. Several views may share a store.
 pub struct View {
     pub(super) layout: Layout,
     pub(super) filters: Filters,
-    writers: Arc<PendingWrites>,
+    pending_writes: Arc<PendingWrites>,
 }
 
 impl View {
@@ -23,7 +23,7 @@ impl View {
         Arc::new(View {
             filters: Filters::new(&layout),
             layout,
-            writers: Arc::default(),
+            pending_writes: Arc::default(),
         })
     }
 
@@ -31,14 +31,14 @@ impl View {
         &self.layout.options.set
     }
 
-    /// The key of a session's record.
+    /// Returns the key of a session's record.
     #[cfg(test)]
     pub fn key(&self, id: &str) -> Key {
         self.layout.key(id)
     }
 
-    /// Who sets sessions under this number: each session object has one of its own.
+    /// Returns the writer with this number. Each session object has its own.
     pub fn writer(&self, number: u64) -> Arc<Writer> {
-        self.writers.join(number)
+        self.pending_writes.writer(number)
     }
 }
