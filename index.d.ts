@@ -180,6 +180,14 @@ export interface SessionStoreOptions {
    */
   maxPending?: number | undefined
   /**
+   * Which thread does the networking and encoding. `'auto'`: the JavaScript thread while 8 operations or fewer are under way, which is the
+   * fastest for a few; the thread `aerospike-session` for more. Only in Node.js on Linux, and only in the main thread: elsewhere `'auto'`
+   * is the same as `'always'`. `'always'`: the thread. It applies to the whole process, from the first store with
+   * `'always'` on.
+   * @default 'auto'
+   */
+  ioThread?: 'auto' | 'always' | undefined
+  /**
    * How data is kept: `'map'` natively, as other languages read it; `'json'` as JSON text, which is
    * faster and for Node.js alone. Both are read whatever this says, so it can be changed on a
    * running site. `'map'` returns objects with their keys sorted, as the server keeps them; `'json'` keeps their

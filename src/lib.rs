@@ -11,7 +11,7 @@
 //!   the crate's known defects.
 //!
 //! Any of them may use [`error`] (the error type), `clock` (the time of day), [`bulk_runtime`] (the thread for long
-//! work) and `failpoint` (panics on demand, for tests). `simulation` exists only in tests: it runs the store on a simulated
+//! work), `tasks` (the tasks of requests) and `failpoint` (panics on demand, for tests). `simulation` exists only in tests: it runs the store on a simulated
 //! cluster with a simulated clock.
 //!
 //! The development server is a separate crate (`devserver/`). Only [`bridge`] uses it. See docs/architecture.md for
@@ -27,6 +27,7 @@ mod failpoint;
 #[cfg(test)]
 mod simulation;
 pub mod store;
+mod tasks;
 
 /// A request allocates on one thread and frees on another. The system allocator is slow at that.
 #[cfg(feature = "mimalloc")]

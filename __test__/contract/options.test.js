@@ -38,7 +38,8 @@ describe('without options', () => {
         clusterName: null,
         servicesAlternate: false,
         rackIds: [],
-        maxPending: 100_000
+        maxPending: 100_000,
+        ioThread: 'auto'
       },
       view: {
         namespace: 'test',
@@ -308,7 +309,7 @@ describe('an option that is undefined', () => {
   const PROTECTING = ['auth', 'password', 'tls', 'clusterName', 'prefix', 'encryptionKeys', 'hashIds', 'absoluteTtl', 'tombstones', 'durableDelete']
   const HARMLESS = [
     'hosts', 'authMode', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending', 'servicesAlternate', 'rackIds', 'namespace', 'set', 'bin', 'ttl',
-    'format', 'storeIds', 'touchOnRead'
+    'format', 'storeIds', 'touchOnRead', 'ioThread'
   ]
   const OF_EXPRESS = ['conflict', 'touchAfter', 'user']
   /** Each class, with the options that only it has. */

@@ -11,6 +11,7 @@ const native = require('./native')
 const nativeCallback = require('./native-callback')
 const { badData, badOption, fromNative, internal } = require('../errors')
 const { inNoContext } = require('./no-context')
+const { mayDrive } = require('./platforms')
 const { serialize } = require('../options/secrets')
 
 /**
@@ -317,7 +318,7 @@ function finished () {
  * @param {(notice: any) => void} listener receives the store's notices
  */
 function openStore (cluster, view, listener) {
-  hub ??= inNoContext(() => native.openHub(dispatcher.call))
+  hub ??= inNoContext(() => native.openHub(dispatcher.call, mayDrive()))
   const notices = acquire(new NoticeListener(listener))
   try {
     const handle = native.openStore(hub, notices, JSON.stringify(cluster), serialize(view))

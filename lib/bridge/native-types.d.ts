@@ -15,7 +15,7 @@ export type Entry = (
 ) => void
 
 export interface Native {
-  openHub(drain: (batch: any[]) => void): HubHandle
+  openHub(drain: (batch: any[]) => void, mayDrive: boolean): HubHandle
   /** What was left of the answers that waited. */
   takeMore(hub: HubHandle): any[]
   closeHub(hub: HubHandle): void

@@ -40,4 +40,13 @@ function supported () {
   return Object.entries(systems).map(([system, arches]) => `${system} (${[...arches].join(', ')})`).join(', ')
 }
 
-module.exports = { packageFor, suffixes, supported }
+/**
+ * Whether this is Node.js itself on Linux: there the event loop can do the work of requests (src/bridge/event_loop.rs). Other runtimes
+ * call themselves `node` as well, and what they have of its event loop is an imitation.
+ */
+function mayDrive () {
+  const others = ['bun', 'deno', 'electron', 'nw']
+  return process.platform === 'linux' && process.release?.name === 'node' && !others.some(name => name in process.versions)
+}
+
+module.exports = { mayDrive, packageFor, suffixes, supported }

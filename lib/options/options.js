@@ -18,7 +18,7 @@ const { boolean, bytes, choice, given, integer, kind, name, names, seconds, stri
  * @typedef {{ hosts: Host[], auth: import('./auth').AuthOptions | null,
  *   tls: import('./tls').TlsOptions | null, timeout: number, connectTimeout: number,
  *   maxConnsPerNode: number, clusterName: string | null, servicesAlternate: boolean,
- *   rackIds: number[], maxPending: number }} ClusterOptions of the connection
+ *   rackIds: number[], maxPending: number, ioThread: 'auto' | 'always' }} ClusterOptions of the connection
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, format: 'map' | 'json',
  *   encryptionKeys: import('./secrets').Secret[] | null, hashIds: import('./secrets').Secret | null,
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
@@ -37,7 +37,7 @@ const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'sessio
 
 const CONNECTION = [
   'hosts', 'auth', 'user', 'password', 'authMode', 'tls', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending',
-  'clusterName', 'servicesAlternate', 'rackIds'
+  'clusterName', 'servicesAlternate', 'rackIds', 'ioThread'
 ]
 const PLACE = ['namespace', 'set', 'bin']
 const RECORDS = ['prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
@@ -84,7 +84,8 @@ function cluster (options) {
     clusterName: clusterName(options.clusterName),
     servicesAlternate: boolean('servicesAlternate', options.servicesAlternate ?? false),
     rackIds: rackIds(options.rackIds, 'rackIds'),
-    maxPending: integer('maxPending', options.maxPending ?? 100_000, 1, 10_000_000)
+    maxPending: integer('maxPending', options.maxPending ?? 100_000, 1, 10_000_000),
+    ioThread: choice('ioThread', options.ioThread ?? 'auto', /** @type {const} */ (['auto', 'always']))
   }
 }
 

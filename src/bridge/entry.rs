@@ -9,8 +9,9 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use super::credential_requests::Questions;
+use super::event_loop;
 use super::hub::{Batch, Hub, Reply};
-use super::options::{ClusterOptions, ViewOptions};
+use super::options::{ClusterOptions, IoThread, ViewOptions};
 use super::runtime::threads;
 use super::text::Text;
 use crate::cluster::credentials::Login;
@@ -26,10 +27,16 @@ pub struct Handle {
     credential_requests: Arc<Questions>,
 }
 
-/// Makes the hub, which hands completions to `drain`: one for all stores of the caller.
+/// Makes the hub, which hands completions to `drain`: one for all stores of the caller. `may_drive`: whether the event loop may
+/// do the work of requests.
 #[napi(catch_unwind)]
-pub fn open_hub(drain: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>) -> Result<External<Hub>> {
-    Ok(External::new(Hub::open(&drain)?))
+pub fn open_hub(
+    env: Env,
+    drain: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>,
+    may_drive: bool,
+) -> Result<External<Hub>> {
+    event_loop::attach(&env, may_drive)?;
+    Ok(External::new(Hub::open(&env, &drain)?))
 }
 
 /// Completions that were left when some were handed over.
@@ -56,6 +63,9 @@ pub fn open_store(
 ) -> Result<External<Handle>> {
     let cluster: ClusterOptions = parsed(&cluster)?;
     let max_pending = cluster.max_pending;
+    if cluster.io_thread == IoThread::Always {
+        event_loop::switch_off();
+    }
     let view: ViewOptions = parsed(&view)?;
     let hub = Hub::clone(hub);
     let credential_requests = Arc::new(Questions::new(hub.notifier(notice_slot)));
@@ -122,7 +132,10 @@ impl Handle {
     fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
         failpoint::panic_in("entry", self.view.set());
         let reply = self.hub.expect(env, slot)?;
-        self.store.submit(self.view.clone(), operation, reply);
+        let is_small = matches!(operation, Operation::Session { .. });
+        event_loop::submit(is_small, || {
+            self.store.submit(self.view.clone(), operation, reply);
+        });
         Ok(())
     }
 

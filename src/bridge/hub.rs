@@ -8,7 +8,7 @@
 //! The threadsafe function is weak, so an idle store never keeps a process alive, and is
 //! referenced while anything is in flight, so a pending answer is never lost.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::rc::Rc;
@@ -19,10 +19,12 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{check_status, sys};
 use tokio::runtime::Handle;
 
+use super::event_loop;
 use crate::cluster::trace::{Trace, Way};
 use crate::error;
 use crate::failpoint;
 use crate::store::{Answer, Output, Ticket, Written};
+use crate::tasks;
 
 /// Completions handed over at one go. What is left JavaScript asks for after the event loop had its turn: a threadsafe function
 /// that is called again meanwhile would give it none (`ThreadSafeFunction::Dispatch` in Node's src/node_api.cc).
@@ -109,7 +111,10 @@ pub struct Hub {
 
 impl Hub {
     /// Makes a hub that hands its batches to `drain`.
-    pub fn open(drain: &Function<'_, FnArgs<(Batch,)>, Unknown<'static>>) -> Result<Hub> {
+    pub fn open(
+        env: &Env,
+        drain: &Function<'_, FnArgs<(Batch,)>, Unknown<'static>>,
+    ) -> Result<Hub> {
         let shared = Arc::new(Shared::default());
         let in_flight = Rc::new(InFlight::default());
         let (queue, flying) = (shared.clone(), in_flight.clone());
@@ -120,11 +125,59 @@ impl Hub {
             .build_callback(move |context| {
                 let batch = queue.take(false);
                 flying.land(&context.env, batch.answers())?;
+                event_loop::landed(|| {
+                    let queue = queue.clone();
+                    move || queue.wake()
+                });
                 Ok(FnArgs::from((batch,)))
             })?;
         in_flight.handle.set(wake.raw());
         *lock(&shared.wake) = Some(Arc::new(wake));
-        Ok(Hub { shared, in_flight })
+        let hub = Hub { shared, in_flight };
+        if event_loop::may_drive() {
+            let mut reference = std::ptr::null_mut();
+            // SAFETY: a function of the environment we are in. `close` deletes the reference.
+            check_status!(unsafe {
+                sys::napi_create_reference(env.raw(), drain.raw(), 1, &mut reference)
+            })?;
+            hub.in_flight.drain.set(reference);
+            hub.in_flight.env.set(env.raw());
+            HUBS.with_borrow_mut(|hubs| hubs.push(hub.clone()));
+        }
+        Ok(hub)
+    }
+
+    /// Hands over what waits, from the event loop, as Node.js calls what the event loop calls: what JavaScript throws is an uncaught exception.
+    fn hand_over(&self) -> Result<()> {
+        lock(&self.shared.queue).waking = false;
+        if !self.shared.is_anything_new() {
+            return Ok(());
+        }
+        let (env, drain) = (self.in_flight.env.get(), self.in_flight.drain.get());
+        let mut scope = std::ptr::null_mut();
+        let [mut function, mut global, mut thrown, mut nothing] = [std::ptr::null_mut(); 4];
+        let (context, mut is_thrown) = (std::ptr::null_mut(), false);
+        // SAFETY: on the thread of this environment, from its event loop and before it ends (`event_loop`); the values live in the
+        // scope that is opened first.
+        unsafe {
+            check_status!(sys::napi_open_handle_scope(env, &mut scope))?;
+            let batch = self.shared.take(false);
+            self.in_flight.land(&Env::from_raw(env), batch.answers())?;
+            let batch = Batch::to_napi_value(env, batch)?;
+            sys::napi_get_reference_value(env, drain, &mut function);
+            sys::napi_get_global(env, &mut global);
+            sys::napi_make_callback(env, context, global, function, 1, &batch, &mut nothing);
+            sys::napi_is_exception_pending(env, &mut is_thrown);
+            if is_thrown {
+                sys::napi_get_and_clear_last_exception(env, &mut thrown);
+                sys::napi_fatal_exception(env, thrown);
+            }
+            check_status!(sys::napi_close_handle_scope(env, scope))?;
+        }
+        if self.shared.is_anything_new() {
+            self.shared.wake_once();
+        }
+        Ok(())
     }
 
     /// What was left of what waited.
@@ -137,6 +190,7 @@ impl Hub {
     /// A place for the answer of a request that starts now. A slot with [`TRACED`] asks for the way it takes as well.
     pub fn expect(&self, env: &Env, slot: u32) -> Result<Reply> {
         self.in_flight.start(env)?;
+        event_loop::began();
         Ok(Reply {
             slot: slot & !TRACED,
             trace: (slot & TRACED != 0).then(Arc::default),
@@ -163,6 +217,13 @@ impl Hub {
 
     /// Lets go of the threadsafe function; answers that still come are dropped.
     pub fn close(&self) {
+        let is_another = |hub: &Hub| !Rc::ptr_eq(&hub.in_flight, &self.in_flight);
+        HUBS.with_borrow_mut(|hubs| hubs.retain(is_another));
+        let drain = self.in_flight.drain.replace(std::ptr::null_mut());
+        if !drain.is_null() {
+            // SAFETY: made in `open`, in this environment, and of no more use.
+            unsafe { sys::napi_delete_reference(self.in_flight.env.get(), drain) };
+        }
         self.in_flight.handle.set(std::ptr::null_mut());
         lock(&self.shared.wake).take();
     }
@@ -171,6 +232,9 @@ impl Hub {
 impl Shared {
     /// JavaScript takes completions under the lock: when it sees this one, the ticket has been dropped.
     fn give(self: &Arc<Shared>, ticket: Option<Ticket>, completion: Completion) {
+        if completion.answers {
+            event_loop::ended();
+        }
         let mut queue = lock(&self.queue);
         completion.put_into(&mut queue);
         drop(ticket);
@@ -178,7 +242,8 @@ impl Shared {
         if queue.woken || is_expected {
             return;
         }
-        if queue.waiting.len() >= ENOUGH {
+        let is_turning = event_loop::is_turning();
+        if queue.waiting.len() >= ENOUGH && !is_turning {
             queue.woken = true;
             drop(queue);
             return self.wake();
@@ -187,11 +252,14 @@ impl Shared {
             return;
         }
         drop(queue);
+        if is_turning {
+            return GIVEN.with_borrow_mut(|given| given.push(Arc::clone(self)));
+        }
         match Handle::try_current() {
             // Behind whatever can be answered now as well: waking is what costs most, on both sides.
-            Ok(threads) => {
+            Ok(_) => {
                 let shared = Arc::clone(self);
-                drop(threads.spawn(async move { shared.wake_once() }));
+                tasks::spawn(async move { shared.wake_once() });
             }
             Err(_) => self.wake_once(),
         }
@@ -209,6 +277,13 @@ impl Shared {
         }
         drop(queue);
         self.wake();
+    }
+
+    /// Whether anything waits that JavaScript neither has been woken for nor will ask for.
+    fn is_anything_new(&self) -> bool {
+        let queue = lock(&self.queue);
+        let is_expected = queue.waiting.is_empty() && (queue.is_asking || queue.large.is_empty());
+        !queue.woken && !is_expected
     }
 
     fn wake(&self) {
@@ -262,12 +337,42 @@ impl Shared {
     }
 }
 
+thread_local! {
+    /// The hubs of this thread, where the event loop may drive.
+    static HUBS: RefCell<Vec<Hub>> = const { RefCell::new(Vec::new()) };
+    /// What was given something in a turn of the event loop's, and is to be handed over after it.
+    static GIVEN: RefCell<Vec<Arc<Shared>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// After a turn that JavaScript had begun: it is woken, as by another thread.
+pub fn wake_for_given() {
+    for shared in GIVEN.take() {
+        shared.wake_once();
+    }
+}
+
+/// After a turn that the event loop has begun: JavaScript is called at once.
+pub fn hand_over_given() {
+    for shared in GIVEN.take() {
+        let is_this = |hub: &&Hub| Arc::ptr_eq(&hub.shared, &shared);
+        let hub = HUBS.with_borrow(|hubs| hubs.iter().find(is_this).cloned());
+        match hub {
+            // An error means that the environment is going down.
+            Some(hub) => drop(hub.hand_over()),
+            None => shared.wake_once(),
+        }
+    }
+}
+
 /// How many requests are in flight, and the threadsafe function's reference that goes with it.
 ///
 /// Used on the JavaScript thread alone: node's rule for referencing a threadsafe function.
 struct InFlight {
     count: Cell<usize>,
     handle: Cell<sys::napi_threadsafe_function>,
+    /// JavaScript's function, as the event loop calls it, where that may drive; and its environment.
+    drain: Cell<sys::napi_ref>,
+    env: Cell<sys::napi_env>,
 }
 
 impl Default for InFlight {
@@ -275,6 +380,8 @@ impl Default for InFlight {
         InFlight {
             count: Cell::new(0),
             handle: Cell::new(std::ptr::null_mut()),
+            drain: Cell::new(std::ptr::null_mut()),
+            env: Cell::new(std::ptr::null_mut()),
         }
     }
 }

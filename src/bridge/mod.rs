@@ -7,6 +7,7 @@
 //! - [`credential_requests`]: what the core asks of JavaScript.
 //! - [`text`]: strings from JavaScript, copied once.
 //! - [`runtime`]: the threads everything runs on.
+//! - [`event_loop`]: which of them does the work of requests; [`uv`]: Node.js's event loop, as far as that needs it.
 //! - [`stack`]: gives back the stack of a thread that has nothing to do.
 //! - [`pin_module`]: keeps the library loaded.
 //! - [`dev_server`]: the development server's handle.
@@ -17,9 +18,11 @@
 mod credential_requests;
 mod dev_server;
 mod entry;
+mod event_loop;
 mod hub;
 mod options;
 mod pin_module;
 mod runtime;
 mod stack;
 mod text;
+mod uv;

@@ -31,6 +31,17 @@ pub struct ClusterOptions {
     rack_ids: Vec<usize>,
     /// Operations under way.
     pub max_pending: usize,
+    pub io_thread: IoThread,
+}
+
+/// Who does the work of requests: see `event_loop`.
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum IoThread {
+    /// The event loop, where that is better.
+    Auto,
+    /// Their thread.
+    Always,
 }
 
 #[derive(Deserialize)]

@@ -6,21 +6,22 @@
 //! - `aerospike-tend`: connecting, and looking after the cluster. It logs in, and for that hashes passwords, for a tenth
 //!   of a second each: no request waits for that.
 
+use std::future::pending;
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use napi::{Error, Result};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::stack;
+use super::{event_loop, stack};
 use crate::bulk_runtime::Bulk;
 
 /// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
 /// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of
 /// 8 MiB, the most that can be configured, and of 1 MiB, the server's default; and for a system that gives neither.
 /// Address space only: pages are committed when touched, and given back when the thread has nothing to do (see `stack`).
-const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
+pub const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
 
 /// Turns of tasks after which a thread looks for what came in from the network, and for new requests. tokio's own 61 and 31
 /// are for many threads: with one, and turns of a millisecond where sessions are large, they are a tenth of a second.
@@ -30,6 +31,8 @@ const REQUESTS_EVERY: u32 = 4;
 /// Never stopped: they hold nothing open, and the process ends without waiting for them.
 pub struct Threads {
     pub requests: Handle,
+    /// The runtime of requests, for who may drive it: see `event_loop`.
+    pub driven: Arc<Runtime>,
     pub tending: Handle,
     pub bulk: Bulk,
 }
@@ -46,12 +49,22 @@ pub fn threads() -> Result<&'static Threads> {
         return Ok(threads);
     }
     quiet_panics();
-    let requests = start("aerospike-session", &STACKS, false)?;
-    let bulk = start("aerospike-bulk", &STACKS, true)?;
+    let driven = start("aerospike-session", &STACKS, |runtime| {
+        event_loop::serve(runtime)
+    })?;
+    let requests = driven.handle().clone();
+    let bulk = start("aerospike-bulk", &STACKS, |runtime| {
+        lower_priority();
+        runtime.block_on(pending())
+    })?;
+    let tending = start("aerospike-tend", &STACKS[2..], |runtime| {
+        runtime.block_on(pending())
+    })?;
     let threads = Threads {
-        bulk: Bulk::new(bulk, requests.clone()),
-        tending: start("aerospike-tend", &STACKS[2..], false)?,
+        bulk: Bulk::new(bulk.handle().clone(), requests.clone()),
+        tending: tending.handle().clone(),
         requests,
+        driven,
     };
     Ok(THREADS.get_or_init(|| threads))
 }
@@ -69,8 +82,8 @@ fn quiet_panics() {
     }));
 }
 
-/// With the first of the stacks that the system gives; `is_modest`: where there is too much to do, others go first.
-fn start(name: &str, stacks: &[usize], is_modest: bool) -> Result<Handle> {
+/// A runtime, and a thread that runs it, with the first of the stacks that the system gives.
+fn start(name: &str, stacks: &[usize], run: fn(&Runtime)) -> Result<Arc<Runtime>> {
     let failed = |error| Error::from_reason(format!("no thread could be started: {error}"));
     let runtime = Builder::new_current_thread()
         .enable_all()
@@ -79,7 +92,6 @@ fn start(name: &str, stacks: &[usize], is_modest: bool) -> Result<Handle> {
         .on_thread_park(stack::give_back)
         .build()
         .map_err(failed)?;
-    let handle = runtime.handle().clone();
     let runtime = Arc::new(runtime);
     let mut started = Ok(());
     for stack in stacks {
@@ -87,19 +99,14 @@ fn start(name: &str, stacks: &[usize], is_modest: bool) -> Result<Handle> {
         started = thread::Builder::new()
             .name(name.to_owned())
             .stack_size(*stack)
-            .spawn(move || {
-                if is_modest {
-                    lower_priority();
-                }
-                runtime.block_on(std::future::pending::<()>())
-            })
+            .spawn(move || run(&runtime))
             .map(drop);
         if started.is_ok() {
             break;
         }
     }
     started.map_err(failed)?;
-    Ok(handle)
+    Ok(runtime)
 }
 
 /// Of this thread. The event loop and its garbage collector, and the thread of requests, go first then.

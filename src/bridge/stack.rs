@@ -3,12 +3,18 @@
 //! The crate decodes records by recursion. A record of 1 MiB can be nested a million levels deep, and then commits a third of
 //! a gigabyte of the thread's stack. The system keeps those pages for the thread until it ends, which it never does. So
 //! whenever the thread has nothing to do, what lies far below its stack pointer is given back.
+//!
+//! The JavaScript thread has a small stack. Where it decodes records it changes to a reserved one.
 
 /// Called when a thread is about to wait for work: with a shallow stack, always from the same place.
 #[cfg(target_os = "linux")]
 pub fn give_back() {
     use std::cell::OnceCell;
 
+    // Then what runs is on a reserved stack, which is given back when that ends.
+    if super::event_loop::is_turning() {
+        return;
+    }
     thread_local! {
         static UNUSED: OnceCell<Option<linux::Unused>> = const { OnceCell::new() };
     }
@@ -23,6 +29,24 @@ pub fn give_back() {
 /// On other systems the pages stay committed: they have no call that discards pages and leaves zeros.
 #[cfg(not(target_os = "linux"))]
 pub fn give_back() {}
+
+#[cfg(target_os = "linux")]
+pub use linux::Reserved;
+
+/// Only on Linux there is one.
+#[cfg(not(target_os = "linux"))]
+pub enum Reserved {}
+
+#[cfg(not(target_os = "linux"))]
+impl Reserved {
+    pub fn new(_size: usize) -> Option<Reserved> {
+        None
+    }
+
+    pub fn run<R>(&self, _work: impl FnOnce() -> R) -> R {
+        match *self {}
+    }
+}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -47,8 +71,7 @@ mod linux {
     impl Unused {
         /// `None` if the stack is too small, or its bounds are not known.
         pub fn of_this_thread() -> Option<Unused> {
-            // SAFETY: it reads a constant of the system.
-            let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+            let page = page()?;
             let (low, size) = stack_of_this_thread()?;
             let here = stack_pointer();
             let high = here.checked_sub(KEPT)? / page * page;
@@ -57,14 +80,21 @@ mod linux {
             is_inside.then_some(Unused { low, high })
         }
 
+        /// To be called with a shallow stack.
         pub fn give_back(&self) {
             // A call from deeper on the stack than the first one: pages below it may still be in use.
-            if stack_pointer() < self.high + LEAST || !self.was_used() {
+            if stack_pointer() >= self.high + LEAST {
+                self.discard();
+            }
+        }
+
+        fn discard(&self) {
+            if !self.was_used() {
                 return;
             }
-            // SAFETY: these are whole pages of this thread's own stack (`of_this_thread`), far below the stack pointer, so no
-            // frame is in them, and no other thread refers to them. They stay mapped, and read as zeros. Should it fail they
-            // stay as they are.
+            // SAFETY: these are whole pages of this thread's own stack (`of_this_thread`), far below the stack pointer, or of one that
+            // nothing runs on (`Reserved`), so no frame is in them, and no other thread refers to them. They stay mapped, and read as
+            // zeros. Should it fail they stay as they are.
             unsafe {
                 libc::madvise(
                     self.low as *mut c_void,
@@ -81,6 +111,59 @@ mod linux {
             // does nothing else meanwhile; the compiler knows nothing of them, hence volatile.
             (0..words).any(|word| unsafe { first.add(word).read_volatile() } != 0)
         }
+    }
+
+    /// A stack that a thread changes to for a while. Address space, most of it: pages are committed when touched, and given
+    /// back when the thread has changed back.
+    pub struct Reserved {
+        base: *mut u8,
+        size: usize,
+        unused: Unused,
+    }
+
+    impl Reserved {
+        /// `None` if the system does not give that much. It is never freed.
+        pub fn new(size: usize) -> Option<Reserved> {
+            let page = page()?;
+            let size = size / page * page;
+            let flags =
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+            let rights = libc::PROT_READ | libc::PROT_WRITE;
+            // SAFETY: a new mapping, wherever there is room. Its lowest page is the end of the stack: who touches it ends the process.
+            let base = unsafe {
+                let base = libc::mmap(std::ptr::null_mut(), size, rights, flags, -1, 0);
+                if base == libc::MAP_FAILED {
+                    return None;
+                }
+                if libc::mprotect(base, page, libc::PROT_NONE) != 0 {
+                    libc::munmap(base, size);
+                    return None;
+                }
+                base
+            };
+            let low = base as usize + page;
+            let high = base as usize + size.checked_sub(KEPT)?;
+            Some(Reserved {
+                base: base.cast(),
+                size,
+                unused: Unused { low, high },
+            })
+        }
+
+        /// Does something on this stack. It must not panic, and not call anything that knows of the thread's own stack, as
+        /// JavaScript does.
+        pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
+            // SAFETY: the stack is mapped, in whole pages, for ever, and nothing else runs on it: it belongs to one thread (a raw
+            // pointer is not `Send`), which does not come here from `work`.
+            let done = unsafe { psm::on_stack(self.base, self.size, work) };
+            self.unused.discard();
+            done
+        }
+    }
+
+    fn page() -> Option<usize> {
+        // SAFETY: it reads a constant of the system.
+        usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()
     }
 
     /// About where the stack pointer is.

@@ -21,6 +21,7 @@ use super::node_queue::{NeedsSender, NodeQueue, QueueTicket, QueuedCommand};
 use super::policy;
 use super::trace::{Trace, Way};
 use super::transport::Transport;
+use crate::tasks;
 
 /// Commands from which on a batch yields while its answer is read: nobody knows how large that is.
 const YIELDING_FROM: usize = 8;
@@ -55,7 +56,7 @@ fn start(queue: &Arc<NodeQueue>, transport: &Transport, NeedsSender(is_needed): 
     let sender = run(Arc::clone(queue), transport.clone());
     match queue.is_bulk {
         true => queue.context.bulk.spawn(sender),
-        false => drop(tokio::spawn(sender)),
+        false => tasks::spawn(sender),
     }
 }
 

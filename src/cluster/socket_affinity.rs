@@ -18,6 +18,7 @@ use tokio::task::{coop, yield_now};
 use tokio::time::{sleep, timeout, Instant};
 
 use super::policy;
+use crate::tasks;
 
 /// What a task may do at one go, by tokio's count.
 const BUDGET: usize = 128;
@@ -75,7 +76,7 @@ impl SocketAffinity {
     pub async fn take_over(&self, client: &Client) {
         for node in self.due(client) {
             // An error means that it has panicked: the connections stay as they are.
-            let _ = self.requests.spawn(reopen(node)).await;
+            let _ = tasks::spawn_on(&self.requests, reopen(node)).await;
         }
     }
 
@@ -114,7 +115,7 @@ impl SocketAffinity {
         within: Duration,
     ) -> Option<IndexMap<String, String>> {
         let node = node.clone();
-        let asking = self.requests.spawn(async move {
+        let asking = tasks::spawn_on(&self.requests, async move {
             let policy = policy::admin(within);
             timeout(within, node.info(&policy, commands)).await
         });
@@ -149,7 +150,7 @@ impl Drop for ForeignSockets {
         for (node, before) in self.nodes.drain(..) {
             // Where there are no more than before none was opened, most likely.
             if node.pool_gauges().total > before {
-                self.requests.spawn(reopen(node));
+                drop(tasks::spawn_on(&self.requests, reopen(node)));
             }
         }
     }

@@ -21,7 +21,7 @@ use super::view::View;
 use crate::bulk_runtime::Bulk;
 use crate::cluster::{self, Cluster, UnreachableAddresses};
 use crate::error::{Code, Error, Result};
-use crate::failpoint;
+use crate::{failpoint, tasks};
 
 /// A store: a cluster, and the pending requests. Dropping it closes it.
 pub struct Store<A: Answer> {
@@ -56,9 +56,9 @@ impl<A: Answer> Store<A> {
     ) -> Store<A> {
         let shared = Arc::new(Shared::new(cluster, bulk, notify));
         let (requests, queue) = mpsc::unbounded_channel();
-        tokio::spawn(drive(shared.clone(), queue));
-        tokio::spawn(watch_health(shared.clone()));
-        tokio::spawn(watch_nodes(shared.clone()));
+        tasks::spawn(drive(shared.clone(), queue));
+        tasks::spawn(watch_health(shared.clone()));
+        tasks::spawn(watch_nodes(shared.clone()));
         Store {
             requests,
             shared,
@@ -149,7 +149,7 @@ fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, reques
         let answer = answer(shared.clone(), request);
         match is_bulk {
             true => shared.bulk.spawn(answer),
-            false => drop(tokio::spawn(answer)),
+            false => tasks::spawn(answer),
         }
         return;
     };
@@ -176,11 +176,11 @@ fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, reques
             let serve = serve(shared.clone(), queues.clone(), first);
             match is_bulk {
                 true => shared.bulk.spawn(serve),
-                false => drop(tokio::spawn(Box::pin(serve))),
+                false => tasks::spawn(serve),
             }
         }
         Entered::WaitsWatched => {
-            tokio::spawn(watch_reads(shared.clone(), queues.clone(), digest));
+            tasks::spawn(watch_reads(shared.clone(), queues.clone(), digest));
         }
         Entered::Waits => {}
     }
