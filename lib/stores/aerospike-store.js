@@ -36,7 +36,7 @@ class AerospikeStore extends BaseStore {
    */
   get (sid, callback) {
     const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.baselines.load(sid, head, json)
-    return quiet(this.connection.one(operations.load, sid, this.served(optional(callback)), decode), arguments.length > 1)
+    return quiet(this.connection.sessionRequest(operations.load, sid, this.served(optional(callback)), decode), arguments.length > 1)
   }
 
   /**
@@ -70,7 +70,7 @@ class AerospikeStore extends BaseStore {
     // The events of a set belong to its context; they come seldom, and without listeners they need none.
     const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
     const write = new SetUnderWay(this, known, json, context)
-    return this.connection.one(operations.set, sid, done, write, json, expires, known.writer, known.head, known.json, known.notes(), owner)
+    return this.connection.sessionRequest(operations.set, sid, done, write, json, expires, known.writer, known.head, known.json, known.notes(), owner)
   }
 
   /**
@@ -99,7 +99,7 @@ class AerospikeStore extends BaseStore {
     if (expires <= now()) return this.#destroy(sid, done)
     const known = this.baselines.of(object, sid)
     const write = new TouchUnderWay(known, cookie)
-    return this.connection.one(operations.refresh, sid, done, write, cookie, expires, known.writer, known.head, known.notesOfCookie())
+    return this.connection.sessionRequest(operations.refresh, sid, done, write, cookie, expires, known.writer, known.head, known.notesOfCookie())
   }
 
   /**
@@ -115,7 +115,7 @@ class AerospikeStore extends BaseStore {
    * @param {import('../bridge/hub').Callback | undefined} done
    */
   #destroy (sid, done) {
-    return this.connection.one(operations.destroy, sid, done, JSON.parse)
+    return this.connection.sessionRequest(operations.destroy, sid, done, JSON.parse)
   }
 
   /**

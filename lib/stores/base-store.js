@@ -16,7 +16,7 @@ const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, type } = require('../options/validate')
-const { tell } = require('../warnings')
+const { emitWarning } = require('../warnings')
 
 /**
  * What express-session is answered instead of a session, as an error: it passes it to `next`, and Express goes on to the next
@@ -57,7 +57,7 @@ class BaseStore extends Store {
     const own = { ...inherited, ...given }
     this.ttl = ttl ?? number
     this.ownerOf = user
-    this.connection = connection.through(view(own, number))
+    this.connection = connection.withView(view(own, number))
     this.baselines = new Baselines()
     // Own properties and not methods: a subclass that overrides methods never sees them called.
     this.served = this.#served.bind(this)
@@ -241,7 +241,7 @@ class BaseStore extends Store {
    */
   #traced () {
     this.connection.events.add(this.#client, this, (event, warning) => {
-      if (warning !== undefined) tell(this, warning)
+      if (warning !== undefined) emitWarning(this, warning)
       else this.#turn(event === 'down')
     })
     if (!this.#isAnonymous) return
