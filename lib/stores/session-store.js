@@ -1,6 +1,6 @@
 'use strict'
 
-// Aerospike's session-store recipe for Node.js: sessions as plain data. No express in it.
+// Aerospike's session-store recipe for Node.js: sessions as plain data, without Express.
 
 const { EventEmitter } = require('node:events')
 const { now } = require('../clock')
@@ -105,7 +105,7 @@ class SessionStore extends EventEmitter {
   }
 
   /**
-   * When a session written now ends, in milliseconds since 1970.
+   * Returns when a session that is written now expires, in milliseconds since 1970.
    * @param {any} options
    */
   #expires (options) {
