@@ -5,7 +5,7 @@
 const { once } = require('node:events')
 const { AerospikeStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
-const alike = require('../support/alike')
+const collidingUsers = require('../support/colliding-users')
 const { CLI, ended, launch, noTerminal, run, runOnTerminal } = require('../support/cli')
 const { OfficialClient } = require('../support/official-client')
 const { freshSet, hosts, openStore } = require('../support/server')
@@ -36,7 +36,7 @@ describe.each([
   ['plain', 'with the index', {}, true], ['plain', 'without the index', {}, false],
   ['hashed', 'with the index', { hashIds: SECRET }, true], ['hashed', 'without the index', { hashIds: SECRET }, false]
 ])('users whose names the index takes for one, %s and %s', (_, __, options, indexed) => {
-  test.each(alike)('are counted and logged out each by itself: %s', async (victim, attacker) => {
+  test.each(collidingUsers)('are counted and logged out each by itself: %s', async (victim, attacker) => {
     const { set, store, sessions } = open(options)
     const hashed = options.hashIds === undefined ? [] : ['--hash-ids']
     const ask = (...args) => sessions([...args, ...hashed], { env: { AEROSPIKE_HASH_IDS: SECRET } })

@@ -12,7 +12,7 @@ const { once } = require('node:events')
 const { printable, printableJson } = require('../../lib/printable')
 const { CLI, ended, launch, run } = require('../support/cli')
 const { cleanups } = require('../support/opened')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 const { freshSet, hosts, openStore } = require('../support/server')
 
 // Some tests start a handful of processes, one after the other.
@@ -98,7 +98,7 @@ test('sessions list prints ids without anything harmful, and as JSON exactly', a
 
 describe('nodes that call themselves and their settings by harmful names', () => {
   async function start () {
-    const server = await RewritingServer.start((command, value) => {
+    const server = await startRewritingServer((command, value) => {
       switch (command) {
         case 'node': return `BB9${EVIL_ANSWER}`
         case 'build': case 'edition': return value + EVIL_ANSWER

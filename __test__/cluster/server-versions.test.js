@@ -6,7 +6,7 @@
 const { AerospikeStore, SessionStore } = require('../..')
 const { cookie: lasting } = require('../support/cookie')
 const { OfficialClient } = require('../support/official-client')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 
 const cookie = () => lasting(60_000)
 
@@ -20,7 +20,7 @@ afterAll(async () => {
 /** A server that says it is of this version; `answers`: to info commands, by how they begin. */
 async function serverOf (version, answers = {}) {
   const all = { build: () => version, ...answers }
-  const server = await RewritingServer.start((command, value) => {
+  const server = await startRewritingServer((command, value) => {
     const [, answer] = Object.entries(all).find(([start]) => command === start || command.startsWith(`${start}:`)) ?? []
     return answer === undefined ? value : answer(value)
   })

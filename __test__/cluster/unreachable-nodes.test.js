@@ -6,7 +6,7 @@ const { once } = require('node:events')
 const { Worker } = require('node:worker_threads')
 const { AerospikeStore } = require('../..')
 const { cleanups, open, start } = require('../support/opened')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 const { freshSet } = require('../support/server')
 
 /** Nobody listens there. */
@@ -19,7 +19,7 @@ const failure = work => work.then(() => undefined, error => error)
  */
 async function cluster (addresses, options = {}) {
   const state = { addresses }
-  const proxy = await RewritingServer.start((command, value) => {
+  const proxy = await startRewritingServer((command, value) => {
     if (!command.startsWith('peers-') || state.addresses === undefined) return value
     const hosts = proxy.server.hosts.split(',').slice(1)
     return hosts.reduce((text, host, n) => text.replaceAll(host, state.addresses[n]), value)

@@ -4,8 +4,8 @@
 // the contract small enough to be read (support/model.js).
 //
 // The requests of a history take turns, step by step; some steps are not waited for, some requests are served by another store. In
-// between strangers write the same sessions (support/strangers.js): an administrator's program, another process, the recipe, the
-// official client, a store with another prefix. On a dev server, things also go wrong (support/troubles.js): it is slow, it refuses,
+// between strangers write the same sessions (support/other-writers.js): an administrator's program, another process, the recipe, the
+// official client, a store with another prefix. On a dev server, things also go wrong (support/model-faults.js): it is slow, it refuses,
 // its answers are lost.
 //
 // MODEL_RUNS=20000 runs that many histories, a third of them with troubles. A history that fails prints a seed and a path:
@@ -19,13 +19,13 @@ const { TTL, histories, run } = require('../support/history')
 const { OfficialClient } = require('../support/official-client')
 const { nodeReason } = require('../support/official')
 const { freshSet, hasNoTtlNamespace, hosts, openSessions, openStore } = require('../support/server')
-const { Elsewhere, keyOf, ownerOf } = require('../support/strangers')
+const { OtherProcess, keyOf, ownerOf } = require('../support/other-writers')
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 3_000)
 /** Milliseconds: as short as a machine under load allows, since much waits for its end. */
 const TIMEOUT = 300
 /** Histories on their way at the same time: most of the time each waits for the server. */
-const LANES = { calm: 8, troubled: 24 }
+const PARALLEL_HISTORIES = { calm: 8, faulty: 24 }
 const LIMIT = 60_000 + RUNS * 400
 
 const SECRET = 'a secret of more than 16 bytes'
@@ -43,10 +43,10 @@ const officialReason = nodeReason()
 async function strangers (options, where, closing) {
   const { conflict, touchAfter, touchOnRead, user, ...own } = options
   const official = officialReason === undefined ? await OfficialClient.connect(where.hosts) : undefined
-  const elsewhere = await Elsewhere.start({ ...options, ...where, ttl: TTL, user: user !== undefined })
-  opened.push(() => elsewhere.close(), () => official?.close())
+  const otherProcess = await OtherProcess.start({ ...options, ...where, ttl: TTL, user: user !== undefined })
+  opened.push(() => otherProcess.close(), () => official?.close())
   const recipe = closing(SessionStore, openSessions, { ...own, ...where, ttl: TTL })
-  return { official, elsewhere, recipe, intruder: intruder(options, where, closing) }
+  return { official, otherProcess, recipe, intruder: intruder(options, where, closing) }
 }
 
 /** A store whose prefix is the beginning of a key of this set. */
@@ -62,19 +62,19 @@ async function go (options, share, kind, where, closing) {
   const all = { ...options, ...where, ttl: TTL }
   const stores = Array.from({ length: 3 }, () => closing(AerospikeStore, openStore, all))
   const cast = { stores, ...await strangers(options, where, closing) }
-  if (kind === 'troubled') cast.server = where.server
+  if (kind === 'faulty') cast.server = where.server
   const gone = new Map()
   for (const store of stores) store.on('gone', ({ digest }) => gone.set(digest, (gone.get(digest) ?? 0) + 1))
   for (const store of [...stores, cast.recipe, ...(cast.intruder ? [cast.intruder.store] : [])]) store.on('warning', () => {})
   const goneOf = async sid => {
     const digest = crypto.createHash('ripemd160').update(`${where.set}\u0003${keyOf(options, sid)}`).digest('hex')
-    const others = (await cast.elsewhere.gone()).filter(other => other === digest).length
+    const others = (await cast.otherProcess.gone()).filter(other => other === digest).length
     return (gone.get(digest) ?? 0) + others
   }
-  const property = fc.asyncProperty(histories(kind === 'troubled'), history => run(history, cast, options, where.set, goneOf))
+  const property = fc.asyncProperty(histories(kind === 'faulty'), history => run(history, cast, options, where.set, goneOf))
   const { MODEL_SEED, MODEL_PATH: path } = process.env
   const seed = Number(MODEL_SEED ?? Date.now() % 1_000_000_000)
-  const lanes = path === undefined ? LANES[kind] : 1
+  const lanes = path === undefined ? PARALLEL_HISTORIES[kind] : 1
   const settled = await Promise.allSettled(Array.from({ length: lanes }, (_, n) => fc.assert(property, {
     numRuns: path === undefined ? Math.ceil(RUNS * share / lanes) : 1, seed: seed + n, path, endOnFailure: path !== undefined, interruptAfterTimeLimit: LIMIT
   })))
@@ -117,14 +117,14 @@ describe.each([
   }, LIMIT + 60_000)
 
   // Only a dev server can be broken.
-  const troubled = process.env.AEROSPIKE_HOSTS === undefined ? test : test.skip
-  troubled(`go as the model says when things go wrong, with ${named.join(', ')}`, async () => {
+  const faulty = process.env.AEROSPIKE_HOSTS === undefined ? test : test.skip
+  faulty(`go as the model says when things go wrong, with ${named.join(', ')}`, async () => {
     const server = await DevServer.start()
     opened.push(() => server.stop())
     const where = { hosts: server.hosts, set: freshSet(), timeout: TIMEOUT }
     const cast = { ...where }
     Object.defineProperty(cast, 'server', { value: server })
-    await go(options, share / 2, 'troubled', cast, (Store, _, options) => {
+    await go(options, share / 2, 'faulty', cast, (Store, _, options) => {
       const store = new Store(options)
       opened.push(() => store.close())
       return store

@@ -7,7 +7,7 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('../..')
 const { cookie } = require('../support/cookie')
-const { LyingServer } = require('../support/type-spoofing-proxy')
+const { startTypeSpoofingServer } = require('../support/proxied-server')
 const { putRaw } = require('../support/raw-record')
 const { hosts, freshSet, openSessions, openStore } = require('../support/server')
 
@@ -168,12 +168,12 @@ describe('what is read together with an unreadable record', () => {
 describe('a record nested without a bound', () => {
   // The dev server stores none; a real one does. So bytes are stored, and passed off as what they are not.
   test.each([['list', '91'], ['map', '81c0']])('as %s is BAD_DATA, alone and among all', async (type, level) => {
-    const server = await LyingServer.start({ data: type })
+    const server = await startTypeSpoofingServer({ data: type })
     const sessions = new SessionStore({ hosts: server.hosts, set: 'deep' })
     const store = new AerospikeStore({ client: sessions })
     await store.set('good', { cookie: cookie(60_000), n: 1 })
     const levels = Buffer.from(level.repeat(1_000_000 / (level.length / 2)), 'hex')
-    await putRaw(server.behind, ['test', 'deep', 'deep'], { data: ['blob', Buffer.concat([levels, Buffer.from([0xc0])])] })
+    await putRaw(server.server.hosts, ['test', 'deep', 'deep'], { data: ['blob', Buffer.concat([levels, Buffer.from([0xc0])])] })
     expect(await caught(sessions.get('deep'))).toEqual({ code: 'BAD_DATA' })
     expect(await caught(store.get('deep'))).toEqual({ code: 'BAD_DATA' })
     expect(await store.all()).toMatchObject([{ n: 1 }])
@@ -206,9 +206,9 @@ async function readDeep (main, options) {
 const onLinux = process.platform === 'linux' ? test : test.skip
 
 onLinux('the memory that a record nested a million levels deep takes is given back', async () => {
-  const server = await LyingServer.start({ data: 'list' })
+  const server = await startTypeSpoofingServer({ data: 'list' })
   const levels = Buffer.concat([Buffer.alloc(1_000_000, 0x91), Buffer.from([0xc0])])
-  await putRaw(server.behind, ['test', 'deep', 'deep'], { data: ['blob', levels] })
+  await putRaw(server.server.hosts, ['test', 'deep', 'deep'], { data: ['blob', levels] })
   const given = [require.resolve('../..'), { hosts: server.hosts, set: 'deep' }].map(value => JSON.stringify(value))
   const child = spawn(process.execPath, ['-e', `(${readDeep})(${given})`], { stdio: ['ignore', 'pipe', 'inherit'] })
   let out = ''

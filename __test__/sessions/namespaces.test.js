@@ -5,7 +5,7 @@
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('../..')
 const { open, start } = require('../support/opened')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 const { freshSet, hosts } = require('../support/server')
 
 const MISSING = 'no-such-namespace'
@@ -93,7 +93,7 @@ describe('a namespace whose partitions are not known yet', () => {
   /** As long as it is not `told`, the server reports the partitions of another namespace. */
   async function late (namespaces) {
     const state = { told: false }
-    const server = await RewritingServer.start((command, value) => {
+    const server = await startRewritingServer((command, value) => {
       if (command === 'namespaces') return namespaces ?? value
       if (command === 'partition-generation') return state.told ? '2' : '1'
       return command === 'replicas' && !state.told ? value.replace('test:', 'early:') : value

@@ -10,7 +10,7 @@ const { Strategy } = require('passport-local')
 const { cookie: lasting } = require('../support/cookie')
 const { serve } = require('../support/http')
 const { OfficialClient } = require('../support/official-client')
-const alike = require('../support/alike')
+const collidingUsers = require('../support/colliding-users')
 const { freshSet, hosts, openSessions, openStore } = require('../support/server')
 const { ownerArgument, ownerOption } = require('../../lib/options/owner')
 
@@ -111,7 +111,7 @@ describe.each([
   beforeAll(() => indexed ? store.createUserIndex() : undefined)
   afterAll(() => indexed ? removeIndexes(set) : undefined)
 
-  test.each(alike)('are two users: %s', async (victim, attacker) => {
+  test.each(collidingUsers)('are two users: %s', async (victim, attacker) => {
     await save('v1', victim)
     await save('v2', victim)
     await save('a1', attacker)

@@ -6,8 +6,8 @@ const { setTimeout: pass } = require('node:timers/promises')
 const fc = require('fast-check')
 const session = require('express-session')
 const { check, copy, parts } = require('./model')
-const { change, failed, keyOf, outcome } = require('./strangers')
-const { ERRORS, TROUBLES, Troubles } = require('./troubles')
+const { change, failed, keyOf, outcome } = require('./other-writers')
+const { ERRORS, MODEL_FAULTS, ModelFaults } = require('./model-faults')
 
 /** Milliseconds: a life that ends within a history. */
 const BRIEF = 60
@@ -29,7 +29,7 @@ let lastId = 0
 /** A history as it happens: visitors with a cookie each, requests, and what was seen of each session id. */
 class History {
   /**
-   * `cast`: the `stores` of two servers and of the administrator; `recipe`, `official`, `elsewhere`, `intruder`: the strangers
+   * `cast`: the `stores` of two servers and of the administrator; `recipe`, `official`, `otherProcess`, `intruder`: the strangers
    * that there are; `server`: a dev server, where things go wrong.
    */
   constructor (cast, options, set) {
@@ -39,7 +39,7 @@ class History {
     this.visitors = []
     this.logs = new Map()
     this.pending = new Map()
-    this.troubles = cast.server && new Troubles(cast.server, set)
+    this.faults = cast.server && new ModelFaults(cast.server, set)
     this.isTroubled = false
   }
 
@@ -56,7 +56,7 @@ class History {
   }
 
   #excuse ({ what, error }) {
-    if (this.troubles === undefined || !ERRORS.includes(error.code)) throw new Error(`${what} failed: ${error.code}: ${error.message}`)
+    if (this.faults === undefined || !ERRORS.includes(error.code)) throw new Error(`${what} failed: ${error.code}: ${error.message}`)
   }
 
   /**
@@ -69,7 +69,7 @@ class History {
     const t0 = Date.now()
     const [event, answer] = call(t0)
     Object.assign(event, { t0 })
-    if (this.troubles !== undefined) event.overtakes = true
+    if (this.faults !== undefined) event.overtakes = true
     this.logs.get(sid).push(event)
     const settle = (error, value) => {
       event.t1 = Date.now()
@@ -146,10 +146,10 @@ class History {
 
   /** A stranger reads a session, and writes it with a change. */
   async change (sid, details) {
-    const { elsewhere, stores } = this.cast
+    const { otherProcess, stores } = this.cast
     await this.settled(sid)
     const all = { sid, key: 'notice', storesIds: this.options.storeIds, ...details }
-    const [found, written] = await (details.isElsewhere ? elsewhere.change(all) : change(stores.at(-1), all))
+    const [found, written] = await (details.isOtherProcess ? otherProcess.change(all) : change(stores.at(-1), all))
     this.note(sid, found)
     if (written === undefined) return
     const { isCopy, expires, called, ...event } = written
@@ -160,9 +160,9 @@ class History {
     this.note(sid, this.#write({ ...event, end, base }))
   }
 
-  async destroyElsewhere (sid) {
+  async destroyInOtherProcess (sid) {
     await this.settled(sid)
-    const [event] = await this.cast.elsewhere.destroy(sid)
+    const [event] = await this.cast.otherProcess.destroy(sid)
     this.note(sid, event)
   }
 
@@ -237,7 +237,7 @@ class History {
   }
 
   /** One step of a request; what makes no sense just then is left out, so that histories shrink well. */
-  async step (request, { what, key, value, life, rush, how, trouble, seed }) {
+  async step (request, { what, key, value, life, rush, how, fault, seed }) {
     const { session, sid } = request
     switch (what) {
       case 'pass': return pass(life)
@@ -260,8 +260,8 @@ class History {
       case 'live': session.cookie.maxAge = life; break
       case 'save': return this.write(request, rush, false)
       case 'administer': return this.change(sid, { value, how })
-      case 'elsewhere': return this.change(sid, { value, how, isElsewhere: true })
-      case 'destroyElsewhere': return this.destroyElsewhere(sid)
+      case 'otherProcess': return this.change(sid, { value, how, isOtherProcess: true })
+      case 'destroyInOtherProcess': return this.destroyInOtherProcess(sid)
       case 'recipe': return this.save(sid, value)
       case 'official': return this.put(sid, value)
       case 'intrude': return this.intrude(sid, value)
@@ -274,15 +274,15 @@ class History {
         await this.destroy(request, rush)
         this.generate(request, life)
         break
-      case 'trouble':
+      case 'fault':
         this.isTroubled = true
-        return this.troubles.begin(keyOf(this.options, sid), TROUBLES[trouble], seed)
+        return this.faults.begin(keyOf(this.options, sid), MODEL_FAULTS[fault], seed)
       case 'calm': return this.calm()
     }
   }
 
   async calm () {
-    await this.troubles.end()
+    await this.faults.end()
     this.isTroubled = false
   }
 
@@ -299,7 +299,7 @@ class History {
 
   /** All that happened, with a last look at every session. */
   async finish () {
-    if (this.troubles !== undefined) await this.calm()
+    if (this.faults !== undefined) await this.calm()
     const store = this.cast.stores[0]
     for (const sid of this.logs.keys()) {
       await this.settled(sid)
@@ -314,7 +314,7 @@ class History {
 
   /** Removes its sessions, for the lists of others. */
   async cleanUp () {
-    if (this.troubles !== undefined) await this.troubles.end()
+    if (this.faults !== undefined) await this.faults.end()
     await Promise.allSettled([...this.pending.values()].flatMap(({ answers }) => answers))
     await Promise.all([...this.logs.keys()].map(sid => this.cast.stores[0].destroy(sid).catch(() => {})))
   }
@@ -345,28 +345,28 @@ const STEPS = [
   [2, 'regenerate', { rush, life }],
   [3, 'administer', { value: fc.nat(3), how }],
   [1, 'administer', { value: fc.nat(3), how: fc.constantFrom('list', 'listCopy') }],
-  [2, 'elsewhere', { value: fc.nat(3), how }],
-  [1, 'destroyElsewhere', {}],
+  [2, 'otherProcess', { value: fc.nat(3), how }],
+  [1, 'destroyInOtherProcess', {}],
   [2, 'recipe', { value: fc.nat(3) }],
   [2, 'official', { value: fc.nat(3) }],
   [1, 'intrude', { value: fc.nat(2) }],
   [2, 'pass', { life: fc.constantFrom(5, BRIEF / 2, BRIEF + 5) }]
 ]
 const WRONG = [
-  [14, 'trouble', { trouble: fc.nat(TROUBLES.length - 1), seed: fc.nat(1_000) }],
+  [14, 'fault', { fault: fc.nat(MODEL_FAULTS.length - 1), seed: fc.nat(1_000) }],
   [8, 'calm', {}],
   [4, 'undo', {}],
   [4, 'save', { rush }]
 ]
 
-/** Histories; with `troubled`, things go wrong in them. */
-function histories (troubled) {
-  const steps = [...STEPS, ...(troubled ? WRONG : [])]
+/** Histories; with `faulty`, things go wrong in them. */
+function histories (faulty) {
+  const steps = [...STEPS, ...(faulty ? WRONG : [])]
   const step = fc.oneof(...steps.map(([weight, what, rest]) => ({ weight, arbitrary: fc.record({ what: fc.constant(what), ...rest }) })))
   return fc.record({
     // How long the sessions live that the two visitors bring along.
     lives: fc.tuple(life, life),
-    requests: fc.array(fc.record({ visitor, server, life, steps: fc.array(step, { maxLength: troubled ? 8 : 5, size: 'max' }), rush }), { maxLength: 4, size: 'max' }),
+    requests: fc.array(fc.record({ visitor, server, life, steps: fc.array(step, { maxLength: faulty ? 8 : 5, size: 'max' }), rush }), { maxLength: 4, size: 'max' }),
     // Which of the requests under way goes on, time after time; without a word the first.
     turns: fc.array(fc.nat(3), { maxLength: 24, size: 'max' })
   })

@@ -3,7 +3,7 @@
 // What goes wrong between a store and its server in the model-based test: faults of a dev server that strike one session.
 
 /** The faults that a step of a history can set. */
-const TROUBLES = [
+const MODEL_FAULTS = [
   // Slow spells: shorter and longer than `timeout`.
   { kind: 'latency', ms: 15 }, { kind: 'latency', ms: 60, on: 'read' }, { kind: 'latency', ms: 60, on: ['write', 'delete'] },
   { kind: 'latency', ms: 400, on: ['write', 'delete'], times: 2 }, { kind: 'latency', ms: 400, on: 'write', times: 6 },
@@ -29,7 +29,7 @@ const TROUBLES = [
 const ERRORS = ['TIMEOUT', 'UNAVAILABLE', 'OVERLOAD', 'FORBIDDEN', 'SERVER', 'CONFLICT', 'BAD_KEY']
 
 /** The faults of one history. */
-class Troubles {
+class ModelFaults {
   #server
   #set
   /** @type {import('../../exports/dev-server').Fault[]} */
@@ -51,4 +51,4 @@ class Troubles {
   }
 }
 
-module.exports = { ERRORS, TROUBLES, Troubles }
+module.exports = { ERRORS, MODEL_FAULTS, ModelFaults }

@@ -54,19 +54,19 @@ async function change (store, { sid, key, value, how, storesIds }) {
 }
 
 /** Another process, with a store of its own. */
-class Elsewhere {
+class OtherProcess {
   #waiting = new Map()
   #calls = 0
 
   static async start (options) {
-    const elsewhere = new Elsewhere()
-    elsewhere.child = fork(__filename, [], { serialization: 'advanced', execArgv: [] })
-    elsewhere.child.on('message', ({ call, events }) => {
-      elsewhere.#waiting.get(call)(events)
-      elsewhere.#waiting.delete(call)
+    const otherProcess = new OtherProcess()
+    otherProcess.child = fork(__filename, [], { serialization: 'advanced', execArgv: [] })
+    otherProcess.child.on('message', ({ call, events }) => {
+      otherProcess.#waiting.get(call)(events)
+      otherProcess.#waiting.delete(call)
     })
-    await elsewhere.#ask('open', options)
-    return elsewhere
+    await otherProcess.#ask('open', options)
+    return otherProcess
   }
 
   #ask (what, details) {
@@ -124,4 +124,4 @@ function keyOf ({ prefix = '', hashIds }, sid) {
 
 if (require.main === module) serve()
 
-module.exports = { Elsewhere, change, failed, keyOf, outcome, ownerOf }
+module.exports = { OtherProcess, change, failed, keyOf, outcome, ownerOf }
