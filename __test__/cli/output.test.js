@@ -1,6 +1,6 @@
 'use strict'
 
-// The command line, where what it prints is not read to its end or cannot be written.
+// The command line if its output is not read to the end or cannot be written.
 
 const fs = require('node:fs')
 const { spawn } = require('node:child_process')
@@ -9,11 +9,11 @@ const { AerospikeStore } = require('../..')
 const { CLI, ended, launch, run } = require('../support/cli')
 const { open, start } = require('../support/opened')
 
-/** Runs a command with another standard output; its exit code and what it complains of. */
+/** Runs a command with another standard output. Returns its exit code and its standard error. */
 async function runInto (kind, args) {
   const full = kind === 'a full device' ? fs.openSync('/dev/full', 'w') : undefined
   const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH }, stdio: ['ignore', full ?? 'pipe', 'pipe'] })
-  // The reader is gone before anything is written.
+  // The reader closes the pipe before anything is written.
   child.stdout?.destroy()
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', data => { complaint += data })
@@ -24,7 +24,7 @@ async function runInto (kind, args) {
 
 const FAULTS = ['latency ms=1', 'overload times=1', 'code code=9 times=1', 'drop times=1', 'reset times=1']
 
-/** A dev server with a session, and commands that succeed there. */
+/** Starts a dev server with a session, and returns commands that succeed there. */
 async function site () {
   const server = await start()
   const store = open(server, { storeIds: true, user: 'user' }, AerospikeStore)
@@ -46,7 +46,7 @@ async function site () {
   return { server, at, commands }
 }
 
-test('a pipe that is closed early changes no exit code, and is no complaint', async () => {
+test('a pipe that closes early changes no exit code and prints no error', async () => {
   const { commands } = await site()
   for (const [name, args] of Object.entries(commands)) {
     const { complaint, ...outcome } = await runInto('a closed pipe', args)
@@ -61,7 +61,7 @@ const whereFull = hasFullDevice ? test : test.skip
 whereFull('a full device is exit code 3, in one sentence', async () => {
   const { commands } = await site()
   for (const [name, args] of Object.entries(commands)) {
-    // These print nothing.
+    // These commands print nothing.
     if (['fault --clear', 'fault --list'].includes(name)) continue
     const { code, complaint } = await runInto('a full device', args)
     expect([name, code]).toStrictEqual([name, 3])
@@ -70,7 +70,7 @@ whereFull('a full device is exit code 3, in one sentence', async () => {
   }
 }, 60_000)
 
-test.each(['a closed pipe', ...(hasFullDevice ? ['a full device'] : [])])('all faults are sent into %s', async kind => {
+test.each(['a closed pipe', ...(hasFullDevice ? ['a full device'] : [])])('sends all faults with %s as output', async kind => {
   const { server } = await site()
   const { code } = await runInto(kind, ['fault', server.hosts, ...FAULTS])
   expect(code).toBe(kind === 'a full device' ? 3 : 0)
@@ -78,7 +78,7 @@ test.each(['a closed pipe', ...(hasFullDevice ? ['a full device'] : [])])('all f
   expect((await runInto(kind, ['fault', server.hosts, '--list'])).code).toBe(code)
 })
 
-test.each([[[], 0], [['--namespace', 'none'], 1]])('the doctor judges the same into a closed pipe (%j)', async (more, code) => {
+test.each([[[], 0], [['--namespace', 'none'], 1]])('the doctor has the same exit code with a closed pipe (%j)', async (more, code) => {
   const { at } = await site()
   for (const format of [[], ['--json']]) {
     const args = ['doctor', ...at, '--rounds', '2', ...more, ...format]
@@ -92,7 +92,7 @@ whereFull('a doctor whose words are lost does not say that there are problems', 
   expect((await runInto('a full device', ['doctor', ...at, '--rounds', '2'])).code).toBe(3)
 })
 
-test('a dev server goes on where nothing reads what it prints', async () => {
+test('a dev server keeps running if its output is not read', async () => {
   const child = launch(process.execPath, [CLI, 'dev-server', '--port', '0'])
   child.stdout.destroy()
   await new Promise(resolve => setTimeout(resolve, 700))
@@ -102,7 +102,7 @@ test('a dev server goes on where nothing reads what it prints', async () => {
   expect(code).toBe(0)
 })
 
-test('a reader that takes a part, such as head, gets it', async () => {
+test('a reader such as head gets the part that it reads', async () => {
   const { at } = await site()
   const child = launch('sh', ['-c', `'${process.execPath}' '${CLI}' sessions list ${at.join(' ')} | head -n 2`])
   child.stdin.end()
@@ -110,7 +110,7 @@ test('a reader that takes a part, such as head, gets it', async () => {
   expect([code, out.split('\n').length, err]).toStrictEqual([0, 3, ''])
 })
 
-describe('a mistake in the command line is exit code 2:', () => {
+describe('exits with 2 for a mistake in the command line:', () => {
   const HOSTS = ['--hosts', '127.0.0.1:9', '--timeout', '50', '--connect-timeout', '50']
   const long = 'u'.repeat(2_049)
 
