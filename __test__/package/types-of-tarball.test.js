@@ -1,7 +1,7 @@
 'use strict'
 
-// The tarball as TypeScript and the tools of the trade see it: compiled against in strict mode, with every way to resolve
-// modules; publint; arethetypeswrong.
+// The tarball in TypeScript and package checkers: compiled in strict mode with every kind of module resolution, publint and
+// arethetypeswrong.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-/** Uses what the entry points give. Where types are lost, a `@ts-expect-error` is one too many. */
+/** Uses the entry points. If types are lost, a `@ts-expect-error` is unused and fails. */
 const PROGRAM = `
 import session from 'express-session'
 import express from 'express'
@@ -83,8 +83,8 @@ test.each(CONFIGURATIONS)('strict TypeScript compiles and runs: %s', async (name
   expect(await app.run([`${project}/${program}`])).toStrictEqual({ stdout: PRINTED, stderr: '' })
 }, 120_000)
 
-describe('it is packed as the tools of the trade want it:', () => {
-  /** What a program of this repository's dependencies says of a tarball. */
+describe('passes the package checkers:', () => {
+  /** Runs a program of this repository's dependencies on a tarball and returns its output. */
   const judge = (program, ...args) => {
     const run = app.run([path.join(ROOT, 'node_modules', program), ...args], { NO_COLOR: '1' })
     return run.then(({ stdout }) => stdout, ({ stdout, stderr }) => stdout + stderr)
