@@ -150,8 +150,8 @@ test('a filter treats a bin of the wrong type like a read does: as missing', asy
   expect(await sessions.touch('odd')).toBe(true)
 })
 
-describe('what is read together with an unreadable record', () => {
-  test('comes as if it were read alone, a hundred sessions at once', async () => {
+describe('other sessions that are read together with an unreadable record', () => {
+  test('are returned as if they were read alone, a hundred at once', async () => {
     const set = freshSet()
     const sessions = openSessions({ set })
     await Promise.all(Array.from({ length: 100 }, (_, n) => sessions.save(`s${n}`, { n })))
@@ -165,9 +165,9 @@ describe('what is read together with an unreadable record', () => {
   })
 })
 
-describe('a record nested without a bound', () => {
-  // The dev server stores none; a real one does. So bytes are stored, and passed off as what they are not.
-  test.each([['list', '91'], ['map', '81c0']])('as %s is BAD_DATA, alone and among all', async (type, level) => {
+describe('a record with unlimited nesting', () => {
+  // The dev server cannot store one, but a real server can. So bytes are stored, and a proxy changes their type.
+  test.each([['list', '91'], ['map', '81c0']])('as %s is BAD_DATA, alone and in lists', async (type, level) => {
     const server = await startTypeSpoofingServer({ data: type })
     const sessions = new SessionStore({ hosts: server.hosts, set: 'deep' })
     const store = new AerospikeStore({ client: sessions })
@@ -183,7 +183,7 @@ describe('a record nested without a bound', () => {
   })
 })
 
-/** In a process of its own: what the process holds in memory, in MB, before and after a deep record is read. */
+/** Runs in its own process: returns the process's memory in MB before and after it reads a deep record. */
 async function readDeep (main, options) {
   const { SessionStore } = require(main)
   const sessions = new SessionStore(options)
@@ -202,7 +202,7 @@ async function readDeep (main, options) {
   console.log(JSON.stringify(seen))
 }
 
-// What is given back elsewhere, the system does not say at once.
+// Some systems report freed memory late.
 const onLinux = process.platform === 'linux' ? test : test.skip
 
 onLinux('the memory that a record nested a million levels deep takes is given back', async () => {
@@ -218,7 +218,7 @@ onLinux('the memory that a record nested a million levels deep takes is given ba
     expect(code).toBe('BAD_DATA')
     // Measured: 330 on one node, 183 on three nodes on the same machine.
     expect(grew).toBeGreaterThan(hosts().includes(',') ? 100 : 250)
-    // The record itself is in the allocator's hands: about 80 MB.
+    // The allocator holds the record itself: about 80 MB.
     expect(kept).toBeLessThan(150)
   }
   await server.stop()
