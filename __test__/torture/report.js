@@ -1,6 +1,6 @@
 'use strict'
 
-// What is told: a line of progress, and at the end a table and every violation.
+// The output: a line of progress, and at the end a table and every violation.
 
 const { RECOVERY } = require('./timeline')
 const { mib } = require('./site')
@@ -23,7 +23,7 @@ function progress ({ ledger, timeline, traffic }) {
 }
 
 /**
- * Rows with columns of the same width.
+ * Aligns rows in columns.
  * @param {string[][]} rows
  */
 function columns (rows) {
@@ -74,7 +74,7 @@ function summary ({ ledger, traffic, site, pace }) {
 }
 
 /**
- * One line for each node that was killed or frozen.
+ * Returns one line for each node that was killed or frozen.
  * @param {import('./timeline').Timeline} timeline
  */
 function nodeLines ({ entries }) {
@@ -87,7 +87,7 @@ function nodeLines ({ entries }) {
 }
 
 /**
- * What was wrong when: to read violations by.
+ * Returns which faults were active when, to explain violations.
  * @param {import('./timeline').Timeline} timeline
  */
 function faultLines ({ entries }) {
@@ -95,7 +95,7 @@ function faultLines ({ entries }) {
 }
 
 /**
- * The whole report.
+ * Returns the whole report.
  * @param {Run} run
  */
 function report (run) {
