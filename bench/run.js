@@ -1,6 +1,6 @@
 'use strict'
 
-// npm run bench: this store, its peers and the limit, side by side. What is measured and how: docs/benchmarks.md.
+// npm run bench: compares this store, its peers and the limit. docs/benchmarks.md describes what is measured and how.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -12,7 +12,7 @@ const { startAerospike, startRedis, versions } = require('./servers')
 
 let shown = ''
 
-/** One line, always the same, on a terminal; elsewhere a line for each new text. */
+/** On a terminal, updates one line; otherwise prints a line for each new text. */
 const progress = (/** @type {string} */ text) => {
   if (text === shown) return
   shown = text
@@ -21,7 +21,7 @@ const progress = (/** @type {string} */ text) => {
 }
 
 /**
- * The stores that can be measured on this machine.
+ * Returns the stores that can be measured on this machine.
  * @param {string[]} stores
  * @param {import('./servers').Redis | undefined} redis
  */
@@ -45,7 +45,7 @@ async function bench () {
   const options = readOptions(process.argv.slice(2))
   if (options === undefined) return
   build()
-  // They need what build() installs.
+  // Required here, because they need what build() installs.
   const { PARTS } = require('./parts')
   const { LEGEND } = require('./table')
   const { tell } = require('./target')

@@ -3,7 +3,7 @@
 // Saboteurs: bugs in the site that the torture test must detect. None of them changes the package: each is a subclass of the
 // site's store.
 
-/** A class of stores; untyped, because the methods of a store have many call forms. */
+/** A class of stores; untyped, because the methods of a store have many call forms. @typedef {new (...args: any[]) => any} StoreClass */
 
 /** @type {Record<string, (Store: StoreClass) => any>} */
 const PLANTS = {
