@@ -48,7 +48,7 @@ async function bench () {
   // Required here, because they need what build() installs.
   const { PARTS } = require('./parts')
   const { LEGEND } = require('./table')
-  const { tell } = require('./target')
+  const { describeTarget } = require('./target')
   const aerospike = await startAerospike()
   const redis = options.stores.some(store => PEERS[store].needs === 'redis') ? await startRedis() : undefined
   try {
@@ -61,13 +61,13 @@ async function bench () {
     const parts = options.soak > 0 ? ['soak'] : options.only
     for (const part of parts) results[part] = await PARTS[part].measure(options, places, progress)
     progress('')
-    const judged = parts.flatMap(part => PARTS[part].targets(results[part])).filter(({ measured, bound }) => Number.isFinite(measured) && Number.isFinite(bound))
-    const everything = JSON.stringify({ machine: head, ...results, targets: judged }, null, 2)
+    const checked = parts.flatMap(part => PARTS[part].targets(results[part])).filter(({ measured, bound }) => Number.isFinite(measured) && Number.isFinite(bound))
+    const everything = JSON.stringify({ machine: head, ...results, targets: checked }, null, 2)
     if (options.json === '-') return console.log(everything)
     const tables = parts.flatMap(part => PARTS[part].tables(results[part]))
     if (tables.some(table => table.includes('M / R / O'))) tables.push(LEGEND)
     console.log(`${tables.join('\n\n')}\n\nTargets\n`)
-    for (const target of judged) console.log(tell(target))
+    for (const target of checked) console.log(describeTarget(target))
     if (options.json) fs.writeFileSync(options.json, `${everything}\n`)
     if (options.plot) await require('./plot').plot(results, options.plot)
   } finally {

@@ -38,8 +38,8 @@ async function step (command, args, failure) {
     await execFile(command, args, { cwd: ROOT })
   } catch (error) {
     const { code, stderr, stdout } = /** @type {any} */ (error)
-    const said = `${stderr || stdout || ''}`.trim().split('\n').at(-1)
-    throw new Error(code === 'ENOENT' ? `there is no ${command}` : `${failure}: ${said}`)
+    const output = `${stderr || stdout || ''}`.trim().split('\n').at(-1)
+    throw new Error(code === 'ENOENT' ? `there is no ${command}` : `${failure}: ${output}`)
   }
 }
 

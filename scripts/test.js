@@ -43,7 +43,7 @@ async function run (command, args, env) {
  * @param {boolean} ok
  * @param {Counts} counts
  */
-function judge (ok, counts) {
+function withStep (ok, counts) {
   return ok || counts.failed > 0 ? counts : { ...counts, failed: 1 }
 }
 
@@ -56,7 +56,7 @@ async function cargo () {
     counts.passed += Number(passed)
     counts.failed += Number(failed)
   }
-  return judge(ok, counts)
+  return withStep(ok, counts)
 }
 
 /**
@@ -93,11 +93,11 @@ async function failpoints () {
 async function runJest (node, args, env) {
   fs.rmSync(RESULTS, { force: true })
   const { ok } = await run(node, ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...args], env)
-  if (!fs.existsSync(RESULTS)) return judge(ok, { passed: 0, failed: 0 })
+  if (!fs.existsSync(RESULTS)) return withStep(ok, { passed: 0, failed: 0 })
   const results = JSON.parse(fs.readFileSync(RESULTS, 'utf8'))
   /** @type {{ status: string, fullName: string }[]} */
   const tests = results.testResults.flatMap((/** @type {any} */ file) => file.assertionResults)
-  return judge(ok, {
+  return withStep(ok, {
     passed: results.numPassedTests,
     failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
     skipped: tests.filter(({ status }) => status === 'pending').map(({ fullName }) => fullName)

@@ -70,7 +70,7 @@ test.each([
 })
 
 test.each(['lib/bridge/hub.js', 'src/cluster/command.rs'])('finds a cycle that is added to %s', file => {
-  const planted = file.endsWith('.js') ? "const connection = require('../connection')" : 'use crate::store::Store;'
-  const texts = new Map([...files, [file, `${planted}\n${files.get(file)}`]])
+  const newImport = file.endsWith('.js') ? "const connection = require('../connection')" : 'use crate::store::Store;'
+  const texts = new Map([...files, [file, `${newImport}\n${files.get(file)}`]])
   expect(cycles((file.endsWith('.js') ? javascriptImports : GRAPHS['the Rust core'])(texts)).flat()).toContain(file)
 })

@@ -53,7 +53,7 @@ const NATIVE = 'one file finds the native binding'
 const ITSELF = 'the package needs node:, itself and its optional peers'
 
 /** Violations of each rule, one for each of its checks. */
-const PLANTED = [
+const VIOLATIONS = [
   [CORE, 'src/store/mod.rs', 'use napi::bindgen_prelude::*;', 'names napi'],
   [CORE, 'src/codec/mod.rs', '#[napi]\npub fn f() {}', 'names napi'],
   [CORE, 'src/cluster/mod.rs', 'use napi_derive::napi;', 'names napi'],
@@ -87,12 +87,12 @@ const PLANTED = [
   [ITSELF, 'lib/bridge/hub.js', "module.exports = () => import('debug')", 'requires debug']
 ]
 
-test.each(PLANTED)('%s: rejects that %s contains %j', (rule, file, text, what) => {
+test.each(VIOLATIONS)('%s: rejects that %s contains %j', (rule, file, text, what) => {
   expect(violations(new Map([...files, [file, text]]))).toContain(`${file}: ${what} (${rule})`)
 })
 
 test('every rule has a violation that it rejects', () => {
-  expect([...new Set(PLANTED.map(([rule]) => rule))].sort()).toStrictEqual(Object.keys(RULES).sort())
+  expect([...new Set(VIOLATIONS.map(([rule]) => rule))].sort()).toStrictEqual(Object.keys(RULES).sort())
 })
 
 test.each([

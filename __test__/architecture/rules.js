@@ -49,7 +49,7 @@ function isPacked (file, { files }) {
 }
 
 /** Returns the requires of a file in the package that are not allowed. */
-function strangers (code, file, { manifest, has }) {
+function forbiddenRequires (code, file, { manifest, has }) {
   if (!isPacked(file, manifest)) return []
   return required(code).flatMap(name => {
     if (name.startsWith('node:')) return []
@@ -111,7 +111,7 @@ const RULES = {
   },
   'the package needs node:, itself and its optional peers': {
     about: /^(?:(?:lib|bin|exports)\/.*|[^/]+)\.m?js$/,
-    wrong: strangers
+    wrong: forbiddenRequires
   }
 }
 

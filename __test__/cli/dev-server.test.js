@@ -41,26 +41,26 @@ function launch (args) {
 /** Runs the command line until it exits. */
 async function run (...args) {
   const child = launch(args)
-  const said = { out: '', err: '' }
-  child.stdout.on('data', data => { said.out += data })
-  child.stderr.on('data', data => { said.err += data })
+  const output = { out: '', err: '' }
+  child.stdout.on('data', data => { output.out += data })
+  child.stderr.on('data', data => { output.err += data })
   const [code] = await once(child, 'close')
-  return { code, ...said }
+  return { code, ...output }
 }
 
 /** Starts a dev server. Resolves when it prints that it is ready. */
 async function serve (...args) {
   const child = launch(['dev-server', ...args])
   const exit = once(child, 'exit')
-  const said = { err: '' }
-  child.stderr.on('data', data => { said.err += data })
+  const output = { err: '' }
+  child.stderr.on('data', data => { output.err += data })
   const [line] = await once(readline.createInterface({ input: child.stdout }), 'line')
   const stop = async signal => {
     child.kill(signal)
     const [code, endedBy] = await exit
     return { code, endedBy }
   }
-  return { line, said, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
+  return { line, output, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
 }
 
 async function withSessions (hosts, use, options = {}) {
@@ -180,13 +180,13 @@ describe('aerospike-session dev-server', () => {
       expect(await sessions.get('hit')).toBeNull()
     })
     await server.stop('SIGTERM')
-    expect(server.said.err).toMatch(/^aerospike-session: data file .* is damaged: \d+ bytes at offset \d+ could not be read.*\n$/)
-    expect(server.said.err).toContain(`${data}.damaged-1`)
+    expect(server.output.err).toMatch(/^aerospike-session: data file .* is damaged: \d+ bytes at offset \d+ could not be read.*\n$/)
+    expect(server.output.err).toContain(`${data}.damaged-1`)
 
     const again = await serve('--port', '0', '--data', data)
     await withSessions(again.hosts, async sessions => expect(await sessions.get('after')).toEqual({ text: 'after' }))
     await again.stop('SIGTERM')
-    expect(again.said.err).toBe('')
+    expect(again.output.err).toBe('')
   })
 
   test('does not report an incomplete end of the file after a crash as damage', async () => {
@@ -199,7 +199,7 @@ describe('aerospike-session dev-server', () => {
       expect(await sessions.get('last')).toBeNull()
     })
     await server.stop('SIGTERM')
-    expect(server.said.err).toBe('')
+    expect(server.output.err).toBe('')
     await expect(fs.stat(`${data}.damaged-1`)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 

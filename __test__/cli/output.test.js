@@ -15,11 +15,11 @@ async function runInto (kind, args) {
   const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH }, stdio: ['ignore', full ?? 'pipe', 'pipe'] })
   // The reader closes the pipe before anything is written.
   child.stdout?.destroy()
-  let complaint = ''
-  child.stderr.setEncoding('utf8').on('data', data => { complaint += data })
+  let errorOutput = ''
+  child.stderr.setEncoding('utf8').on('data', data => { errorOutput += data })
   const [code] = await once(child, 'close')
   if (full !== undefined) fs.closeSync(full)
-  return { code, complaint }
+  return { code, errorOutput }
 }
 
 const FAULTS = ['latency ms=1', 'overload times=1', 'code code=9 times=1', 'drop times=1', 'reset times=1']
@@ -49,9 +49,9 @@ async function site () {
 test('a pipe that closes early changes no exit code and prints no error', async () => {
   const { commands } = await site()
   for (const [name, args] of Object.entries(commands)) {
-    const { complaint, ...outcome } = await runInto('a closed pipe', args)
+    const { errorOutput, ...outcome } = await runInto('a closed pipe', args)
     expect([name, outcome]).toStrictEqual([name, { code: 0 }])
-    expect(complaint).not.toMatch(/EPIPE|\bError\b|\n {4}at /)
+    expect(errorOutput).not.toMatch(/EPIPE|\bError\b|\n {4}at /)
   }
 }, 60_000)
 
@@ -63,10 +63,10 @@ whereFull('a full device is exit code 3, in one sentence', async () => {
   for (const [name, args] of Object.entries(commands)) {
     // These commands print nothing.
     if (['fault --clear', 'fault --list'].includes(name)) continue
-    const { code, complaint } = await runInto('a full device', args)
+    const { code, errorOutput } = await runInto('a full device', args)
     expect([name, code]).toStrictEqual([name, 3])
-    expect(complaint).toMatch(/^aerospike-session: the output cannot be written: ENOSPC.*\n/m)
-    expect(complaint).not.toMatch(/\n {4}at /)
+    expect(errorOutput).toMatch(/^aerospike-session: the output cannot be written: ENOSPC.*\n/m)
+    expect(errorOutput).not.toMatch(/\n {4}at /)
   }
 }, 60_000)
 
@@ -83,7 +83,7 @@ test.each([[[], 0], [['--namespace', 'none'], 1]])('the doctor has the same exit
   for (const format of [[], ['--json']]) {
     const args = ['doctor', ...at, '--rounds', '2', ...more, ...format]
     expect((await run(args)).code).toBe(code)
-    expect(await runInto('a closed pipe', args)).toStrictEqual({ code, complaint: expect.not.stringContaining('EPIPE') })
+    expect(await runInto('a closed pipe', args)).toStrictEqual({ code, errorOutput: expect.not.stringContaining('EPIPE') })
   }
 }, 60_000)
 

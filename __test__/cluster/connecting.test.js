@@ -226,10 +226,10 @@ describe('certificates and keys', () => {
       sessions.ready().then(() => console.log('ready'), error => console.log(error.code)).then(() => sessions.close())`
     const run = async env => {
       const child = spawn(process.execPath, ['-e', script, server.hosts], { cwd: path.join(__dirname, '../..'), env: { ...process.env, ...env } })
-      let said = ''
-      child.stdout.on('data', data => { said += data })
+      let output = ''
+      child.stdout.on('data', data => { output += data })
       await once(child, 'close')
-      return said.trim()
+      return output.trim()
     }
     expect(await run({ [variable]: cafile })).toBe('ready')
     expect(await run({})).toBe('TLS')
@@ -332,8 +332,8 @@ describe('a login', () => {
     await expectWorks(open(encrypted, { auth: ada, authMode: 'external', tls: encrypted.tls }))
     // The user name is taken from the certificate.
     await expectWorks(open(encrypted, { authMode: 'pki', tls: encrypted.tls }))
-    const stranger = await start({ tls: { mutual: true }, security: { users: { ada: PASSWORD } } })
-    await expectFails(open(stranger, { authMode: 'pki', tls: stranger.tls }), { code: 'AUTH' })
+    const otherServer = await start({ tls: { mutual: true }, security: { users: { ada: PASSWORD } } })
+    await expectFails(open(otherServer, { authMode: 'pki', tls: otherServer.tls }), { code: 'AUTH' })
   }, 20_000)
 })
 

@@ -246,8 +246,8 @@ describe('a server with TLS', () => {
     await expectWorks(open(server, { tls: server.tls }))
     const without = open(server, { tls: { ca: server.tls.ca } })
     expect(await failure(without.ready())).toMatchObject({ code: 'TLS', message: expect.stringContaining('asks for a certificate') })
-    const foreign = open(server, { tls: { ...other.tls, ca: server.tls.ca } })
-    expect(await failure(foreign.ready())).toMatchObject({ code: 'TLS' })
+    const untrusting = open(server, { tls: { ...other.tls, ca: server.tls.ca } })
+    expect(await failure(untrusting.ready())).toMatchObject({ code: 'TLS' })
   })
 
   test('with mutual TLS serves the official client, which reads files', async () => {

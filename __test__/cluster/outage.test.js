@@ -27,7 +27,7 @@ async function shop (store) {
 }
 
 /** Collects the events that express-session listens to. */
-function heard (store) {
+function recordEvents (store) {
   const events = []
   for (const event of ['connect', 'disconnect']) store.on(event, () => events.push(event))
   return events
@@ -36,7 +36,7 @@ function heard (store) {
 test('with whenDown: error, every request gets the error, and the store emits no event for express-session', async () => {
   const server = await DevServer.start()
   const store = new AerospikeStore({ hosts: server.hosts, timeout: 1_000 })
-  const events = heard(store)
+  const events = recordEvents(store)
   const visitor = await shop(store)
   expect((await visitor.get('/')).body).toBe(1)
   const down = once(store, 'down')
@@ -53,7 +53,7 @@ test('with whenDown: error, every request gets the error, and the store emits no
 test('with whenDown: anonymous, requests are served without a session until the cluster is back', async () => {
   const server = await DevServer.start()
   const store = new AerospikeStore({ hosts: server.hosts, timeout: 1_000, whenDown: 'anonymous' })
-  const events = heard(store)
+  const events = recordEvents(store)
   const visitor = await shop(store)
   expect((await visitor.get('/')).body).toBe(1)
   expect((await visitor.get('/')).body).toBe(2)
@@ -126,7 +126,7 @@ test('a shared client that is already connected counts as connected', async () =
   open.push(server, client)
   await client.ready()
   const store = new AerospikeStore({ client, whenDown: 'anonymous' })
-  const events = heard(store)
+  const events = recordEvents(store)
   const visitor = await shop(store)
   expect((await visitor.get('/')).body).toBe(1)
   expect(events).toStrictEqual([])

@@ -40,7 +40,7 @@ afterEach(async () => {
 const officialReason = nodeReason()
 
 /** Opens the other writers of a set that these options allow. */
-async function strangers (options, where, closing) {
+async function openOtherWriters (options, where, closing) {
   const { conflict, touchAfter, touchOnRead, user, ...own } = options
   const official = officialReason === undefined ? await OfficialClient.connect(where.hosts) : undefined
   const otherProcess = await OtherProcess.start({ ...options, ...where, ttl: TTL, user: user !== undefined })
@@ -61,7 +61,7 @@ function intruder ({ prefix = '', hashIds, namespace, format }, where, closing) 
 async function go (options, share, kind, where, closing) {
   const all = { ...options, ...where, ttl: TTL }
   const stores = Array.from({ length: 3 }, () => closing(AerospikeStore, openStore, all))
-  const cast = { stores, ...await strangers(options, where, closing) }
+  const cast = { stores, ...await openOtherWriters(options, where, closing) }
   if (kind === 'faulty') cast.server = where.server
   const gone = new Map()
   for (const store of stores) store.on('gone', ({ digest }) => gone.set(digest, (gone.get(digest) ?? 0) + 1))
@@ -74,9 +74,9 @@ async function go (options, share, kind, where, closing) {
   const property = fc.asyncProperty(histories(kind === 'faulty'), history => run(history, cast, options, where.set, goneOf))
   const { MODEL_SEED, MODEL_PATH: path } = process.env
   const seed = Number(MODEL_SEED ?? Date.now() % 1_000_000_000)
-  const lanes = path === undefined ? PARALLEL_HISTORIES[kind] : 1
-  const settled = await Promise.allSettled(Array.from({ length: lanes }, (_, n) => fc.assert(property, {
-    numRuns: path === undefined ? Math.ceil(RUNS * share / lanes) : 1, seed: seed + n, path, endOnFailure: path !== undefined, interruptAfterTimeLimit: LIMIT
+  const width = path === undefined ? PARALLEL_HISTORIES[kind] : 1
+  const settled = await Promise.allSettled(Array.from({ length: width }, (_, n) => fc.assert(property, {
+    numRuns: path === undefined ? Math.ceil(RUNS * share / width) : 1, seed: seed + n, path, endOnFailure: path !== undefined, interruptAfterTimeLimit: LIMIT
   })))
   const failed = settled.find(({ status }) => status === 'rejected')
   if (failed === undefined) return

@@ -338,8 +338,8 @@ describe('the class', () => {
   test('forwards the warnings of its client', async () => {
     const client = openSessions()
     const lent = new AerospikeStore({ client })
-    const heard = once(lent, 'warning')
+    const forwarded = once(lent, 'warning')
     client.emit('warning', { code: 'TTL_REFUSED', message: 'a test' })
-    expect(await heard).toStrictEqual([{ code: 'TTL_REFUSED', message: 'a test' }])
+    expect(await forwarded).toStrictEqual([{ code: 'TTL_REFUSED', message: 'a test' }])
   })
 })

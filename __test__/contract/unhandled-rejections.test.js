@@ -16,11 +16,11 @@ async function run (program, ...args) {
   const source = `(${program})(require, ${args.map(arg => JSON.stringify(arg)).join()})`
   const child = spawn(process.execPath, ['-e', source], { cwd: __dirname, stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
-  let complaint = ''
+  let errorOutput = ''
   child.stdout.on('data', data => { out += data })
-  child.stderr.on('data', data => { complaint += data })
+  child.stderr.on('data', data => { errorOutput += data })
   const [code] = await once(child, 'close')
-  return { code, out, complaint }
+  return { code, out, errorOutput }
 }
 
 /** Every method with a callback, called with `undefined` as the callback as express-session does. */
@@ -74,7 +74,7 @@ async function failing () {
 
 test.each(STORES)('no failed call of %s with undefined or null as the callback ends the process', async (_, place, name, calls) => {
   const server = await failing()
-  expect(await run(callAll, server.hosts, place, name, calls)).toStrictEqual({ code: 0, out: 'alive\n', complaint: '' })
+  expect(await run(callAll, server.hosts, place, name, calls)).toStrictEqual({ code: 0, out: 'alive\n', errorOutput: '' })
 })
 
 test('a call without a callback argument rejects, and the process reports it', async () => {
@@ -84,8 +84,8 @@ test('a call without a callback argument rejects, and the process reports it', a
     new AerospikeStore({ hosts })[method](...args)
   }
   for (const call of [['get', ''], ['set', '', { cookie: {} }], ['touch', '', { cookie: {} }], ['destroy', ''], ['ids']]) {
-    const { code, complaint } = await run(program, hosts, ...call)
-    expect([call, code, complaint]).toStrictEqual([call, 1, expect.stringContaining('AerospikeSessionError')])
+    const { code, errorOutput } = await run(program, hosts, ...call)
+    expect([call, code, errorOutput]).toStrictEqual([call, 1, expect.stringContaining('AerospikeSessionError')])
   }
 })
 
@@ -137,7 +137,7 @@ async function logOutCarelessly (require, failure) {
 }
 
 test.each(['code', 'frozen', 'closed', 'regenerate'])('an Express app survives a failed logout that is not awaited (%s)', async failure => {
-  expect(await run(logOutCarelessly, failure)).toStrictEqual({ code: 0, out: '200\n', complaint: '' })
+  expect(await run(logOutCarelessly, failure)).toStrictEqual({ code: 0, out: '200\n', errorOutput: '' })
 })
 
 describe('a store that calls super with another id', () => {

@@ -158,11 +158,11 @@ test('a package that is linked from outside of the application keeps its visitor
     fs.writeFileSync(path.join(folder, 'app/app.js'), `(${site})(${JSON.stringify({ hosts: hosts(), set: freshSet() })})`)
     const child = spawn(process.execPath, ['app.js'], { cwd: path.join(folder, 'app'), stdio: ['ignore', 'pipe', 'pipe'] })
     let out = ''
-    let complaint = ''
+    let errorOutput = ''
     child.stdout.on('data', data => { out += data })
-    child.stderr.on('data', data => { complaint += data })
+    child.stderr.on('data', data => { errorOutput += data })
     const [code] = await once(child, 'close')
-    expect({ code, out, complaint }).toStrictEqual({ code: 0, out: '[[200,1],[200,2],[200,3]]\n', complaint: '' })
+    expect({ code, out, errorOutput }).toStrictEqual({ code: 0, out: '[[200,1],[200,2],[200,3]]\n', errorOutput: '' })
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
   }

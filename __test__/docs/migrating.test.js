@@ -30,14 +30,14 @@ withRedis(`with redis-server${hasRedis ? '' : ' (there is none on this machine)'
     const child = spawn(process.execPath, ['--require', path.join(ROOT, '__test__/support/any-port.js'), file], {
       cwd: folder, env: { ...process.env, PORT: '0', SESSION_SECRET: 'only for tests', ...env }, stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
-    let said = ''
-    child.stderr.on('data', data => { said += data })
+    let errorOutput = ''
+    child.stderr.on('data', data => { errorOutput += data })
     const exit = once(child, 'exit')
-    const [port] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error(said) })])
+    const [port] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error(errorOutput) })])
     const stop = async () => {
       child.kill('SIGTERM')
       const [code] = await exit
-      return { code, said }
+      return { code, errorOutput }
     }
     return { url: `http://127.0.0.1:${port}`, stop }
   }
@@ -62,7 +62,7 @@ withRedis(`with redis-server${hasRedis ? '' : ' (there is none on this machine)'
   test.each(['before.js', 'after.js'])('the site %s serves its visitors, and exits on a signal', async file => {
     const { url, stop } = await site(file, { REDIS_URL: redis.url, AEROSPIKE_HOSTS: hosts() })
     expect(await visit(url)).toStrictEqual(EXPECTED)
-    expect(await stop()).toStrictEqual({ code: 0, said: '' })
+    expect(await stop()).toStrictEqual({ code: 0, errorOutput: '' })
   })
 
   test("a session that was only touched for longer than its cookie's lifetime is migrated anyway", async () => {

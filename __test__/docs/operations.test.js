@@ -43,7 +43,7 @@ test.each([[0.5, 0], [4, 1]])('a session of %s kB takes the documented memory', 
 })
 
 test('a store with 1,000 operations in flight opens the documented number of connections', async () => {
-  const said = Number(/takes fewer than (\d+) connections a node with 1,000 operations in flight/.exec(textOf(PAGE))[1])
+  const inPage = Number(/takes fewer than (\d+) connections a node with 1,000 operations in flight/.exec(textOf(PAGE))[1])
   const server = await DevServer.start({ nodes: 3 })
   const store = new AerospikeStore({ hosts: server.hosts })
   const rounds = async id => {
@@ -57,7 +57,7 @@ test('a store with 1,000 operations in flight opens the documented number of con
   // One is the connection of this request.
   const most = Math.max(...counts.map(({ client_connections: count }) => Number(count) - 1))
   expect(most).toBeGreaterThan(1)
-  expect(most).toBeLessThan(said)
+  expect(most).toBeLessThan(inPage)
   await store.close()
   await server.stop()
 }, 30_000)

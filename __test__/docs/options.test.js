@@ -53,8 +53,8 @@ describe('docs/options.md', () => {
   })
 
   test('lists the options that must not be undefined, with the text of the error', () => {
-    const said = rowsUnder('docs/options.md', 'protects').map(([name, words]) => [/^`([\w.]+)`$/.exec(name)[1], words])
-    expect(Object.fromEntries(said)).toStrictEqual(PROTECTING)
+    const inTable = rowsUnder('docs/options.md', 'protects').map(([name, words]) => [/^`([\w.]+)`$/.exec(name)[1], words])
+    expect(Object.fromEntries(inTable)).toStrictEqual(PROTECTING)
   })
 
   describe('with exactOptionalPropertyTypes', () => {

@@ -76,11 +76,11 @@ describe('JavaScript', () => {
 
   test.each([...byPage].filter(([, blocks]) => blocks.some(({ file }) => file === undefined)))('of %s runs as written', async (page, blocks) => {
     const child = fork(path.join(__dirname, '../support/run-blocks.js'), { silent: true })
-    let said = ''
-    child.stderr.on('data', data => { said += data })
+    let errorOutput = ''
+    child.stderr.on('data', data => { errorOutput += data })
     child.send({ blocks: blocks.filter(({ file }) => file === undefined), folder: folderOf(page), ...PAGES[page] })
     const ended = once(child, 'exit')
-    const [outcomes] = await Promise.race([once(child, 'message'), ended.then(() => [[{ error: `it ended: ${said}` }]])])
+    const [outcomes] = await Promise.race([once(child, 'message'), ended.then(() => [[{ error: `it ended: ${errorOutput}` }]])])
     await ended
     expect(outcomes.filter(({ error }) => error !== undefined)).toStrictEqual([])
     if (SERVED[page] !== undefined) expect(outcomes.flatMap(({ served }) => served)).toStrictEqual(SERVED[page])
@@ -92,12 +92,12 @@ describe('JavaScript', () => {
     const config = { testEnvironment: 'node', moduleNameMapper: { '^aerospike-session$': ROOT, '^aerospike-session/(.+)$': `${ROOT}/exports/$1` } }
     const args = [jest, '--ci', '--runInBand', '--rootDir', folder, '--config', JSON.stringify(config)]
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-    let said = ''
-    child.stderr.on('data', data => { said += data })
+    let errorOutput = ''
+    child.stderr.on('data', data => { errorOutput += data })
     const [code] = await once(child, 'close')
     const tests = blocks.filter(({ file }) => /\.test\.js$/.test(file ?? '')).flatMap(({ code }) => code.match(/^test\(/gm) ?? []).length
-    expect({ code, said }).toMatchObject({ code: 0, said: expect.stringMatching(new RegExp(`Tests: +${tests} passed, ${tests} total`)) })
-    expect(said).not.toMatch(/did not exit|open handle/)
+    expect({ code, errorOutput }).toMatchObject({ code: 0, errorOutput: expect.stringMatching(new RegExp(`Tests: +${tests} passed, ${tests} total`)) })
+    expect(errorOutput).not.toMatch(/did not exit|open handle/)
   }, 120_000)
 
   test('in files is used by a block of its page or by a test here', () => {

@@ -30,7 +30,7 @@ const PHONE = {
 describeInChromium('in a browser', () => {
   let folder, server, shop, chromium
   /** Errors in the browsers, such as script errors. Must be empty at the end of every test. */
-  let complaints
+  let browserErrors
   /** @type {Set<import('playwright-core').BrowserContext>} */
   const contexts = new Set()
 
@@ -44,12 +44,12 @@ describeInChromium('in a browser', () => {
     ;[shop, chromium] = await Promise.all([openShop(), launchChromium(executable)])
   }, 60_000)
 
-  beforeEach(() => { complaints = [] })
+  beforeEach(() => { browserErrors = [] })
 
   afterEach(async () => {
     for (const context of contexts) await context.close()
     contexts.clear()
-    expect(complaints).toStrictEqual([])
+    expect(browserErrors).toStrictEqual([])
   })
 
   afterAll(async () => {
@@ -64,9 +64,9 @@ describeInChromium('in a browser', () => {
     const context = await chromium.newContext(options)
     context.setDefaultTimeout(10_000)
     contexts.add(context)
-    context.on('weberror', error => complaints.push(String(error.error())))
-    context.on('console', message => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
-    context.on('dialog', dialog => complaints.push(`a dialog: ${dialog.message()}`))
+    context.on('weberror', error => browserErrors.push(String(error.error())))
+    context.on('console', message => { if (['error', 'warning'].includes(message.type())) browserErrors.push(message.text()) })
+    context.on('dialog', dialog => browserErrors.push(`a dialog: ${dialog.message()}`))
     return context.newPage()
   }
 
@@ -195,7 +195,7 @@ describeInChromium('in a browser', () => {
     await server.stop()
     await laptop.reload()
     await see(laptop, 'Sessions cannot be reached just now.')
-    expect(complaints.splice(0)).toStrictEqual([expect.stringContaining('status of 503')])
+    expect(browserErrors.splice(0)).toStrictEqual([expect.stringContaining('status of 503')])
     await startServer(port)
     await laptop.getByRole('link', { name: 'Back to the shop' }).click()
     await see(laptop, '1 × Red apples')
@@ -228,22 +228,22 @@ describeInChromium('in a browser', () => {
   test('a page of another site cannot act for a logged-in customer', async () => {
     const page = await logIn('Ada')
     const other = await logIn('Ada', PHONE)
-    const evil = http.createServer((req, res) => res.setHeader('content-type', 'text/html').end(`
+    const otherSite = http.createServer((req, res) => res.setHeader('content-type', 'text/html').end(`
       <form method="post" action="${shop.url}/devices/logout-others"><input name="csrf" value="guessed"><button>Win a prize</button></form>`))
-    await once(evil.listen(0), 'listening')
+    await once(otherSite.listen(0), 'listening')
     try {
       // The same host with another port is the same site, so SameSite cookies are sent.
       for (const host of ['localhost', '127.0.0.1']) {
         const tab = await page.context().newPage()
-        await tab.goto(`http://${host}:${evil.address().port}`)
+        await tab.goto(`http://${host}:${otherSite.address().port}`)
         await tab.getByRole('button').click()
         await see(tab, 'That form is not of this shop')
       }
     } finally {
-      evil.closeAllConnections()
-      evil.close()
+      otherSite.closeAllConnections()
+      otherSite.close()
     }
-    expect(complaints.splice(0).filter(text => !text.includes('favicon'))).toStrictEqual([expect.stringContaining('403'), expect.stringContaining('403')])
+    expect(browserErrors.splice(0).filter(text => !text.includes('favicon'))).toStrictEqual([expect.stringContaining('403'), expect.stringContaining('403')])
     await other.reload()
     await see(other, 'Ada’s cart')
   })
@@ -277,14 +277,14 @@ describeInChromium('in a browser', () => {
   test.each(['light', 'dark'])('everything has a name, a visible focus and the contrast of WCAG AA: %s', async colorScheme => {
     const start = await browse({ colorScheme })
     await start.goto(shop.url)
-    expect(await start.evaluate(judge)).toStrictEqual([])
+    expect(await start.evaluate(accessibilityProblems)).toStrictEqual([])
     const page = await logIn('Ada', { colorScheme })
     await add(page, 'Rye bread')
     await see(page, '1 × Rye bread')
     for (const name of ['Shop', 'Devices', 'Session']) {
       await go(page, name)
       expect(await page.locator('[aria-current=page]').textContent()).toBe(name)
-      expect(await page.evaluate(judge)).toStrictEqual([])
+      expect(await page.evaluate(accessibilityProblems)).toStrictEqual([])
     }
     await page.keyboard.press('Tab')
     expect(await page.evaluate(() => {
@@ -340,7 +340,7 @@ function measure () {
 }
 
 /** Returns accessibility problems. */
-function judge () {
+function accessibilityProblems () {
   const faults = []
   const labelled = element => element.labels?.length > 0 || element.getAttribute('aria-label') || element.textContent.trim()
   for (const element of document.querySelectorAll('input:not([type=hidden]), button, a')) {

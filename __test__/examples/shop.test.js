@@ -88,7 +88,7 @@ test('a visitor logs in, fills a cart, is still logged in after a restart of the
   await browser.ask(`${shop.url}/cart/add`, { item: 'bread' })
   expect((await browser.ask(`${shop.url}/cart/add`, { item: 'bread' })).body).toContain('2 × Rye bread')
 
-  expect(await shop.close()).toEqual({ code: 0, complaints: '' })
+  expect(await shop.close()).toEqual({ code: 0, errorOutput: '' })
   shop = await openShop()
 
   const back = await browser.ask(shop.url)
@@ -234,8 +234,8 @@ describe('in a shop', () => {
       const { status, body } = await ada.ask(`${shop.url}/cart/add`, { item: 'bread', ...form })
       expect({ status, body }).toMatchObject({ status: 403, body: expect.stringContaining('not of this shop') })
     }
-    const foreign = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'http://evil.example' }, { origin: 'null' }]
-    for (const headers of foreign) {
+    const otherSites = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'http://evil.example' }, { origin: 'null' }]
+    for (const headers of otherSites) {
       expect(await post(`${shop.url}/login`, headers, 'name=Eve')).toMatchObject({ status: 403, cookies: undefined })
     }
     for (const headers of [{ 'sec-fetch-site': 'same-origin' }, { origin: shop.url }, {}]) {
@@ -292,9 +292,9 @@ test('while no server can be reached, customers see a message and the shop keeps
   expect(status).toBe(503)
   expect(body).toContain('cannot be reached')
   expect((await browser.ask(`${shop.url}/style.css`)).status).toBe(200)
-  const { code, complaints } = await shop.close()
+  const { code, errorOutput } = await shop.close()
   expect(code).toBe(0)
-  expect(complaints).toContain('UNAVAILABLE')
+  expect(errorOutput).toContain('UNAVAILABLE')
 })
 
 test('in production the shop requires its own secret', async () => {

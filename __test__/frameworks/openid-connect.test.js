@@ -42,7 +42,7 @@ test(`${EXAMPLE}: a login is kept in the store, survives a restart of the proces
   const left = session.cookie.expires - Date.now()
   expect(left).toBeGreaterThan(29 * 60_000)
   expect(left).toBeLessThanOrEqual(30 * 60_000)
-  expect(await app.close()).toEqual({ code: 0, complaints: '' })
+  expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
 
   app = await open(env)
   expect((await browser.get(`${app.url}/`)).body).toEqual({ user: 'ada' })
@@ -50,7 +50,7 @@ test(`${EXAMPLE}: a login is kept in the store, survives a restart of the proces
   expect(await browser.get(`${app.url}/logout`)).toMatchObject({ status: 302 })
   expect(await store.length()).toBe(0)
   expect((await thief.get(`${app.url}/`)).body).toEqual({ user: null })
-  expect(await app.close()).toEqual({ code: 0, complaints: '' })
+  expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
 }, 30_000)
 
 test(`${EXAMPLE}: a cookie that is not signed does not open a session, even if it names a stored one`, async () => {

@@ -37,10 +37,10 @@ function listen (operation, listeners) {
 
 /** Collects every event of these operations as `[event, message]`. */
 function record (...operations) {
-  const told = []
-  const listeners = Object.fromEntries(EVENTS.map(event => [event, message => { told.push([event, message]) }]))
+  const recorded = []
+  const listeners = Object.fromEntries(EVENTS.map(event => [event, message => { recorded.push([event, message]) }]))
   for (const operation of operations) listen(operation, listeners)
-  return told
+  return recorded
 }
 
 /** Waits until the store knows which node has which partition. */
@@ -54,7 +54,7 @@ async function nodesKnown (sessions) {
   stop()
 }
 
-const names = told => told.map(([event]) => event)
+const names = recorded => recorded.map(([event]) => event)
 const call = work => new Promise(resolve => work((...args) => resolve(args)))
 const cookie = { originalMaxAge: 60_000, path: '/' }
 
@@ -63,44 +63,44 @@ test.each(['promise', 'callback'])('an operation publishes its start, end and an
   const sessions = openSessions({ set })
   await sessions.save('one', { n: 1 })
   await nodesKnown(sessions)
-  const told = record('get')
+  const recorded = record('get')
   const seen = []
   listen('get', { start: message => { seen.push({ ...message }) } })
   const data = style === 'promise' ? await sessions.get('one') : (await call(done => sessions.get('one', done)))[1]
   expect(data).toEqual({ n: 1 })
-  expect(names(told)).toEqual(SUCCESS)
+  expect(names(recorded)).toEqual(SUCCESS)
   expect(seen).toEqual([{ operation: 'get', namespace: 'test', set }])
-  const [[, message]] = told
+  const [[, message]] = recorded
   expect(message).toEqual({
     operation: 'get', namespace: 'test', set, outcome: 'hit', duration: expect.any(Number), node: expect.any(String), batch: 1
   })
   expect(message.duration).toBeGreaterThan(0)
-  for (const [, other] of told) expect(other).toBe(message)
+  for (const [, other] of recorded) expect(other).toBe(message)
 })
 
 test('a callback gets its usual arguments, between the start and the end of the answer', async () => {
   const sessions = openSessions()
   const store = openStore()
-  const told = record('save', 'get', 'set')
+  const recorded = record('save', 'get', 'set')
   const results = [
-    await call(done => sessions.save('one', { n: 1 }, (...args) => { told.push(['called']); done(...args) })),
+    await call(done => sessions.save('one', { n: 1 }, (...args) => { recorded.push(['called']); done(...args) })),
     await call(done => sessions.get('one', done)),
     await call(done => sessions.get('none', done)),
     await call(done => store.set('one', { cookie }, done)),
     await call(done => sessions.get('', done))
   ]
   expect(results).toEqual([[null], [null, { n: 1 }], [null, null], [null], [expect.any(AerospikeSessionError)]])
-  expect(names(told).slice(0, 5)).toEqual(['start', 'end', 'asyncStart', 'called', 'asyncEnd'])
+  expect(names(recorded).slice(0, 5)).toEqual(['start', 'end', 'asyncStart', 'called', 'asyncEnd'])
 })
 
 test('the outcome is published', async () => {
   const sessions = openSessions()
   const store = openStore({ storeIds: true })
-  const told = record('save', 'get', 'touch', 'has', 'delete', 'set', 'destroy', 'length')
+  const recorded = record('save', 'get', 'touch', 'has', 'delete', 'set', 'destroy', 'length')
   const outcome = async work => {
-    told.length = 0
+    recorded.length = 0
     await work().catch(() => {})
-    return told.at(-1)[1].outcome
+    return recorded.at(-1)[1].outcome
   }
   expect(await outcome(() => sessions.save('one', { n: 1 }))).toBe('ok')
   for (const method of ['get', 'touch', 'has', 'delete']) {
@@ -113,7 +113,7 @@ test('the outcome is published', async () => {
   const [one, two] = [await store.get('one'), await store.get('one')]
   expect(await outcome(() => store.touch('one', one))).toBe('ok')
   expect(await outcome(() => store.set('one', { ...one, cookie: { ...cookie, expires: new Date(0) } }))).toBe('ok')
-  expect(told.at(-1)[1].operation).toBe('destroy')
+  expect(recorded.at(-1)[1].operation).toBe('destroy')
   expect(await outcome(() => store.set('one', Object.assign(two, { b: 2 })))).toBe('gone')
   expect(await outcome(() => store.get('one'))).toBe('miss')
   expect(await outcome(() => store.length())).toBe('ok')
@@ -124,10 +124,10 @@ test('a merged set has the outcome conflict', async () => {
   const store = openStore({ format: 'json' })
   await store.set('one', { cookie, a: 1 })
   const [one, two] = [await store.get('one'), await store.get('one')]
-  const told = record('set')
+  const recorded = record('set')
   await store.set('one', Object.assign(one, { b: 1 }))
   await store.set('one', Object.assign(two, { c: 1 }))
-  expect(told.filter(([event]) => event === 'asyncEnd').map(([, { outcome }]) => outcome)).toEqual(['ok', 'conflict'])
+  expect(recorded.filter(([event]) => event === 'asyncEnd').map(([, { outcome }]) => outcome)).toEqual(['ok', 'conflict'])
   expect(await store.get('one')).toMatchObject({ a: 1, b: 1, c: 1 })
 })
 
@@ -137,12 +137,12 @@ test.each(['promise', 'callback'])('a failure is published with its error (%s)',
   try {
     await sessions.ready()
     await server.stop()
-    const told = record('get')
+    const recorded = record('get')
     const error = style === 'promise' ? await sessions.get('one').catch(error => error) : (await call(done => sessions.get('one', done)))[0]
     expect(error).toMatchObject({ code: 'UNAVAILABLE' })
-    expect(names(told)).toEqual(FAILURE)
-    expect(told[0][1]).toMatchObject({ outcome: 'error', duration: expect.any(Number) })
-    expect(told[0][1].error).toBe(error)
+    expect(names(recorded)).toEqual(FAILURE)
+    expect(recorded[0][1]).toMatchObject({ outcome: 'error', duration: expect.any(Number) })
+    expect(recorded[0][1].error).toBe(error)
   } finally {
     await sessions.close()
   }
@@ -152,7 +152,7 @@ test('a failure before the server is asked is published, too', async () => {
   const store = openStore({ user: session => session.owner })
   const closed = new SessionStore({ hosts: hosts() })
   await closed.close()
-  const told = record(...OPERATIONS)
+  const recorded = record(...OPERATIONS)
   const cycle = { cookie }
   cycle.self = cycle
   const failures = [
@@ -170,9 +170,9 @@ test('a failure before the server is asked is published, too', async () => {
     ['ready', 'CLOSED', () => closed.ready()]
   ]
   for (const [operation, code, fail] of failures) {
-    told.length = 0
+    recorded.length = 0
     await expect(fail()).rejects.toMatchObject({ code })
-    expect([names(told), told[0][1]]).toMatchObject([FAILURE, { operation, outcome: 'error', error: { code } }])
+    expect([names(recorded), recorded[0][1]]).toMatchObject([FAILURE, { operation, outcome: 'error', error: { code } }])
   }
 })
 
@@ -182,8 +182,8 @@ test('the node and the size of the batch are published for operations on one ses
   const store = new AerospikeStore({ client: sessions })
   try {
     await nodesKnown(sessions)
-    const told = record('get', 'length')
-    const ended = () => told.filter(([event]) => event === 'asyncEnd').map(([, message]) => message)
+    const recorded = record('get', 'length')
+    const ended = () => recorded.filter(([event]) => event === 'asyncEnd').map(([, message]) => message)
     await Promise.all(Array.from({ length: 300 }, (_, n) => sessions.get(`visitor-${n}`)))
     const gets = ended()
     expect(new Set(gets.map(({ node }) => node))).toEqual(new Set(sessions.stats().nodes.map(({ name }) => name)))
@@ -193,7 +193,7 @@ test('the node and the size of the batch are published for operations on one ses
     const { batches, batched } = sessions.stats()
     expect(gets.filter(({ batch }) => batch > 1)).toHaveLength(batched)
     expect(batches).toBeGreaterThan(0)
-    told.length = 0
+    recorded.length = 0
     await store.length()
     await sessions.get('').catch(() => {})
     for (const message of ended()) {
@@ -209,9 +209,9 @@ test('the node and the size of the batch are published for operations on one ses
 test('operations that share an answer publish the same node and batch', async () => {
   const sessions = openSessions()
   await nodesKnown(sessions)
-  const told = record('get')
+  const recorded = record('get')
   await Promise.all(Array.from({ length: 20 }, () => sessions.get('one')))
-  const ended = told.filter(([event]) => event === 'asyncEnd').map(([, { node, batch }]) => ({ node, batch }))
+  const ended = recorded.filter(([event]) => event === 'asyncEnd').map(([, { node, batch }]) => ({ node, batch }))
   expect(ended).toEqual(Array(20).fill({ node: ended[0].node, batch: 1 }))
   expect(sessions.stats().nodes.map(({ name }) => name)).toContain(ended[0].node)
 })
@@ -219,7 +219,7 @@ test('operations that share an answer publish the same node and batch', async ()
 test('every operation has its own channels', async () => {
   const store = openStore({ storeIds: true, user: 'owner' })
   const sessions = store.client
-  const told = record(...OPERATIONS)
+  const recorded = record(...OPERATIONS)
   store.on('warning', () => {})
   await store.ready()
   await store.set('one', { cookie, owner: 'ada' })
@@ -239,9 +239,9 @@ test('every operation has its own channels', async () => {
   await sessions.save('two', {})
   await sessions.has('two')
   await sessions.delete('two')
-  expect(new Set(told.map(([, { operation }]) => operation))).toEqual(new Set(OPERATIONS))
+  expect(new Set(recorded.map(([, { operation }]) => operation))).toEqual(new Set(OPERATIONS))
   for (const operation of OPERATIONS) {
-    const events = names(told.filter(([, message]) => message.operation === operation))
+    const events = names(recorded.filter(([, message]) => message.operation === operation))
     expect([operation, events.slice(0, 4)]).toEqual([operation, SUCCESS])
   }
 })
@@ -285,18 +285,18 @@ test('stores bound to start apply until the end, and those bound to asyncStart a
 test('one subscriber for one event is enough, and receives nothing about earlier operations', async () => {
   const sessions = openSessions()
   for (const event of ['start', 'end', 'asyncStart', 'asyncEnd', 'error']) {
-    const told = []
+    const recorded = []
     const early = sessions.get(event === 'error' ? '' : 'one').catch(() => {})
-    const stop = listen('get', { [event]: message => { told.push(message) } })
+    const stop = listen('get', { [event]: message => { recorded.push(message) } })
     await early
-    expect([event, told.length]).toEqual([event, 0])
+    expect([event, recorded.length]).toEqual([event, 0])
     await sessions.get(event === 'error' ? '' : 'one').catch(() => {})
-    expect([event, told.length]).toEqual([event, 1])
+    expect([event, recorded.length]).toEqual([event, 1])
     const late = sessions.get(event === 'error' ? '' : 'one').catch(() => {})
     stop()
     await late
     await sessions.get('one')
-    expect([event, told.length]).toEqual([event, event === 'start' || event === 'end' ? 2 : 1])
+    expect([event, recorded.length]).toEqual([event, event === 'start' || event === 'end' ? 2 : 1])
   }
 })
 
@@ -385,23 +385,23 @@ test('a store with its own options publishes its namespace and set', async () =>
   const set = freshSet()
   const client = openSessions({ set })
   const store = new AerospikeStore({ client, prefix: 'a:' })
-  const told = record('length')
+  const recorded = record('length')
   await store.length()
-  expect(told[0][1]).toMatchObject({ namespace: 'test', set })
+  expect(recorded[0][1]).toMatchObject({ namespace: 'test', set })
 })
 
 test('the examples of docs/observability.md observe a store', async () => {
   const folder = folderFor('docs/observability.md')
   const child = fork(path.join(__dirname, '../support/observed.js'), [folder], { silent: true })
   let printed = ''
-  let complaints = ''
+  let errorOutput = ''
   child.stdout.on('data', data => { printed += data })
-  child.stderr.on('data', data => { complaints += data })
+  child.stderr.on('data', data => { errorOutput += data })
   const seen = {}
   child.on('message', message => Object.assign(seen, message))
   const [code] = await once(child, 'close')
   fs.rmSync(folder, { recursive: true })
-  expect({ code, complaints }).toEqual({ code: 0, complaints: '' })
+  expect({ code, errorOutput }).toEqual({ code: 0, errorOutput: '' })
 
   const lines = text => text.split('\n')
   expect(lines(seen.metrics)).toEqual(expect.arrayContaining([

@@ -88,12 +88,12 @@ describe('a call that fails before the cluster is asked', () => {
 
   /** Makes each call, and counts what the channels publish. */
   async function counted (store, calls) {
-    const told = {}
+    const published = {}
     for (const [method, every] of Object.entries(calls)) {
       const subscriber = {
         error: ({ operation, error }) => {
-          told[operation] ??= { ok: 0, errors: {} }
-          told[operation].errors[error.code] = (told[operation].errors[error.code] ?? 0) + 1
+          published[operation] ??= { ok: 0, errors: {} }
+          published[operation].errors[error.code] = (published[operation].errors[error.code] ?? 0) + 1
         }
       }
       const channel = tracingChannel(`aerospike-session:${method}`)
@@ -104,8 +104,8 @@ describe('a call that fails before the cluster is asked', () => {
       }
     }
     // Calls without subscribers are counted, too.
-    for (const { errors } of Object.values(told)) for (const code of Object.keys(errors)) errors[code] *= 2
-    return told
+    for (const { errors } of Object.values(published)) for (const code of Object.keys(errors)) errors[code] *= 2
+    return published
   }
 
   /** Makes a call, which must fail. */
@@ -121,9 +121,9 @@ describe('a call that fails before the cluster is asked', () => {
   ])('is counted by %s as on the channels', async (_, open, calls, clientOf) => {
     const store = open()
     await store.ready()
-    const told = await counted(store, calls)
-    expect(Object.keys(told).sort()).toStrictEqual(Object.keys(calls).sort())
-    expect(store.stats().operations).toEqual(told)
+    const published = await counted(store, calls)
+    expect(Object.keys(published).sort()).toStrictEqual(Object.keys(calls).sort())
+    expect(store.stats().operations).toEqual(published)
     expect(clientOf(store).stats()).toEqual(store.stats())
   })
 
@@ -134,9 +134,9 @@ describe('a call that fails before the cluster is asked', () => {
     const store = new Store({ hosts: hosts() })
     await store.ready()
     await store.close()
-    const told = await counted(store, calls)
-    expect(store.stats().operations).toEqual(told)
-    expect(told.get.errors).toEqual({ CLOSED: 10 })
+    const published = await counted(store, calls)
+    expect(store.stats().operations).toEqual(published)
+    expect(published.get.errors).toEqual({ CLOSED: 10 })
   })
 
   test('adds to the counts of calls that the cluster has answered', async () => {

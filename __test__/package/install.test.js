@@ -105,17 +105,17 @@ async function serve (file, { flags = STRICT, env = {} } = {}) {
     cwd: app.folder, env: { ...app.env, HOSTS: hosts(), SESSION_SECRET: 'a secret of thirty-two characters', ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
   children.add(child)
-  let said = ''
-  child.stderr.on('data', data => { said += data })
+  let errorOutput = ''
+  child.stderr.on('data', data => { errorOutput += data })
   const exit = once(child, 'close')
   const port = await Promise.race([
     once(readline.createInterface({ input: child.stdout }), 'line').then(([line]) => /\d+$/.exec(line)[0]),
-    exit.then(([code]) => { throw new Error(`it ended with ${code}: ${said}`) })
+    exit.then(([code]) => { throw new Error(`it ended with ${code}: ${errorOutput}`) })
   ])
   const stop = async () => {
     child.kill()
     await exit
-    expect(said).toBe('')
+    expect(errorOutput).toBe('')
   }
   return { url: `http://127.0.0.1:${port}`, stop }
 }
@@ -212,9 +212,9 @@ describe('without a binary, the error explains why', () => {
   /** @type {Consumer} */
   let bare
   /** Returns the error of a program that requires the package on a platform. */
-  const told = (as = {}, env = {}) => {
-    const lie = Object.entries(as).map(([name, value]) => `Object.defineProperty(process, '${name}', { value: '${value}' })`)
-    const program = `${lie.join('\n')}\ntry { require('aerospike-session') } catch (error) { console.log(error.message) }`
+  const loadError = (as = {}, env = {}) => {
+    const overrides = Object.entries(as).map(([name, value]) => `Object.defineProperty(process, '${name}', { value: '${value}' })`)
+    const program = `${overrides.join('\n')}\ntry { require('aerospike-session') } catch (error) { console.log(error.message) }`
     return bare.run(['--eval', program], env).then(({ stdout }) => stdout)
   }
 
@@ -226,18 +226,18 @@ describe('without a binary, the error explains why', () => {
   const UNSUPPORTED = 'there are binaries for Linux (x64, arm64), macOS (x64, arm64), Windows (x64, arm64)'
 
   test.each([['freebsd', 'x64'], ['linux', 'riscv64'], ['win32', 'ia32'], ['aix', 'ppc64']])('an unsupported platform: %s %s', async (platform, arch) => {
-    expect(await told({ platform, arch })).toBe(`aerospike-session does not support ${platform} ${arch}: ${UNSUPPORTED}\n`)
+    expect(await loadError({ platform, arch })).toBe(`aerospike-session does not support ${platform} ${arch}: ${UNSUPPORTED}\n`)
   })
 
   test('the optional dependency is missing', async () => {
-    expect(await told()).toBe(
+    expect(await loadError()).toBe(
       `aerospike-session lacks the package with its binary, @aerospike-session/binding-${platform()}: install again on this very platform, ` +
       'without node_modules, without a package-lock.json made on another one, and with optional dependencies (no --omit=optional)\n'
     )
   })
 
   test('node_modules come from another platform', async () => {
-    expect(await told({ platform: 'darwin', arch: 'arm64' })).toMatch(/^aerospike-session lacks .*, @aerospike-session\/binding-darwin-arm64: install again [^\n]*\n$/)
+    expect(await loadError({ platform: 'darwin', arch: 'arm64' })).toMatch(/^aerospike-session lacks .*, @aerospike-session\/binding-darwin-arm64: install again [^\n]*\n$/)
   })
 
   test('the binary does not load', async () => {
@@ -245,12 +245,12 @@ describe('without a binary, the error explains why', () => {
     const place = bare.path('node_modules', name)
     fs.cpSync(app.path('node_modules', name), place, { recursive: true })
     fs.writeFileSync(path.join(place, `aerospike-session.${platform()}.node`), 'nothing that a linker reads')
-    expect(await told()).toMatch(/^aerospike-session's binary for this platform does not load \(it needs glibc 2\.17 or newer, or musl, on Linux\): \S[^\n]*\n$/)
+    expect(await loadError()).toMatch(/^aerospike-session's binary for this platform does not load \(it needs glibc 2\.17 or newer, or musl, on Linux\): \S[^\n]*\n$/)
     fs.rmSync(place, { recursive: true })
   })
 
   test('NAPI_RS_NATIVE_LIBRARY_PATH names an invalid file', async () => {
-    expect(await told({}, { NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere.node' })).toMatch(
+    expect(await loadError({}, { NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere.node' })).toMatch(
       /^aerospike-session: \/nowhere\.node, which NAPI_RS_NATIVE_LIBRARY_PATH names, does not load: [^\n]*\n$/
     )
   })

@@ -87,10 +87,10 @@ test('THIRD-PARTY-LICENSES.txt has the license of every crate in the binary, and
   for (const own of crates) if (own.startsWith('aerospike-session')) crates.delete(own)
   expect(crates.size).toBeGreaterThan(50)
   // If this fails, run npm run licenses.
-  const told = read('THIRD-PARTY-LICENSES.txt')
-  expect([...crates].filter(crate => !told.includes(`\n${crate}`))).toEqual([])
+  const licenseTexts = read('THIRD-PARTY-LICENSES.txt')
+  expect([...crates].filter(crate => !licenseTexts.includes(`\n${crate}`))).toEqual([])
   const locked = read('Cargo.lock')
-  for (const [, name, version] of told.matchAll(/^([a-z][\w-]*) (\d+\.\d+\.\d\S*)(?: https:\S*)?$/gm)) {
+  for (const [, name, version] of licenseTexts.matchAll(/^([a-z][\w-]*) (\d+\.\d+\.\d\S*)(?: https:\S*)?$/gm)) {
     expect(locked).toContain(`name = "${name}"\nversion = "${version}"`)
   }
 })

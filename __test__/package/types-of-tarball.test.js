@@ -85,17 +85,17 @@ test.each(CONFIGURATIONS)('strict TypeScript compiles and runs: %s', async (name
 
 describe('passes the package checkers:', () => {
   /** Runs a program of this repository's dependencies on a tarball and returns its output. */
-  const judge = (program, ...args) => {
+  const runChecker = (program, ...args) => {
     const run = app.run([path.join(ROOT, 'node_modules', program), ...args], { NO_COLOR: '1' })
     return run.then(({ stdout }) => stdout, ({ stdout, stderr }) => stdout + stderr)
   }
 
   test('publint', async () => {
-    expect(await judge('publint/src/cli.js', 'run', packed.main, '--strict')).toMatch(/\nAll good!\s*$/)
-    expect(await judge('publint/src/cli.js', 'run', packed.binary, '--strict', '--level', 'warning')).toMatch(/\nAll good!\s*$/)
+    expect(await runChecker('publint/src/cli.js', 'run', packed.main, '--strict')).toMatch(/\nAll good!\s*$/)
+    expect(await runChecker('publint/src/cli.js', 'run', packed.binary, '--strict', '--level', 'warning')).toMatch(/\nAll good!\s*$/)
   }, 60_000)
 
   test('arethetypeswrong', async () => {
-    expect(await judge('@arethetypeswrong/cli/dist/index.js', packed.main, '--no-emoji')).toContain('No problems found')
+    expect(await runChecker('@arethetypeswrong/cli/dist/index.js', packed.main, '--no-emoji')).toContain('No problems found')
   }, 60_000)
 })

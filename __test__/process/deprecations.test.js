@@ -21,8 +21,8 @@ test.each([
     await fs.mkdir(path.dirname(path.join(folder, file)), { recursive: true })
     await fs.writeFile(path.join(folder, file), USE)
     const { NODE_OPTIONS } = strict(process.execPath)
-    const told = await ended(launch(process.execPath, [path.join(folder, file)], { env: { NODE_OPTIONS } }))
-    expect(told).toEqual({ code, out, err: code === 0 ? '' : expect.stringContaining('DeprecationWarning: old') })
+    const result = await ended(launch(process.execPath, [path.join(folder, file)], { env: { NODE_OPTIONS } }))
+    expect(result).toEqual({ code, out, err: code === 0 ? '' : expect.stringContaining('DeprecationWarning: old') })
   } finally {
     await fs.rm(folder, { recursive: true })
   }

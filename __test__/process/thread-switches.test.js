@@ -53,16 +53,16 @@ async function run (main, options, operations) {
  * @param {any} options
  * @param {() => Promise<void>} [meanwhile] happens once the store is connected, and before the operations
  */
-async function switches (options, meanwhile) {
+async function switches (options, prepare) {
   const given = [require.resolve('../..'), options, OPERATIONS].map(one => JSON.stringify(one)).join()
-  const stdio = ['ignore', 'pipe', 'inherit', ...meanwhile === undefined ? [] : ['ipc']]
+  const stdio = ['ignore', 'pipe', 'inherit', ...prepare === undefined ? [] : ['ipc']]
   const child = spawn(process.execPath, ['-e', `(${run})(${given})`], { stdio })
   let out = ''
   child.stdout.on('data', data => { out += data })
   const closed = once(child, 'close')
-  if (meanwhile !== undefined) {
+  if (prepare !== undefined) {
     await once(child, 'message')
-    await meanwhile()
+    await prepare()
     child.send('go on')
   }
   await closed

@@ -81,11 +81,11 @@ describe('a session with hashIds', () => {
     store.set('order', two)
     expect(await store.get('order')).toMatchObject({ a: 2, b: 2 })
     const { digest } = await official.get('test', set, hashedId('shop:', 'order'))
-    const told = once(store, 'gone')
+    const goneEvent = once(store, 'gone')
     store.destroy('order')
     one.a = 3
     store.set('order', one)
-    expect(await told).toStrictEqual([{ digest }])
+    expect(await goneEvent).toStrictEqual([{ digest }])
     expect(await store.get('order')).toBeNull()
   })
 

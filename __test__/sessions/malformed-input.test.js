@@ -58,8 +58,8 @@ describe('session data', () => {
     const error = await caught(sessions.save('bad', data))
     expect(error.code).toBe('BAD_DATA')
     expect(error.cause).toBeInstanceOf(Error)
-    const told = await new Promise(resolve => store.set('bad', data, resolve))
-    expect(told.code).toBe('BAD_DATA')
+    const received = await new Promise(resolve => store.set('bad', data, resolve))
+    expect(received.code).toBe('BAD_DATA')
     expect(await sessions.get('bad')).toBeNull()
   })
 

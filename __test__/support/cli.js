@@ -28,11 +28,11 @@ function launch (command, args, { env = {} } = {}) {
 }
 
 async function ended (child) {
-  const said = { out: '', err: '' }
-  child.stdout.setEncoding('utf8').on('data', data => { said.out += data })
-  child.stderr.setEncoding('utf8').on('data', data => { said.err += data })
+  const texts = { out: '', err: '' }
+  child.stdout.setEncoding('utf8').on('data', data => { texts.out += data })
+  child.stderr.setEncoding('utf8').on('data', data => { texts.err += data })
   const [code] = await once(child, 'close')
-  return { code, ...said }
+  return { code, ...texts }
 }
 
 /** Runs the command line until it exits. `node` has arguments for Node.js itself. */

@@ -51,11 +51,11 @@ class History {
 
   /** Adds an event of a session. A failure without a fault fails the history. */
   note (sid, event) {
-    if (event.error !== undefined) this.#excuse(event)
+    if (event.error !== undefined) this.#checkFailure(event)
     this.logs.get(sid).push(event)
   }
 
-  #excuse ({ what, error }) {
+  #checkFailure ({ what, error }) {
     if (this.faults === undefined || !ERRORS.includes(error.code)) throw new Error(`${what} failed: ${error.code}: ${error.message}`)
   }
 
@@ -74,7 +74,7 @@ class History {
       event.t1 = Date.now()
       if (error) {
         event.error = failed(error)
-        this.#excuse(event)
+        this.#checkFailure(event)
       } else if (event.what === 'read') event.seen = value ? copy(value) : null
       return [event, value]
     }

@@ -41,9 +41,9 @@ class ModelFaults {
     this.#set = set
   }
 
-  async begin (key, trouble, seed) {
-    const chance = trouble.probability === undefined ? {} : { seed }
-    this.#faults.push(await this.#server.inject({ ...trouble, ...chance, set: this.#set, key }))
+  async begin (key, options, seed) {
+    const chance = options.probability === undefined ? {} : { seed }
+    this.#faults.push(await this.#server.inject({ ...options, ...chance, set: this.#set, key }))
   }
 
   async end () {

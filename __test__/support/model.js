@@ -188,17 +188,17 @@ function check (log, goneEvents) {
     const first = event.overtakes ? log.findIndex(other => other.t1 >= event.t0) : n
     const next = unique(after(states, event, before.slice(first, n).flatMap(states => atTime(states, event))))
     if (next.length === 0) {
-      throw new Error(`event ${n} (${event.what}): expected ${JSON.stringify(states)}, found ${JSON.stringify(event.seen ?? event.refused ?? null)}, after ${told(log.slice(0, n))}`)
+      throw new Error(`event ${n} (${event.what}): expected ${JSON.stringify(states)}, found ${JSON.stringify(event.seen ?? event.refused ?? null)}, after ${describeLog(log.slice(0, n))}`)
     }
     if (next.length > MOST_STATES) return next.length
     states = next
   }
-  if (goneEvents < must || goneEvents > may) throw new Error(`${goneEvents} 'gone' events, expected ${must} to ${may}: ${told(log)}`)
+  if (goneEvents < must || goneEvents > may) throw new Error(`${goneEvents} 'gone' events, expected ${must} to ${may}: ${describeLog(log)}`)
   return states.length
 }
 
 /** Returns events as text, one per line: times in milliseconds since the first, and a base as the number of its event. */
-function told (log) {
+function describeLog (log) {
   const [{ t0: start } = {}] = log
   return log.map(({ n, what, base, t0, t1, end, called, ...event }) => {
     const more = { ...event, ...(base === undefined ? {} : { base: base && base.event.n }), ...(end && { end: [end.lo - start, end.hi - start] }) }

@@ -39,19 +39,19 @@ function runToEnd (command, args) {
 
 /** A Python program that takes one JSON command per line on stdin and returns one JSON answer per line on stdout. */
 class PythonProgram {
-  #complaints = ''
+  #stderr = ''
 
   constructor (...args) {
     if (pythonReason !== undefined) throw new Error(pythonReason)
     this.child = spawn(process.env.TEST_PYTHON, args)
-    this.child.stderr.on('data', data => { this.#complaints += data })
+    this.child.stderr.on('data', data => { this.#stderr += data })
     this.answers = readline.createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
   }
 
   async ask (command) {
     this.child.stdin.write(`${JSON.stringify(command)}\n`)
     const { value, done } = await this.answers.next()
-    if (done) throw new Error(`python ended: ${this.#complaints}`)
+    if (done) throw new Error(`python ended: ${this.#stderr}`)
     const { ok, error } = JSON.parse(value)
     if (error !== undefined) throw new Error(error)
     return ok

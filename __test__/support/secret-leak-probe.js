@@ -18,13 +18,13 @@ const SID = secret('sid')
 /** The error codes, the traced operations and all reports. */
 const codes = new Set()
 const followed = new Set()
-const told = []
+const allReports = []
 
 /** Returns everything of an error that can be printed. */
-function tell (error) {
+function report (error) {
   if (error?.code) codes.add(error.code)
-  told.push(util.inspect(error, { showHidden: true, depth: Infinity }), String(error), error?.stack ?? '', json(error))
-  for (let cause = error?.cause; cause; cause = cause.cause) told.push(String(cause), cause.stack ?? '', json(cause))
+  allReports.push(util.inspect(error, { showHidden: true, depth: Infinity }), String(error), error?.stack ?? '', json(error))
+  for (let cause = error?.cause; cause; cause = cause.cause) allReports.push(String(cause), cause.stack ?? '', json(cause))
 }
 
 function json (value) {
@@ -36,7 +36,7 @@ function json (value) {
 }
 
 function show (...objects) {
-  for (const object of objects) told.push(util.inspect(object, { showHidden: true, depth: Infinity, getters: true }), json(object), String(object))
+  for (const object of objects) allReports.push(util.inspect(object, { showHidden: true, depth: Infinity, getters: true }), json(object), String(object))
 }
 
 /** Subscribes to all channels of operations. */
@@ -55,7 +55,7 @@ async function tries (work) {
   try {
     await work()
   } catch (error) {
-    tell(error)
+    report(error)
   }
 }
 
@@ -63,7 +63,7 @@ async function tries (work) {
 async function ask (sessions, store) {
   const data = { [secret('key')]: secret('value'), token: [secret('token')], owner: secret('owner') }
   const session = { cookie: { originalMaxAge: 60_000, path: `/${secret('path')}` }, ...data }
-  const callback = work => new Promise(resolve => work(error => { if (error) tell(error); resolve() }))
+  const callback = work => new Promise(resolve => work(error => { if (error) report(error); resolve() }))
   await Promise.all([
     () => sessions.save(SID, data), () => sessions.get(SID), () => sessions.touch(SID), () => sessions.has(SID),
     () => store.set(SID, session), () => store.get(SID), () => store.touch(SID, session),
@@ -208,7 +208,7 @@ async function main () {
   await ask(opened.sessions, opened.store)
   await close(opened)
   echo.close()
-  process.send({ told, codes: [...codes], followed: [...followed] }, () => process.disconnect())
+  process.send({ allReports, codes: [...codes], followed: [...followed] }, () => process.disconnect())
 }
 
 main()

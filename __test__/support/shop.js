@@ -30,22 +30,22 @@ async function launch (script, env, options = {}) {
   const child = spawn(process.execPath, [script], { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...options })
   children.add(child)
   const exit = once(child, 'exit')
-  let complaints = ''
-  child.stderr.on('data', data => { complaints += data })
-  const said = new Promise(resolve => {
+  let errorOutput = ''
+  child.stderr.on('data', data => { errorOutput += data })
+  const firstLine = new Promise(resolve => {
     readline.createInterface({ input: child.stdout }).on('line', line => {
       const [, url] = /^Shop: (http:\S+)/.exec(line) ?? []
       if (url !== undefined) resolve({ line, url })
     })
   })
   const { line, url } = await Promise.race([
-    said,
-    exit.then(([code]) => { throw new Error(`the shop ended with ${code}: ${complaints}`) })
+    firstLine,
+    exit.then(([code]) => { throw new Error(`the shop ended with ${code}: ${errorOutput}`) })
   ])
   const end = async (kill = () => child.kill('SIGTERM')) => {
     kill()
     const [code] = await exit
-    return { code, complaints }
+    return { code, errorOutput }
   }
   return { url, line, port: new URL(url).port, pid: child.pid, close: end }
 }

@@ -25,18 +25,18 @@ async function openApp (file, env = {}) {
   })
   apps.add(app)
   const exit = once(app, 'close') // later than 'exit': all of stderr has been read
-  let complaints = ''
-  app.stderr.on('data', data => { complaints += data })
+  let errorOutput = ''
+  app.stderr.on('data', data => { errorOutput += data })
   const lines = readline.createInterface({ input: app.stdout })
   const line = await Promise.race([
     once(lines, 'line').then(([line]) => line),
-    exit.then(([code]) => { throw new Error(`${file} ended with ${code}: ${complaints}`) })
+    exit.then(([code]) => { throw new Error(`${file} ended with ${code}: ${errorOutput}`) })
   ])
   const [, port] = /^(?:Listening on|Shop:) http:\S*:(\d+)$/.exec(line)
   const close = async () => {
     app.kill('SIGTERM')
     const [code] = await exit
-    return { code, complaints }
+    return { code, errorOutput }
   }
   return { url: `http://localhost:${port}`, lines, close }
 }
@@ -115,14 +115,14 @@ function testExample (file, { login = (browser, url, name) => browser.post(`${ur
     expect(browser.cookies.get('sid')).not.toBe(before.cookies.get('sid'))
     expect((await before.get(`${app.url}/`)).body).toEqual({ user: null, visits: 1 })
     const { body: { visits } } = await browser.get(`${app.url}/`)
-    expect(await app.close()).toEqual({ code: 0, complaints: '' })
+    expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
 
     app = await openApp(file, env)
     expect((await browser.get(`${app.url}/`)).body).toEqual({ user: 'ada', visits: visits + 1 })
     const thief = browser.copy()
     expect((await browser.post(`${app.url}/logout`)).body).toEqual({ user: null, visits: 0 })
     expect((await thief.get(`${app.url}/`)).body).toEqual({ user: null, visits: 1 })
-    expect(await app.close()).toEqual({ code: 0, complaints: '' })
+    expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
   }, 30_000)
 
   test(`${file}: a session lives as long as its cookie`, async () => {

@@ -11,7 +11,7 @@ const { readOptions } = require('../../bench/options')
 const { pace } = require('../../bench/pace')
 const { inRounds } = require('../../bench/rounds')
 const { makeSession } = require('../../bench/session')
-const { tell } = require('../../bench/target')
+const { describeTarget } = require('../../bench/target')
 
 test('calls start on time even if none has been answered', async () => {
   let resolve
@@ -68,9 +68,9 @@ test('CPU above MemoryStore is the difference within a round', () => {
 })
 
 test('a target shows by how much it is missed, if a share is meaningful', () => {
-  expect(tell({ name: 'x', measured: 3, bound: 2, kind: 'most' })).toBe('MISSED x: 3.00, at most 2.00 (by 50 %)')
-  expect(tell({ name: 'x', measured: 3, bound: -1, kind: 'most' })).toBe('MISSED x: 3.00, at most -1.00')
-  expect(tell({ name: 'x', measured: 3, bound: 2, kind: 'least' })).toBe('met    x: 3.00, at least 2.00')
+  expect(describeTarget({ name: 'x', measured: 3, bound: 2, kind: 'most' })).toBe('MISSED x: 3.00, at most 2.00 (by 50 %)')
+  expect(describeTarget({ name: 'x', measured: 3, bound: -1, kind: 'most' })).toBe('MISSED x: 3.00, at most -1.00')
+  expect(describeTarget({ name: 'x', measured: 3, bound: 2, kind: 'least' })).toBe('met    x: 3.00, at least 2.00')
 })
 
 test('fairness has targets for all rows except the idle one', () => {

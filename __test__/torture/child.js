@@ -16,7 +16,7 @@ class Child {
   #waiting = new Map()
   #asked = 0
   #isEnding = false
-  #said = ''
+  #lastOutput = ''
 
   /**
    * @param {string} file
@@ -29,7 +29,7 @@ class Child {
       execArgv: ['--unhandled-rejections=strict', '--max-semi-space-size=16'],
       env: { ...process.env, NODE_ENV: 'production' }
     })
-    this.#process.stderr?.setEncoding('utf8').on('data', text => { this.#said = (this.#said + text).slice(-LAST_WORDS) })
+    this.#process.stderr?.setEncoding('utf8').on('data', text => { this.#lastOutput = (this.#lastOutput + text).slice(-LAST_WORDS) })
     this.#process.on('message', (/** @type {any} */ { number, value, error }) => {
       const waiting = this.#waiting.get(number)
       this.#waiting.delete(number)
@@ -38,7 +38,7 @@ class Child {
     })
     // Not 'exit', because the last output comes before 'close'.
     this.#process.on('close', (code, signal) => {
-      const how = `${file} ended (${signal ?? code}) ${this.#said}`.trim()
+      const how = `${file} ended (${signal ?? code}) ${this.#lastOutput}`.trim()
       for (const { reject } of this.#waiting.values()) reject(new Error(how))
       this.#waiting.clear()
       if (!this.#isEnding) whenEnded(how)
@@ -50,8 +50,8 @@ class Child {
   }
 
   /** Returns the last output on stderr. */
-  get said () {
-    return this.#said
+  get lastOutput () {
+    return this.#lastOutput
   }
 
   /**

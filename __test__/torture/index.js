@@ -98,9 +98,9 @@ async function play (test) {
     const own = new Random(`${options.seed} visitor ${n}`)
     return new Visitor({ traffic, ledger, random: own, user: `user-${Math.floor(n / 3)}` }).visit(over.signal)
   })
-  const telling = setInterval(() => {
+  const progressTimer = setInterval(() => {
     site.look()
-    if (!options.quiet) tell(progress(test))
+    if (!options.quiet) printProgress(progress(test))
   }, 1_000)
   try {
     await breakThings(test)
@@ -108,19 +108,19 @@ async function play (test) {
     over.abort()
     pace.stop()
     await Promise.all(visitors)
-    clearInterval(telling)
+    clearInterval(progressTimer)
   }
   if (!isDecided(test)) await sweep(test, true)
   await site.look()
 }
 
-let told = -Infinity
+let lastPrinted = -Infinity
 
 /** @param {string} text */
-function tell (text) {
+function printProgress (text) {
   if (process.stderr.isTTY) return process.stderr.write(`\r\x1b[K${text}`)
-  if (performance.now() - told < 5_000) return
-  told = performance.now()
+  if (performance.now() - lastPrinted < 5_000) return
+  lastPrinted = performance.now()
   process.stderr.write(`${text}\n`)
 }
 
@@ -147,7 +147,7 @@ async function torture () {
     await play(test)
     traffic.close()
     await site.close(options.visitors * 5 + SWEEP, cluster.size)
-    if (process.stderr.isTTY) tell('')
+    if (process.stderr.isTTY) printProgress('')
     console.log(`\n${report(test)}\n`)
     console.log(ledger.violated === 0 ? 'Nothing was lost, undone, late or left behind.' : `${ledger.violated} violations (seed ${options.seed}).`)
     process.exitCode = ledger.violated === 0 ? 0 : 1

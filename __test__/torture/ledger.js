@@ -260,7 +260,7 @@ class Ledger {
       this.#violated('a session was lost', session, `${what} sent at ${clock(at)} sees no session; nobody has logged out`)
     }
     // The result of a logout in flight is known when it is answered.
-    if (state !== 'gone' && session.closing === 0) this.#bury(session)
+    if (state !== 'gone' && session.closing === 0) this.#remove(session)
   }
 
   /**
@@ -304,7 +304,7 @@ class Ledger {
       for (const one of meant) {
         one.closing--
         one.note(event)
-        if (how === 'acknowledged') this.#bury(one)
+        if (how === 'acknowledged') this.#remove(one)
         else if (how === 'failed' && (one.state === 'alive' || one.state === 'doubtful')) [one.state, one.fault] = ['doubtful', this.#fault]
       }
       if (how === 'acknowledged') this.counts[everywhere ? 'everywhere' : 'logouts']++
@@ -312,7 +312,7 @@ class Ledger {
   }
 
   /** @param {Session} session */
-  #bury (session) {
+  #remove (session) {
     if (session.state === 'gone') return
     session.state = 'gone'
     this.open.delete(session)

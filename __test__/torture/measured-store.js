@@ -49,7 +49,7 @@ class Stopwatch {
         this.longest[operation] = Math.max(this.longest[operation] ?? 0, to - from)
         return
       }
-      setTimeout(() => this.#judge(operation, from, to, error?.code), KNOWN_AFTER)
+      setTimeout(() => this.#check(operation, from, to, error?.code), KNOWN_AFTER)
     }
   }
 
@@ -59,7 +59,7 @@ class Stopwatch {
    * @param {number} to
    * @param {string | undefined} code
    */
-  #judge (operation, from, to, code) {
+  #check (operation, from, to, code) {
     const ms = to - from - this.#stalls.ofLoop(from, to) - (to - from > this.#timeout ? this.#stalls.ofThreads(to) : 0)
     this.longest[operation] = Math.max(this.longest[operation] ?? 0, ms)
     // A scan of a user's sessions consists of many operations.

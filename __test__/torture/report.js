@@ -40,7 +40,7 @@ function faultTable ({ entries }) {
     const most = (/** @type {(entry: import('./timeline').Entry) => number} */ of) => Math.max(...all.map(of))
     rows.push([
       name, String(all.length), thousands(sum(({ requests }) => requests)), thousands(sum(({ failed }) => failed)),
-      seconds(most(({ slowest }) => slowest)), told(most(({ lastDuring }) => lastDuring)), told(most(({ lastAfter }) => lastAfter))
+      seconds(most(({ slowest }) => slowest)), secondsOrNone(most(({ lastDuring }) => lastDuring)), secondsOrNone(most(({ lastAfter }) => lastAfter))
     ])
   }
   const failures = entries.filter(({ failed }) => failed > 0).map(({ text, failures }) => `failed of ${text}: ${byCode(failures)}`)
@@ -48,7 +48,7 @@ function faultTable ({ entries }) {
 }
 
 /** @param {number} ms */
-const told = ms => ms === 0 ? '-' : seconds(ms)
+const secondsOrNone = ms => ms === 0 ? '-' : seconds(ms)
 
 /** @param {Run} run */
 function summary ({ ledger, traffic, site, pace }) {

@@ -59,14 +59,14 @@ class Site {
   /** Checks the processes about once a second. */
   async look () {
     const looks = await Promise.all(this.#children.map(child => child.ask('look').catch(() => undefined)))
-    for (const [n, look] of looks.entries()) if (look !== undefined) this.#judge(n, look)
+    for (const [n, look] of looks.entries()) if (look !== undefined) this.#check(n, look)
   }
 
   /**
    * @param {number} n
    * @param {Look} look
    */
-  #judge (n, look) {
+  #check (n, look) {
     this.#last[n] = look
     for (const { operation, ms, code } of look.late) {
       this.#ledger.violation('a store operation over its deadline', `${operation} in process ${n + 1} took ${ms.toFixed(0)} ms${code === undefined ? '' : `, and failed with ${code}`}`)
@@ -104,7 +104,7 @@ class Site {
         this.#ledger.violation('a process of the site did not close', /** @type {Error} */ (error).message)
       }
       const code = await child.end(PATIENCE)
-      if (code !== 0) this.#ledger.violation('a process of the site did not end', `process ${n + 1}: ${code}; ${child.said}`)
+      if (code !== 0) this.#ledger.violation('a process of the site did not end', `process ${n + 1}: ${code}; ${child.lastOutput}`)
     }))
   }
 

@@ -80,20 +80,20 @@ class Timeline {
     // The faults that were active since the request was sent explain the failure.
     const { last } = this
     const entry = last !== undefined && sent < last.ended ? last : at
-    const told = `${what} sent at ${clock(sent)} failed at ${clock(this.#ledger.now())} with ${code}`
-    if (entry === undefined) return this.#ledger.violation('a request failed although nothing was wrong', `${told}; last fault: ${last?.text ?? 'none'}`)
+    const description = `${what} sent at ${clock(sent)} failed at ${clock(this.#ledger.now())} with ${code}`
+    if (entry === undefined) return this.#ledger.violation('a request failed although nothing was wrong', `${description}; last fault: ${last?.text ?? 'none'}`)
     entry.failed++
     const failure = `${route} ${code}`
     entry.failures[failure] = (entry.failures[failure] ?? 0) + 1
     // The hang itself is already reported.
     if (![...USUAL_CODES, HUNG, ...entry.codes, ...at?.codes ?? []].includes(code)) {
-      this.#ledger.violation('an error answer with an unexpected code', `${told}, during: ${entry.text}`)
+      this.#ledger.violation('an error answer with an unexpected code', `${description}, during: ${entry.text}`)
     }
     const hasEnded = sent >= entry.ended
     if (hasEnded) entry.lastAfter = Math.max(entry.lastAfter, sent - entry.ended)
     else entry.lastDuring = Math.max(entry.lastDuring, sent - entry.began)
     if (!hasEnded && entry.isBounded && sent - entry.began > RECOVERY) {
-      this.#ledger.violation('requests fail too long after a fault began', `${told}, ${clock(sent - entry.began)} after: ${entry.text}`)
+      this.#ledger.violation('requests fail too long after a fault began', `${description}, ${clock(sent - entry.began)} after: ${entry.text}`)
     }
   }
 

@@ -97,12 +97,12 @@ class Traffic {
     const port = this.#random.pick(this.#ports)
     return new Promise(resolve => {
       const begun = performance.now()
-      const judge = () => {
+      const checkHang = () => {
         // A request does not count as hung if this process itself was blocked.
         const now = performance.now()
         const left = bound - (now - begun) + this.#stalls.ofLoop(begun, now)
         if (left > 1 || !this.#isOvertaken(port, begun)) {
-          hung = setTimeout(judge, Math.max(left, MOMENT))
+          hung = setTimeout(checkHang, Math.max(left, MOMENT))
           return
         }
         const at = `sent at ${clock(this.#ledger.now() - bound)} to process ${this.#ports.indexOf(port) + 1}`
@@ -110,7 +110,7 @@ class Traffic {
         done({ ok: false, code: HUNG })
         request.destroy()
       }
-      let hung = setTimeout(judge, bound)
+      let hung = setTimeout(checkHang, bound)
       const done = (/** @type {Answer} */ answer) => {
         clearTimeout(hung)
         resolve(answer)

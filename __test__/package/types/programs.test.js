@@ -45,7 +45,7 @@ const RESOLUTIONS = {
 }
 
 /** Returns TypeScript's errors for a program. */
-function complaints (folder, source, options, name = 'program.cts') {
+function typeErrors (folder, source, options, name = 'program.cts') {
   const file = path.join(folder, name)
   fs.writeFileSync(file, source)
   const program = ts.createProgram([file], {
@@ -101,7 +101,7 @@ export async function main (server: DevServer): Promise<void> {
 
 describe.each([['checked', false], ['skipped', true]])('with the types of libraries %s', (_, skipLibCheck) => {
   test.each(Object.entries(RESOLUTIONS))('programs compile without the types of express-session (%s)', (_, [options, name]) => {
-    expect(complaints(project([]), ALONE, { ...options, skipLibCheck }, name)).toStrictEqual([])
+    expect(typeErrors(project([]), ALONE, { ...options, skipLibCheck }, name)).toStrictEqual([])
   }, 60_000)
 
   test.each(Object.entries(RESOLUTIONS))('programs compile with them, and keep the keys of an application that extends them (%s)', (_, [options, name]) => {
@@ -123,7 +123,7 @@ describe.each([['checked', false], ['skipped', true]])('with the types of librar
       }
     `.replace("user: 'ada' }", "user: 'ada', visits: 1 }").replace('expires: new Date() }', 'expires: new Date() } as theirs.Cookie')
     // The types of express-session do not support this option.
-    expect(complaints(folder, program, { ...options, skipLibCheck, exactOptionalPropertyTypes: false }, name)).toStrictEqual([])
+    expect(typeErrors(folder, program, { ...options, skipLibCheck, exactOptionalPropertyTypes: false }, name)).toStrictEqual([])
   }, 60_000)
 })
 
@@ -142,5 +142,5 @@ test('a FastifyStore fits if the session types of Fastify and express-session co
     store.get('id').then(session => store.set('id', session))
     console.log(options, theirs)
   `
-  expect(complaints(folder, program, { ...RESOLUTIONS['node16, CommonJS'][0], skipLibCheck: true })).toStrictEqual([])
+  expect(typeErrors(folder, program, { ...RESOLUTIONS['node16, CommonJS'][0], skipLibCheck: true })).toStrictEqual([])
 }, 60_000)

@@ -11,7 +11,7 @@ const execFile = promisify(require('node:child_process').execFile)
 const ROOT = path.join(__dirname, '../../..')
 
 /** Runs tsd on one sample. Resolves with its errors. */
-async function complaints (sample) {
+async function typeErrors (sample) {
   try {
     // Ignores tsd's own use of deprecated features of newer Node.js versions.
     const env = { ...process.env, NODE_OPTIONS: '' }
@@ -23,7 +23,7 @@ async function complaints (sample) {
 }
 
 test.each(['commonjs.test-d.ts', 'esm.test-d.mts', 'frameworks.test-d.ts', 'frameworks-esm.test-d.mts'])('the types match %s', async sample => {
-  expect(await complaints(sample)).toBe('')
+  expect(await typeErrors(sample)).toBe('')
 }, 120_000)
 
 const IMPORTS = `
