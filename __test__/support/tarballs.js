@@ -29,7 +29,7 @@ function isGlibc () {
 
 /**
  * Returns the tarballs in the folder TEST_TARBALLS, which releases use, or packs the ones built here.
- * @param {string} folder where they go
+ * @param {string} folder to install into
  * @returns {{ main: string, binary: string }}
  */
 function tarballs (folder) {

@@ -20,7 +20,7 @@ class Child {
 
   /**
    * @param {string} file
-   * @param {(how: string) => void} whenEnded called where it ended by itself
+   * @param {(how: string) => void} whenEnded called if the process exits unexpectedly
    */
   constructor (file, whenEnded) {
     this.#process = fork(path.join(__dirname, file), [], {
@@ -80,7 +80,7 @@ class Child {
   /**
    * Disconnects, and waits until nothing keeps the process alive.
    * @param {number} patience milliseconds
-   * @returns {Promise<number | NodeJS.Signals | null>} its exit code; a signal where it had to be killed
+   * @returns {Promise<number | NodeJS.Signals | null>} its exit code, or the signal if it had to be killed
    */
   async end (patience) {
     this.#isEnding = true

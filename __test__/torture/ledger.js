@@ -285,7 +285,7 @@ class Ledger {
    * Records a logout when it is sent: of one session, or of all current sessions of a user.
    * @param {Session} session
    * @param {boolean} everywhere
-   * @returns {(how: 'acknowledged' | 'failed' | 'found no session') => void} to be told how it ended
+   * @returns {(how: 'acknowledged' | 'failed' | 'found no session') => void} reports the result
    */
   logOut (session, everywhere) {
     const { user } = session

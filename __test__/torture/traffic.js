@@ -62,7 +62,7 @@ class Traffic {
   /**
    * @param {'GET' | 'POST'} method
    * @param {string} path
-   * @param {{ cookie?: string, wait?: number }} [options] wait: milliseconds that the site is asked to take
+   * @param {{ cookie?: string, wait?: number }} [options] wait: milliseconds that the site delays its answer
    * @returns {Promise<Answer>}
    */
   async send (method, path, { cookie, wait = 0 } = {}) {
