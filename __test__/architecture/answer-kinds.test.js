@@ -32,8 +32,8 @@ test('Rust and JavaScript have the same kinds of answers', () => {
 })
 
 test.each([
-  ['how many bits a kind takes', /const KIND_BITS: u32 = (\d+);/, /const KIND_BITS = (\d+)\n/],
-  ['the bit of a slot that asks for a trace', /const TRACED: u32 = 1 << (\d+);/, /const TRACED = 1 << (\d+)\n/]
+  ['the number of bits of a kind', /const KIND_BITS: u32 = (\d+);/, /const KIND_BITS = (\d+)\n/],
+  ['the bit of a slot that marks a traced request', /const TRACED: u32 = 1 << (\d+);/, /const TRACED = 1 << (\d+)\n/]
 ])('both sides agree on %s', (_name, rust, javascript) => {
   expect(javascript.exec(facade)[1]).toBe(rust.exec(native)[1])
 })

@@ -372,12 +372,12 @@ describe('a function for user and password', () => {
   test.each([
     ['throws', () => { throw new Error('the vault is sealed') }, 'the vault is sealed'],
     ['rejects', () => Promise.reject(new Error('the vault is sealed')), 'the vault is sealed'],
-    ['rejects with what is no error', () => Promise.reject(PASSWORD), 'a string'],
-    ['gives nothing', () => {}, 'it must give { user, password }, not undefined'],
-    ['gives a string', () => PASSWORD, 'it must give { user, password }, not a string'],
-    ['gives no password', () => ({ user: 'ada' }), "'user' needs option 'password'"],
-    ['gives a number', () => ({ user: 'ada', password: 5 }), "'password' must be a string, not a number"],
-    ['gives too much', () => ({ user: 'ada', password: PASSWORD.repeat(100) }), 'at most 900 bytes long together']
+    ['rejects with a value that is not an error', () => Promise.reject(PASSWORD), 'a string'],
+    ['returns nothing', () => {}, 'it must give { user, password }, not undefined'],
+    ['returns a string', () => PASSWORD, 'it must give { user, password }, not a string'],
+    ['returns no password', () => ({ user: 'ada' }), "'user' needs option 'password'"],
+    ['returns a number as the password', () => ({ user: 'ada', password: 5 }), "'password' must be a string, not a number"],
+    ['returns a password that is too long', () => ({ user: 'ada', password: PASSWORD.repeat(100) }), 'at most 900 bytes long together']
   ])('that %s fails the store with AUTH only', async (_, auth, cause) => {
     const unhandled = jest.fn()
     process.on('unhandledRejection', unhandled)

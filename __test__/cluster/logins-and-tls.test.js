@@ -225,8 +225,8 @@ describe('a server with TLS', () => {
 
   test.each([
     ['that trusts another authority', () => tls.rootCertificates[0], undefined, /authority that is not trusted/],
-    ['that asks for another name', ca => ca, 'example.org', /for another name/],
-    ['that asks for what is no name', ca => ca, 'no name', /no certificate can be for/]
+    ['that expects another name', ca => ca, 'example.org', /for another name/],
+    ['that expects an invalid name', ca => ca, 'no name', /no certificate can be for/]
   ])('fails a store %s with TLS', async (_, ca, servername, message) => {
     const server = await start({ tls: true })
     const sessions = open(server, { tls: { ca: ca(server.tls.ca), servername } })

@@ -12,9 +12,9 @@ const { ended, launch } = require('../support/cli')
 const USE = "process.emitWarning('old', 'DeprecationWarning', 'DEP0000'); setTimeout(() => console.log('went on'), 20)"
 
 test.each([
-  ['ours', 'index.js', 1, ''],
-  ['ours, installed', 'node_modules/aerospike-session/index.js', 1, ''],
-  ['of others', 'node_modules/other/index.js', 0, 'went on\n']
+  ['by this package', 'index.js', 1, ''],
+  ['by the installed package', 'node_modules/aerospike-session/index.js', 1, ''],
+  ['by dependencies', 'node_modules/other/index.js', 0, 'went on\n']
 ])('the use of a deprecated feature, %s', async (_, file, code, out) => {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
   try {

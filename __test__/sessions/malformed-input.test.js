@@ -152,7 +152,7 @@ describe('a session that no server can store', () => {
   const mebi = 1_024 ** 2
   test.each([
     ['as text', { big: 'x'.repeat(9 * mebi) }],
-    ['as JSON too long to be handed over', { big: 'x'.repeat(49 * mebi) }]
+    ['as JSON that is too long to pass to the core', { big: 'x'.repeat(49 * mebi) }]
   ])('%s is TOO_BIG, and is not sent', async (_, data) => {
     const tap = await WireTap.start()
     for (const format of ['map', 'json']) {

@@ -218,7 +218,7 @@ describe('an owner', () => {
 
   test.each([
     ['undefined', undefined], ['null', null], ["''", ''], ['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity],
-    ['an invalid Date', new Date(NaN)], ['what JSON makes null of', { toJSON: () => null }], ['what JSON leaves out', { toJSON: () => {} }]
+    ['an invalid Date', new Date(NaN)], ['null in JSON', { toJSON: () => null }], ['omitted by JSON', { toJSON: () => {} }]
   ])('is missing if it is %s', async (_, owner) => {
     const set = freshSet()
     const store = openStore({ set, user: () => owner })
