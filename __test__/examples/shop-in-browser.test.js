@@ -293,7 +293,7 @@ describeInChromium('in a browser', () => {
     })).toStrictEqual({ tag: 'A', outlineStyle: 'solid', outlineWidth: '3px' })
   })
 
-  // DEMO_IMAGE=docs/images/demo.png npm test -- demo
+  // DEMO_IMAGE=docs/images/demo.png npm test -- shop-in-browser
   if (process.env.DEMO_IMAGE) {
     test('creates the picture for the documentation', async () => {
       const laptop = await logIn('Ada', { viewport: { width: 900, height: 620 } })
