@@ -1,12 +1,12 @@
 'use strict'
 
-// Processes that do as they are told: questions go out over IPC, answers come back in their order.
+// Child processes that are controlled over IPC: they answer requests in order.
 
 const { fork } = require('node:child_process')
 const { once } = require('node:events')
 const path = require('node:path')
 
-/** In the parent: a child process, and its methods. */
+/** In the parent: a child process and its methods. */
 class Child {
   #process
   /** @type {{ resolve: (value: any) => void, reject: (error: Error) => void }[]} */
@@ -21,7 +21,7 @@ class Child {
     this.#process = fork(path.join(__dirname, file), args, {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       env: { ...process.env, NODE_ENV: 'production' },
-      // NaN, for what this system cannot measure, stays NaN.
+      // Keeps NaN, which stands for values that this system cannot measure.
       serialization: 'advanced'
     })
     this.#process.stderr?.setEncoding('utf8').on('data', text => { this.#failure = (this.#failure + text).slice(-2_000) })
@@ -59,7 +59,7 @@ class Child {
 }
 
 /**
- * In the child: answers with these methods until the parent goes.
+ * In the child: answers with these methods until the parent disconnects.
  * @param {Record<string, (options: any) => any>} methods
  */
 function serve (methods) {
@@ -68,7 +68,7 @@ function serve (methods) {
     try {
       process.send?.({ value: await methods[method](options) ?? null })
     } catch (error) {
-      // The official client's errors may have a code and no message.
+      // The official client's errors may have a code but no message.
       const { code, message } = /** @type {any} */ (error) ?? {}
       process.send?.({ error: [code, message || String(error)].filter(part => part !== undefined).join(' ') })
     }

@@ -1,6 +1,6 @@
 'use strict'
 
-// What the JavaScript thread and the process have used so far, and how often their threads have gone to sleep.
+// The resources that the JavaScript thread and the process have used so far, and how often their threads have gone to sleep.
 
 const fs = require('node:fs')
 const { performance } = require('node:perf_hooks')
@@ -10,14 +10,14 @@ const HAS_THREAD_CLOCK = fs.existsSync(THREAD)
 const TASKS = '/proc/self/task'
 const HAS_TASKS = fs.existsSync(TASKS)
 
-/** Microseconds this thread has run, by the kernel's own clock; where there is none (not Linux), the event loop's busy time. */
+/** Microseconds of this thread by the kernel's clock. Without one (not Linux), the busy time of the event loop. */
 function threadCpu () {
   if (!HAS_THREAD_CLOCK) return performance.eventLoopUtilization().active * 1_000
   return Number(fs.readFileSync(THREAD, 'latin1').split(' ', 1)[0]) / 1_000
 }
 
 /**
- * The thread of our core that a kernel name stands for. Linux keeps 15 characters of a name.
+ * Maps a kernel's thread name to a role of the core's threads. Linux keeps 15 characters of a name.
  * @param {string} comm
  */
 function roleOf (comm) {
@@ -26,11 +26,11 @@ function roleOf (comm) {
 
 /**
  * @typedef {{ js: number, request: number, tend: number, other: number }} Switches
- *   voluntary context switches: of the JavaScript thread, of our core's two threads, and of all other threads together
+ * voluntary context switches: of the JavaScript thread, of the core's two threads, and of all other threads together
  */
 
 /**
- * How often each thread of this process has waited so far. NaN where the system does not say (not Linux).
+ * Returns how often each thread of this process has waited so far. NaN if the system does not report it (not Linux).
  * @returns {Switches}
  */
 function countSwitches () {
@@ -41,7 +41,7 @@ function countSwitches () {
     try {
       status = fs.readFileSync(`${TASKS}/${task}/status`, 'utf8')
     } catch {
-      continue // The thread has ended meanwhile.
+      continue // The thread has ended in the meantime.
     }
     const role = Number(task) === process.pid ? 'js' : roleOf(/^Name:\t(.*)$/m.exec(status)?.[1] ?? '')
     counts[/** @type {keyof Switches} */ (role)] += Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1])
@@ -51,7 +51,7 @@ function countSwitches () {
 
 /** Times in microseconds. */
 function readClocks () {
-  // Read first here and last in `usedSince`, so that the time it takes to count is not measured.
+  // Read first here and last in `usedSince`, so that the time for counting is not measured.
   const switches = countSwitches()
   const { user, system } = process.cpuUsage()
   const { active, idle } = performance.eventLoopUtilization()

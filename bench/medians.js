@@ -1,6 +1,6 @@
 'use strict'
 
-// Of several rounds, the median: of each number by itself.
+// The medians of several rounds, separately for each number.
 
 /** @param {number[]} numbers */
 function median (numbers) {
@@ -19,7 +19,7 @@ function medians (rounds) {
 }
 
 /**
- * The medians of each store.
+ * Returns the medians of each store.
  *
  * @template {Record<string, number>} T
  * @param {Record<string, T[]>} stores
@@ -30,7 +30,7 @@ function mediansOfEach (stores) {
 }
 
 /**
- * Sorts in place.
+ * Returns quantiles. Sorts the numbers in place.
  *
  * @param {Float64Array} numbers
  * @param {number[]} parts 0.99 for the 99th percentile

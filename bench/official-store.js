@@ -1,7 +1,7 @@
 'use strict'
 
-// Aerospike's own client as a session store: what aerospike-session-store 0.4.0 does, whose own
-// client cannot be installed any more. The session is JSON in one bin, or a native map.
+// Aerospike's client as a session store: a replacement for aerospike-session-store 0.4.0, whose own client can no longer be
+// installed. The session is JSON in one bin, or a native map.
 
 const { Store } = require('express-session')
 const { loadAerospike } = require('./untyped')
@@ -70,7 +70,7 @@ class OfficialStore extends Store {
 }
 
 /**
- * The session as the client can store it: of values it knows.
+ * Returns the session with values that the client can store.
  * @param {any} session
  */
 function plain ({ cookie, ...data }) {
@@ -79,7 +79,7 @@ function plain ({ cookie, ...data }) {
 }
 
 /**
- * Seconds.
+ * Returns the TTL in seconds.
  * @param {any} session
  */
 function ttl ({ cookie }) {

@@ -6,7 +6,7 @@ const { choices, count, number, parse } = require('../scripts/arguments')
 const { ScriptError } = require('../scripts/build')
 const { PEERS } = require('./peers')
 
-/** What is measured, in this order. */
+/** The parts of the benchmark, in the order in which they run. */
 const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness']
 
 const HELP = `Usage: npm run bench -- [options]
@@ -62,10 +62,10 @@ const FLAG = /** @type {const} */ ({ type: 'boolean' })
 
 /**
  * @param {string[]} args
- * @returns {Options | undefined} undefined where only help was asked for
+ * @returns {Options | undefined} undefined if only help was requested
  */
 function readOptions (args) {
-  // --soak may stand alone.
+  // --soak may be given without a number.
   const soak = args.indexOf('--soak')
   const whole = soak >= 0 && !/^\d/.test(args[soak + 1] ?? '') ? args.with(soak, '--soak=5000000') : args
   const given = parse(whole, {

@@ -1,17 +1,17 @@
 'use strict'
 
-// An open loop: calls start at a fixed rate, whether or not those before them have been answered.
+// An open loop: calls start at a fixed rate, whether earlier ones have been answered or not.
 
 const { performance } = require('node:perf_hooks')
 
 /**
- * Starts a call every `interval` milliseconds until `isOver`. If the event loop was blocked, the calls that fell due meanwhile
+ * Starts a call every `interval` milliseconds until `isOver`. If the event loop was blocked, calls that fell due in the meantime
  * start at once.
  *
- * @param {number} interval milliseconds
- * @param {(due: number, started: number) => boolean} isOver given when the next call is due, and how many have started
- * @param {(due: number) => Promise<void>} call given when it was due, by `performance.now()`
- * @returns {Promise<number>} how many calls there were, once all have been answered; rejects with the first failure
+ * @param {number} interval milliseconds between two calls
+ * @param {(due: number, started: number) => boolean} isOver gets the time of the next call, and the number of started calls
+ * @param {(due: number) => Promise<void>} call gets the time when it was due, by `performance.now()`
+ * @returns {Promise<number>} the number of calls, after all have been answered; rejects with the first failure
  */
 function pace (interval, isOver, call) {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 'use strict'
 
-// The parts of the benchmark. A folder each: what is measured, in what processes, and how it is reported.
+// The parts of the benchmark. Each folder defines what is measured, in which processes, and how it is reported.
 
 /** @typedef {(done: string) => void} Progress */
 

@@ -1,13 +1,13 @@
 'use strict'
 
-// The stores that are compared, and how each is opened: as its own documentation has it.
+// The stores that are compared, each opened as its documentation describes.
 
 /**
  * @typedef {{ hosts: string, redis: string, set: string }} Places where the servers are, and a set of the store's own
  * @typedef {import('express-session').Store} Store
  * @typedef {{ store: Store, close: (clear: boolean) => Promise<void> }} Opened
  * @typedef {{ title: string, everyday?: boolean, needs?: 'redis', open: (places: Places) => Promise<Opened> }} Peer
- *   `everyday`: of interest for everyday load alone
+ * `everyday`: measured for everyday load only
  */
 
 /** @param {object} options */
@@ -32,7 +32,7 @@ function official (format) {
     const { loadAerospike } = require('./untyped')
     const { OfficialStore } = require('./official-store')
     const aerospike = loadAerospike()
-    // It refuses operations beyond its connections, 100 by default.
+    // The client rejects operations beyond its connections, 100 by default.
     const client = await aerospike.connect({ hosts, maxConnsPerNode: 1_024, log: { level: aerospike.log.OFF } })
     return {
       store: new OfficialStore(client, set, format),
@@ -55,7 +55,7 @@ const PEERS = {
   },
   map: { title: 'this store, map', open: ours({ format: 'map' }) },
   json: { title: 'this store, json', open: ours({ format: 'json' }) },
-  // The server extends a session that is read: express-session's touch at the end of the request is left out.
+  // The server extends a session that is read, so express-session's touch at the end of the request is not written.
   'map-on-read': { title: 'this store, map, touchOnRead', everyday: true, open: ours({ format: 'map', touchOnRead: 80 }) },
   'json-on-read': { title: 'this store, json, touchOnRead', everyday: true, open: ours({ format: 'json', touchOnRead: 80 }) },
   redis: {
@@ -74,7 +74,7 @@ const PEERS = {
 }
 
 /**
- * The stores that are measured for more than everyday load.
+ * Returns the stores that are measured for more than everyday load.
  * @param {string[]} stores
  */
 function ofEveryPart (stores) {

@@ -1,6 +1,6 @@
 'use strict'
 
-// The charts: one SVG a figure, for docs/benchmarks.md.
+// The charts: one SVG per figure, for docs/benchmarks.md.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -17,7 +17,7 @@ function colour (field) {
 }
 
 /**
- * Lines over the number of operations in flight.
+ * Creates a chart of lines over the number of operations in flight.
  *
  * @param {string} title
  * @param {object[]} values of `depth`, `store` and `value`

@@ -1,15 +1,15 @@
 'use strict'
 
-// Rounds in which every store has its turn, so that what disturbs the machine disturbs all.
+// Rounds that measure every store, so that a disturbance of the machine affects all.
 
 /**
- * Measures each store `rounds` times. A round before the first is measured too but does not count: it compiles and connects.
- * Each round starts with another store.
+ * Measures each store `rounds` times. A warm-up round before the first is not counted: it compiles code and connects. Each
+ * round starts with another store.
  *
  * @template T
  * @param {string[]} stores
  * @param {number} rounds
- * @param {(store: string, round: number) => Promise<T>} measure round 0 is the one that does not count
+ * @param {(store: string, round: number) => Promise<T>} measure round 0 is the warm-up
  * @returns {Promise<Record<string, T[]>>} the rounds of each store, in order
  */
 async function inRounds (stores, rounds, measure) {

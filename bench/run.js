@@ -1,6 +1,6 @@
 'use strict'
 
-// npm run bench: this store, its peers and the limit, side by side. What is measured and how: docs/benchmarks.md.
+// npm run bench: compares this store, its peers and the limit. docs/benchmarks.md describes what is measured and how.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -12,7 +12,7 @@ const { startAerospike, startRedis, versions } = require('./servers')
 
 let shown = ''
 
-/** One line, always the same, on a terminal; elsewhere a line for each new text. */
+/** On a terminal, updates one line; otherwise prints a line for each new text. */
 const progress = (/** @type {string} */ text) => {
   if (text === shown) return
   shown = text
@@ -21,7 +21,7 @@ const progress = (/** @type {string} */ text) => {
 }
 
 /**
- * The stores that can be measured on this machine.
+ * Returns the stores that can be measured on this machine.
  * @param {string[]} stores
  * @param {import('./servers').Redis | undefined} redis
  */
@@ -45,10 +45,10 @@ async function bench () {
   const options = readOptions(process.argv.slice(2))
   if (options === undefined) return
   build()
-  // They need what build() installs.
+  // Required here, because they need what build() installs.
   const { PARTS } = require('./parts')
   const { LEGEND } = require('./table')
-  const { tell } = require('./target')
+  const { describeTarget } = require('./target')
   const aerospike = await startAerospike()
   const redis = options.stores.some(store => PEERS[store].needs === 'redis') ? await startRedis() : undefined
   try {
@@ -61,13 +61,13 @@ async function bench () {
     const parts = options.soak > 0 ? ['soak'] : options.only
     for (const part of parts) results[part] = await PARTS[part].measure(options, places, progress)
     progress('')
-    const judged = parts.flatMap(part => PARTS[part].targets(results[part])).filter(({ measured, bound }) => Number.isFinite(measured) && Number.isFinite(bound))
-    const everything = JSON.stringify({ machine: head, ...results, targets: judged }, null, 2)
+    const checked = parts.flatMap(part => PARTS[part].targets(results[part])).filter(({ measured, bound }) => Number.isFinite(measured) && Number.isFinite(bound))
+    const everything = JSON.stringify({ machine: head, ...results, targets: checked }, null, 2)
     if (options.json === '-') return console.log(everything)
     const tables = parts.flatMap(part => PARTS[part].tables(results[part]))
     if (tables.some(table => table.includes('M / R / O'))) tables.push(LEGEND)
     console.log(`${tables.join('\n\n')}\n\nTargets\n`)
-    for (const target of judged) console.log(tell(target))
+    for (const target of checked) console.log(describeTarget(target))
     if (options.json) fs.writeFileSync(options.json, `${everything}\n`)
     if (options.plot) await require('./plot').plot(results, options.plot)
   } finally {

@@ -1,7 +1,7 @@
 'use strict'
 
-// The servers behind the stores: Aerospike (the cluster that AEROSPIKE_HOSTS names, or a dev server in a process of its
-// own) and a Redis that keeps nothing on disk.
+// The servers of the stores: Aerospike (the cluster in AEROSPIKE_HOSTS, or a dev server in its own process) and a Redis without
+// persistence.
 
 const { spawn, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
@@ -38,7 +38,7 @@ async function startAerospike () {
 }
 
 /**
- * What the server says of itself.
+ * Returns the server's product and version.
  * @param {string} hosts
  */
 async function build (hosts) {
@@ -62,7 +62,7 @@ async function freePort () {
   return port
 }
 
-/** @returns {Promise<Redis | undefined>} undefined where there is no redis-server on this machine */
+/** @returns {Promise<Redis | undefined>} undefined if this machine has no redis-server */
 async function startRedis () {
   const { stdout, error } = spawnSync('redis-server', ['--version'], { encoding: 'utf8' })
   if (error) return undefined

@@ -1,6 +1,6 @@
 'use strict'
 
-// The sessions: a shop's, with as much in the cart as makes the size.
+// The sessions: those of a shop, with a cart that is as large as the size requires.
 
 const HOUR = 3_600_000
 
@@ -8,7 +8,7 @@ const HOUR = 3_600_000
 const made = new Map()
 
 /**
- * A session of about `size` kB as JSON: 0.5 kB is 450 bytes.
+ * Returns a session of about `size` kB as JSON: 0.5 kB is 450 bytes.
  * @param {number} size
  */
 function makeSession (size) {
@@ -37,7 +37,7 @@ function composeSession (size) {
 }
 
 /**
- * What express-session does with the cookie at the end of each request.
+ * Renews the cookie as express-session does at the end of each request.
  * @param {any} session
  */
 function prolong (session) {
@@ -45,7 +45,7 @@ function prolong (session) {
 }
 
 /**
- * What a page that writes does.
+ * Changes the session like a page that writes.
  * @param {any} session
  */
 function change (session) {
@@ -55,7 +55,7 @@ function change (session) {
 }
 
 /**
- * The ids of sessions of one size: fewer of the large ones, so that memory is not what is measured.
+ * Returns the ids of sessions of one size. There are fewer large ones, so that memory is not what is measured.
  * @param {number} size
  */
 function sessionIds (size) {

@@ -1,8 +1,8 @@
 'use strict'
 
-// What the tables of all parts have in common: they are Markdown.
+// Helpers for the tables of all parts, which are Markdown.
 
-/** The stores that others are compared with: M / R / O. */
+/** The stores to compare with: M / R / O. */
 const AGAINST = /** @type {const} */ (['memory', 'redis', 'official'])
 const MIXES = { read: 'reads only', write: 'half reads, half writes', touch: 'reads, each with a touch' }
 const LEGEND = 'M / R / O: times the figure of MemoryStore, connect-redis and the official client (JSON). JS us: time of the JavaScript\n' +
@@ -17,7 +17,7 @@ function short (number) {
   return size >= 100 ? number.toFixed(0) : size >= 10 ? number.toFixed(1) : number.toFixed(2)
 }
 
-/** @param {string[][]} lines the first is the head */
+/** @param {string[][]} lines the first is the header */
 function markdown ([head, ...lines]) {
   const widths = head.map((_, column) => Math.max(...[head, ...lines].map(line => line[column].length)))
   const row = (/** @type {string[]} */ line) => `| ${line.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join(' | ')} |`
@@ -26,7 +26,7 @@ function markdown ([head, ...lines]) {
 }
 
 /**
- * How many times as much as each peer: `1.1 / 0.3 / 0.1`.
+ * Returns the ratios to each peer: `1.1 / 0.3 / 0.1`.
  *
  * @template T
  * @param {Record<string, T>} stores

@@ -1,6 +1,6 @@
 'use strict'
 
-// A target: what this store has set itself to reach, and whether it does.
+// A target for this store, and whether it is reached.
 
 /**
  * @typedef {{ name: string, measured: number, bound: number, kind: 'most' | 'least' }} Target
@@ -10,11 +10,11 @@
 const OURS = ['map', 'json']
 
 /** @param {Target} target */
-function tell ({ name, measured, bound, kind }) {
+function describeTarget ({ name, measured, bound, kind }) {
   const met = kind === 'most' ? measured <= bound : measured >= bound
-  // A difference may be 0 or less: no share of it says anything.
+  // A difference may be 0 or negative. Then a share of it has no meaning.
   const off = met || bound <= 0 ? '' : ` (by ${(Math.abs(measured / bound - 1) * 100).toFixed(0)} %)`
   return `${met ? 'met   ' : 'MISSED'} ${name}: ${measured.toFixed(2)}, at ${kind} ${bound.toFixed(2)}${off}`
 }
 
-module.exports = { OURS, tell }
+module.exports = { OURS, describeTarget }

@@ -1,12 +1,12 @@
 'use strict'
 
-// Packages whose types are missing or do not pass `tsc --strict`: they come as `any`.
+// Packages whose types are missing or do not pass `tsc --strict`. They are typed as `any`.
 
 const { createRequire } = require('node:module')
 
 const load = createRequire(__filename)
 
-/** Aerospike's own client. */
+/** Aerospike's client. */
 function loadAerospike () {
   const aerospike = load('aerospike')
   aerospike.setDefaultLogging({ level: aerospike.log.OFF })
@@ -18,7 +18,7 @@ function loadAutocannon () {
   return load('autocannon')
 }
 
-/** What draws the charts: both are ES modules. */
+/** The packages that draw the charts. Both are ES modules. */
 async function loadVega () {
   const [vega, vegaLite] = await Promise.all(['vega', 'vega-lite'].map(name => import(name)))
   return { vega, vegaLite }

@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 'use strict'
 
-// The command line. The commands `dev-server` and `fault` are here, the others in lib/cli/.
+// The command line. This file has the commands `dev-server` and `fault`. The others are in lib/cli/.
 
-const { complain, print, watch, write } = require('../lib/cli/output')
+const { printError, print, watch, write } = require('../lib/cli/output')
 const usage = require('../lib/cli/usage')
 const { version } = require('../package.json')
 
 const { UsageError, number } = usage
 
-/** Commands with options and help of their own: `run` takes the arguments that follow. */
-const OTHERS = ['doctor', 'sessions']
+/** Commands in lib/cli/, with their own options and help. Their `run` gets the remaining arguments. */
+const SEPARATE_COMMANDS = ['doctor', 'sessions']
 
 const HELP = `aerospike-session ${version}
 
@@ -83,7 +83,7 @@ function parse (args) {
 }
 
 /**
- * Users from the command line and from the environment.
+ * Returns the users from the command line and the environment.
  * @param {string[]} given
  * @returns {Record<string, string> | undefined}
  */
@@ -98,7 +98,7 @@ function users (given) {
 }
 
 /**
- * Options `security` and `tls`.
+ * Returns options `security` and `tls`.
  * @param {Omit<Options, 'host' | 'data'>} options
  */
 function protection ({ user, tls, ...options }) {
@@ -131,7 +131,7 @@ async function devServer ({ host, data, memory, fault = [], list, clear, ...opti
   const { parseFault } = require('../lib/dev-server/faults')
   const faults = fault.map(parseFault)
   const settings = { host, data, memory, ...numbers, ...protection(options) }
-  const server = await start(settings, warning => complain(`aerospike-session: ${warning}`))
+  const server = await start(settings, warning => printError(`aerospike-session: ${warning}`))
   try {
     for (const one of faults) await server.inject(/** @type {any} */ (one))
   } catch (error) {
@@ -159,12 +159,12 @@ function isAddress (text) {
 }
 
 /**
- * Breaks a dev server in another process.
+ * Sets, lists or clears faults of a dev server in another process.
  *
  * @param {string[]} args
  * @param {Options} options
  */
-async function breakServer ([address, ...texts], { list, clear, fault }) {
+async function controlFaults ([address, ...texts], { list, clear, fault }) {
   if (address === undefined || !isAddress(address)) throw new UsageError('fault needs the HOST:PORT of a dev server')
   if (fault !== undefined) throw new UsageError('--fault belongs to the command dev-server: here a fault is an argument')
   if (Number(list ?? false) + Number(clear ?? false) + Number(texts.length > 0) !== 1) {
@@ -184,7 +184,7 @@ async function breakServer ([address, ...texts], { list, clear, fault }) {
 /** @param {string[]} args */
 async function main (args) {
   const [first] = args
-  if (OTHERS.includes(first)) return require(`../lib/cli/${first}`).run(args.slice(1))
+  if (SEPARATE_COMMANDS.includes(first)) return require(`../lib/cli/${first}`).run(args.slice(1))
   const { values, positionals: [command, ...rest] } = parse(args)
   if (values.help) write(HELP)
   else if (values.version) print(version)
@@ -198,8 +198,8 @@ async function main (args) {
  */
 async function run (command, rest, options) {
   if (command === undefined) throw new UsageError('a command is missing: dev-server, fault, doctor or sessions')
-  if (command === 'fault') return breakServer(rest, options)
-  if (OTHERS.includes(command)) throw new UsageError(`${command} comes first, and its options after it`)
+  if (command === 'fault') return controlFaults(rest, options)
+  if (SEPARATE_COMMANDS.includes(command)) throw new UsageError(`${command} comes first, and its options after it`)
   if (command !== 'dev-server') throw new UsageError(`'${command}' is no command: there are dev-server, fault, doctor and sessions`)
   if (rest.length > 0) throw new UsageError(`dev-server takes no argument '${rest[0]}'`)
   await devServer(options)
@@ -208,6 +208,6 @@ async function run (command, rest, options) {
 watch()
 main(process.argv.slice(2)).catch(error => {
   const usage = error instanceof UsageError || error.code === 'BAD_OPTION'
-  complain(`aerospike-session: ${error.message}${usage ? ' (see --help)' : ''}`)
+  printError(`aerospike-session: ${error.message}${usage ? ' (see --help)' : ''}`)
   process.exitCode = usage ? 2 : 1
 })

@@ -1,28 +1,28 @@
 'use strict'
 
-// What a store knew of a session when it was loaded or last written, beside the object that the
-// application changes: the base of the merge that a later set makes (src/store/baseline.rs).
+// Baselines: the state of each session when it was loaded or last written. A later set merges its changes against the
+// baseline (src/store/baseline.rs).
 //
-// express-session passes what `get` returned to `createSession`, and the Session that makes to
-// `set` and `touch`. A framework that copies the session into an object of its own has no
-// baseline, and its sets replace the whole session (but see lib/stores/fastify-store.js). So has a session that is set under another id,
-// or in another store, than it came from: there it is a new one.
+// express-session passes the object from `get` to `createSession`, and passes the resulting Session to `set` and `touch`.
+// If a framework copies the session into its own object, the copy has no baseline and its sets replace the whole session
+// (lib/stores/fastify-store.js avoids this). A session that is set under another id, or in another store, has no baseline
+// either: there it is a new session.
 //
-// A record may hold keys that a framework's session object cannot show: express-session's takes over no `id`, `req` or `save`,
-// since it has properties of these names. Such keys are hidden: they are kept here and stored again with every set, so
-// that a page does not delete what another application keeps in the same session.
+// A record may hold keys that a framework's session object cannot show. For example, express-session's Session has its own
+// properties `id`, `req` and `save`, so it skips keys of these names. Such keys are hidden: they are kept here and stored
+// again with every set, so that a request does not delete data of another application in the same session.
 
-/** In front of each note: no JSON contains it. */
+/** Precedes each note. JSON never contains it. */
 const SEPARATOR = '\x1e'
 /** @type {string[]} */
 const NONE = []
-/** So many writes in doubt are remembered, the last ones. */
+/** How many writes in doubt are kept. Older ones are dropped. */
 const DOUBTS = 8
-/** Finds the cookie where every session of the core and of Express has it, unless there are objects in it. */
+/** Matches the cookie at the start, where the core and Express put it. Does not match a cookie that contains objects. */
 const COOKIE_IN_FRONT = /^\{"cookie":(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})/
 
 /**
- * The text of the cookie in the text of a session; empty: it has none.
+ * Returns the JSON of the cookie in a session's JSON, or an empty string if there is no cookie.
  * @param {string} json
  */
 function cookieIn (json) {
@@ -33,39 +33,39 @@ function cookieIn (json) {
 }
 
 /**
- * What is baseline of a session object. The core gets it back with the next set or touch, as texts (src/store/baseline.rs).
- * A touch writes no data: with it go neither the session nor a set in doubt, only their cookies.
+ * The baseline of a session object. The next set or touch passes it to the core as text (src/store/baseline.rs). A touch
+ * writes no data, so it passes only the cookies of the session and of sets in doubt.
  */
 class Baseline {
   /**
    * @param {Baselines} owner
-   * @param {string | undefined} sid the id it is baseline under; undefined: the core finds out
-   * @param {string} [head] the baseline: a head, which only the core reads
-   * @param {string} [json] and the session's JSON
+   * @param {string | undefined} sid the session id; undefined: the core finds it by the head
+   * @param {string} [head] the part of the baseline that only the core reads
+   * @param {string} [json] the session's JSON
    */
   constructor (owner, sid, head, json) {
     this.owner = owner
     this.sid = sid
     this.head = head
     this.json = json
-    /** The cookie that is stored, if it is no longer the one in `json`: a touch wrote it. @type {string | undefined} */
+    /** The stored cookie, if a touch has replaced the one in `json`. @type {string | undefined} */
     this.cookie = undefined
-    /** Writes that failed and may have been carried out: `s` and a session that was set, `c` and the cookie of a touch. @type {string[]} */
+    /** Writes in doubt: `s` and the session's JSON for a set, `c` and the cookie's JSON for a touch. @type {string[]} */
     this.doubts = NONE
-    /** Keys that the object cannot show, with the JSON text of their values. @type {Map<string, string> | undefined} */
+    /** Hidden keys with the JSON of their values. @type {Map<string, string> | undefined} */
     this.hidden = undefined
-    /** By this the core knows which sets belong together before the first is answered (src/store/writers.rs). */
-    this.writer = ++last
+    /** Identifies sets of the same session object, before the first one is answered (src/store/writers.rs). */
+    this.writer = ++lastWriter
   }
 
-  /** The notes for a set; there are none, usually. */
+  /** Returns the notes for a set. Usually there are none. */
   notes () {
     if (this.cookie === undefined && this.doubts === NONE) return undefined
     const stored = this.cookie === undefined ? [] : [`k${this.cookie}`]
     return [...stored, ...this.doubts].map(note => SEPARATOR + note).join('')
   }
 
-  /** The notes for a touch: with the cookie that is stored, and none of the data. */
+  /** Returns the notes for a touch: the stored cookie and those in doubt, without the data. */
   notesOfCookie () {
     if (this.json === undefined) return undefined
     this.cookie ??= cookieIn(this.json)
@@ -75,7 +75,7 @@ class Baseline {
   }
 
   /**
-   * Notes a set that was carried out.
+   * Updates the baseline after a set.
    *
    * @param {string} head
    * @param {string} json
@@ -88,7 +88,7 @@ class Baseline {
   }
 
   /**
-   * Notes a touch that was carried out.
+   * Updates the baseline after a touch.
    *
    * @param {string} head
    * @param {string | undefined} cookie
@@ -101,10 +101,10 @@ class Baseline {
   }
 
   /**
-   * Notes a write that failed, and may have been carried out: what it changed is written again by the next set.
+   * Adds a write in doubt. The next set writes its changes again.
    *
-   * @param {'s' | 'c'} kind a set, or a touch
-   * @param {string} json of the session, or of the cookie
+   * @param {'s' | 'c'} kind `s` for a set, `c` for a touch
+   * @param {string} json the session's JSON for a set, the cookie's for a touch
    */
   doubt (kind, json) {
     if (this.json === undefined) return
@@ -113,18 +113,17 @@ class Baseline {
   }
 }
 
-let last = 0
+let lastWriter = 0
 
 /**
- * A piece of a list of sessions: the heads of their baselines and their texts, one after the other in one text. Nothing else is
- * kept of the sessions of a list until one of them is asked for: there may be hundreds of thousands, and the garbage collector
- * would stop the event loop for a third longer.
+ * A piece of a list of sessions: all heads and all JSON in one string. A list may have hundreds of thousands of sessions.
+ * Their baselines are created only when needed: otherwise the garbage collector would block the event loop for a third longer.
  */
 class ListPiece {
   /**
    * @param {Baselines} owner
-   * @param {string} text in the first line a JSON array: for each session how long its head is, and its text; then the heads,
-   *   and then the texts
+   * @param {string} text The first line is a JSON array with two numbers per session: the lengths of its head and of its
+   *   JSON. All heads follow, then all JSON.
    */
   constructor (owner, text) {
     this.owner = owner
@@ -133,9 +132,9 @@ class ListPiece {
     /** @type {number[]} */
     const lengths = JSON.parse(text.slice(0, start))
     this.count = lengths.length / 2
-    /** Where each head begins, and where the last one ends. */
+    /** The offset of each head, and the end of the last one. */
     this.heads = new Int32Array(this.count + 1)
-    /** The same of the texts. */
+    /** The offset of each session's JSON, and the end of the last one. */
     this.texts = new Int32Array(this.count + 1)
     let at = start
     for (let n = 0; n < this.count; n++) {
@@ -157,7 +156,7 @@ class ListPiece {
   }
 }
 
-/** A session of a list, as long as nobody has asked what is baseline of it. */
+/** The baseline of a listed session. It is created on first use. */
 class LazyBaseline {
   /** @type {Baseline | undefined} */
   #baseline
@@ -176,7 +175,7 @@ class LazyBaseline {
   }
 }
 
-/** Makes of its subclass's private fields fields of whatever object it is given. */
+/** Returns the given object from its constructor, so that the private fields of a subclass are added to that object. */
 class ReturnOverride {
   /** @param {object} object */
   constructor (object) {
@@ -185,8 +184,9 @@ class ReturnOverride {
 }
 
 /**
- * A private field of a session object: nobody sees it, nothing copies it, and it goes when the object goes. A WeakMap
- * does the same, but costs a request more than all else that JavaScript does here, most of it in the garbage collector.
+ * Stores a baseline in a private field of the session object. The field is invisible, is not copied, and is freed with the
+ * object. A WeakMap would do the same, but would cost more per request than all other JavaScript here, mostly in the garbage
+ * collector.
  */
 class PrivateSlot extends ReturnOverride {
   #baseline
@@ -221,7 +221,7 @@ class PrivateSlot extends ReturnOverride {
 }
 
 /**
- * Takes keys out of a session that was loaded, and keeps them for its next set.
+ * Removes keys from a loaded session and keeps them as hidden keys for its next set.
  *
  * @param {any} session
  * @param {(name: string) => boolean} isHidden
@@ -238,7 +238,7 @@ function hide (session, isHidden) {
 }
 
 /**
- * Whether JSON finds a key in an object.
+ * Returns true if JSON.stringify would include the key.
  *
  * @param {object} object
  * @param {string} name
@@ -248,7 +248,7 @@ function shows (object, name) {
 }
 
 /**
- * The text of a session with the keys that its object cannot show.
+ * Adds the hidden keys to a session's JSON.
  *
  * @param {Baseline} baseline
  * @param {any} session
@@ -265,7 +265,7 @@ function withHidden ({ hidden }, session, json) {
 }
 
 /**
- * express-openid-connect puts each session into a new object, but keeps the application's own in it.
+ * Returns the application's object inside a session of express-openid-connect, which wraps it in a new object each time.
  * @param {any} session
  * @returns {object | undefined}
  */
@@ -273,13 +273,13 @@ function innerOf ({ header, data }) {
   return typeof header === 'object' && header !== null && typeof data === 'object' && data !== null ? data : undefined
 }
 
-/** Of the sessions of one store. */
+/** The baselines of one store's sessions. */
 class Baselines {
-  /** Of objects that were another store's before they were this one's, or take no more fields. @type {WeakMap<object, Baseline>} */
+  /** Baselines of objects that already hold another store's, or that are not extensible. @type {WeakMap<object, Baseline>} */
   #others = new WeakMap()
 
   /**
-   * A session from the baseline that the core loaded.
+   * Creates the session object of a loaded session.
    * @param {string | undefined} sid
    * @param {string} head
    * @param {string} json
@@ -302,7 +302,7 @@ class Baselines {
   }
 
   /**
-   * The sessions of a list, each from its baseline. The core knows by the head which session it is of.
+   * Creates the session objects of a list. The head identifies the session to the core.
    *
    * @param {string} text
    * @returns {object[]}
@@ -313,8 +313,8 @@ class Baselines {
   }
 
   /**
-   * Hands what is baseline of a session over to the object that a framework made of it. Keys that it did not take over are
-   * hidden, and taken out of what was loaded: express-session compares the two to find out whether a page changed anything.
+   * Copies the baseline of a loaded session to the object that a framework made from it. Keys that the framework did not
+   * copy become hidden and are removed from the loaded session: express-session compares both objects to detect changes.
    *
    * @param {any} from
    * @param {any} to
@@ -336,6 +336,8 @@ class Baselines {
   }
 
   /**
+   * Returns the baseline of a session object. Creates an empty one if there is none for this id.
+   *
    * @param {object} session
    * @param {string} sid
    */

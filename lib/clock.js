@@ -1,16 +1,16 @@
 'use strict'
 
-// The clock and the turns of the event loop, as they were when the package was loaded: fake timers of jest or sinon replace
-// the globals, and a callback that they hold is never called. One clock ends sessions, and that is the machine's.
+// The clock and timer functions as they were when the package was loaded. Fake timers of jest or sinon replace the globals:
+// callbacks would then wait until the test advances its clock, and sessions would not expire by the machine's clock.
 //
-// Where the package is loaded with fake timers already in place, those of Node.js's own modules stand in for them.
+// If the package is loaded while fake timers are active, the functions of Node.js's own modules are used instead.
 
 const { performance } = require('node:perf_hooks')
 const timers = require('node:timers')
 
 /**
  * @param {Function | undefined} global
- * @returns {boolean} whether fake timers have put it there: all of them mark what they put
+ * @returns {boolean} true if fake timers have replaced it: they mark their functions
  */
 const isFake = global => global === undefined || 'clock' in global || '_isMockFunction' in global
 
@@ -19,7 +19,7 @@ const { now } = isFake(Date) ? { now: () => Math.floor(performance.timeOrigin + 
 const { nextTick } = isFake(process.nextTick) ? { nextTick: /** @type {any} */ (timers.setImmediate) } : process
 const { clearTimeout, setImmediate, setTimeout } = isFake(globalThis.setImmediate) || isFake(globalThis.setTimeout) ? timers : globalThis
 
-/** Milliseconds of a clock that is never set back: for durations. */
+/** Returns milliseconds of a monotonic clock, for durations. */
 const elapsed = performance.now.bind(performance)
 
 module.exports = { clearTimeout, elapsed, nextTick, now, setImmediate, setTimeout }

@@ -1,7 +1,7 @@
 'use strict'
 
-// An open store of the core, seen through one view, and the rules every request keeps: a good id,
-// an open store, a callback or a promise.
+// A connection: an open store of the core together with one view (namespace, set and record options). It checks every
+// request: the store must be open and the session id valid. The result goes to a callback or a promise.
 
 const { askFor } = require('./options/auth')
 const { nextTick } = require('./clock')
@@ -31,10 +31,10 @@ const { native } = hub
 /** @type {WeakMap<object, Connection>} */
 const connections = new WeakMap()
 /**
- * What belongs to a handle is there for as long as the handle is, and requests under way hold that.
+ * Keeps the shared state alive as long as its handle. Requests in flight hold the handle.
  * @type {WeakMap<StoreHandle, Shared>}
  */
-const kept = new WeakMap()
+const sharedByHandle = new WeakMap()
 
 class Connection {
   #handle
@@ -42,45 +42,45 @@ class Connection {
 
   /**
    * @param {StoreHandle} handle
-   * @param {Shared} shared what all views of a store have in common
+   * @param {Shared} shared state that all views of a store share
    * @param {ViewOptions} view
    */
   constructor (handle, shared, view) {
     this.#handle = handle
     this.#shared = shared
     this.view = view
-    kept.set(handle, shared)
+    sharedByHandle.set(handle, shared)
   }
 
   /**
-   * Opens a store for its owner, which receives its notices for as long as it is reachable.
+   * Opens a store for its owner. The listener receives the store's notices until the owner is garbage collected.
    *
    * @template {object} T
    * @param {T} owner
    * @param {import('./options/options').ClusterOptions} cluster
    * @param {ViewOptions} view
    * @param {(owner: T, notice: string, words: string | null) => void} listener
-   * @param {() => any} [ask] gives user and password
+   * @param {() => any} [ask] returns the user and password
    */
   static open (owner, cluster, view, listener, ask) {
-    // Weakly, so that a store nobody uses any more is garbage, and closes.
-    const holder = new WeakRef(owner)
+    // Weak references, so that an unused store is garbage collected and closes.
+    const weakOwner = new WeakRef(owner)
     const { handle, notices } = hub.openStore(cluster, view, ({ notice, words, question }) => {
-      const owner = holder.deref()
-      if (question !== undefined) Connection.#answer(answering.deref(), question)
+      const owner = weakOwner.deref()
+      if (question !== undefined) Connection.#answer(weakShared.deref(), question)
       else if (owner !== undefined) listener(owner, notice, words)
     })
-    // Not whereto: a URL with a login in it may have been taken for a name.
+    // Does not log the hosts: a host may be a URL that contains a login.
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
     const shared = { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, events: new EventForwarder() }
-    const answering = new WeakRef(shared)
+    const weakShared = new WeakRef(shared)
     const connection = new Connection(handle, shared, view)
     connections.set(owner, connection)
     return connection
   }
 
   /**
-   * The connection of a SessionStore.
+   * Returns the connection of a SessionStore.
    * @param {object} store
    */
   static of (store) {
@@ -93,15 +93,15 @@ class Connection {
   }
 
   /**
-   * The same store, seen in another way.
+   * Returns a connection to the same store with another view.
    * @param {ViewOptions} view
    */
-  through (view) {
+  withView (view) {
     return new Connection(native.openView(this.#handle, serialize(view)), this.#shared, view)
   }
 
   /**
-   * A request that concerns no single session.
+   * Makes a request that is not about a single session.
    *
    * @param {Operation} operation
    * @param {Callback | undefined} callback
@@ -116,7 +116,7 @@ class Connection {
   }
 
   /**
-   * A request about one session.
+   * Makes a request about one session.
    *
    * @param {Operation} operation
    * @param {any} id
@@ -130,7 +130,7 @@ class Connection {
    * @param {any} [f]
    * @param {any} [g]
    */
-  one (operation, id, callback, decode, a, b, c, d, e, f, g) {
+  sessionRequest (operation, id, callback, decode, a, b, c, d, e, f, g) {
     if (this.#shared.closed) return this.fail(operation, closed(), callback)
     const fault = idFault(id)
     if (fault !== undefined) return this.fail(operation, badKey(fault), callback)
@@ -151,7 +151,7 @@ class Connection {
   }
 
   /**
-   * Fails a request without asking the core.
+   * Fails a request without calling the core.
    *
    * @param {Operation} operation
    * @param {Error} error
@@ -164,7 +164,7 @@ class Connection {
   }
 
   /**
-   * Fails a request that could not be made: with an error of ours; any other is no failure of the request, but a bug.
+   * Fails a request that could not be made. Rethrows any error that is not an AerospikeSessionError: it is a bug.
    *
    * @param {Operation} operation
    * @param {unknown} error
@@ -176,7 +176,7 @@ class Connection {
   }
 
   /**
-   * Runs what makes a request; an error of ours that making it raises fails the request.
+   * Calls a function that makes a request. If it throws an AerospikeSessionError, the request fails with it.
    *
    * @template T
    * @param {Operation} operation
@@ -192,7 +192,7 @@ class Connection {
   }
 
   /**
-   * Answers the core's question for user and password.
+   * Gives the core the user and password that it asked for.
    * @param {Shared | undefined} shared
    * @param {number} question
    */
@@ -204,7 +204,7 @@ class Connection {
   }
 
   /**
-   * Counts a failure of a call that never reached the core.
+   * Counts a failed call that did not reach the core. The core counts the others.
    *
    * @param {Operation} operation
    * @param {Error} error
@@ -249,7 +249,7 @@ class Connection {
 }
 
 /**
- * A callback, or none; anything else is the caller's mistake and said at once.
+ * Returns the callback, or undefined if there is none. Throws BAD_OPTION for any other value.
  *
  * @param {any} callback
  * @returns {Callback | undefined}
@@ -261,13 +261,13 @@ function optional (callback) {
 }
 
 /**
- * Returns the answer of a call. If `undefined` or `null` stood in the place of the callback, nothing may wait for the answer:
- * express-session passes on the missing callback of `req.session.destroy()` and drops the promise. A rejection of that
- * promise would end the process, so it counts as handled. Callers that do await the promise still get the error.
+ * Returns the answer of a call. If the callback argument was `undefined` or `null`, marks a rejection as handled:
+ * express-session passes on the missing callback of `req.session.destroy()` and ignores the promise, so a rejection would
+ * end the process. Callers that await the promise still get the error.
  *
  * @template T
  * @param {T} answer a promise, or undefined if there was a callback
- * @param {boolean} isPassed whether an argument stood in the callback's place
+ * @param {boolean} isPassed whether the callback argument was passed
  * @returns {T}
  */
 function quiet (answer, isPassed) {

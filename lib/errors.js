@@ -26,7 +26,7 @@ Object.defineProperty(AerospikeSessionError.prototype, 'name', {
 })
 
 /**
- * An error the native core sent, as JSON text.
+ * Creates an error from the JSON that the native core sent.
  * @param {string} json
  */
 function fromNative (json) {
@@ -67,7 +67,7 @@ function tooBig () {
   return new AerospikeSessionError({ code: 'TOO_BIG', message: 'the session is larger than the server stores in one record' })
 }
 
-/** A request that was never made, or an answer that will never come. */
+/** Creates the error of a request that the core could not take or cannot answer. */
 function internal () {
   return new AerospikeSessionError({ code: 'SERVER', message: 'an internal error: the operation was given up', inDoubt: true })
 }

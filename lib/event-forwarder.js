@@ -1,7 +1,7 @@
 'use strict'
 
-// The stores that see a client's sessions, and want to be told what it is told. Weakly: a lent client outlives many of
-// them, and one that nobody uses any more is garbage. However many there are, the client has one listener an event.
+// Forwards the events of a client to the stores that share it. It holds the stores weakly, so that an unused store is
+// garbage collected although its shared client lives on. The client has one listener per event, however many stores there are.
 
 const { announce } = require('./warnings')
 
@@ -12,32 +12,32 @@ const { announce } = require('./warnings')
 
 class EventForwarder {
   /** @type {Set<WeakRef<object>>} */
-  #all = new Set()
+  #stores = new Set()
   /** @type {FinalizationRegistry<WeakRef<object>>} */
-  #gone = new FinalizationRegistry(ref => this.#all.delete(ref))
+  #collected = new FinalizationRegistry(ref => this.#stores.delete(ref))
   /** @type {WeakMap<object, Listener>} */
   #listeners = new WeakMap()
-  #listens = false
+  #isListening = false
 
   /**
    * @param {import('node:events').EventEmitter} client
    * @param {object} store
-   * @param {Listener} listener may hold the store: it goes when that goes
+   * @param {Listener} listener may hold the store: it is freed together with the store
    */
   add (client, store, listener) {
     const ref = new WeakRef(store)
-    this.#all.add(ref)
-    this.#gone.register(store, ref)
+    this.#stores.add(ref)
+    this.#collected.register(store, ref)
     this.#listeners.set(store, listener)
-    if (!this.#listens) this.#listen(client)
+    if (!this.#isListening) this.#listen(client)
   }
 
   /** @param {import('node:events').EventEmitter} client */
   #listen (client) {
-    this.#listens = true
+    this.#isListening = true
     for (const event of /** @type {const} */ (['up', 'down'])) client.on(event, () => this.#forward(event))
     client.on('warning', (/** @type {Warning} */ warning) => {
-      // With this listener the client takes it for heard.
+      // Because of this listener the client emits no process warning.
       if (!this.#forward('warning', warning) && client.listenerCount('warning') === 1) announce(warning)
     })
   }
@@ -45,11 +45,11 @@ class EventForwarder {
   /**
    * @param {'up' | 'down' | 'warning'} event
    * @param {Warning} [warning]
-   * @returns {boolean} whether there was anybody to tell
+   * @returns {boolean} true if a store received the event
    */
   #forward (event, warning) {
     let isReceived = false
-    for (const ref of [...this.#all]) {
+    for (const ref of [...this.#stores]) {
       const store = ref.deref()
       if (store === undefined) continue
       isReceived = true

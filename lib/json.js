@@ -1,16 +1,16 @@
 'use strict'
 
-// Session data to JSON text. What JSON.stringify does, we do.
+// Turns session data into JSON, by the rules of JSON.stringify.
 
 const { AerospikeSessionError, badData, tooBig } = require('./errors')
 const { kind } = require('./options/validate')
 
-/** UTF-16 units: a string that no record can hold. Each takes a byte at least. */
+/** UTF-16 units, each of which takes at least one byte. No record can hold a longer string. */
 const LONGEST_STRING = 8 * 1_024 ** 2
 
 /**
- * UTF-16 units: JSON that no record can hold, however it is kept. The core knows exactly (LARGEST_RECORD in
- * src/cluster/mod.rs); this is what need not even be handed over, while everything waits.
+ * UTF-16 units. No record can hold longer JSON, in any format. The core checks the exact limit (LARGEST_RECORD in
+ * src/cluster/mod.rs). This check comes first because passing a large string to the core blocks the event loop.
  */
 const LONGEST_JSON = 6 * LONGEST_STRING
 
@@ -30,18 +30,18 @@ function stringify (data) {
     json = JSON.stringify(data)
   } catch (cause) {
     if (cause instanceof AerospikeSessionError) throw cause
-    // A BigInt, a cycle, a toJSON that throws.
+    // For example a BigInt, a cycle or a toJSON() that throws.
     throw badData('session data cannot be turned into JSON', unquoted(cause))
   }
-  // A toJSON of the data's own may return anything at all.
+  // The data's toJSON() may return any value.
   if (typeof json !== 'string') throw badData('session data cannot be turned into JSON')
   if (json.length > LONGEST_JSON) throw tooBig()
   return json
 }
 
 /**
- * Whether data holds a string that is too long by itself. Turning it into JSON takes a tenth of a second, in which nothing else
- * happens; this takes no time.
+ * Returns true if the data has a string that is too long by itself. This check is fast, while JSON.stringify would block the
+ * event loop for a tenth of a second.
  *
  * @param {any} data
  */
@@ -55,7 +55,7 @@ function holdsTooMuch (data) {
 }
 
 /**
- * Whether a value has the form of session data.
+ * Returns true if a value is an object and not an array.
  * @param {any} data
  */
 function isPlain (data) {
@@ -63,7 +63,7 @@ function isPlain (data) {
 }
 
 /**
- * V8 tells of a cycle by the keys that lead to it, and keys are data. What the application's own code throws is its own.
+ * Replaces V8's error for a cycle, because its message quotes keys, which are session data. Returns other errors unchanged.
  * @param {unknown} cause
  */
 function unquoted (cause) {

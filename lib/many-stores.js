@@ -1,7 +1,7 @@
 'use strict'
 
-// How many stores of this process have a connection of their own to the same hosts. An application that makes a store
-// for each request opens threads and sockets each time; it is warned once.
+// Counts the stores of this process that have their own connection to the same hosts. An application that makes a store for
+// each request opens threads and sockets each time, so a warning is emitted once.
 
 const { announce } = require('./warnings')
 
@@ -9,16 +9,16 @@ const MANY = 10
 const MESSAGE = `${MANY} stores of this process are open that have connections of their own to the same hosts. Make one store when ` +
   "the application starts, not one for each request. Stores with different options can share a connection by option 'client'"
 
-/** Open stores, by their hosts. @type {Map<string, number>} */
+/** The number of open stores by hosts. @type {Map<string, number>} */
 const open = new Map()
 /** @type {Set<string>} */
 const warned = new Set()
 
 /**
- * Counts a store that is opened.
+ * Counts a store that opens.
  *
  * @param {import('./options/hosts').Host[]} hosts
- * @returns {() => void} to be called once, when it is closed
+ * @returns {() => void} must be called once, when the store closes
  */
 function count (hosts) {
   const key = JSON.stringify(hosts)

@@ -1,6 +1,6 @@
 'use strict'
 
-// What can be asked of the core, under the names of its entry points. `sessions` and `prune` ask once for each page.
+// The operations of the core, under the names of its entry points. `sessions` and `prune` make one request per page.
 
 const native = require('./bridge/native')
 const { Operation } = require('./tracing')
@@ -30,6 +30,6 @@ module.exports = {
   countOf: new Operation('countOf', native.countOf),
   destroyOf: new Operation('destroyOf', native.destroyOf),
 
-  // The doctor's own, and so told by no name that is public.
+  // Used only by the doctor, so it is not a public operation name.
   info: new Operation(/** @type {any} */ ('info'), native.info)
 }

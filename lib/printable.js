@@ -1,12 +1,12 @@
 'use strict'
 
-// Text that others wrote, such as session ids, node names and what a server says, made safe to print. A terminal must not
-// obey any of it, and a reader must see all of it.
+// Makes text from outside safe to print, such as session ids, node names and messages of a server. A terminal must not
+// interpret any of it as a control sequence, and every character must be visible.
 
 /**
- * Characters that a terminal obeys, that change the order of what stands beside them, or that nobody sees: controls (C0,
- * DEL, C1), line and paragraph separators, lone surrogates, format characters (the marks and isolates of bidirectional
- * text, zero-width characters, tags), and whatever else Unicode has displays ignore.
+ * Characters that control a terminal, change the order of the text around them, or are invisible: controls (C0, DEL, C1),
+ * line and paragraph separators, lone surrogates, format characters (the marks and isolates of bidirectional text, zero-width
+ * characters, tags), and everything else that Unicode lets displays ignore.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
@@ -19,14 +19,14 @@ function printable (text) {
 }
 
 /**
- * A value as JSON with the same characters escaped. It parses to the same value.
+ * Returns a value as JSON with the same characters escaped. It parses to the same value.
  *
  * @param {any} value
  * @param {number} [indent]
  * @returns {string}
  */
 function printableJson (value, indent) {
-  // Within a string JSON has no raw line feed: those that are there are the layout's.
+  // JSON strings contain no raw line feeds, so every line feed is part of the layout.
   return JSON.stringify(value, null, indent).replace(UNPRINTABLE, character => character === '\n' ? character : escaped(character))
 }
 

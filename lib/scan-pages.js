@@ -1,18 +1,18 @@
 'use strict'
 
-// A walk over a whole set, some of its partitions at a time.
+// Scans a whole set, page by page. A page is a range of partitions.
 
-/** Partitions of every namespace: a constant of Aerospike. */
+/** The number of partitions of every namespace, a constant of Aerospike. */
 const PARTITIONS = 4_096
 
 /**
- * As many partitions at a time as hold about a batch of records.
+ * Yields the pages of a set. Adjusts the number of partitions per page so that a page holds about a batch of records.
  *
  * @template T
- * @param {(first: number, count: number) => Promise<T> | T} ask for a page: of how many partitions, from which on
+ * @param {(first: number, count: number) => Promise<T> | T} ask requests a page: `count` partitions, starting with `first`
  * @param {number} batch
  * @param {(page: T) => number} sizeOf
- * @returns {AsyncGenerator<{ page: T, done: number }>} `done`: the share, from 0 to 1
+ * @returns {AsyncGenerator<{ page: T, done: number }>} `done`: the share of the set that is scanned, from 0 to 1
  */
 async function * pages (ask, batch, sizeOf) {
   let width = 64

@@ -1,7 +1,7 @@
 'use strict'
 
-// What an operation tells while somebody listens: on its diagnostics channels (docs/observability.md), and, with
-// NODE_DEBUG=aerospike-session, on a line of its own. Never an id, and nothing of a session's data.
+// Publishes operations on diagnostics channels (docs/observability.md). With NODE_DEBUG=aerospike-session it also logs a
+// line per operation. Neither contains session ids or session data.
 
 const { AsyncResource } = require('node:async_hooks')
 const { tracingChannel } = require('node:diagnostics_channel')
@@ -18,11 +18,11 @@ const { printable } = require('./printable')
  */
 
 const log = debuglog('aerospike-session')
-/** Decided when the process starts. */
+/** NODE_DEBUG is read when the process starts. */
 const IS_DEBUGGED = log.enabled
 
 /**
- * Writes a line for NODE_DEBUG. A terminal may show it, and nodes name themselves.
+ * Logs a line for NODE_DEBUG. Escapes strings, because node names come from the cluster and the line may go to a terminal.
  *
  * @param {string} format
  * @param {...(string | number)} args
@@ -32,20 +32,20 @@ function debug (format, ...args) {
 }
 debug.enabled = IS_DEBUGGED
 
-/** Something that can be asked of the core. */
+/** An operation of the core, with its diagnostics channels. */
 class Operation {
   /**
-   * @param {import('../index').OperationName} name the method it is called by
+   * @param {import('../index').OperationName} name the public method
    * @param {Entry} entry
-   * @param {boolean} [finds] whether its answer tells if there is such a session
+   * @param {boolean} [finds] whether its answer shows that the session exists
    */
   constructor (name, entry, finds = false) {
     this.name = name
     this.entry = entry
     this.finds = finds
-    /** Whether `stats()` counts it: what asks for sessions, and not for the connection. */
+    /** Whether `stats()` counts it. It counts operations on sessions, not those on the connection. */
     this.isCounted = !['ready', 'info'].includes(name)
-    // Held here: a channel that nobody holds is garbage, and with it who listens.
+    // Held here, because an unreferenced channel is garbage collected together with its subscribers.
     const { start, end, asyncStart, asyncEnd, error } = tracingChannel(`aerospike-session:${name}`)
     this.start = start
     this.end = end
@@ -54,21 +54,21 @@ class Operation {
     this.error = error
   }
 
-  /** Whether anybody listens. All that an operation has to do with tracing while nobody does. */
+  /** Returns true if the operation must be traced. Without subscribers this check is the only cost of tracing. */
   hasSubscribers () {
     return IS_DEBUGGED || this.start.hasSubscribers || this.end.hasSubscribers || this.asyncStart.hasSubscribers ||
       this.asyncEnd.hasSubscribers || this.error.hasSubscribers
   }
 }
 
-/** An operation that is traced: receives its answer, publishes it on the channels, and passes it on to the caller. */
+/** A traced request. It receives the answer, publishes it on the channels, and passes it to the caller. */
 class TracedOperation extends AsyncResource {
   #operation
   #answer
   #began = elapsed()
   /** @type {OperationMessage} */
   #message
-  /** @type {{ gone: string | null, conflict: string | null } | undefined} what else became of a set */
+  /** @type {{ gone: string | null, conflict: string | null } | undefined} the events of a set */
   #setResult
 
   /**
@@ -78,7 +78,7 @@ class TracedOperation extends AsyncResource {
    * @param {Callback} answer
    */
   constructor (operation, { namespace, set }, decode, answer) {
-    // Before the start is published: all of it happens in the context of the caller, whatever stores are bound to the start.
+    // Created before `start` is published, so that the caller's context applies whatever stores are bound to `start`.
     super('AerospikeSession')
     this.#operation = operation
     this.decode = decode
@@ -87,7 +87,7 @@ class TracedOperation extends AsyncResource {
   }
 
   /**
-   * Makes the request; this is what waits for its answer.
+   * Publishes `start`, makes the request and publishes `end`.
    * @param {(waiting: TracedOperation) => void} make
    */
   begin (make) {
@@ -124,7 +124,7 @@ class TracedOperation extends AsyncResource {
   }
 
   /**
-   * In the order of Node's own TracingChannel.
+   * Publishes in the order of Node.js's TracingChannel.
    *
    * @param {Error | null} error
    * @param {any} value
@@ -163,7 +163,7 @@ class TracedOperation extends AsyncResource {
 }
 
 /**
- * Carries out an operation that is traced: returns a promise of its answer if there is no callback.
+ * Makes a traced request. Returns a promise of its answer if there is no callback.
  *
  * @param {Operation} operation
  * @param {import('./options/options').ViewOptions} view

@@ -1,6 +1,6 @@
 'use strict'
 
-// What is worth knowing and fails nothing: an event, or, where nobody listens, a process warning.
+// Warnings: emitted as an event, or as a process warning if the event has no listener.
 
 /** @typedef {import('../index').SessionStoreWarning} Warning */
 
@@ -18,17 +18,17 @@ const MESSAGES = {
 /**
  * @param {import('node:events').EventEmitter} emitter
  * @param {string} code
- * @param {string | null} [message] where it is not always the same
+ * @param {string | null} [message] if the code has no fixed message
  */
 function warn (emitter, code, message) {
-  tell(emitter, /** @type {Warning} */ ({ code, message: message ?? MESSAGES[code] }))
+  emitWarning(emitter, /** @type {Warning} */ ({ code, message: message ?? MESSAGES[code] }))
 }
 
 /**
  * @param {import('node:events').EventEmitter} emitter
  * @param {Warning} warning
  */
-function tell (emitter, warning) {
+function emitWarning (emitter, warning) {
   if (!emitter.emit('warning', warning)) announce(warning)
 }
 
@@ -37,4 +37,4 @@ function announce (warning) {
   process.emitWarning(warning.message, { type: 'AerospikeSessionWarning', code: warning.code })
 }
 
-module.exports = { announce, tell, warn }
+module.exports = { announce, emitWarning, warn }

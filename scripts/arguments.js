@@ -1,6 +1,6 @@
 'use strict'
 
-// What the command lines of this repository's own programs have in common.
+// Shared code for the command lines of this repository's programs.
 
 const { parseArgs } = require('node:util')
 const { ScriptError } = require('./build')

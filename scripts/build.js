@@ -1,8 +1,8 @@
 'use strict'
 
-// Builds what is missing or out of date: node_modules, then the native addon. Says nothing when
-// there is nothing to do. Runs on a fresh clone, so it uses Node's own modules only. Arguments go to
-// `napi build`: `--target aarch64-unknown-linux-gnu --use-napi-cross` for another platform.
+// Builds what is missing or out of date: node_modules, then the native addon. Prints nothing if there is nothing to do. Uses only
+// Node.js's own modules, because it runs on a fresh clone. Arguments are passed to `napi build`:
+// `--target aarch64-unknown-linux-gnu --use-napi-cross` builds for another platform.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -12,7 +12,7 @@ const ROOT = path.dirname(__dirname)
 const BINDING = path.join(ROOT, 'lib/binding')
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', 'src', 'devserver/Cargo.toml', 'devserver/src']
 
-/** What stops a script, in words for the person who started it. */
+/** An error that stops a script, with a message for its user. */
 class ScriptError extends Error {}
 
 /**
@@ -21,7 +21,7 @@ class ScriptError extends Error {}
  * @param {string[]} args
  */
 function run (command, args) {
-  // npm and the programs it installs are scripts on Windows, which only a shell can start.
+  // npm and the programs it installs are scripts on Windows, and only a shell can start scripts.
   const { error, status, signal } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', shell: process.platform === 'win32' })
   if (error) throw new ScriptError(`${path.basename(command)} cannot be run: ${error.message}`)
   if (status !== 0) throw new ScriptError(`\`${path.basename(command)} ${args.join(' ')}\` failed (${signal ?? status}).`)
@@ -36,7 +36,7 @@ function readLock (file) {
   }
 }
 
-/** Whether node_modules holds what package-lock.json says; optional packages of other platforms may be absent. */
+/** Returns true if node_modules matches package-lock.json. Optional packages of other platforms may be missing. */
 function isInstalled () {
   const installed = readLock('node_modules/.package-lock.json')
   return Object.entries(readLock('package-lock.json')).every(([name, { version, optional }]) =>
@@ -45,7 +45,7 @@ function isInstalled () {
 
 /**
  * @param {string} file a file or folder
- * @returns {number} the newest modification time in it, in ms since 1970; 0 if it is not there
+ * @returns {number} the newest modification time in it, in ms since 1970; 0 if it does not exist
  */
 function newest (file) {
   const stat = fs.statSync(file, { throwIfNoEntry: false })
@@ -54,7 +54,7 @@ function newest (file) {
   return Math.max(stat.mtimeMs, ...fs.readdirSync(file).map(name => newest(path.join(file, name))))
 }
 
-/** Whether the generated loader asks for the binaries' packages by the names that package.json gives them. */
+/** Returns true if the generated loader uses the package names of the binaries from package.json. */
 function isLoaderCurrent () {
   const loader = path.join(BINDING, 'native.js')
   const { napi } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
@@ -87,19 +87,19 @@ function install () {
   run('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'])
 }
 
-/** @param {string[]} options of `napi build`; with any, it is built anew */
+/** @param {string[]} options of `napi build`; if there are any, it always builds */
 function buildAddon (options) {
   if (options.length === 0 && isBuilt()) return
   requireCargo()
   console.log('Building the native addon: the first time takes some minutes …')
   run(path.join(ROOT, 'node_modules/.bin/napi'), [
     'build', '--platform', '--release', '--features', 'mimalloc', '--output-dir', 'lib/binding', '--js', 'native.js',
-    // The generated types describe what only lib/ calls: lib/bridge/native-types.d.ts, written by hand, is what it goes by.
+    // Discards the generated types, which describe only what lib/ calls: lib/bridge/native-types.d.ts replaces them.
     '--dts', '../../target/native.d.ts',
     ...options,
     '--', '--locked'
   ])
-  // cargo leaves a binary as it is if the sources are the same but for their times.
+  // cargo does not rebuild if only the modification times of the sources changed.
   for (const name of fs.readdirSync(BINDING)) fs.utimesSync(path.join(BINDING, name), new Date(), new Date())
 }
 
@@ -110,7 +110,7 @@ function build (options = []) {
 }
 
 /**
- * Runs a script's main function; what stops it is said in words, without a stack.
+ * Runs a script's main function. Prints the message of a ScriptError without a stack.
  * @param {() => unknown} main
  */
 async function runMain (main) {

@@ -1,7 +1,7 @@
 'use strict'
 
-// npm run cluster: real Aerospike servers in Docker, one or several, to run the tests on. `kill`, `startone`, `freeze` and
-// `thaw` are what `npm run torture -- --nodes` asks for.
+// npm run cluster: one or several real Aerospike servers in Docker, for tests. `npm run torture -- --nodes` uses the commands
+// `kill`, `startone`, `freeze` and `thaw`.
 
 const fs = require('node:fs')
 const net = require('node:net')
@@ -13,7 +13,7 @@ const { ScriptError, runMain } = require('./build')
 
 const IMAGE = 'aerospike/aerospike-server:8.1.2.3@sha256:73c78ec8c2010dbc83ffb4b1249abbdfad3a66173492f46fa54996d0608f122d'
 const MOST = 8
-/** How long a cluster may take to form, in ms. */
+/** Milliseconds that a cluster may take to form. */
 const PATIENCE = 60_000
 
 const HELP = `Usage: npm run cluster -- COMMAND
@@ -31,7 +31,7 @@ const port = node => 3_000 + 10 * (node - 1)
 const container = node => `aerospike-session-${node}`
 
 /**
- * A node's configuration: namespace `test`, and `nottl`, which refuses TTLs.
+ * Returns a node's configuration: namespace `test`, and `nottl`, which refuses TTLs.
  * @param {number} node
  * @param {number} nodes
  */
@@ -100,10 +100,10 @@ function docker (...args) {
 }
 
 /**
- * Asks a node by Aerospike's info protocol: version 2, type 1, a length of 6 bytes, a line.
+ * Sends an info command to a node by Aerospike's info protocol: version 2, type 1, a length of 6 bytes, a line.
  * @param {number} node
  * @param {string} command
- * @returns {Promise<string>} its answer, empty where there is none
+ * @returns {Promise<string>} its answer; empty if there is none
  */
 async function info (node, command) {
   const text = Buffer.from(`${command}\n`)
@@ -120,15 +120,15 @@ async function info (node, command) {
       if (answer.length >= 8 && answer.length >= 8 + answer.readUIntBE(2, 6)) break
     }
   } catch {
-    // Not yet.
+    // The node does not answer yet.
   }
   return answer.subarray(8).toString().trim().split('\t').at(-1) ?? ''
 }
 
 /**
- * Until the nodes see each other and have divided the partitions.
+ * Waits until the nodes see each other and have divided the partitions.
  * @param {number[]} nodes
- * @param {number} [size] of the cluster they are in; any, if none is given
+ * @param {number} [size] of the cluster; undefined: any size
  */
 async function ready (nodes, size) {
   const deadline = Date.now() + PATIENCE

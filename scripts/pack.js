@@ -1,7 +1,7 @@
 'use strict'
 
-// npm run pack: what is published, as tarballs in dist/: the package itself, and a package for each binary that is there.
-// With --all there must be one for every platform of package.json (`napi.targets`), as for a release.
+// npm run pack: creates the tarballs of a release in dist/: the package itself, and a package for each existing binary. With
+// --all there must be a binary for every platform in package.json (`napi.targets`), as for a release.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -10,7 +10,7 @@ const { spawnSync } = require('node:child_process')
 const { parse } = require('./arguments')
 const { ROOT, ScriptError, build, runMain } = require('./build')
 
-/** The terms of the crates that are in a binary. */
+/** The licenses of the crates in a binary. */
 const THIRD_PARTY = 'THIRD-PARTY-LICENSES.txt'
 
 const HELP = `Usage: npm run pack -- [options]
@@ -25,7 +25,7 @@ const HELP = `Usage: npm run pack -- [options]
  * @param {string} command
  * @param {string[]} args
  * @param {string} cwd
- * @returns {string} what it printed
+ * @returns {string} its output
  */
 function run (command, args, cwd) {
   const { error, status, stdout, stderr } = spawnSync(command, args, {
@@ -40,7 +40,7 @@ function run (command, args, cwd) {
  * @param {string} cwd
  */
 function napi (args, cwd) {
-  // By its file: its name in .bin is a shell's on Windows.
+  // By its file, because its entry in .bin is a shell script on Windows.
   return run(process.execPath, [path.join(ROOT, 'node_modules/@napi-rs/cli/dist/cli.js'), ...args], cwd)
 }
 
@@ -54,11 +54,11 @@ function packFolder (folder, out) {
   return path.join(out, filename)
 }
 
-/** What the build writes beside the binaries: it picks the one of the platform. Not in the repository. */
+/** The generated loader, which selects the binary of the platform. It is not in the repository. */
 const LOADER = 'lib/binding/native.js'
 
 /**
- * A copy of what npm takes of this folder, with the loader of the binaries, and beside it, in npm/, a folder for each
+ * Creates a copy of the files in the package with the loader of the binaries, and next to it, in npm/, a folder for each
  * platform.
  * @param {string} stage
  * @param {string} artifacts
@@ -116,8 +116,8 @@ function writeManifest (folder, manifest) {
 }
 
 /**
- * The package depends on exactly these packages of its own version, whichever of them are packed here. Not so in the
- * repository: there `npm ci` would ask for packages that are not published yet.
+ * Makes the package depend on exactly these packages in its own version, whichever of them are packed here. The repository's
+ * package.json does not: `npm ci` would look for packages that are not published yet.
  * @param {string} stage
  */
 function addOptionalDependencies (stage) {

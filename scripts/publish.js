@@ -1,8 +1,8 @@
 'use strict'
 
-// Publishes the tarballs that `npm run pack -- --all` made: first the packages with the binaries, then the package that
-// depends on them. A name in the registry proves nothing: anyone may have published it. Only the same bytes count as
-// published already, and the main package is published only after every other one is in the registry with our bytes.
+// Publishes the tarballs of `npm run pack -- --all`: first the packages with the binaries, then the package that depends on
+// them. Anyone may have published a package with such a name, so a package counts as published only if its bytes are the same.
+// The main package is published only after the registry has all others with the right bytes.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -14,7 +14,7 @@ const { ROOT, ScriptError, runMain } = require('./build')
 const { packageFor, suffixes } = require('../lib/bridge/platforms')
 const manifest = require('../package.json')
 
-/** How long a package that was just published may be missing from the registry's answers, in ms. */
+/** Milliseconds that the registry may take to show a package after its publication. */
 const PATIENCE = 5 * 60_000
 
 const HELP = `Usage: node scripts/publish.js [options]
@@ -27,7 +27,7 @@ A run that was interrupted can be started again with the same tarballs.
 `
 
 /**
- * The file that `npm pack` makes of a package.
+ * Returns the file name that `npm pack` gives a package.
  * @param {string} name
  * @param {string} version
  */
@@ -79,7 +79,7 @@ function json (text) {
 /**
  * @param {Tarball} tarball
  * @param {Npm} npm
- * @returns {Promise<boolean>} whether the registry has it, with our bytes
+ * @returns {Promise<boolean>} whether the registry has it with the same bytes
  */
 async function isPublished ({ spec, file, integrity }, npm) {
   const { failed, stdout, stderr } = await npm('view', spec, 'dist.integrity', '--json')
@@ -106,7 +106,7 @@ async function publish ({
   const { binaries, main } = tarballsIn(dist)
   const args = ['--access', 'public', '--tag', manifest.version.includes('-') ? 'next' : 'latest', ...(provenance ? ['--provenance'] : [])]
 
-  // All are looked up before the first is published: a package that is not ours stops the release before it starts.
+  // All are checked before the first is published: a package with other bytes stops the release before it starts.
   const missing = new Set()
   for (const tarball of [...binaries, main]) {
     if (await isPublished(tarball, npm)) log(`${tarball.spec} is published already`)

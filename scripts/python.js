@@ -1,7 +1,7 @@
 'use strict'
 
-// A Python with PyPI's `aerospike` and `aerospike-sdk`, for the tests that read what we write with another
-// language's official client. Kept in .cache/python from one run to the next.
+// Installs a Python environment with PyPI's `aerospike` and `aerospike-sdk`, for the tests with another language's official
+// client. It is kept in .cache/python.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -11,7 +11,7 @@ const { ROOT } = require('./build')
 const execFile = promisify(require('node:child_process').execFile)
 
 const CLIENT = 'aerospike==19.3.0'
-// Needs Python 3.11: where it cannot be installed the tests of the client still run.
+// Needs Python 3.11. If it cannot be installed, the tests of the client still run.
 const SDK = 'aerospike-sdk==1.0.0'
 const HOME = path.join(ROOT, '.cache/python')
 const PYTHON = path.join(HOME, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
@@ -38,14 +38,14 @@ async function step (command, args, failure) {
     await execFile(command, args, { cwd: ROOT })
   } catch (error) {
     const { code, stderr, stdout } = /** @type {any} */ (error)
-    const said = `${stderr || stdout || ''}`.trim().split('\n').at(-1)
-    throw new Error(code === 'ENOENT' ? `there is no ${command}` : `${failure}: ${said}`)
+    const output = `${stderr || stdout || ''}`.trim().split('\n').at(-1)
+    throw new Error(code === 'ENOENT' ? `there is no ${command}` : `${failure}: ${output}`)
   }
 }
 
 /**
- * The SDK beside the client.
- * @returns {Promise<string | undefined>} why it is not there
+ * Installs the SDK next to the client.
+ * @returns {Promise<string | undefined>} why it is missing; undefined if it is installed
  */
 async function prepareSdk () {
   try {
@@ -57,7 +57,7 @@ async function prepareSdk () {
 }
 
 /**
- * Prepares it if need be.
+ * Creates the environment if it is missing.
  * @returns {Promise<{ python: string, sdkReason?: string } | { reason: string }>} the interpreter, or why there is none
  */
 async function preparePython () {
@@ -69,7 +69,7 @@ async function preparePython () {
     await step(PYTHON, ['-c', 'import aerospike'], 'its aerospike module does not load')
     return { python: PYTHON, sdkReason: await prepareSdk() }
   } catch (error) {
-    // What does not work is made anew the next time.
+    // An environment that does not work is created again the next time.
     fs.rmSync(STAMP, { force: true })
     return { reason: /** @type {Error} */ (error).message }
   }

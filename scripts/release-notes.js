@@ -1,7 +1,7 @@
 'use strict'
 
-// What CHANGELOG.md says of the version of a tag (`v1.2.3`), for the release of that name. Fails where the tag, the
-// manifests and the changelog do not agree.
+// Returns the changelog of a tag's version (`v1.2.3`) for the release notes. Fails if the tag, the manifests and the changelog
+// do not match.
 
 const fs = require('node:fs')
 const path = require('node:path')

@@ -1,6 +1,6 @@
 'use strict'
 
-// npm start: the example shop, on the development server unless AEROSPIKE_HOSTS names a cluster.
+// npm start: runs the example shop, on the development server unless AEROSPIKE_HOSTS names a cluster.
 
 const fs = require('node:fs')
 const net = require('node:net')
@@ -10,7 +10,7 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { ROOT, ScriptError, build, runMain } = require('./build')
 
-/** Where the dev server keeps the sessions: their file, from this repository's root. */
+/** The file in which the dev server keeps the sessions, relative to this repository's root. */
 const DATA = process.env.DEV_SERVER_DATA || '.cache/dev-server.data'
 const SHOP_PORT = 8080
 const SERVER_PORT = 3000
@@ -31,7 +31,7 @@ async function isFree (port, host) {
   }
 }
 
-/** The shop's port: the one asked for, else the usual one, else any. */
+/** Returns the shop's port: the requested one, else the usual one, else any free one. */
 async function shopPort () {
   const wanted = process.env.PORT
   if (!wanted) return await isFree(SHOP_PORT) ? SHOP_PORT : 0
@@ -39,7 +39,7 @@ async function shopPort () {
   throw new ScriptError(`The shop cannot listen on port ${wanted}: choose another PORT, or none.`)
 }
 
-/** The cluster to run on: the hosts, what to call them, how to leave them. */
+/** Returns the cluster to use: its hosts, its name, and a function that stops it. */
 async function cluster () {
   const hosts = process.env.AEROSPIKE_HOSTS
   if (hosts) return { hosts, name: `Aerospike at ${hosts}`, stop: async () => {} }
@@ -61,7 +61,7 @@ async function start () {
     env: { ...process.env, AEROSPIKE_HOSTS: hosts, PORT: port },
     stdio: ['ignore', 'pipe', 'inherit']
   })
-  // ctrl-C reaches the shop from the terminal as well: the second signal does no harm there.
+  // ctrl-C in the terminal reaches the shop, too. The second signal has no effect.
   let stopping = false
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {

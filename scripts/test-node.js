@@ -1,7 +1,7 @@
 'use strict'
 
-// npm run test:node -- 22 [arguments of jest]: jest's tests on another Node.js than the one that runs, where each use of ours of
-// what is deprecated there is an error.
+// npm run test:node -- 22 [arguments of jest]: runs jest's tests on another version of Node.js. There the package's own use of
+// deprecated features is an error.
 
 const path = require('node:path')
 const { spawn } = require('node:child_process')
@@ -10,12 +10,12 @@ const { ROOT, ScriptError, build, runMain } = require('./build')
 const { SUPPORTED, prepareNode } = require('./nodes')
 
 /**
- * The environment of a Node.js, and of its children, to which it is an error where we use what is deprecated.
+ * Returns the environment in which Node.js and its child processes treat the package's own use of deprecated features as an error.
  * @param {string} node
  * @returns {Record<string, string>}
  */
 function strict (node) {
-  // Who judges tells; Node.js itself would print what is not ours as well.
+  // The preload reports them. Node.js itself would also print deprecations of dependencies.
   const preload = path.join(__dirname, 'deprecations.js')
   return {
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --pending-deprecation --disable-warning=DeprecationWarning --require ${JSON.stringify(preload)}`.trim(),

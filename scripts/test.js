@@ -1,7 +1,7 @@
 'use strict'
 
-// npm test: builds what is needed, then the tests of the Rust code, then those of the package and its
-// types. Arguments go to jest: `npm test -- hostile`. The last line counts cargo's and jest's tests.
+// npm test: builds what is needed, then runs the tests of the Rust code, then those of the package and its types. Arguments are
+// passed to jest: `npm test -- malformed`. The last line counts cargo's and jest's tests.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -14,13 +14,13 @@ const { preparePython } = require('./python')
 const { strict } = require('./test-node')
 
 const RESULTS = path.join(ROOT, '.cache/jest.json')
-/** The tests that run on every supported version of Node.js: the package as it is installed, and what touches its C interface. */
+/** The tests that run on every supported version of Node.js: the installed package, and what uses the C interface of Node.js. */
 const OTHER_NODES = ['package.test', 'store.test', 'contract', 'http.test', 'errors', 'threads']
 
 /** @typedef {{ passed: number, failed: number, skipped?: string[] }} Counts */
 
 /**
- * Runs a command; its output goes to this terminal as well as into the answer.
+ * Runs a command. Its output goes to this terminal and into the result.
  * @param {string} command
  * @param {string[]} args
  * @param {Record<string, string>} [env]
@@ -39,28 +39,28 @@ async function run (command, args, env) {
 }
 
 /**
- * A step that failed counts as a failure even where no single test did.
+ * A failed step counts as a failure even if no single test failed.
  * @param {boolean} ok
  * @param {Counts} counts
  */
-function judge (ok, counts) {
+function withStep (ok, counts) {
   return ok || counts.failed > 0 ? counts : { ...counts, failed: 1 }
 }
 
 /** @returns {Promise<Counts>} */
 async function cargo () {
-  // Unoptimised: from nothing, and after every change, that is built in less time than --release.
+  // Unoptimised, because that builds faster than --release.
   const { ok, output } = await run('cargo', ['test', '--workspace', '--locked', '--no-fail-fast'])
   const counts = { passed: 0, failed: 0 }
   for (const [, passed, failed] of output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed;/gm)) {
     counts.passed += Number(passed)
     counts.failed += Number(failed)
   }
-  return judge(ok, counts)
+  return withStep(ok, counts)
 }
 
 /**
- * Only with all the tests: who runs some of jest's is about something else.
+ * Runs only together with all tests, not with a selection of jest's.
  * @returns {Promise<Counts>}
  */
 async function instructions () {
@@ -68,7 +68,7 @@ async function instructions () {
 }
 
 /**
- * The core that panics on demand, for __test__/process/panics.test.js. All but this crate itself cargo's tests have built already.
+ * Builds the core that panics on demand, for __test__/process/panics.test.js. cargo's tests have already built all dependencies.
  * @returns {Promise<Record<string, string>>}
  */
 async function failpoints () {
@@ -77,7 +77,7 @@ async function failpoints () {
   const { ok } = await run('cargo', ['build', '--locked', '--lib', '--features', 'failpoints'])
   if (!ok) throw new ScriptError('the core for the tests of panics could not be built')
   const names = /** @type {Record<string, string>} */ ({ win32: 'aerospike_session.dll', darwin: 'libaerospike_session.dylib' })
-  // Copied: the next build without the feature takes its place.
+  // A copy, because the next build without the feature overwrites the file.
   const core = path.join(ROOT, '.cache/failpoints.node')
   fs.mkdirSync(path.dirname(core), { recursive: true })
   fs.copyFileSync(path.join(ROOT, 'target/debug', names[process.platform] ?? 'libaerospike_session.so'), core)
@@ -93,11 +93,11 @@ async function failpoints () {
 async function runJest (node, args, env) {
   fs.rmSync(RESULTS, { force: true })
   const { ok } = await run(node, ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...args], env)
-  if (!fs.existsSync(RESULTS)) return judge(ok, { passed: 0, failed: 0 })
+  if (!fs.existsSync(RESULTS)) return withStep(ok, { passed: 0, failed: 0 })
   const results = JSON.parse(fs.readFileSync(RESULTS, 'utf8'))
   /** @type {{ status: string, fullName: string }[]} */
   const tests = results.testResults.flatMap((/** @type {any} */ file) => file.assertionResults)
-  return judge(ok, {
+  return withStep(ok, {
     passed: results.numPassedTests,
     failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
     skipped: tests.filter(({ status }) => status === 'pending').map(({ fullName }) => fullName)
@@ -114,8 +114,8 @@ async function jest () {
 }
 
 /**
- * What depends on Node.js most, on the other versions that are supported; where what is deprecated is an error. All the rest:
- * npm run test:node.
+ * Runs the tests that depend most on Node.js on the other supported versions, with deprecations as errors. npm run test:node runs
+ * all tests.
  * @returns {Promise<Counts>}
  */
 async function otherNodes () {

@@ -54,7 +54,7 @@ function javascriptImports (files) {
   return graph
 }
 
-/** Rust without comments, texts and what is compiled for tests alone. */
+/** Removes comments, strings and code that is compiled for tests only from Rust code. */
 function withoutTests (text) {
   const code = rust(text)
   let kept = ''
@@ -67,7 +67,7 @@ function withoutTests (text) {
   return kept + code.slice(from)
 }
 
-/** Where the item ends that begins here: after its semicolon, or after its block. */
+/** Returns the end of the item that begins here: after its semicolon, or after its block. */
 function endOfItem (code, from) {
   let depth = 0
   for (let at = code.indexOf(']', from) + 1; at < code.length; at++) {
@@ -79,7 +79,7 @@ function endOfItem (code, from) {
 }
 
 /**
- * The paths that a `use` names, without renaming: `a::{b, c::d as e}` is [a, b] and [a, c, d].
+ * Returns the paths that a `use` names, without renaming: `a::{b, c::d as e}` is [a, b] and [a, c, d].
  * @param {string} tree
  * @returns {{ path: string[], as: string }[]}
  */
@@ -114,7 +114,7 @@ function usePaths (tree) {
  * @returns {Graph}
  */
 function rustImports (files, root) {
-  /** Modules by their paths: `store::merge` is ['store', 'merge'], joined by `::`. */
+  /** Modules by path: `store::merge` is ['store', 'merge'], joined by `::`. */
   const modules = new Map()
   const nameOf = file => {
     const segments = path.relative(root, file).replace(/\.rs$/, '').split('/')
@@ -130,14 +130,14 @@ function rustImports (files, root) {
     modules.set(nameOf(file).join('::'), { file, name: nameOf(file), uses, inline })
   }
 
-  /** The file that defines what a path names as seen from a module, or undefined if that is another crate. */
+  /** Returns the file that defines the item at a path, as seen from a module; undefined if it is in another crate. */
   const fileOf = (from, names, seen = new Set()) => {
     let at = [...from.name]
     let rest = [...names]
     if (rest[0] === 'crate') at = []
     else if (rest[0] === 'self' || modules.has([...at, rest[0]].join('::'))) at = [...at]
     else if (rest[0] !== 'super') {
-      // A name that this module has imported: of a module, if more follows.
+      // The name of an item that this module has imported, or of a module if more follows.
       const used = from.uses.find(use => use.as === rest[0] && use.path[0] !== rest[0])
       if (used === undefined || seen.has(used)) return undefined
       return fileOf(from, [...used.path, ...rest.slice(1)], seen.add(used))

@@ -1,6 +1,6 @@
 'use strict'
 
-// No file imports itself by way of others: neither in JavaScript nor in Rust.
+// No file imports itself through others, neither in JavaScript nor in Rust.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -32,7 +32,7 @@ test.each(Object.entries(GRAPHS))('%s has no import cycle', (_name, imports) => 
   expect(cycles(imports(files))).toStrictEqual([])
 })
 
-test('the imports of the repository are found', () => {
+test('finds the imports of the repository', () => {
   expect([...javascriptImports(files).get('lib/connection.js')]).toEqual(expect.arrayContaining(['lib/bridge/hub.js', 'lib/errors.js']))
   // Re-exported by src/cluster/mod.rs.
   expect([...rustImports(files, 'src').get('src/store/plain_ops.rs')]).toEqual(expect.arrayContaining(['src/cluster/command.rs', 'src/store/sessions.rs']))
@@ -49,7 +49,7 @@ test.each([
   ['a re-export', rust(['a/mod.rs', 'mod x; pub use x::X;'], ['a/x.rs', 'use crate::b::B;'], ['b.rs', 'use crate::a::X;']), [['src/a/x.rs', 'src/b.rs']]],
   ['a type in a mod.rs', rust(['a/mod.rs', 'mod x; use x::X; pub struct Y(X);'], ['a/x.rs', 'use super::Y;']), [['src/a/mod.rs', 'src/a/x.rs']]],
   ['a module that was imported', rust(['a.rs', 'use crate::b;\nfn f() { b::g() }'], ['b.rs', 'fn g() { super::a::f() }']), [['src/a.rs', 'src/b.rs']]]
-])('a cycle of Rust is found: %s', (_name, files, expected) => {
+])('finds a cycle in Rust: %s', (_name, files, expected) => {
   expect(cycles(rustImports(files, 'src'))).toStrictEqual(expected)
 })
 
@@ -58,19 +58,19 @@ test.each([
   ['comments and texts', rust(['a.rs', 'use crate::b::B;'], ['b.rs', '// crate::a::A\n//! [`crate::a`]\nconst A: &str = "crate::a::A";'])],
   ['a mod.rs that only re-exports', rust(['a/mod.rs', 'mod x; mod y; pub use x::X; pub use y::Y;'], ['a/x.rs', 'use super::Y;'], ['a/y.rs', ''])],
   ['other crates', rust(['a.rs', 'use b::B;'], ['c/b.rs', 'use crate::a::A;'])]
-])('no cycle of Rust is made up: %s', (_name, files) => {
+])('reports no cycle in Rust without one: %s', (_name, files) => {
   expect(cycles(rustImports(files, 'src'))).toStrictEqual([])
 })
 
 test.each([
   ['require', [['a.js', "const b = require('./b')"], ['b.js', "require('./c/')"], ['c/index.js', "const a = require('../a')"]], [['a.js', 'b.js', 'c/index.js']]],
   ['import', [['a.mjs', "import { b } from './b.mjs'"], ['b.mjs', "export const a = () => import('./a.mjs')"]], [['a.mjs', 'b.mjs']]]
-])('a cycle of JavaScript is found: %s', (_name, files, expected) => {
+])('finds a cycle in JavaScript: %s', (_name, files, expected) => {
   expect(cycles(javascriptImports(new Map(files)))).toStrictEqual(expected)
 })
 
-test.each(['lib/bridge/hub.js', 'src/cluster/command.rs'])('a cycle that is planted in %s is found', file => {
-  const planted = file.endsWith('.js') ? "const connection = require('../connection')" : 'use crate::store::Store;'
-  const texts = new Map([...files, [file, `${planted}\n${files.get(file)}`]])
+test.each(['lib/bridge/hub.js', 'src/cluster/command.rs'])('finds a cycle that is added to %s', file => {
+  const newImport = file.endsWith('.js') ? "const connection = require('../connection')" : 'use crate::store::Store;'
+  const texts = new Map([...files, [file, `${newImport}\n${files.get(file)}`]])
   expect(cycles((file.endsWith('.js') ? javascriptImports : GRAPHS['the Rust core'])(texts)).flat()).toContain(file)
 })

@@ -1,6 +1,6 @@
 'use strict'
 
-// The layers hold: what is below knows nothing of what is above, and the package nothing but Node.js and itself.
+// Checks the layers: lower layers do not depend on higher ones, and the package depends only on Node.js and itself.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -8,7 +8,7 @@ const { RULES, violations } = require('./rules')
 
 const ROOT = path.join(__dirname, '../..')
 
-/** The files of the repository that a rule may be about. */
+/** The files of the repository that the rules check. */
 function repository () {
   const files = new Map()
   const add = file => files.set(file, fs.readFileSync(path.join(ROOT, file), 'utf8'))
@@ -33,7 +33,7 @@ test('no file of the repository breaks a rule', () => {
   expect(violations(files)).toStrictEqual([])
 })
 
-test('every rule is about some file', () => {
+test('every rule applies to a file', () => {
   for (const [rule, { about }] of Object.entries(RULES)) {
     expect([rule, [...files.keys()].some(file => about.test(file))]).toStrictEqual([rule, true])
   }
@@ -52,8 +52,8 @@ const UNSAFE = 'unsafe code is in the bridge alone'
 const NATIVE = 'one file finds the native binding'
 const ITSELF = 'the package needs node:, itself and its optional peers'
 
-/** Each rule, broken in every way it knows of. */
-const PLANTED = [
+/** Violations of each rule, one for each of its checks. */
+const VIOLATIONS = [
   [CORE, 'src/store/mod.rs', 'use napi::bindgen_prelude::*;', 'names napi'],
   [CORE, 'src/codec/mod.rs', '#[napi]\npub fn f() {}', 'names napi'],
   [CORE, 'src/cluster/mod.rs', 'use napi_derive::napi;', 'names napi'],
@@ -87,12 +87,12 @@ const PLANTED = [
   [ITSELF, 'lib/bridge/hub.js', "module.exports = () => import('debug')", 'requires debug']
 ]
 
-test.each(PLANTED)('%s: %s may not say %j', (rule, file, text, what) => {
+test.each(VIOLATIONS)('%s: rejects that %s contains %j', (rule, file, text, what) => {
   expect(violations(new Map([...files, [file, text]]))).toContain(`${file}: ${what} (${rule})`)
 })
 
-test('every rule has been seen to break', () => {
-  expect([...new Set(PLANTED.map(([rule]) => rule))].sort()).toStrictEqual(Object.keys(RULES).sort())
+test('every rule has a violation that it rejects', () => {
+  expect([...new Set(VIOLATIONS.map(([rule]) => rule))].sort()).toStrictEqual(Object.keys(RULES).sort())
 })
 
 test.each([
@@ -104,6 +104,6 @@ test.each([
   ['lib/cli/check.js', "const doctor = require('../bridge/hub')\nconst { version } = require('../../package.json')"],
   ['lib/stores/express-store.js', "require('express-session').Store"],
   ['bin/aerospike-session.js', 'const run = name => require(`../lib/cli/${name}`)'] // eslint-disable-line no-template-curly-in-string
-])('what is allowed is allowed: %s says %j', (file, text) => {
+])('accepts that %s contains %j', (file, text) => {
   expect(violations(new Map([...files, [file, text]]))).toStrictEqual([])
 })

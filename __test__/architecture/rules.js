@@ -1,7 +1,7 @@
 'use strict'
 
-// The layers of the package as rules over the texts of its files. Each rule says which files it is about, and what it
-// finds wrong with one of them.
+// The layers of the package, as rules for the text of its files. Each rule says which files it applies to and returns what is
+// wrong with a file.
 
 const path = require('node:path')
 const { builtinModules } = require('node:module')
@@ -9,11 +9,11 @@ const { builtinModules } = require('node:module')
 /** @typedef {{ manifest: any, has: (file: string) => boolean }} Package */
 /** @typedef {{ about: RegExp, wrong: (code: string, file: string, context: Package) => string[] }} Rule */
 
-/** Rust without comments and texts. */
+/** Removes comments and strings from Rust code. */
 const rust = text => text.replace(/"(?:[^"\\]|\\.)*"/g, '""').replace(/\/\/.*/g, '').replace(/\/\*[^]*?\*\//g, '')
-/** JavaScript without the comments that take whole lines; `//` is in texts, too. */
+/** Removes comments that take whole lines from JavaScript. Others stay, because `//` also occurs in strings. */
 const javascript = text => text.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*/gm, '')
-/** Cargo.toml without what only tests need. */
+/** Removes everything that only tests need from Cargo.toml. */
 const cargo = text => text.replace(/^#.*/gm, '').replace(/^\[dev-dependencies\][^]*?(?=^\[|(?![^]))/gm, '')
 
 const CLEANERS = { '.rs': rust, '.js': javascript, '.mjs': javascript, '.toml': cargo }
@@ -21,12 +21,12 @@ const CLEANERS = { '.rs': rust, '.js': javascript, '.mjs': javascript, '.toml': 
 /** @returns {(code: string) => string[]} */
 const never = (pattern, what) => code => pattern.test(code) ? [what] : []
 
-/** A path of this crate that leads into one of these of its modules: `crate::store::…`, `super::store`, `crate::{a, store}`. */
+/** Finds paths into these modules of the crate: `crate::store::…`, `super::store`, `crate::{a, store}`. */
 const modules = (...names) => code => {
   return names.filter(name => new RegExp(`\\b(?:crate|super)::(?:\\{[^;]*?\\b)?${name}\\b`).test(code)).map(name => `names ${name}`)
 }
 
-/** What is required or imported, as written; a template by what it begins with. */
+/** Returns what a file requires or imports, as written; for a template, its beginning. */
 function required (code) {
   const calls = code.matchAll(/\b(?:require|import)\(\s*(?:'([^']+)'|"([^"]+)"|`([^`$]+)|([^)]*))/g)
   const imports = code.matchAll(/^(?:import|export)\b[^'"]*?\bfrom\s+['"]([^'"]+)['"]/gm)
@@ -37,19 +37,19 @@ function required (code) {
   ]
 }
 
-/** A pattern of package.json's `files`. */
+/** Turns a pattern of package.json's `files` into a regular expression. */
 function glob (pattern) {
   const parts = { '**/': '(?:.+/)?', '*': '[^/]*', '.': '\\.' }
   return new RegExp(`^${pattern.replaceAll(/\*\*\/|\*|\./g, part => parts[part])}(?:/|$)`)
 }
 
-/** Whether npm takes a file into the package. */
+/** Returns true if npm includes a file in the package. */
 function isPacked (file, { files }) {
   return file === 'package.json' || files.some(one => glob(one).test(file))
 }
 
-/** Which of what a file of the package requires it may not have. */
-function strangers (code, file, { manifest, has }) {
+/** Returns the requires of a file in the package that are not allowed. */
+function forbiddenRequires (code, file, { manifest, has }) {
   if (!isPacked(file, manifest)) return []
   return required(code).flatMap(name => {
     if (name.startsWith('node:')) return []
@@ -59,7 +59,7 @@ function strangers (code, file, { manifest, has }) {
   })
 
   function isOwn (target) {
-    // The beginning of a template, or a file that the build makes.
+    // The beginning of a template, or a generated file.
     if (target.endsWith('/')) return isPacked(`${target}any.js`, manifest)
     const found = [target, `${target}.js`, `${target}/index.js`].find(one => has(one))
     return isPacked(found ?? target, manifest)
@@ -111,7 +111,7 @@ const RULES = {
   },
   'the package needs node:, itself and its optional peers': {
     about: /^(?:(?:lib|bin|exports)\/.*|[^/]+)\.m?js$/,
-    wrong: strangers
+    wrong: forbiddenRequires
   }
 }
 

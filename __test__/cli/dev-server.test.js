@@ -1,6 +1,6 @@
 'use strict'
 
-// `aerospike-session dev-server`, as a process of its own.
+// `aerospike-session dev-server`, in its own process.
 
 const fs = require('node:fs/promises')
 const net = require('node:net')
@@ -38,29 +38,29 @@ function launch (args) {
   return child
 }
 
-/** Runs the command line to its end. */
+/** Runs the command line until it exits. */
 async function run (...args) {
   const child = launch(args)
-  const said = { out: '', err: '' }
-  child.stdout.on('data', data => { said.out += data })
-  child.stderr.on('data', data => { said.err += data })
+  const output = { out: '', err: '' }
+  child.stdout.on('data', data => { output.out += data })
+  child.stderr.on('data', data => { output.err += data })
   const [code] = await once(child, 'close')
-  return { code, ...said }
+  return { code, ...output }
 }
 
-/** Starts a dev server; resolves when it says that it is there. */
+/** Starts a dev server. Resolves when it prints that it is ready. */
 async function serve (...args) {
   const child = launch(['dev-server', ...args])
   const exit = once(child, 'exit')
-  const said = { err: '' }
-  child.stderr.on('data', data => { said.err += data })
+  const output = { err: '' }
+  child.stderr.on('data', data => { output.err += data })
   const [line] = await once(readline.createInterface({ input: child.stdout }), 'line')
   const stop = async signal => {
     child.kill(signal)
     const [code, endedBy] = await exit
     return { code, endedBy }
   }
-  return { line, said, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
+  return { line, output, hosts: /on (\S+:\d+),/.exec(line)[1], stop }
 }
 
 async function withSessions (hosts, use, options = {}) {
@@ -72,7 +72,7 @@ async function withSessions (hosts, use, options = {}) {
   }
 }
 
-/** A data file with these sessions, in this order. */
+/** Creates a data file with these sessions, in this order. */
 async function fileWith (name, ids) {
   const data = path.join(folder, name)
   const server = await DevServer.start({ data })
@@ -84,7 +84,7 @@ async function fileWith (name, ids) {
   return data
 }
 
-/** A data file in which one byte is damaged, in session `hit`. */
+/** Creates a data file with one damaged byte, in session `hit`. */
 async function damagedFile (name) {
   const data = await fileWith(name, ['before', 'hit', 'after'])
   const bytes = await fs.readFile(data)
@@ -94,13 +94,13 @@ async function damagedFile (name) {
 }
 
 describe('aerospike-session dev-server', () => {
-  test('says in one line where it listens and what it is for', async () => {
+  test('prints its address and purpose on one line', async () => {
     const server = await serve('--port', '0')
     expect(server.line).toMatch(/^Aerospike dev server on 127\.0\.0\.1:\d+, .*in memory only.*development and tests only/)
     await server.stop('SIGTERM')
   })
 
-  test('serves clients until SIGTERM or SIGINT, and then ends with 0', async () => {
+  test('serves clients until SIGTERM or SIGINT, and then exits with 0', async () => {
     for (const signal of ['SIGTERM', 'SIGINT']) {
       const server = await serve('--port', '0')
       await withSessions(server.hosts, async sessions => {
@@ -111,7 +111,7 @@ describe('aerospike-session dev-server', () => {
     }
   })
 
-  test('ends with 0 while clients are still connected', async () => {
+  test('exits with 0 while clients are still connected', async () => {
     const server = await serve('--port', '0')
     await withSessions(server.hosts, async sessions => {
       await sessions.save('a', {})
@@ -119,7 +119,7 @@ describe('aerospike-session dev-server', () => {
     })
   })
 
-  test('listens where it is told', async () => {
+  test('listens on the given address', async () => {
     const probe = net.createServer().listen(0, '127.0.0.1')
     await once(probe, 'listening')
     const port = String(probe.address().port)
@@ -131,7 +131,7 @@ describe('aerospike-session dev-server', () => {
     await server.stop('SIGTERM')
   })
 
-  test('with --user it asks for a login, also of a user named in the environment', async () => {
+  test('requires a login with --user or with a user from the environment', async () => {
     process.env.DEV_SERVER_USER = 'eve:pass:word'
     const server = await serve('--port', '0', '--user', 'ada:secret', '--user', 'bob:secret', '--session-ttl', '600')
     delete process.env.DEV_SERVER_USER
@@ -142,7 +142,7 @@ describe('aerospike-session dev-server', () => {
     await server.stop('SIGTERM')
   })
 
-  test.each(['tls', 'mutual-tls'])('with --%s it speaks TLS, and what clients need is in --tls-dir', async option => {
+  test.each(['tls', 'mutual-tls'])('speaks TLS with --%s, and writes the files for clients to --tls-dir', async option => {
     const directory = path.join(folder, option)
     const server = await serve('--port', '0', `--${option}`, '--tls-dir', directory)
     const pem = name => fs.readFile(path.join(directory, name), 'utf8')
@@ -152,7 +152,7 @@ describe('aerospike-session dev-server', () => {
     await server.stop('SIGTERM')
   })
 
-  test.each(['SIGTERM', 'SIGKILL'])('with --data it has its sessions again after %s', async signal => {
+  test.each(['SIGTERM', 'SIGKILL'])('keeps its sessions with --data after %s', async signal => {
     const data = path.join(folder, `${signal}.data`)
     const first = await serve('--port', '0', '--data', data)
     await withSessions(first.hosts, async sessions => {
@@ -171,7 +171,7 @@ describe('aerospike-session dev-server', () => {
     await second.stop('SIGTERM')
   })
 
-  test('keeps a damaged file aside, says so on standard error, and has all other sessions', async () => {
+  test('keeps a copy of a damaged file, reports it on standard error, and serves all other sessions', async () => {
     const data = await damagedFile('cli.data')
     const server = await serve('--port', '0', '--data', data)
     await withSessions(server.hosts, async sessions => {
@@ -180,16 +180,16 @@ describe('aerospike-session dev-server', () => {
       expect(await sessions.get('hit')).toBeNull()
     })
     await server.stop('SIGTERM')
-    expect(server.said.err).toMatch(/^aerospike-session: data file .* is damaged: \d+ bytes at offset \d+ could not be read.*\n$/)
-    expect(server.said.err).toContain(`${data}.damaged-1`)
+    expect(server.output.err).toMatch(/^aerospike-session: data file .* is damaged: \d+ bytes at offset \d+ could not be read.*\n$/)
+    expect(server.output.err).toContain(`${data}.damaged-1`)
 
     const again = await serve('--port', '0', '--data', data)
     await withSessions(again.hosts, async sessions => expect(await sessions.get('after')).toEqual({ text: 'after' }))
     await again.stop('SIGTERM')
-    expect(again.said.err).toBe('')
+    expect(again.output.err).toBe('')
   })
 
-  test('takes the end of a file that a crash cut off for no damage', async () => {
+  test('does not report an incomplete end of the file after a crash as damage', async () => {
     const data = await fileWith('torn.data', ['first', 'last'])
     const { size } = await fs.stat(data)
     await fs.truncate(data, size - 5)
@@ -199,11 +199,11 @@ describe('aerospike-session dev-server', () => {
       expect(await sessions.get('last')).toBeNull()
     })
     await server.stop('SIGTERM')
-    expect(server.said.err).toBe('')
+    expect(server.output.err).toBe('')
     await expect(fs.stat(`${data}.damaged-1`)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  test('with --nodes it is a cluster that goes on without any one of them', async () => {
+  test('is a cluster with --nodes that survives the loss of any node', async () => {
     const server = await serve('--port', '0', '--nodes', '3', '--replication-factor', '3')
     expect(server.hosts.split(',')).toHaveLength(3)
     const [last] = server.hosts.split(',').reverse()
@@ -212,7 +212,7 @@ describe('aerospike-session dev-server', () => {
     await server.stop('SIGTERM')
   })
 
-  test('without --data it starts empty', async () => {
+  test('starts empty without --data', async () => {
     const first = await serve('--port', '0')
     await withSessions(first.hosts, sessions => sessions.save('a', {}))
     await first.stop('SIGTERM')
@@ -221,7 +221,7 @@ describe('aerospike-session dev-server', () => {
     await second.stop('SIGTERM')
   })
 
-  test('with --memory it takes no more sessions once it is full, and keeps those it has', async () => {
+  test('rejects new sessions when --memory is full, and keeps the stored ones', async () => {
     const server = await serve('--port', '0', '--memory', '1m')
     await withSessions(server.hosts, async sessions => {
       const text = 'x'.repeat(100_000)
@@ -235,7 +235,7 @@ describe('aerospike-session dev-server', () => {
     await server.stop('SIGTERM')
   })
 
-  test('ends with 1 and a sentence when its port is taken', async () => {
+  test('exits with 1 and a message if its port is in use', async () => {
     const holder = net.createServer().listen(0, '127.0.0.1')
     await once(holder, 'listening')
     const { port } = holder.address()
@@ -247,7 +247,7 @@ describe('aerospike-session dev-server', () => {
     expect(err).toMatch(/in use/i)
   })
 
-  test('ends with 1 and a sentence when its file cannot be had', async () => {
+  test('exits with 1 and a message if its file cannot be opened', async () => {
     const { code, out, err } = await run('dev-server', '--port', '0', '--data', folder)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toMatch(/^aerospike-session: .*\n$/)
@@ -256,7 +256,7 @@ describe('aerospike-session dev-server', () => {
 })
 
 describe('aerospike-session fault', () => {
-  test('breaks a server that runs, lists what was broken, and mends it', async () => {
+  test('sets, lists and clears faults of a running server', async () => {
     const server = await serve('--port', '0')
     const set = await run('fault', server.hosts, 'code code=KEY_BUSY times=1 on=read,write', 'freeze')
     expect(set).toEqual({ code: 0, err: '', out: '1: code on=read,write times=1 code=14 (struck 0)\n2: freeze (struck 0)\n' })
@@ -272,7 +272,7 @@ describe('aerospike-session fault', () => {
     await server.stop('SIGTERM')
   })
 
-  test('is there from the start with dev-server --fault', async () => {
+  test('dev-server --fault starts with the fault', async () => {
     const server = await serve('--port', '0', '--fault', 'latency ms=1 on=any', '--fault', 'code code=18 probability=1 seed=7')
     const { out } = await run('fault', server.hosts, '--list')
     expect(out).toMatch(/^1: latency on=read,.*,login ms=1 \(struck 0\)\n2: code probability=1 seed=7 code=18 \(struck 0\)\n$/)
@@ -295,7 +295,7 @@ describe('aerospike-session fault', () => {
     [['dev-server', '--port', '0', '--fault', 'drop tims=3'], 'unknown field `tims`'],
     [['dev-server', '--port', '0', '--fault', 'drop times'], 'must be a name=value'],
     [['dev-server', '--port', '0', '--list'], 'belong to the command fault']
-  ])('ends with 2 and a sentence for %j', async (args, words) => {
+  ])('exits with 2 and a message for %j', async (args, words) => {
     const server = await serve('--port', '0')
     const { code, out, err } = await run(...args.map(arg => arg === 'HERE' ? server.hosts : arg))
     expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -305,7 +305,7 @@ describe('aerospike-session fault', () => {
     await server.stop('SIGTERM')
   })
 
-  test('ends with 1 and a sentence where there is no dev server', async () => {
+  test('exits with 1 and a message if there is no dev server', async () => {
     const nobody = await serve('--port', '0')
     await nobody.stop('SIGTERM')
     const babble = net.createServer(socket => { socket.on('error', () => {}); socket.end('HTTP/1.1 400 Bad Request\r\n\r\n') })
@@ -321,7 +321,7 @@ describe('aerospike-session fault', () => {
   })
 })
 
-test('a damaged data file is kept, and the DevServer and a process warning say so', async () => {
+test('keeps a damaged data file, and reports it in DevServer.warnings and as a process warning', async () => {
   const data = await damagedFile('api.data')
   const damaged = await fs.readFile(data)
   const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {})
@@ -341,7 +341,7 @@ test('a damaged data file is kept, and the DevServer and a process warning say s
   await server.stop()
 })
 
-test('a dev server that nobody holds goes on', async () => {
+test('a dev server without references keeps running', async () => {
   const program = `
     const { DevServer } = require(${JSON.stringify(require.resolve('../../exports/dev-server'))})
     const net = require('node:net')
@@ -354,7 +354,7 @@ test('a dev server that nobody holds goes on', async () => {
 })
 
 describe('aerospike-session', () => {
-  test('tells how it is used, and its version', async () => {
+  test('prints its usage and its version', async () => {
     const help = await run('--help')
     expect(help).toMatchObject({ code: 0, err: '' })
     expect(help.out).toContain('aerospike-session dev-server [options]')
@@ -379,7 +379,7 @@ describe('aerospike-session', () => {
     [['dev-server', '--session-ttl', '0'], '--session-ttl takes a number'],
     [['dev-server', '--tls'], '--tls-dir'],
     [['dev-server', '--tls-dir', 'any'], '--tls-dir']
-  ])('ends with 2 and a sentence for %j', async (args, words) => {
+  ])('exits with 2 and a message for %j', async (args, words) => {
     const { code, out, err } = await run(...args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(err).toMatch(/^aerospike-session: .*\n$/)

@@ -1,6 +1,6 @@
 'use strict'
 
-// What the doctor makes of what it finds out: facts of a real server, Community Edition 8.1.2, with one thing changed.
+// The doctor's checks, on facts of a real server (Community Edition 8.1.2) with one thing changed.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -13,7 +13,7 @@ const real = require('../support/doctor-facts.json')
 /** Seconds between 1970 and 2010. */
 const EPOCH = 1_262_304_000
 
-/** The findings on the real server's facts, changed. */
+/** Returns the findings for the facts of the real server after a change. */
 function found (change) {
   const facts = structuredClone(real)
   change(facts)
@@ -22,7 +22,7 @@ function found (change) {
 
 const codes = findings => findings.map(({ level, code }) => `${level} ${code}`)
 
-/** As many nodes as that, each as the real one. */
+/** Returns facts of this many nodes, each like the real one. */
 function copies (facts, count) {
   const [node] = facts.nodes
   facts.nodes = Array.from({ length: count }, (_, n) => ({ ...structuredClone(node), name: `A${n}`, address: `10.0.0.${n}:3000` }))
@@ -36,11 +36,11 @@ function copies (facts, count) {
 const both = settings => facts => Object.assign(facts.nodes[0].namespace, settings)
 const inSet = settings => facts => { facts.nodes[0].set = settings }
 
-test('a format that is hardly faster is not worth a word', () => {
+test('a format that is hardly faster is not reported', () => {
   expect(codes(found(facts => { facts.formats = { size: 6_144, map: 0.3, json: 0.29 } }))).not.toContain('note JSON_IS_FASTER')
 })
 
-test('a real server is fine, but for what is worth knowing of any single one', () => {
+test('a real server has no problems, only notes about running a single node', () => {
   expect(codes(found(() => {}))).toEqual([
     'ok CONNECTED', 'ok VERSION', 'note ONE_NODE', 'ok TTL', 'ok ROOM', 'ok NO_EVICTION', 'note IN_MEMORY', 'ok CLOCK', 'ok WORKS', 'ok SPEED',
     'note NO_USER_INDEX'
@@ -98,7 +98,7 @@ test.each([
   const [level, code] = expected.split(' ')
   const of = findings.filter(finding => finding.code === code)
   expect(of).toEqual([expect.objectContaining({ level, text: expect.stringMatching(text), advice: expect.stringMatching(advice) })])
-  // It was not there before, and everything else that is no fault still is none.
+  // The finding is new, and everything else is still ok.
   expect(codes(found(() => {}))).not.toContain(expected)
   for (const finding of findings) expect(finding.advice === undefined).toBe(finding.level === 'ok')
 })
@@ -107,7 +107,7 @@ function userIndex (state) {
   return { indexname: 'user-sessions', set: 'sessions', bin: 'user', type: 'string', indextype: 'default', state }
 }
 
-test('a set that is spared is not evicted', () => {
+test('reports no eviction if it is disabled for the set', () => {
   const findings = found(facts => {
     both({ 'storage-engine.evict-used-pct': '60', evicted_objects: '7' })(facts)
     facts.nodes[0].set = { 'disable-eviction': 'true' }
@@ -115,7 +115,7 @@ test('a set that is spared is not evicted', () => {
   expect(codes(findings)).toContain('ok NO_EVICTION')
 })
 
-test('a server that does not tell a number is not judged by it', () => {
+test('skips checks of values that the server does not report', () => {
   const findings = found(({ nodes: [node] }) => {
     node.namespace = { 'nsup-period': '120', current_time: '1' }
     node.statistics = {}
@@ -129,7 +129,7 @@ test.each([
   ['ETIMEDOUT', /nobody answers/, /firewall/],
   ['EHOSTUNREACH', /no way to that host/, /routes/],
   ['EWEIRD', /EWEIRD/, /--hosts/]
-])('a host that fails with %s has a finding of its own', (error, text, advice) => {
+])('explains why a host fails with %s', (error, text, advice) => {
   const findings = check({
     ...real, seeds: [{ host: 'db:3000', error }], failure: { code: 'UNAVAILABLE', message: 'no Aerospike node could be reached' }, nodes: [], skews: [], smokeTest: undefined
   })
@@ -138,7 +138,7 @@ test.each([
   })])
 })
 
-test('answers of a node become facts, and refusals none', () => {
+test('turns answers of a node into facts, and errors into none', () => {
   const target = { namespace: 'test', set: 'sessions' }
   const facts = nodeFacts({
     name: 'A',
@@ -167,9 +167,9 @@ test('answers of a node become facts, and refusals none', () => {
   })
 })
 
-test('a clock is known the better the more often it is looked at', () => {
+test('more samples narrow the bounds of a clock', () => {
   const skew = 300
-  // The node's clock is 300 ms ahead of ours and shows whole seconds; each answer takes 4 ms.
+  // The node's clock is 300 ms ahead and shows whole seconds. Each answer takes 4 ms.
   const look = asked => bounds('A', Math.floor((asked + 2 + skew) / 1_000) - EPOCH, asked, asked + 4)
   let known
   for (let n = 0; n < 10; n++) {
@@ -178,22 +178,22 @@ test('a clock is known the better the more often it is looked at', () => {
     expect(known.most).toBeGreaterThanOrEqual(skew)
   }
   expect(known.most - known.least).toBeLessThanOrEqual(120)
-  // It was set meanwhile: what was known before is of no use.
+  // The clock was set in the meantime, so the earlier bounds are dropped.
   expect(narrowed(known, { name: 'A', least: 5_000, most: 6_000 })).toEqual({ name: 'A', least: 5_000, most: 6_000 })
 })
 
-test('percentiles are those of what was measured', () => {
+test('computes percentiles of the measured times', () => {
   const hundred = Array.from({ length: 100 }, (_, n) => 100 - n)
   expect(percentiles(hundred)).toEqual({ count: 100, p50: 50, p95: 95, p99: 99, max: 100 })
   expect(percentiles([3])).toEqual({ count: 1, p50: 3, p95: 3, p99: 3, max: 3 })
 })
 
-test('docs/doctor.md has every finding, with its level, and no other', () => {
+test('docs/doctor.md lists every finding with its level, and no others', () => {
   const folder = path.join(__dirname, '../../lib/doctor/checks')
   const sources = fs.readdirSync(folder).map(file => fs.readFileSync(path.join(folder, file), 'utf8')).join('\n')
   const made = [...sources.matchAll(/found\.add\('(\w+)', '([A-Z_]+)'/g)].map(([, level, code]) => `${code} ${level}`)
   const page = fs.readFileSync(path.join(__dirname, '../../docs/doctor.md'), 'utf8')
-  const told = [...page.matchAll(/^\| `([A-Z_]+)` \| (\w+) \|/gm)].map(([, code, level]) => `${code} ${level}`)
+  const documented = [...page.matchAll(/^\| `([A-Z_]+)` \| (\w+) \|/gm)].map(([, code, level]) => `${code} ${level}`)
   expect(made.length).toBeGreaterThan(30)
-  expect([...new Set(told)].sort()).toEqual([...new Set(made)].sort())
+  expect([...new Set(documented)].sort()).toEqual([...new Set(made)].sort())
 })

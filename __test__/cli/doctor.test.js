@@ -1,7 +1,7 @@
 'use strict'
 
-// `aerospike-session doctor`, as a process of its own, against servers that have one thing wrong with them each: the report
-// says what, and what to do about it. What needs users, TLS or faults runs on dev servers.
+// `aerospike-session doctor`, in its own process, against servers that each have one problem. The report says what is wrong and
+// what to do. Tests that need users, TLS or faults run on dev servers.
 
 const fs = require('node:fs/promises')
 const net = require('node:net')
@@ -15,17 +15,17 @@ const { noTerminal, run, runOnTerminal } = require('../support/cli')
 const { freshSet, hosts, openStore } = require('../support/server')
 const { cleanups, start } = require('../support/opened')
 
-// Some tests start a handful of processes, one after the other.
+// Some tests run several processes, one after the other.
 jest.setTimeout(60_000)
 
 const PASSWORD = 'correct horse'
 const WRONG = 'battery staple'
-/** What the doctor puts before its session ids. */
+/** The prefix of the doctor's session ids. */
 const PREFIX = 'aerospike-session-doctor:'
-/** Whether operations are fast is the machine's affair. */
+/** Whether operations are fast depends on the machine. */
 const SPEED = ['SPEED', 'SLOW', 'STALLS']
 
-/** The report on a server, as JSON: the findings, and those that are not fine, by code. */
+/** Returns the JSON report on a server: the findings, and the codes of those that are not ok. */
 async function examine (where, args = [], options = {}) {
   const { code, out, err } = await run(['doctor', '--json', '--rounds', '5', '--hosts', where, ...args], options)
   expect(err).toBe('')
@@ -36,12 +36,12 @@ async function examine (where, args = [], options = {}) {
   return { code, out, findings, facts, problems: at('problem'), ok: at('ok'), notes: at('note'), warnings: at('warning'), by }
 }
 
-/** The report for people. */
+/** Returns the text report. */
 function read (where, args = [], options = {}) {
   return run(['doctor', '--rounds', '5', '--hosts', where, ...args], options)
 }
 
-/** A port that nobody listens on. */
+/** Returns a port without a listener. */
 async function nobody () {
   const probe = net.createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
@@ -51,7 +51,7 @@ async function nobody () {
   return `127.0.0.1:${port}`
 }
 
-/** How many throw-away sessions a doctor has left. */
+/** Returns how many throw-away sessions a doctor has left. */
 async function left (where, options = {}) {
   const store = new AerospikeStore({ hosts: where, prefix: PREFIX, ...options })
   try {
@@ -61,8 +61,8 @@ async function left (where, options = {}) {
   }
 }
 
-describe('of the server the suite runs on', () => {
-  test('it finds that sessions work, and leaves nothing behind', async () => {
+describe('on the server of the test suite', () => {
+  test('reports that sessions work, and leaves nothing behind', async () => {
     const set = freshSet()
     const { code, facts, problems, ok } = await examine(hosts(), ['--set', set])
     expect({ code, problems }).toEqual({ code: 0, problems: [] })
@@ -77,7 +77,7 @@ describe('of the server the suite runs on', () => {
     expect(await left(hosts(), { set })).toBe(0)
   })
 
-  test('it does not touch the sessions that are there', async () => {
+  test('does not touch existing sessions', async () => {
     const set = freshSet()
     const store = openStore({ set })
     await store.set('a', { cookie: {}, n: 1 })
@@ -86,7 +86,7 @@ describe('of the server the suite runs on', () => {
     expect(await store.get('a')).toMatchObject({ n: 1 })
   })
 
-  test('it compares the formats, where sessions are large', async () => {
+  test('compares the formats if sessions are large', async () => {
     const set = freshSet()
     const store = openStore({ set })
     const save = (from, count) => Promise.all(Array.from({ length: count }, (_, n) => store.set(`${from + n}`, { cookie: {}, text: 'x'.repeat(4_096) })))
@@ -101,30 +101,30 @@ describe('of the server the suite runs on', () => {
     expect(await left(hosts(), { set })).toBe(0)
   })
 
-  test('it finds the index of users, once there is one', async () => {
+  test('finds the index of users once it exists', async () => {
     const set = freshSet()
     const store = openStore({ set, user: 'userId' })
     expect((await examine(hosts(), ['--set', set])).notes).toContain('NO_USER_INDEX')
     await store.createUserIndex()
     expect((await examine(hosts(), ['--set', set])).ok).toContain('USER_INDEX')
-    // That of another set is none of this one's.
+    // An index of another set does not count.
     expect((await examine(hosts(), ['--set', freshSet()])).notes).toContain('NO_USER_INDEX')
   })
 
-  test('it looks where AEROSPIKE_HOSTS says, as the store does', async () => {
+  test('uses AEROSPIKE_HOSTS like the store', async () => {
     const { code, out } = await run(['doctor', '--rounds', '1', '--set', freshSet()], { env: { AEROSPIKE_HOSTS: hosts() } })
     expect(code).toBe(0)
     expect(out).toContain(hosts().split(',')[0])
   })
 
-  test('it names a namespace that is not there, and those that are', async () => {
+  test('reports a missing namespace and lists the existing ones', async () => {
     const { code, problems, by } = await examine(hosts(), ['--namespace', 'shop'])
     expect({ code, problems }).toEqual({ code: 1, problems: ['NO_NAMESPACE'] })
     expect(by('NO_NAMESPACE')).toMatchObject({ text: expect.stringContaining("'shop'"), advice: expect.stringMatching(/\btest\b/) })
   })
 })
 
-describe('five servers have five reports', () => {
+describe('reports', () => {
   test('a healthy cluster', async () => {
     const server = await start({ nodes: 3 })
     const store = new AerospikeStore({ hosts: server.hosts })
@@ -146,7 +146,7 @@ describe('five servers have five reports', () => {
     expect(out).toMatch(/\nNo problem, .*1 note\.\n$/)
   })
 
-  test('one that refuses TTLs', async () => {
+  test('a cluster that refuses TTLs', async () => {
     const server = await start()
     await server.configure('test', { nsupPeriod: 0 })
     const { code, facts, problems, ok, by } = await examine(server.hosts)
@@ -161,7 +161,7 @@ describe('five servers have five reports', () => {
     expect(out).toMatch(/\n1 problem, .*\.\n$/)
   })
 
-  test('none at all', async () => {
+  test('a missing server', async () => {
     const where = await nobody()
     const { code, problems, by, findings } = await examine(where)
     expect({ code, problems }).toEqual({ code: 1, problems: ['HOST_UNREACHABLE'] })
@@ -171,7 +171,7 @@ describe('five servers have five reports', () => {
     })
   })
 
-  test('one that refuses the password', async () => {
+  test('a server that rejects the password', async () => {
     const server = await start({ security: { users: { ada: PASSWORD } } })
     const login = ['--user', 'ada']
     const refused = await examine(server.hosts, login, { env: { AEROSPIKE_PASSWORD: WRONG } })
@@ -191,7 +191,7 @@ describe('five servers have five reports', () => {
     [90_000, /90\.\d s ahead/, /too early here/],
     [-90_000, /90\.\d s behind|89\.\d s behind/, /too early in browsers/],
     [3_600_000, /60 minutes ahead/, /too early here/]
-  ])('one whose clock is %i ms from ours', async (shift, words, harm) => {
+  ])('a server whose clock differs by %i ms', async (shift, words, harm) => {
     const server = await start()
     const shifted = { env: { CLOCK_SHIFT: String(shift) }, node: ['--require', path.join(__dirname, '../support/shifted-clock.js')] }
     const { code, problems, by } = await examine(server.hosts, [], shifted)
@@ -201,15 +201,15 @@ describe('five servers have five reports', () => {
   })
 })
 
-describe('it tells', () => {
-  test('that users are not known, to who gives one', async () => {
+describe('reports', () => {
+  test('a user that is given to a server without users', async () => {
     const server = await start()
     const { problems, by } = await examine(server.hosts, ['--user', 'ada'], { env: { AEROSPIKE_PASSWORD: PASSWORD } })
     expect(problems).toEqual(['LOGIN_REFUSED'])
     expect(by('LOGIN_REFUSED').advice).toMatch(/leave --user out/)
   })
 
-  test('what a user may not do, and the role for it', async () => {
+  test('missing permissions of a user, and the role that grants them', async () => {
     const server = await start({ security: { users: { eve: { password: PASSWORD, roles: ['read'] } } } })
     const { code, problems, findings } = await examine(server.hosts, ['--user', 'eve'], { env: { AEROSPIKE_PASSWORD: PASSWORD } })
     expect({ code, problems }).toEqual({ code: 1, problems: ['NO_PERMISSION', 'NO_PERMISSION', 'NO_PERMISSION'] })
@@ -218,17 +218,17 @@ describe('it tells', () => {
     for (const { advice } of refused) expect(advice).toMatch(/priv read-write ns test set sessions/)
   })
 
-  test('whether certificates are trusted, and what to give', async () => {
+  test('an untrusted certificate, and which option to set', async () => {
     const server = await start({ tls: true })
     const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
     cleanups.push(() => fs.rm(folder, { recursive: true }))
     const { cafile } = await server.writeTlsFiles(folder)
-    const stranger = await examine(server.hosts, ['--tls'])
-    expect(stranger).toMatchObject({ code: 1, problems: ['TLS_FAILED'] })
-    expect(stranger.by('TLS_FAILED').advice).toMatch(/--tls-ca FILE/)
-    // Once, and without the name of an operation that nobody asked for.
-    expect(stranger.by('TLS_FAILED').text).toMatch(new RegExp(`^${server.hosts} has a certificate by an authority that is not trusted`))
-    expect(stranger.by('TLS_FAILED').text.match(/not trusted/g)).toHaveLength(1)
+    const untrusting = await examine(server.hosts, ['--tls'])
+    expect(untrusting).toMatchObject({ code: 1, problems: ['TLS_FAILED'] })
+    expect(untrusting.by('TLS_FAILED').advice).toMatch(/--tls-ca FILE/)
+    // Once, and without the name of an operation.
+    expect(untrusting.by('TLS_FAILED').text).toMatch(new RegExp(`^${server.hosts} has a certificate by an authority that is not trusted`))
+    expect(untrusting.by('TLS_FAILED').text.match(/not trusted/g)).toHaveLength(1)
     const plain = await examine(server.hosts)
     expect(plain).toMatchObject({ code: 1, problems: ['TLS_FAILED'] })
     const misnamed = await examine(server.hosts, ['--tls-ca', cafile, '--tls-name', 'example.org'])
@@ -242,7 +242,7 @@ describe('it tells', () => {
     expect(by('TLS_FAILED').advice).toMatch(/^first make sure that this is your node.*tls-port/)
   })
 
-  test('that it is another cluster', async () => {
+  test('that the cluster has another name', async () => {
     const server = await start({ clusterName: 'shop' })
     const { problems, by } = await examine(server.hosts, ['--cluster-name', 'blog'])
     expect(problems).toEqual(['OTHER_CLUSTER'])
@@ -250,7 +250,7 @@ describe('it tells', () => {
     expect(await examine(server.hosts, ['--cluster-name', 'shop'])).toMatchObject({ code: 0 })
   })
 
-  test('that somebody listens who is no node', async () => {
+  test('that a port is open but is not a usable node', async () => {
     const babble = net.createServer(socket => { socket.on('error', () => {}); socket.end('HTTP/1.1 400 Bad Request\r\n\r\n') })
     babble.listen(0, '127.0.0.1')
     await once(babble, 'listening')
@@ -260,7 +260,7 @@ describe('it tells', () => {
     expect(by('NO_NODE').advice).toMatch(/3000/)
   })
 
-  test('which of the hosts is away, where others are there', async () => {
+  test('which host is unreachable if others answer', async () => {
     const server = await start()
     const gone = await nobody()
     const { code, problems, warnings, by } = await examine(`${gone},${server.hosts}`)
@@ -269,7 +269,7 @@ describe('it tells', () => {
     expect(by('SEED_UNREACHABLE').text).toContain(`${gone}: nobody listens there`)
   })
 
-  test.each([false, true])('which of the hosts stands still (TLS: %p)', async encrypted => {
+  test.each([false, true])('which host does not answer (TLS: %p)', async encrypted => {
     const [server, frozen] = [await start({ tls: encrypted }), await start({ tls: encrypted })]
     await frozen.freeze()
     const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
@@ -282,7 +282,7 @@ describe('it tells', () => {
     expect(by('SEED_UNREACHABLE').advice).toContain('stands still')
   })
 
-  test('that nodes of the cluster cannot be reached from here', async () => {
+  test('that nodes of the cluster cannot be reached', async () => {
     const server = await start({ nodes: 3, heartbeatTimeout: 600_000 })
     await server.inject({ kind: 'refuse', node: 2 })
     const { code, problems, by } = await examine(server.hosts.split(',')[0], ['--timeout', '500', '--rounds', '1'])
@@ -304,7 +304,7 @@ describe('it tells', () => {
     expect(findings.find(({ code }) => code === 'OPERATION_FAILED').advice).toMatch(/make room/)
   })
 
-  test('that its own session could not be removed, which no store sees', async () => {
+  test('that its own session could not be removed, which stores do not see', async () => {
     const server = await start()
     await server.inject({ kind: 'code', code: 22, on: 'delete' })
     const { code, problems, warnings } = await examine(server.hosts)
@@ -323,14 +323,14 @@ describe('it tells', () => {
     expect(by('READS_EXTEND').text).toContain('80 %')
   })
 
-  test('that nothing removes what has ended', async () => {
+  test('that expired sessions are never removed', async () => {
     const server = await start()
     await server.configure('test', { nsupPeriod: 0, allowTtlWithoutNsup: true })
     expect(await examine(server.hosts)).toMatchObject({ code: 1, problems: ['NEVER_REMOVED'] })
   })
 })
 
-test('a node that does not answer is told, with the answers of the others, in time', async () => {
+test('a node that does not answer, together with the answers of the others, in time', async () => {
   const server = await start({ nodes: 2, heartbeatTimeout: 600_000 })
   const sessions = new SessionStore({ hosts: server.hosts, timeout: 600 })
   cleanups.push(() => sessions.close())
@@ -370,14 +370,14 @@ describe('on a terminal', () => {
   })
 })
 
-test('without a terminal there are no colours, unless FORCE_COLOR is set', async () => {
+test('prints no colours without a terminal, unless FORCE_COLOR is set', async () => {
   const where = await nobody()
   expect((await read(where)).out).not.toContain('\u001b')
   expect((await read(where, [], { env: { FORCE_COLOR: '1' } })).out).toContain('\u001b[31m')
   expect((await read(where, [], { env: { FORCE_COLOR: '1', NO_COLOR: '1' } })).out).not.toContain('\u001b')
 })
 
-test('doctor --help tells the options and exit codes', async () => {
+test('doctor --help prints the options and exit codes', async () => {
   const { code, out, err } = await run(['doctor', '--help'])
   expect({ code, err }).toEqual({ code: 0, err: '' })
   for (const word of ['--hosts', '--namespace', '--user', 'AEROSPIKE_PASSWORD', '--tls-ca', '--json', 'Exit codes']) expect(out).toContain(word)
@@ -395,7 +395,7 @@ test.each([
   [['--tls-ca', '/nowhere/ca.pem'], "'tls.ca'"],
   [['--tls-cert', '/nowhere/cert.pem'], "'tls.cert' and 'tls.key' need each other"],
   [['--auth-mode', 'guess', '--user', 'ada', '--password', PASSWORD], "option 'authMode'"]
-])('ends with 2 and a sentence for %j', async (args, words) => {
+])('exits with 2 and a message for %j', async (args, words) => {
   const { code, out, err } = await run(['doctor', ...args])
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toMatch(/^aerospike-session: .*\n$/)

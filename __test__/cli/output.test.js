@@ -1,6 +1,6 @@
 'use strict'
 
-// The command line, where what it prints is not read to its end or cannot be written.
+// The command line if its output is not read to the end or cannot be written.
 
 const fs = require('node:fs')
 const { spawn } = require('node:child_process')
@@ -9,22 +9,22 @@ const { AerospikeStore } = require('../..')
 const { CLI, ended, launch, run } = require('../support/cli')
 const { open, start } = require('../support/opened')
 
-/** Runs a command with another standard output; its exit code and what it complains of. */
+/** Runs a command with another standard output. Returns its exit code and its standard error. */
 async function runInto (kind, args) {
   const full = kind === 'a full device' ? fs.openSync('/dev/full', 'w') : undefined
   const child = spawn(process.execPath, [CLI, ...args], { env: { PATH: process.env.PATH }, stdio: ['ignore', full ?? 'pipe', 'pipe'] })
-  // The reader is gone before anything is written.
+  // The reader closes the pipe before anything is written.
   child.stdout?.destroy()
-  let complaint = ''
-  child.stderr.setEncoding('utf8').on('data', data => { complaint += data })
+  let errorOutput = ''
+  child.stderr.setEncoding('utf8').on('data', data => { errorOutput += data })
   const [code] = await once(child, 'close')
   if (full !== undefined) fs.closeSync(full)
-  return { code, complaint }
+  return { code, errorOutput }
 }
 
 const FAULTS = ['latency ms=1', 'overload times=1', 'code code=9 times=1', 'drop times=1', 'reset times=1']
 
-/** A dev server with a session, and commands that succeed there. */
+/** Starts a dev server with a session, and returns commands that succeed there. */
 async function site () {
   const server = await start()
   const store = open(server, { storeIds: true, user: 'user' }, AerospikeStore)
@@ -46,12 +46,12 @@ async function site () {
   return { server, at, commands }
 }
 
-test('a pipe that is closed early changes no exit code, and is no complaint', async () => {
+test('a pipe that closes early changes no exit code and prints no error', async () => {
   const { commands } = await site()
   for (const [name, args] of Object.entries(commands)) {
-    const { complaint, ...outcome } = await runInto('a closed pipe', args)
+    const { errorOutput, ...outcome } = await runInto('a closed pipe', args)
     expect([name, outcome]).toStrictEqual([name, { code: 0 }])
-    expect(complaint).not.toMatch(/EPIPE|\bError\b|\n {4}at /)
+    expect(errorOutput).not.toMatch(/EPIPE|\bError\b|\n {4}at /)
   }
 }, 60_000)
 
@@ -61,16 +61,16 @@ const whereFull = hasFullDevice ? test : test.skip
 whereFull('a full device is exit code 3, in one sentence', async () => {
   const { commands } = await site()
   for (const [name, args] of Object.entries(commands)) {
-    // These print nothing.
+    // These commands print nothing.
     if (['fault --clear', 'fault --list'].includes(name)) continue
-    const { code, complaint } = await runInto('a full device', args)
+    const { code, errorOutput } = await runInto('a full device', args)
     expect([name, code]).toStrictEqual([name, 3])
-    expect(complaint).toMatch(/^aerospike-session: the output cannot be written: ENOSPC.*\n/m)
-    expect(complaint).not.toMatch(/\n {4}at /)
+    expect(errorOutput).toMatch(/^aerospike-session: the output cannot be written: ENOSPC.*\n/m)
+    expect(errorOutput).not.toMatch(/\n {4}at /)
   }
 }, 60_000)
 
-test.each(['a closed pipe', ...(hasFullDevice ? ['a full device'] : [])])('all faults are sent into %s', async kind => {
+test.each(['a closed pipe', ...(hasFullDevice ? ['a full device'] : [])])('sends all faults with %s as output', async kind => {
   const { server } = await site()
   const { code } = await runInto(kind, ['fault', server.hosts, ...FAULTS])
   expect(code).toBe(kind === 'a full device' ? 3 : 0)
@@ -78,12 +78,12 @@ test.each(['a closed pipe', ...(hasFullDevice ? ['a full device'] : [])])('all f
   expect((await runInto(kind, ['fault', server.hosts, '--list'])).code).toBe(code)
 })
 
-test.each([[[], 0], [['--namespace', 'none'], 1]])('the doctor judges the same into a closed pipe (%j)', async (more, code) => {
+test.each([[[], 0], [['--namespace', 'none'], 1]])('the doctor has the same exit code with a closed pipe (%j)', async (more, code) => {
   const { at } = await site()
   for (const format of [[], ['--json']]) {
     const args = ['doctor', ...at, '--rounds', '2', ...more, ...format]
     expect((await run(args)).code).toBe(code)
-    expect(await runInto('a closed pipe', args)).toStrictEqual({ code, complaint: expect.not.stringContaining('EPIPE') })
+    expect(await runInto('a closed pipe', args)).toStrictEqual({ code, errorOutput: expect.not.stringContaining('EPIPE') })
   }
 }, 60_000)
 
@@ -92,7 +92,7 @@ whereFull('a doctor whose words are lost does not say that there are problems', 
   expect((await runInto('a full device', ['doctor', ...at, '--rounds', '2'])).code).toBe(3)
 })
 
-test('a dev server goes on where nothing reads what it prints', async () => {
+test('a dev server keeps running if its output is not read', async () => {
   const child = launch(process.execPath, [CLI, 'dev-server', '--port', '0'])
   child.stdout.destroy()
   await new Promise(resolve => setTimeout(resolve, 700))
@@ -102,7 +102,7 @@ test('a dev server goes on where nothing reads what it prints', async () => {
   expect(code).toBe(0)
 })
 
-test('a reader that takes a part, such as head, gets it', async () => {
+test('a reader such as head gets the part that it reads', async () => {
   const { at } = await site()
   const child = launch('sh', ['-c', `'${process.execPath}' '${CLI}' sessions list ${at.join(' ')} | head -n 2`])
   child.stdin.end()
@@ -110,7 +110,7 @@ test('a reader that takes a part, such as head, gets it', async () => {
   expect([code, out.split('\n').length, err]).toStrictEqual([0, 3, ''])
 })
 
-describe('a mistake in the command line is exit code 2:', () => {
+describe('exits with 2 for a mistake in the command line:', () => {
   const HOSTS = ['--hosts', '127.0.0.1:9', '--timeout', '50', '--connect-timeout', '50']
   const long = 'u'.repeat(2_049)
 

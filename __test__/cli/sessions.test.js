@@ -1,21 +1,21 @@
 'use strict'
 
-// `aerospike-session sessions`, as a process of its own.
+// `aerospike-session sessions`, in its own process.
 
 const { once } = require('node:events')
 const { AerospikeStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
-const alike = require('../support/alike')
+const collidingUsers = require('../support/colliding-users')
 const { CLI, ended, launch, noTerminal, run, runOnTerminal } = require('../support/cli')
 const { OfficialClient } = require('../support/official-client')
 const { freshSet, hosts, openStore } = require('../support/server')
 
-// Some tests start a handful of processes, one after the other.
+// Some tests run several processes, one after the other.
 jest.setTimeout(60_000)
 
 const SECRET = 'a secret of at least 16 bytes'
 
-/** A store on a set of its own, and a command line that looks at the same set. */
+/** Opens a store on its own set, and returns a command line for the same set. */
 function open (options = {}) {
   const set = freshSet()
   const store = openStore({ set, user: 'userId', ...options })
@@ -28,15 +28,15 @@ function save (store, ids, data = {}) {
 }
 
 const numbered = (count, name = 's') => Array.from({ length: count }, (_, n) => `${name}${n}`)
-/** Who forgot the prefix is told. */
+/** The hint about option prefix. */
 const NONE = expect.stringMatching(/^There is none of stores without option prefix\. .*--prefix TEXT\.\n$/)
 const lines = out => out.split('\n').filter(Boolean)
 
 describe.each([
   ['plain', 'with the index', {}, true], ['plain', 'without the index', {}, false],
   ['hashed', 'with the index', { hashIds: SECRET }, true], ['hashed', 'without the index', { hashIds: SECRET }, false]
-])('users whose names the index takes for one, %s and %s', (_, __, options, indexed) => {
-  test.each(alike)('are counted and logged out each by itself: %s', async (victim, attacker) => {
+])('users whose names collide in the index, %s and %s', (_, __, options, indexed) => {
+  test.each(collidingUsers)('are counted and logged out separately: %s', async (victim, attacker) => {
     const { set, store, sessions } = open(options)
     const hashed = options.hashIds === undefined ? [] : ['--hash-ids']
     const ask = (...args) => sessions([...args, ...hashed], { env: { AEROSPIKE_HASH_IDS: SECRET } })
@@ -54,7 +54,7 @@ describe.each([
 })
 
 describe('sessions count', () => {
-  test('counts all sessions, of the whole set', async () => {
+  test('counts all sessions of the set', async () => {
     const { store, sessions } = open()
     expect(await sessions(['count'])).toEqual({ code: 0, out: '0\n', err: NONE })
     await save(store, numbered(300))
@@ -62,7 +62,7 @@ describe('sessions count', () => {
     expect(await sessions(['count', '--json'])).toEqual({ code: 0, out: '{"sessions":300}\n', err: '' })
   })
 
-  test('counts those of a prefix', async () => {
+  test('counts the sessions with a prefix', async () => {
     const { set, store, sessions } = open()
     const shop = openStore({ set, prefix: 'shop:' })
     await save(store, ['a'])
@@ -71,7 +71,7 @@ describe('sessions count', () => {
     expect((await sessions(['count', '--prefix', 'shop:'])).out).toBe('2\n')
   })
 
-  test('counts those of a user, and says so where there is no index', async () => {
+  test('counts the sessions of a user, and reports if there is no index', async () => {
     const { store, sessions } = open()
     await save(store, ['a', 'b'], { userId: 'ada' })
     await save(store, ['c'], { userId: 'bob' })
@@ -83,7 +83,7 @@ describe('sessions count', () => {
 })
 
 describe('sessions list', () => {
-  test('prints the ids of sessions that were stored with them, one a line', async () => {
+  test('prints the ids of sessions that were stored with them, one per line', async () => {
     const { store, sessions } = open({ storeIds: true })
     const ids = numbered(200)
     await save(store, ids)
@@ -93,7 +93,7 @@ describe('sessions list', () => {
     expect(JSON.parse((await sessions(['list', '--json'])).out).ids.sort()).toEqual(ids)
   })
 
-  test('says how many it cannot list, and why', async () => {
+  test('reports how many sessions it cannot list, and why', async () => {
     const { set, store, sessions } = open()
     await save(store, ['a', 'b'])
     const none = await sessions(['list'])
@@ -104,13 +104,13 @@ describe('sessions list', () => {
     expect(JSON.parse((await sessions(['list', '--json'])).out)).toEqual({ ids: ['c'], withoutId: 2 })
   })
 
-  test('prints nothing that a terminal obeys', async () => {
+  test('escapes control characters', async () => {
     const { store, sessions } = open({ storeIds: true })
     await save(store, ['a\u001b[2Jb\nc'])
     expect((await sessions(['list'])).out).toBe('a\\u001b[2Jb\\u000ac\n')
   })
 
-  test('ends quietly when nobody reads on', async () => {
+  test('exits without an error when the reader closes the pipe', async () => {
     const { store, where } = open({ storeIds: true })
     await save(store, numbered(2_000, 'x'.repeat(100)))
     const child = launch(process.execPath, [CLI, 'sessions', 'list', ...where])
@@ -122,7 +122,7 @@ describe('sessions list', () => {
 })
 
 describe('sessions destroy-user', () => {
-  test('removes the sessions of the user, and no others', async () => {
+  test('removes only the sessions of the user', async () => {
     const { store, sessions } = open()
     await store.createUserIndex()
     await save(store, ['a', 'b'], { userId: 'ada' })
@@ -135,7 +135,7 @@ describe('sessions destroy-user', () => {
     expect(await sessions(['destroy-user', 'bob', '--prefix', 'shop:'])).toEqual({ code: 0, out: '0 sessions removed\n', err: '' })
   })
 
-  test('finds those of a store that hashes users, with its secret', async () => {
+  test('finds the sessions of a store with hashIds by its secret', async () => {
     const { store, sessions } = open({ hashIds: SECRET })
     await save(store, ['a'], { userId: 'ada' })
     expect((await sessions(['destroy-user', 'ada'])).out).toBe('0 sessions removed\n')
@@ -146,7 +146,7 @@ describe('sessions destroy-user', () => {
     expect(await store.get('a')).toBeNull()
   })
 
-  test('leaves tombstones, if it is told to', async () => {
+  test('leaves tombstones with --tombstones', async () => {
     const { set, store, sessions } = open()
     await save(store, ['a'], { userId: 'ada' })
     expect((await sessions(['destroy-user', 'ada', '--tombstones'])).out).toBe('1 session removed\n')
@@ -173,7 +173,7 @@ describe('on a terminal', () => {
       const { code, out } = await runOnTerminal(args)
       expect(code).toBe(0)
       expect(out).toMatch(/\d+ % of the set looked at, \d+ sessions/)
-      // The line is wiped before the answer stands there.
+      // The progress line is erased before the answer is printed.
       expect(out).toMatch(/\r\u001b\[K50\r?\n$/) // eslint-disable-line no-control-regex
       expect(await run(args)).toEqual({ code: 0, out: '50\n', err: '' })
     } finally {
@@ -183,7 +183,7 @@ describe('on a terminal', () => {
   })
 })
 
-test('fails with 1 and a sentence where there is no server', async () => {
+test('exits with 1 and a message if there is no server', async () => {
   const server = await DevServer.start()
   const where = server.hosts
   await server.stop()
@@ -194,7 +194,7 @@ test('fails with 1 and a sentence where there is no server', async () => {
   }
 })
 
-test('sessions --help tells the commands and exit codes', async () => {
+test('sessions --help prints the commands and exit codes', async () => {
   const { code, out, err } = await run(['sessions', '--help'])
   expect({ code, err }).toEqual({ code: 0, err: '' })
   for (const word of ['count', 'list', 'destroy-user USER', '--hosts', 'AEROSPIKE_PASSWORD', 'storeIds', 'Exit codes']) expect(out).toContain(word)
@@ -213,7 +213,7 @@ test.each([
   [['destroy-user', 'ada', '--tombstones', '--durable-delete'], 'choose one'],
   [['count', '--set', 'a b'], "option 'set'"],
   [['count', '--rounds', '3'], "'--rounds'"]
-])('ends with 2 and a sentence for %j', async (args, words) => {
+])('exits with 2 and a message for %j', async (args, words) => {
   const { code, out, err } = await run(['sessions', ...args])
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toMatch(/^aerospike-session: .*\n$/)

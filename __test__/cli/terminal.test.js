@@ -1,7 +1,7 @@
 'use strict'
 
-// What the command line prints of what others wrote: no terminal obeys it, and nothing in it is hidden. Others wrote session
-// ids, names of nodes and namespaces, what a server answers, names of files, and arguments that were pasted.
+// The command line escapes text from outside, so that a terminal does not interpret it and nothing is invisible. Such text is in
+// session ids, names of nodes and namespaces, answers of a server, file names, and pasted arguments.
 
 const fc = require('fast-check')
 const fs = require('node:fs')
@@ -12,10 +12,10 @@ const { once } = require('node:events')
 const { printable, printableJson } = require('../../lib/printable')
 const { CLI, ended, launch, run } = require('../support/cli')
 const { cleanups } = require('../support/opened')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 const { freshSet, hosts, openStore } = require('../support/server')
 
-// Some tests start a handful of processes, one after the other.
+// Some tests run several processes, one after the other.
 jest.setTimeout(60_000)
 
 /** First and last code points. */
@@ -27,33 +27,33 @@ const HARMFUL = [
   [0xfe00, 0xfe0f], [0xfeff, 0xfeff], [0xffa0, 0xffa0], [0xfff9, 0xfffb], [0xe0001, 0xe0001], [0xe0020, 0xe007f], [0xe0100, 0xe01ef] // unseen
 ].flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, n) => String.fromCodePoint(first + n)))
 const LONE_SURROGATES = ['\ud800', '\udbff', '\udc00', '\udfff']
-/** Ends with what would colour the rest, were it obeyed. */
+/** Would colour the rest if a terminal interpreted it. */
 const EVIL = `${HARMFUL.join('')}\u001b[31m\u009b31m`
-/** The same for the command line of a process and the names of files. */
+/** The same for command lines and file names. */
 const EVIL_ARGUMENT = EVIL.replaceAll('\0', '')
-/** The same within one answer of a node, whose syntax has tabs, line feeds and colons. */
+/** The same within an answer of a node, whose syntax uses tabs, line feeds and colons. */
 const EVIL_ANSWER = EVIL.replaceAll(/[\0\t\n]/g, '')
 
 const harmfulIn = text => [...text].filter(character => HARMFUL.includes(character) || LONE_SURROGATES.includes(character))
-/** Lines of output, none of which holds anything harmful. */
+/** Returns the lines of output, and checks that none has harmful characters. */
 function expectHarmless (text) {
   expect(harmfulIn(text.replaceAll('\n', '')).map(character => character.codePointAt(0).toString(16))).toStrictEqual([])
 }
-/** Evil text is shown, and not taken away. */
+/** Checks that the harmful text is shown escaped instead of removed. */
 const expectShown = text => expect([text.includes('\\u202e'), text.includes('\\u009b31m')]).toStrictEqual([true, true])
 
-test('each harmful character is shown by its number', () => {
+test('shows the number of each harmful character', () => {
   expect(printable('a\u001b[2Jb\nc\u009b\u202e\u{e0041}')).toBe('a\\u001b[2Jb\\u000ac\\u009b\\u202e\\udb40\\udc41')
   for (const character of [...HARMFUL, ...LONE_SURROGATES]) {
     expect(printable(`a${character}b`)).toBe(`a${character.split('').map(unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join('')}b`)
   }
 })
 
-test('text without such characters stays as it is', () => {
+test('keeps text without such characters unchanged', () => {
   for (const text of ['', 'sess-abc123', 'ünïcödé 漢字 עברית 😀 \u{10ffff}', '"\\/ C:\\new', '✔ • ✖']) expect(printable(text)).toBe(text)
 })
 
-describe('whatever the text', () => {
+describe('for any text', () => {
   const character = fc.oneof(
     fc.constantFrom(...HARMFUL, ...LONE_SURROGATES, '"', '\\', 'u', '9', 'b'),
     fc.integer({ min: 0, max: 0xffff }).map(code => String.fromCharCode(code)),
@@ -64,7 +64,7 @@ describe('whatever the text', () => {
     value: fc.oneof({ maxDepth: 3 }, text, fc.constantFrom(null, true, 1.5), fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(text, tie('value'), { maxKeys: 3 }))
   })).value
 
-  test('a line holds nothing harmful, and escapes itself once', () => {
+  test('a line has no harmful characters, and is escaped once', () => {
     fc.assert(fc.property(text, text => {
       const line = printable(text)
       expect(harmfulIn(line)).toStrictEqual([])
@@ -72,7 +72,7 @@ describe('whatever the text', () => {
     }), { numRuns: 2_000 })
   })
 
-  test('JSON holds nothing harmful and parses to the same value', () => {
+  test('JSON has no harmful characters and parses to the same value', () => {
     fc.assert(fc.property(value, fc.constantFrom(undefined, 2), (value, indent) => {
       const json = printableJson(value, indent)
       expectHarmless(json)
@@ -81,7 +81,7 @@ describe('whatever the text', () => {
   })
 })
 
-test('sessions list prints ids without anything harmful, and as JSON exactly', async () => {
+test('sessions list prints ids without harmful characters, and exact ids as JSON', async () => {
   const set = freshSet()
   const store = openStore({ set, storeIds: true })
   const ids = ['plain', EVIL, ...HARMFUL.map(character => `one ${character}`)]
@@ -96,9 +96,9 @@ test('sessions list prints ids without anything harmful, and as JSON exactly', a
   expect(JSON.parse(json.out).ids.sort()).toStrictEqual([...ids].sort())
 })
 
-describe('nodes that call themselves and their settings by harmful names', () => {
+describe('nodes with harmful characters in their names and settings', () => {
   async function start () {
-    const server = await RewritingServer.start((command, value) => {
+    const server = await startRewritingServer((command, value) => {
       switch (command) {
         case 'node': return `BB9${EVIL_ANSWER}`
         case 'build': case 'edition': return value + EVIL_ANSWER
@@ -111,7 +111,7 @@ describe('nodes that call themselves and their settings by harmful names', () =>
     return server
   }
 
-  test.each([[[]], [['--namespace', 'shop']]])('are reported by the doctor without anything harmful: %j', async args => {
+  test.each([[[]], [['--namespace', 'shop']]])('are reported by the doctor without harmful characters: %j', async args => {
     const { hosts } = await start()
     const { out, err } = await run(['doctor', '--rounds', '1', '--hosts', hosts, ...args])
     expect(err).toBe('')
@@ -119,7 +119,7 @@ describe('nodes that call themselves and their settings by harmful names', () =>
     expectShown(out)
   })
 
-  test('are reported by the doctor as JSON that says the same', async () => {
+  test('are reported by the doctor as JSON with the same values', async () => {
     const { hosts } = await start()
     const { out } = await run(['doctor', '--rounds', '1', '--json', '--hosts', hosts])
     expectHarmless(out)
@@ -128,7 +128,7 @@ describe('nodes that call themselves and their settings by harmful names', () =>
     expect(node.namespaces).toContain(`evil${EVIL_ANSWER}`)
   })
 
-  test('are escaped in what NODE_DEBUG prints', async () => {
+  test('are escaped in the output of NODE_DEBUG', async () => {
     const { hosts } = await start()
     const { code, err } = await run(['sessions', 'count', '--hosts', hosts], { env: { NODE_DEBUG: 'aerospike-session' } })
     expect(code).toBe(0)
@@ -137,8 +137,8 @@ describe('nodes that call themselves and their settings by harmful names', () =>
   })
 })
 
-describe('a server that is no dev server of ours', () => {
-  /** Answers every info command in these words. */
+describe('a server that is not a dev server', () => {
+  /** Answers every info command with this text. */
   async function listen (answer) {
     const server = net.createServer(socket => {
       socket.on('error', () => {})
@@ -155,7 +155,7 @@ describe('a server that is no dev server of ours', () => {
     return `127.0.0.1:${server.address().port}`
   }
 
-  test('has the faults that it lists printed without anything harmful', async () => {
+  test('its faults are printed without harmful characters', async () => {
     const fault = { id: EVIL, kind: `drop${EVIL}`, struck: EVIL, isOver: false, set: EVIL, key: EVIL, [EVIL]: EVIL }
     const { code, out, err } = await run(['fault', await listen(JSON.stringify([fault])), '--list'])
     expect({ code, err }).toEqual({ code: 0, err: '' })
@@ -163,7 +163,7 @@ describe('a server that is no dev server of ours', () => {
     expectShown(out)
   })
 
-  test.each([`ERROR:4:${EVIL_ANSWER}`, '\u009b31m\u202e'])('has its errors printed without anything harmful (%#)', async answer => {
+  test.each([`ERROR:4:${EVIL_ANSWER}`, '\u009b31m\u202e'])('its errors are printed without harmful characters (%#)', async answer => {
     const { out, err } = await run(['fault', await listen(answer), 'drop'])
     expect(out).toBe('')
     expectHarmless(err)
@@ -172,11 +172,11 @@ describe('a server that is no dev server of ours', () => {
   })
 })
 
-describe('names of files and pasted arguments', () => {
+describe('file names and pasted arguments', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-'))
   afterAll(() => fs.rmSync(folder, { recursive: true }))
 
-  test('are printed by a dev server without anything harmful', async () => {
+  test('are printed by a dev server without harmful characters', async () => {
     const file = path.join(folder, 'data\u202e\u009b31m\u001b[31m\u2028\n')
     const child = launch(process.execPath, [CLI, 'dev-server', '--port', '0', '--data', file])
     const end = ended(child)
@@ -204,7 +204,7 @@ describe('names of files and pasted arguments', () => {
     [['doctor', '--tls-ca', EVIL_ARGUMENT]],
     [['doctor', '--hosts', `${EVIL_ARGUMENT.replaceAll(/\s/g, '')}.invalid`, '--timeout', '500']],
     [['doctor', '--json', '--hosts', `${EVIL_ARGUMENT.replaceAll(/\s/g, '')}.invalid`, '--timeout', '500']]
-  ])('are printed without anything harmful by a command that fails (%#)', async args => {
+  ])('are printed without harmful characters by a command that fails (%#)', async args => {
     const { code, out, err } = await run(args)
     expect(code).toBeGreaterThan(0)
     expectHarmless(out)
@@ -214,7 +214,7 @@ describe('names of files and pasted arguments', () => {
   })
 })
 
-test('commands print by lib/cli/output.js alone', () => {
+test('commands print only through lib/cli/output.js', () => {
   const root = path.join(__dirname, '../..')
   const files = ['bin', 'lib/cli', 'lib/doctor', 'lib/doctor/checks'].flatMap(folder => fs.readdirSync(path.join(root, folder)).map(name => `${folder}/${name}`))
   const printing = files.filter(file => {

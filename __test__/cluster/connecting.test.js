@@ -1,8 +1,8 @@
 'use strict'
 
-// Everything that keeps a store from connecting, each with words of its own and none with a hang; logins that change
-// while it runs; and which nodes it connects to. All of it belongs to the Enterprise Edition, or is a server that
-// misbehaves: these tests run on dev servers, and on sockets of their own.
+// Everything that keeps a store from connecting, each with its own message and without a hang; logins that change while the
+// store runs; and the nodes that it connects to. These tests need the Enterprise Edition or a misbehaving server, so they run
+// on dev servers and on their own sockets.
 
 const { spawn } = require('node:child_process')
 const crypto = require('node:crypto')
@@ -19,7 +19,7 @@ const PASSWORD = 'correct horse'
 const OTHER = 'battery staple'
 const DAY = 86_400_000
 
-/** A port that does with its connections what it is told. */
+/** Opens a port that handles its connections with this function. */
 async function listen (handler) {
   const sockets = new Set()
   const listener = net.createServer(socket => {
@@ -37,7 +37,7 @@ async function listen (handler) {
 
 const silent = () => listen(socket => socket.resume())
 
-/** What a store fails with; it must not give a password away. */
+/** Returns the error of a store, and checks that it contains no password. */
 async function failure (work) {
   const error = await work.then(() => { throw new Error('it did not fail') }, error => error)
   for (const text of [error.message, error.stack, error.cause?.message ?? '', JSON.stringify(error)]) {
@@ -57,7 +57,7 @@ async function expectWorks (sessions) {
   expect(await sessions.get('works')).toEqual({ n: 1 })
 }
 
-/** Until `work` succeeds; the test's own timeout is the bound, after which the store is closed. */
+/** Repeats `work` until it succeeds. The test's timeout is the limit. */
 async function eventually (work) {
   for (;;) {
     try {
@@ -71,30 +71,30 @@ async function eventually (work) {
 
 const says = text => expect.stringContaining(text)
 
-describe('of TLS', () => {
+describe('over TLS', () => {
   test.each([
     ['has expired', { validTo: new Date(Date.now() - DAY) }, 'has a certificate that has expired'],
     ['is not valid yet', { validFrom: new Date(Date.now() + DAY) }, 'has a certificate that is not valid yet'],
     ['is for another name', { names: ['db.example.org'] }, 'has a certificate for another name']
-  ])('a certificate that %s is told as that', async (_, certificate, message) => {
+  ])('a certificate that %s is reported as such', async (_, certificate, message) => {
     const server = await start({ tls: certificate })
     const options = { tls: { ca: server.tls.ca, servername: certificate.names ? 'www.example.org' : undefined } }
     await expectFails(open(server, options), { code: 'TLS', retryable: false, message: says(message) })
   })
 
-  test('a certificate by another authority is told as that, with the option that says whom to trust', async () => {
+  test('a certificate of another authority is reported with the option for trusted authorities', async () => {
     const [server, other] = [await start({ tls: true }), await start({ tls: true })]
     const message = says("by an authority that is not trusted (option 'tls.ca')")
     await expectFails(open(server, { tls: other.tls }), { code: 'TLS', retryable: false, message })
   })
 
-  test('a port that speaks TLS is told from one that does not, both ways', async () => {
+  test('a TLS mismatch between client and port is reported in both directions', async () => {
     const [encrypted, plain] = [await start({ tls: true }), await start()]
     await expectFails(open(encrypted), { code: 'TLS', message: says("speaks TLS on this port: set option 'tls'") })
     await expectFails(open(plain, { tls: encrypted.tls }), { code: 'TLS', message: says('answers without TLS on this port: make sure that it is your node') })
   })
 
-  test('a missing certificate of ours is told from one that is not accepted', async () => {
+  test('a missing client certificate is reported differently from a rejected one', async () => {
     const [server, other] = [await start({ tls: { mutual: true } }), await start({ tls: { mutual: true } })]
     const { ca } = server.tls
     await expectFails(open(server, { tls: { ca } }), { code: 'TLS', message: says("asks for a certificate of ours (options 'tls.cert' and 'tls.key')") })
@@ -113,12 +113,12 @@ describe('of TLS', () => {
     await expectFails(sessions, { code: 'UNAVAILABLE', retryable: true, cause })
   })
 
-  test('an operation that has less time than connecting says how much, and by which option', async () => {
+  test('an operation with less time than connecting needs reports its timeout and the option', async () => {
     const server = await silent()
     const sessions = open(server, { timeout: 300, connectTimeout: 2_000 })
     const first = await failure(sessions.get('a'))
     expect(first).toMatchObject({ code: 'UNAVAILABLE', cause: { message: "no answer within 300 ms (option 'timeout')" } })
-    // Once an attempt has failed, operations say what it has met as well.
+    // After a failed attempt, operations also report its error.
     await failure(sessions.ready())
     const words = "no answer within 300 ms (option 'timeout'); the last attempt to connect: " +
       `${server.hosts} took the connection and did not answer (option 'connectTimeout': 2000 ms)`
@@ -128,21 +128,21 @@ describe('of TLS', () => {
     }
   })
 
-  test.each([true, false])('a seed that never answers does not keep the others waiting (TLS: %p)', async encrypted => {
+  test.each([true, false])('a seed that never answers does not delay the others (TLS: %p)', async encrypted => {
     const [server, dead] = [await start({ tls: encrypted }), await silent()]
     const sessions = open({ hosts: `${dead.hosts},${server.hosts}` }, { tls: server.tls ?? false, connectTimeout: 2_000 })
     await sessions.ready()
     await expectWorks(sessions)
   })
 
-  test('what no server of ours says is told as that', async () => {
+  test('an unknown protocol is reported as such', async () => {
     const server = await listen(socket => socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')))
     const sessions = open({ hosts: `${server.hosts},${server.hosts}` })
     expect(await failure(sessions.ready())).toMatchObject({ code: 'UNAVAILABLE', cause: { message: says("does not speak Aerospike's protocol") } })
   })
 })
 
-/** The pin of a server's certificate, as `openssl` would tell it. */
+/** Returns the pin of a server's certificate, as `openssl` prints it. */
 async function pinOf (server) {
   const socket = tls.connect({ port: server.port, host: '127.0.0.1', ca: server.tls.ca })
   await once(socket, 'secureConnect')
@@ -155,7 +155,7 @@ async function pinOf (server) {
 describe('pins', () => {
   const NOBODY = `sha256/${Buffer.alloc(32).toString('base64')}`
 
-  test('let in a server with one of the keys, and no other', async () => {
+  test('accept a server with one of the keys, and no other', async () => {
     const server = await start({ tls: true })
     const pin = await pinOf(server)
     await expectWorks(open(server, { tls: { ...server.tls, pins: [NOBODY, pin] } }))
@@ -163,7 +163,7 @@ describe('pins', () => {
     await expectFails(open(server, { tls: { ...server.tls, pins: [NOBODY] } }), { code: 'TLS', retryable: false, message })
   })
 
-  test('do not stand in the place of the usual checks', async () => {
+  test('do not replace the usual checks', async () => {
     const [server, other] = [await start({ tls: true }), await start({ tls: true })]
     const pins = [await pinOf(server)]
     expect(await failure(open(server, { tls: { ca: other.tls.ca, pins } }).ready())).toMatchObject({ code: 'TLS', message: says('not trusted') })
@@ -196,7 +196,7 @@ describe('certificates and keys', () => {
     await expectWorks(open(server, { tls: { ca: [cafile, server.tls.ca], cert: Buffer.from(server.tls.cert), key: keyfile, servername: 'localhost' } }))
   })
 
-  test('that cannot be read are told as that, and a key is never repeated', async () => {
+  test('that cannot be read are reported without quoting a key', async () => {
     const directory = await folder()
     const empty = path.join(directory, 'empty.pem')
     await fs.writeFile(empty, 'nothing')
@@ -226,20 +226,20 @@ describe('certificates and keys', () => {
       sessions.ready().then(() => console.log('ready'), error => console.log(error.code)).then(() => sessions.close())`
     const run = async env => {
       const child = spawn(process.execPath, ['-e', script, server.hosts], { cwd: path.join(__dirname, '../..'), env: { ...process.env, ...env } })
-      let said = ''
-      child.stdout.on('data', data => { said += data })
+      let output = ''
+      child.stdout.on('data', data => { output += data })
       await once(child, 'close')
-      return said.trim()
+      return output.trim()
     }
     expect(await run({ [variable]: cafile })).toBe('ready')
     expect(await run({})).toBe('TLS')
   }, 20_000)
 })
 
-/** Answers a login with a result code, as a server does that asks for one. */
+/** Answers a login with a result code. */
 function refuseLogins (code) {
   return listen(socket => socket.on('data', () => {
-    // as/include/base/proto.h: version 2, type 2, 16 bytes; the code is the second of them.
+    // as/include/base/proto.h: version 2, type 2, 16 bytes; the second of them is the code.
     const answer = Buffer.alloc(24)
     answer.set([2, 2, 0, 0, 0, 0, 0, 16, 0, code])
     socket.write(answer)
@@ -257,12 +257,12 @@ describe('a login', () => {
     ['a forbidden password', 64, 'refused a password that is forbidden'],
     ['an expired login', 66, 'refused a login that has expired'],
     ['another address', 82, 'does not let the user in from this address']
-  ])('that is refused for %s fails with AUTH and says so', async (_, code, message) => {
+  ])('that is rejected for %s fails with AUTH and the reason', async (_, code, message) => {
     const sessions = open(await refuseLogins(code), { auth: ada })
     await expectFails(sessions, { code: 'AUTH', retryable: false, message: says(message) })
   })
 
-  test('that is no longer good fails with AUTH once the connections are gone, until it is good again', async () => {
+  test('that expires fails with AUTH when the connections are gone, until it is valid again', async () => {
     const server = await startSecured()
     const sessions = open(server, { auth: ada, timeout: 10_000 })
     await expectWorks(sessions)
@@ -274,13 +274,13 @@ describe('a login', () => {
     await eventually(() => expectWorks(sessions))
   }, 20_000)
 
-  test('that is no longer good is the reason why an operation gets no connection, also where nodes still answer', async () => {
+  test('that expires is the reported reason when an operation gets no connection, even while nodes still answer', async () => {
     const server = await startSecured()
     const sessions = open(server, { auth: ada, timeout: 5_000 })
     await expectWorks(sessions)
     await server.setPassword('ada', OTHER)
     await server.expireSessions()
-    // Only the connections of requests end; those that look after the node go on.
+    // Only the connections for requests close. Those for cluster tending stay open.
     const fault = await server.inject({ kind: 'drop', on: 'read' })
     expect(await failure(sessions.get('works'))).toMatchObject({ code: 'AUTH' })
     await fault.remove()
@@ -288,7 +288,7 @@ describe('a login', () => {
     await eventually(() => expectWorks(sessions))
   }, 20_000)
 
-  test.each([80, 66])('that a server has forgotten (%d) fails no operation', async code => {
+  test.each([80, 66])('whose token the server no longer knows (%d) fails no operation', async code => {
     const server = await startSecured()
     const sessions = open(server, { auth: ada })
     await expectWorks(sessions)
@@ -297,7 +297,7 @@ describe('a login', () => {
     expect(await fault.struck()).toBe(2)
   })
 
-  test('that a server goes on forgetting is made anew', async () => {
+  test('whose token the server never knows is repeated', async () => {
     const server = await startSecured()
     const auth = jest.fn(() => ada)
     const sessions = open(server, { auth, timeout: 10_000 })
@@ -318,29 +318,29 @@ describe('a login', () => {
     ['external', { tls: true }, /'authMode: external' needs option 'auth'/],
     ['ldap', {}, /'authMode' must be 'internal' or 'external' or 'external-insecure' or 'pki'/],
     ['internal', { auth: { user: 'ada', password: 'x'.repeat(898) } }, /at most 900 bytes long together/]
-  ])('of mode %s needs what it needs, and says so at once', (authMode, options, message) => {
+  ])('with mode %s reports missing options at once', (authMode, options, message) => {
     for (const Store of [SessionStore, AerospikeStore]) {
       const error = expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringMatching(message) })
       expect(() => open({}, { authMode, ...options }, Store)).toThrow(error)
     }
   })
 
-  test('of every mode works, over TLS where it has to', async () => {
+  test('works with every mode, over TLS if required', async () => {
     const [plain, encrypted] = [await startSecured(), await startSecured({ tls: { mutual: true } })]
     await expectWorks(open(plain, { auth: ada, authMode: 'internal' }))
     await expectWorks(open(plain, { auth: ada, authMode: 'external-insecure' }))
     await expectWorks(open(encrypted, { auth: ada, authMode: 'external', tls: encrypted.tls }))
-    // The user is the one that the certificate names.
+    // The user name is taken from the certificate.
     await expectWorks(open(encrypted, { authMode: 'pki', tls: encrypted.tls }))
-    const stranger = await start({ tls: { mutual: true }, security: { users: { ada: PASSWORD } } })
-    await expectFails(open(stranger, { authMode: 'pki', tls: stranger.tls }), { code: 'AUTH' })
+    const otherServer = await start({ tls: { mutual: true }, security: { users: { ada: PASSWORD } } })
+    await expectFails(open(otherServer, { authMode: 'pki', tls: otherServer.tls }), { code: 'AUTH' })
   }, 20_000)
 })
 
-describe('a function that gives user and password', () => {
+describe('a function for user and password', () => {
   const secured = () => start({ security: { users: { ada: PASSWORD } } })
 
-  test('is asked when connecting, and again when its answer is no longer good: passwords change without a restart', async () => {
+  test('is called when connecting, and again when its answer expires: passwords change without a restart', async () => {
     const server = await secured()
     let password = PASSWORD
     const auth = jest.fn(async () => ({ user: 'ada', password, lease: 'what else a vault gives' }))
@@ -352,12 +352,12 @@ describe('a function that gives user and password', () => {
     await server.setPassword('ada', OTHER)
     password = OTHER
     await server.expireSessions({ disconnect: true })
-    // Nothing fails, not even what comes just now, when connections are being closed.
+    // No operation fails, not even one that starts while connections close.
     while (auth.mock.calls.length === before) await sessions.set('a', session)
     await sessions.set('a', session)
   }, 20_000)
 
-  test('that is late with a new password is asked until it is right', async () => {
+  test('that returns the new password late is called until it is right', async () => {
     const server = await secured()
     let password = PASSWORD
     const sessions = open(server, { auth: () => ({ user: 'ada', password }) })
@@ -372,13 +372,13 @@ describe('a function that gives user and password', () => {
   test.each([
     ['throws', () => { throw new Error('the vault is sealed') }, 'the vault is sealed'],
     ['rejects', () => Promise.reject(new Error('the vault is sealed')), 'the vault is sealed'],
-    ['rejects with what is no error', () => Promise.reject(PASSWORD), 'a string'],
-    ['gives nothing', () => {}, 'it must give { user, password }, not undefined'],
-    ['gives a string', () => PASSWORD, 'it must give { user, password }, not a string'],
-    ['gives no password', () => ({ user: 'ada' }), "'user' needs option 'password'"],
-    ['gives a number', () => ({ user: 'ada', password: 5 }), "'password' must be a string, not a number"],
-    ['gives too much', () => ({ user: 'ada', password: PASSWORD.repeat(100) }), 'at most 900 bytes long together']
-  ])('that %s fails the store with AUTH, and nothing else', async (_, auth, cause) => {
+    ['rejects with a value that is not an error', () => Promise.reject(PASSWORD), 'a string'],
+    ['returns nothing', () => {}, 'it must give { user, password }, not undefined'],
+    ['returns a string', () => PASSWORD, 'it must give { user, password }, not a string'],
+    ['returns no password', () => ({ user: 'ada' }), "'user' needs option 'password'"],
+    ['returns a number as the password', () => ({ user: 'ada', password: 5 }), "'password' must be a string, not a number"],
+    ['returns a password that is too long', () => ({ user: 'ada', password: PASSWORD.repeat(100) }), 'at most 900 bytes long together']
+  ])('that %s fails the store with AUTH only', async (_, auth, cause) => {
     const unhandled = jest.fn()
     process.on('unhandledRejection', unhandled)
     cleanups.push(() => process.off('unhandledRejection', unhandled))
@@ -389,7 +389,7 @@ describe('a function that gives user and password', () => {
     expect(unhandled).not.toHaveBeenCalled()
   })
 
-  test('that never answers fails the store within connectTimeout, and is asked again', async () => {
+  test('that never answers fails the store within connectTimeout, and is called again', async () => {
     const server = await secured()
     let answers = false
     const auth = jest.fn(() => answers ? { user: 'ada', password: PASSWORD } : new Promise(() => {}))
@@ -400,7 +400,7 @@ describe('a function that gives user and password', () => {
     await eventually(() => expectWorks(sessions))
   })
 
-  test('that answers after the store was closed harms nobody', async () => {
+  test('that answers after the store was closed has no effect', async () => {
     let ask
     const asked = new Promise(resolve => { ask = resolve })
     const sessions = open(await secured(), { auth: () => new Promise(resolve => ask(resolve)) })
@@ -414,7 +414,7 @@ describe('a function that gives user and password', () => {
 })
 
 describe('a cluster', () => {
-  test('of another name is told as that, within connectTimeout', async () => {
+  test('with another name is reported within connectTimeout', async () => {
     const server = await start({ clusterName: 'sessions-eu' })
     await expectWorks(open(server, { clusterName: 'sessions-eu' }))
     const message = says("is not of cluster 'sessions-us' (option 'clusterName')")
@@ -422,7 +422,7 @@ describe('a cluster', () => {
     await expectFails(open(await start(), { clusterName: 'sessions-us' }), { code: 'SERVER', message })
   })
 
-  test('is asked for its alternate addresses where told so', async () => {
+  test('is asked for its alternate addresses with servicesAlternate', async () => {
     const server = await start()
     let asked = ''
     const tap = await listen(socket => {
@@ -441,21 +441,21 @@ describe('a cluster', () => {
     expect(asked).toMatch(/peers-clear-alt/)
   })
 
-  test.each([1, 2])('with racks is read where the store stands (rack %d)', async rack => {
+  test.each([1, 2])("with racks is read from the store's own rack (rack %d)", async rack => {
     const server = await start({ nodes: 2, racks: [1, 2] })
     const sessions = open(server, { rackIds: [rack] })
     const ids = Array.from({ length: 40 }, (_, n) => `s${n}`)
     await Promise.all(ids.map((id, n) => sessions.save(id, { n })))
     const elsewhere = await server.inject({ kind: 'code', code: 4, on: 'read', node: 2 - rack })
     const found = () => Promise.all(ids.map(id => sessions.get(id)))
-    // Which rack a node stands in is asked at the second look at it.
+    // The store learns the rack of a node on the second check of it.
     const expected = ids.map((_, n) => ({ n }))
     await eventually(async () => expect(await found()).toEqual(expected))
     for (const [n, id] of ids.entries()) expect(await sessions.get(id)).toEqual({ n })
     await elsewhere.remove()
   })
 
-  test('whose nodes stand in no racks is read all the same', async () => {
+  test('without racks is read as usual', async () => {
     const server = await start({ nodes: 3 })
     const sessions = open(server, { rackIds: 1 })
     await Promise.all(Array.from({ length: 20 }, (_, n) => sessions.save(`s${n}`, { n })))
@@ -470,7 +470,7 @@ describe('a cluster', () => {
     [{ rackIds: -1 }, /'rackIds' must be a whole number from 0 to 1000000, not -1/],
     [{ rackIds: [1, 1.5] }, /'rackIds' must be a whole number from 0 to 1000000, not 1.5/],
     [{ rackIds: [] }, /'rackIds' must not be empty/]
-  ])('%j is refused at once', (options, message) => {
+  ])('%j is rejected at once', (options, message) => {
     for (const Store of [SessionStore, AerospikeStore]) {
       expect(() => open({}, options, Store)).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringMatching(message) }))
     }

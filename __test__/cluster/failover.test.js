@@ -1,6 +1,6 @@
 'use strict'
 
-// Nodes that die, freeze or move while sessions are used, and what of that visitors notice.
+// Nodes that die, freeze or move while sessions are used, and what visitors notice.
 
 const { once } = require('node:events')
 const net = require('node:net')
@@ -9,10 +9,10 @@ const { AerospikeStore, SessionStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
 
 const SESSIONS = 300
-/** Milliseconds; as on a real cluster, the others notice that a node is lost only after a while. */
+/** Milliseconds. As on a real cluster, the other nodes notice a lost node only after a while. */
 const HEARTBEAT_TIMEOUT = 1_500
 const TIMEOUT = 3_000
-/** How much longer than `timeout` an operation may take. The test's own event loop is no part of it, and may be late. */
+/** How much longer than `timeout` an operation may take, apart from delays of the test's own event loop. */
 const SLACK = 50 + 200
 
 const id = n => `visitor-${n}`
@@ -33,7 +33,7 @@ async function cluster (options) {
 
 const all = use => Promise.all(Array.from({ length: SESSIONS }, (_, n) => use(n)))
 
-/** Visits, one after the other, until it is over: what was acknowledged, what failed, and how long the longest took. */
+/** Sends visits one after the other until stopped. Returns those that were acknowledged or failed, and the longest time. */
 function visit (sessions, over) {
   const seen = { acknowledged: new Array(SESSIONS).fill(0), failures: [], longest: 0, reads: 0 }
   const timed = async (run, name) => {
@@ -48,7 +48,7 @@ function visit (sessions, over) {
   }
   const visitor = async first => {
     for (let n = first; !over.aborted; n = (n + 16) % SESSIONS) {
-      // Before the read: another visitor may come to the same session meanwhile.
+      // Before the read, because another visitor may use the same session in the meantime.
       const known = seen.acknowledged[n]
       const session = await timed(() => sessions.get(id(n)), 'get')
       seen.reads += 1
@@ -65,7 +65,7 @@ function visit (sessions, over) {
   return { seen, done }
 }
 
-test('a node that freezes costs nobody a request, and none takes longer than it may', async () => {
+test('no request fails when a node freezes, and none exceeds its timeout', async () => {
   const { server, sessions } = await cluster()
   const over = new AbortController()
   const { seen, done } = visit(sessions, over.signal)
@@ -81,7 +81,7 @@ test('a node that freezes costs nobody a request, and none takes longer than it 
   expect(seen.longest).toBeLessThan(TIMEOUT + SLACK)
 }, 60_000)
 
-test('a node that dies costs nobody a request, and sessions it held are read on at once', async () => {
+test('no request fails when a node dies, and its sessions can be read at once', async () => {
   const { server, sessions } = await cluster()
   const over = new AbortController()
   const { seen, done } = visit(sessions, over.signal)
@@ -90,7 +90,7 @@ test('a node that dies costs nobody a request, and sessions it held are read on 
   open.push(reader)
   await all(n => reader.get(id(n)))
   await server.stopNode(1)
-  // Nobody has noticed yet: every session is read all the same, from the node that has the other copy.
+  // The cluster has not noticed yet. Every session is read from the node with the other replica.
   const before = performance.now()
   await all(n => reader.get(id(n)))
   const took = performance.now() - before
@@ -103,11 +103,11 @@ test('a node that dies costs nobody a request, and sessions it held are read on 
   expect(seen.longest).toBeLessThan(TIMEOUT + SLACK)
 }, 60_000)
 
-test('a cluster that has moved is found again behind its old name', async () => {
+test('a cluster that has moved is found again under its old name', async () => {
   const first = await DevServer.start()
   const second = await DevServer.start()
   let target = first.port
-  // The name: a port that leads to wherever the cluster is.
+  // Stands for the name: a port that forwards to the cluster.
   const sockets = new Set()
   const name = net.createServer(socket => {
     const onward = net.connect(target, '127.0.0.1')
@@ -136,7 +136,7 @@ test('a cluster that has moved is found again behind its old name', async () => 
   expect(await sessions.get('one')).toBe(null)
 }, 30_000)
 
-test('of a cluster that answers nothing at all every operation fails on time, and works again after', async () => {
+test('every operation fails on time if no node answers, and works again afterwards', async () => {
   const { server, sessions } = await cluster({ timeout: 1_000 })
   for (const node of [0, 1, 2]) await server.freeze(node)
   const begun = performance.now()
@@ -152,7 +152,7 @@ test('of a cluster that answers nothing at all every operation fails on time, an
   expect(await sessions.get(id(7))).toEqual({ visits: 2 })
 }, 30_000)
 
-// Every session of a user, found by an index or by looking at all, and removed, while the node that has a third of them is gone.
+// Finds and removes every session of a user, with and without an index, while the node with a third of them is down.
 test.each([
   ['dies', server => server.stopNode(1)],
   ['freezes', server => server.freeze(1)]
@@ -170,7 +170,7 @@ test.each([
   expect(await store.length()).toBe(0)
 }, 60_000)
 
-test('what was given up at a slow connection is not carried out after what came next', async () => {
+test('a write that timed out on a slow connection is not applied after a later one', async () => {
   const { server, sessions } = await cluster()
   const changed = id(0)
   const left = id(1)
@@ -183,7 +183,7 @@ test('what was given up at a slow connection is not carried out after what came 
   await sessions.delete(left)
   expect(await first.struck()).toBe(1)
   expect(await second.struck()).toBe(1)
-  // The end of both delays.
+  // After both delays.
   await pass(1_500)
   expect(await sessions.get(changed)).toEqual({ visits: 2 })
   expect(await sessions.get(left)).toBe(null)
@@ -192,14 +192,14 @@ test('what was given up at a slow connection is not carried out after what came 
 
 test.each([
   ['', { nodes: 3 }, {}, 0.55],
-  // Half of the reads are for the node that freezes; three quarters are for a master that shares its rack, or for itself.
+  // Half of the reads go to the frozen node. With racks, three quarters go to a master in the same rack or to the node itself.
   [' of the rack that is read from', { nodes: 4, racks: [1, 1, 2, 2] }, { rackIds: [1] }, 0.65]
-])('a node%s that freezes is waited for by the reads that go to it, and for one silence only', async (_, nodes, options, most) => {
+])('reads wait for a frozen node%s only once', async (_, nodes, options, most) => {
   const server = await DevServer.start({ heartbeatTimeout: HEARTBEAT_TIMEOUT, migrationTime: 100, ...nodes })
   const sessions = new SessionStore({ hosts: server.hosts, timeout: TIMEOUT, ...options })
   open.push(server, sessions)
   await all(n => sessions.save(id(n), { visits: 0 }))
-  // The racks are known at the second look.
+  // Racks are known after the second check of the nodes.
   await pass(1_500)
   await server.freeze(0)
   const frozen = performance.now()
@@ -219,7 +219,7 @@ test.each([
   expect(late(silence + 200, Infinity)).toBeLessThan(0.05)
 }, 30_000)
 
-test('a cluster that is always slow is used all the same', async () => {
+test('a cluster that is always slow is still used', async () => {
   const { server, sessions } = await cluster()
   await server.inject({ kind: 'latency', ms: 700 })
   for (const visits of [1, 2, 3]) {

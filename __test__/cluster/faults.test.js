@@ -1,7 +1,7 @@
 'use strict'
 
-// What users of an application see while its server misbehaves: the store under each fault of the
-// dev server. Servers are the tests' own, so that they can be broken.
+// What users of an application see while its server misbehaves: the store with each fault of a dev server. The tests start
+// their own servers, so that they can break them.
 
 const net = require('node:net')
 const { once } = require('node:events')
@@ -21,7 +21,7 @@ afterEach(async () => {
 })
 afterAll(() => server.stop())
 
-/** A connected store: faults that it is to meet are not met by its way there. */
+/** Opens a connected store, so that faults do not affect connecting. */
 async function openStore (Store = AerospikeStore, options = {}) {
   const store = new Store({ hosts: server.hosts, ...options })
   open.push(store)
@@ -31,7 +31,7 @@ async function openStore (Store = AerospikeStore, options = {}) {
 
 const caught = promise => promise.then(() => { throw new Error('no error') }, error => error)
 
-/** A shop that counts visits, and a visitor who has been there once. */
+/** Starts a shop that counts visits, with a visitor who has been there once. */
 async function shop (store) {
   const app = await serve(store, app => app.get('/', (req, res) => {
     if (req.session === undefined) return res.json('anonymous')
@@ -47,7 +47,7 @@ async function shop (store) {
 describe('a lost connection', () => {
   test.each(
     ['drop', 'reset'].flatMap(kind => ['before', 'after', 'midReply'].map(when => [kind, when]))
-  )('(%s, %s) costs a visitor nothing: the change is there, once', async (kind, when) => {
+  )('(%s, %s) is not visible to a visitor: the change is stored once', async (kind, when) => {
     const visitor = await shop(await openStore())
     const onWrite = await server.inject({ kind, when, on: 'write', times: 1 })
     expect(await visitor.get('/')).toStrictEqual({ status: 200, body: 2 })
@@ -57,7 +57,7 @@ describe('a lost connection', () => {
     expect(await onRead.struck()).toBe(1)
   })
 
-  test('does not bring a session back that was destroyed', async () => {
+  test('does not restore a destroyed session', async () => {
     const store = await openStore()
     await store.set('sid', { cookie: cookie(60_000), n: 1 })
     const fault = await server.inject({ kind: 'reset', when: 'after', on: 'delete', times: 1 })
@@ -66,7 +66,7 @@ describe('a lost connection', () => {
     expect(await store.get('sid')).toBeNull()
   })
 
-  test('after a new session was written is made up for by writing it again', async () => {
+  test('after a new session was written is repaired by writing it again', async () => {
     const sessions = await openStore(SessionStore, { timeout: 500 })
     const once = await server.inject({ kind: 'drop', when: 'after', on: 'write', times: 1 })
     await sessions.save('new', { n: 1 })
@@ -80,7 +80,7 @@ describe('a lost connection', () => {
     expect(await sessions.get('new')).toStrictEqual({ n: 2 })
   })
 
-  test('before a new session was written is no failure if the next try works', async () => {
+  test('before a new session was written is no failure if the retry works', async () => {
     const visits = await shop(await openStore())
     const fault = await server.inject({ kind: 'reset', on: 'write', times: 3 })
     expect((await visits.get('/')).body).toBe(2)
@@ -89,7 +89,7 @@ describe('a lost connection', () => {
 })
 
 describe('a server that answers with a result code', () => {
-  test('that passes is asked again', async () => {
+  test('that is transient is retried', async () => {
     const visitor = await shop(await openStore())
     for (const code of ['KEY_BUSY', 'DEVICE_OVERLOAD', 'TIMEOUT']) {
       const fault = await server.inject({ kind: 'code', code, times: 2, on: ['read', 'write', 'touch'] })
@@ -99,7 +99,7 @@ describe('a server that answers with a result code', () => {
     expect((await visitor.get('/')).body).toBe(5)
   })
 
-  test('is not in doubt of what it refused', async () => {
+  test('does not put a rejected write in doubt', async () => {
     const sessions = await openStore(SessionStore, { timeout: 200 })
     await server.inject({ kind: 'code', code: 'TIMEOUT' })
     expect(await caught(sessions.save('new', {}))).toMatchObject({ code: 'TIMEOUT', inDoubt: true })
@@ -107,7 +107,7 @@ describe('a server that answers with a result code', () => {
     await server.inject({ kind: 'overload' })
     expect(await caught(sessions.save('new', {}))).toMatchObject({ code: 'OVERLOAD', inDoubt: false, retryable: true })
     await server.clearFaults()
-    // A refusal takes nothing back of what a try before it may have done.
+    // A rejected retry does not show what an earlier attempt has done.
     await server.inject({ kind: 'drop', when: 'after', on: 'write', times: 1 })
     await server.inject({ kind: 'code', code: 'KEY_BUSY' })
     expect(await caught(sessions.save('new', {}))).toMatchObject({ code: 'OVERLOAD', inDoubt: true })
@@ -125,18 +125,18 @@ describe('a server that answers with a result code', () => {
     expect(await fault.struck()).toBeGreaterThanOrEqual(3)
   })
 
-  test('while it is overloaded keeps serving what is only read, and takes writes afterwards', async () => {
+  test('that means overload still allows reads, and writes afterwards', async () => {
     const store = await openStore(AerospikeStore, { timeout: 300 })
     const visitor = await shop(store)
     const fault = await server.inject({ kind: 'overload' })
-    // The page was made from what could be read; express tells of the write afterwards.
+    // The page was made from a read. Express reports the failed write afterwards.
     expect((await visitor.get('/')).body).toBe(2)
     expect(visitor.errors).toMatchObject([{ code: 'OVERLOAD', resultCode: 18, retryable: true, inDoubt: false }])
     expect(await fault.remove()).toBeGreaterThanOrEqual(1)
     expect((await visitor.get('/')).body).toBe(2)
   })
 
-  test('for one session fails that one alone', async () => {
+  test('for one session fails that session only', async () => {
     const sessions = await openStore(SessionStore, { timeout: 300, prefix: 'p:' })
     const fault = await server.inject({ kind: 'code', code: 22, key: 'p:ada', set: 'sessions', on: 'read' })
     await sessions.save('ada', { n: 1 })
@@ -146,7 +146,7 @@ describe('a server that answers with a result code', () => {
     expect(await fault.struck()).toBe(1)
   })
 
-  test('to one of the deletes of a logout everywhere fails it, and the next one works', async () => {
+  test('for one of the deletes of a logout everywhere fails it, and the next one works', async () => {
     const store = await openStore(AerospikeStore, { user: 'name', set: 'users', timeout: 500 })
     for (const id of ['a', 'b', 'c']) await store.set(id, { cookie: cookie(60_000), name: 'ada' })
     store.on('warning', () => {})
@@ -158,7 +158,7 @@ describe('a server that answers with a result code', () => {
     expect(await store.countOf('ada')).toBe(0)
   })
 
-  test('to a whole batch of deletes does not make it look done', async () => {
+  test('for a whole batch of deletes does not make it appear done', async () => {
     const store = await openStore(AerospikeStore, { set: 'many', timeout: 500 })
     for (const id of ['a', 'b', 'c']) await store.set(id, { cookie: cookie(60_000) })
     const fault = await server.inject({ kind: 'code', code: 'BATCH_QUEUES_FULL', on: 'batch' })
@@ -170,8 +170,8 @@ describe('a server that answers with a result code', () => {
   })
 })
 
-describe('a namespace that begins to refuse TTLs', () => {
-  test('keeps its sessions, takes new ones, and ends them on time', async () => {
+describe('a namespace that starts to refuse TTLs', () => {
+  test('keeps its sessions, accepts new ones, and expires them on time', async () => {
     const sessions = await openStore(SessionStore)
     await sessions.save('before', { n: 1 })
     const warned = once(sessions, 'warning')
@@ -187,7 +187,7 @@ describe('a namespace that begins to refuse TTLs', () => {
     expect(await sessions.get('a')).toStrictEqual({ n: 1 })
   })
 
-  test('goes unnoticed by a visitor', async () => {
+  test('is not noticed by a visitor', async () => {
     const store = await openStore()
     store.on('warning', () => {})
     const visitor = await shop(store)
@@ -198,7 +198,7 @@ describe('a namespace that begins to refuse TTLs', () => {
 })
 
 describe('a frozen node', () => {
-  test('ends requests within timeout and in words, and serves them when it is thawed', async () => {
+  test('fails requests within timeout with a message, and serves them after it is thawed', async () => {
     const visitor = await shop(await openStore(AerospikeStore, { timeout: 400 }))
     const freeze = await server.freeze()
     const answer = await visitor.get('/')
@@ -213,7 +213,7 @@ describe('a frozen node', () => {
     expect(await again()).toBeGreaterThanOrEqual(2)
   })
 
-  test('takes connections, and answers on them once it is thawed', async () => {
+  test('accepts connections, and answers on them after it is thawed', async () => {
     await server.freeze(0)
     const socket = net.connect(server.port, '127.0.0.1')
     await once(socket, 'connect')
@@ -239,7 +239,7 @@ describe('one node of three', () => {
     await Promise.all(ids.map(id => sessions.save(id, { id })))
   })
 
-  test('that is frozen is done without after a while, and takes part again when it is thawed', async () => {
+  test('that is frozen is skipped after a while, and used again after it is thawed', async () => {
     const freeze = await cluster.freeze(1)
     const served = async () => {
       try {
@@ -256,7 +256,7 @@ describe('one node of three', () => {
     expect(await all()).toStrictEqual(ids.map(id => ({ id })))
   }, 60_000)
 
-  test('is struck by the faults that name it, and the others are not', async () => {
+  test('is affected by faults that name it, and others are not', async () => {
     const here = await cluster.inject({ kind: 'latency', ms: 0, on: 'read', node: 2 })
     const everywhere = await cluster.inject({ kind: 'latency', ms: 0, on: 'read' })
     for (const id of ids) await sessions.get(id)
@@ -273,7 +273,7 @@ describe('one node of three', () => {
   }, 30_000)
 })
 
-describe('a server that goes silent', () => {
+describe('a server that stops answering', () => {
   test('costs an operation its timeout and no more', async () => {
     const sessions = await openStore(SessionStore, { timeout: 300 })
     const fault = await server.inject({ kind: 'silent', on: 'write' })
@@ -291,7 +291,7 @@ describe('a server that goes silent', () => {
     expect(await fault.struck(1)).toBeGreaterThanOrEqual(1)
   })
 
-  test('is waited for while it is only slow', async () => {
+  test('is waited for if it is only slow', async () => {
     const visitor = await shop(await openStore())
     const fault = await server.inject({ kind: 'latency', ms: 10, jitter: 10, seed: 7 })
     expect((await visitor.get('/')).body).toBe(2)
@@ -300,7 +300,7 @@ describe('a server that goes silent', () => {
 })
 
 describe('a node that refuses connections', () => {
-  test('fails a new store with UNAVAILABLE, and lets it in afterwards', async () => {
+  test('fails a new store with UNAVAILABLE, and accepts it afterwards', async () => {
     const fault = await server.inject({ kind: 'refuse' })
     expect(await fault.struck()).toBe(1)
     const sessions = new SessionStore({ hosts: server.hosts, connectTimeout: 1_000 })
@@ -312,13 +312,13 @@ describe('a node that refuses connections', () => {
     expect(await sessions.get('nobody')).toBeNull()
   })
 
-  test('keeps serving a store that is connected', async () => {
+  test('keeps serving a connected store', async () => {
     const visitor = await shop(await openStore())
     await server.inject({ kind: 'refuse' })
     expect((await visitor.get('/')).body).toBe(2)
   })
 
-  test('with whenDown: anonymous, is served without a session until it is back', async () => {
+  test('with whenDown: anonymous, serves requests without a session until it is back', async () => {
     await server.inject({ kind: 'refuse' })
     const store = new AerospikeStore({ hosts: server.hosts, whenDown: 'anonymous' })
     open.push(store)
@@ -335,7 +335,7 @@ describe('a node that refuses connections', () => {
 })
 
 describe('DevServer', () => {
-  test('lists faults with what was asked for and how often they struck', async () => {
+  test('lists faults with their settings and how often they struck', async () => {
     const sessions = await openStore(SessionStore)
     const fault = await server.inject({ kind: 'latency', ms: 0, on: 'read', times: 2 })
     await sessions.get('a')
@@ -365,7 +365,7 @@ describe('DevServer', () => {
     expect(await server.faults()).toStrictEqual([])
   })
 
-  test('tells when a fault strikes', async () => {
+  test('reports when a fault strikes', async () => {
     const sessions = await openStore(SessionStore)
     const fault = await server.inject({ kind: 'latency', ms: 0, on: 'read' })
     const struck = fault.struck(1)
@@ -373,7 +373,7 @@ describe('DevServer', () => {
     expect(await struck).toBe(1)
   })
 
-  test('tells the seed of what chance did, and does it again with the same', async () => {
+  test('reports the seed of random faults, and repeats them with the same seed', async () => {
     const sessions = await openStore(SessionStore)
     const run = async seed => {
       const fault = await server.inject({ kind: 'code', code: 22, on: 'read', probability: 0.5, seed })
@@ -396,14 +396,14 @@ describe('DevServer', () => {
     [{ kind: 'latency' }, /needs 'ms'/],
     [{ kind: 'drop', node: 1 }, /no node 1/],
     [{ kind: 'code', code: 'BUSY' }, /such as KEY_BUSY/]
-  ])('refuses the fault %j with BAD_OPTION', async (fault, words) => {
+  ])('rejects the fault %j with BAD_OPTION', async (fault, words) => {
     const error = await caught(server.inject(fault))
     expect(error).toMatchObject({ name: 'AerospikeSessionError', code: 'BAD_OPTION' })
     expect(error.message).toMatch(words)
     expect(error.message).not.toMatch(/line \d/)
   })
 
-  test('refuses settings without sense', async () => {
+  test('rejects invalid settings', async () => {
     for (const [namespace, settings, words] of [
       ['nope', {}, /no namespace 'nope'/],
       ['test', { nsup: 1 }, /unknown field `nsup`/],
@@ -414,7 +414,7 @@ describe('DevServer', () => {
     }
   })
 
-  test('reports how often a fault struck that was cleared with all others', async () => {
+  test('reports how often a fault struck after clearing all faults', async () => {
     const sessions = await openStore(SessionStore)
     const fault = await server.inject({ kind: 'latency', ms: 0, on: 'read' })
     const waiting = fault.struck(5)
@@ -427,7 +427,7 @@ describe('DevServer', () => {
     expect(await fault.remove()).toBe(2)
   })
 
-  test('refuses everything once it has been stopped, and does not start again', async () => {
+  test('rejects everything after stop(), and does not restart', async () => {
     const own = await DevServer.start({ nodes: 2 })
     const fault = await own.inject({ kind: 'latency', ms: 1 })
     const stopping = own.stop()
@@ -440,13 +440,13 @@ describe('DevServer', () => {
     await expect(own.startNode(0)).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
-  test('says that a port is in use', async () => {
+  test('reports a port that is in use', async () => {
     await expect(DevServer.start({ port: server.port })).rejects.toMatchObject({
       code: 'EADDRINUSE', message: expect.stringMatching(/^127\.0\.0\.1:\d+ is in use: .*'port'/)
     })
   })
 
-  test('stops with faults set and requests held', async () => {
+  test('stops with active faults and held requests', async () => {
     const own = await DevServer.start()
     const sessions = new SessionStore({ hosts: own.hosts, timeout: 2_000 })
     open.push(sessions)

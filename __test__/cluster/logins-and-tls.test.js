@@ -1,7 +1,7 @@
 'use strict'
 
-// Logins and TLS: our stores and the official client on dev servers that ask for them. The Community
-// Edition has neither, so these tests run on the dev server alone.
+// Logins and TLS: the stores and the official client on dev servers that require them. The Community Edition has neither, so
+// these tests run on dev servers only.
 
 const { once } = require('node:events')
 const fs = require('node:fs/promises')
@@ -23,7 +23,7 @@ async function officialClient (server, options) {
   return client
 }
 
-/** What a store fails with; it must not give a password away. */
+/** Returns the error of a store, and checks that it contains no password. */
 async function failure (work) {
   const error = await work.then(() => { throw new Error('it did not fail') }, error => error)
   for (const text of [error.message, error.stack, error.cause?.message ?? '', JSON.stringify(error)]) {
@@ -39,7 +39,7 @@ async function expectWorks (sessions) {
   expect(await sessions.delete('works')).toBe(true)
 }
 
-/** Until `work` succeeds; the test's own timeout is the bound. */
+/** Repeats `work` until it succeeds. The test's timeout is the limit. */
 async function eventually (work) {
   for (;;) {
     try {
@@ -50,11 +50,11 @@ async function eventually (work) {
   }
 }
 
-describe('a server whose users must log in', () => {
+describe('a server with users', () => {
   const ada = { user: 'ada', password: PASSWORD }
   const startSecured = (security = {}) => start({ security: { users: { ada: PASSWORD, eve: { password: WRONG, roles: ['read'] } }, ...security } })
 
-  test('serves the stores of a user with the right password', async () => {
+  test('serves stores with the right password', async () => {
     const server = await startSecured()
     await expectWorks(open(server, ada))
     await expectWorks(open(server, { auth: ada }))
@@ -69,18 +69,18 @@ describe('a server whose users must log in', () => {
     ['a wrong password', { user: 'ada', password: WRONG }],
     ['an unknown user', { user: 'bob', password: PASSWORD }],
     ['no login', {}]
-  ])('refuses %s with AUTH', async (_, login) => {
+  ])('rejects %s with AUTH', async (_, login) => {
     const sessions = open(await startSecured(), login)
     expect(await failure(sessions.ready())).toMatchObject({ code: 'AUTH', retryable: false })
     expect(await failure(sessions.get('a'))).toMatchObject({ code: 'AUTH', retryable: false })
   })
 
-  test('and one without users refuses a login with AUTH', async () => {
+  test('and one without users reject a login with AUTH', async () => {
     const error = await failure(open(await start(), ada).ready())
     expect(error).toMatchObject({ code: 'AUTH', message: expect.stringContaining('knows no users') })
   })
 
-  test('goes on with a store when session tokens expire and connections are closed', async () => {
+  test('keeps serving a store when session tokens expire and connections close', async () => {
     const server = await startSecured()
     const sessions = open(server, ada)
     await expectWorks(sessions)
@@ -90,7 +90,7 @@ describe('a server whose users must log in', () => {
     await eventually(() => expectWorks(sessions))
   })
 
-  test('goes on with a store whose tokens are too short-lived for clients to keep count', async () => {
+  test('keeps serving a store whose tokens expire too soon to be renewed in time', async () => {
     const server = await startSecured({ sessionTtl: 1 })
     const sessions = open(server, ada)
     await expectWorks(sessions)
@@ -100,7 +100,7 @@ describe('a server whose users must log in', () => {
     await eventually(() => expectWorks(sessions))
   })
 
-  test('lets who is in stay in when the password changes, and nobody else in with the old one', async () => {
+  test('keeps existing connections when the password changes, and rejects new ones with the old one', async () => {
     const server = await startSecured()
     const before = open(server, ada)
     await expectWorks(before)
@@ -110,7 +110,7 @@ describe('a server whose users must log in', () => {
     await expectWorks(open(server, { user: 'ada', password: WRONG }))
   })
 
-  test('takes a store back that could not log in any more, once its password is right again', async () => {
+  test('accepts a store again after its password is right again', async () => {
     const server = await startSecured()
     const sessions = open(server, { ...ada, timeout: 10_000 })
     await expectWorks(sessions)
@@ -121,7 +121,7 @@ describe('a server whose users must log in', () => {
     await eventually(() => expectWorks(sessions))
   }, 20_000)
 
-  test('lets a user do what the roles say, and answers anything else with AUTH', async () => {
+  test('enforces roles, and answers everything else with AUTH', async () => {
     const server = await startSecured()
     await open(server, ada).save('a', { n: 1 })
     const reader = open(server, { user: 'eve', password: WRONG })
@@ -130,7 +130,7 @@ describe('a server whose users must log in', () => {
     expect(await failure(reader.delete('a'))).toMatchObject({ code: 'AUTH', resultCode: 81 })
   })
 
-  /** A proxy in the way, which reads along: `read` gets the first bytes that a client sends. */
+  /** Starts a proxy between client and server. `read` gets the first bytes that a client sends. */
   async function eavesdrop (server, read) {
     const proxy = net.createServer(client => {
       const upstream = net.connect(server.port, '127.0.0.1')
@@ -143,7 +143,7 @@ describe('a server whose users must log in', () => {
     return { hosts: `127.0.0.1:${proxy.address().port}` }
   }
 
-  /** The result code of a login, sent as it was recorded. */
+  /** Replays a recorded login and returns its result code. */
   async function replay (server, login) {
     const socket = net.connect(server.port, '127.0.0.1')
     cleanups.push(() => socket.destroy())
@@ -155,14 +155,14 @@ describe('a server whose users must log in', () => {
     })
   }
 
-  test('takes an internal login again from whoever has read it on a network without TLS', async () => {
+  test('accepts a replayed internal login, which anyone on a network without TLS could record', async () => {
     const server = await startSecured()
     const recorded = []
     const read = first => recorded.push(first)
     await open(await eavesdrop(server, read), { auth: ada }).ready().catch(() => {})
     const login = recorded.find(bytes => bytes[1] === 2)
     expect(login.includes('ada')).toBe(true)
-    // A hash, which the password cannot be read from. For a login it need not be.
+    // The login contains a hash. It hides the password, but it suffices for a login.
     expect(login.includes(PASSWORD)).toBe(false)
     expect(login.includes('$2a$10$')).toBe(true)
     expect(await replay(server, login)).toBe(0)
@@ -170,14 +170,14 @@ describe('a server whose users must log in', () => {
     expect(await replay(server, login)).toBe(65)
   })
 
-  test('is sent an external login without TLS with the password in clear', async () => {
+  test('gets the clear-text password with an external login without TLS', async () => {
     const recorded = []
     const read = first => recorded.push(first)
     await open(await eavesdrop(await startSecured(), read), { auth: ada, authMode: 'external-insecure' }).ready().catch(() => {})
     expect(recorded.some(bytes => bytes.includes(PASSWORD))).toBe(true)
   })
 
-  test('serves the official client, and refuses it as a real server does', async () => {
+  test('serves the official client, and rejects it as a real server does', async () => {
     const server = await startSecured()
     const client = await officialClient(server, ada)
     await client.put(['test', 'sessions', 'a'], { data: { n: 1 } }, 100)
@@ -189,7 +189,7 @@ describe('a server whose users must log in', () => {
     await eventually(() => client.get('test', 'sessions', 'a'))
   })
 
-  test('is told what makes no sense, without a password', async () => {
+  test('reports invalid options without quoting a password', async () => {
     for (const [security, message] of [
       [{ users: { ada: 1 } }, /'security.users' must be a string, not a number/],
       [{ users: { '': PASSWORD } }, /a name that is not 1 to 63 bytes/],
@@ -206,7 +206,7 @@ describe('a server whose users must log in', () => {
 })
 
 describe('a server with TLS', () => {
-  test('serves a store that trusts its authority, under every name of its certificate', async () => {
+  test('serves a store that trusts its authority, under every name in its certificate', async () => {
     const server = await start({ tls: true })
     await expectWorks(open(server, { tls: server.tls }))
     await expectWorks(open(server, { tls: { ca: Buffer.from(server.tls.ca) }, hosts: `localhost:${server.port}` }))
@@ -215,7 +215,7 @@ describe('a server with TLS', () => {
     await expectWorks(open(server, { tls: { ...server.tls, servername: 'example.org' }, hosts: [{ host: '127.0.0.1', port: server.port, tlsName: 'localhost' }] }))
   })
 
-  test('and three nodes and users serves a store that logs in', async () => {
+  test('with three nodes and users serves a store that logs in', async () => {
     const server = await start({ tls: true, nodes: 3, security: { users: { ada: PASSWORD } } })
     const sessions = open(server, { tls: server.tls, user: 'ada', password: PASSWORD, hosts: server.hosts.split(',')[0] })
     const ids = Array.from({ length: 60 }, (_, n) => `s${n}`)
@@ -225,8 +225,8 @@ describe('a server with TLS', () => {
 
   test.each([
     ['that trusts another authority', () => tls.rootCertificates[0], undefined, /authority that is not trusted/],
-    ['that asks for another name', ca => ca, 'example.org', /for another name/],
-    ['that asks for what is no name', ca => ca, 'no name', /no certificate can be for/]
+    ['that expects another name', ca => ca, 'example.org', /for another name/],
+    ['that expects an invalid name', ca => ca, 'no name', /no certificate can be for/]
   ])('fails a store %s with TLS', async (_, ca, servername, message) => {
     const server = await start({ tls: true })
     const sessions = open(server, { tls: { ca: ca(server.tls.ca), servername } })
@@ -235,22 +235,22 @@ describe('a server with TLS', () => {
     expect(await failure(sessions.get('a'))).toMatchObject(expected)
   })
 
-  test('fails a store that trusts what Node.js trusts with TLS', async () => {
+  test("fails a store that trusts only Node.js's authorities with TLS", async () => {
     const sessions = open(await start({ tls: true }), { tls: true })
     expect(await failure(sessions.ready())).toMatchObject({ code: 'TLS' })
   })
 
-  test('of both sides serves only a store with the certificate made for clients', async () => {
+  test('with mutual TLS serves only a store with the client certificate', async () => {
     const server = await start({ tls: { mutual: true } })
     const other = await start({ tls: { mutual: true } })
     await expectWorks(open(server, { tls: server.tls }))
     const without = open(server, { tls: { ca: server.tls.ca } })
     expect(await failure(without.ready())).toMatchObject({ code: 'TLS', message: expect.stringContaining('asks for a certificate') })
-    const foreign = open(server, { tls: { ...other.tls, ca: server.tls.ca } })
-    expect(await failure(foreign.ready())).toMatchObject({ code: 'TLS' })
+    const untrusting = open(server, { tls: { ...other.tls, ca: server.tls.ca } })
+    expect(await failure(untrusting.ready())).toMatchObject({ code: 'TLS' })
   })
 
-  test('of both sides serves the official client, which takes files', async () => {
+  test('with mutual TLS serves the official client, which reads files', async () => {
     const directory = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
     cleanups.push(() => fs.rm(directory, { recursive: true }))
     const server = await start({ tls: { mutual: true }, security: { users: { ada: PASSWORD } } })
@@ -265,7 +265,7 @@ describe('a server with TLS', () => {
     await expect(officialClient(server, { ...login, hosts, tls: { enable: true, cafile } })).rejects.toThrow()
   })
 
-  test('has other certificates each time, made for the names it is told', async () => {
+  test('has new certificates each time, for the given names', async () => {
     const [one, two] = [await start({ tls: true }), await start({ tls: { names: ['db.example.org'] } })]
     expect(one.tls.ca).not.toBe(two.tls.ca)
     expect(one.tls).toEqual({ ca: expect.any(String) })
@@ -274,7 +274,7 @@ describe('a server with TLS', () => {
     await expect((await start()).writeTlsFiles('any')).rejects.toMatchObject({ code: 'BAD_OPTION' })
   })
 
-  test('option tls is checked at once, in words, and no key is in them', async () => {
+  test('checks option tls at once, and no message contains a key', async () => {
     const { ca, cert, key } = (await start({ tls: { mutual: true } })).tls
     const other = (await start({ tls: { mutual: true } })).tls
     for (const [tls, message] of [

@@ -1,6 +1,6 @@
 'use strict'
 
-// A cluster whose nodes go and come while sessions are used: the store on a dev server of three nodes.
+// A cluster whose nodes stop and start while sessions are used: the store on a dev server with three nodes.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const { AerospikeStore, SessionStore } = require('../..')
@@ -28,17 +28,17 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** The visits stored, by session. */
+/** Returns the number of visits per session. */
 async function visits () {
   const found = await Promise.all(Array.from({ length: SESSIONS }, (_, n) => sessions.get(id(n))))
   return found.map(session => session?.visits)
 }
 
-test('sessions outlive every node in turn, and no acknowledged write is lost', async () => {
+test('sessions survive the loss of each node in turn, and no acknowledged write is lost', async () => {
   const acknowledged = new Array(SESSIONS).fill(0)
   await Promise.all(acknowledged.map((_, n) => sessions.save(id(n), { visits: 0 })))
 
-  // Visits to random sessions, each session by one visitor at a time, while nodes go and come.
+  // Visits random sessions, one visitor at a time per session, while nodes stop and start.
   const over = new AbortController()
   const failures = []
   const visitor = async first => {
@@ -49,7 +49,7 @@ test('sessions outlive every node in turn, and no acknowledged write is lost', a
         acknowledged[n] = next
       } catch (error) {
         failures.push(error.code)
-        // It may have been applied all the same.
+        // The write may have been applied anyway.
         acknowledged[n] = (await sessions.get(id(n))).visits
       }
       await pass(1)
@@ -72,7 +72,7 @@ test('sessions outlive every node in turn, and no acknowledged write is lost', a
   expect(Math.min(...acknowledged)).toBeGreaterThan(0)
 }, 60_000)
 
-test('a store that knows one node of a cluster finds the others', async () => {
+test('a store that knows one node finds the others', async () => {
   const [first] = await server.nodes()
   const store = new AerospikeStore({ hosts: first.address })
   try {
@@ -97,7 +97,7 @@ test('the official client finds and follows the nodes', async () => {
     expect(await bins()).toEqual(before)
     await server.stopNode(2)
     await server.settled()
-    // It looks for changes once a second.
+    // It checks for changes once a second.
     await pass(1_500)
     expect(await bins()).toEqual(before)
     await server.startNode(2)
@@ -107,7 +107,7 @@ test('the official client finds and follows the nodes', async () => {
   }
 }, 30_000)
 
-test('what only lost nodes held is gone, and the cluster goes on', async () => {
+test('records that only lost nodes held are gone, and the cluster keeps working', async () => {
   await server.stopNode(1)
   await server.stopNode(2)
   await server.settled()
@@ -124,7 +124,7 @@ test('what only lost nodes held is gone, and the cluster goes on', async () => {
   expect(await sessions.get('new')).toEqual({ visits: 1 })
 }, 30_000)
 
-test('a node that is not there is named in the error', async () => {
+test('the error names a node that does not exist', async () => {
   await expect(server.stopNode(3)).rejects.toThrow('there is no node 3: the nodes are 0 to 2')
   await expect(server.startNode(-1)).rejects.toThrow('a node is named by its number, from 0')
 })

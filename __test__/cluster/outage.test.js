@@ -1,7 +1,6 @@
 'use strict'
 
-// What visitors get while the cluster is away. Servers are the test's own, so that they can be
-// stopped.
+// What visitors get while the cluster is down. The tests start their own servers, so that they can stop them.
 
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('../..')
@@ -27,17 +26,17 @@ async function shop (store) {
   return new Visitor(app.url)
 }
 
-/** The events of a store that express-session listens to. */
-function heard (store) {
+/** Collects the events that express-session listens to. */
+function recordEvents (store) {
   const events = []
   for (const event of ['connect', 'disconnect']) store.on(event, () => events.push(event))
   return events
 }
 
-test('with whenDown: error, every request gets the error, and the store emits nothing to express', async () => {
+test('with whenDown: error, every request gets the error, and the store emits no event for express-session', async () => {
   const server = await DevServer.start()
   const store = new AerospikeStore({ hosts: server.hosts, timeout: 1_000 })
-  const events = heard(store)
+  const events = recordEvents(store)
   const visitor = await shop(store)
   expect((await visitor.get('/')).body).toBe(1)
   const down = once(store, 'down')
@@ -54,7 +53,7 @@ test('with whenDown: error, every request gets the error, and the store emits no
 test('with whenDown: anonymous, requests are served without a session until the cluster is back', async () => {
   const server = await DevServer.start()
   const store = new AerospikeStore({ hosts: server.hosts, timeout: 1_000, whenDown: 'anonymous' })
-  const events = heard(store)
+  const events = recordEvents(store)
   const visitor = await shop(store)
   expect((await visitor.get('/')).body).toBe(1)
   expect((await visitor.get('/')).body).toBe(2)
@@ -75,7 +74,7 @@ test('with whenDown: anonymous, requests are served without a session until the 
 test.each([
   ['stops', server => server.stop(), server => DevServer.start({ port: server.port })],
   ['freezes', server => server.freeze(0), server => server.thaw(0)]
-])('with whenDown: anonymous, requests under way are served without a session when the cluster %s', async (_, lose, restore) => {
+])('with whenDown: anonymous, pending requests are served without a session when the cluster %s', async (_, lose, restore) => {
   const server = await DevServer.start()
   const store = new AerospikeStore({ hosts: server.hosts, timeout: 1_000, whenDown: 'anonymous' })
   const first = await shop(store)
@@ -83,7 +82,7 @@ test.each([
   for (const visitor of visitors) expect((await visitor.get('/')).body).toBe(1)
   const cookies = visitors.map(visitor => new Map(visitor.cookies))
 
-  // Every visitor asks until the store has noticed, whatever is under way by then.
+  // All visitors repeat their requests until the store has noticed the outage.
   const gone = once(store, 'disconnect')
   await lose(server)
   const over = new AbortController()
@@ -101,17 +100,17 @@ test.each([
   const restored = await restore(server)
   open.push(restored ?? server)
   await back
-  // Nobody has lost the cookie.
+  // No browser has lost its cookie.
   expect(visitors.map(visitor => new Map(visitor.cookies))).toStrictEqual(cookies)
   expect((await visitors[0].get('/')).body).toBe(restored === undefined || restored === server ? 2 : 1)
 }, 30_000)
 
-test('with whenDown: anonymous, a cluster that was never there is away from the start', async () => {
+test('with whenDown: anonymous, a cluster that was never reachable counts as down', async () => {
   const server = await DevServer.start()
   await server.stop()
   const store = new AerospikeStore({ hosts: server.hosts, whenDown: 'anonymous' })
   await once(store, 'disconnect')
-  // Who begins to listen only now has missed that, and is told as well.
+  // A listener that is added late is called, too.
   const visitor = await shop(store)
   await new Promise(resolve => process.nextTick(resolve))
   expect((await visitor.get('/')).body).toBe('anonymous')
@@ -121,13 +120,13 @@ test('with whenDown: anonymous, a cluster that was never there is away from the 
   expect((await visitor.get('/')).body).toBe(1)
 })
 
-test('a lent client that is already connected counts as connected', async () => {
+test('a shared client that is already connected counts as connected', async () => {
   const server = await DevServer.start()
   const client = new SessionStore({ hosts: server.hosts })
   open.push(server, client)
   await client.ready()
   const store = new AerospikeStore({ client, whenDown: 'anonymous' })
-  const events = heard(store)
+  const events = recordEvents(store)
   const visitor = await shop(store)
   expect((await visitor.get('/')).body).toBe(1)
   expect(events).toStrictEqual([])

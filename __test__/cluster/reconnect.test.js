@@ -1,7 +1,7 @@
 'use strict'
 
-// Writes that fail although they may have been carried out, and what follows them. A set that succeeds afterwards leaves the record as
-// the application has the session, whatever became of the write before.
+// Writes in doubt, and the operations that follow them. After a successful set, the record holds the application's session,
+// whatever happened to the write before.
 
 const { AerospikeStore } = require('../..')
 const { cookie: lasting } = require('../support/cookie')
@@ -16,7 +16,7 @@ const OPTIONS = [
 
 const caught = promise => promise.then(() => { throw new Error('no error') }, error => error)
 
-describe.each(OPTIONS)('a write that was carried out and failed, %s', (_, options) => {
+describe.each(OPTIONS)('a write that failed but was applied, %s', (_, options) => {
   let server, store
 
   beforeEach(async () => {
@@ -25,10 +25,10 @@ describe.each(OPTIONS)('a write that was carried out and failed, %s', (_, option
     await store.set('a', { cookie: lasting(60_000), n: 0, old: true })
   })
 
-  /** The answers of all writes are lost, until the fault is removed. */
+  /** Loses the answers of all writes until the fault is removed. */
   const lose = () => server.inject({ kind: 'silent', when: 'after', on: 'write' })
 
-  test('is undone by a set of the session as it was', async () => {
+  test('is undone by a set of the original session', async () => {
     const session = await store.get('a')
     Object.assign(session, { n: 1, added: true })
     delete session.old
@@ -55,7 +55,7 @@ describe.each(OPTIONS)('a write that was carried out and failed, %s', (_, option
     expect(await store.get('a')).toMatchObject({ n: 0 })
   })
 
-  test('leaves alone what others wrote meanwhile, unless it wrote it too', async () => {
+  test('does not affect keys that others wrote, unless it wrote them too', async () => {
     const session = await store.get('a')
     session.n = 1
     const fault = await lose()
@@ -70,7 +70,7 @@ describe.each(OPTIONS)('a write that was carried out and failed, %s', (_, option
     expect(now).toMatchObject(options.conflict === undefined ? { n: 0, theirs: true, old: false } : { n: 0, old: true })
   })
 
-  test('leaves no other end and no other cookie: a set or touch that follows is always written', async () => {
+  test('leaves no wrong expiry or cookie: the next set or touch is always written', async () => {
     for (const method of ['set', 'touch']) {
       await store.set('b', { cookie: lasting(60_000), n: 0 })
       const session = await store.get('b')
@@ -86,7 +86,7 @@ describe.each(OPTIONS)('a write that was carried out and failed, %s', (_, option
     }
   })
 
-  test('makes the next touch of a removed session no event', async () => {
+  test('does not make the next touch of a removed session emit gone', async () => {
     const gone = []
     store.on('gone', event => gone.push(event))
     const session = await store.get('a')
@@ -108,7 +108,7 @@ test.each(OPTIONS)('an operation of several commands is in doubt if one of them 
   await store.set('a', { cookie: lasting(60_000), n: 0 })
   const session = await store.get('a')
   session.n = 1
-  // Carried out, and answered with TIMEOUT: the repetition meets another generation, and then nothing can be read.
+  // Applied, but answered with TIMEOUT: the retry finds another generation, and the read fails.
   await server.inject({ kind: 'code', code: 9, when: 'after', on: 'write', times: 1 })
   await server.inject({ kind: 'drop', on: 'read' })
   const error = await store.set('a', session).catch(error => error)
@@ -117,15 +117,15 @@ test.each(OPTIONS)('an operation of several commands is in doubt if one of them 
   if (error !== undefined) expect(error).toMatchObject({ inDoubt: true })
 })
 
-describe('a store that is closed while operations are under way', () => {
-  test('fails each operation with CLOSED, and sets inDoubt where a write may have been carried out', async () => {
+describe('a store that is closed with operations in flight', () => {
+  test('fails each operation with CLOSED, and sets inDoubt for writes that may have been applied', async () => {
     const server = await start()
     const store = open(server, { timeout: 5_000 }, AerospikeStore)
     await store.set('a', { cookie: lasting(60_000), n: 0 })
     await server.inject({ kind: 'silent', when: 'after' })
     const session = { cookie: lasting(60_000), n: 1 }
     const asked = [store.set('a', session), store.destroy('b'), store.get('c'), store.clear(), store.length()]
-    // The first is under way; behind it, on the same session, one that has not left.
+    // The first is in flight. The second waits behind it for the same session.
     asked.push(store.set('a', { ...session, n: 2 }))
     await new Promise(resolve => setTimeout(resolve, 100))
     const answers = Promise.all(asked.map(caught))

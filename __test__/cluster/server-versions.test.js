@@ -1,12 +1,12 @@
 'use strict'
 
-// Servers of earlier versions: what they cannot do is refused, or done in another way. They are development servers that
-// say that they are older, in the words that those use.
+// Older servers: missing features are rejected or replaced. The servers are dev servers that report an older version in its
+// format.
 
 const { AerospikeStore, SessionStore } = require('../..')
 const { cookie: lasting } = require('../support/cookie')
 const { OfficialClient } = require('../support/official-client')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 
 const cookie = () => lasting(60_000)
 
@@ -17,10 +17,10 @@ afterAll(async () => {
   for (const server of servers) await server.stop()
 })
 
-/** A server that says it is of this version; `answers`: to info commands, by how they begin. */
+/** Starts a server that reports this version; `answers`: to info commands, by their beginning. */
 async function serverOf (version, answers = {}) {
   const all = { build: () => version, ...answers }
-  const server = await RewritingServer.start((command, value) => {
+  const server = await startRewritingServer((command, value) => {
     const [, answer] = Object.entries(all).find(([start]) => command === start || command.startsWith(`${start}:`)) ?? []
     return answer === undefined ? value : answer(value)
   })
@@ -37,7 +37,7 @@ function open (Store, server, options) {
 }
 
 describe.each(['5.7.0.31', '4.9.0.3'])('a server of version %s', version => {
-  test('is refused, by its address and version', async () => {
+  test('is rejected with its address and version', async () => {
     const server = await serverOf(version)
     for (const Store of [SessionStore, AerospikeStore]) {
       const { store } = open(Store, server)
@@ -49,7 +49,7 @@ describe.each(['5.7.0.31', '4.9.0.3'])('a server of version %s', version => {
 })
 
 describe.each(['6.0.0.20', '6.4.0.34', '7.0.0.26'])('option touchOnRead on a server of version %s', version => {
-  test('leaves no touch to the server, and emits a warning once', async () => {
+  test('writes touches itself and emits one warning', async () => {
     const server = await serverOf(version)
     const { store, warnings } = open(AerospikeStore, server, { touchOnRead: 80 })
     await store.set('a', { cookie: cookie() })
@@ -81,7 +81,7 @@ describe.each([
   ['6.0.0.20', { 'sindex-create': value => value === 'ok' ? 'OK' : value }],
   ['8.1.2.0', {}]
 ])('createUserIndex() on a server of version %s', (version, answers) => {
-  test('resolves once the index is built', async () => {
+  test('resolves when the index is built', async () => {
     const server = await serverOf(version, answers)
     const { store, warnings } = open(AerospikeStore, server, { user: 'user' })
     await store.set('a', { cookie: cookie(), user: 'ada' })
@@ -92,7 +92,7 @@ describe.each([
   })
 })
 
-test('while an index is being built, sessions of a user are found without it', async () => {
+test('sessions of a user are found without an index while it is being built', async () => {
   let percent = 40
   const server = await serverOf('8.1.2.0', { 'sindex-stat': value => value.replace(/load_pct=\d+/, `load_pct=${percent}`) })
   const { store, warnings } = open(AerospikeStore, server, { user: 'user' })
@@ -101,7 +101,7 @@ test('while an index is being built, sessions of a user are found without it', a
   const made = store.createUserIndex().then(() => { isMade = true })
   const official = await OfficialClient.connect(server.server.hosts)
   while ((await official.indexesOf('sessions')).length === 0);
-  // As a node answers a query for an index that it has not built yet; what follows is the search without it.
+  // Answers like a node whose index is not built yet. The next request is the search without it.
   const notReadable = () => server.server.inject({ kind: 'code', code: 203, on: ['query'], times: 1 })
   await notReadable()
   expect(await store.countOf('ada')).toBe(1)
@@ -116,13 +116,13 @@ test('while an index is being built, sessions of a user are found without it', a
   await official.close()
 })
 
-test('createUserIndex() does not wait for ever for a node that says nothing of the index', async () => {
+test('createUserIndex() stops waiting for a node that does not report the index', async () => {
   const server = await serverOf('8.1.2.0', { 'sindex-stat': () => 'ERROR:201:no index' })
   const { store } = open(AerospikeStore, server, { user: 'user', timeout: 200 })
   await expect(store.createUserIndex()).rejects.toMatchObject({ code: 'TIMEOUT' })
 })
 
-test('createUserIndex() does not wait for ever for an index that does not get on', async () => {
+test('createUserIndex() stops waiting for an index that makes no progress', async () => {
   const server = await serverOf('8.1.2.0', { 'sindex-stat': value => value.replace(/load_pct=\d+/, 'load_pct=70') })
   const { store } = open(AerospikeStore, server, { user: 'user', timeout: 20 })
   await store.ready()
@@ -130,7 +130,7 @@ test('createUserIndex() does not wait for ever for an index that does not get on
   await expect(failed).rejects.toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining("2 s (100 times option 'timeout')") })
 }, 20_000)
 
-test('a node that comes back with a version that is too old is refused, and taken again once it is upgraded', async () => {
+test('a node that restarts with an old version is rejected, and accepted after an upgrade', async () => {
   let version = '8.1.2.0'
   const server = await serverOf('', { build: () => version })
   const { store } = open(SessionStore, server, { timeout: 1_000 })

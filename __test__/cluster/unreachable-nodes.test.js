@@ -1,25 +1,25 @@
 'use strict'
 
-// A cluster whose nodes announce addresses that cannot be reached from here, as in Docker or Kubernetes.
+// A cluster whose nodes announce addresses that cannot be reached, as in Docker or Kubernetes.
 
 const { once } = require('node:events')
 const { Worker } = require('node:worker_threads')
 const { AerospikeStore } = require('../..')
 const { cleanups, open, start } = require('../support/opened')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 const { freshSet } = require('../support/server')
 
-/** Nobody listens there. */
+/** An address without a listener. */
 const REFUSED = ['127.0.0.2:1', '127.0.0.3:1']
 
 const failure = work => work.then(() => undefined, error => error)
 
 /**
- * A store that can reach one node of three; it announces the others at `addresses`, or as `state` says.
+ * Opens a store that can reach one node of three. It announces the others at `addresses`, or as `state` says.
  */
 async function cluster (addresses, options = {}) {
   const state = { addresses }
-  const proxy = await RewritingServer.start((command, value) => {
+  const proxy = await startRewritingServer((command, value) => {
     if (!command.startsWith('peers-') || state.addresses === undefined) return value
     const hosts = proxy.server.hosts.split(',').slice(1)
     return hosts.reduce((text, host, n) => text.replaceAll(host, state.addresses[n]), value)
@@ -33,14 +33,14 @@ async function cluster (addresses, options = {}) {
 
 const session = () => ({ cookie: { originalMaxAge: 60_000 }, userId: 'ada' })
 
-/** The errors of reads and writes of sixty sessions: about two thirds belong to nodes that cannot be reached. */
+/** Returns the errors of reads and writes of sixty sessions. About two thirds are on unreachable nodes. */
 async function errorsOf (store) {
   const ids = Array.from({ length: 60 }, (_, n) => `s${n}`)
   const works = ids.map((id, n) => n % 2 === 0 ? store.get(id) : store.set(id, session()))
   return (await Promise.all(works.map(failure))).filter(error => error !== undefined)
 }
 
-test('operations fail with the node, its address and the option, and one warning says so', async () => {
+test('operations fail with the node, its address and the option, and one warning is emitted', async () => {
   const { store, warnings } = await cluster(REFUSED)
   const warned = once(store, 'warning')
   await store.ready()
@@ -69,7 +69,7 @@ test('operations work as soon as the addresses can be reached', async () => {
   expect(state.store.stats().nodes).toHaveLength(3)
 })
 
-// Elsewhere a full queue of connections refuses.
+// Other systems refuse connections if the queue is full.
 const onLinux = process.platform === 'linux' ? test : test.skip
 
 onLinux('ready() and operations fail with them where connections are neither taken nor refused', async () => {
@@ -85,7 +85,7 @@ onLinux('ready() and operations fail with them where connections are neither tak
   expect(warnings[0].code).toBe('NODES_UNREACHABLE')
 }, 20_000)
 
-/** A port at which the system drops what comes: nobody takes the connections, and as many wait as may. */
+/** Opens a port whose connections are never accepted: its queue is full, so the system drops new ones. */
 async function hole () {
   const worker = new Worker(`
     const { parentPort } = require('node:worker_threads')
@@ -104,7 +104,7 @@ async function hole () {
   return `127.0.0.1:${port}`
 }
 
-test('an address that leads to another node is named', async () => {
+test('reports an address that leads to another node', async () => {
   const state = await cluster(REFUSED)
   state.addresses = [state.proxy.hosts, state.proxy.hosts]
   const errors = await errorsOf(state.store)
@@ -112,7 +112,7 @@ test('an address that leads to another node is named', async () => {
   for (const { message } of errors) expect(message).toMatch(/announces 127\.0\.0\.1:\d+, which leads to another node \(\w+\)/)
 })
 
-test('servicesAlternate where the nodes announce no alternate address is named', async () => {
+test('reports servicesAlternate if the nodes announce no alternate address', async () => {
   const server = await start({ nodes: 3 })
   const store = open({ hosts: server.hosts.split(',')[0] }, { set: freshSet(), timeout: 1_500, servicesAlternate: true }, AerospikeStore)
   const warned = once(store, 'warning')
@@ -125,7 +125,7 @@ test('servicesAlternate where the nodes announce no alternate address is named',
   expect((await warned)[0].code).toBe('NODES_UNREACHABLE')
 })
 
-test('a node that fails later is not blamed on its address', async () => {
+test('does not blame the address if a node fails later', async () => {
   const server = await start({ nodes: 3, replicationFactor: 1 })
   const store = open(server, { set: freshSet(), timeout: 1_500 }, AerospikeStore)
   const warnings = []

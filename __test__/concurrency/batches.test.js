@@ -1,6 +1,6 @@
 'use strict'
 
-// Many operations at once: they go together in batches, and each is as if it had gone alone.
+// Many operations at once are sent in batches. Each has the same result as if it were sent alone.
 
 const { SessionStore } = require('../..')
 const { openSessions, openStore, hasNoTtlNamespace } = require('../support/server')
@@ -10,7 +10,7 @@ const MANY = 2_000
 const id = n => `session-${n}`
 const all = use => Promise.all(Array.from({ length: MANY }, (_, n) => use(n)))
 
-test('every one of many operations gets its own answer', async () => {
+test('each of many operations gets its own answer', async () => {
   const sessions = openSessions()
   await all(n => sessions.save(id(n), { n, text: `ü${n}` }))
   expect(await all(n => sessions.get(id(n)))).toEqual(await all(n => ({ n, text: `ü${n}` })))
@@ -32,7 +32,7 @@ test('operations on one session keep their order among many', async () => {
   expect(answers).toEqual(await all(n => [{ n }, null]))
 })
 
-test('one that fails leaves the others alone', async () => {
+test('a failed operation does not affect the others', async () => {
   const sessions = openSessions()
   const outcomes = await Promise.allSettled(Array.from({ length: 300 }, (_, n) =>
     sessions.save(id(n), n % 100 === 50 ? { big: 'x'.repeat(1_100_000) } : { n })))
@@ -41,7 +41,7 @@ test('one that fails leaves the others alone', async () => {
   expect(await sessions.get(id(51))).toEqual({ n: 51 })
 })
 
-test('sessions of express lose nothing in a crowd', async () => {
+test('sessions of Express lose no change under load', async () => {
   const store = openStore()
   const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000), path: '/' }
   const requests = n => [0, 1].map(() => ({ sessionID: id(n), sessionStore: store }))
@@ -56,7 +56,7 @@ test('sessions of express lose nothing in a crowd', async () => {
   expect(found.map(({ cookie, ...data }) => data)).toEqual(await all(n => ({ n, a: n, b: n })))
 })
 
-test('a namespace that refuses TTLs is noticed in a batch as well', async () => {
+test('a refused TTL is noticed in a batch, too', async () => {
   if (!await hasNoTtlNamespace()) return
   const sessions = openSessions({ namespace: 'nottl' })
   sessions.on('warning', () => {})
@@ -64,7 +64,7 @@ test('a namespace that refuses TTLs is noticed in a batch as well', async () => 
   expect(await all(n => sessions.get(id(n)))).toEqual(await all(n => ({ n })))
 })
 
-test('far fewer requests than operations go out, and equal reads that wait go once', async () => {
+test('fewer requests than operations are sent, and equal waiting reads are sent once', async () => {
   const tap = await WireTap.start()
   const sessions = new SessionStore({ hosts: tap.hosts })
   try {

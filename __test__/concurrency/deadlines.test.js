@@ -1,6 +1,6 @@
 'use strict'
 
-// What happens to an operation whose time is up, and to those that wait with it.
+// Operations whose timeout expires, and those that wait behind them.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const { SessionStore } = require('../..')
@@ -24,17 +24,17 @@ async function connect (server, options) {
   return sessions
 }
 
-/** What came of an operation: `value` or `error`, and the milliseconds it took. */
+/** Returns the `value` or `error` of an operation, and the milliseconds it took. */
 async function outcome (promise) {
   const begun = performance.now()
   const settled = await promise.then(value => ({ value }), error => ({ error }))
   return { ...settled, took: performance.now() - begun }
 }
 
-describe('a write whose time is up', () => {
+describe('a write whose timeout expires', () => {
   const TIMEOUT = 1_000
 
-  /** Five stores of their own, each with sessions `a` and `b` whose writes take 300 ms: the fourth of `a` has 100 ms left. */
+  /** Opens five stores, each with sessions `a` and `b` whose writes take 300 ms. The fourth write to `a` has 100 ms left. */
   async function slowWrites (then) {
     const server = await start()
     const stores = await Promise.all(Array.from({ length: 5 }, () => connect(server, { timeout: TIMEOUT })))
@@ -47,12 +47,12 @@ describe('a write whose time is up', () => {
       await pass(500)
       const next = outcome(then(sessions, a))
       await pass(300)
-      // It travels with the late one, and has much more time.
+      // It is sent together with the late one, but has much more time.
       waiting.push(outcome(sessions.save(b, { n: 'last' })))
       await Promise.all(waiting)
       return { late: await late, next: await next }
     }))
-    // What is under way stays delayed, what follows it is not.
+    // Requests in flight stay delayed. Later ones are not.
     await pass(950)
     await slow.remove()
     const settled = await outcomes
@@ -61,7 +61,7 @@ describe('a write whose time is up', () => {
     return settled.map((outcome, n) => ({ ...outcome, left: left[n] }))
   }
 
-  test('is not carried out after the logout that followed it', async () => {
+  test('is not applied after the logout that followed it', async () => {
     const outcomes = await slowWrites((sessions, id) => sessions.delete(id))
     for (const { late, next, left } of outcomes) {
       expect(late.error).toMatchObject({ code: 'TIMEOUT', inDoubt: true })
@@ -70,17 +70,17 @@ describe('a write whose time is up', () => {
     }
   }, 30_000)
 
-  test('does not replace what was saved after it', async () => {
+  test('does not replace later data', async () => {
     const outcomes = await slowWrites((sessions, id) => sessions.save(id, { n: 'next' }))
     for (const { next, left } of outcomes) if (next.error === undefined) expect(left).toEqual({ n: 'next' })
   }, 30_000)
 
-  test('is not in doubt if it never left', async () => {
+  test('is not in doubt if it was never sent', async () => {
     const server = await start()
     const sessions = await connect(server, { timeout: 600 })
     await sessions.save('warm', {})
     await server.freeze(0)
-    // Each is too large to travel with another.
+    // Each is too large to share a batch.
     const large = 'x'.repeat(200_000)
     const outcomes = await Promise.all(Array.from({ length: 100 }, (_, n) => outcome(sessions.save(`s${n}`, { large }))))
     await server.thaw(0)
@@ -95,7 +95,7 @@ describe('a write whose time is up', () => {
 describe('a read', () => {
   const id = n => `s${n}`
 
-  test('is not held up by a touch of the same session that waits for a silent node', async () => {
+  test('is not delayed by a touch of the same session that waits for a silent node', async () => {
     const server = await start({ nodes: 3 })
     const sessions = await connect(server)
     const count = 60
@@ -107,13 +107,13 @@ describe('a read', () => {
       return outcome(sessions.get(id(n)))
     }))
     expect(reads.map(({ value, error }) => value ?? error)).toEqual(Array.from({ length: count }, (_, n) => ({ n })))
-    // A sixth of the timeout until the node is known to be silent.
+    // A node counts as silent after a sixth of the timeout.
     expect(Math.max(...reads.map(({ took }) => took))).toBeLessThan(2_000)
     await server.thaw(1)
     await Promise.all(touches)
   }, 30_000)
 
-  test('waits a part of its time for a write of the same session that waits for a silent node', async () => {
+  test('waits a part of its timeout for a write of the same session to a silent node', async () => {
     const server = await start({ nodes: 3 })
     const sessions = await connect(server)
     const count = 60
@@ -127,13 +127,13 @@ describe('a read', () => {
     for (const [n, { value }] of reads.entries()) expect([{ old: n }, { new: n }]).toContainEqual(value)
     expect(Math.max(...reads.map(({ took }) => took))).toBeLessThan(2_000)
     await server.thaw(1)
-    // What was acknowledged is seen by every read that follows.
+    // Every later read sees an acknowledged write.
     for (const [n, { error }] of (await Promise.all(writes)).entries()) {
       if (error === undefined) expect(await sessions.get(id(n))).toEqual({ new: n })
     }
   }, 30_000)
 
-  test('waits for a write of the same session that is about to be done', async () => {
+  test('waits for a write of the same session that is almost finished', async () => {
     const server = await start()
     const sessions = await connect(server)
     await server.inject({ kind: 'latency', on: 'write', ms: 100 })
@@ -141,13 +141,13 @@ describe('a read', () => {
     expect(await sessions.get('a')).toEqual({ n: 1 })
   })
 
-  test('has its own time if it shares an answer with one that was made earlier', async () => {
+  test('has its own deadline if it shares an answer with an earlier read', async () => {
     const server = await start()
     const sessions = await connect(server, { timeout: 1_000 })
     await sessions.save('a', { n: 1 })
     await server.inject({ kind: 'latency', on: 'read', ms: 300 })
     const slow = await server.inject({ kind: 'silent', on: 'read' })
-    // The first one is under way for as long as it may be; the others wait for it, and share the next.
+    // The first read is in flight until its deadline. The others wait for it and share the next one.
     const reads = [outcome(sessions.get('a'))]
     for (const ms of [200, 200, 200]) {
       await pass(ms)

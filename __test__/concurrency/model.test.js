@@ -1,15 +1,15 @@
 'use strict'
 
-// Random histories of express requests on a few sessions, run on real stores, against a model of
-// the contract small enough to be read (support/model.js).
+// Random histories of Express requests on a few sessions, run on real stores and compared with a small model of the contract
+// (support/model.js).
 //
-// The requests of a history take turns, step by step; some steps are not waited for, some requests are served by another store. In
-// between strangers write the same sessions (support/strangers.js): an administrator's program, another process, the recipe, the
-// official client, a store with another prefix. On a dev server, things also go wrong (support/troubles.js): it is slow, it refuses,
-// its answers are lost.
+// The requests of a history take turns, step by step. Some steps are not awaited, and some requests are served by another store.
+// In between, other programs write the same sessions (support/other-writers.js): an administrator's program, another process, the
+// recipe, the official client, and a store with another prefix. On a dev server, faults happen too (support/model-faults.js): slow
+// answers, errors and lost answers.
 //
-// MODEL_RUNS=20000 runs that many histories, a third of them with troubles. A history that fails prints a seed and a path:
-// MODEL_SEED=1 MODEL_PATH=2:1 runs that one again.
+// MODEL_RUNS=20000 runs that many histories, a third of them with faults. A failed history prints a seed and a path:
+// MODEL_SEED=1 MODEL_PATH=2:1 repeats it.
 
 const crypto = require('node:crypto')
 const fc = require('fast-check')
@@ -19,19 +19,19 @@ const { TTL, histories, run } = require('../support/history')
 const { OfficialClient } = require('../support/official-client')
 const { nodeReason } = require('../support/official')
 const { freshSet, hasNoTtlNamespace, hosts, openSessions, openStore } = require('../support/server')
-const { Elsewhere, keyOf, ownerOf } = require('../support/strangers')
+const { OtherProcess, keyOf, ownerOf } = require('../support/other-writers')
 
 const RUNS = Number(process.env.MODEL_RUNS ?? 3_000)
-/** Milliseconds: as short as a machine under load allows, since much waits for its end. */
+/** Milliseconds: as short as a loaded machine allows, because many steps wait for it to expire. */
 const TIMEOUT = 300
-/** Histories on their way at the same time: most of the time each waits for the server. */
-const LANES = { calm: 8, troubled: 24 }
+/** The number of histories in parallel. Most of the time each waits for the server. */
+const PARALLEL_HISTORIES = { calm: 8, faulty: 24 }
 const LIMIT = 60_000 + RUNS * 400
 
 const SECRET = 'a secret of more than 16 bytes'
 const encryptionKeys = [crypto.randomBytes(32).toString('base64')]
 
-/** What is opened for a test, and closed after it, the last first. @type {(() => any)[]} */
+/** Closes what a test has opened, in reverse order. @type {(() => any)[]} */
 const opened = []
 afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close()
@@ -39,17 +39,17 @@ afterEach(async () => {
 
 const officialReason = nodeReason()
 
-/** The strangers of a set, as far as there are any for these options. */
-async function strangers (options, where, closing) {
+/** Opens the other writers of a set that these options allow. */
+async function openOtherWriters (options, where, closing) {
   const { conflict, touchAfter, touchOnRead, user, ...own } = options
   const official = officialReason === undefined ? await OfficialClient.connect(where.hosts) : undefined
-  const elsewhere = await Elsewhere.start({ ...options, ...where, ttl: TTL, user: user !== undefined })
-  opened.push(() => elsewhere.close(), () => official?.close())
+  const otherProcess = await OtherProcess.start({ ...options, ...where, ttl: TTL, user: user !== undefined })
+  opened.push(() => otherProcess.close(), () => official?.close())
   const recipe = closing(SessionStore, openSessions, { ...own, ...where, ttl: TTL })
-  return { official, elsewhere, recipe, intruder: intruder(options, where, closing) }
+  return { official, otherProcess, recipe, intruder: intruder(options, where, closing) }
 }
 
-/** A store whose prefix is the beginning of a key of this set. */
+/** Opens a store whose prefix is the beginning of a key in this set. */
 function intruder ({ prefix = '', hashIds, namespace, format }, where, closing) {
   if (hashIds !== undefined) return undefined
   const [mine, rest] = prefix === '' ? ['s', sid => sid.slice(1)] : [prefix.slice(0, -1), sid => `:${sid}`]
@@ -57,26 +57,26 @@ function intruder ({ prefix = '', hashIds, namespace, format }, where, closing) 
   return { store: closing(AerospikeStore, openStore, { ...where, ...other, ttl: TTL, timeout: 5_000 }), idFor: rest }
 }
 
-/** Opens what a set of options needs; runs histories; fails with the first that does not go as the model says. */
+/** Opens the stores for a set of options and runs histories. Fails with the first that differs from the model. */
 async function go (options, share, kind, where, closing) {
   const all = { ...options, ...where, ttl: TTL }
   const stores = Array.from({ length: 3 }, () => closing(AerospikeStore, openStore, all))
-  const cast = { stores, ...await strangers(options, where, closing) }
-  if (kind === 'troubled') cast.server = where.server
+  const cast = { stores, ...await openOtherWriters(options, where, closing) }
+  if (kind === 'faulty') cast.server = where.server
   const gone = new Map()
   for (const store of stores) store.on('gone', ({ digest }) => gone.set(digest, (gone.get(digest) ?? 0) + 1))
   for (const store of [...stores, cast.recipe, ...(cast.intruder ? [cast.intruder.store] : [])]) store.on('warning', () => {})
   const goneOf = async sid => {
     const digest = crypto.createHash('ripemd160').update(`${where.set}\u0003${keyOf(options, sid)}`).digest('hex')
-    const others = (await cast.elsewhere.gone()).filter(other => other === digest).length
+    const others = (await cast.otherProcess.gone()).filter(other => other === digest).length
     return (gone.get(digest) ?? 0) + others
   }
-  const property = fc.asyncProperty(histories(kind === 'troubled'), history => run(history, cast, options, where.set, goneOf))
+  const property = fc.asyncProperty(histories(kind === 'faulty'), history => run(history, cast, options, where.set, goneOf))
   const { MODEL_SEED, MODEL_PATH: path } = process.env
   const seed = Number(MODEL_SEED ?? Date.now() % 1_000_000_000)
-  const lanes = path === undefined ? LANES[kind] : 1
-  const settled = await Promise.allSettled(Array.from({ length: lanes }, (_, n) => fc.assert(property, {
-    numRuns: path === undefined ? Math.ceil(RUNS * share / lanes) : 1, seed: seed + n, path, endOnFailure: path !== undefined, interruptAfterTimeLimit: LIMIT
+  const width = path === undefined ? PARALLEL_HISTORIES[kind] : 1
+  const settled = await Promise.allSettled(Array.from({ length: width }, (_, n) => fc.assert(property, {
+    numRuns: path === undefined ? Math.ceil(RUNS * share / width) : 1, seed: seed + n, path, endOnFailure: path !== undefined, interruptAfterTimeLimit: LIMIT
   })))
   const failed = settled.find(({ status }) => status === 'rejected')
   if (failed === undefined) return
@@ -85,7 +85,7 @@ async function go (options, share, kind, where, closing) {
   throw new Error(`${failed.reason.message}\n\nThe same again: ${again}`, { cause: failed.reason })
 }
 
-// Each option with each format at least once, and most of them with each other.
+// Each option with each format at least once, and most of them in combination.
 describe.each([
   [0.2, { format: 'map' }],
   [0.2, { format: 'json' }],
@@ -109,22 +109,22 @@ describe.each([
   const named = Object.entries(options).map(([name, value]) => ['encryptionKeys', 'hashIds', 'user'].includes(name) ? name : `${name} ${value}`)
   const isThere = async () => options.namespace === undefined || await hasNoTtlNamespace()
 
-  test(`go as the model says with ${named.join(', ')}`, async () => {
+  test(`match the model with ${named.join(', ')}`, async () => {
     if (!await isThere()) return console.warn('not run: the cluster has no namespace nottl')
     const where = { hosts: hosts(), set: freshSet() }
-    // openStore removes, after all tests, what was written.
+    // openStore removes the records after all tests.
     await go(options, share, 'calm', where, (_, open, options) => open(options))
   }, LIMIT + 60_000)
 
-  // Only a dev server can be broken.
-  const troubled = process.env.AEROSPIKE_HOSTS === undefined ? test : test.skip
-  troubled(`go as the model says when things go wrong, with ${named.join(', ')}`, async () => {
+  // Faults need a dev server.
+  const faulty = process.env.AEROSPIKE_HOSTS === undefined ? test : test.skip
+  faulty(`match the model during faults, with ${named.join(', ')}`, async () => {
     const server = await DevServer.start()
     opened.push(() => server.stop())
     const where = { hosts: server.hosts, set: freshSet(), timeout: TIMEOUT }
     const cast = { ...where }
     Object.defineProperty(cast, 'server', { value: server })
-    await go(options, share / 2, 'troubled', cast, (Store, _, options) => {
+    await go(options, share / 2, 'faulty', cast, (Store, _, options) => {
       const store = new Store(options)
       opened.push(() => store.close())
       return store

@@ -12,15 +12,15 @@ const { serve, Visitor } = require('../support/http')
 
 const store = openStore()
 
-describe('a session of express', () => {
-  test('is got with its data and its cookie', async () => {
+describe('a session of Express', () => {
+  test('is returned with its data and its cookie', async () => {
     const made = cookie(60_000)
     await store.set('whole', { cookie: made, user: 'ada', cart: [1, 2] })
     const got = await store.get('whole')
     expect(got).toStrictEqual({ ...JSON.parse(JSON.stringify({ cookie: made })), user: 'ada', cart: [1, 2] })
   })
 
-  test('without maxAge keeps its cookie without expires, and lives for the ttl', async () => {
+  test('without maxAge keeps its cookie without expires, and expires after the ttl', async () => {
     const brief = openStore({ ttl: 0.4 })
     await brief.set('browser', { cookie: cookie() })
     expect((await brief.get('browser')).cookie).toStrictEqual({ originalMaxAge: null, expires: null, httpOnly: true, path: '/' })
@@ -36,7 +36,7 @@ describe('a session of express', () => {
     expect((await store.get('attributes')).cookie).toStrictEqual(JSON.parse(JSON.stringify(full)))
   })
 
-  test('whose cookie has expires: false keeps that', async () => {
+  test('keeps cookie.expires: false', async () => {
     const made = cookie()
     made.expires = false
     await store.set('false', { cookie: made })
@@ -46,7 +46,7 @@ describe('a session of express', () => {
   test.each([
     ['no cookie', {}], ['null', { cookie: null }], ['a text', { cookie: 'a' }], ['an array', { cookie: [1] }], ['an empty cookie', { cookie: {} }],
     ['a cookie with an end alone', () => ({ cookie: { expires: new Date(Date.now() + 86_400_000) } })]
-  ])('stored with %s is given one, as plain data is', async (_, made) => {
+  ])('stored with %s gets a cookie like plain data', async (_, made) => {
     const before = Date.now()
     const given = typeof made === 'function' ? made() : made
     const session = { ...given, user: 'ada' }
@@ -55,11 +55,11 @@ describe('a session of express', () => {
     const got = await store.get('bare')
     const { originalMaxAge } = got.cookie
     expect(got).toStrictEqual({ cookie: { originalMaxAge, expires: expect.any(String), httpOnly: true, path: '/' }, user: 'ada' })
-    // A day; of a cookie with an end alone what was left of it as it was set.
+    // A day, or for a cookie with only an expiry the time left when it was set.
     if (typeof made !== 'function') expect(originalMaxAge).toBe(86_400_000)
     else expect(Math.abs(originalMaxAge - 86_400_000)).toBeLessThan(10_000)
     expect(Math.abs(new Date(got.cookie.expires) - before - 86_400_000)).toBeLessThan(10_000)
-    // It is a session like any other: changes by others are kept.
+    // It is a session like any other: changes of others are kept.
     await store.set('bare', { ...session, user: 'grace' })
     expect(await store.get('bare')).toMatchObject({ user: 'grace', cookie: typeof made === 'function' ? { httpOnly: true } : { originalMaxAge: 86_400_000 } })
   })
@@ -79,7 +79,7 @@ describe('a session of express', () => {
 
   test.each([
     ['the next year', new Date('+010000-01-01T00:00:00Z')], ['the last time of all', new Date(8.64e15)]
-  ])('that ends after the year 9999 (%s) keeps its end, as far as dates can say it', async (_, expires) => {
+  ])('that expires after the year 9999 (%s) expires at the last possible date', async (_, expires) => {
     const far = { cookie: { originalMaxAge: 1, path: '/', expires } }
     await store.set('far', far)
     expect((await store.get('far')).cookie.expires).toBe('9999-12-31T23:59:59.999Z')
@@ -87,7 +87,7 @@ describe('a session of express', () => {
     expect((await store.get('far')).cookie.expires).toBe('9999-12-31T23:59:59.999Z')
   })
 
-  test('saved as plain data gets a cookie made from the time it has left', async () => {
+  test('saved as plain data gets a cookie with the time left', async () => {
     const set = freshSet()
     const sessions = openSessions({ set })
     const express = openStore({ set })
@@ -108,7 +108,7 @@ describe('a session of express', () => {
     expect(await openSessions({ set }).get('both')).toStrictEqual({ user: 'ada' })
   })
 
-  test('that ended is null, to the millisecond', async () => {
+  test('that has expired is null, to the millisecond', async () => {
     await store.set('brief', { cookie: cookie(250) })
     expect(await store.get('brief')).not.toBeNull()
     await pass(270)
@@ -128,7 +128,7 @@ describe('a session of express', () => {
 })
 
 describe('a session that was loaded', () => {
-  test('is a new one under another id, and in another store', async () => {
+  test('is a new session under another id and in another store', async () => {
     const [store, other] = [openStore(), openStore()]
     await store.set('a', { cookie: cookie(60_000), n: 1 })
     const req = { sessionID: 'a', sessionStore: store }
@@ -136,7 +136,7 @@ describe('a session that was loaded', () => {
     await Promise.all([store.set('b', loaded), other.set('a', loaded)])
     expect(await store.get('b')).toMatchObject({ n: 1 })
     expect(await other.get('a')).toMatchObject({ n: 1 })
-    // Under its own id it is the one it was, and gone when that is gone.
+    // Under its own id it is still the loaded session, so it is gone when that is removed.
     const again = store.createSession(req, await store.get('a'))
     await store.destroy('a')
     again.n = 2
@@ -146,7 +146,7 @@ describe('a session that was loaded', () => {
 })
 
 describe('touch', () => {
-  test('moves the end and leaves the data', async () => {
+  test('moves the expiry and keeps the data', async () => {
     const live = { cookie: cookie(300), user: 'ada' }
     await store.set('touched', live)
     live.cookie.maxAge = 60_000
@@ -158,14 +158,14 @@ describe('touch', () => {
     expect(got.cookie).toStrictEqual(JSON.parse(JSON.stringify(live.cookie)))
   })
 
-  test('of a session that is not there succeeds and makes none', async () => {
+  test('of a missing session succeeds and creates none', async () => {
     await store.touch('nobody', { cookie: cookie(60_000) })
     expect(await store.get('nobody')).toBeNull()
   })
 })
 
 describe('touchOnRead', () => {
-  test('has the server extend a session that is read, and the touch is left to it', async () => {
+  test('lets the server extend a session that is read, and skips the touch', async () => {
     const reading = openStore({ touchOnRead: 90 })
     const live = { cookie: cookie(12_000), user: 'ada' }
     await reading.set('read', live)
@@ -180,7 +180,7 @@ describe('touchOnRead', () => {
 })
 
 describe('destroy', () => {
-  test('removes, and succeeds when there is nothing to remove', async () => {
+  test('removes a session, and succeeds if there is none', async () => {
     await store.set('gone', { cookie: cookie(60_000) })
     await store.destroy('gone')
     expect(await store.get('gone')).toBeNull()
@@ -188,16 +188,16 @@ describe('destroy', () => {
   })
 })
 
-describe('the life of a session', () => {
+describe('the lifetime of a session', () => {
   const left = async (store, sid) => new Date((await store.get(sid)).cookie.expires).getTime() - Date.now()
 
-  test('is a day without ttl and maxAge', async () => {
+  test('is one day without ttl and maxAge', async () => {
     const meta = openStore()
     await meta.set('default', { cookie: cookie() })
     expect(meta.client.ttl).toBe(86_400)
   })
 
-  test('is what the ttl function says, whatever the cookie says', async () => {
+  test('is that of the ttl function, whatever the cookie says', async () => {
     const seen = []
     const chosen = openStore({ ttl: (sess, sid) => { seen.push([sess.kind, sid]); return sess.kind === 'long' ? 1_000 : 10 } })
     await chosen.set('f1', { cookie: cookie(60_000), kind: 'long' })
@@ -207,24 +207,24 @@ describe('the life of a session', () => {
     expect(seen).toStrictEqual([['long', 'f1'], ['short', 'f2']])
   })
 
-  test('is over at once when the ttl function says 0', async () => {
+  test('ends at once if the ttl function returns 0', async () => {
     const none = openStore({ ttl: () => 0 })
     await none.set('none', { cookie: cookie(60_000) })
     expect(await none.get('none')).toBeNull()
   })
 
-  test('is the cookie\'s, even with a ttl number', async () => {
+  test('is that of the cookie, even with a ttl number', async () => {
     const number = openStore({ ttl: 10 })
     await number.set('cookie', { cookie: cookie(500_000) })
     expect(await left(number, 'cookie')).toBeGreaterThan(400_000)
   })
 
-  test.each([[NaN], ['60'], [undefined], [Infinity]])('cannot be %p: the ttl function must return a number', async value => {
+  test.each([[NaN], ['60'], [undefined], [Infinity]])('is rejected if the ttl function returns %p instead of a number', async value => {
     const wrong = openStore({ ttl: () => value })
     await expect(wrong.set('wrong', { cookie: cookie(1_000) })).rejects.toMatchObject({ code: 'BAD_OPTION' })
   })
 
-  test('fails the write, with the cause, when the ttl function throws', async () => {
+  test('fails the write, with the cause, if the ttl function throws', async () => {
     const cause = new Error('theirs')
     const wrong = openStore({ ttl: () => { throw cause } })
     await expect(wrong.set('wrong', { cookie: cookie(1_000) })).rejects.toMatchObject({ code: 'BAD_OPTION', cause })
@@ -232,7 +232,7 @@ describe('the life of a session', () => {
 })
 
 describe('all, length and clear', () => {
-  test('know every session at once, and nothing that ended', async () => {
+  test('include every session at once, and no expired one', async () => {
     const few = openStore()
     expect(await few.length()).toBe(0)
     expect(await few.all()).toStrictEqual([])
@@ -248,7 +248,7 @@ describe('all, length and clear', () => {
     expect(await few.get('s1')).toBeNull()
   })
 
-  test('keep to the prefix of their store', async () => {
+  test('are limited to the prefix of their store', async () => {
     const set = freshSet()
     const stores = ['', 'a:', 'b:'].map(prefix => openStore({ set, prefix }))
     for (const one of stores) await one.set('same', { cookie: cookie(60_000) })
@@ -260,14 +260,14 @@ describe('all, length and clear', () => {
     expect(await lengths()).toStrictEqual([0, 0, 1])
   })
 
-  test('leave other sets alone', async () => {
+  test('do not include other sets', async () => {
     const other = openStore()
     await other.set('mine', { cookie: cookie(60_000) })
     await openStore().clear()
     expect(await other.length()).toBe(1)
   })
 
-  test('work on more sessions than one batch deletes', async () => {
+  test('handle more sessions than one batch deletes', async () => {
     const many = openStore()
     await Promise.all(Array.from({ length: 1_200 }, (_, n) => many.set(`m${n}`, { cookie: cookie(60_000), n })))
     expect(await many.length()).toBe(1_200)
@@ -288,7 +288,7 @@ describe('callbacks', () => {
     clear: done => store.clear(done)
   }
 
-  test.each(Object.keys(calls))('of %s are called with null for no error, and no promise is returned', async name => {
+  test.each(Object.keys(calls))('of %s are called with null if there is no error, and no promise is returned', async name => {
     let returned
     const [error] = await new Promise(resolve => { returned = calls[name]((...args) => resolve(args)) })
     expect(error).toBeNull()
@@ -310,7 +310,7 @@ describe('the class', () => {
     expect(String(store.get)).toMatch(/callback/)
   })
 
-  test('uses a client it is lent, takes over its ttl, and never closes it', async () => {
+  test('uses a shared client with its ttl, and never closes it', async () => {
     const client = new SessionStore({ hosts: hosts(), set: freshSet(), ttl: 77 })
     const lent = new AerospikeStore({ client })
     await lent.set('lent', { cookie: cookie(60_000), user: 'ada' })
@@ -321,7 +321,7 @@ describe('the class', () => {
     await expect(lent.get('lent')).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
-  test('makes views of one client, each with its own prefix, format and ttl', async () => {
+  test('can share a client with other prefixes, formats and ttl', async () => {
     const client = openSessions({ prefix: 'all:', ttl: 50 })
     const [a, b] = [new AerospikeStore({ client, prefix: 'a:', format: 'json' }), new AerospikeStore({ client, prefix: 'b:', ttl: 70 })]
     for (const view of [a, b]) await view.set('same', { cookie: cookie(), of: view === a ? 'a' : 'b' })
@@ -335,11 +335,11 @@ describe('the class', () => {
     await b.clear()
   })
 
-  test('passes on the warnings of its client', async () => {
+  test('forwards the warnings of its client', async () => {
     const client = openSessions()
     const lent = new AerospikeStore({ client })
-    const heard = once(lent, 'warning')
+    const forwarded = once(lent, 'warning')
     client.emit('warning', { code: 'TTL_REFUSED', message: 'a test' })
-    expect(await heard).toStrictEqual([{ code: 'TTL_REFUSED', message: 'a test' }])
+    expect(await forwarded).toStrictEqual([{ code: 'TTL_REFUSED', message: 'a test' }])
   })
 })

@@ -1,7 +1,7 @@
 'use strict'
 
-// AsyncLocalStorage: callbacks, promises and the events of a set have the context of their call. All other events have none,
-// and no context is kept alive.
+// AsyncLocalStorage: callbacks, promises and the events of a set have the context of their call. All other events have no
+// context, and no context is kept alive.
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { spawn } = require('node:child_process')
@@ -16,7 +16,7 @@ const { cleanups, open, start } = require('../support/opened')
 const { freshSet, hosts } = require('../support/server')
 
 const FILES = 8
-/** MB that each test file has in its module scope. */
+/** The MB that each test file has in its module scope. */
 const BALLAST = 16
 const context = new AsyncLocalStorage()
 
@@ -57,7 +57,7 @@ describe.each([['AerospikeStore', AerospikeStore], ['FastifyStore', FastifyStore
     })
 })
 
-test('events of the connection have no context, whoever opens the first store and calls', async () => {
+test('events of the connection have no context, whichever call opens the first store', async () => {
   const server = await start()
   const { store, sessions } = context.run('first request', () => {
     const sessions = new SessionStore({ hosts: server.hosts, timeout: 500 })
@@ -93,7 +93,7 @@ test('callbacks and promises have the context of their call', async () => {
   for (const [name, ...seen] of await Promise.all(calls)) expect(seen).toStrictEqual([name, name, name])
 })
 
-describe.each([['the package is loaded before', false], ['the package is loaded in the request', true]])('%s', (_, isLazy) => {
+describe.each([['the package is loaded before', false], ['the package is loaded in the request', true]])('if %s', (_, isLazy) => {
   test('the context of the request that opens the first store is not kept alive', async () => {
     const program = `
       const { AsyncLocalStorage } = require('node:async_hooks')
@@ -147,13 +147,13 @@ test('jest: test files that do not close their stores leave nothing behind', asy
     expect([code, out]).toStrictEqual([0, expect.stringContaining(`Test Suites: ${FILES} passed`)])
     const sizes = [...out.matchAll(/\((\d+) MB heap size\)/g)].map(([, size]) => Number(size))
     expect(sizes).toHaveLength(FILES)
-    // Sandboxes go one or two files late.
+    // Sandboxes are freed one or two files later.
     expect(Math.max(...sizes.slice(2)) - sizes[0]).toBeLessThan(3 * BALLAST)
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
   }
 
-  /** What a test file does that forgets to close its stores, some of them with operations under way. */
+  /** A test file that does not close its stores, some of them with operations in flight. */
   function carelessTests ([root, hosts, set]) {
     const { AerospikeStore, SessionStore } = require(root)
     const { KoaStore } = require(`${root}/exports/koa`)

@@ -1,7 +1,7 @@
 'use strict'
 
-// The same requests to two apps, one of them with express-session's own MemoryStore: as long as
-// they come one after the other, nobody can tell the stores apart.
+// The same requests to two apps, one of them with express-session's MemoryStore. If requests are sent one after the other, both
+// stores behave the same.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const fc = require('fast-check')
@@ -11,12 +11,12 @@ const { serve, Visitor } = require('../support/http')
 
 const MINUTE = 60_000
 
-/** A method of a session, by promise. */
+/** Calls a method of a session. Returns a promise. */
 const call = (session, method) => new Promise((resolve, reject) => {
   session[method](error => error ? reject(error) : resolve())
 })
 
-/** What the apps' pages do with their session. */
+/** The handlers of the apps' pages. */
 const clicks = {
   look: req => {},
   visit: req => { req.session.visits = (req.session.visits ?? 0) + 1 },
@@ -41,7 +41,7 @@ const clicks = {
   attributes: req => { Object.assign(req.session.cookie, { sameSite: 'lax', httpOnly: false, priority: 'high' }) },
   expire: req => { req.session.cookie.maxAge = 0 },
   expired: req => { req.session.cookie.maxAge = -20_000 },
-  // No `toString`: with a MemoryStore the next page that saves deletes such a key, see frameworks/hidden-keys.test.js.
+  // Not `toString`: with a MemoryStore the next request that saves deletes such a key, see frameworks/hidden-keys.test.js.
   odd: req => { Object.assign(req.session, { '': 1, 'a.b': { '': [] }, $x: '\ud800', 'ключ 😀': 'ё', 12: 'twelve' }) },
   fail: req => { throw new Error('a page that fails') }
 }
@@ -54,19 +54,19 @@ function pages (app) {
   })
 }
 
-/** A number of milliseconds as exact as two stores can agree on. */
+/** Rounds milliseconds to what two stores can agree on. */
 function about (ms) {
   return typeof ms === 'number' ? Math.round(ms / 10_000) * 10_000 + 0 : ms
 }
 
-/** A cookie, from JSON or of a header, with the time it has left in the place of `expires`. */
+/** Replaces `expires` of a cookie, from JSON or a header, with the time left. */
 function comparable (cookie) {
   if (!cookie) return cookie
   const { expires, originalMaxAge, ...rest } = cookie
   return { ...rest, originalMaxAge: about(originalMaxAge), left: expires ? about(new Date(expires) - Date.now()) : expires }
 }
 
-/** A visitor who remembers what the last answer did to its session cookie. */
+/** A visitor that records what the last answer did to its session cookie. */
 class Witness extends Visitor {
   async get (path) {
     const before = this.cookies.get('connect.sid')?.value
@@ -77,7 +77,7 @@ class Witness extends Visitor {
     return { status, body, setCookie: given && { changed: given.value !== before, left: given.expires && about(given.expires - Date.now()) } }
   }
 
-  /** The session id that the visitor goes by. */
+  /** Returns the session id in the visitor's cookie. */
   get sid () {
     const value = this.cookies.get('connect.sid')?.value
     const signed = value && decodeURIComponent(value).slice(2)
@@ -89,15 +89,15 @@ const promised = (store, method, ...args) => new Promise((resolve, reject) => {
   store[method](...args, (error, value) => error ? reject(error) : resolve(value))
 })
 
-/** What is stored of a session. */
+/** Returns the stored session. */
 async function stored (store, sid) {
   const found = sid && await promised(store, 'get', sid)
   return found ? { ...found, cookie: comparable(found.cookie) } : null
 }
 
 /**
- * What two visitors see of an app, click by click, and what is in its store after each, and how
- * many sessions every now and then. A number is a time to wait, in milliseconds.
+ * Returns what two visitors see of an app after each request, the stored sessions after each, and from time to time the
+ * number of sessions. A number in the script is a time to wait, in milliseconds.
  */
 async function clickThrough (store, script, options) {
   const app = await serve(store, pages, typeof options === 'function' ? options() : options)
@@ -127,7 +127,7 @@ async function clickThrough (store, script, options) {
   }
 }
 
-/** Runs a script on both stores and compares. The answers, for what else there is to say. */
+/** Runs a script on both stores and compares them. Returns the answers for further checks. */
 async function compare (store, script, options) {
   const [ours, theirs] = await Promise.all([
     clickThrough(store, script, options),
@@ -137,9 +137,9 @@ async function compare (store, script, options) {
   return theirs.seen
 }
 
-/** Clears the store between scripts: `length` is compared. */
+/** Clears the store between scripts, because `length` is compared. */
 function clearedStore (options) {
-  // Each session() middleware of each test listens to it.
+  // Each session() middleware of each test adds a listener.
   const store = openStore(options).setMaxListeners(0)
   beforeEach(() => store.clear())
   return store
@@ -157,7 +157,7 @@ const YES_NO = [false, true]
 const SWITCHES = YES_NO.flatMap(rolling => YES_NO.flatMap(resave => YES_NO.flatMap(saveUninitialized =>
   [undefined, 'destroy'].map(unset => ({ rolling, resave, saveUninitialized, unset })))))
 
-describe('as with MemoryStore', () => {
+describe('like MemoryStore', () => {
   const store = clearedStore()
   const script = [
     'look', 'look', 'visit', 'look', 'visit', 'nest', 'look', 'save', 'saveAndChange', 'reload', 'touch', 'drop', 'look', 'odd', 'look',
@@ -170,17 +170,17 @@ describe('as with MemoryStore', () => {
   test.each(SWITCHES.flatMap(switches => ['no maxAge', 'a maxAge'].map(cookie => [JSON.stringify(switches), cookie, switches])))(
     'go all the clicks with %s and %s', async (_, cookie, switches) => {
       const seen = await compare(store, script, { ...switches, cookie: COOKIES[cookie] })
-      // The script must have something to say of each.
+      // The script must cover each of them.
       const setCookies = seen.filter(({ answer }) => answer.setCookie !== undefined).length
       expect(setCookies).toBeGreaterThan(switches.rolling ? 40 : 5)
       expect(Math.max(...seen.map(({ length = 0 }) => length))).toBeGreaterThan(1)
     })
 
-  test.each(Object.keys(COOKIES))('go all the clicks with a cookie of %s', async cookie => {
+  test.each(Object.keys(COOKIES))('answers all requests with a cookie of %s', async cookie => {
     await compare(store, script, { cookie: COOKIES[cookie], rolling: true })
   })
 
-  test('goes any sequence of clicks', async () => {
+  test('answers any sequence of requests', async () => {
     const names = Object.keys(clicks)
     await fc.assert(fc.asyncProperty(
       fc.constantFrom(...SWITCHES),
@@ -194,27 +194,27 @@ describe('as with MemoryStore', () => {
   })
 })
 
-describe('as with MemoryStore, a session', () => {
+describe('like MemoryStore, a session', () => {
   const store = clearedStore()
 
-  test.each(YES_NO)('with maxAge ends that many milliseconds after the last page, with rolling: %p', async rolling => {
+  test.each(YES_NO)('expires maxAge after the last request, with rolling: %p', async rolling => {
     const seen = await compare(store, ['visit', 400, 'look', 400, 'look', 900, 'look', 'visit'], { rolling, cookie: { maxAge: 700 } })
     expect(seen.map(({ answer }) => answer.body.data.visits)).toStrictEqual([1, 1, 1, undefined, 1])
   })
 
-  test('ends that many milliseconds after it was last written or read, whatever the browser was told', async () => {
+  test('expires maxAge after it was last written or read, whatever the browser was sent', async () => {
     const seen = await compare(store, ['visit', 400, 'visit', 400, 'visit', 900, 'visit'], { cookie: { maxAge: 700 }, resave: true })
     expect(seen.map(({ answer }) => answer.body.data.visits)).toStrictEqual([1, 2, 3, 1])
   })
 
-  test('whose cookie.maxAge alone was changed lives as long as that says, from that page on', async () => {
+  test('expires after a changed cookie.maxAge, from that request on', async () => {
     const seen = await compare(store, ['visit', 'remember', 700, 'look', 'visit', 'look'], { cookie: { maxAge: 500 } })
     expect(seen.map(({ answer }) => answer.body.data.visits)).toStrictEqual([1, 1, 1, 2, 2])
     expect(seen.map(({ answer }) => answer.body.original)).toStrictEqual([0, 60 * MINUTE, 60 * MINUTE, 60 * MINUTE, 60 * MINUTE])
     expect(seen[4].stored[0].cookie.left).toBe(60 * MINUTE)
   })
 
-  test('of the browser, without maxAge, has no end in its cookie', async () => {
+  test('without maxAge has no expiry in its cookie', async () => {
     const seen = await compare(store, ['visit', 'look', 'visit', 'look'], { cookie: {}, rolling: true })
     for (const { answer, stored: [session] } of seen) {
       expect(answer.setCookie.left).toBeUndefined()
@@ -235,7 +235,7 @@ describe('as with MemoryStore, a session', () => {
   })
 })
 
-describe('as with MemoryStore, a session id', () => {
+describe('like MemoryStore, a session id', () => {
   const store = clearedStore()
   const script = ['look', 'visit', 'look', 'nest', 'remember', 'look', ['visit', 1], 'logout', 'look', ['look', 1], 'visit', 'login', 'look', 'renew', 'visit']
   const odd = {
@@ -265,12 +265,12 @@ describe('as with MemoryStore, a session id', () => {
     expect(seen[2].answer.body.data).toStrictEqual({ visits: 1 })
   })
 
-  test('that comes again and again is one session for all', async () => {
+  test('that is used again and again is one session for all', async () => {
     const seen = await compare(store, ['visit', ['look', 1], ['visit', 1], 'look', 'logout', 'look', 'visit', ['look', 1]], { genid: () => 'the same' })
     expect(seen.at(-1).answer.body.data).toStrictEqual({ visits: 1 })
   })
 
-  test('that is no string makes a session that is never kept', async () => {
+  test('that is not a string makes a session that is never stored', async () => {
     const seen = await compare(store, ['look', 'visit', 'look', 'visit'], { genid: () => 5 })
     expect(seen.at(-1).length).toBe(0)
   })

@@ -1,7 +1,7 @@
 'use strict'
 
-// What fails, how soon, and in what words. Servers are the tests' own here, so that they can be
-// stopped: these tests are the same against any cluster.
+// Failures: how soon they are reported, and with which message. The tests start their own servers, so that they can stop them,
+// and behave the same against any cluster.
 
 const net = require('node:net')
 const { once } = require('node:events')
@@ -10,7 +10,7 @@ const { DevServer } = require('../../exports/dev-server')
 const { hosts, freshSet, openSessions } = require('../support/server')
 const { serve, Visitor } = require('../support/http')
 
-/** A port on which nothing listens. */
+/** Returns a port without a listener. */
 async function freePort () {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -32,7 +32,7 @@ afterAll(() => Promise.all(open.map(one => one.close())))
 const caught = promise => promise.then(() => { throw new Error('no error') }, error => error)
 
 describe('more operations than maxPending', () => {
-  test('fail at once with OVERLOAD, and those before them do not notice', async () => {
+  test('fail at once with OVERLOAD, and do not affect earlier ones', async () => {
     const server = await DevServer.start()
     const sessions = sessionsAt(server.hosts, { maxPending: 3 })
     await sessions.ready()
@@ -45,7 +45,7 @@ describe('more operations than maxPending', () => {
     expect(reason.message).toBe("save: 3 operations are under way already (option 'maxPending')")
     await server.thaw()
     await Promise.all(saves.slice(0, 3))
-    // There is room again.
+    // The queue has capacity again.
     expect(await sessions.get('s3')).toEqual({ n: 3 })
     expect(await sessions.get('s5')).toBeNull()
     await sessions.close()
@@ -54,7 +54,7 @@ describe('more operations than maxPending', () => {
 })
 
 describe('an unreachable cluster', () => {
-  test('fails no constructor, and every operation with UNAVAILABLE and the hosts tried', async () => {
+  test('fails no constructor, but every operation with UNAVAILABLE and the hosts tried', async () => {
     const port = await freePort()
     const sessions = sessionsAt(`127.0.0.1:${port}, [::1]:${port}`)
     const operations = [sessions.get('a'), sessions.save('a', {}), sessions.touch('a'), sessions.delete('a'), sessions.has('a'), sessions.ready()]
@@ -67,7 +67,7 @@ describe('an unreachable cluster', () => {
     }
   })
 
-  test('that swallows connections fails operations by their timeout', async () => {
+  test('that accepts connections without answering fails operations by their timeout', async () => {
     const silent = net.createServer(socket => socket.resume()).listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const sessions = sessionsAt(`127.0.0.1:${silent.address().port}`, { timeout: 200, connectTimeout: 400 })
@@ -78,7 +78,7 @@ describe('an unreachable cluster', () => {
     silent.close()
   })
 
-  test('that speaks something else fails with UNAVAILABLE and what it said', async () => {
+  test('that speaks another protocol fails with UNAVAILABLE and its answer', async () => {
     const babble = net.createServer(socket => { socket.on('error', () => {}); socket.end('HTTP/1.1 400 Bad Request\r\n\r\n') })
     babble.listen(0, '127.0.0.1')
     await once(babble, 'listening')
@@ -94,7 +94,7 @@ describe('an unreachable cluster', () => {
     expect(error.message).toContain('no-such-host.invalid:3000')
   })
 
-  test('is found as soon as it is there, without a restart of the app', async () => {
+  test('is used as soon as it is reachable, without a restart of the app', async () => {
     const port = await freePort()
     const sessions = sessionsAt(`127.0.0.1:${port}`)
     expect((await caught(sessions.save('a', { a: 1 }))).code).toBe('UNAVAILABLE')
@@ -104,7 +104,7 @@ describe('an unreachable cluster', () => {
     await server.stop()
   })
 
-  test('answers a request for a page with an error, and serves the next one when it is back', async () => {
+  test('answers a request with an error, and serves the next one when it is back', async () => {
     const port = await freePort()
     const store = new AerospikeStore({ hosts: `127.0.0.1:${port}` })
     const app = await serve(store, app => app.get('/', (req, res) => {
@@ -125,7 +125,7 @@ describe('an unreachable cluster', () => {
 })
 
 describe('a server that restarts', () => {
-  test('is used again at once, by stores that were connected to it', async () => {
+  test('is used again at once by stores that were connected to it', async () => {
     const server = await DevServer.start()
     const sessions = sessionsAt(server.hosts)
     await sessions.save('a', { a: 1 })
@@ -151,7 +151,7 @@ describe('a closed store', () => {
     await new Promise(resolve => sessions.close(resolve))
   })
 
-  test('fails what was pending with CLOSED', async () => {
+  test('fails pending operations with CLOSED', async () => {
     const silent = net.createServer(socket => socket.resume()).listen(0, '127.0.0.1')
     await once(silent, 'listening')
     const sessions = sessionsAt(`127.0.0.1:${silent.address().port}`, { timeout: 60_000, connectTimeout: 60_000 })
@@ -159,7 +159,7 @@ describe('a closed store', () => {
     const [asked] = await once(silent, 'connection')
     await sessions.close()
     for (const one of pending) expect((await one).code).toBe('CLOSED')
-    // Nothing of an attempt to connect stays behind.
+    // A connection attempt leaves nothing behind.
     if (!asked.closed) await once(asked, 'close')
     silent.close()
   })
@@ -171,8 +171,8 @@ describe('a closed store', () => {
   })
 })
 
-describe('a server that refuses', () => {
-  test('a missing namespace is an error that names the namespace and the option', async () => {
+describe('a server that rejects', () => {
+  test('a missing namespace fails with the names of the namespace and the option', async () => {
     const sessions = sessionsAt(hosts(), { namespace: 'no-such-ns', timeout: 500 })
     const error = await caught(sessions.save('a', {}))
     expect(error.code).toBe('NAMESPACE')
@@ -194,7 +194,7 @@ describe('a result code of the server', () => {
     [14, 'OVERLOAD', /too many writes wait for this session/],
     [18, 'OVERLOAD', /storage cannot keep up/],
     [83, 'OVERLOAD', /quota of operations per second is used up/]
-  ])('%d is %s, in words of its own, and may pass', async (code, name, words) => {
+  ])('%d is reported as %s with its own message and as retryable', async (code, name, words) => {
     const server = await DevServer.start()
     const sessions = sessionsAt(server.hosts, { timeout: 300 })
     await sessions.ready()
@@ -209,7 +209,7 @@ describe('a result code of the server', () => {
 })
 
 describe('a full server', () => {
-  test('takes no session more, keeps those it has, and lets people log out', async () => {
+  test('rejects new sessions, keeps the stored ones, and allows logouts', async () => {
     const server = await DevServer.start({ memory: '1m' })
     const sessions = sessionsAt(server.hosts)
     const stores = [{}, { tombstones: true, set: 'buried' }].map(options => new AerospikeStore({ hosts: server.hosts, ...options }))

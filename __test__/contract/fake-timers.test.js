@@ -1,7 +1,7 @@
 'use strict'
 
-// A test runner's fake timers in the process: callbacks are called and promises settle, since the package keeps the timers and
-// the clock that it was loaded with.
+// Fake timers of a test runner: callbacks are called and promises settle, because the package keeps the timers and the clock
+// from when it was loaded.
 
 const { execFileSync } = require('node:child_process')
 const timers = require('node:timers')
@@ -11,7 +11,7 @@ const pass = ms => new Promise(resolve => timers.setTimeout(resolve, ms).unref()
 const LOADED = { 'before the package was loaded': true, 'after the package was loaded': false }
 const FAR = Date.UTC(2001, 0)
 
-/** The package, and its stores of a set, with fake timers. */
+/** Loads the package, and opens its stores of a set, with fake timers. */
 function load (isFakeFirst) {
   const fake = () => jest.useFakeTimers({ now: FAR })
   if (isFakeFirst) fake()
@@ -80,7 +80,7 @@ describe.each(Object.entries(LOADED))('fake timers that were installed %s', (_, 
     expect(await Promise.race([gone, pass(3_000)])).toMatchObject({ digest: expect.any(String) })
   })
 
-  test("sessions end by the machine's clock, however the fake one stands", async () => {
+  test("sessions expire by the machine's clock, whatever the fake clock says", async () => {
     const data = { user: 'ada' }
     const store = open(AerospikeStore, { ttl: 60 })
     const koa = open(KoaStore)
@@ -99,8 +99,8 @@ describe.each(Object.entries(LOADED))('fake timers that were installed %s', (_, 
   })
 })
 
-test('no file of the package looks a timer or a clock up when it needs one', () => {
-  // Not by name of a property (`socket.setTimeout`), nor what a declaration takes from elsewhere.
+test('no file of the package uses a global timer or clock', () => {
+  // Not names of properties (`socket.setTimeout`) or of destructured variables.
   const lookups = /(?<![\w.'`])(process\.nextTick|(?:globalThis\.)?(?:setTimeout|setImmediate|setInterval|clearTimeout|queueMicrotask)\(|Date\.now|performance\.now|new Date\(\))/
   const fs = require('node:fs')
   const path = require('node:path')

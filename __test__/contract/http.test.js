@@ -1,6 +1,6 @@
 'use strict'
 
-// What a visitor of a real Express app sees.
+// A visitor of a real Express app.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const { MemoryStore } = require('express-session')
@@ -8,7 +8,7 @@ const { AerospikeStore } = require('../..')
 const { hosts, freshSet, openStore } = require('../support/server')
 const { serve, Visitor } = require('../support/http')
 
-/** A small shop: what the tests below click on. */
+/** A small shop for the tests below. */
 function routes (app) {
   app.get('/', (req, res) => res.json({ user: req.session.user ?? null, visits: req.session.visits ?? 0, cart: req.session.cart ?? [] }))
   app.get('/login/:name', (req, res, next) => {
@@ -55,7 +55,7 @@ describe('a visitor', () => {
   beforeAll(async () => { ({ app } = await open(store)) })
   afterAll(() => expect(app.errors).toStrictEqual([]))
 
-  test('who only looks around leaves no session behind', async () => {
+  test('who only reads leaves no session behind', async () => {
     const before = await store.length()
     const visitor = new Visitor(app.url)
     await visitor.get('/')
@@ -71,7 +71,7 @@ describe('a visitor', () => {
     expect((await visitor.get('/')).body).toStrictEqual({ user: 'ada', visits: 0, cart: [{ sku: 'apple', n: 1 }, { sku: 'pear', n: 1 }] })
   })
 
-  test('loses what the app deletes, and only that', async () => {
+  test('loses only the data that the app deletes', async () => {
     const visitor = new Visitor(app.url)
     await visitor.get('/login/ada')
     await visitor.get('/add/apple')
@@ -79,12 +79,12 @@ describe('a visitor', () => {
     expect((await visitor.get('/')).body).toStrictEqual({ user: 'ada', visits: 0, cart: [] })
   })
 
-  test('is counted right over many pages', async () => {
+  test('is counted correctly over many pages', async () => {
     const visitor = new Visitor(app.url)
     for (let n = 1; n <= 10; n++) expect((await visitor.get('/visit')).body.visits).toBe(n)
   })
 
-  test('gets a new session id with a login, and the old id is worthless', async () => {
+  test('gets a new session id with a login, and the old id is no longer valid', async () => {
     const visitor = new Visitor(app.url)
     await visitor.get('/visit')
     const thief = new Visitor(app.url)
@@ -95,7 +95,7 @@ describe('a visitor', () => {
     expect((await thief.get('/')).body).toStrictEqual({ user: null, visits: 0, cart: [] })
   })
 
-  test('is logged out everywhere the cookie went, and stays so', async () => {
+  test('is logged out for all copies of the cookie, permanently', async () => {
     const visitor = new Visitor(app.url)
     await visitor.get('/login/ada')
     const cookies = new Map(visitor.cookies)
@@ -113,7 +113,7 @@ describe('a visitor', () => {
     expect((await visitor.get('/')).body.user).toBeNull()
   })
 
-  test('who logs out twice gets no error', async () => {
+  test('can log out twice without an error', async () => {
     const visitor = new Visitor(app.url)
     await visitor.get('/login/ada')
     const twice = new Visitor(app.url)
@@ -122,7 +122,7 @@ describe('a visitor', () => {
     expect((await twice.get('/logout')).status).toBe(200)
   })
 
-  test('with a made-up cookie is a new visitor', async () => {
+  test('with an invented cookie is a new visitor', async () => {
     const visitor = new Visitor(app.url)
     visitor.cookies.set('connect.sid', { value: 's%3Amade-up.signature' })
     expect((await visitor.get('/visit')).body.visits).toBe(1)
@@ -135,8 +135,8 @@ describe('a visitor', () => {
   })
 })
 
-describe('the life of a visitor\'s session', () => {
-  test('goes on with every page, and ends when no page is seen', async () => {
+describe("the lifetime of a visitor's session", () => {
+  test('is renewed by every page, and ends without pages', async () => {
     const { visitor } = await open(openStore(), { cookie: { maxAge: 1_200 }, rolling: true })
     await visitor.get('/visit')
     for (let n = 0; n < 3; n++) {
@@ -147,7 +147,7 @@ describe('the life of a visitor\'s session', () => {
     expect((await visitor.get('/')).body.visits).toBe(0)
   })
 
-  test('ends with the ttl where the cookie has no maxAge', async () => {
+  test('is the ttl if the cookie has no maxAge', async () => {
     const { visitor } = await open(openStore({ ttl: 0.5 }))
     await visitor.get('/visit')
     await pass(300)
@@ -158,19 +158,19 @@ describe('the life of a visitor\'s session', () => {
     expect((await visitor.get('/')).body.visits).toBe(0)
   })
 
-  test('is what "remember me" made it, on the pages after as well', async () => {
+  test('follows "remember me", also on later pages', async () => {
     const { visitor } = await open(openStore(), { cookie: { maxAge: 60_000 } })
     await visitor.get('/login/ada')
     await visitor.get('/remember')
     const { body } = await visitor.get('/cookie')
-    // express-session reckons it anew from a date now and then, and loses a millisecond.
+    // express-session computes it from a date, and sometimes loses a millisecond.
     expect(body.original).toBeGreaterThan(3_599_900)
     expect(body.maxAge).toBeGreaterThan(3_500_000)
   })
 })
 
 describe('an app', () => {
-  test('that restarts finds its visitors logged in', async () => {
+  test('that restarts keeps its visitors logged in', async () => {
     const set = freshSet()
     const first = await open(new AerospikeStore({ hosts: hosts(), set }))
     await first.visitor.get('/login/ada')
@@ -183,7 +183,7 @@ describe('an app', () => {
     expect((await first.visitor.get('/')).body).toStrictEqual({ user: 'ada', visits: 0, cart: [{ sku: 'apple', n: 1 }] })
   })
 
-  test('of two processes behind a load balancer is one app to its visitors', async () => {
+  test('of two processes behind a load balancer behaves like one app', async () => {
     const set = freshSet()
     const apps = [await open(openStore({ set })), await open(openStore({ set }))]
     const visitor = new Visitor()
@@ -193,7 +193,7 @@ describe('an app', () => {
     }
   })
 
-  test('behaves as with the memory store, click by click', async () => {
+  test('behaves as with MemoryStore for each request', async () => {
     const clicks = ['/', '/visit', '/login/ada', '/add/a', '/visit', '/drop-cart', '/', '/remember', '/reload', '/logout', '/', '/visit', '/']
     const seen = await Promise.all([openStore(), new MemoryStore()].map(async store => {
       const { visitor } = await open(store, { cookie: { maxAge: 60_000 } })

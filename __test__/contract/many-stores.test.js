@@ -1,12 +1,12 @@
 'use strict'
 
-// An application that makes a store for each request gets one warning.
+// An application that creates a store for each request gets one warning.
 
 const { AerospikeStore, SessionStore } = require('../..')
 const { FastifyStore } = require('../../exports/fastify')
 const { KoaStore } = require('../../exports/koa')
 
-/** Nothing answers there. */
+/** A host that does not answer. */
 let port = 0
 const nowhere = () => `127.0.0.1:${++port}`
 
@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 afterEach(() => jest.restoreAllMocks())
 
-/** Opens stores; they are closed after the test. */
+/** Opens stores. They are closed after the test. */
 const stores = []
 function open (count, options, Store = SessionStore) {
   const opened = Array.from({ length: count }, () => new Store(options))
@@ -38,7 +38,7 @@ test.each([['SessionStore', SessionStore], ['AerospikeStore', AerospikeStore], [
     expect(warnings).toHaveLength(1)
   })
 
-test('stores of different kinds count together, however their hosts are written', () => {
+test('stores of different kinds are counted together, however their hosts are written', () => {
   const hosts = nowhere()
   open(4, { hosts }, SessionStore)
   open(3, { hosts: [hosts] }, AerospikeStore)
@@ -46,7 +46,7 @@ test('stores of different kinds count together, however their hosts are written'
   expect(warnings).toHaveLength(1)
 })
 
-test('stores that share a client, have other hosts or were closed do not count', async () => {
+test('stores that share a client, have other hosts or were closed are not counted', async () => {
   const hosts = nowhere()
   const [client] = open(1, { hosts })
   open(20, { client }, AerospikeStore)

@@ -9,7 +9,7 @@ const { ReactRouterStore } = require('../../exports/react-router')
 const { aerospikeStoreOptions, callOptions, sessionStoreOptions } = require('../../lib/options/options')
 const { rowsUnder } = require('../support/pages')
 
-/** What the core would get. */
+/** Returns the options as the core gets them. */
 const parse = options => {
   const { cluster, view } = sessionStoreOptions(options)
   return { ...cluster, ...view }
@@ -23,7 +23,7 @@ describe('without options', () => {
     else process.env.AEROSPIKE_HOSTS = AEROSPIKE_HOSTS
   })
 
-  test('everything is as in the recipe for Java and Python', () => {
+  test('the defaults are those of the recipe for Java and Python', () => {
     delete process.env.AEROSPIKE_HOSTS
     expect(sessionStoreOptions()).toStrictEqual({
       ttl: 86_400,
@@ -61,7 +61,7 @@ describe('without options', () => {
     })
   })
 
-  test('hosts come from AEROSPIKE_HOSTS', () => {
+  test('hosts are taken from AEROSPIKE_HOSTS', () => {
     process.env.AEROSPIKE_HOSTS = 'one:3100, two'
     expect(parse().hosts).toStrictEqual([
       { name: 'one', port: 3100, tlsName: null }, { name: 'two', port: 3000, tlsName: null }
@@ -86,14 +86,14 @@ describe('hosts', () => {
     [['a', 'b:1,c'], [host('a'), host('b', 1), host('c')]],
     [[{ host: 'a' }, { host: '::1', port: 5, tlsName: 't' }, { host: '[::1]' }], [host('a'), host('::1', 5, 't'), host('::1')]],
     [{ host: 'a', port: 3100 }, [host('a', 3100)]]
-  ])('%j are understood', (given, expected) => {
+  ])('accepts %j', (given, expected) => {
     expect(hostsOf(given)).toStrictEqual(expected)
   })
 
   test.each([
     [''], ['a,,b'], ['a:0'], ['a:65536'], ['a:port'], ['a:1:2:3'], ['[::1'], ['[nonsense]:1'], ['a b'], [[]], [7], [null, 'ok'],
     [[{}]], [[{ host: 'a:1' }]], [[{ host: 'a', port: '1' }]], [[{ host: 'a', tls: 'x' }]], [[{ host: 'a', tlsName: 1 }]], [[null]]
-  ])('%j are refused in words', given => {
+  ])('rejects %j with a message', given => {
     if (given === null) return expect(hostsOf(given)[0].name).toBeDefined()
     expect(() => hostsOf(given)).toThrow(expect.objectContaining({
       code: 'BAD_OPTION', message: expect.stringMatching(/^(option 'hosts|an entry)/)
@@ -101,14 +101,14 @@ describe('hosts', () => {
   })
 })
 
-describe('a default may be given', () => {
+describe('the default may be given', () => {
   const documented = rowsUnder('docs/options.md', 'option').flatMap(([cell, , standard]) => {
     const [, name] = /^`(\w+)`/.exec(cell)
     const [, literal] = /^`([^`]+)`/.exec(standard) ?? []
     return literal === undefined || /^[A-Z_]+$/.test(literal) ? [] : [[name, literal]]
   })
 
-  test('of each option that has one', () => {
+  test('for each option that has one', () => {
     expect(documented.length).toBeGreaterThan(15)
   })
 
@@ -125,14 +125,14 @@ describe('a default may be given', () => {
     return Promise.all([store.close(), plain.close()])
   })
 
-  test('also over another one of a client', async () => {
+  test('and overrides the option of a client', async () => {
     const client = new AerospikeStore({ hosts: '127.0.0.1:9', touchAfter: 60 }).client
     expect(new AerospikeStore({ client, touchAfter: 0 }).connection.view.touchAfter).toBe(0)
     await client.close()
   })
 })
 
-describe('hosts of other programs are refused in words, without a password', () => {
+describe('hosts of other programs are rejected with a message, without a password', () => {
   const PASSWORD = 'hunter2'
   const URLS = ['aerospike', 'aerospikes', 'redis', 'rediss', 'mongodb', 'mongodb+srv', 'http', 'https', 'tcp', 'REDIS']
 
@@ -178,13 +178,13 @@ describe('hosts of other programs are refused in words, without a password', () 
     }
   })
 
-  test.each(['db_1.internal', 'my-db.example.org.', 'дб.пример', 'a', '10.0.0.1', 'fe80::1%eth0'])('%s is a host', name => {
+  test.each(['db_1.internal', 'my-db.example.org.', 'дб.пример', 'a', '10.0.0.1', 'fe80::1%eth0'])('accepts %s as a host', name => {
     expect(hostsOf(name)[0].name).toBe(name)
     expect(hostsOf([{ host: name }])[0].name).toBe(name)
   })
 })
 
-describe('a wrong option is refused at once and in words', () => {
+describe('a wrong option is rejected at once with a message', () => {
   test.each([
     [{ namspace: 'test' }, /unknown option 'namspace': did you mean 'namespace'\?/],
     [{ maxConnectionsPerNode: 1 }, /unknown option 'maxConnectionsPerNode': did you mean 'maxConnsPerNode'\?/],
@@ -247,18 +247,18 @@ describe('a wrong option is refused at once and in words', () => {
     [{ user: 'a..b' }, /'user' must be a function, a path/],
     [{ user: 5 }, /'user' must be a string, not a number/],
     [{ user: () => 'a', password: 'b' }, /log in by option 'auth'/]
-  ])('of a store for express: %j', (options, message) => {
+  ])('of an AerospikeStore: %j', (options, message) => {
     expect(() => new AerospikeStore(options)).toThrow(expect.objectContaining({
       code: 'BAD_OPTION', message: expect.stringMatching(message)
     }))
     if (!('user' in options)) expect(() => new SessionStore(options)).toThrow(/unknown option/)
   })
 
-  test('a login name without a password, where no session has an owner', () => {
+  test('a login name without a password, if no session has an owner', () => {
     expect(() => new SessionStore({ user: 'a' })).toThrow(/'user' needs option 'password'/)
   })
 
-  test('and a password or a session id is never in the message', () => {
+  test('and no message contains a password or a session id', () => {
     const secret = 'hunter2'.repeat(200)
     try {
       parse({ user: 'a', password: secret })
@@ -267,12 +267,12 @@ describe('a wrong option is refused at once and in words', () => {
     }
   })
 
-  test('a client that is none, or connection options beside a client', () => {
+  test('a client that is not one, or connection options beside a client', () => {
     expect(() => new AerospikeStore({ client: {} })).toThrow(/'client' must be a SessionStore/)
     expect(() => new AerospikeStore({ client: {}, set: 'x' })).toThrow(/'set' belongs to the client/)
   })
 
-  test('a client that is a store of another kind, or of another copy of the package', async () => {
+  test('a client that is another kind of store or from another copy of the package', async () => {
     const hosts = '127.0.0.1:9'
     let other
     jest.isolateModules(() => { other = { ...require('../..'), ...require('../../exports/koa'), ...require('../../exports/fastify') } })
@@ -312,13 +312,13 @@ describe('an option that is undefined', () => {
     'format', 'storeIds', 'touchOnRead', 'ioThread'
   ]
   const OF_EXPRESS = ['conflict', 'touchAfter', 'user']
-  /** Each class, with the options that only it has. */
+  /** Each class, with its own options. */
   const CLASSES = [
     [SessionStore, ['user'], []],
     [AerospikeStore, ['client'], [...OF_EXPRESS, 'whenDown']],
     ...[FastifyStore, KoaStore, HonoStore, ReactRouterStore].map(Store => [Store, ['client'], OF_EXPRESS])
   ]
-  /** An object can have a property in several ways. */
+  /** The ways in which an object can have a property. */
   const FORMS = {
     'its own': (name, others) => ({ ...others, [name]: undefined }),
     'spread over a value': (name, others) => ({ ...others, [name]: 'a value', ...{ [name]: undefined } }),
@@ -334,17 +334,17 @@ describe('an option that is undefined', () => {
   })
 
   const cases = CLASSES.flatMap(([Store, protecting]) => [...PROTECTING, ...protecting].map(name => [name, Store]))
-  test.each(cases)('and protects something is refused: %s of %p', (name, Store) => {
+  test.each(cases)('and protects something is rejected: %s of %p', (name, Store) => {
     for (const make of Object.values(FORMS)) expect(() => new Store(make(name, { hosts: '127.0.0.1:9' }))).toThrow(refusal(name))
   })
 
-  test.each(CLASSES.slice(1).flatMap(([Store]) => PROTECTING.map(name => [name, Store])))('and protects something is refused beside a client: %s of %p', (name, Store) => {
+  test.each(CLASSES.slice(1).flatMap(([Store]) => PROTECTING.map(name => [name, Store])))('and protects something is rejected beside a client: %s of %p', (name, Store) => {
     const client = new SessionStore({ hosts: '127.0.0.1:9' })
     for (const make of Object.values(FORMS)) expect(() => new Store(make(name, { client }))).toThrow(refusal(name))
     return client.close()
   })
 
-  test.each(['ca', 'cert', 'key', 'pins'])('and protects something is refused within tls: %s', name => {
+  test.each(['ca', 'cert', 'key', 'pins'])('and protects something is rejected within tls: %s', name => {
     for (const [Store] of CLASSES) {
       for (const make of Object.values(FORMS)) expect(() => new Store({ tls: make(name, {}) })).toThrow(refusal(`tls.${name}`))
     }
@@ -363,13 +363,13 @@ describe('an option that is undefined', () => {
     [{ tls: { ca: [undefined] } }, /'tls.ca' must be PEM/],
     [{ tls: { pins: [undefined] } }, /'tls.pins' must be a string, not undefined/],
     [{ tls: { pins: Array(1) } }, /'tls.pins' must be a string, not undefined/]
-  ])('and part of a protecting option is refused: %p', (options, message) => {
+  ])('and part of a protecting option is rejected: %p', (options, message) => {
     for (const [Store] of CLASSES) {
       expect(() => new Store(options)).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringMatching(message) }))
     }
   })
 
-  test.each([...PROTECTING, 'client'])('is not the only value of a protecting option that is refused: null for %s', name => {
+  test.each([...PROTECTING, 'client'])('is rejected like null for the protecting option %s', name => {
     for (const [Store, protecting] of CLASSES) {
       if (PROTECTING.includes(name) || protecting.includes(name)) {
         expect(() => new Store({ hosts: '127.0.0.1:9', [name]: null })).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
@@ -388,7 +388,7 @@ describe('an option that is undefined', () => {
     expect(hostsOf({ host: 'a', port: undefined, tlsName: undefined })).toStrictEqual(hostsOf('a'))
   })
 
-  test('decides alone, whatever is left out beside it', () => {
+  test('is rejected whatever other options are left out', () => {
     const others = ['client', ...OF_EXPRESS, 'whenDown']
     fc.assert(fc.property(fc.subarray([...PROTECTING, ...HARMLESS, ...others]), names => {
       const options = Object.fromEntries(names.map(name => [name, undefined]))
@@ -407,7 +407,7 @@ describe('an option that is undefined', () => {
   })
 })
 
-test('options that are inherited count in every store', async () => {
+test('inherited options count in every store', async () => {
   const inherited = Object.create({ prefix: 7 })
   for (const Store of [SessionStore, AerospikeStore, FastifyStore, KoaStore, HonoStore, ReactRouterStore]) {
     expect(() => new Store(inherited)).toThrow(/'prefix' must be a string, not a number/)

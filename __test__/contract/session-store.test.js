@@ -10,7 +10,7 @@ const sessions = openSessions()
 describe('a session', () => {
   const data = { userId: 'user-1', role: 'admin', loginTime: 1767225600000, cart: [{ sku: 'a', n: 2 }], note: null }
 
-  test('is got as it was saved', async () => {
+  test('is returned as it was saved', async () => {
     await sessions.save('plain', data)
     expect(await sessions.get('plain')).toStrictEqual(data)
   })
@@ -20,19 +20,19 @@ describe('a session', () => {
     expect(await sessions.has('never')).toBe(false)
   })
 
-  test('saved again is what was saved last', async () => {
+  test('that was saved again has the last data', async () => {
     await sessions.save('twice', { a: 1, b: 2 })
     await sessions.save('twice', { b: 3 })
     expect(await sessions.get('twice')).toStrictEqual({ b: 3 })
   })
 
-  test('with nothing in it is an empty object, not null', async () => {
+  test('without data is an empty object, not null', async () => {
     await sessions.save('empty', {})
     expect(await sessions.get('empty')).toStrictEqual({})
     expect(await sessions.has('empty')).toBe(true)
   })
 
-  test('is gone after a delete, which tells whether it was there', async () => {
+  test('is gone after a delete, which returns whether it existed', async () => {
     await sessions.save('deleted', data)
     expect(await sessions.delete('deleted')).toBe(true)
     expect(await sessions.get('deleted')).toBeNull()
@@ -40,7 +40,7 @@ describe('a session', () => {
     expect(await sessions.delete('deleted')).toBe(false)
   })
 
-  test('is written and read in the order of the calls, without waiting for each', async () => {
+  test('is written and read in the order of the calls, without awaiting each', async () => {
     const answers = [
       sessions.save('ordered', { step: 1 }), sessions.get('ordered'),
       sessions.save('ordered', { step: 2 }), sessions.get('ordered'),
@@ -51,7 +51,7 @@ describe('a session', () => {
     ])
   })
 
-  test('is what JSON.stringify makes of its data', async () => {
+  test('is stored as JSON.stringify converts its data', async () => {
     const odd = {
       undefined,
       func () {},
@@ -65,7 +65,7 @@ describe('a session', () => {
     expect(await sessions.get('odd')).toStrictEqual(JSON.parse(JSON.stringify(odd)))
   })
 
-  test('is the data as it was at the call, whatever happens to the object then', async () => {
+  test('has the data from the time of the call, even if the object changes later', async () => {
     const live = { step: 1 }
     const saved = sessions.save('live', live)
     live.step = 2
@@ -74,7 +74,7 @@ describe('a session', () => {
   })
 })
 
-describe('the life of a session', () => {
+describe('the lifetime of a session', () => {
   test('ends after its ttl, to the millisecond and not to the second', async () => {
     await sessions.save('brief', { a: 1 }, { ttl: 0.3 })
     expect(await sessions.get('brief')).toStrictEqual({ a: 1 })
@@ -84,38 +84,38 @@ describe('the life of a session', () => {
     expect(await sessions.delete('brief')).toBe(false)
   })
 
-  test('is longer after a touch, and the data stays', async () => {
+  test('is extended by a touch, which keeps the data', async () => {
     await sessions.save('touched', { a: 1 }, { ttl: 0.5 })
     expect(await sessions.touch('touched', { ttl: 60 })).toBe(true)
     await pass(600)
     expect(await sessions.get('touched')).toStrictEqual({ a: 1 })
   })
 
-  test('is shorter after a touch with a shorter ttl', async () => {
+  test('is shortened by a touch with a shorter ttl', async () => {
     await sessions.save('cut', { a: 1 }, { ttl: 60 })
     expect(await sessions.touch('cut', { ttl: 0.2 })).toBe(true)
     await pass(220)
     expect(await sessions.get('cut')).toBeNull()
   })
 
-  test('does not begin again with a touch after its end', async () => {
+  test('is not renewed by a touch after it has expired', async () => {
     await sessions.save('ended', { a: 1 }, { ttl: 0.1 })
     await pass(120)
     expect(await sessions.touch('ended', { ttl: 60 })).toBe(false)
     expect(await sessions.get('ended')).toBeNull()
   })
 
-  test('does not begin with a touch', async () => {
+  test('is not started by a touch', async () => {
     expect(await sessions.touch('nobody')).toBe(false)
     expect(await sessions.has('nobody')).toBe(false)
   })
 })
 
-describe('where the namespace refuses TTLs', () => {
+describe('if the namespace refuses TTLs', () => {
   let present
   beforeAll(async () => { present = await hasNoTtlNamespace() })
 
-  test('sessions are saved and touched all the same, end on time, and one warning says so', async () => {
+  test('sessions are saved and touched anyway, expire on time, and one warning is emitted', async () => {
     if (!present) return console.warn('not run: the cluster has no namespace nottl')
     const refused = openSessions({ namespace: 'nottl' })
     const warnings = []
@@ -136,7 +136,7 @@ describe('where the namespace refuses TTLs', () => {
     expect(warnings[0].message).toMatch(/nsup-period/)
   })
 
-  test('a touch that is the first to meet the refusal goes through as well', async () => {
+  test('a touch that is the first refused write succeeds', async () => {
     if (!present) return console.warn('not run: the cluster has no namespace nottl')
     const set = openSessions({ namespace: 'nottl' })
     set.on('warning', () => {})
@@ -164,7 +164,7 @@ describe('a callback', () => {
     ready: done => sessions.ready(done)
   }
 
-  test.each(Object.keys(calls))('of %s is called once, later, and no promise is returned', async name => {
+  test.each(Object.keys(calls))('of %s is called once, asynchronously, and no promise is returned', async name => {
     let count = 0
     let returned = 'not yet'
     const args = await new Promise(resolve => {
@@ -201,13 +201,13 @@ describe('a callback', () => {
     expect(failed).toBe(5)
   })
 
-  test('that is no function is refused at once', () => {
+  test('that is not a function is rejected at once', () => {
     expect(() => sessions.get('a', 5)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
   })
 })
 
 describe('two stores', () => {
-  test('with different prefixes share a set without seeing each other', async () => {
+  test("with different prefixes share a set without seeing each other's sessions", async () => {
     const one = openSessions({ prefix: 'one:' })
     const set = 'prefixes-' + process.pid
     const a = openSessions({ set, prefix: 'a:' })

@@ -1,7 +1,7 @@
 'use strict'
 
-// Calls that nothing waits for. express-session passes on the callback of `req.session.destroy()` also if there is
-// none, and drops the promise that it gets.
+// Calls that are not awaited. express-session passes on the callback of `req.session.destroy()` even if there is none, and
+// ignores the returned promise.
 
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
@@ -11,19 +11,19 @@ const { KoaStore } = require('../../exports/koa')
 const { cleanups, open, start } = require('../support/opened')
 const { serve, Visitor } = require('../support/http')
 
-/** Runs a function in a process of its own, so that an unhandled rejection ends that one. */
+/** Runs a function in its own process, so that an unhandled rejection ends that process. */
 async function run (program, ...args) {
   const source = `(${program})(require, ${args.map(arg => JSON.stringify(arg)).join()})`
   const child = spawn(process.execPath, ['-e', source], { cwd: __dirname, stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''
-  let complaint = ''
+  let errorOutput = ''
   child.stdout.on('data', data => { out += data })
-  child.stderr.on('data', data => { complaint += data })
+  child.stderr.on('data', data => { errorOutput += data })
   const [code] = await once(child, 'close')
-  return { code, out, complaint }
+  return { code, out, errorOutput }
 }
 
-/** Every method with a callback, called as express-session calls one: with `undefined` in the callback's place. */
+/** Every method with a callback, called with `undefined` as the callback as express-session does. */
 const EXPRESS = [
   ['get', 'a'], ['set', 'a', { cookie: {} }], ['touch', 'a', { cookie: {} }], ['destroy', 'a'], ['regenerate', { sessionID: 'a' }],
   ['set', 'a', { cookie: { expires: new Date(0) } }], ['touch', 'a', { cookie: { expires: new Date(0) } }],
@@ -44,7 +44,7 @@ const STORES = [
   ['ReactRouterStore', '../../exports/react-router', 'ReactRouterStore', OTHERS]
 ]
 
-/** Calls each method of a store, which fails; prints what came of it. */
+/** Calls each method of a store, which fails, and prints the results. */
 async function callAll (require, hosts, place, name, calls) {
   const { [name]: Store } = require(place)
   for (const isClosed of [false, true]) {
@@ -65,31 +65,31 @@ async function callAll (require, hosts, place, name, calls) {
   }, 1_000)
 }
 
-/** A server whose every answer is an error. */
+/** Starts a server that answers with errors only. */
 async function failing () {
   const server = await start()
   await server.inject({ kind: 'code', code: 9 })
   return server
 }
 
-test.each(STORES)('no failed call of %s with undefined or null for a callback ends the process', async (_, place, name, calls) => {
+test.each(STORES)('no failed call of %s with undefined or null as the callback ends the process', async (_, place, name, calls) => {
   const server = await failing()
-  expect(await run(callAll, server.hosts, place, name, calls)).toStrictEqual({ code: 0, out: 'alive\n', complaint: '' })
+  expect(await run(callAll, server.hosts, place, name, calls)).toStrictEqual({ code: 0, out: 'alive\n', errorOutput: '' })
 })
 
-test('a call without an argument for the callback rejects, and the process reports it', async () => {
+test('a call without a callback argument rejects, and the process reports it', async () => {
   const { hosts } = await start()
   const program = (require, hosts, method, ...args) => {
     const { AerospikeStore } = require('../..')
     new AerospikeStore({ hosts })[method](...args)
   }
   for (const call of [['get', ''], ['set', '', { cookie: {} }], ['touch', '', { cookie: {} }], ['destroy', ''], ['ids']]) {
-    const { code, complaint } = await run(program, hosts, ...call)
-    expect([call, code, complaint]).toStrictEqual([call, 1, expect.stringContaining('AerospikeSessionError')])
+    const { code, errorOutput } = await run(program, hosts, ...call)
+    expect([call, code, errorOutput]).toStrictEqual([call, 1, expect.stringContaining('AerospikeSessionError')])
   }
 })
 
-test.each([['undefined', undefined], ['null', null]])('a call with %s for a callback that is awaited still gets the error', async (_, nothing) => {
+test.each([['undefined', undefined], ['null', null]])('an awaited call with %s as the callback still gets the error', async (_, nothing) => {
   const server = await failing()
   for (const [Store, calls] of [[AerospikeStore, EXPRESS], [FastifyStore, EXPRESS], [SessionStore, SESSIONS]]) {
     const store = open(server, {}, Store)
@@ -104,7 +104,7 @@ test.each([['undefined', undefined], ['null', null]])('a call with %s for a call
   await expect(koa.ready(nothing)).rejects.toMatchObject({ code: 'CLOSED' })
 })
 
-/** An Express site in the process of `run`: a page that destroys its session and does not wait, while the server fails. */
+/** An Express site in the process of `run`, with a page that destroys its session without awaiting it, while the server fails. */
 async function logOutCarelessly (require, failure) {
   const express = require('express')
   const session = require('express-session')
@@ -136,12 +136,12 @@ async function logOutCarelessly (require, failure) {
   })
 }
 
-test.each(['code', 'frozen', 'closed', 'regenerate'])('an Express app survives a logout that nothing waits for and that fails (%s)', async failure => {
-  expect(await run(logOutCarelessly, failure)).toStrictEqual({ code: 0, out: '200\n', complaint: '' })
+test.each(['code', 'frozen', 'closed', 'regenerate'])('an Express app survives a failed logout that is not awaited (%s)', async failure => {
+  expect(await run(logOutCarelessly, failure)).toStrictEqual({ code: 0, out: '200\n', errorOutput: '' })
 })
 
 describe('a store that calls super with another id', () => {
-  /** Keeps the sessions of each tenant apart, as an application may. */
+  /** Keeps the sessions of each tenant separate, as an application may. */
   const tenantOf = Store => class extends Store {
     get (sid, callback) { return super.get(`tenant:${sid}`, callback) }
     set (sid, session, callback) { return super.set(`tenant:${sid}`, session, callback) }
@@ -149,7 +149,7 @@ describe('a store that calls super with another id', () => {
     destroy (sid, callback) { return super.destroy(`tenant:${sid}`, callback) }
   }
 
-  test.each([['AerospikeStore', AerospikeStore], ['FastifyStore', FastifyStore]])('%s: a set or touch of an ended session removes it', async (_, Store) => {
+  test.each([['AerospikeStore', AerospikeStore], ['FastifyStore', FastifyStore]])('%s: a set or touch of an expired session removes it', async (_, Store) => {
     const store = open(await start(), {}, tenantOf(Store))
     for (const method of ['set', 'touch']) {
       await store.set('a', { cookie: {}, user: 'ada' })
@@ -159,7 +159,7 @@ describe('a store that calls super with another id', () => {
     }
   })
 
-  test('an ended session is logged out over HTTP', async () => {
+  test('an expired session is logged out over HTTP', async () => {
     const store = open(await start(), {}, tenantOf(AerospikeStore))
     const app = await serve(store, app => {
       app.get('/in', (req, res) => { req.session.user = 'ada'; res.json(null) })
@@ -193,11 +193,11 @@ describe('a store that calls super with another id', () => {
       }
       const store = open(await start(), {}, Counted)
       store.generate = () => {}
-      // `regenerate` gives the id of the application to `destroy`, as express-session's own does.
+      // `regenerate` passes the application's id to `destroy`, as express-session's own does.
       for (const [method, ...args] of calls.filter(([method]) => method !== 'regenerate')) {
         made.length = 0
         await Promise.resolve(store[method](...args)).catch(() => {})
-        // FastifyStore's own get and set are those of AerospikeStore, and more.
+        // get and set of FastifyStore extend those of AerospikeStore.
         expect([...new Set(made)]).toStrictEqual([method])
       }
     })

@@ -1,7 +1,7 @@
 'use strict'
 
-// express-session out of reach of this package, while the application has it: as under Yarn Plug'n'Play with workspaces, or
-// where the package is a link to a folder outside of the application.
+// The application has express-session, but this package cannot load it: as with Yarn Plug'n'Play and workspaces, or if the
+// package is a link to a folder outside of the application.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -13,7 +13,7 @@ const session = require('express-session')
 const { hosts, freshSet } = require('../support/server')
 const { serve, Visitor } = require('../support/http')
 
-/** The package, loaded without express-session. */
+/** Loads the package without express-session. */
 function hidden () {
   let loaded
   jest.isolateModules(() => {
@@ -47,7 +47,7 @@ afterAll(async () => {
   for (const stop of running) await stop()
 })
 
-/** Pages that use all that a session can do. */
+/** Pages that use everything that a session can do. */
 function routes (app) {
   const done = (res, next) => error => error ? next(error) : res.json(null)
   app.get('/', (req, res) => {
@@ -56,7 +56,7 @@ function routes (app) {
       user: req.session.user ?? null,
       isSession: req.session instanceof session.Session && Object.getPrototypeOf(req.session) === session.Session.prototype,
       isCookie: cookie instanceof session.Cookie && Object.getPrototypeOf(cookie) === session.Cookie.prototype,
-      // express-session computes it from a date, and may be a millisecond short.
+      // express-session computes it from a date, and may lose a millisecond.
       original: cookie.originalMaxAge && Math.round(cookie.originalMaxAge / 1_000),
       expires: cookie.expires instanceof Date,
       cookie: { ...cookie.toJSON(), expires: undefined, originalMaxAge: undefined },
@@ -72,7 +72,7 @@ function routes (app) {
   app.get('/remember', (req, res) => { req.session.cookie.maxAge = 3_600_000; res.json(null) })
 }
 
-test('the store is an event emitter that knows no express-session', () => {
+test('the store is an event emitter without express-session', () => {
   expect(open()).toBeInstanceOf(EventEmitter)
   expect(open()).not.toBeInstanceOf(session.Store)
 })
@@ -92,7 +92,7 @@ test.each([
   expect(app.errors).toStrictEqual([])
 })
 
-test('a process that starts with a stored session serves it first', async () => {
+test('a process whose first request has a stored session serves it', async () => {
   const before = await site()
   await before.visitor.get('/in/ada')
   const store = open({ set: before.store.connection.view.set })
@@ -102,7 +102,7 @@ test('a process that starts with a stored session serves it first', async () => 
   expect((await before.visitor.get('/')).body).toMatchObject({ user: 'ada', isSession: true, isCookie: true, id: true, req: true })
 })
 
-test('the generator of ids is asked once more, and not for each page', async () => {
+test('the generator of ids is called once more, and not for each page', async () => {
   let made = 0
   const { visitor } = await site({ genid: () => `id-${++made}` })
   for (const page of ['/in/ada', '/', '/', '/in/grace', '/']) await visitor.get(page)
@@ -110,7 +110,7 @@ test('the generator of ids is asked once more, and not for each page', async () 
   expect((await visitor.get('/')).body).toMatchObject({ user: 'grace', id: true })
 })
 
-test('load() gives a session of the application', async () => {
+test('load() returns a session of the application', async () => {
   const { store, visitor } = await site({ genid: () => 'the one', proxy: true })
   await visitor.get('/in/ada')
   const load = promisify(store.load.bind(store))
@@ -121,7 +121,7 @@ test('load() gives a session of the application', async () => {
   await expect(load('')).rejects.toMatchObject({ code: 'BAD_KEY' })
 })
 
-test('requests that change different keys both count, and a logout is final', async () => {
+test('requests that change different keys lose no change, and a logout is final', async () => {
   const { store, visitor } = await site({ genid: () => 'the one' })
   await visitor.get('/in/ada')
   const load = promisify(store.load.bind(store))
@@ -140,7 +140,7 @@ test('a session without a cookie is an error, as with express-session', () => {
   expect(() => store.createSession({}, {})).toThrow(TypeError)
 })
 
-test('createSession() without an express-session says what is missing', () => {
+test('createSession() without express-session reports what is missing', () => {
   const store = open()
   expect(() => store.createSession({}, { cookie: {} })).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining('session()') }))
 })
@@ -158,11 +158,11 @@ test('a package that is linked from outside of the application keeps its visitor
     fs.writeFileSync(path.join(folder, 'app/app.js'), `(${site})(${JSON.stringify({ hosts: hosts(), set: freshSet() })})`)
     const child = spawn(process.execPath, ['app.js'], { cwd: path.join(folder, 'app'), stdio: ['ignore', 'pipe', 'pipe'] })
     let out = ''
-    let complaint = ''
+    let errorOutput = ''
     child.stdout.on('data', data => { out += data })
-    child.stderr.on('data', data => { complaint += data })
+    child.stderr.on('data', data => { errorOutput += data })
     const [code] = await once(child, 'close')
-    expect({ code, out, complaint }).toStrictEqual({ code: 0, out: '[[200,1],[200,2],[200,3]]\n', complaint: '' })
+    expect({ code, out, errorOutput }).toStrictEqual({ code: 0, out: '[[200,1],[200,2],[200,3]]\n', errorOutput: '' })
   } finally {
     fs.rmSync(folder, { recursive: true, force: true })
   }

@@ -1,7 +1,6 @@
 'use strict'
 
-// The differential tester: it says nothing of a server compared with itself, and finds the one
-// answer that is another.
+// The differential tester: it reports no difference of a server to itself, and finds a single different answer.
 
 const { execFile } = require('node:child_process')
 const net = require('node:net')
@@ -11,7 +10,7 @@ const { hosts } = require('../support/server')
 
 const TESTER = path.join(__dirname, '../../devserver/differential/index.js')
 
-/** Runs the tester; its exit code and what it printed. */
+/** Runs the tester. Returns its exit code and its output. */
 function differential (...args) {
   return new Promise(resolve => {
     execFile(process.execPath, [TESTER, ...args], (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }))
@@ -20,10 +19,10 @@ function differential (...args) {
 
 const HEADER = 8
 const MESSAGE = 3
-/** Where in a message the lowest byte of the generation is. */
+/** The offset of the lowest byte of the generation in a message. */
 const GENERATION = 9
 
-/** A way to a server on which each answer of just one message tells another generation. */
+/** Starts a proxy that changes the generation in each answer to one kind of message. */
 async function tamper (target) {
   const colon = target.lastIndexOf(':')
   const proxy = net.createServer(client => {
@@ -49,7 +48,7 @@ async function tamper (target) {
   return proxy
 }
 
-// It speaks to one node, which must have all of the data.
+// It connects to one node, which must have all data.
 const onOneNode = hosts().includes(',') ? test.skip : test
 
 onOneNode('a server does not differ from itself', async () => {
@@ -64,7 +63,7 @@ onOneNode('a difference is reported with its seed and the shortest history that 
     const { code, stdout } = await differential('--left', hosts(), '--right', `127.0.0.1:${proxy.address().port}`, '--seed', '1', '--only', 'records')
     const [first, , ...lines] = stdout.split('\n')
     expect(first).toMatch(/^A difference: seed 1, records, history 0, step \d+\.$/)
-    // A write, and what tells its generation; some commands do both.
+    // A write and a command that returns its generation. Some commands do both.
     expect(lines.filter(line => /^ {2}\d+\. /.test(line)).length).toBeLessThanOrEqual(2)
     expect(lines.filter(line => /^ {2}(left|right) /.test(line))).toHaveLength(2)
     expect(code).toBe(1)
@@ -73,7 +72,7 @@ onOneNode('a difference is reported with its seed and the shortest history that 
   }
 }, 120_000)
 
-test('what it does not understand is explained', async () => {
+test('invalid arguments are explained', async () => {
   const { code, stderr } = await differential('--left', 'nowhere')
   expect(stderr).toMatch(/^Usage: npm run differential/)
   expect(code).toBe(1)

@@ -1,7 +1,6 @@
 'use strict'
 
-// Aerospike's own clients read what we write, and the other way round: the npm package `aerospike`,
-// and PyPI's.
+// Aerospike's clients read what the stores write, and the other way round: npm's `aerospike` and PyPI's.
 
 const path = require('node:path')
 const { PythonProgram, describeUnless, pythonReason } = require('../support/official')
@@ -12,7 +11,7 @@ const set = freshSet()
 const sessions = openSessions({ set, ttl: 600 })
 const store = openStore({ set })
 
-/** Every kind of value that JSON knows, under the names of what could go wrong with it. */
+/** Every kind of value in JSON, named after what could go wrong with it. */
 const DATA = {
   one: 1,
   zero: 0,
@@ -33,7 +32,7 @@ const DATA = {
   chinese: '早上好',
   hindi: 'सुप्रभात',
   emoji: '🛒 👩‍👩‍👧 🇺🇳',
-  // But for NUL: the C library under both clients takes it for the end of a text.
+  // Except NUL: the C library of both clients takes it for the end of a string.
   escapes: 'a "quote", a \\, a\ttab, \u0001, \u2028',
   emptyText: '',
   longText: 'x'.repeat(70_000),
@@ -46,12 +45,12 @@ const DATA = {
   emptyMap: {}
 }
 
-/** Seconds from now until a session's cookie ends. */
+/** Returns the seconds from now until a session's cookie expires. */
 function secondsLeft ({ cookie }) {
   return (new Date(cookie.expires).getTime() - Date.now()) / 1_000
 }
 
-/** A TTL that was just set, a second or three ago. */
+/** Checks a TTL that was set up to three seconds ago. */
 function expectAbout (seconds, expected) {
   expect(seconds).toBeGreaterThan(expected - 4)
   expect(seconds).toBeLessThanOrEqual(expected + 1)
@@ -82,7 +81,7 @@ describeUnless(nodeReason, 'the official Node.js client', () => {
   const key = id => new aerospike.Key(NAMESPACE, set, id)
   const put = (id, data, ttl) => client.put(key(id), { data }, { ttl })
 
-  test('reads what SessionStore.save wrote as a native map, field by field', async () => {
+  test('reads the native map that SessionStore.save wrote, field by field', async () => {
     await sessions.save('node-reads', DATA)
     const { data } = (await client.get(key('node-reads'))).bins
     for (const name of Object.keys(DATA)) expect({ [name]: data[name] }).toStrictEqual({ [name]: DATA[name] })
@@ -97,7 +96,7 @@ describeUnless(nodeReason, 'the official Node.js client', () => {
   })
 
   test('writes what SessionStore.get reads, field by field', async () => {
-    // Left to itself the client takes a whole number for a 64-bit integer, which this is none.
+    // Without this the client writes a whole number as a 64-bit integer.
     await put('node-writes', { ...DATA, largeWhole: new aerospike.Double(DATA.largeWhole), wholeDouble: new aerospike.Double(3) }, 600)
     const got = await sessions.get('node-writes')
     const expected = { ...DATA, wholeDouble: 3 }
@@ -105,28 +104,28 @@ describeUnless(nodeReason, 'the official Node.js client', () => {
     for (const name of Object.keys(expected)) expect({ [name]: got[name] }).toStrictEqual({ [name]: expected[name] })
   })
 
-  test('writes values that JSON has no word for, and SessionStore.get rounds none of them', async () => {
+  test('writes values that JSON cannot express, and SessionStore.get rounds none of them', async () => {
     await put('node-writes-more', { big: 2n ** 63n - 1n, exact: 2n ** 60n, bytes: Buffer.from([0, 1, 255]) }, 600)
     expect(await sessions.get('node-writes-more')).toStrictEqual({
       big: '9223372036854775807', exact: 2 ** 60, bytes: { type: 'Buffer', data: [0, 1, 255] }
     })
   })
 
-  test('writes a session that AerospikeStore.get gives a cookie made from its TTL', async () => {
+  test('writes a session that AerospikeStore.get returns with a cookie made from its TTL', async () => {
     await put('node-writes-express', { user: 'ada' }, 1_000)
     const { cookie, ...data } = await store.get('node-writes-express')
     expect(data).toStrictEqual({ user: 'ada' })
     expectAbout(secondsLeft({ cookie }), 1_000)
   })
 
-  test('sees the TTL that SessionStore gave, on save and on touch', async () => {
+  test('sees the TTL of SessionStore, on save and on touch', async () => {
     await sessions.save('ttl', { n: 1 }, { ttl: 100 })
     expectAbout((await client.get(key('ttl'))).ttl, 100)
     await sessions.touch('ttl', { ttl: 5_000 })
     expectAbout((await client.get(key('ttl'))).ttl, 5_000)
   })
 
-  test('and SessionStore see each other change and remove a session', async () => {
+  test("and SessionStore see each other's changes and removals", async () => {
     await sessions.save('both', { by: 'SessionStore', n: 1 })
     await put('both', { by: 'client', n: 2 }, 700)
     expect(await sessions.get('both')).toStrictEqual({ by: 'client', n: 2 })
@@ -139,7 +138,7 @@ describeUnless(nodeReason, 'the official Node.js client', () => {
     expect(await client.exists(key('both'))).toBe(false)
   })
 
-  test('extends a session with a touch of its own, and both stores go by it', async () => {
+  test('extends a session with its own touch, and both stores see the new expiry', async () => {
     await store.set('extended', { cookie: { originalMaxAge: 20_000, expires: new Date(Date.now() + 20_000), path: '/' }, n: 1 })
     await client.operate(key('extended'), [aerospike.operations.touch()], { ttl: 3_000 })
     expectAbout(secondsLeft(await store.get('extended')), 3_000)
@@ -147,7 +146,7 @@ describeUnless(nodeReason, 'the official Node.js client', () => {
   })
 })
 
-/** A value together with its type, as official-clients.py takes and gives it. */
+/** Tags a value with its type, in the format of official-clients.py. */
 function tag (value) {
   if (value === null) return { null: true }
   if (typeof value === 'boolean') return { bool: value }
@@ -159,7 +158,7 @@ function tag (value) {
   return { map: Object.entries(value).map(([key, item]) => [key, tag(item)]) }
 }
 
-/** A tagged map as an object of its tagged fields; nested maps in one order, as Aerospike keeps none. */
+/** Returns a tagged map as an object of tagged fields. Sorts nested maps, which have no order in Aerospike. */
 function fields ({ map }) {
   return Object.fromEntries(map.map(([key, tagged]) => [key, ordered(tagged)]))
 }
@@ -180,7 +179,7 @@ describeUnless(pythonReason, 'the official Python client', () => {
   const ask = (id, command) => python.ask({ ...command, key: [NAMESPACE, set, id] })
   const put = (id, data, ttl) => ask(id, { do: 'put', data: tag(data), ttl })
 
-  test('reads what SessionStore.save wrote as a native map, field by field and type by type', async () => {
+  test('reads the native map that SessionStore.save wrote, field by field and type by type', async () => {
     await sessions.save('python-reads', DATA)
     const read = fields((await ask('python-reads', { do: 'get' })).data)
     const expected = fields(tag(DATA))
@@ -195,28 +194,28 @@ describeUnless(pythonReason, 'the official Python client', () => {
     expect(Object.keys(got).sort()).toEqual(Object.keys(DATA).sort())
   })
 
-  test('writes values that JSON has no word for, and SessionStore.get rounds none of them', async () => {
+  test('writes values that JSON cannot express, and SessionStore.get rounds none of them', async () => {
     await put('python-writes-more', { big: 2n ** 63n - 1n, low: -(2n ** 53n) - 1n, bytes: Buffer.from([0, 1, 255]) }, 600)
     expect(await sessions.get('python-writes-more')).toStrictEqual({
       big: '9223372036854775807', low: '-9007199254740993', bytes: { type: 'Buffer', data: [0, 1, 255] }
     })
   })
 
-  test('writes a session that AerospikeStore.get gives a cookie made from its TTL', async () => {
+  test('writes a session that AerospikeStore.get returns with a cookie made from its TTL', async () => {
     await put('python-writes-express', { user: 'ada' }, 1_000)
     const { cookie, ...data } = await store.get('python-writes-express')
     expect(data).toStrictEqual({ user: 'ada' })
     expectAbout(secondsLeft({ cookie }), 1_000)
   })
 
-  test('sees the TTL that SessionStore gave, on save and on touch', async () => {
+  test('sees the TTL of SessionStore, on save and on touch', async () => {
     await sessions.save('python-ttl', { n: 1 }, { ttl: 100 })
     expectAbout((await ask('python-ttl', { do: 'get' })).ttl, 100)
     await sessions.touch('python-ttl', { ttl: 5_000 })
     expectAbout((await ask('python-ttl', { do: 'get' })).ttl, 5_000)
   })
 
-  test('and SessionStore see each other change and remove a session', async () => {
+  test("and SessionStore see each other's changes and removals", async () => {
     await sessions.save('python-both', { by: 'SessionStore', n: 1 })
     await put('python-both', { by: 'python', n: 2.5 }, 700)
     expect(await sessions.get('python-both')).toStrictEqual({ by: 'python', n: 2.5 })
@@ -229,7 +228,7 @@ describeUnless(pythonReason, 'the official Python client', () => {
     expect(await ask('python-both', { do: 'get' })).toBeNull()
   })
 
-  test('extends a session with a touch of its own, and both stores go by it', async () => {
+  test('extends a session with its own touch, and both stores see the new expiry', async () => {
     await store.set('python-extended', { cookie: { originalMaxAge: 20_000, expires: new Date(Date.now() + 20_000), path: '/' }, n: 1 })
     await ask('python-extended', { do: 'touch', ttl: 3_000 })
     expectAbout(secondsLeft(await store.get('python-extended')), 3_000)

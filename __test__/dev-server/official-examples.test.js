@@ -1,7 +1,6 @@
 'use strict'
 
-// What Aerospike's own clients are used for, topic by topic, as small programs with the npm package
-// `aerospike` and with PyPI's: official-examples/ has them.
+// Typical uses of Aerospike's clients by topic, as small programs with npm's `aerospike` and PyPI's (official-examples/).
 
 const path = require('node:path')
 const { describeUnless, nodeReason, pythonReason, runToEnd } = require('../support/official')
@@ -16,6 +15,6 @@ describeUnless(nodeReason(), 'the official Node.js client', () => {
 })
 
 describeUnless(pythonReason, 'the official Python client', () => {
-  // Its warnings are about what the next releases will do.
+  // Its warnings are about changes in future releases.
   test.each(topics)('%s', topic => runToEnd(process.env.TEST_PYTHON, ['-B', '-W', 'ignore', program('main.py'), hosts(), freshSet(), topic]))
 })

@@ -1,7 +1,7 @@
 'use strict'
 
-// The session recipe through Aerospike's Python SDK (PyPI's `aerospike-sdk`): a map in the bin `data`, with
-// a TTL. Our stores and it read what the other wrote.
+// The session recipe with Aerospike's Python SDK (PyPI's `aerospike-sdk`): a map in the bin `data`, with a TTL. The SDK and the
+// stores read each other's sessions.
 
 const path = require('node:path')
 const { PythonProgram, describeUnless, sdkReason } = require('../support/official')
@@ -41,7 +41,7 @@ describeUnless(sdkReason, 'the Python SDK', () => {
     expect(await ask('get', 'a')).toBeNull()
   })
 
-  test('finds nothing to extend or delete where there is no session', async () => {
+  test('finds nothing to extend or delete if there is no session', async () => {
     expect(await ask('touch', 'none', { ttl: 100 })).toBe(false)
     expect(await ask('delete', 'none')).toBe(false)
   })
@@ -53,7 +53,7 @@ describeUnless(sdkReason, 'the Python SDK', () => {
     expect(await sessions.get('theirs')).toStrictEqual(DATA)
   })
 
-  test('saves without a TTL where the namespace refuses one', async () => {
+  test('saves without a TTL if the namespace refuses one', async () => {
     if (!await hasNoTtlNamespace()) return
     expect(await ask('save', 'a', { data: DATA, ttl: 600 }, 'nottl')).toBe(true)
     expect(await ask('get', 'a', {}, 'nottl')).toStrictEqual({ data: DATA, ttl: null })

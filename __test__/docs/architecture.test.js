@@ -1,12 +1,12 @@
 'use strict'
 
-// docs/architecture.md names every module, and none that is gone.
+// docs/architecture.md names every module, and only existing ones.
 
 const fs = require('node:fs')
 const path = require('node:path')
 const { ROOT, rowsUnder, textOf } = require('../support/pages')
 
-test.each(['lib', 'lib/bridge', 'lib/options', 'lib/stores', 'lib/dev-server', 'src/bridge', 'src/store', 'src/codec', 'src/cluster'])('every module of %s is in its table, and no other', folder => {
+test.each(['lib', 'lib/bridge', 'lib/options', 'lib/stores', 'lib/dev-server', 'src/bridge', 'src/store', 'src/codec', 'src/cluster'])('the table for %s lists every module, and no others', folder => {
   const rows = rowsUnder('docs/architecture.md', `\`${folder}/\``)
   const named = rows.flatMap(([cell]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
   const entries = fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true })
@@ -16,7 +16,7 @@ test.each(['lib', 'lib/bridge', 'lib/options', 'lib/stores', 'lib/dev-server', '
   expect([...named].sort()).toStrictEqual(there.sort())
 })
 
-test('every file it names is there', () => {
+test('every file that it names exists', () => {
   const files = [...textOf('docs/architecture.md').matchAll(/\b((?:lib|src)\/[\w/-]+\.(?:js|rs))\b/g)].map(([, file]) => file)
   expect(files.length).toBeGreaterThan(5)
   expect(files.filter(file => !fs.existsSync(path.join(ROOT, file)))).toStrictEqual([])

@@ -1,6 +1,6 @@
 'use strict'
 
-// docs/migrating.md, done: the site before and after, and its live sessions on their way. The code is that of the page.
+// Carries out docs/migrating.md: the site before and after, and the migration of its live sessions. The code is from the page.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -14,7 +14,7 @@ const { ROOT, folderFor } = require('../support/pages')
 const { freshSet, hosts, openStore } = require('../support/server')
 
 const PAGE = 'docs/migrating.md'
-openStore({ set: 'shop' }) // removes afterwards what the site after.js leaves
+openStore({ set: 'shop' }) // removes the sessions of after.js
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0
 const folder = folderFor(PAGE)
 afterAll(() => fs.rmSync(folder, { recursive: true }))
@@ -25,24 +25,24 @@ withRedis(`with redis-server${hasRedis ? '' : ' (there is none on this machine)'
   beforeAll(async () => { redis = await startRedis() })
   afterAll(() => redis.stop())
 
-  /** Runs a file of the page as a site of its own; ends it as a deployment would. */
+  /** Runs a file of the page as a site in its own process. Stops it as a deployment would. */
   async function site (file, env) {
     const child = spawn(process.execPath, ['--require', path.join(ROOT, '__test__/support/any-port.js'), file], {
       cwd: folder, env: { ...process.env, PORT: '0', SESSION_SECRET: 'only for tests', ...env }, stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
-    let said = ''
-    child.stderr.on('data', data => { said += data })
+    let errorOutput = ''
+    child.stderr.on('data', data => { errorOutput += data })
     const exit = once(child, 'exit')
-    const [port] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error(said) })])
+    const [port] = await Promise.race([once(child, 'message'), exit.then(() => { throw new Error(errorOutput) })])
     const stop = async () => {
       child.kill('SIGTERM')
       const [code] = await exit
-      return { code, said }
+      return { code, errorOutput }
     }
     return { url: `http://127.0.0.1:${port}`, stop }
   }
 
-  /** What a visitor sees of the site: the same before and after. */
+  /** Checks what a visitor sees of the site, which is the same before and after. */
   async function visit (url) {
     const visitor = new Visitor(url)
     const seen = []
@@ -59,13 +59,13 @@ withRedis(`with redis-server${hasRedis ? '' : ' (there is none on this machine)'
     [200, { user: null, cart: ['tea'] }]
   ]
 
-  test.each(['before.js', 'after.js'])('the site %s serves its visitors, and ends when it is told to', async file => {
+  test.each(['before.js', 'after.js'])('the site %s serves its visitors, and exits on a signal', async file => {
     const { url, stop } = await site(file, { REDIS_URL: redis.url, AEROSPIKE_HOSTS: hosts() })
     expect(await visit(url)).toStrictEqual(EXPECTED)
-    expect(await stop()).toStrictEqual({ code: 0, said: '' })
+    expect(await stop()).toStrictEqual({ code: 0, errorOutput: '' })
   })
 
-  test('a session that was touched and not changed for longer than its cookie says moves all the same', async () => {
+  test("a session that was only touched for longer than its cookie's lifetime is migrated anyway", async () => {
     const { createClient } = require('redis')
     const { RedisStore } = require('connect-redis')
     const client = await createClient({ url: redis.url }).connect()
@@ -86,17 +86,17 @@ withRedis(`with redis-server${hasRedis ? '' : ' (there is none on this machine)'
   })
 })
 
-/** A method with a callback, awaited. */
+/** Calls a method with a callback. Returns a promise. */
 const call = (store, method, ...args) => new Promise((resolve, reject) => {
   store[method](...args, (error, value) => error ? reject(error) : resolve(value))
 })
 
-/** An old store, whose answers can be held back. */
+/** An old store whose answers can be delayed. */
 class HeldStore extends session.MemoryStore {
   #held
   asked = 0
 
-  /** The next `get` is done, and answered when the function that this resolves with is called. */
+  /** Delays the answer of the next `get`. Resolves, when it is done, with a function that releases the answer. */
   hold () {
     return new Promise(resolve => { this.#held = resolve })
   }
@@ -109,12 +109,12 @@ class HeldStore extends session.MemoryStore {
   }
 }
 
-/** The store of the page, on its way from an old store to a new one. */
+/** Opens the store of the page, which migrates from an old store to a new one. */
 function moving ({ from = new HeldStore(), at = new Date(0) } = {}) {
   const { MovingStore } = require(path.join(folder, 'moving.js'))
   const set = freshSet()
   const to = openStore({ set })
-  openStore({ set, prefix: 'gone:' }) // removes what the moving store notes there
+  openStore({ set, prefix: 'gone:' }) // removes the records of the migration
   return { from, to, store: new MovingStore({ from, to, at }) }
 }
 
@@ -139,12 +139,12 @@ function routes (app) {
   return slow
 }
 
-describe('on its way', () => {
+describe('during the migration', () => {
   let slow, site
   const open = async one => { site = await serve(one.store, app => { slow = routes(app) }, { cookie: { maxAge: 600_000 } }) }
   afterEach(() => site.stop())
 
-  /** A visitor with a session, and another browser tab of theirs. */
+  /** Returns a visitor with a session, and another tab of the same browser. */
   async function visitor () {
     const visitor = new Visitor(site.url)
     await visitor.get('/set?user=ada')
@@ -153,7 +153,7 @@ describe('on its way', () => {
     return { visitor, tab, sid: () => decodeURIComponent(visitor.cookies.get('connect.sid').value).slice(2).split('.')[0] }
   }
 
-  test('nobody is logged out, and what has moved is no longer in the old store', async () => {
+  test('visitors stay logged in, and migrated sessions are removed from the old store', async () => {
     const one = moving({ at: new Date(Date.now() + 3_600_000) })
     await open(one)
     const { visitor: ada, sid } = await visitor()
@@ -169,7 +169,7 @@ describe('on its way', () => {
     expect(await one.to.length()).toBe(0)
   })
 
-  test('of requests that meet the move of their session none loses what it changes', async () => {
+  test('requests during the migration of their session lose no change', async () => {
     const one = moving({ at: new Date(Date.now() + 3_600_000) })
     await open(one)
     const { visitor: ada } = await visitor()
@@ -193,7 +193,7 @@ describe('on its way', () => {
     expect((await ada.get('/get')).body).toStrictEqual({ user: 'ada', a: '1', b: '2', c: '3' })
   })
 
-  test('a logout during the move of its session is not undone', async () => {
+  test('a logout during the migration of its session is final', async () => {
     const one = moving({ at: new Date(Date.now() + 3_600_000) })
     await open(one)
     const { visitor: ada, tab, sid } = await visitor()
@@ -210,7 +210,7 @@ describe('on its way', () => {
     expect(await one.to.length()).toBe(0)
   })
 
-  test('a request that began before the turn does not undo a logout after it', async () => {
+  test('a request that started before the migration does not undo a later logout', async () => {
     const one = moving({ at: new Date(Date.now() + 3_600_000) })
     await open(one)
     const { visitor: ada, tab } = await visitor()

@@ -1,7 +1,7 @@
 'use strict'
 
-// The numbers of docs/operations.md that can be counted: what a session takes of a server's memory, and how many
-// connections a store takes. On the dev server, which counts both as a real one does.
+// The numbers of docs/operations.md that can be measured: the memory of a session on the server, and the connections of a
+// store. Measured on the dev server, which counts both as a real one does.
 
 const { AerospikeStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
@@ -12,7 +12,7 @@ const { rowsUnder, textOf } = require('../support/pages')
 const PAGE = 'docs/operations.md'
 const SESSIONS = 100
 
-/** The fields of an answer to an info command. */
+/** Returns the fields of an answer to an info command. */
 async function fields (address, command) {
   const answer = await exchange(address, command)
   return Object.fromEntries(answer.split('\t')[1].trim().split(';').map(pair => pair.split('=')))
@@ -20,10 +20,10 @@ async function fields (address, command) {
 
 const number = text => Number(text.replace(/,/g, ''))
 
-/** What each column of the table is measured with. */
+/** The options that each column of the table is measured with. */
 const COLUMNS = [{}, { format: 'json' }, { encryptionKeys: [Buffer.alloc(32, 7)] }, { user: () => '471100' }, { storeIds: true }]
 
-test.each([[0.5, 0], [4, 1]])('a session of %s kB takes what is said', async (size, row) => {
+test.each([[0.5, 0], [4, 1]])('a session of %s kB takes the documented memory', async (size, row) => {
   const [json, ...expected] = rowsUnder(PAGE, 'as JSON')[row].map(number)
   const session = makeSession(size)
   expect(JSON.stringify(session).length).toBe(json)
@@ -42,8 +42,8 @@ test.each([[0.5, 0], [4, 1]])('a session of %s kB takes what is said', async (si
   expect(taken).toStrictEqual(expected)
 })
 
-test('a store with 1,000 operations in flight takes as many connections as is said', async () => {
-  const said = Number(/takes fewer than (\d+) connections a node with 1,000 operations in flight/.exec(textOf(PAGE))[1])
+test('a store with 1,000 operations in flight opens the documented number of connections', async () => {
+  const inPage = Number(/takes fewer than (\d+) connections a node with 1,000 operations in flight/.exec(textOf(PAGE))[1])
   const server = await DevServer.start({ nodes: 3 })
   const store = new AerospikeStore({ hosts: server.hosts })
   const rounds = async id => {
@@ -54,10 +54,10 @@ test('a store with 1,000 operations in flight takes as many connections as is sa
   }
   await Promise.all(Array.from({ length: 1_000 }, (_, n) => rounds(`session-${n}`)))
   const counts = await Promise.all(server.hosts.split(',').map(host => fields(host, 'statistics')))
-  // One is that of the question.
+  // One is the connection of this request.
   const most = Math.max(...counts.map(({ client_connections: count }) => Number(count) - 1))
   expect(most).toBeGreaterThan(1)
-  expect(most).toBeLessThan(said)
+  expect(most).toBeLessThan(inPage)
   await store.close()
   await server.stop()
 }, 30_000)

@@ -1,7 +1,7 @@
 'use strict'
 
-// docs/options.md and docs/testing.md against the code: no option is missing, none is made up, the defaults are those that
-// lib/options/options.js gives, and what is said to be refused is refused in these words.
+// Compares docs/options.md and docs/testing.md with the code: the options are complete and exist, the defaults are those of
+// lib/options/options.js, and the documented error messages are right.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -11,7 +11,7 @@ const { aerospikeStoreOptions, devServerOptions, sessionStoreOptions, view } = r
 const { PROTECTING } = require('../../lib/options/validate')
 const { ROOT, rowsUnder } = require('../support/pages')
 
-/** The properties an interface declares itself, in a file of types. */
+/** Returns the properties that an interface declares itself. */
 function declared (file, name) {
   const source = ts.createSourceFile(file, fs.readFileSync(path.join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest)
   const found = source.statements.find(one => ts.isInterfaceDeclaration(one) && one.name.text === name)
@@ -27,24 +27,24 @@ const SESSION_STORE = declared('index.d.ts', 'SessionStoreOptions')
 const ALL = [...new Set([...SESSION_STORE, ...declared('index.d.ts', 'AerospikeStoreOptions')])]
 
 describe('docs/options.md', () => {
-  test('has every option that the types have, and no other', () => {
+  test('lists every option of the types, and no others', () => {
     expect([...new Set(documented)].sort()).toStrictEqual([...ALL].sort())
     expect(tlsRows.map(([name]) => nameOf(name)).sort()).toStrictEqual(declared('index.d.ts', 'TlsOptions').sort())
   })
 
-  test('and the types have every option that the code takes, and no other', () => {
+  test('the types have every option that the code accepts, and no others', () => {
     const isTaken = (read, name) => {
       try {
         read({ [name]: undefined })
         return true
       } catch (error) {
-        // One that protects something is taken, but not as undefined.
+        // A protecting option is accepted, but not as undefined.
         if (/^option '\w+' is undefined/.test(error.message)) return true
         expect(error.message).toMatch(/^unknown option/)
         return false
       }
     }
-    // A name that is nearly one is refused with the one that was meant: so each is found that the types do not have.
+    // The error for a similar name suggests the right one, which finds options that are missing in the types.
     const source = fs.readFileSync(path.join(ROOT, 'lib/options/options.js'), 'utf8')
     const lists = [...source.matchAll(/^const [A-Z]+ = \[([^\]]+)\]/gm)].map(([, list]) => list)
     const words = [...new Set(lists.join().match(/\w+/g))]
@@ -52,14 +52,14 @@ describe('docs/options.md', () => {
     expect(words.filter(name => isTaken(sessionStoreOptions, name)).sort()).toStrictEqual([...SESSION_STORE].sort())
   })
 
-  test('says which options must not be undefined, in the words of the refusal', () => {
-    const said = rowsUnder('docs/options.md', 'protects').map(([name, words]) => [/^`([\w.]+)`$/.exec(name)[1], words])
-    expect(Object.fromEntries(said)).toStrictEqual(PROTECTING)
+  test('lists the options that must not be undefined, with the text of the error', () => {
+    const inTable = rowsUnder('docs/options.md', 'protects').map(([name, words]) => [/^`([\w.]+)`$/.exec(name)[1], words])
+    expect(Object.fromEntries(inTable)).toStrictEqual(PROTECTING)
   })
 
   describe('with exactOptionalPropertyTypes', () => {
     const FILE = path.join(ROOT, '__test__/package/types/undefined.ts')
-    /** Each option that is undefined, and whether TypeScript complains. */
+    /** Returns each option that is set to undefined, and whether TypeScript reports an error. */
     const options = [
       ...SESSION_STORE.map(name => ['SessionStoreOptions', name, Object.hasOwn(PROTECTING, name)]),
       // Without a password it is the owner of a session.
@@ -98,12 +98,12 @@ describe('docs/options.md', () => {
       refused = new Set(diagnostics.map(({ start }) => source.getLineAndCharacterOfPosition(start).line))
     }, 60_000)
 
-    test('the types refuse undefined for the same options', () => {
+    test('the types reject undefined for the same options', () => {
       expect(options.map(([type, name], n) => [type, name, refused.has(n)])).toStrictEqual(options)
     })
   })
 
-  test('says of each method option what the types have', () => {
+  test('lists the method options of the types', () => {
     const names = rowsUnder('docs/options.md', 'method').map(([, name]) => nameOf(name))
     const types = ['TtlOptions', 'WalkOptions', 'PruneOptions'].flatMap(name => declared('index.d.ts', name))
     expect(names.sort()).toStrictEqual([...types, 'except'].sort())
@@ -112,7 +112,7 @@ describe('docs/options.md', () => {
   const SECONDS = ['ttl', 'absoluteTtl', 'touchAfter']
   const literal = ([, , standard]) => /^`([^`]+)`$/.exec(standard)?.[1]
 
-  test.each(rows.filter(literal).map(row => [nameOf(row[0]), row]))('says what %s is by default', (name, row) => {
+  test.each(rows.filter(literal).map(row => [nameOf(row[0]), row]))('documents the default of %s', (name, row) => {
     const { AEROSPIKE_HOSTS } = process.env
     delete process.env.AEROSPIKE_HOSTS
     try {
@@ -125,7 +125,7 @@ describe('docs/options.md', () => {
     }
   })
 
-  test('says "none" or "any" only of what is off by default', () => {
+  test('says "none" or "any" only for options that are off by default', () => {
     const { cluster } = sessionStoreOptions({ hosts: 'localhost' })
     const all = { ...cluster, ...view({}, 86_400) }
     const off = rows.filter(([, , standard]) => ['none', 'any'].includes(standard)).map(([name]) => nameOf(name))
@@ -133,12 +133,12 @@ describe('docs/options.md', () => {
       .toStrictEqual(off.filter(name => !['user', 'password'].includes(name)).map(name => [name, true]))
   })
 
-  test.each([...rows, ...tlsRows].map(row => [nameOf(row[0]), row.at(-1)]))('what it says of a wrong %s is what is said', (name, cell) => {
+  test.each([...rows, ...tlsRows].map(row => [nameOf(row[0]), row.at(-1)]))('documents the right error for a wrong %s', (name, cell) => {
     const [, code, words] = /^`([^`]+)` "(.+)"$/.exec(cell)
     const options = eval(`({ ${code} })`) // eslint-disable-line no-eval
     const refusal = expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining(words) })
     expect(() => new AerospikeStore(options)).toThrow(refusal)
-    // In the same words, where it has the option too.
+    // The other store has the same message if it has the option.
     expect(() => new SessionStore(options)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
   })
 })
@@ -146,7 +146,7 @@ describe('docs/options.md', () => {
 describe('docs/testing.md', () => {
   const names = rowsUnder('docs/testing.md', 'server option').map(([name]) => /^`([\w.]+)`/.exec(name)[1])
 
-  test('has every option of a dev server', () => {
+  test('lists every option of a dev server', () => {
     const inside = (option, name) => declared('exports/dev-server.d.ts', name).map(one => `${option}.${one}`)
     const expected = [
       ...declared('exports/dev-server.d.ts', 'DevServerOptions').filter(name => !['security', 'tls'].includes(name)),
@@ -156,7 +156,7 @@ describe('docs/testing.md', () => {
     expect([...names].sort()).toStrictEqual(expected.sort())
   })
 
-  test('and only such', () => {
+  test('and no others', () => {
     for (const name of names) {
       const [option, inner] = name.split('.')
       expect(() => devServerOptions({ [option]: inner === undefined ? undefined : { [inner]: undefined } })).not.toThrow()

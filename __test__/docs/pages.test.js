@@ -1,7 +1,7 @@
 'use strict'
 
-// README.md and docs/: every fenced block is run, or checked as far as something of its kind can be; every link leads
-// somewhere; no option is missing. What nothing here can run says in a comment before the block who does:
+// Checks README.md and docs/. Every fenced block is run, or checked as far as possible. Every link has a target. No option is
+// missing. A block that cannot be run here has a comment before it that names the test, or the reason:
 //
 //     <!-- tested by __test__/some.test.js -->      that file has to name the page
 //     <!-- not run: why -->                          counted below
@@ -23,10 +23,10 @@ const { commandsOf } = require('../support/shell')
 const run = promisify(execFile)
 const PACKAGE = require('../../package.json')
 
-/** Blocks that say `not run: why`, by page. A longer list needs a better test. */
+/** The number of blocks with `not run: why`, by page. If the list grows, write a better test. */
 const NOT_RUN = {}
 
-/** What a page needs beside what every page has. */
+/** What a page needs in addition to the usual values. */
 const PAGES = {
   'docs/connecting.md': { users: { ada: 'secret' } }
 }
@@ -47,12 +47,12 @@ function folderOf (page) {
 describe('every block', () => {
   const LANGUAGES = ['js', 'ts', 'sh', 'json', 'yaml', 'conf', 'python', 'mermaid', 'text']
 
-  test('is of a kind that is checked here, or says who does', () => {
+  test('is of a kind that is checked here, or names its test', () => {
     const others = all.filter(block => isOurs(block) && !LANGUAGES.includes(block.language))
     expect(others.map(block => `${at(block)} ${block.language}`)).toStrictEqual([])
   })
 
-  test('that is tested elsewhere is tested there', () => {
+  test('that another test covers is named in that test', () => {
     const elsewhere = all.flatMap(block => {
       const test = /^tested by (\S+)$/.exec(block.note ?? '')?.[1]
       return test === undefined ? [] : [{ block, test: path.join(ROOT, test) }]
@@ -61,7 +61,7 @@ describe('every block', () => {
     expect(elsewhere.filter(one => !isNamed(one)).map(({ block }) => at(block))).toStrictEqual([])
   })
 
-  test('that is not run is one of few, and says why', () => {
+  test('that is not run gives the reason, and there are few', () => {
     const notRun = {}
     for (const { page, note } of all) if (/^not run: ./.test(note ?? '')) notRun[page] = (notRun[page] ?? 0) + 1
     expect(notRun).toStrictEqual(NOT_RUN)
@@ -71,16 +71,16 @@ describe('every block', () => {
 describe('JavaScript', () => {
   const byPage = group(of('js'))
 
-  /** The answers of a site are compared by page, and line. */
+  /** The answers of a site, by page and line. */
   const SERVED = { 'README.md': ['200 Visit number 1', '200 Visit number 2'] }
 
-  test.each([...byPage].filter(([, blocks]) => blocks.some(({ file }) => file === undefined)))('of %s runs as it is written', async (page, blocks) => {
+  test.each([...byPage].filter(([, blocks]) => blocks.some(({ file }) => file === undefined)))('of %s runs as written', async (page, blocks) => {
     const child = fork(path.join(__dirname, '../support/run-blocks.js'), { silent: true })
-    let said = ''
-    child.stderr.on('data', data => { said += data })
+    let errorOutput = ''
+    child.stderr.on('data', data => { errorOutput += data })
     child.send({ blocks: blocks.filter(({ file }) => file === undefined), folder: folderOf(page), ...PAGES[page] })
     const ended = once(child, 'exit')
-    const [outcomes] = await Promise.race([once(child, 'message'), ended.then(() => [[{ error: `it ended: ${said}` }]])])
+    const [outcomes] = await Promise.race([once(child, 'message'), ended.then(() => [[{ error: `it ended: ${errorOutput}` }]])])
     await ended
     expect(outcomes.filter(({ error }) => error !== undefined)).toStrictEqual([])
     if (SERVED[page] !== undefined) expect(outcomes.flatMap(({ served }) => served)).toStrictEqual(SERVED[page])
@@ -92,15 +92,15 @@ describe('JavaScript', () => {
     const config = { testEnvironment: 'node', moduleNameMapper: { '^aerospike-session$': ROOT, '^aerospike-session/(.+)$': `${ROOT}/exports/$1` } }
     const args = [jest, '--ci', '--runInBand', '--rootDir', folder, '--config', JSON.stringify(config)]
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-    let said = ''
-    child.stderr.on('data', data => { said += data })
+    let errorOutput = ''
+    child.stderr.on('data', data => { errorOutput += data })
     const [code] = await once(child, 'close')
     const tests = blocks.filter(({ file }) => /\.test\.js$/.test(file ?? '')).flatMap(({ code }) => code.match(/^test\(/gm) ?? []).length
-    expect({ code, said }).toMatchObject({ code: 0, said: expect.stringMatching(new RegExp(`Tests: +${tests} passed, ${tests} total`)) })
-    expect(said).not.toMatch(/did not exit|open handle/)
+    expect({ code, errorOutput }).toMatchObject({ code: 0, errorOutput: expect.stringMatching(new RegExp(`Tests: +${tests} passed, ${tests} total`)) })
+    expect(errorOutput).not.toMatch(/did not exit|open handle/)
   }, 120_000)
 
-  test('in files is used: by a block of its page, or by one of the tests here', () => {
+  test('in files is used by a block of its page or by a test here', () => {
     const unused = of('js', 'ts').filter(({ page, file }) => {
       if (file === undefined || /\.test\.js$/.test(file)) return false
       const name = file.replace(/\.\w+$/, '')
@@ -129,7 +129,7 @@ function group (blocks) {
 /** Files that other tests run: __test__/docs/migrating.test.js. */
 const HERE = ['docs/migrating.md before.js', 'docs/migrating.md after.js', 'docs/migrating.md moving.js']
 
-test('TypeScript has the types it should have', async () => {
+test('TypeScript has the right types', async () => {
   const blocks = of('ts')
   if (blocks.length === 0) return
   const folder = folderOf('typescript')
@@ -164,7 +164,7 @@ describe('commands', () => {
     }
   })()
 
-  /** Scripts that take options. */
+  /** Scripts with options. */
   const isScriptOf = name => /^(?:exec )?node (\S+)$/.exec(PACKAGE.scripts[name] ?? '')?.[1]
 
   async function npm ([verb, ...args]) {
@@ -183,7 +183,7 @@ describe('commands', () => {
     return options.find(option => !help.includes(option))
   }
 
-  /** Our own command: those that break a server break one; of the others the options have to be known. */
+  /** Runs the package's command: commands that set faults run on a dev server, and the options of the others must exist. */
   async function own (args) {
     const bin = path.join(ROOT, 'bin/aerospike-session.js')
     if (args[0] === 'fault') {
@@ -204,18 +204,18 @@ describe('commands', () => {
     cargo: async ([verb]) => ['bench', 'build', 'test', 'clippy', 'fmt', 'deny', 'fuzz', 'install', 'run'].includes(verb) ? undefined : `cargo ${verb}`,
     git: async () => undefined,
     cd: async () => undefined,
-    // What a server is asked by its own tool, the dev server is.
+    // Info commands of a server's own tool are sent to the dev server.
     asinfo: async args => {
       const command = args[args.indexOf('-v') + 1]
       const answer = await infoOf(server.hosts, command)
       return /^(ERROR|FAIL)/i.test(answer) ? answer : undefined
     },
-    // Checked as a whole, below.
+    // Checked as a whole below.
     openssl: async () => undefined,
     base64: async () => undefined
   }
 
-  test.each(of('sh').map(block => [at(block), block]))('at %s are ones that there are', async (_, { code }) => {
+  test.each(of('sh').map(block => [at(block), block]))('at %s exist', async (_, { code }) => {
     const { status, stderr } = spawnSync('bash', ['-n'], { input: code, encoding: 'utf8' })
     expect({ status, stderr }).toStrictEqual({ status: 0, stderr: '' })
     for (const [name, ...args] of commandsOf(code)) {
@@ -225,7 +225,7 @@ describe('commands', () => {
   }, 60_000)
 
   const hasOpenssl = spawnSync('openssl', ['version']).status === 0
-  ;(hasOpenssl ? test : test.skip)('that make a pin make one', async () => {
+  ;(hasOpenssl ? test : test.skip)('that create a pin create the right one', async () => {
     const secure = await DevServer.start({ tls: true })
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-'))
     folders.push(folder)
@@ -236,7 +236,7 @@ describe('commands', () => {
   })
 })
 
-/** What a server says to an info command. */
+/** Sends an info command to the server and returns the answer. */
 async function infoOf (address, command) {
   const { exchange } = require('../../lib/dev-server/dev-server-client')
   const answer = await exchange(address, command)
@@ -244,11 +244,11 @@ async function infoOf (address, command) {
 }
 
 describe('configuration and data', () => {
-  test.each(of('conf').map(block => [at(block), block]))('of a server at %s has only settings that server 8.1 has', (_, { code }) => {
+  test.each(of('conf').map(block => [at(block), block]))('of a server at %s has only settings of server 8.1', (_, { code }) => {
     expect(serverConfig.faultOf(code)).toBeUndefined()
   })
 
-  test('is JSON and YAML where it says so', () => {
+  test('is valid JSON and YAML', () => {
     for (const { code } of of('json')) expect(() => JSON.parse(code)).not.toThrow()
     for (const { code } of of('yaml')) expect(() => require('js-yaml').load(code)).not.toThrow()
   })
@@ -257,7 +257,7 @@ describe('configuration and data', () => {
 describe('Python', () => {
   const hasPython = spawnSync('python3', ['--version']).status === 0
 
-  test.each(of('python').map(block => [at(block), block]))('at %s can be compiled, and what it asks a dev server is answered', async (_, { code }) => {
+  test.each(of('python').map(block => [at(block), block]))('at %s compiles, and a dev server answers its requests', async (_, { code }) => {
     if (hasPython) expect(spawnSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: code, encoding: 'utf8' }).stderr).toBe('')
     const server = await DevServer.start()
     try {
@@ -269,7 +269,7 @@ describe('Python', () => {
 })
 
 describe('diagrams', () => {
-  test.each(of('mermaid').map(block => [at(block), block]))('at %s has a structure that Mermaid takes', (_, { code }) => {
+  test.each(of('mermaid').map(block => [at(block), block]))('at %s has a structure that Mermaid accepts', (_, { code }) => {
     expect(mermaid.faultOf(code)).toBeUndefined()
   })
 
@@ -281,13 +281,13 @@ describe('diagrams', () => {
     ['sequenceDiagram\nparticipant A\nA->>A: one; two', 'a text with ; or #: A->>A: one; two'],
     ['sequenceDiagram\nparticipant A\nA=>A: hello', 'not understood: A=>A: hello'],
     ['pie title x', 'not known here: pie title x']
-  ])('%j is refused', (code, fault) => {
+  ])('%j is rejected', (code, fault) => {
     expect(mermaid.faultOf(code)).toBe(fault)
   })
 })
 
 describe('links', () => {
-  test.each(pages())('of %s lead somewhere', page => {
+  test.each(pages())('of %s have targets', page => {
     const isDead = ({ to, anchor }) => {
       if (!fs.existsSync(path.join(ROOT, to))) return true
       return anchor !== undefined && to.endsWith('.md') && !anchorsOf(to).includes(anchor)
@@ -295,18 +295,18 @@ describe('links', () => {
     expect(linksOf(page).filter(isDead)).toStrictEqual([])
   })
 
-  test('from README.md, in one step or two, reach every page of docs/', () => {
+  test('from README.md reach every page of docs/ in one or two steps', () => {
     const first = linksOf('README.md').map(({ to }) => to)
     const second = first.filter(to => to.endsWith('.md') && fs.existsSync(path.join(ROOT, to))).flatMap(to => linksOf(to).map(({ to }) => to))
     expect(pages().filter(page => page !== 'README.md' && ![...first, ...second].includes(page))).toStrictEqual([])
   })
 })
 
-test('README.md is one screen', () => {
+test('README.md fits on one screen', () => {
   expect(textOf('README.md').split('\n').length).toBeLessThan(90)
 })
 
-test('every fault of docs/testing.md is one', () => {
+test('every fault in docs/testing.md is valid', () => {
   const faults = [...textOf('docs/testing.md').matchAll(/(?:--fault|localhost:3000) '([^']+)'/g)].map(([, fault]) => parseFault(fault))
   expect(faults.map(({ kind }) => kind)).toStrictEqual(['latency', 'code', 'freeze'])
 })

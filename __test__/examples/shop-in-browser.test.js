@@ -1,6 +1,6 @@
 'use strict'
 
-// The example shop in a browser: headless Chromium. Where there is none the tests are skipped, with the reason;
+// The example shop in a browser: headless Chromium. Without Chromium the tests are skipped with a message, unless
 // BROWSER=required makes that a failure.
 
 const fs = require('node:fs/promises')
@@ -14,7 +14,7 @@ const { openShop: open } = require('../support/shop')
 
 const executable = findChromium()
 
-/** Skips the group where there is no browser, unless it may not be. */
+/** Skips the group if there is no browser, unless one is required. */
 function describeInChromium (name, tests) {
   if (executable !== undefined || process.env.BROWSER === 'required') describe(name, tests)
   else describe.skip(`${name} (no Chromium on the PATH, nor in environment variable CHROMIUM)`, tests)
@@ -29,12 +29,12 @@ const PHONE = {
 
 describeInChromium('in a browser', () => {
   let folder, server, shop, chromium
-  /** What browsers complained of, scripts' errors above all: nothing, at the end of every test. */
-  let complaints
+  /** Errors in the browsers, such as script errors. Must be empty at the end of every test. */
+  let browserErrors
   /** @type {Set<import('playwright-core').BrowserContext>} */
   const contexts = new Set()
 
-  // A dev server of their own, with a file: it is stopped and started.
+  // The tests start their own dev server with a data file, because they stop and restart it.
   const startServer = async port => { server = await DevServer.start({ port, data: path.join(folder, 'data') }) }
   const openShop = env => open({ AEROSPIKE_HOSTS: server.hosts, ...env })
 
@@ -44,12 +44,12 @@ describeInChromium('in a browser', () => {
     ;[shop, chromium] = await Promise.all([openShop(), launchChromium(executable)])
   }, 60_000)
 
-  beforeEach(() => { complaints = [] })
+  beforeEach(() => { browserErrors = [] })
 
   afterEach(async () => {
     for (const context of contexts) await context.close()
     contexts.clear()
-    expect(complaints).toStrictEqual([])
+    expect(browserErrors).toStrictEqual([])
   })
 
   afterAll(async () => {
@@ -59,18 +59,18 @@ describeInChromium('in a browser', () => {
     await fs.rm(folder, { recursive: true, force: true })
   })
 
-  /** A page in a browser of its own. */
+  /** Opens a page in a new browser. */
   async function browse (options = {}) {
     const context = await chromium.newContext(options)
     context.setDefaultTimeout(10_000)
     contexts.add(context)
-    context.on('weberror', error => complaints.push(String(error.error())))
-    context.on('console', message => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
-    context.on('dialog', dialog => complaints.push(`a dialog: ${dialog.message()}`))
+    context.on('weberror', error => browserErrors.push(String(error.error())))
+    context.on('console', message => { if (['error', 'warning'].includes(message.type())) browserErrors.push(message.text()) })
+    context.on('dialog', dialog => browserErrors.push(`a dialog: ${dialog.message()}`))
     return context.newPage()
   }
 
-  /** The same, logged in. */
+  /** Opens a page that is logged in. */
   async function logIn (name, { url = shop.url, remember = false, ...options } = {}) {
     const page = await browse(options)
     await page.goto(url)
@@ -91,7 +91,7 @@ describeInChromium('in a browser', () => {
   const see = (page, text) => page.getByText(text).first().waitFor()
   const devicesOf = page => page.locator('.devices h2').allInnerTexts()
 
-  test('two browsers: one logs the other out, with everything else of this user, and nobody else', async () => {
+  test('one browser logs out the other, together with all sessions of this user only', async () => {
     const laptop = await logIn('Ada')
     const phone = await logIn('Ada', PHONE)
     const grace = await logIn('Grace')
@@ -131,14 +131,14 @@ describeInChromium('in a browser', () => {
     await see(tablet, 'Joan’s cart')
   })
 
-  test('the time left counts down, and when it is up the page says so by itself', async () => {
+  test('the time left counts down, and the page shows when it is over', async () => {
     const brief = await openShop({ SESSION_SECONDS: '5' })
     const page = await logIn('Ada', { url: brief.url })
     const seen = await page.evaluate(() => new Promise(resolve => {
       const timer = document.querySelector('[role=timer]')
       const seen = [timer.textContent]
       new window.MutationObserver(() => {
-        // A timer may be early by a millisecond: it then says the same once more.
+        // A timer may fire a millisecond early. It then shows the same text again.
         if (timer.textContent !== seen.at(-1)) seen.push(timer.textContent)
         if (seen.length === 3) resolve(seen)
       }).observe(timer, { childList: true })
@@ -150,21 +150,21 @@ describeInChromium('in a browser', () => {
     await brief.close()
   })
 
-  test('a second tab that keeps the session alive keeps it for the first as well', async () => {
+  test('a second tab that keeps the session alive keeps it for the first one, too', async () => {
     const brief = await openShop({ SESSION_SECONDS: '5' })
     const page = await logIn('Ada', { url: brief.url })
     const other = await page.context().newPage()
-    // The first tab asks when its own time is up; until then the second asks all the time.
+    // The first tab asks the server when its time is over. Until then the second one asks all the time.
     while (page.url() !== `${brief.url}/?ended`) await other.goto(`${brief.url}/session`)
     await see(page, 'Ada’s cart')
     await brief.close()
   })
 
-  test('who is remembered is logged in after the browser was closed; who is not, is not', async () => {
+  test('a remembered visitor is logged in after the browser was closed, and others are not', async () => {
     for (const remember of [true, false]) {
       const page = await logIn('Ada', { remember })
       const state = await page.context().storageState()
-      // A browser that closes keeps the cookies that have an end.
+      // A browser that closes keeps the cookies that have an expiry.
       const cookies = state.cookies.filter(({ expires }) => expires !== -1)
       expect(cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite }))).toStrictEqual(remember ? [{ name: 'shop.sid', httpOnly: true, sameSite: 'Lax' }] : [])
       const later = await browse({ storageState: { ...state, cookies } })
@@ -173,12 +173,12 @@ describeInChromium('in a browser', () => {
     }
   })
 
-  test('a restart of the shop in the middle of a visit is not noticed', async () => {
+  test('a restart of the shop during a visit is not noticed', async () => {
     const first = await openShop()
     const page = await logIn('Ada', { url: first.url })
     await add(page, 'Rye bread')
     await see(page, '1 × Rye bread')
-    // Idle connections of a browser do not keep it from ending.
+    // Idle connections of a browser do not prevent the exit.
     expect((await first.close()).code).toBe(0)
     const second = await openShop({ PORT: first.port })
     await add(page, 'Rye bread')
@@ -186,7 +186,7 @@ describeInChromium('in a browser', () => {
     await second.close()
   })
 
-  test('a restart of the server costs an apology; then everything is there, the devices too', async () => {
+  test('a restart of the server shows an error page once. Afterwards all data is there, including the devices', async () => {
     const laptop = await logIn('Edsger')
     await logIn('Edsger', PHONE)
     await add(laptop, 'Red apples')
@@ -195,7 +195,7 @@ describeInChromium('in a browser', () => {
     await server.stop()
     await laptop.reload()
     await see(laptop, 'Sessions cannot be reached just now.')
-    expect(complaints.splice(0)).toStrictEqual([expect.stringContaining('status of 503')])
+    expect(browserErrors.splice(0)).toStrictEqual([expect.stringContaining('status of 503')])
     await startServer(port)
     await laptop.getByRole('link', { name: 'Back to the shop' }).click()
     await see(laptop, '1 × Red apples')
@@ -203,7 +203,7 @@ describeInChromium('in a browser', () => {
     expect(await devicesOf(laptop)).toStrictEqual(['Chrome on Linux this device', 'Chrome on Android'])
   })
 
-  test('all but the countdown works without JavaScript', async () => {
+  test('everything except the countdown works without JavaScript', async () => {
     const page = await logIn('Ada', { javaScriptEnabled: false })
     await add(page, 'Mountain cheese')
     await add(page, 'Mountain cheese')
@@ -225,36 +225,36 @@ describeInChromium('in a browser', () => {
     await see(page, 'Good day')
   })
 
-  test('the page of another site cannot act for who is logged in', async () => {
+  test('a page of another site cannot act for a logged-in customer', async () => {
     const page = await logIn('Ada')
     const other = await logIn('Ada', PHONE)
-    const evil = http.createServer((req, res) => res.setHeader('content-type', 'text/html').end(`
+    const otherSite = http.createServer((req, res) => res.setHeader('content-type', 'text/html').end(`
       <form method="post" action="${shop.url}/devices/logout-others"><input name="csrf" value="guessed"><button>Win a prize</button></form>`))
-    await once(evil.listen(0), 'listening')
+    await once(otherSite.listen(0), 'listening')
     try {
-      // The same host, another port: the same site, to which SameSite cookies are sent.
+      // The same host with another port is the same site, so SameSite cookies are sent.
       for (const host of ['localhost', '127.0.0.1']) {
         const tab = await page.context().newPage()
-        await tab.goto(`http://${host}:${evil.address().port}`)
+        await tab.goto(`http://${host}:${otherSite.address().port}`)
         await tab.getByRole('button').click()
         await see(tab, 'That form is not of this shop')
       }
     } finally {
-      evil.closeAllConnections()
-      evil.close()
+      otherSite.closeAllConnections()
+      otherSite.close()
     }
-    expect(complaints.splice(0).filter(text => !text.includes('favicon'))).toStrictEqual([expect.stringContaining('403'), expect.stringContaining('403')])
+    expect(browserErrors.splice(0).filter(text => !text.includes('favicon'))).toStrictEqual([expect.stringContaining('403'), expect.stringContaining('403')])
     await other.reload()
     await see(other, 'Ada’s cart')
   })
 
-  test('markup in a name is text, and no script of it runs', async () => {
+  test('markup in a name is shown as text, and its scripts do not run', async () => {
     const page = await logIn('<script>alert(1)</script><img src=x>')
     for (const name of ['Devices', 'Session', 'Shop']) await go(page, name)
     expect(await page.locator('main script, main img').count()).toBe(0)
   })
 
-  test('on a phone nothing is wider than the screen, and nothing to tap is smaller than a finger', async () => {
+  test('on a phone nothing is wider than the screen, and tap targets are large enough', async () => {
     const name = 'W'.repeat(40)
     for (const width of [360, 280]) {
       const page = await browse({ ...PHONE, viewport: { width, height: 700 } })
@@ -274,17 +274,17 @@ describeInChromium('in a browser', () => {
     }
   })
 
-  test.each(['light', 'dark'])('everything has a name, a visible focus, and the contrast of WCAG AA: %s', async colorScheme => {
+  test.each(['light', 'dark'])('everything has a name, a visible focus and the contrast of WCAG AA: %s', async colorScheme => {
     const start = await browse({ colorScheme })
     await start.goto(shop.url)
-    expect(await start.evaluate(judge)).toStrictEqual([])
+    expect(await start.evaluate(accessibilityProblems)).toStrictEqual([])
     const page = await logIn('Ada', { colorScheme })
     await add(page, 'Rye bread')
     await see(page, '1 × Rye bread')
     for (const name of ['Shop', 'Devices', 'Session']) {
       await go(page, name)
       expect(await page.locator('[aria-current=page]').textContent()).toBe(name)
-      expect(await page.evaluate(judge)).toStrictEqual([])
+      expect(await page.evaluate(accessibilityProblems)).toStrictEqual([])
     }
     await page.keyboard.press('Tab')
     expect(await page.evaluate(() => {
@@ -293,9 +293,9 @@ describeInChromium('in a browser', () => {
     })).toStrictEqual({ tag: 'A', outlineStyle: 'solid', outlineWidth: '3px' })
   })
 
-  // DEMO_IMAGE=docs/images/demo.png npm test -- demo
+  // DEMO_IMAGE=docs/images/demo.png npm test -- shop-in-browser
   if (process.env.DEMO_IMAGE) {
-    test('the picture for the documentation', async () => {
+    test('creates the picture for the documentation', async () => {
       const laptop = await logIn('Ada', { viewport: { width: 900, height: 620 } })
       await logIn('Ada', { userAgent: 'Mozilla/5.0 (Windows NT 10.0; rv:128.0) Gecko/20100101 Firefox/128.0' })
       const phone = await logIn('Ada', { ...PHONE, viewport: { width: 360, height: 720 }, colorScheme: 'dark', deviceScaleFactor: 2 })
@@ -315,7 +315,7 @@ describeInChromium('in a browser', () => {
 })
 
 /**
- * A laptop and a phone, side by side on a page.
+ * Shows a laptop and a phone, side by side on a page.
  * @param {Buffer} laptop
  * @param {Buffer} phone
  */
@@ -325,9 +325,9 @@ const together = (laptop, phone) => `<style>
   img + img { border-radius: 24px; border: 6px solid #000 }
   </style>${[[laptop, 900], [phone, 300]].map(([png, width]) => `<img width="${width}" src="data:image/png;base64,${png.toString('base64')}">`).join('')}`
 
-// What follows runs in the page.
+// The following functions run in the page.
 
-/** How much wider than the screen it is, and what is too small to tap. */
+/** Returns how much wider than the screen the page is, and which tap targets are too small. */
 function measure () {
   const small = [...document.querySelectorAll('button, input:not([type=hidden], [type=checkbox]), label:has(input), nav a')]
     .filter(element => {
@@ -339,8 +339,8 @@ function measure () {
   return { overflow: scrollWidth - clientWidth, small }
 }
 
-/** What stands in the way of those who see badly, or not at all. */
-function judge () {
+/** Returns accessibility problems. */
+function accessibilityProblems () {
   const faults = []
   const labelled = element => element.labels?.length > 0 || element.getAttribute('aria-label') || element.textContent.trim()
   for (const element of document.querySelectorAll('input:not([type=hidden]), button, a')) {

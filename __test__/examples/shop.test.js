@@ -1,6 +1,6 @@
 'use strict'
 
-// The example shop as a visitor sees it, asked over HTTP. What takes a browser is in demo.test.js.
+// The example shop over HTTP. Tests that need a browser are in shop-in-browser.test.js.
 
 const fs = require('node:fs/promises')
 const http = require('node:http')
@@ -19,14 +19,14 @@ store.on('warning', () => {})
 const openShop = (env = {}) => open({ AEROSPIKE_HOSTS: hosts(), AEROSPIKE_SET: set, ...env })
 
 afterAll(async () => {
-  // The dev server goes with its indexes; a cluster stays.
+  // Indexes of a dev server go with it, but a cluster keeps them.
   if (!process.env.AEROSPIKE_HOSTS) return
   const official = await OfficialClient.connect(hosts())
   for (const name of await official.indexesOf(set)) await official.removeIndex('test', name)
   await official.close()
 })
 
-/** A browser: keeps its cookies, whatever port the shop has, sends forms with the token of the page it is on, and follows redirects. */
+/** A browser: keeps its cookies for any port of the shop, sends forms with the token of the page, and follows redirects. */
 class Browser {
   cookies = new Map()
   token = ''
@@ -55,19 +55,19 @@ class Browser {
     return { status: response.status, headers: response.headers, body, cookies: response.headers.getSetCookie() }
   }
 
-  /** The session's id, as the server knows it. */
+  /** Returns the id of the session. */
   get sid () {
     return /^s:([^.]+)\./.exec(decodeURIComponent(this.cookies.get('shop.sid')))[1]
   }
 }
 
-/** The devices of a page: `[name, id]`. */
+/** Returns the devices on a page: `[name, id]`. */
 const devicesIn = body => [...body.matchAll(/name="device" value="([^"]+)" aria-label="Log out ([^"]+)"/g)].map(([, id, name]) => [name, id])
 
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0'
 const IPHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1'
 
-/** A browser that is logged in. */
+/** Returns a browser that is logged in. */
 async function visitor (shop, name, { userAgent = FIREFOX, ...form } = {}) {
   const browser = new Browser({ 'user-agent': userAgent })
   const page = await browser.ask(`${shop.url}/login`, { name, ...form })
@@ -88,7 +88,7 @@ test('a visitor logs in, fills a cart, is still logged in after a restart of the
   await browser.ask(`${shop.url}/cart/add`, { item: 'bread' })
   expect((await browser.ask(`${shop.url}/cart/add`, { item: 'bread' })).body).toContain('2 × Rye bread')
 
-  expect(await shop.close()).toEqual({ code: 0, complaints: '' })
+  expect(await shop.close()).toEqual({ code: 0, errorOutput: '' })
   shop = await openShop()
 
   const back = await browser.ask(shop.url)
@@ -107,7 +107,7 @@ test('a visitor logs in, fills a cart, is still logged in after a restart of the
   expect(farewell.body).not.toContain('no longer logged in')
   expect(browser.cookies.size).toBe(0)
   expect((await thief.ask(shop.url)).body).toContain('You are no longer logged in')
-  // Told once: the cookie of what is gone is taken back.
+  // The message is shown once, because the cookie of the ended session is removed.
   expect(thief.cookies.size).toBe(0)
   expect((await shop.close()).code).toBe(0)
 })
@@ -117,7 +117,7 @@ describe('in a shop', () => {
   beforeAll(async () => { shop = await openShop() })
   afterAll(() => shop.close())
 
-  test('the session page shows what the session holds and how long it lives, and keeps the secret of its forms', async () => {
+  test("the session page shows the session's data and lifetime, but not the token of its forms", async () => {
     const browser = await visitor(shop, 'Grace')
     const { body } = await browser.ask(`${shop.url}/session`)
     expect(body).toContain('&#34;user&#34;: &#34;Grace&#34;')
@@ -127,7 +127,7 @@ describe('in a shop', () => {
     expect(Number(minutes) * 60 + Number(seconds)).toBe(30 * 60)
   })
 
-  test('a login gives a new session id, in a cookie that scripts cannot read', async () => {
+  test('a login creates a new session id, in a cookie that scripts cannot read', async () => {
     const browser = await visitor(shop, 'Ada')
     const before = browser.cookies.get('shop.sid')
     const { cookies } = await browser.ask(`${shop.url}/login`, { name: 'Grace' })
@@ -150,7 +150,7 @@ describe('in a shop', () => {
     expect(Date.parse(kept.cookie.expires) - Date.now()).toBeGreaterThan(29.9 * 86_400_000)
   })
 
-  test('a name is shown as text, never as markup, and cut between characters', async () => {
+  test('a name is shown as text, never as markup, and is cut between characters', async () => {
     const { page: { body } } = await visitor(shop, '<img src=x>"\'&')
     expect(body).toContain('&#60;img src=x&#62;&#34;&#39;&#38;')
     expect(body).not.toContain('<img src=x')
@@ -158,27 +158,27 @@ describe('in a shop', () => {
     expect(long.page.body).toContain(`${'x'.repeat(39)}🍞’s cart`)
   })
 
-  test('what the shop does not sell cannot be put into a cart', async () => {
+  test('unknown items cannot be put into a cart', async () => {
     const browser = await visitor(shop, 'Ada')
     expect((await browser.ask(`${shop.url}/cart/add`, { item: '__proto__' })).status).toBe(400)
     expect((await browser.ask(`${shop.url}/cart/add`, {})).status).toBe(400)
     expect((await browser.ask(shop.url)).body).toContain('Nothing in it yet')
   })
 
-  test('nobody but a customer sees a page of customers', async () => {
+  test('only customers see pages for customers', async () => {
     for (const [page, form] of [['devices'], ['session'], ['cart/add', { item: 'bread' }], ['devices/logout-others', {}], ['logout', {}]]) {
       expect((await new Browser().ask(`${shop.url}/${page}`, form)).body).toContain('Log in')
     }
   })
 
-  test('pages are not kept by browsers, and run scripts of the shop alone', async () => {
+  test('pages are not cached by browsers, and run only scripts of the shop', async () => {
     const { headers } = (await visitor(shop, 'Ada')).page
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('content-security-policy')).toContain("default-src 'self'")
     expect(headers.get('content-security-policy')).not.toContain('unsafe')
   })
 
-  test('the index by which the sessions of a user are found is made', async () => {
+  test("the index for finding a user's sessions is created", async () => {
     for (let isMade = false; !isMade;) {
       const other = new AerospikeStore({ hosts: hosts(), set, user: 'user' })
       isMade = true
@@ -188,7 +188,7 @@ describe('in a shop', () => {
     }
   })
 
-  test('devices are told apart by name and time; no page has the id of a session', async () => {
+  test('devices have different names and times, and no page contains a session id', async () => {
     const laptop = await visitor(shop, 'Joan')
     await visitor(shop, 'Joan', { userAgent: IPHONE })
     const { body } = await laptop.ask(`${shop.url}/devices`)
@@ -203,7 +203,7 @@ describe('in a shop', () => {
     }
   })
 
-  test('one device is logged out from another; the rest stay', async () => {
+  test('one device is logged out from another, and the rest stay', async () => {
     const [laptop, phone, tablet] = [await visitor(shop, 'Edsger'), await visitor(shop, 'Edsger', { userAgent: IPHONE }), await visitor(shop, 'Edsger')]
     const { body } = await laptop.ask(`${shop.url}/devices`)
     const [, id] = devicesIn(body).find(([name]) => name === 'Safari on iPhone')
@@ -212,7 +212,7 @@ describe('in a shop', () => {
     expect(devicesIn(after.body)).toHaveLength(2)
     expect((await phone.ask(shop.url)).body).toContain('You are no longer logged in')
     expect((await tablet.ask(shop.url)).body).toContain('Edsger’s cart')
-    // Said once, and true as well when it is asked again.
+    // The message is shown once. The request can be repeated.
     expect((await laptop.ask(`${shop.url}/devices`)).body).not.toContain('is logged out.')
     expect((await laptop.ask(`${shop.url}/devices/logout`, { device: id })).body).toContain('was logged out already')
     const [, own] = devicesIn(after.body)[0]
@@ -220,7 +220,7 @@ describe('in a shop', () => {
     expect(laptop.cookies.size).toBe(0)
   })
 
-  test("nobody logs out somebody else's device", async () => {
+  test('the devices of other users cannot be logged out', async () => {
     const [alan, eve] = [await visitor(shop, 'Alan'), await visitor(shop, 'Eve')]
     const [[, id]] = devicesIn((await alan.ask(`${shop.url}/devices`)).body)
     expect((await eve.ask(`${shop.url}/devices/logout`, { device: id })).body).toContain('was logged out already')
@@ -228,14 +228,14 @@ describe('in a shop', () => {
     expect((await alan.ask(shop.url)).body).toContain('Alan’s cart')
   })
 
-  test('a form without the token of its session is refused, and so is what another site sends', async () => {
+  test('a form without the token of its session is rejected, and so are requests from other sites', async () => {
     const [ada, eve] = [await visitor(shop, 'Ada'), await visitor(shop, 'Eve')]
     for (const form of [{ csrf: '' }, { csrf: eve.token }, { csrf: ada.token.slice(1) }]) {
       const { status, body } = await ada.ask(`${shop.url}/cart/add`, { item: 'bread', ...form })
       expect({ status, body }).toMatchObject({ status: 403, body: expect.stringContaining('not of this shop') })
     }
-    const foreign = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'http://evil.example' }, { origin: 'null' }]
-    for (const headers of foreign) {
+    const otherSites = [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'http://evil.example' }, { origin: 'null' }]
+    for (const headers of otherSites) {
       expect(await post(`${shop.url}/login`, headers, 'name=Eve')).toMatchObject({ status: 403, cookies: undefined })
     }
     for (const headers of [{ 'sec-fetch-site': 'same-origin' }, { origin: shop.url }, {}]) {
@@ -244,7 +244,7 @@ describe('in a shop', () => {
     expect((await ada.ask(shop.url)).body).toContain('Nothing in it yet')
   })
 
-  test('the foot of a page tells what the last request asked of the store', async () => {
+  test('the footer of a page shows the operations of the last request', async () => {
     const browser = await visitor(shop, 'Ada')
     const asked = body => {
       const [, request, operations] = /The last request, <code>([^<]+)<\/code>, asked of the store:([^]*?)<\/p>/.exec(body)
@@ -259,18 +259,18 @@ describe('in a shop', () => {
   })
 })
 
-test('a session ends when its time is up, and its customer is told', async () => {
+test('a session expires on time, and the customer is informed', async () => {
   const shop = await openShop({ SESSION_SECONDS: '0.3' })
   const browser = new Browser()
   const { cookies: [cookie] } = await post(`${shop.url}/login`, {}, 'name=Ada')
   browser.cookies.set('shop.sid', /=([^;]+)/.exec(cookie)[1])
-  // Not asked by this browser: that would make the session longer.
+  // Not requested by this browser, because that would extend the session.
   while (await store.get(browser.sid) !== null) await pass(20)
   expect((await browser.ask(`${shop.url}/devices`)).body).toContain('You are no longer logged in')
   await shop.close()
 })
 
-test('a session of an earlier version of the shop is none', async () => {
+test('a session of an earlier version of the shop is ignored', async () => {
   const shop = await openShop()
   const browser = await visitor(shop, 'Ada')
   const session = await store.get(browser.sid)
@@ -282,7 +282,7 @@ test('a session of an earlier version of the shop is none', async () => {
   await shop.close()
 })
 
-test('while no server can be reached, a customer is told so and the shop goes on', async () => {
+test('while no server can be reached, customers see a message and the shop keeps running', async () => {
   const open = await openShop()
   const browser = await visitor(open, 'Ada')
   await open.close()
@@ -292,12 +292,12 @@ test('while no server can be reached, a customer is told so and the shop goes on
   expect(status).toBe(503)
   expect(body).toContain('cannot be reached')
   expect((await browser.ask(`${shop.url}/style.css`)).status).toBe(200)
-  const { code, complaints } = await shop.close()
+  const { code, errorOutput } = await shop.close()
   expect(code).toBe(0)
-  expect(complaints).toContain('UNAVAILABLE')
+  expect(errorOutput).toContain('UNAVAILABLE')
 })
 
-test('in production the shop refuses to run without a secret of its own', async () => {
+test('in production the shop requires its own secret', async () => {
   await expect(openShop({ NODE_ENV: 'production', SESSION_SECRET: '' })).rejects.toThrow('SESSION_SECRET must be set')
 })
 
@@ -314,9 +314,9 @@ test.each([
   expect(require('../../examples/express/devices').nameOf(userAgent)).toBe(name)
 })
 
-test('npm start says where the shop is, and ctrl-C ends it and the dev server, which keeps the sessions', async () => {
+test("npm start prints the shop's address, and ctrl-C ends it and the dev server, which keeps the sessions", async () => {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
-  // Without AEROSPIKE_HOSTS: on a dev server of its own. ctrl-C goes to all processes of the terminal.
+  // Without AEROSPIKE_HOSTS it starts a dev server. ctrl-C is sent to all processes of the terminal.
   const start = () => launch('scripts/start.js', { AEROSPIKE_HOSTS: '', PORT: '0', DEV_SERVER_DATA: path.join(folder, 'data') }, { detached: true })
   let shop = await start()
   const [, server] = /\(sessions on the dev server at (\S+), kept in /.exec(shop.line)
@@ -331,7 +331,7 @@ test('npm start says where the shop is, and ctrl-C ends it and the dev server, w
   await fs.rm(folder, { recursive: true })
 }, 30_000)
 
-/** A form with headers that fetch() would not let through. */
+/** Sends a form with headers that fetch() does not allow. */
 function post (url, headers, body) {
   return new Promise((resolve, reject) => {
     const request = http.request(url, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } }, response => {

@@ -1,6 +1,6 @@
 'use strict'
 
-// docs/frameworks.md shows what the examples do, and its own example does what they do.
+// docs/frameworks.md shows the code of the examples, and its own example behaves like them.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -22,7 +22,7 @@ test('every example is on the page', () => {
 })
 
 const [, code] = blocks.find(([name]) => name === 'app.js')
-// Within the package, so that it finds the package by its name.
+// Inside the package, so that `require('aerospike-session')` finds it.
 const folder = path.join(ROOT, '.cache/frameworks')
 fs.mkdirSync(folder, { recursive: true })
 fs.writeFileSync(path.join(folder, 'app.js'), `${code}process.once('SIGTERM', () => process.exit(0))\n`)
@@ -34,7 +34,7 @@ const setups = pages().flatMap(blocksOf).filter(({ language, code }) => (
   language === 'js' && /\b(session|createSession|sessionMiddleware|createSessionStorage|auth)\(\{/.test(code)
 ))
 
-/** What readers must not copy. */
+/** Returns what is insecure in the code of a page. */
 function faults (code) {
   return [
     ...code.match(/(?:secrets?|encryptionKey|keys): \[?['"`].*/g) ?? [],
@@ -58,6 +58,6 @@ test.each([
   "const { SESSION_SECRET = 'published' } = process.env\napp.use(session({ secret: SESSION_SECRET, cookie: { secure: 'auto' } }))",
   "createSessionStorage({ cookie: { secrets: ['published'], secure: isProduction } })",
   "if (BASE_URL.startsWith('https://')) app.use(auth({ session: { store } }))"
-])('that would not pass: %s', code => {
+])('rejects: %s', code => {
   expect(faults(code)).toHaveLength(1)
 })

@@ -1,6 +1,6 @@
 'use strict'
 
-// Both Express versions in use: sessions over real HTTP, and what goes wrong with other stores.
+// Both supported Express versions: sessions over real HTTP, and typical problems with other stores.
 
 const { once } = require('node:events')
 const session = require('express-session')
@@ -58,7 +58,7 @@ async function openSite (express, options, sessionOptions = {}) {
 describe.each([['4', require('express4')], ['5', require('express')]])('Express %s:', (version, express) => {
   testRaces('express-session', options => openSite(express, options))
 
-  test('a session goes on in another process, and ends with the logout', async () => {
+  test('a session is valid in another process, and ends with the logout', async () => {
     const set = freshSet()
     const [one, other] = [await openSite(express, { set }), await openSite(express, { set })]
     const browser = new Browser()
@@ -72,7 +72,7 @@ describe.each([['4', require('express4')], ['5', require('express')]])('Express 
     expect((await browser.get(`${one.url}/session`)).body).toEqual({})
   })
 
-  test('a page view gives a session its whole life again', async () => {
+  test('a request renews the whole lifetime of a session', async () => {
     const { url, store } = await openSite(express, {}, { cookie: { maxAge: 1_800_000 } })
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
@@ -85,7 +85,7 @@ describe.each([['4', require('express4')], ['5', require('express')]])('Express 
     expect(new Date(cookie.expires).getTime() - Date.now()).toBeGreaterThan(1_700_000)
   })
 
-  test('a store that cannot be reached is an error of the request, which the application answers', async () => {
+  test('an unreachable store is an error of the request, which the application handles', async () => {
     const { url } = await openSite(express, {})
     const away = await openSite(express, new AerospikeStore({ hosts: '127.0.0.1:1' }))
     const browser = new Browser()

@@ -1,6 +1,6 @@
 'use strict'
 
-// @fastify/session's own plugin on a real server, with the store that is made for it and with the one that is not.
+// @fastify/session on a real server, with FastifyStore and with AerospikeStore.
 
 const { promisify } = require('node:util')
 const { FastifyStore } = require('../../exports/fastify')
@@ -16,7 +16,7 @@ async function openSite (isMade, options = {}, plugin = {}) {
   return { url, gates, store: events, all }
 }
 
-/** A site, and its sessions as anybody sees them. */
+/** Starts a site with a page that shows the session. */
 async function openBoth (...args) {
   const site = await openSite(...args)
   return { ...site, records: openStore(site.all) }
@@ -35,7 +35,7 @@ describe.each([['a FastifyStore', true], ['an AerospikeStore', false]])('@fastif
   let url, records
   beforeAll(async () => { ({ url, records } = await openBoth(isMade)) })
 
-  test('by default each request gives a session its whole life again', async () => {
+  test('by default each request renews the whole lifetime of a session', async () => {
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
     const session = await records.get(sid(browser))
@@ -47,7 +47,7 @@ describe.each([['a FastifyStore', true], ['an AerospikeStore', false]])('@fastif
     expect(await leftOf(records, browser)).toBeLessThanOrEqual(1_800_000)
   })
 
-  test("a session whose cookie has no end lives for the store's ttl", async () => {
+  test("a session whose cookie has no expiry lives for the store's ttl", async () => {
     const { url, records } = await openBoth(isMade, { ttl: 2 }, { cookie: { secure: false } })
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
@@ -64,7 +64,7 @@ describe.each([['a FastifyStore', true], ['an AerospikeStore', false]])('@fastif
     expect((await browser.get(`${url}/session`)).body).toEqual({ a: 1, b: 2, kept: 1 })
   })
 
-  test('a login gives a new id, and keeps what was to be kept', async () => {
+  test('a login creates a new id and keeps the selected data', async () => {
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
     await browser.get(`${url}/put?key=b&value=2`)
@@ -74,7 +74,7 @@ describe.each([['a FastifyStore', true], ['an AerospikeStore', false]])('@fastif
     expect((await before.get(`${url}/session`)).body).toEqual({})
   })
 
-  test('a store that cannot be reached is an error of the request', async () => {
+  test('an unreachable store is an error of the request', async () => {
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
     const away = await openSite(isMade, { hosts: '127.0.0.1:1' })
@@ -82,7 +82,7 @@ describe.each([['a FastifyStore', true], ['an AerospikeStore', false]])('@fastif
   })
 })
 
-test('with an AerospikeStore the last of two requests wins, since Fastify copies the session', async () => {
+test('with an AerospikeStore the last of two requests wins, because Fastify copies the session', async () => {
   const { url, gates } = await openBoth(false)
   const browser = new Browser()
   await browser.get(`${url}/put?key=first&value=1`)
@@ -96,12 +96,12 @@ test('with an AerospikeStore the last of two requests wins, since Fastify copies
 
 describe('FastifyStore alone:', () => {
   const set = freshSet()
-  openStore({ set }) // leaves it empty
+  openStore({ set }) // removes the sessions afterwards
   const store = new FastifyStore({ hosts: hosts(), set })
   afterAll(() => store.close())
   const cookie = { originalMaxAge: 60_000, expires: new Date(Date.now() + 60_000) }
 
-  test('it answers by a promise, or by a callback', async () => {
+  test('returns a promise, or calls a callback', async () => {
     expect(await store.set('id', { cookie, a: 1 })).toBeUndefined()
     const get = promisify((sid, callback) => store.get(sid, callback))
     const set = promisify((sid, session, callback) => store.set(sid, session, callback))
@@ -116,7 +116,7 @@ describe('FastifyStore alone:', () => {
     expect(() => store.get('id', 'no function')).toThrow('a callback must be a function')
   })
 
-  test('a session that goes over to another id is a new one there', async () => {
+  test('a session under another id is a new session', async () => {
     await store.set('from', { cookie, a: 1 })
     const session = { ...await store.get('from') }
     await store.set('to', session)
@@ -146,7 +146,7 @@ describe('FastifyStore alone:', () => {
   })
 })
 
-test('an old session that is spread over a new one does not come back under the old id', async () => {
+test('an old session that is spread into a new one is not restored under the old id', async () => {
   const { url, records } = await openBoth(true)
   const browser = new Browser()
   await browser.get(`${url}/put?key=cart&value=1`)

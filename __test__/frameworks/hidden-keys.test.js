@@ -1,7 +1,7 @@
 'use strict'
 
-// A session is shared with programs that know nothing of a framework. Keys that the framework's session object cannot show,
-// because it has properties of these names, stay as they are when a page changes another key; and no such key ends a request.
+// A session may be shared with programs that do not use the framework. Keys that the framework's session object cannot show,
+// because it has properties of these names, are kept when a request changes another key, and never make a request fail.
 
 const { once } = require('node:events')
 const express = require('express')
@@ -13,7 +13,7 @@ const { KoaStore } = require('../../exports/koa')
 const { forkSite } = require('../support/fork-site')
 const { freshSet, hosts, openSessions } = require('../support/server')
 
-/** Every name that means something to JavaScript, or to the session object of some framework. */
+/** Every name with a meaning in JavaScript or in a framework's session object. */
 const NAMES = [
   'id', 'req', 'save', 'touch', 'reload', 'regenerate', 'destroy', 'resetMaxAge', 'toString', 'constructor', 'hasOwnProperty', 'valueOf',
   '__proto__', 'toJSON', 'inspect', 'get', 'set', 'options', 'isModified', 'isSaved', 'sessionId', 'encryptedSessionId', '_private',
@@ -64,7 +64,7 @@ const sites = {
 }
 
 describe.each(Object.keys(sites))('a page of %s', framework => {
-  test.each(FORMATS)('keeps the keys that it cannot see: %s', async (_, options) => {
+  test.each(FORMATS)('keeps hidden keys: %s', async (_, options) => {
     const all = { hosts: hosts(), set: freshSet(), ...options }
     const { conflict, ...recipe } = all
     const client = openSessions(recipe)

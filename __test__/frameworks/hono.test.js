@@ -1,6 +1,6 @@
 'use strict'
 
-// hono-sessions' own middleware on a real server, and its contract with a store.
+// hono-sessions on a real server, and its contract with a store.
 
 const { HonoStore } = require('../../exports/hono')
 const { forkSite } = require('../support/fork-site')
@@ -22,7 +22,7 @@ testExample('examples/hono/app.mjs')
 testRaces('hono-sessions', openSite)
 
 describe('hono-sessions:', () => {
-  test('every visitor has a session at once, with expireAfterSeconds of life', async () => {
+  test('every visitor has a session at once, which lives for expireAfterSeconds', async () => {
     const { url, records } = await openSite({}, { expireAfterSeconds: 1_800 })
     const browser = new Browser()
     await browser.get(`${url}/session`)
@@ -30,12 +30,12 @@ describe('hono-sessions:', () => {
     const left = new Date(cookie.expires).getTime() - Date.now()
     expect(left).toBeGreaterThan(1_790_000)
     expect(left).toBeLessThanOrEqual(1_800_000)
-    // The next request is told when that is, and moves it.
+    // The next request returns the expiry and extends it.
     const { body } = await browser.get(`${url}/expire`)
     expect(new Date(body).getTime()).toBeGreaterThanOrEqual(new Date(cookie.expires).getTime())
   })
 
-  test('without expireAfterSeconds a session lives for the store\'s ttl, and has no _expire', async () => {
+  test("without expireAfterSeconds a session lives for the store's ttl, and has no _expire", async () => {
     const { url, records } = await openSite()
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
@@ -43,7 +43,7 @@ describe('hono-sessions:', () => {
     expect(await records.all()).toMatchObject([{ a: '1', cookie: { expires: null } }])
   })
 
-  test('a flash value is there for one request', async () => {
+  test('a flash value exists for one request', async () => {
     const { url } = await openSite()
     const browser = new Browser()
     await browser.get(`${url}/put?key=news&value=saved&flash=1`)
@@ -51,7 +51,7 @@ describe('hono-sessions:', () => {
     expect((await browser.get(`${url}/read?key=news`)).body).toBeNull()
   })
 
-  test('a rotated session goes on under another id, and the old one is worth nothing', async () => {
+  test('a rotated session has another id, and the old one is no longer valid', async () => {
     const { url } = await openSite()
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
@@ -63,7 +63,7 @@ describe('hono-sessions:', () => {
   })
 })
 
-test('hono-sessions fails requests when the store cannot be reached', async () => {
+test('hono-sessions fails requests if the store cannot be reached', async () => {
   const { url } = await forkSite('hono-site.mjs', { options: { hosts: '127.0.0.1:1' } })
   expect(await new Browser().get(`${url}/session`)).toMatchObject({ status: 500, body: { code: 'UNAVAILABLE' } })
 })
@@ -74,7 +74,7 @@ describe('the store alone:', () => {
   const store = new HonoStore({ hosts: hosts(), set })
   afterAll(() => store.close())
 
-  test('what was created or persisted is found', async () => {
+  test('finds sessions that were created or persisted', async () => {
     await store.createSession('id', { ...EMPTY })
     expect(await store.getSessionById('id')).toEqual(EMPTY)
     const names = JSON.parse('["cookie","~cookie","_accessed","__flash_a__","~__flash_a__","__proto__","a b",""]')
@@ -89,7 +89,7 @@ describe('the store alone:', () => {
     expect(Object.hasOwn(found._data, '__proto__')).toBe(true)
   })
 
-  test('values are kept under their own names, as other applications have them', async () => {
+  test('stores values under their own names, as other applications do', async () => {
     const _data = { user: { value: 'ada', flash: false }, news: { value: 1, flash: true } }
     await store.createSession('shared', { ...EMPTY, _data })
     expect(await store.store.client.get('shared')).toEqual({ user: 'ada', __flash_news__: 1 })
@@ -97,7 +97,7 @@ describe('the store alone:', () => {
     expect(await store.getSessionById('recipe')).toMatchObject({ _data: { user: { value: 'grace', flash: false } }, _expire: expect.any(String) })
   })
 
-  test('there is no session without an id, none that has ended, and none that was deleted', async () => {
+  test('returns no session without an id, after its expiry or after a delete', async () => {
     expect(await store.getSessionById()).toBeNull()
     expect(await store.getSessionById('')).toBeNull()
     expect(await store.getSessionById('none')).toBeNull()
@@ -109,7 +109,7 @@ describe('the store alone:', () => {
     expect(await store.getSessionById('deleted')).toBeNull()
   })
 
-  test('a session that is created is a new one, also under an id and with data that were used before', async () => {
+  test('createSession creates a new session, even with an id and data that were used before', async () => {
     const data = { ...EMPTY, _data: { a: { value: 1, flash: false } } }
     await store.createSession('again', data)
     await store.deleteSession('again')

@@ -1,6 +1,6 @@
 'use strict'
 
-// koa-session's own middleware on a real server; and what koa-generic-session asks of a store.
+// koa-session on a real server, and koa-generic-session's contract with a store.
 
 const { once } = require('node:events')
 const Koa = require('koa')
@@ -29,13 +29,13 @@ afterAll(async () => {
 
 function openKoaStore (options = {}) {
   const set = freshSet()
-  openStore({ set }) // leaves it empty
+  openStore({ set }) // removes the sessions afterwards
   const store = new KoaStore({ hosts: hosts(), set, ...options })
   stores.push(store)
   return store
 }
 
-/** A site of koa-session's. */
+/** A site with koa-session. */
 async function openSite (options = {}, sessionOptions = {}) {
   const koaStore = openKoaStore(options)
   const gates = new Gates()
@@ -72,7 +72,7 @@ describe('koa-session:', () => {
     await store.touch(browser.cookies.get('sid'), session)
   }
 
-  test('a session lives for ten seconds longer than its maxAge, as koa-session asks', async () => {
+  test('a session lives for ten seconds longer than its maxAge, as koa-session requests', async () => {
     const { url, store } = await openSite({}, { maxAge: HALF_AN_HOUR })
     await new Browser().get(`${url}/put?key=a&value=1`)
     const left = await leftOf(store)
@@ -80,7 +80,7 @@ describe('koa-session:', () => {
     expect(left).toBeGreaterThan(HALF_AN_HOUR - 10_000)
   })
 
-  test("with maxAge 'session' it lives for the store's ttl, and the cookie for as long as the browser", async () => {
+  test("with maxAge 'session' it lives for the store's ttl, and the cookie until the browser closes", async () => {
     const { url, store } = await openSite({}, { maxAge: 'session' })
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
@@ -91,7 +91,7 @@ describe('koa-session:', () => {
     expect((await browser.get(`${url}/session`)).body).toEqual({ a: '1', b: '2' })
   })
 
-  test('with rolling, each request gives a session its whole life again', async () => {
+  test('with rolling, each request renews the whole lifetime of a session', async () => {
     const { url, store } = await openSite({}, { maxAge: HALF_AN_HOUR, rolling: true })
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
@@ -101,7 +101,7 @@ describe('koa-session:', () => {
     expect(await leftOf(store)).toBeGreaterThan(HALF_AN_HOUR - 10_000)
   })
 
-  test('without, a request that changes nothing writes nothing', async () => {
+  test('without rolling, a request that changes nothing writes nothing', async () => {
     const { url, store } = await openSite({}, { maxAge: HALF_AN_HOUR })
     const browser = new Browser()
     await browser.get(`${url}/put?key=a&value=1`)
@@ -110,13 +110,13 @@ describe('koa-session:', () => {
     expect(await leftOf(store)).toBeLessThanOrEqual(60_000)
   })
 
-  test('a session of its own maxAge keeps it', async () => {
+  test('a session keeps its own maxAge', async () => {
     const koaStore = openKoaStore()
     await koaStore.set('id', { a: 1, _maxAge: 5_000, _expire: 123 }, 15_000, {})
     expect(await koaStore.get('id', 5_000, {})).toEqual({ a: 1, _maxAge: 5_000, _expire: 123 })
   })
 
-  test('what a request stores again after it removed it is there', async () => {
+  test('a request can store a session again after it removed it', async () => {
     const koaStore = openKoaStore()
     const ctx = {}
     await koaStore.set('id', { a: 1 }, 15_000, { ctx })
@@ -129,7 +129,7 @@ describe('koa-session:', () => {
 describe('the store alone:', () => {
   const store = openKoaStore()
 
-  test('a session that does not exist is null, and can be removed', async () => {
+  test('a missing session is null, and can be removed', async () => {
     expect(await store.get('none')).toBeNull()
     expect(await store.destroy('none')).toBeUndefined()
   })
@@ -142,7 +142,7 @@ describe('the store alone:', () => {
     for (;;) if (await store.get('id') === null) break
   })
 
-  test('a ttl function decides for every maxAge', async () => {
+  test('a ttl function applies to every maxAge', async () => {
     const asked = []
     const decided = new KoaStore({ client: store.store.client, ttl: (data, id) => { asked.push([data.a, id]); return 0 } })
     await store.set('id', { a: 1 }, 60_000)
@@ -151,7 +151,7 @@ describe('the store alone:', () => {
     expect(await store.get('id')).toBeNull()
   })
 
-  test('a session ends when its maxAge is over; one below 0 removes it', async () => {
+  test('a session expires after its maxAge, and one below 0 removes it', async () => {
     await store.set('id', { a: 1 }, 60_000)
     expect(await store.get('id')).toEqual({ a: 1 })
     await store.set('id', { a: 1 }, 50)
@@ -171,7 +171,7 @@ describe('the store alone:', () => {
     expect(await store.get('names')).toEqual({ cookie: 'now text' })
   })
 
-  test("a session of koa-generic-session's, which passes no context, is merged by the object it got", async () => {
+  test('a session of koa-generic-session, which passes no context, is merged by its object', async () => {
     const cookie = { path: '/', httpOnly: true, maxAge: 86_400_000, expires: '2099-01-01T00:00:00.000Z' }
     await store.set('generic', { cookie, a: 1 }, 60_000)
     const [one, two, three] = [await store.get('generic'), await store.get('generic'), await store.get('generic')]
@@ -186,7 +186,7 @@ describe('the store alone:', () => {
     expect(await store.get('generic')).toBeNull()
   })
 
-  test('what one framework stored is found by the others, with the end that it has', async () => {
+  test('a session of one framework is found by the others, with its expiry', async () => {
     const { client } = store.store
     const hono = new HonoStore({ client })
     const router = new ReactRouterStore({ client })
@@ -199,7 +199,7 @@ describe('the store alone:', () => {
     expect(await store.get('shared')).toEqual({ user: 'grace' })
   })
 
-  test('a client can be lent, and stays open', async () => {
+  test('a client can be shared, and stays open', async () => {
     const client = openStore().client
     const lent = new KoaStore({ client, prefix: 'koa:' })
     await lent.set('id', { a: 1 })
@@ -208,12 +208,12 @@ describe('the store alone:', () => {
     expect(await client.has('koa:id')).toBe(false)
   })
 
-  test('options that mean nothing here are refused, in words', () => {
+  test('options without a meaning here are rejected with a message', () => {
     expect(() => new KoaStore({ whenDown: 'anonymous' })).toThrow("unknown option 'whenDown'")
     expect(() => new KoaStore({ prefx: 'a' })).toThrow("did you mean 'prefix'?")
   })
 
-  test('a store that cannot be reached fails, and does not say that there is no session', async () => {
+  test('an unreachable store fails, and does not report a missing session', async () => {
     const away = openKoaStore({ hosts: '127.0.0.1:1' })
     await expect(away.get('id')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await expect(away.set('id', {})).rejects.toMatchObject({ code: 'UNAVAILABLE' })

@@ -1,6 +1,6 @@
 'use strict'
 
-// NestJS with express-session; races are those of express.test.js.
+// NestJS with express-session. express.test.js has the parallel requests.
 
 const { testExample } = require('../support/site')
 

@@ -1,6 +1,6 @@
 'use strict'
 
-// express-openid-connect against an OpenID provider on this machine, which logs in whoever asks.
+// express-openid-connect with an OpenID provider on this machine, which accepts every login.
 
 const http = require('node:http')
 const { once } = require('node:events')
@@ -17,7 +17,7 @@ afterAll(() => provider.close())
 
 const login = (browser, url) => provider.login(browser, url)
 
-/** On the port that BASE_URL names, since the library wants to know it before it listens. */
+/** Uses the port in BASE_URL, because the library needs it before the server listens. */
 async function open (env) {
   const found = http.createServer().listen(0)
   await once(found, 'listening')
@@ -38,11 +38,11 @@ test(`${EXAMPLE}: a login is kept in the store, survives a restart of the proces
   expect((await browser.get(`${app.url}/`)).body).toEqual({ user: 'ada' })
   const [session] = await store.all()
   expect(session.data.id_token).toEqual(expect.any(String))
-  // As it gave it: milliseconds. The end is that of the session's rolling life.
+  // Milliseconds, as the library set it. The expiry is that of the session's rolling lifetime.
   const left = session.cookie.expires - Date.now()
   expect(left).toBeGreaterThan(29 * 60_000)
   expect(left).toBeLessThanOrEqual(30 * 60_000)
-  expect(await app.close()).toEqual({ code: 0, complaints: '' })
+  expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
 
   app = await open(env)
   expect((await browser.get(`${app.url}/`)).body).toEqual({ user: 'ada' })
@@ -50,7 +50,7 @@ test(`${EXAMPLE}: a login is kept in the store, survives a restart of the proces
   expect(await browser.get(`${app.url}/logout`)).toMatchObject({ status: 302 })
   expect(await store.length()).toBe(0)
   expect((await thief.get(`${app.url}/`)).body).toEqual({ user: null })
-  expect(await app.close()).toEqual({ code: 0, complaints: '' })
+  expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
 }, 30_000)
 
 test(`${EXAMPLE}: a cookie that is not signed does not open a session, even if it names a stored one`, async () => {
@@ -71,7 +71,7 @@ test(`${EXAMPLE}: a cookie that is not signed does not open a session, even if i
   expect(await userOf(signed)).toBe('ada')
   expect(await userOf('KNOWN-ID')).toBeNull()
   expect(await userOf(id)).toBeNull()
-  // A visitor's own signature does not fit another id.
+  // A visitor's own signature is not valid for another id.
   expect(await userOf(`KNOWN-ID.${signature}`)).toBeNull()
   expect((await app.close()).code).toBe(0)
 }, 30_000)
@@ -106,11 +106,11 @@ describe('express-openid-connect:', () => {
   let url, gates
   beforeAll(async () => {
     const options = { hosts: hosts(), set: freshSet() }
-    openStore(options) // leaves it empty
+    openStore(options) // removes the sessions afterwards
     ;({ url, gates } = await forkSite('openid-site.js', { options, issuer: provider.issuer }))
   })
 
-  test('a request that changes nothing loses nothing of what another changed meanwhile', async () => {
+  test("a request that changes nothing does not overwrite another request's change", async () => {
     const browser = new Browser()
     await login(browser, url)
     const slow = browser.copy().get(`${url}/session?gate=slow`)
@@ -121,7 +121,7 @@ describe('express-openid-connect:', () => {
     expect((await browser.get(`${url}/session`)).body).toEqual({ user: 'ada', news: '1' })
   })
 
-  test('a session that is logged out during a request does not come back', async () => {
+  test('a session that is logged out during a request is not restored', async () => {
     const browser = new Browser()
     await login(browser, url)
     const stale = browser.copy()
@@ -133,7 +133,7 @@ describe('express-openid-connect:', () => {
     expect((await stale.get(`${url}/session`)).body).toEqual({})
   })
 
-  test('who has the cookie of a session that is gone can log in again', async () => {
+  test('a visitor with the cookie of an ended session can log in again', async () => {
     const browser = new Browser()
     await login(browser, url)
     const stale = browser.copy()

@@ -17,13 +17,13 @@ describe('passport on Express:', () => {
   let url
   beforeAll(async () => { ({ url } = await openApp('examples/passport/app.js', { AEROSPIKE_SET: set })) })
 
-  test('a wrong password gives no session', async () => {
+  test('a wrong password creates no session', async () => {
     const browser = new Browser()
     expect((await browser.post(`${url}/login`, { username: 'ada', password: 'hopper' })).status).toBe(401)
     expect((await browser.get(`${url}/`)).body).toEqual({ user: null, visits: 1 })
   })
 
-  test('a logout gives a new session without the user, and the old one is gone', async () => {
+  test('a logout creates a new session without the user, and the old one is gone', async () => {
     const browser = new Browser()
     await login(browser, url, 'ada')
     const thief = browser.copy()
@@ -32,7 +32,7 @@ describe('passport on Express:', () => {
     expect((await thief.get(`${url}/`)).body).toEqual({ user: null, visits: 1 })
   })
 
-  test('a user is logged out everywhere, and nobody else is', async () => {
+  test('logging a user out everywhere affects no other user', async () => {
     const [phone, laptop, other] = [new Browser(), new Browser(), new Browser()]
     await login(phone, url, 'ada')
     await login(laptop, url, 'ada')

@@ -1,6 +1,6 @@
 'use strict'
 
-// Every example with NODE_ENV=production. The example on docs/frameworks.md itself is in docs.test.js.
+// Every example with NODE_ENV=production. docs.test.js has the example on docs/frameworks.md.
 
 const fs = require('node:fs')
 const path = require('node:path')

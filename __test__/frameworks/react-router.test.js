@@ -1,6 +1,6 @@
 'use strict'
 
-// React Router's createSessionStorage, in loaders and actions behind a real server, and its contract with a store.
+// React Router's createSessionStorage, in loaders and actions on a real server, and its contract with a store.
 
 const http = require('node:http')
 const { once } = require('node:events')
@@ -26,13 +26,13 @@ afterAll(async () => {
 
 function openRouterStore (options = {}) {
   const set = freshSet()
-  openStore({ set }) // leaves it empty
+  openStore({ set }) // removes the sessions afterwards
   const store = new ReactRouterStore({ hosts: hosts(), set, ...options })
   stores.push(store)
   return store
 }
 
-/** A site whose session storage `make` makes of its store. */
+/** Starts a site. `make` creates the session storage from its store. */
 async function openSite (options = {}, make = store => store.guard(createSessionStorage({ cookie: COOKIE, ...store }))) {
   const store = openRouterStore(options)
   const { getSession, commitSession, destroySession } = make(store)
@@ -87,7 +87,7 @@ describe('React Router:', () => {
     expect((await browser.get(`${url}/session`)).body).toEqual({ first: '1', slow: '2' })
   })
 
-  test('a visitor whose session has ended gets a new one, under the id that they have', async () => {
+  test('a visitor whose session has expired gets a new one under the same id', async () => {
     const store = openRouterStore()
     const { getSession, commitSession } = store.guard(createSessionStorage({ cookie: COOKIE, ...store }))
     const session = await getSession()
@@ -115,7 +115,7 @@ describe('React Router:', () => {
     expect((await getSession(cookie)).data).toEqual({ b: 2 })
   })
 
-  test('a session that was destroyed is not brought back by committing it', async () => {
+  test('committing a destroyed session does not restore it', async () => {
     const store = openRouterStore()
     const { getSession, commitSession, destroySession } = store.guard(createSessionStorage({ cookie: COOKIE, ...store }))
     const cookie = await commitSession(await getSession())
@@ -127,7 +127,7 @@ describe('React Router:', () => {
     expect(await store.store.length()).toBe(0)
   })
 
-  test('a flash value is there for one request', async () => {
+  test('a flash value exists for one request', async () => {
     const store = openRouterStore()
     const { getSession, commitSession } = store.guard(createSessionStorage({ cookie: COOKIE, ...store }))
     const first = await getSession()
@@ -139,7 +139,7 @@ describe('React Router:', () => {
     expect((await getSession(cookie)).get('news')).toBeUndefined()
   })
 
-  test('a session lives for as long as its cookie, or as commitSession says', async () => {
+  test('a session lives as long as its cookie, or as commitSession says', async () => {
     const store = openRouterStore()
     const storage = store.guard(createSessionStorage({ cookie: createCookie('sid', { ...COOKIE, maxAge: 1_800 }), ...store }))
     const left = async () => {
@@ -156,7 +156,7 @@ describe('React Router:', () => {
     expect(await store.store.length()).toBe(0)
   })
 
-  test('a logout of a visitor without a session is none of an error', async () => {
+  test('a logout without a session is not an error', async () => {
     const store = openRouterStore()
     const { getSession, destroySession } = createSessionStorage({ cookie: COOKIE, ...store })
     expect(await destroySession(await getSession())).toContain('sid=;')
@@ -166,17 +166,17 @@ describe('React Router:', () => {
 describe('the store alone:', () => {
   const store = openRouterStore()
 
-  test('it gives createSessionStorage what that takes, and nothing else', () => {
+  test('has exactly the functions that createSessionStorage accepts', () => {
     expect(Object.keys({ ...store }).sort()).toEqual(['createData', 'deleteData', 'readData', 'updateData'])
   })
 
-  test('ids are random, and of characters that need no escaping', async () => {
+  test('ids are random, and have only characters that need no escaping', async () => {
     const ids = await Promise.all(Array.from({ length: 100 }, () => store.createData({})))
     expect(new Set(ids).size).toBe(100)
     for (const id of ids) expect(id).toMatch(/^[A-Za-z0-9_-]{32}$/)
   })
 
-  test('what was created or updated is read, and no more once it has ended or was deleted', async () => {
+  test('created and updated data can be read until they expire or are deleted', async () => {
     const id = await store.createData({ cookie: 'mine', n: 1 }, new Date(Date.now() + 60_000))
     expect(await store.readData(id)).toEqual({ cookie: 'mine', n: 1 })
     await store.updateData(id, { n: 2 })

@@ -1,6 +1,6 @@
 'use strict'
 
-// What an application or a framework may hand over by mistake: every method fails with an error of this package, in words.
+// Values that an application or a framework may pass by mistake: every method fails with an error of this package.
 
 const { AerospikeStore } = require('../..')
 const { FastifyStore } = require('../../exports/fastify')
@@ -68,13 +68,13 @@ describe.each(STORES)('%s', (_, Store, data, others) => {
     await store.close()
   })
 
-  test.each(Object.entries(data))('%s: a value that is not session data fails with BAD_DATA', async (_, call) => {
+  test.each(Object.entries(data))('%s: rejects a value that is not session data with BAD_DATA', async (_, call) => {
     for (const value of WRONG) {
       await expect(call(store, value)).rejects.toMatchObject({ name: 'AerospikeSessionError', code: 'BAD_DATA', message: expect.stringMatching(/^session data must be a plain object, not (a|an|null|undefined)\b/) })
     }
   })
 
-  test.each(Object.entries(others))('%s: anything passes, or fails with an error of this package', async (_, call) => {
+  test.each(Object.entries(others))('%s: accepts any value, or fails with an error of this package', async (_, call) => {
     for (const value of [...WRONG, {}, Infinity, NaN, -1, 1e300, INVALID_DATE, '']) {
       const name = await Promise.resolve(call(store, value)).then(() => 'AerospikeSessionError', error => error.name)
       expect([value, name]).toStrictEqual([value, 'AerospikeSessionError'])

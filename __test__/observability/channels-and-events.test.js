@@ -1,7 +1,7 @@
 'use strict'
 
-// What operations tell on diagnostics channels and under NODE_DEBUG, and that they do nothing of the kind while nobody listens. And what
-// the examples of docs/observability.md make of it.
+// Diagnostics channels and NODE_DEBUG: what operations publish, that they publish nothing without subscribers, and what the
+// examples of docs/observability.md do with it.
 
 const dc = require('node:diagnostics_channel')
 const fs = require('node:fs')
@@ -26,7 +26,7 @@ const FAILURE = ['start', 'end', 'error', 'asyncStart', 'asyncEnd']
 const stops = []
 afterEach(() => { for (const stop of stops.splice(0)) stop() })
 
-/** Listens until the test is over, or what this returns is called. */
+/** Subscribes until the end of the test, or until the returned function is called. */
 function listen (operation, listeners) {
   const channel = dc.tracingChannel(`aerospike-session:${operation}`)
   channel.subscribe(listeners)
@@ -35,15 +35,15 @@ function listen (operation, listeners) {
   return stop
 }
 
-/** Every event of these operations, as `[event, message]`. */
+/** Collects every event of these operations as `[event, message]`. */
 function record (...operations) {
-  const told = []
-  const listeners = Object.fromEntries(EVENTS.map(event => [event, message => { told.push([event, message]) }]))
+  const recorded = []
+  const listeners = Object.fromEntries(EVENTS.map(event => [event, message => { recorded.push([event, message]) }]))
   for (const operation of operations) listen(operation, listeners)
-  return told
+  return recorded
 }
 
-/** Until the store knows which node holds what. */
+/** Waits until the store knows which node has which partition. */
 async function nodesKnown (sessions) {
   const seen = []
   const stop = listen('has', { asyncEnd ({ node }) { if (node !== undefined) seen.push(node) } })
@@ -54,53 +54,53 @@ async function nodesKnown (sessions) {
   stop()
 }
 
-const names = told => told.map(([event]) => event)
+const names = recorded => recorded.map(([event]) => event)
 const call = work => new Promise(resolve => work((...args) => resolve(args)))
 const cookie = { originalMaxAge: 60_000, path: '/' }
 
-test.each(['promise', 'callback'])('an operation tells of its start and end, and of its answer; one object goes through (%s)', async style => {
+test.each(['promise', 'callback'])('an operation publishes its start, end and answer with one message object (%s)', async style => {
   const set = freshSet()
   const sessions = openSessions({ set })
   await sessions.save('one', { n: 1 })
   await nodesKnown(sessions)
-  const told = record('get')
+  const recorded = record('get')
   const seen = []
   listen('get', { start: message => { seen.push({ ...message }) } })
   const data = style === 'promise' ? await sessions.get('one') : (await call(done => sessions.get('one', done)))[1]
   expect(data).toEqual({ n: 1 })
-  expect(names(told)).toEqual(SUCCESS)
+  expect(names(recorded)).toEqual(SUCCESS)
   expect(seen).toEqual([{ operation: 'get', namespace: 'test', set }])
-  const [[, message]] = told
+  const [[, message]] = recorded
   expect(message).toEqual({
     operation: 'get', namespace: 'test', set, outcome: 'hit', duration: expect.any(Number), node: expect.any(String), batch: 1
   })
   expect(message.duration).toBeGreaterThan(0)
-  for (const [, other] of told) expect(other).toBe(message)
+  for (const [, other] of recorded) expect(other).toBe(message)
 })
 
-test('a callback gets what it always gets, between the start and the end of its answer', async () => {
+test('a callback gets its usual arguments, between the start and the end of the answer', async () => {
   const sessions = openSessions()
   const store = openStore()
-  const told = record('save', 'get', 'set')
+  const recorded = record('save', 'get', 'set')
   const results = [
-    await call(done => sessions.save('one', { n: 1 }, (...args) => { told.push(['called']); done(...args) })),
+    await call(done => sessions.save('one', { n: 1 }, (...args) => { recorded.push(['called']); done(...args) })),
     await call(done => sessions.get('one', done)),
     await call(done => sessions.get('none', done)),
     await call(done => store.set('one', { cookie }, done)),
     await call(done => sessions.get('', done))
   ]
   expect(results).toEqual([[null], [null, { n: 1 }], [null, null], [null], [expect.any(AerospikeSessionError)]])
-  expect(names(told).slice(0, 5)).toEqual(['start', 'end', 'asyncStart', 'called', 'asyncEnd'])
+  expect(names(recorded).slice(0, 5)).toEqual(['start', 'end', 'asyncStart', 'called', 'asyncEnd'])
 })
 
-test('the outcome says what came of it', async () => {
+test('the outcome is published', async () => {
   const sessions = openSessions()
   const store = openStore({ storeIds: true })
-  const told = record('save', 'get', 'touch', 'has', 'delete', 'set', 'destroy', 'length')
+  const recorded = record('save', 'get', 'touch', 'has', 'delete', 'set', 'destroy', 'length')
   const outcome = async work => {
-    told.length = 0
+    recorded.length = 0
     await work().catch(() => {})
-    return told.at(-1)[1].outcome
+    return recorded.at(-1)[1].outcome
   }
   expect(await outcome(() => sessions.save('one', { n: 1 }))).toBe('ok')
   for (const method of ['get', 'touch', 'has', 'delete']) {
@@ -113,46 +113,46 @@ test('the outcome says what came of it', async () => {
   const [one, two] = [await store.get('one'), await store.get('one')]
   expect(await outcome(() => store.touch('one', one))).toBe('ok')
   expect(await outcome(() => store.set('one', { ...one, cookie: { ...cookie, expires: new Date(0) } }))).toBe('ok')
-  expect(told.at(-1)[1].operation).toBe('destroy')
+  expect(recorded.at(-1)[1].operation).toBe('destroy')
   expect(await outcome(() => store.set('one', Object.assign(two, { b: 2 })))).toBe('gone')
   expect(await outcome(() => store.get('one'))).toBe('miss')
   expect(await outcome(() => store.length())).toBe('ok')
   expect(await outcome(() => store.get(''))).toBe('error')
 })
 
-test('a set that was merged with another says so', async () => {
+test('a merged set has the outcome conflict', async () => {
   const store = openStore({ format: 'json' })
   await store.set('one', { cookie, a: 1 })
   const [one, two] = [await store.get('one'), await store.get('one')]
-  const told = record('set')
+  const recorded = record('set')
   await store.set('one', Object.assign(one, { b: 1 }))
   await store.set('one', Object.assign(two, { c: 1 }))
-  expect(told.filter(([event]) => event === 'asyncEnd').map(([, { outcome }]) => outcome)).toEqual(['ok', 'conflict'])
+  expect(recorded.filter(([event]) => event === 'asyncEnd').map(([, { outcome }]) => outcome)).toEqual(['ok', 'conflict'])
   expect(await store.get('one')).toMatchObject({ a: 1, b: 1, c: 1 })
 })
 
-test.each(['promise', 'callback'])('a failure is told with its error (%s)', async style => {
+test.each(['promise', 'callback'])('a failure is published with its error (%s)', async style => {
   const server = await DevServer.start()
   const sessions = new SessionStore({ hosts: server.hosts, timeout: 500 })
   try {
     await sessions.ready()
     await server.stop()
-    const told = record('get')
+    const recorded = record('get')
     const error = style === 'promise' ? await sessions.get('one').catch(error => error) : (await call(done => sessions.get('one', done)))[0]
     expect(error).toMatchObject({ code: 'UNAVAILABLE' })
-    expect(names(told)).toEqual(FAILURE)
-    expect(told[0][1]).toMatchObject({ outcome: 'error', duration: expect.any(Number) })
-    expect(told[0][1].error).toBe(error)
+    expect(names(recorded)).toEqual(FAILURE)
+    expect(recorded[0][1]).toMatchObject({ outcome: 'error', duration: expect.any(Number) })
+    expect(recorded[0][1].error).toBe(error)
   } finally {
     await sessions.close()
   }
 })
 
-test('so is one that was found before the server was asked', async () => {
+test('a failure before the server is asked is published, too', async () => {
   const store = openStore({ user: session => session.owner })
   const closed = new SessionStore({ hosts: hosts() })
   await closed.close()
-  const told = record(...OPERATIONS)
+  const recorded = record(...OPERATIONS)
   const cycle = { cookie }
   cycle.self = cycle
   const failures = [
@@ -170,30 +170,30 @@ test('so is one that was found before the server was asked', async () => {
     ['ready', 'CLOSED', () => closed.ready()]
   ]
   for (const [operation, code, fail] of failures) {
-    told.length = 0
+    recorded.length = 0
     await expect(fail()).rejects.toMatchObject({ code })
-    expect([names(told), told[0][1]]).toMatchObject([FAILURE, { operation, outcome: 'error', error: { code } }])
+    expect([names(recorded), recorded[0][1]]).toMatchObject([FAILURE, { operation, outcome: 'error', error: { code } }])
   }
 })
 
-test('the node and how many went there together are told, of operations on one session', async () => {
+test('the node and the size of the batch are published for operations on one session', async () => {
   const server = await DevServer.start({ nodes: 3 })
   const sessions = new SessionStore({ hosts: server.hosts })
   const store = new AerospikeStore({ client: sessions })
   try {
     await nodesKnown(sessions)
-    const told = record('get', 'length')
-    const ended = () => told.filter(([event]) => event === 'asyncEnd').map(([, message]) => message)
+    const recorded = record('get', 'length')
+    const ended = () => recorded.filter(([event]) => event === 'asyncEnd').map(([, message]) => message)
     await Promise.all(Array.from({ length: 300 }, (_, n) => sessions.get(`visitor-${n}`)))
     const gets = ended()
     expect(new Set(gets.map(({ node }) => node))).toEqual(new Set(sessions.stats().nodes.map(({ name }) => name)))
-    // As many say so as went together, whatever that was.
+    // All operations of a batch report the same size.
     for (const { batch } of gets) expect(gets.filter(other => other.batch === batch).length % batch).toBe(0)
     expect(Math.max(...gets.map(({ batch }) => batch))).toBeGreaterThan(1)
     const { batches, batched } = sessions.stats()
     expect(gets.filter(({ batch }) => batch > 1)).toHaveLength(batched)
     expect(batches).toBeGreaterThan(0)
-    told.length = 0
+    recorded.length = 0
     await store.length()
     await sessions.get('').catch(() => {})
     for (const message of ended()) {
@@ -206,20 +206,20 @@ test('the node and how many went there together are told, of operations on one s
   }
 })
 
-test('those that ask the same at the same time are told the same way', async () => {
+test('operations that share an answer publish the same node and batch', async () => {
   const sessions = openSessions()
   await nodesKnown(sessions)
-  const told = record('get')
+  const recorded = record('get')
   await Promise.all(Array.from({ length: 20 }, () => sessions.get('one')))
-  const ended = told.filter(([event]) => event === 'asyncEnd').map(([, { node, batch }]) => ({ node, batch }))
+  const ended = recorded.filter(([event]) => event === 'asyncEnd').map(([, { node, batch }]) => ({ node, batch }))
   expect(ended).toEqual(Array(20).fill({ node: ended[0].node, batch: 1 }))
   expect(sessions.stats().nodes.map(({ name }) => name)).toContain(ended[0].node)
 })
 
-test('every operation has channels of its own', async () => {
+test('every operation has its own channels', async () => {
   const store = openStore({ storeIds: true, user: 'owner' })
   const sessions = store.client
-  const told = record(...OPERATIONS)
+  const recorded = record(...OPERATIONS)
   store.on('warning', () => {})
   await store.ready()
   await store.set('one', { cookie, owner: 'ada' })
@@ -239,14 +239,14 @@ test('every operation has channels of its own', async () => {
   await sessions.save('two', {})
   await sessions.has('two')
   await sessions.delete('two')
-  expect(new Set(told.map(([, { operation }]) => operation))).toEqual(new Set(OPERATIONS))
+  expect(new Set(recorded.map(([, { operation }]) => operation))).toEqual(new Set(OPERATIONS))
   for (const operation of OPERATIONS) {
-    const events = names(told.filter(([, message]) => message.operation === operation))
+    const events = names(recorded.filter(([, message]) => message.operation === operation))
     expect([operation, events.slice(0, 4)]).toEqual([operation, SUCCESS])
   }
 })
 
-test.each(['promise', 'callback'])('everybody is told in the context of who asked (%s)', async style => {
+test.each(['promise', 'callback'])('subscribers run in the context of the caller (%s)', async style => {
   const sessions = openSessions()
   const context = new AsyncLocalStorage()
   const seen = []
@@ -263,7 +263,7 @@ test.each(['promise', 'callback'])('everybody is told in the context of who aske
   expect(seen.filter(([event]) => event !== 'called' && event !== 'after').map(([event]) => event)).toEqual([...SUCCESS, ...FAILURE])
 })
 
-test('what a listener binds to the start holds until its end, and what it binds to the answer, in the callback', async () => {
+test('stores bound to start apply until the end, and those bound to asyncStart apply in the callback', async () => {
   const sessions = openSessions()
   const context = new AsyncLocalStorage()
   const { start, asyncStart } = dc.tracingChannel('aerospike-session:get')
@@ -282,25 +282,25 @@ test('what a listener binds to the start holds until its end, and what it binds 
   ])
 })
 
-test('one listener for one event is enough, and hears nothing of what was under way before', async () => {
+test('one subscriber for one event is enough, and receives nothing about earlier operations', async () => {
   const sessions = openSessions()
   for (const event of ['start', 'end', 'asyncStart', 'asyncEnd', 'error']) {
-    const told = []
+    const recorded = []
     const early = sessions.get(event === 'error' ? '' : 'one').catch(() => {})
-    const stop = listen('get', { [event]: message => { told.push(message) } })
+    const stop = listen('get', { [event]: message => { recorded.push(message) } })
     await early
-    expect([event, told.length]).toEqual([event, 0])
+    expect([event, recorded.length]).toEqual([event, 0])
     await sessions.get(event === 'error' ? '' : 'one').catch(() => {})
-    expect([event, told.length]).toEqual([event, 1])
+    expect([event, recorded.length]).toEqual([event, 1])
     const late = sessions.get(event === 'error' ? '' : 'one').catch(() => {})
     stop()
     await late
     await sessions.get('one')
-    expect([event, told.length]).toEqual([event, event === 'start' || event === 'end' ? 2 : 1])
+    expect([event, recorded.length]).toEqual([event, event === 'start' || event === 'end' ? 2 : 1])
   }
 })
 
-test('while nobody listens an operation makes nothing to tell', async () => {
+test('without subscribers an operation creates no message', async () => {
   const sessions = openSessions()
   const store = openStore()
   await Promise.all([sessions.ready(), store.ready()])
@@ -314,13 +314,13 @@ test('while nobody listens an operation makes nothing to tell', async () => {
     return made
   }
   try {
-    // One more, as a promise needs none of its own.
+    // One more than with a promise, which needs no resource of its own.
     expect(await ask()).toBe(0)
     const stop = listen('get', { start () {} })
     expect(await ask()).toBe(3)
     stop()
     expect(await ask()).toBe(0)
-    // Nor does it because others are followed.
+    // The same holds while other operations have subscribers.
     listen('set', { start () {} })
     expect(await ask()).toBe(0)
   } finally {
@@ -328,7 +328,7 @@ test('while nobody listens an operation makes nothing to tell', async () => {
   }
 })
 
-/** What this process wrote to stderr, asking `server` for this and that, and losing it. */
+/** Returns what this process wrote to stderr during operations on `server` and its loss. */
 async function debugged (env) {
   const script = `
     const { AerospikeStore, SessionStore } = require(${JSON.stringify(path.join(__dirname, '../..'))})
@@ -362,7 +362,7 @@ async function debugged (env) {
   return written
 }
 
-test('NODE_DEBUG=aerospike-session writes a line for each operation and each change of the connection, and no ids or data', async () => {
+test('NODE_DEBUG=aerospike-session writes a line for each operation and each change of the connection, without ids and data', async () => {
   const written = await debugged({ NODE_DEBUG: 'aerospike-session' })
   expect(written).not.toMatch(/S3cr3t/i)
   const ms = String.raw`\d+\.\d{3} ms(?:, node \w+)?(?:, batch of 1)?`
@@ -381,27 +381,27 @@ test('without it nothing is written', async () => {
   expect(await debugged({})).toBe('')
 })
 
-test('a store of its own tells where its sessions are', async () => {
+test('a store with its own options publishes its namespace and set', async () => {
   const set = freshSet()
   const client = openSessions({ set })
   const store = new AerospikeStore({ client, prefix: 'a:' })
-  const told = record('length')
+  const recorded = record('length')
   await store.length()
-  expect(told[0][1]).toMatchObject({ namespace: 'test', set })
+  expect(recorded[0][1]).toMatchObject({ namespace: 'test', set })
 })
 
-test('the examples of docs/observability.md see what a store does', async () => {
+test('the examples of docs/observability.md observe a store', async () => {
   const folder = folderFor('docs/observability.md')
   const child = fork(path.join(__dirname, '../support/observed.js'), [folder], { silent: true })
   let printed = ''
-  let complaints = ''
+  let errorOutput = ''
   child.stdout.on('data', data => { printed += data })
-  child.stderr.on('data', data => { complaints += data })
+  child.stderr.on('data', data => { errorOutput += data })
   const seen = {}
   child.on('message', message => Object.assign(seen, message))
   const [code] = await once(child, 'close')
   fs.rmSync(folder, { recursive: true })
-  expect({ code, complaints }).toEqual({ code: 0, complaints: '' })
+  expect({ code, errorOutput }).toEqual({ code: 0, errorOutput: '' })
 
   const lines = text => text.split('\n')
   expect(lines(seen.metrics)).toEqual(expect.arrayContaining([
@@ -429,7 +429,7 @@ test('the examples of docs/observability.md see what a store does', async () => 
   const place = { 'db.system.name': 'aerospike', 'db.namespace': 'test', 'db.collection.name': 'observed' }
   expect(seen.spans).toEqual([
     expect.objectContaining({ name: 'set observed', kind: 2, attributes: expect.objectContaining({ ...place, 'db.operation.name': 'set', 'aerospike.outcome': 'ok' }) }),
-    // Of the page; and the page's work is not the session's.
+    // A child of the page's span. The page's own work is not part of the session's span.
     expect.objectContaining({ name: 'get observed', parent: 'page', attributes: expect.objectContaining({ 'aerospike.outcome': 'hit', 'aerospike.batch': 1 }) }),
     expect.objectContaining({ name: 'work', parent: 'page' }),
     expect.objectContaining({ name: 'page' }),
@@ -438,6 +438,6 @@ test('the examples of docs/observability.md see what a store does', async () => 
       name: 'get observed', status: { code: 2, message: expect.any(String) }, attributes: expect.objectContaining({ 'aerospike.outcome': 'error', 'error.type': 'UNAVAILABLE' })
     })
   ])
-  // By the provider of telemetry.js.
+  // With the provider of telemetry.js.
   expect(printed).toContain("name: 'set observed'")
 }, 60_000)

@@ -1,7 +1,7 @@
 'use strict'
 
-// How many commands a request costs, counted on the wire. The table in docs/operations-per-request.md
-// is this one: the last test compares the two.
+// Counts on the wire how many commands a request costs. The last test compares the counts with the table in
+// docs/operations-per-request.md.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -30,7 +30,7 @@ function routes (app) {
   app.get('/logout', (req, res, next) => req.session.destroy(error => error ? next(error) : res.json(null)))
 }
 
-// [what a visitor does, the path, the commands by default, with touchAfter, with touchOnRead]
+// [the request, the path, the commands by default, with touchAfter, with touchOnRead]
 const REQUESTS = [
   ['looks around without a session', '/read', [], [], []],
   ['reads a page', '/read', ['read', 'write'], ['read'], ['read']],
@@ -41,8 +41,8 @@ const REQUESTS = [
   ['logs out', '/logout', ['read', 'delete'], ['read', 'delete'], ['read', 'delete']]
 ]
 
-// A page that takes a second costs more, and rightly so: the end of its session has moved by then, or an attempt was given
-// up. On a machine that stalls so long, it is counted again.
+// A page that takes a second correctly costs more: its session's expiry has moved by then, or an attempt timed out. If the
+// machine was that slow, the page is counted again.
 async function unhurried (visit) {
   for (;;) {
     const start = performance.now()
@@ -82,7 +82,7 @@ describe.each(OPTIONS.map(([name, options], index) => [name, options, index + 2]
   })
 })
 
-test('a touch is written once touchAfter has passed', async () => {
+test('a touch is written after touchAfter has passed', async () => {
   const store = new AerospikeStore({ hosts: tap.hosts, set: 'ops-after', touchAfter: 0.3 })
   const app = await serve(store, routes, { cookie: { maxAge: 600_000 } })
   const visitor = new Visitor(app.url)
@@ -94,7 +94,7 @@ test('a touch is written once touchAfter has passed', async () => {
   await store.close()
 })
 
-test('the table in docs/operations-per-request.md is what was counted', () => {
+test('the table in docs/operations-per-request.md has these counts', () => {
   const docs = fs.readFileSync(path.join(__dirname, '../../docs/operations-per-request.md'), 'utf8')
   const words = commands => commands.length === 0 ? 'nothing' : commands.join(', ')
   for (const [what, , ...columns] of REQUESTS) {

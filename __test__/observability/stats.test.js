@@ -1,6 +1,6 @@
 'use strict'
 
-// What a store tells of itself.
+// The statistics of a store.
 
 const { tracingChannel } = require('node:diagnostics_channel')
 const { once } = require('node:events')
@@ -10,7 +10,7 @@ const { hosts, openSessions, openStore } = require('../support/server')
 
 const sum = numbers => numbers.reduce((a, b) => a + b, 0)
 
-test('operations are counted by method and outcome, and their latencies', async () => {
+test('count operations by method and outcome, with their latencies', async () => {
   const sessions = openSessions()
   await sessions.save('one', { n: 1 })
   await sessions.get('one')
@@ -26,7 +26,7 @@ test('operations are counted by method and outcome, and their latencies', async 
   for (const node of nodes) expect(node).toEqual({ name: expect.any(String), address: expect.stringMatching(/:\d+$/), active: true })
 })
 
-test('what is under way is told, and that many go together', async () => {
+test('report operations in flight and batches', async () => {
   const store = openStore()
   await store.ready()
   const reads = Array.from({ length: 500 }, (_, n) => store.get(`visitor-${n}`))
@@ -39,7 +39,7 @@ test('what is under way is told, and that many go together', async () => {
   expect(batched).toBeGreaterThan(batches)
 })
 
-test('retries are counted, and a cluster that is away is told as such', async () => {
+test('count retries, and report a cluster that is down', async () => {
   const server = await DevServer.start()
   const sessions = new SessionStore({ hosts: server.hosts, timeout: 1_000 })
   const store = new AerospikeStore({ client: sessions })
@@ -63,7 +63,7 @@ describe('a call that fails before the cluster is asked', () => {
   const WRONG_ID = ['', 5, null, undefined, '\ud800']
   const SESSION = { cookie: { originalMaxAge: null, path: '/' } }
 
-  /** Calls that fail, by method: of an express store, and of its client. */
+  /** Failing calls by method, of an AerospikeStore and of its client. */
   const EXPRESS = {
     get: [...WRONG_ID.map(id => [id])],
     set: [...WRONG_ID.map(id => [id, SESSION]), ['a', null], ['a', { a: 1n }]],
@@ -83,17 +83,17 @@ describe('a call that fails before the cluster is asked', () => {
     delete: WRONG_ID.map(id => [id]),
     has: WRONG_ID.map(id => [id])
   }
-  /** Calls that only a closed store fails. */
+  /** Calls that fail only on a closed store. */
   const CLOSED = { all: [[]], length: [[]], clear: [[]], createUserIndex: [[]] }
 
-  /** Makes each call, and counts what the channels say of it. */
+  /** Makes each call, and counts what the channels publish. */
   async function counted (store, calls) {
-    const told = {}
+    const published = {}
     for (const [method, every] of Object.entries(calls)) {
       const subscriber = {
         error: ({ operation, error }) => {
-          told[operation] ??= { ok: 0, errors: {} }
-          told[operation].errors[error.code] = (told[operation].errors[error.code] ?? 0) + 1
+          published[operation] ??= { ok: 0, errors: {} }
+          published[operation].errors[error.code] = (published[operation].errors[error.code] ?? 0) + 1
         }
       }
       const channel = tracingChannel(`aerospike-session:${method}`)
@@ -103,9 +103,9 @@ describe('a call that fails before the cluster is asked', () => {
         if (isFollowed) channel.unsubscribe(subscriber)
       }
     }
-    // What was not followed counts the same.
-    for (const { errors } of Object.values(told)) for (const code of Object.keys(errors)) errors[code] *= 2
-    return told
+    // Calls without subscribers are counted, too.
+    for (const { errors } of Object.values(published)) for (const code of Object.keys(errors)) errors[code] *= 2
+    return published
   }
 
   /** Makes a call, which must fail. */
@@ -121,9 +121,9 @@ describe('a call that fails before the cluster is asked', () => {
   ])('is counted by %s as on the channels', async (_, open, calls, clientOf) => {
     const store = open()
     await store.ready()
-    const told = await counted(store, calls)
-    expect(Object.keys(told).sort()).toStrictEqual(Object.keys(calls).sort())
-    expect(store.stats().operations).toEqual(told)
+    const published = await counted(store, calls)
+    expect(Object.keys(published).sort()).toStrictEqual(Object.keys(calls).sort())
+    expect(store.stats().operations).toEqual(published)
     expect(clientOf(store).stats()).toEqual(store.stats())
   })
 
@@ -134,9 +134,9 @@ describe('a call that fails before the cluster is asked', () => {
     const store = new Store({ hosts: hosts() })
     await store.ready()
     await store.close()
-    const told = await counted(store, calls)
-    expect(store.stats().operations).toEqual(told)
-    expect(told.get.errors).toEqual({ CLOSED: 10 })
+    const published = await counted(store, calls)
+    expect(store.stats().operations).toEqual(published)
+    expect(published.get.errors).toEqual({ CLOSED: 10 })
   })
 
   test('adds to the counts of calls that the cluster has answered', async () => {
@@ -147,7 +147,7 @@ describe('a call that fails before the cluster is asked', () => {
   })
 })
 
-test('a store that was closed is not connected', async () => {
+test('report that a closed store is not connected', async () => {
   const store = new AerospikeStore({ hosts: hosts() })
   await Promise.all([store.ready(), once(store.client, 'up')])
   expect([store.client.connected, store.stats().connected]).toStrictEqual([true, true])
@@ -158,7 +158,7 @@ test('a store that was closed is not connected', async () => {
 })
 
 describe('functions of the application that return promises', () => {
-  test('prune waits for each onProgress, and fails with what it rejects with', async () => {
+  test('prune awaits each onProgress, and fails with its rejection', async () => {
     const store = openStore()
     let running = 0
     let most = 0

@@ -1,7 +1,7 @@
 'use strict'
 
-// The package inside a bundle. The bundle is made here in the way of esbuild: all files of JavaScript in one, and whatever
-// is not JavaScript looked for beside it at run time. docs/bundlers.md says what real bundlers need.
+// The package in a bundle. The test bundles like esbuild: all JavaScript in one file, and other files are expected next to it at
+// run time. docs/bundlers.md documents what real bundlers need.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -21,7 +21,7 @@ let folder
 beforeAll(() => { folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-'))) })
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-/** All that a file requires by a path, as the text of one file. */
+/** Returns the text of a file together with all files that it requires by path. */
 function bundle (entry, app) {
   const modules = new Map()
   const visit = file => {
@@ -65,7 +65,7 @@ const APP = `
   store.save('a', { n: 1 }).then(() => store.get('a')).then(found => console.log(found)).then(() => store.delete('a')).then(() => store.close())
 `
 
-/** Runs a bundle of the package in a folder of its own. */
+/** Runs a bundle of the package in its own folder. */
 function run (name, files, change = code => code) {
   const place = path.join(folder, name)
   fs.mkdirSync(place)
@@ -77,7 +77,7 @@ function run (name, files, change = code => code) {
 
 const EXPLAINED = /Error: aerospike-session is in a bundle without its binary, a \.node file\. Tell the bundler to leave aerospike-session out of the bundle.* https:\/\/\S+\/docs\/bundlers\.md\n/
 
-test('a bundle without the binary says what the bundler has to be told', () => {
+test('a bundle without the binary explains how to configure the bundler', () => {
   const { status, stdout, stderr } = run('alone', {})
   expect([status, stdout]).toStrictEqual([1, ''])
   expect(stderr).toMatch(EXPLAINED)
@@ -85,17 +85,17 @@ test('a bundle without the binary says what the bundler has to be told', () => {
   expect(stderr).not.toContain('npm run build')
 })
 
-test('so does one with a folder lib of somebody else beside it, and one without __dirname, as of ES modules', () => {
+test('so does a bundle next to another folder lib, and one without __dirname, as for ES modules', () => {
   expect(run('nested', {}, code => `const { mkdirSync } = require('fs'); mkdirSync('lib'); ${code}`).stderr).toMatch(EXPLAINED)
   expect(run('modules', {}, code => `(() => { const { __dirname, __filename } = {}; ${code.replaceAll(/typeof __dirname/g, 'typeof undefined')} })()`).stderr).toMatch(EXPLAINED)
 })
 
-test('so does one where the bundler has put a path in the place of the binary', () => {
+test('so does a bundle in which the binary is replaced with its path', () => {
   const { stderr } = run('path', {}, code => code.replaceAll(`require('./${BINARY}')`, `'./${BINARY}'`))
   expect(stderr).toMatch(EXPLAINED)
 })
 
-test('a bundle with the binary beside it works', () => {
+test('a bundle with the binary next to it works', () => {
   expect(run('complete', { [BINARY]: path.join(ROOT, 'lib/binding', BINARY) })).toStrictEqual({ status: 0, stdout: '{ n: 1 }\n', stderr: '' })
 })
 
@@ -109,17 +109,17 @@ describe('docs/bundlers.md', () => {
   }
   const names = Object.keys(entries).filter(entry => entry !== './package.json').map(entry => path.posix.join('aerospike-session', entry))
 
-  test('leaves every entry point out of webpack’s bundle, and no other package', () => {
+  test('excludes every entry point from webpack’s bundle, and no other package', () => {
     const [external] = configuration('webpack.config.js').externals
     expect(names.filter(name => !external.test(name))).toStrictEqual([])
     expect(['aerospike', 'aerospike-session-store', 'my/aerospike-session', './aerospike-session'].filter(name => external.test(name))).toStrictEqual([])
   })
 
-  test('names the package to Next.js', () => {
+  test('names the package in the configuration of Next.js', () => {
     expect([...configuration('next.config.js').serverExternalPackages]).toStrictEqual(['aerospike-session'])
   })
 
-  test('gives commands of esbuild and ncc that are complete', () => {
+  test('gives complete commands for esbuild and ncc', () => {
     const commands = blocks.filter(({ language }) => language === 'sh').map(({ code }) => code.replaceAll('\\\n', '').split(/\s+/))
     expect(commands.map(([program, entry]) => [program, /^(build|app\.m?js)$/.test(entry)])).toStrictEqual([['esbuild', true], ['esbuild', true], ['esbuild', true], ['ncc', true]])
     for (const command of commands.filter(([program]) => program === 'esbuild')) {

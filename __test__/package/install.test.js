@@ -1,7 +1,7 @@
 'use strict'
 
-// The package as people get it: packed, then installed from its tarballs without a network, without Rust and into an
-// empty folder; used from CommonJS, ES modules and jest. TypeScript is package-types.test.js.
+// The package as users get it: packed, then installed from its tarballs into an empty folder, without a network and without
+// Rust. Used from CommonJS, ES modules and jest. types-of-tarball.test.js covers TypeScript.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -17,7 +17,7 @@ const { Browser } = require('../support/site')
 const { Consumer, ROOT, bareMachine, platform, tarballs } = require('../support/tarballs')
 
 const MB = 1_000_000
-/** No warning of Node.js's goes by unseen. */
+/** Turns every warning of Node.js into an error. */
 const STRICT = ['--throw-deprecation', '--pending-deprecation']
 
 let folder, bin, packed
@@ -41,7 +41,7 @@ afterAll(() => {
   fs.rmSync(folder, { recursive: true, force: true })
 })
 
-/** Bytes of a folder's files. */
+/** Returns the bytes of a folder's files. */
 function size (place) {
   const stat = fs.statSync(place)
   if (!stat.isDirectory()) return stat.size
@@ -54,7 +54,7 @@ test('the tarballs have the names that a release publishes', () => {
   expect(path.basename(packed.binary)).toBe(tarballOf(packageFor(platform()), version))
 })
 
-test('two packages are installed: the package, and the binary of this platform', () => {
+test('installs two packages: the package, and the binary for this platform', () => {
   const installed = JSON.parse(fs.readFileSync(app.path('node_modules/.package-lock.json'), 'utf8')).packages
   expect(Object.keys(installed).sort()).toStrictEqual([
     `node_modules/${packageFor(platform())}`, 'node_modules/aerospike-session'
@@ -62,7 +62,7 @@ test('two packages are installed: the package, and the binary of this platform',
   for (const one of Object.values(installed)) expect(one).not.toHaveProperty('hasInstallScript')
 })
 
-test('what is published depends on the binaries of all platforms, each of exactly its own version', () => {
+test('the published package depends on the binaries of all platforms, in exactly its own version', () => {
   const { version, optionalDependencies, dependencies } = JSON.parse(fs.readFileSync(app.path('node_modules/aerospike-session/package.json'), 'utf8'))
   expect(dependencies).toBeUndefined()
   const platforms = [
@@ -75,19 +75,19 @@ test('what is published depends on the binaries of all platforms, each of exactl
   expect(binary).not.toHaveProperty('scripts')
 })
 
-test('the terms of the package and of all that is in its binary come with it', () => {
+test('includes the licenses of the package and of everything in its binary', () => {
   const terms = (name, file) => fs.readFileSync(app.path('node_modules', name, file), 'utf8')
   for (const name of ['aerospike-session', packageFor(platform())]) expect(terms(name, 'LICENSE')).toMatch(/Apache License/)
   expect(terms(packageFor(platform()), 'THIRD-PARTY-LICENSES.txt')).toMatch(/^aerospike-core 3\.0\.0 /m)
 })
 
-test('what is installed is under 12 MB', () => {
+test('installs less than 12 MB', () => {
   const bytes = ['aerospike-session', packageFor(platform())].map(name => size(app.path('node_modules', name)))
   expect(bytes[0]).toBeLessThan(0.5 * MB)
   expect(bytes[0] + bytes[1]).toBeLessThan(12 * MB)
 })
 
-/** The README's Express example, on this cluster and any free port. */
+/** Returns the README's Express example, on this cluster and any free port. */
 function readmeExample () {
   const readme = fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8')
   const [, code] = /^```js\n([^]*?)^```$/m.exec(readme)
@@ -99,28 +99,28 @@ function readmeExample () {
   return replace(here, 'app.listen(8080)', 'app.listen(0, function () { console.log(this.address().port) })')
 }
 
-/** Starts an application of the folder; resolves once it tells, in its first line, its port. */
+/** Starts an application of the folder. Resolves when it prints its port in the first line. */
 async function serve (file, { flags = STRICT, env = {} } = {}) {
   const child = spawn(process.execPath, [...flags, file], {
     cwd: app.folder, env: { ...app.env, HOSTS: hosts(), SESSION_SECRET: 'a secret of thirty-two characters', ...env }, stdio: ['ignore', 'pipe', 'pipe']
   })
   children.add(child)
-  let said = ''
-  child.stderr.on('data', data => { said += data })
+  let errorOutput = ''
+  child.stderr.on('data', data => { errorOutput += data })
   const exit = once(child, 'close')
   const port = await Promise.race([
     once(readline.createInterface({ input: child.stdout }), 'line').then(([line]) => /\d+$/.exec(line)[0]),
-    exit.then(([code]) => { throw new Error(`it ended with ${code}: ${said}`) })
+    exit.then(([code]) => { throw new Error(`it ended with ${code}: ${errorOutput}`) })
   ])
   const stop = async () => {
     child.kill()
     await exit
-    expect(said).toBe('')
+    expect(errorOutput).toBe('')
   }
   return { url: `http://127.0.0.1:${port}`, stop }
 }
 
-test("the README's Express example serves a session that outlives a restart of the application", async () => {
+test("the README's Express example serves a session that survives a restart of the application", async () => {
   app.write('app.js', readmeExample())
   let server = await serve('app.js')
   const first = await fetch(server.url)
@@ -140,13 +140,13 @@ test("the README's Express example serves a session that outlives a restart of t
   await sessions.close()
 }, 60_000)
 
-// Of frameworks all that they need is copied; what they themselves use that Node.js deprecates is not ours to judge.
+// Copies the frameworks with their dependencies. Their own use of deprecated features is ignored.
 test.each([
   ['fastify', 'app.js', ['fastify', '@fastify/cookie', '@fastify/session']],
   ['koa', 'app.js', ['koa', 'koa-session']],
   ['hono', 'app.mjs', ['hono', '@hono/node-server', 'hono-sessions']],
   ['react-router', 'app.js', ['react-router', 'react', 'react-dom']]
-])('the example of %s serves a session that outlives a restart of the application', async (framework, file, packages) => {
+])('the example of %s serves a session that survives a restart of the application', async (framework, file, packages) => {
   app.add(...packages)
   fs.cpSync(path.join(ROOT, 'examples', framework), app.path(framework), { recursive: true })
   const env = { AEROSPIKE_HOSTS: hosts(), AEROSPIKE_SET: freshSet(), NODE_ENV: 'development', PORT: '0' }
@@ -161,14 +161,14 @@ test.each([
   await server.stop()
 }, 60_000)
 
-test('the command is there', async () => {
+test('installs the command', async () => {
   const { version } = require('../../package.json')
   const command = app.path('node_modules/aerospike-session/bin/aerospike-session.js')
   expect(await app.run([...STRICT, command, '--version'])).toStrictEqual({ stdout: `${version}\n`, stderr: '' })
   if (process.platform !== 'win32') expect(fs.realpathSync(app.path('node_modules/.bin/aerospike-session'))).toBe(fs.realpathSync(command))
 })
 
-test('an ES module uses it, with names and with the default', async () => {
+test('works in an ES module, with named exports and the default export', async () => {
   app.write('program.mjs', `
     import AerospikeStore, { AerospikeStore as Named, SessionStore, AerospikeSessionError } from 'aerospike-session'
     import DevServer, { DevServer as NamedServer } from 'aerospike-session/dev-server'
@@ -178,7 +178,7 @@ test('an ES module uses it, with names and with the default', async () => {
   expect(await app.run([...STRICT, 'program.mjs'])).toStrictEqual({ stdout, stderr: '' })
 })
 
-test('jest runs tests that use it, and ends by itself', async () => {
+test('jest runs tests that use it, and exits by itself', async () => {
   app.write('app.test.js', `
     const session = require('express-session')
     const express = require('express')
@@ -186,7 +186,7 @@ test('jest runs tests that use it, and ends by itself', async () => {
     const { AerospikeStore } = require('aerospike-session')
     const { DevServer } = require('aerospike-session/dev-server')
 
-    test('a session is kept', async () => {
+    test('keeps a session', async () => {
       const server = await DevServer.start()
       const app = express()
       app.use(session({ store: new AerospikeStore({ hosts: server.hosts }), secret: 'a', resave: false, saveUninitialized: false }))
@@ -208,13 +208,13 @@ test('jest runs tests that use it, and ends by itself', async () => {
   expect(stderr).not.toMatch(/did not exit|open handle/)
 }, 120_000)
 
-describe('where there is no binary, one sentence says why', () => {
+describe('without a binary, the error explains why', () => {
   /** @type {Consumer} */
   let bare
-  /** What a program is told that requires the package, on a platform. */
-  const told = (as = {}, env = {}) => {
-    const lie = Object.entries(as).map(([name, value]) => `Object.defineProperty(process, '${name}', { value: '${value}' })`)
-    const program = `${lie.join('\n')}\ntry { require('aerospike-session') } catch (error) { console.log(error.message) }`
+  /** Returns the error of a program that requires the package on a platform. */
+  const loadError = (as = {}, env = {}) => {
+    const overrides = Object.entries(as).map(([name, value]) => `Object.defineProperty(process, '${name}', { value: '${value}' })`)
+    const program = `${overrides.join('\n')}\ntry { require('aerospike-session') } catch (error) { console.log(error.message) }`
     return bare.run(['--eval', program], env).then(({ stdout }) => stdout)
   }
 
@@ -225,19 +225,19 @@ describe('where there is no binary, one sentence says why', () => {
 
   const UNSUPPORTED = 'there are binaries for Linux (x64, arm64), macOS (x64, arm64), Windows (x64, arm64)'
 
-  test.each([['freebsd', 'x64'], ['linux', 'riscv64'], ['win32', 'ia32'], ['aix', 'ppc64']])('a platform that is not supported: %s %s', async (platform, arch) => {
-    expect(await told({ platform, arch })).toBe(`aerospike-session does not support ${platform} ${arch}: ${UNSUPPORTED}\n`)
+  test.each([['freebsd', 'x64'], ['linux', 'riscv64'], ['win32', 'ia32'], ['aix', 'ppc64']])('an unsupported platform: %s %s', async (platform, arch) => {
+    expect(await loadError({ platform, arch })).toBe(`aerospike-session does not support ${platform} ${arch}: ${UNSUPPORTED}\n`)
   })
 
   test('the optional dependency is missing', async () => {
-    expect(await told()).toBe(
+    expect(await loadError()).toBe(
       `aerospike-session lacks the package with its binary, @aerospike-session/binding-${platform()}: install again on this very platform, ` +
       'without node_modules, without a package-lock.json made on another one, and with optional dependencies (no --omit=optional)\n'
     )
   })
 
-  test('node_modules come from a machine of another kind', async () => {
-    expect(await told({ platform: 'darwin', arch: 'arm64' })).toMatch(/^aerospike-session lacks .*, @aerospike-session\/binding-darwin-arm64: install again [^\n]*\n$/)
+  test('node_modules come from another platform', async () => {
+    expect(await loadError({ platform: 'darwin', arch: 'arm64' })).toMatch(/^aerospike-session lacks .*, @aerospike-session\/binding-darwin-arm64: install again [^\n]*\n$/)
   })
 
   test('the binary does not load', async () => {
@@ -245,17 +245,17 @@ describe('where there is no binary, one sentence says why', () => {
     const place = bare.path('node_modules', name)
     fs.cpSync(app.path('node_modules', name), place, { recursive: true })
     fs.writeFileSync(path.join(place, `aerospike-session.${platform()}.node`), 'nothing that a linker reads')
-    expect(await told()).toMatch(/^aerospike-session's binary for this platform does not load \(it needs glibc 2\.17 or newer, or musl, on Linux\): \S[^\n]*\n$/)
+    expect(await loadError()).toMatch(/^aerospike-session's binary for this platform does not load \(it needs glibc 2\.17 or newer, or musl, on Linux\): \S[^\n]*\n$/)
     fs.rmSync(place, { recursive: true })
   })
 
-  test('NAPI_RS_NATIVE_LIBRARY_PATH names a file that is none', async () => {
-    expect(await told({}, { NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere.node' })).toMatch(
+  test('NAPI_RS_NATIVE_LIBRARY_PATH names an invalid file', async () => {
+    expect(await loadError({}, { NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere.node' })).toMatch(
       /^aerospike-session: \/nowhere\.node, which NAPI_RS_NATIVE_LIBRARY_PATH names, does not load: [^\n]*\n$/
     )
   })
 
-  test('who does not catch the error sees that sentence, and not all that was tried', async () => {
+  test('an uncaught error shows this message, without the list of what was tried', async () => {
     const { stderr } = await bare.run(['--eval', "require('aerospike-session')"]).catch(error => error)
     expect(stderr).toMatch(/\nError: aerospike-session lacks the package/)
     expect(stderr).not.toMatch(/cause/)

@@ -1,7 +1,6 @@
 'use strict'
 
-// npm run pack in a copy of the repository where nothing was built, as in the job of a release that packs: the binaries come
-// from elsewhere.
+// npm run pack in a copy of the repository without a build, as in the pack job of a release: the binaries come from other jobs.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -22,7 +21,7 @@ beforeAll(() => {
 })
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-/** Packs with what is in lib/binding here; an exit code, what was said and what was written. */
+/** Packs with the files of lib/binding. Returns the exit code, the output and the tarballs. */
 function pack (artifacts) {
   const place = path.join(folder, 'artifacts')
   fs.rmSync(place, { recursive: true, force: true })
@@ -35,13 +34,13 @@ function pack (artifacts) {
 
 const BINARY = `${binaryName}.${platform()}.node`
 
-test('binaries without their loader are not packed: the package could not work', () => {
+test('does not pack binaries without their loader, because the package could not work', () => {
   const { status, stderr, tarballs } = pack([BINARY])
   expect(stderr).toMatch(/There is no native\.js in .*artifacts nor in lib\/binding: the package could not load its binaries/)
   expect([status, tarballs]).toStrictEqual([1, []])
 }, 60_000)
 
-test('the loader is taken from where the binaries are', () => {
+test('takes the loader from the folder of the binaries', () => {
   const { status, stderr, tarballs } = pack([BINARY, 'native.js'])
   expect([status, stderr]).toStrictEqual([0, ''])
   const main = tarballs.find(name => /\/aerospike-session-\d/.test(name))

@@ -1,7 +1,7 @@
 'use strict'
 
-// scripts/publish.js. Its steps are tested with an npm that answers at once, and how it reads npm's answers with the real
-// npm, on a registry in this process.
+// scripts/publish.js. Its steps are tested with a fake npm that answers at once. How it reads npm's answers is tested with the
+// real npm, on a registry in this process.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -18,13 +18,13 @@ const BINARIES = suffixes.map(packageFor)
 const [FIRST] = BINARIES
 const LAST = BINARIES.at(-1)
 
-/** A registry as far as `npm view` and `npm publish` need one. */
+/** A registry that implements what `npm view` and `npm publish` need. */
 class Registry {
   /** Tarballs by package name. @type {Map<string, Buffer>} */
   packages = new Map()
-  /** What was published, in order: name, tag, access. */
+  /** The publications, in order: name, tag, access. */
   published = []
-  /** Called before each answer. What it returns is the status of the answer instead. */
+  /** Called before each answer. If it returns a status, that is the answer. */
   refuse = () => undefined
 
   view (name) {
@@ -42,7 +42,7 @@ class Registry {
     return status
   }
 
-  /** Answers as the real npm does. */
+  /** Answers like the real npm. */
   npm = async (command, ...args) => {
     const failed = status => ({ failed: true, stdout: JSON.stringify({ error: { code: `E${status}` } }), stderr: `npm error code E${status}` })
     if (command === 'view') {
@@ -57,7 +57,7 @@ class Registry {
     return status === 201 ? { failed: false, stdout: '', stderr: '' } : failed(status)
   }
 
-  /** Listens, for the real npm. */
+  /** Listens for the real npm. */
   async open () {
     this.server = http.createServer(async (req, res) => {
       let body = ''
@@ -108,20 +108,20 @@ afterEach(() => fs.rmSync(folder, { recursive: true }))
 const release = options => publish({ dist, npm: registry.npm, pause: 1, patience: 60_000, log: line => lines.push(line), ...options })
 const names = () => registry.published.map(([name]) => name)
 
-test('the packages of the binaries are published first, then the main package, all of them public', async () => {
+test('publishes the packages of the binaries first, then the main package, all of them public', async () => {
   await release()
   expect(names()).toStrictEqual([...BINARIES, MAIN])
   for (const name of names()) expect(registry.packages.get(name)).toEqual(ours(name))
 })
 
-test('a run that was interrupted goes on with what is missing', async () => {
+test('continues an interrupted run with the missing packages', async () => {
   for (const name of BINARIES.slice(0, -1)) registry.packages.set(name, ours(name))
   await release()
   expect(names()).toStrictEqual([LAST, MAIN])
   expect(lines).toContain(`${FIRST}@${version} is published already`)
 })
 
-test.each([['first binary', FIRST], ['last binary', LAST], ['main package', MAIN]])('nothing is published if the %s in the registry is not ours', async (which, name) => {
+test.each([['first binary', FIRST], ['last binary', LAST], ['main package', MAIN]])('publishes nothing if the %s in the registry has other bytes', async (which, name) => {
   const theirs = Buffer.from('a package of someone else')
   registry.packages.set(name, theirs)
   await expect(release()).rejects.toThrow(
@@ -131,19 +131,19 @@ test.each([['first binary', FIRST], ['last binary', LAST], ['main package', MAIN
   expect(names()).toStrictEqual([])
 })
 
-test('the main package is not published if the registry gives no integrity of a binary', async () => {
+test('does not publish the main package if the registry gives no integrity of a binary', async () => {
   const npm = async (command, ...args) => args[0] === `${LAST}@${version}` ? { failed: false, stdout: '', stderr: '' } : registry.npm(command, ...args)
   await expect(release({ npm })).rejects.toThrow(`The registry gives no integrity of ${LAST}@${version}.`)
   expect(names()).toStrictEqual([])
 })
 
-test('the main package is not published if a binary is refused', async () => {
+test('does not publish the main package if a binary is rejected', async () => {
   registry.refuse = (method, name) => method === 'PUT' && name === LAST ? 403 : undefined
   await expect(release()).rejects.toThrow(`npm publish of ${LAST}@${version} failed: `)
   expect(names()).not.toContain(MAIN)
 })
 
-test('the main package is not published if the registry has other bytes for a binary than those we sent', async () => {
+test('does not publish the main package if the registry has other bytes for a binary than were sent', async () => {
   registry.refuse = (method, name) => {
     if (name === LAST && registry.published.some(([one]) => one === LAST)) registry.packages.set(LAST, Buffer.from('theirs'))
   }
@@ -171,19 +171,19 @@ describe('after the binaries are published, the registry', () => {
   })
 })
 
-test.each([['binary', FIRST], ['main package', MAIN]])('nothing is published if the tarball of a %s is missing', async (which, name) => {
+test.each([['binary', FIRST], ['main package', MAIN]])('publishes nothing if the tarball of a %s is missing', async (which, name) => {
   fs.rmSync(fileOf(name))
   await expect(release()).rejects.toThrow(`There is no ${fileOf(name)}: npm run pack -- --all`)
   expect(names()).toStrictEqual([])
 })
 
-test('nothing is published if there is a file that does not belong to the release', async () => {
+test('publishes nothing if a file does not belong to the release', async () => {
   fs.writeFileSync(path.join(dist, 'aerospike-session-0.0.1.tgz'), '')
   await expect(release()).rejects.toThrow(`holds files that are not part of ${version}: aerospike-session-0.0.1.tgz.`)
   expect(names()).toStrictEqual([])
 })
 
-test('a tarball is named as npm pack names it', () => {
+test('names a tarball as npm pack does', () => {
   expect(tarballOf('@scope/name', '1.2.3-rc.1')).toBe('scope-name-1.2.3-rc.1.tgz')
   expect(tarballOf('name', '1.2.3')).toBe('name-1.2.3.tgz')
 })
@@ -207,7 +207,7 @@ describe('with the real npm', () => {
   })
   afterEach(() => registry.close())
 
-  test('missing packages are published, public and byte for byte', async () => {
+  test('publishes missing packages, public and byte for byte', async () => {
     const content = path.join(folder, 'content/package')
     fs.mkdirSync(content, { recursive: true })
     for (const name of [LAST, MAIN]) {
@@ -220,23 +220,23 @@ describe('with the real npm', () => {
     for (const name of [LAST, MAIN]) expect(registry.packages.get(name)).toEqual(ours(name))
   }, 120_000)
 
-  test('a package that is not ours stops the release', async () => {
+  test('stops the release if a package has other bytes', async () => {
     registry.packages.set(FIRST, Buffer.from('a package of someone else'))
     await expect(release({ npm })).rejects.toThrow(`${FIRST}@${version} is in the registry, but is not ours`)
   }, 30_000)
 
-  test('another version of a package does not count as published', async () => {
+  test('does not count another version of a package as published', async () => {
     registry.packages.set(FIRST, ours(FIRST))
     const { stdout, failed } = await npm('view', `${FIRST}@99.0.0`, 'dist.integrity', '--json')
     expect([failed, JSON.parse(stdout).error.code]).toStrictEqual([true, 'E404'])
   }, 30_000)
 
-  test.each([401, 403, 500, 503])('an answer with status %d does not count as "not published"', async status => {
+  test.each([401, 403, 500, 503])('does not count an answer with status %d as "not published"', async status => {
     registry.refuse = () => status
     await expect(release({ npm })).rejects.toThrow(`The registry does not answer whether ${FIRST}@${version} is published: `)
   }, 30_000)
 
-  test('a registry that cannot be reached does not count as "not published"', async () => {
+  test('does not count an unreachable registry as "not published"', async () => {
     settings.npm_config_registry = 'http://127.0.0.1:1/'
     await expect(release({ npm })).rejects.toThrow(/does not answer whether .*ECONNREFUSED/s)
   }, 30_000)

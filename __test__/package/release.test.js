@@ -1,6 +1,6 @@
 'use strict'
 
-// How changes are checked and versions released: what the workflows may do, what they run, and what a release says.
+// How changes are checked and versions released: the permissions and commands of the workflows, and the notes of a release.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -15,7 +15,7 @@ const read = file => fs.readFileSync(path.join(ROOT, file), 'utf8')
 const workflows = fs.readdirSync(path.join(ROOT, '.github/workflows')).map(name => [name, read(`.github/workflows/${name}`)])
 const actions = fs.readdirSync(path.join(ROOT, '.github/actions')).map(name => [name, read(`.github/actions/${name}/action.yml`)])
 
-/** What runs on GitHub, and what is wrong with it. */
+/** Returns what is insecure in the text of a workflow or action. */
 function faults (text) {
   const uses = Array.from(text.matchAll(/^\s*(?:- )?uses: (.*)$/gm), ([, action]) => action)
   return [
@@ -24,29 +24,29 @@ function faults (text) {
   ]
 }
 
-test.each([...workflows, ...actions])('%s uses actions by the hash of a commit, no secrets, and no code of strangers with rights of ours', (name, text) => {
+test.each([...workflows, ...actions])('%s uses actions by commit hash, no secrets, and no foreign code with write permissions', (name, text) => {
   expect(faults(text)).toStrictEqual([])
 })
 
 test.each([
   'uses: actions/checkout@v7', '- uses: actions/checkout@main # v7.0.1', 'uses: a/b@0123456789012345678901234567890123456789',
   'pull_request_target:', '${{ secrets.NPM_TOKEN }}', 'run: npm install express' // eslint-disable-line no-template-curly-in-string
-])('that would not pass: %s', text => {
+])('rejects: %s', text => {
   expect(faults(`      ${text}`)).toHaveLength(1)
 })
 
-test.each(workflows)('%s may read, and no more unless a job says so', (name, text) => {
+test.each(workflows)('%s may only read, unless a job asks for more', (name, text) => {
   expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m)
   expect(text).toMatch(/^concurrency:\n {2}group: /m)
   const jobs = text.slice(text.indexOf('\njobs:')).split(/^ {2}(?=[\w-]+:$)/m).slice(1)
   const more = jobs.flatMap(job => Array.from(job.matchAll(/^ {6}([\w-]+: write)$/gm), ([, right]) => `${job.split(':')[0]}: ${right}`))
   expect(more).toStrictEqual(name === 'release.yml' ? ['publish: id-token: write', 'announce: contents: write'] : [])
   for (const job of jobs) expect(job).toMatch(/timeout-minutes: |uses: \.\//)
-  // Nobody's checkout keeps a token where later steps could find it.
+  // No checkout keeps a token where later steps could find it.
   expect(text.match(/actions\/checkout@/g)?.length).toBe(text.match(/persist-credentials: false/g)?.length)
 })
 
-test('a release builds, and tries, a binary for each platform of package.json', () => {
+test('a release builds and tests a binary for each platform of package.json', () => {
   const text = read('.github/workflows/release.yml')
   const [, build] = /\n {2}build:\n([^]*?)\n {2}pack:/.exec(text)
   const [, attempt] = /\n {2}try:\n([^]*?)\n {2}publish:/.exec(text)
@@ -57,7 +57,7 @@ test('a release builds, and tries, a binary for each platform of package.json', 
 })
 
 describe('the artifacts of a release', () => {
-  /** The jobs of a workflow by name: their text, and the text of each step. */
+  /** Returns the jobs of a workflow by name: their text, and the text of each step. */
   const jobsOf = text => Object.fromEntries(text.slice(text.indexOf('\njobs:')).split(/^ {2}(?=[\w-]+:$)/m).slice(1).map(job => (
     [job.split(':')[0], { text: job, steps: job.split(/^ {6}- /m).slice(1) }]
   )))
@@ -97,7 +97,7 @@ describe('the artifacts of a release', () => {
     }
   })
 
-  test('are published by a script with tests of its own, not by commands in the workflow', () => {
+  test('are published by a tested script, not by commands in the workflow', () => {
     for (const [, text] of workflows) expect(text).not.toMatch(/npm (?:publish|view)/)
     expect(read('.github/workflows/release.yml')).toMatch(/^ {8}run: node scripts\/publish\.js --provenance$/m)
   })
@@ -127,7 +127,7 @@ describe('the artifacts of a release', () => {
     })
     afterEach(() => fs.rmSync(folder, { recursive: true }))
 
-    test('accepts the files as they were made', () => {
+    test('accepts unchanged files', () => {
       expect(Object.keys(outputs)).toStrictEqual(['a', 'b', 'loader'])
       expect(verify()).toStrictEqual({ status: 0, stderr: '' })
     })
@@ -138,7 +138,7 @@ describe('the artifacts of a release', () => {
       ['a file that is missing', () => fs.rmSync(file('b.node')), /^b\.node is not in .*\.$/],
       ['a file whose job has no output', () => { outputs.b = '' }, /^b\.node is in .*, but the job that made the files did not record it\.$/],
       ['files without any outputs', () => { outputs = {} }, /^The job that made the files recorded no digests\.$/]
-    ])('refuses %s', (what, change, message) => {
+    ])('rejects %s', (what, change, message) => {
       change()
       expect(verify()).toStrictEqual({ status: 1, stderr: expect.stringMatching(message) })
     })
@@ -153,20 +153,20 @@ describe('the artifacts of a release', () => {
   })
 })
 
-test('the tests run on every version of Node.js that is supported', () => {
+test('the tests run on every supported version of Node.js', () => {
   const { SUPPORTED } = require('../../scripts/nodes')
   expect(manifest.engines.node).toBe(`>=${SUPPORTED[0]}`)
   const matrices = Array.from(read('.github/workflows/ci.yml').matchAll(/^ {8}node: \[(.*)\]$/gm), ([, versions]) => versions)
   expect(matrices).toStrictEqual([SUPPORTED.join(', '), SUPPORTED.join(', ')])
 })
 
-test('docs/contributing.md tells what every script of package.json does', () => {
+test('docs/contributing.md documents every script of package.json', () => {
   const text = read('docs/contributing.md')
   const names = { start: 'npm start', test: 'npm test', prepack: '`prepack`' }
   for (const script of Object.keys(manifest.scripts)) expect(text).toContain(names[script] ?? `npm run ${script}`)
 })
 
-test('every script that a workflow runs is one', () => {
+test('every script that a workflow runs exists', () => {
   for (const [name, text] of [...workflows, ...actions]) {
     const run = Array.from(text.matchAll(/npm run (?:--silent )?([\w:]+)/g), ([, script]) => script)
     for (const script of run) expect([name, Object.keys(manifest.scripts)]).toStrictEqual([name, expect.arrayContaining([script])])
@@ -182,7 +182,7 @@ describe('the notes of a release', () => {
     changelog: '# Changelog\n\n## [Unreleased]\n\n- more\n\n## [1.2.3] - 2026-01-31\n\n### Added\n\n- This.\n\n## [1.2.2] - 2026-01-01\n\n- That.\n\n[1.2.3]: https://example.org\n'
   }
 
-  test('are what the changelog says of that version', () => {
+  test("are the changelog's text for that version", () => {
     expect(release('v1.2.3', files)).toBe('### Added\n\n- This.')
   })
 
@@ -193,7 +193,7 @@ describe('the notes of a release', () => {
     ['the changelog', 'v1.2.3', { changelog: '## [Unreleased]\n\n- more' }, "CHANGELOG.md has no '## [1.2.3] - DATE'."],
     ['its date', 'v1.2.3', { changelog: '## [1.2.3] - Unreleased\n\n- more' }, "CHANGELOG.md gives no date for 1.2.3: '## [1.2.3] - Unreleased'."],
     ['its text', 'v1.2.3', { changelog: '## [1.2.3] - 2026-01-31\n\n## [1.2.2] - 2026-01-01\n\n- That.' }, 'CHANGELOG.md says nothing of 1.2.3.']
-  ])('are refused where %s is not of that version', (what, tag, changed, message) => {
+  ])('are rejected if %s does not match the version', (what, tag, changed, message) => {
     expect(() => release(tag, { ...files, ...changed })).toThrow(message)
   })
 })

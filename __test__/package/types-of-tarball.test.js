@@ -1,7 +1,7 @@
 'use strict'
 
-// The tarball as TypeScript and the tools of the trade see it: compiled against in strict mode, with every way to resolve
-// modules; publint; arethetypeswrong.
+// The tarball in TypeScript and package checkers: compiled in strict mode with every kind of module resolution, publint and
+// arethetypeswrong.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-/** Uses what the entry points give. Where types are lost, a `@ts-expect-error` is one too many. */
+/** Uses the entry points. If types are lost, a `@ts-expect-error` is unused and fails. */
 const PROGRAM = `
 import session from 'express-session'
 import express from 'express'
@@ -83,19 +83,19 @@ test.each(CONFIGURATIONS)('strict TypeScript compiles and runs: %s', async (name
   expect(await app.run([`${project}/${program}`])).toStrictEqual({ stdout: PRINTED, stderr: '' })
 }, 120_000)
 
-describe('it is packed as the tools of the trade want it:', () => {
-  /** What a program of this repository's dependencies says of a tarball. */
-  const judge = (program, ...args) => {
+describe('passes the package checkers:', () => {
+  /** Runs a program of this repository's dependencies on a tarball and returns its output. */
+  const runChecker = (program, ...args) => {
     const run = app.run([path.join(ROOT, 'node_modules', program), ...args], { NO_COLOR: '1' })
     return run.then(({ stdout }) => stdout, ({ stdout, stderr }) => stdout + stderr)
   }
 
   test('publint', async () => {
-    expect(await judge('publint/src/cli.js', 'run', packed.main, '--strict')).toMatch(/\nAll good!\s*$/)
-    expect(await judge('publint/src/cli.js', 'run', packed.binary, '--strict', '--level', 'warning')).toMatch(/\nAll good!\s*$/)
+    expect(await runChecker('publint/src/cli.js', 'run', packed.main, '--strict')).toMatch(/\nAll good!\s*$/)
+    expect(await runChecker('publint/src/cli.js', 'run', packed.binary, '--strict', '--level', 'warning')).toMatch(/\nAll good!\s*$/)
   }, 60_000)
 
   test('arethetypeswrong', async () => {
-    expect(await judge('@arethetypeswrong/cli/dist/index.js', packed.main, '--no-emoji')).toContain('No problems found')
+    expect(await runChecker('@arethetypeswrong/cli/dist/index.js', packed.main, '--no-emoji')).toContain('No problems found')
   }, 60_000)
 })

@@ -1,7 +1,7 @@
 'use strict'
 
-// What the suite is run with on other versions of Node.js (scripts/test-node.js): our own use of what is deprecated is an error,
-// that of others is not.
+// The preload of the suite on other versions of Node.js (scripts/test-node.js): the package's own use of deprecated features is an
+// error, and that of dependencies is not.
 
 const fs = require('node:fs/promises')
 const os = require('node:os')
@@ -12,17 +12,17 @@ const { ended, launch } = require('../support/cli')
 const USE = "process.emitWarning('old', 'DeprecationWarning', 'DEP0000'); setTimeout(() => console.log('went on'), 20)"
 
 test.each([
-  ['ours', 'index.js', 1, ''],
-  ['ours, installed', 'node_modules/aerospike-session/index.js', 1, ''],
-  ['of others', 'node_modules/other/index.js', 0, 'went on\n']
-])('the use of what is deprecated, %s', async (_, file, code, out) => {
+  ['by this package', 'index.js', 1, ''],
+  ['by the installed package', 'node_modules/aerospike-session/index.js', 1, ''],
+  ['by dependencies', 'node_modules/other/index.js', 0, 'went on\n']
+])('the use of a deprecated feature, %s', async (_, file, code, out) => {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), 'aerospike-session-'))
   try {
     await fs.mkdir(path.dirname(path.join(folder, file)), { recursive: true })
     await fs.writeFile(path.join(folder, file), USE)
     const { NODE_OPTIONS } = strict(process.execPath)
-    const told = await ended(launch(process.execPath, [path.join(folder, file)], { env: { NODE_OPTIONS } }))
-    expect(told).toEqual({ code, out, err: code === 0 ? '' : expect.stringContaining('DeprecationWarning: old') })
+    const result = await ended(launch(process.execPath, [path.join(folder, file)], { env: { NODE_OPTIONS } }))
+    expect(result).toEqual({ code, out, err: code === 0 ? '' : expect.stringContaining('DeprecationWarning: old') })
   } finally {
     await fs.rm(folder, { recursive: true })
   }

@@ -1,6 +1,6 @@
 'use strict'
 
-// How the JavaScript side of the hub hands out batches. The batches are made by hand; src/bridge/hub.rs numbers the kinds.
+// How the JavaScript side of the hub dispatches batches. The test creates the batches; src/bridge/hub.rs has the kinds.
 
 const KIND = { DONE: 0, TEXT: 5, PIECE: 12, MORE: 13 }
 const KIND_BITS = 4
@@ -21,20 +21,20 @@ beforeAll(() => { store = hub.openStore({}, {}, () => {}) })
 afterAll(() => hub.closeStore(store))
 beforeEach(() => mockNative.takeMore.mockReset())
 
-/** A request. Returns its slot, and a promise of its answer. */
+/** Makes a request. Returns its slot and a promise of its answer. */
 function request (decode = JSON.parse) {
   let slot
   const answer = hub.request((_handle, taken) => { slot = taken }, store.handle, undefined, decode)
   return { slot, answer, number: kind => (slot << KIND_BITS) | kind }
 }
 
-/** Keeps the event loop busy until a timer of no time is due. */
+/** Blocks the event loop until a timer of 0 ms is due. */
 function untilTimersAreDue () {
   const begun = performance.now()
   while (performance.now() < begun + 5);
 }
 
-test('what is left over after a batch is asked for in a turn of its own, and timers run in between', async () => {
+test('takes the rest after a batch in a later turn, and timers run in between', async () => {
   const order = []
   const [first, second, third] = [1, 2, 3].map(() => request())
   const batches = [[KIND.MORE, second.number(KIND.DONE)], [third.number(KIND.DONE)]]
@@ -53,7 +53,7 @@ test('what is left over after a batch is asked for in a turn of its own, and tim
   expect(mockNative.takeMore).toHaveBeenCalledTimes(2)
 })
 
-test('more is not asked for before the large answers that are there have been parsed', async () => {
+test('takes no more answers before the large ones have been parsed', async () => {
   const large = JSON.stringify('v'.repeat(40_000))
   const parsed = []
   const slow = text => {
@@ -70,7 +70,7 @@ test('more is not asked for before the large answers that are there have been pa
   expect(mockNative.takeMore).toHaveBeenCalledTimes(1)
 })
 
-test('a piece that cannot be read fails its list and no other', async () => {
+test('a piece that cannot be parsed fails only its list', async () => {
   const [broken, whole, next] = [1, 2, 3].map(() => request())
   mockNative.drain([
     broken.number(KIND.PIECE), '[1]', whole.number(KIND.PIECE), '[1,2]', broken.number(KIND.PIECE), '',
@@ -78,7 +78,7 @@ test('a piece that cannot be read fails its list and no other', async () => {
   ])
   await expect(broken.answer).rejects.toMatchObject({ code: 'BAD_DATA' })
   expect(await whole.answer).toEqual([1, 2, 3, 4])
-  // The next list in the slot begins anew.
+  // The next list in the slot starts empty.
   mockNative.drain([next.number(KIND.PIECE), '[5]', next.number(KIND.TEXT), '[6]'])
   expect(await next.answer).toEqual([5, 6])
 })

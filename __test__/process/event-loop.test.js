@@ -7,7 +7,7 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { SessionStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
-const { LyingServer } = require('../support/type-spoofing-proxy')
+const { startTypeSpoofingServer } = require('../support/proxied-server')
 const { putRaw } = require('../support/raw-record')
 const { freshSet, hosts, openSessions } = require('../support/server')
 
@@ -323,9 +323,9 @@ describe('an event loop that is busy', () => {
 })
 
 onLinux.each([['list', '91'], ['map', '81c0']])('a %s nested a million levels deep is read, and its stack given back', async (type, level) => {
-  const server = await LyingServer.start({ data: type })
+  const server = await startTypeSpoofingServer({ data: type })
   const levels = Buffer.from(level.repeat(1_000_000 / (level.length / 2)), 'hex')
-  await putRaw(server.behind, ['test', 'deep', 'deep'], { data: ['blob', Buffer.concat([levels, Buffer.from([0xc0])])] })
+  await putRaw(server.server.hosts, ['test', 'deep', 'deep'], { data: ['blob', Buffer.concat([levels, Buffer.from([0xc0])])] })
   const { answer } = await run(async ({ open, sleep, warm }) => {
     const sessions = open()
     sessions.on('warning', () => {})

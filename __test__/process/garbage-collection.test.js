@@ -1,12 +1,12 @@
 'use strict'
 
-// A store that the application has let go of answers what it was asked, and closes then.
+// A store without references answers its pending requests and then closes.
 
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { DevServer } = require('../../exports/dev-server')
 
-/** In a process of its own, which collects garbage all the time. */
+/** Runs in its own process, which collects garbage all the time. */
 async function run (main, hosts) {
   const { AerospikeStore, SessionStore } = require(main)
   setInterval(() => global.gc(), 10)

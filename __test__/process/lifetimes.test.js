@@ -1,7 +1,7 @@
 'use strict'
 
-// What is left when a process, a thread or a test run ends: no hang, no crash, no lost callback.
-// Real processes, each running a few lines against the suite's server.
+// The end of a process, a thread or a test run: no hang, no crash, no lost callback. Real processes run a few lines against the
+// suite's server.
 
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')
@@ -15,7 +15,7 @@ const set = freshSet()
 afterAll(() => run('await sessions.ready(); await new AerospikeStore({ client: sessions }).clear()'))
 
 /**
- * Runs a script with `sessions` open; resolves when the process ends.
+ * Runs a script with `sessions` open. Resolves when the process exits.
  * @returns {Promise<{ code: number | null, signal: string | null, out: string, err: string }>}
  */
 function run (script, { flags = [], prelude = true } = {}) {
@@ -40,12 +40,12 @@ function child (args, options = {}) {
 }
 
 describe('a process', () => {
-  test('with an idle store ends by itself', async () => {
+  test('with an idle store exits by itself', async () => {
     expect(await run('')).toMatchObject({ code: 0, signal: null, err: '' })
     expect(await run('await sessions.save("a", { a: 1 }); console.log("saved")')).toMatchObject({ code: 0, out: 'saved\n', err: '' })
   })
 
-  test('waits for what is in flight, and loses no callback', async () => {
+  test('waits for requests in flight, and loses no callback', async () => {
     const script = `
       let count = 0
       for (let n = 0; n < 100; n++) sessions.save('f' + n, { n }, error => { if (!error) count += 1 })
@@ -53,7 +53,7 @@ describe('a process', () => {
     expect(await run(script)).toMatchObject({ code: 0, out: '100\n', err: '' })
   })
 
-  test('that exits with 100 requests in flight exits at once and cleanly', async () => {
+  test('that exits with 100 requests in flight exits at once without a crash', async () => {
     const script = `
       await sessions.ready()
       for (let n = 0; n < 100; n++) sessions.save('x' + n, { n })
@@ -61,19 +61,19 @@ describe('a process', () => {
     expect(await run(script)).toMatchObject({ code: 7, signal: null, err: '' })
   })
 
-  test('whose event loop is empty but for an unreachable cluster ends by itself', async () => {
+  test('with an unreachable cluster and an otherwise empty event loop exits by itself', async () => {
     const script = `const { SessionStore } = require(${JSON.stringify(root)}); new SessionStore({ hosts: '127.0.0.1:9' })`
     expect(await run(script, { prelude: false })).toMatchObject({ code: 0, err: '' })
   })
 
-  test('with an unhandled error of an operation is told by node, not by a crash', async () => {
+  test('with an unhandled error of an operation gets a report of Node.js and does not crash', async () => {
     const result = await run('sessions.get(""); await sessions.get("a")')
     expect(result.code).toBe(1)
     expect(result.signal).toBeNull()
     expect(result.err).toMatch(/AerospikeSessionError.*a session id must not be empty/)
   })
 
-  test('frees stores that nobody closed and nobody uses', async () => {
+  test('frees stores that were not closed and have no references', async () => {
     const script = `
       const { setTimeout: pass } = require('node:timers/promises')
       const sockets = () => require('node:fs').readdirSync('/proc/self/fd').length
@@ -88,8 +88,8 @@ describe('a process', () => {
   })
 })
 
-describe('a process that is told to end', () => {
-  test('closes its stores, answers what was under way, and ends by itself', async () => {
+describe('a process that gets a signal', () => {
+  test('closes its stores, answers requests in flight, and exits by itself', async () => {
     const script = `
       await sessions.ready()
       const store = new AerospikeStore({ client: sessions })
@@ -110,7 +110,7 @@ describe('a process that is told to end', () => {
     expect(await run(script)).toEqual({ code: 0, signal: null, out: 'true 100\n', err: '' })
   })
 
-  test('and does not close is ended by the signal, with operations under way', async () => {
+  test('and does not close is ended by the signal, with operations in flight', async () => {
     const script = `
       await sessions.ready()
       const again = n => sessions.save('term' + n, { n }, () => again(n))
@@ -121,7 +121,7 @@ describe('a process that is told to end', () => {
 })
 
 describe('close()', () => {
-  test('rejects what is pending with CLOSED, each promise and each callback once', async () => {
+  test('rejects pending requests with CLOSED, each promise and callback once', async () => {
     const script = `
       const { DevServer } = require(${JSON.stringify(path.join(root, 'exports/dev-server'))})
       const server = await DevServer.start()
@@ -150,7 +150,7 @@ describe('close()', () => {
 describe('memory', () => {
   const measured = `
       const { setTimeout: pass } = require('node:timers/promises')
-      // What is still on its way to be freed needs some turns.
+      // Some memory is freed only after a few turns.
       const used = async () => {
         for (let n = 0; n < 5; n++) { globalThis.gc(); await pass(20) }
         const { heapUsed, rss } = process.memoryUsage()
@@ -165,7 +165,7 @@ describe('memory', () => {
         if (after.heap - before.heap >= 5 || after.rss - before.rss >= 60) console.log(before, after)
       }`
 
-  test('stays as it is over any number of operations', async () => {
+  test('does not grow with the number of operations', async () => {
     const script = `${measured}
       const store = new AerospikeStore({ client: sessions, storeIds: true })
       const session = { cookie: { originalMaxAge: 60_000 }, big: 'x'.repeat(2_000) }
@@ -186,7 +186,7 @@ describe('memory', () => {
     expect(await run(script, { flags: ['--expose-gc'] })).toEqual({ code: 0, signal: null, out: 'true true\n', err: '' })
   }, 60_000)
 
-  test('stays as it is over any number of stores that are opened and closed', async () => {
+  test('does not grow with the number of stores that are opened and closed', async () => {
     const script = `${measured}
       await grown(async times => {
         for (let n = 0; n < times; n++) {
@@ -198,7 +198,7 @@ describe('memory', () => {
     expect(await run(script, { flags: ['--expose-gc'] })).toEqual({ code: 0, signal: null, out: 'true true\n', err: '' })
   }, 60_000)
 
-  test('stays as it is over any number of stores on a lent client, which is not the poorer for them', async () => {
+  test('does not grow with the number of stores on a shared client, which keeps working', async () => {
     const script = `${measured}
       let kept
       const registry = new FinalizationRegistry(() => { freed += 1 })
@@ -222,8 +222,8 @@ describe('memory', () => {
   }, 60_000)
 })
 
-describe('a context of its own', () => {
-  test('gives a store objects of its own kind, and gets what it gave', async () => {
+describe('a separate vm context', () => {
+  test('passes its own objects to a store, and gets equal ones', async () => {
     const script = `
       const vm = require('node:vm')
       const context = vm.createContext({ sessions, store: new AerospikeStore({ client: sessions }), console })
@@ -253,7 +253,7 @@ describe('a context of its own', () => {
 })
 
 describe('a cluster of processes', () => {
-  test('of eight, each with a store, serves one set, and all end by themselves', async () => {
+  test('of eight, each with a store, shares one set, and all exit by themselves', async () => {
     const script = `
       const cluster = require('node:cluster')
       if (cluster.isPrimary) {
@@ -289,7 +289,7 @@ describe('a callback that throws', () => {
     expect(result.err).toMatch(/Error: theirs/)
   })
 
-  test('does not keep the others from being called, each once', async () => {
+  test('does not prevent other callbacks, each called once', async () => {
     const script = `
       const calls = new Array(500).fill(0)
       let thrown = 0
@@ -304,7 +304,7 @@ describe('a callback that throws', () => {
 })
 
 describe('a worker thread', () => {
-  test('has a store of its own, and ends by itself', async () => {
+  test('has its own store, and exits by itself', async () => {
     const script = `
       const { Worker } = require('node:worker_threads')
       const code = \`
@@ -318,7 +318,7 @@ describe('a worker thread', () => {
     expect(await run(script)).toMatchObject({ code: 0, out: '{"w":1}\nexit 0\n', err: '' })
   })
 
-  test('can be terminated with requests in flight, again and again', async () => {
+  test('can be terminated repeatedly with requests in flight', async () => {
     const script = `
       const { Worker } = require('node:worker_threads')
       const { once } = require('node:events')
@@ -344,11 +344,11 @@ describe('jest', () => {
   test.each([
     ['without close()', '', []],
     ['after close(), and finds no open handle', 'await sessions.close()', ['--detectOpenHandles']]
-  ])('ends %s, and reports nothing', async (_, end, flags) => {
+  ])('exits %s, and reports nothing', async (_, end, flags) => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-'))
     fs.writeFileSync(path.join(folder, 'a.test.js'), `
       const { SessionStore } = require(${JSON.stringify(root)})
-      test('a session', async () => {
+      test('keeps a session', async () => {
         const sessions = new SessionStore({ hosts: process.env.TEST_HOSTS, set: '${set}' })
         await sessions.save('jest', { a: 1 })
         expect(await sessions.get('jest')).toStrictEqual({ a: 1 })

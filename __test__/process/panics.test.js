@@ -1,19 +1,19 @@
 'use strict'
 
-// A panic in the core is an error of the operations it strikes, and of no others; the process goes on, and so does the
-// store. With a core that panics on demand (src/failpoint.rs), which npm test builds.
+// A panic in the core fails only the operations that it affects. The process and the store keep working. The tests use a core
+// that panics on demand (src/failpoint.rs), which npm test builds.
 
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { freshSet, hosts } = require('../support/server')
 
 const PLACES = ['entry', 'drive', 'serve', 'flight', 'many', 'connect', 'take', 'convert']
-/** On the JavaScript thread, of what has no name: the environment says where. */
+/** Failpoints on the JavaScript thread, which have no name. The environment selects them. */
 const NAMELESS = ['take', 'convert']
-/** Where an operation need not be struck: connecting is tried again, and what is answered is taken again. */
+/** Failpoints that need not fail an operation: connecting is retried, and answers are taken again. */
 const HARMLESS = ['connect', 'take']
 
-/** In a process of its own: 50 operations of each kind, and then what is left. */
+/** Runs in its own process: 50 operations of each kind, and a check of what is left. */
 async function run (main, core, place, options) {
   const loaded = { exports: {} }
   process.dlopen(loaded, core)
@@ -29,7 +29,7 @@ async function run (main, core, place, options) {
   })
   const asked = []
   for (let n = 0; n < 50; n++) {
-    // Some wait for others, behind the same session.
+    // Some wait for others on the same session.
     const id = `s${n % 10}`
     asked.push(note(sessions.save(id, { n })), note(sessions.get(id)), note(store.length()))
     asked.push(note(new Promise((resolve, reject) => store.get(id, error => error ? reject(error) : resolve()))))
@@ -42,7 +42,7 @@ async function run (main, core, place, options) {
   console.log(JSON.stringify({ outcomes, asked: asked.length, after }))
 }
 
-/** In a process of its own: a list that comes in several pieces, twice, and the events of the connection. */
+/** Runs in its own process: a list in several pieces, twice, and the events of the connection. */
 async function list (main, core, options) {
   const loaded = { exports: {} }
   process.dlopen(loaded, core)
@@ -82,7 +82,7 @@ const core = process.env.TEST_FAILPOINTS
 const describeIf = core === undefined ? describe.skip : describe
 
 describeIf('a panic', () => {
-  test.each(PLACES)('in %s is an error of what it strikes', async place => {
+  test.each(PLACES)('in %s fails only the affected operations', async place => {
     const set = place === 'connect' || NAMELESS.includes(place) ? freshSet() : `panic-in-${place}`
     const where = place === 'connect' ? `panic-in-connect,${hosts()}` : hosts()
     const options = { hosts: where, set, timeout: 5_000 }
@@ -101,18 +101,18 @@ describeIf('a panic', () => {
     const { succeeded, ...failures } = outcomes
     const struck = Object.values(failures).reduce((all, one) => all + one, 0)
     expect(struck + succeeded).toBe(asked)
-    // Those that share a batch or a lane with it may be struck as well.
+    // Operations that share a batch or a queue with it may fail, too.
     if (!HARMLESS.includes(place)) expect(struck).toBeGreaterThan(0)
     if (place === 'take') expect(struck).toBe(0)
     if (!HARMLESS.includes(place)) expect(succeeded).toBeGreaterThan(0)
     for (const failure of Object.keys(failures)) expect(failure).toMatch(/^SERVER: (\w+: )?an internal error: the operation was given up$/)
   })
 
-  test('in a piece of a list fails that list, and the next one is whole', async () => {
+  test('in a piece of a list fails that list, and the next one is complete', async () => {
     expect(await listWith('piece')).toEqual({ lists: ['BAD_DATA', 800], one: 1, events: ['up'] })
   })
 
-  test('in a notice loses that notice, and nothing else', async () => {
+  test('in a notice loses only that notice', async () => {
     expect(await listWith('nothing')).toEqual({ lists: [800, 800], one: 1, events: ['up'] })
     expect(await listWith('notice')).toEqual({ lists: [800, 800], one: 1, events: [] })
   })

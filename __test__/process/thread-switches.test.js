@@ -1,21 +1,21 @@
 'use strict'
 
-// Which threads take part in an operation. Each one that is woken costs about as much as all else that an operation does.
+// Counts the threads that take part in an operation. Waking a thread costs about as much as everything else in an operation.
 
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { DevServer } = require('../../exports/dev-server')
 const { freshSet, hosts } = require('../support/server')
 
-/** Operations of one run. */
+/** The number of operations in a run. */
 const OPERATIONS = 10_000
-/** How often the thread that looks after the cluster wakes up by itself, at the most; and a start, in case of any. */
+/** The most wake-ups of the cluster thread by itself, with a margin for one start. */
 const A_SECOND = 40
 const AT_THE_START = 200
 
 /**
- * What a process does: operations, one after the other. Prints how often the thread that looks after the cluster fell asleep
- * meanwhile, and how long that took.
+ * Runs in a process: operations, one after the other. Prints how often the cluster thread fell asleep in the meantime, and how
+ * long that took.
  *
  * @param {string} main
  * @param {any} options
@@ -53,16 +53,16 @@ async function run (main, options, operations) {
  * @param {any} options
  * @param {() => Promise<void>} [meanwhile] happens once the store is connected, and before the operations
  */
-async function switches (options, meanwhile) {
+async function switches (options, prepare) {
   const given = [require.resolve('../..'), options, OPERATIONS].map(one => JSON.stringify(one)).join()
-  const stdio = ['ignore', 'pipe', 'inherit', ...meanwhile === undefined ? [] : ['ipc']]
+  const stdio = ['ignore', 'pipe', 'inherit', ...prepare === undefined ? [] : ['ipc']]
   const child = spawn(process.execPath, ['-e', `(${run})(${given})`], { stdio })
   let out = ''
   child.stdout.on('data', data => { out += data })
   const closed = once(child, 'close')
-  if (meanwhile !== undefined) {
+  if (prepare !== undefined) {
     await once(child, 'message')
-    await meanwhile()
+    await prepare()
     child.send('go on')
   }
   await closed
@@ -73,7 +73,7 @@ async function switches (options, meanwhile) {
 const onLinux = process.platform === 'linux' ? describe : describe.skip
 onLinux('the thread that looks after the cluster takes no part in operations', () => {
   test('of a store that has just been opened', async () => {
-    // It depended on which connection was in use when the first operation came.
+    // It depended on the connection that was in use when the first operation started.
     for (let n = 0; n < 3; n++) expect(await switches({ hosts: hosts(), set: freshSet() })).toBeLessThan(OPERATIONS / 20)
   }, 120_000)
 
@@ -100,8 +100,8 @@ onLinux('the thread that looks after the cluster takes no part in operations', (
 })
 
 /**
- * What a process does: many small sessions and some large ones, and then work on them. Prints how much of the work each thread
- * did, in milliseconds.
+ * Runs in a process: operations on many small and some large sessions. Prints how much of the work each thread did, in
+ * milliseconds.
  *
  * @param {string} main
  * @param {any} options

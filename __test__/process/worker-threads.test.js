@@ -1,17 +1,16 @@
 'use strict'
 
-// Worker threads that use a store and end, with operations under way: the process must outlive them.
-// In a process of its own, whose main thread never loads the package: then the last thread to use
-// it may have it unloaded.
+// Worker threads that use a store and exit with operations in flight: the process must survive them. The main thread never
+// loads the package. So the last thread that uses the package may unload it.
 
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { freshSet, hosts, openSessions } = require('../support/server')
 
-/** THREADS=200 looks for longer. */
+/** THREADS=200 searches longer. */
 const WORKERS = Number(process.env.THREADS ?? 40)
 
-/** What a worker does: `all` of its reads are still under way when it ends. */
+/** Runs in a worker. With `all`, all of its reads are in flight when it exits. */
 function work (main, options, leave) {
   const { parentPort } = require('node:worker_threads')
   const { SessionStore } = require(main)
@@ -23,7 +22,7 @@ function work (main, options, leave) {
   })
 }
 
-/** What the process does: one worker after the other. */
+/** Runs in the process: one worker after the other. */
 async function run (count, source) {
   const { Worker } = require('node:worker_threads')
   for (let n = 0; n < count; n++) {
@@ -33,7 +32,7 @@ async function run (count, source) {
   }
 }
 
-test('come and go', async () => {
+test('start and exit', async () => {
   const options = { hosts: hosts(), set: freshSet() }
   openSessions(options)
   const given = `${JSON.stringify(require.resolve('../..'))}, ${JSON.stringify(options)}`
@@ -45,7 +44,7 @@ test('come and go', async () => {
   expect({ code, signal, out }).toEqual({ code: 0, signal: null, out: 'all have ended\n' })
 }, 60_000 + 1_000 * WORKERS)
 
-/** A worker that waits at the gate, and then opens a store and a development server. */
+/** Runs in a worker: waits for a signal, and then opens a store and a development server. */
 function open (main) {
   const { parentPort, workerData } = require('node:worker_threads')
   const { SessionStore } = require(main)
@@ -56,7 +55,7 @@ function open (main) {
   DevServer.start().then(server => server.stop()).then(() => store.close()).then(() => parentPort.postMessage('done'))
 }
 
-/** Prints how many threads of each name the process has, once all workers have opened theirs at the same moment. */
+/** Prints how many threads of each name the process has after all workers have opened theirs at the same time. */
 async function runTogether (count, source) {
   const fs = require('node:fs')
   const { once } = require('node:events')
@@ -72,7 +71,7 @@ async function runTogether (count, source) {
     try {
       return fs.readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim()
     } catch {
-      return '' // It has ended meanwhile.
+      return '' // The thread has exited in the meantime.
     }
   }
   const names = fs.readdirSync('/proc/self/task').map(nameOf)

@@ -1,7 +1,7 @@
 'use strict'
 
-// What a store remembers of a session is what the record holds: a change that was acknowledged is there, and `gone` is emitted
-// for no session that nobody removed. With every option, and with writers that know nothing of each other.
+// Baselines match the records: an acknowledged change is stored, and `gone` is emitted only for removed sessions. With every
+// option, and with writers that do not know of each other.
 
 const crypto = require('node:crypto')
 const { setImmediate: turn } = require('node:timers/promises')
@@ -13,7 +13,7 @@ const { freshSet, hosts, openSessions, openStore } = require('../support/server'
 
 jest.setTimeout(120_000)
 
-/** Logins for each option; a long search by hand has more. */
+/** The number of logins for each option. Raise it for a longer search. */
 const LOGINS = Number(process.env.LOGINS ?? 40)
 const TOGETHER = 20
 const KEY = crypto.randomBytes(32)
@@ -30,7 +30,7 @@ let official
 beforeAll(async () => { official = await OfficialClient.connect(hosts()) })
 afterAll(() => official.close())
 
-/** A store, and the digests of the sessions that it calls gone. */
+/** Opens a store, and collects the digests of its `gone` events. */
 function watched (options) {
   const store = openStore(options)
   const gone = []
@@ -40,7 +40,7 @@ function watched (options) {
 }
 
 describe.each(named)('with %s', (_, options) => {
-  test('a login that regenerates, saves, changes once more and ends loses nothing', async () => {
+  test('a login that regenerates, saves, changes and ends loses nothing', async () => {
     const { store, gone } = watched(options)
     const site = await serve(store, app => {
       app.get('/login', (req, res, next) => req.session.regenerate(error => {
@@ -67,11 +67,11 @@ describe.each(named)('with %s', (_, options) => {
     expect(gone).toStrictEqual([])
   }, 60_000 + 30 * LOGINS)
 
-  test('an object that is set again and again is always the same session', async () => {
+  test('an object that is set repeatedly is always the same session', async () => {
     const { store, gone } = watched(options)
     const session = { cookie: cookie(), n: 0 }
     await store.set('a', session)
-    // As a framework has it that copies the session: no baseline.
+    // Like a framework that copies the session: no baseline.
     const copy = { cookie: cookie(), n: 1 }
     for (const one of [copy, copy, copy]) {
       one.n++
@@ -98,7 +98,7 @@ describe.each(named)('with %s', (_, options) => {
     }
   }
 
-  test.each(Object.keys(writers))('a request that was under way keeps its change when %s writes the whole session', async writer => {
+  test.each(Object.keys(writers))('a request in flight keeps its change when %s writes the whole session', async writer => {
     const set = freshSet()
     const { store, gone } = watched({ set, ...options })
     await store.set('a', { cookie: cookie(), user: 'ada', n: 1 })
@@ -118,7 +118,7 @@ describe.each(named)('with %s', (_, options) => {
     if (options.ttl === undefined && options.touchAfter === undefined) expect(now.cookie.originalMaxAge).toBe(120_000)
   })
 
-  test('a session that was removed and made again is another one', async () => {
+  test('a session that was removed and created again is another one', async () => {
     const set = freshSet()
     const { store, gone } = watched({ set, ...options })
     for (const [n, writer] of ['another store', 'the recipe'].entries()) {
@@ -138,7 +138,7 @@ describe.each(named)('with %s', (_, options) => {
 })
 
 describe.each(named)('a session from a list, with %s', (_, options) => {
-  /** Every way to a list of sessions. */
+  /** Every method that lists sessions. */
   const lists = {
     'all()': store => store.all(),
     'sessions()': async store => {
@@ -149,7 +149,7 @@ describe.each(named)('a session from a list, with %s', (_, options) => {
     'sessionsOf()': store => store.sessionsOf('ada')
   }
 
-  test.each(Object.keys(lists))('is merged like one that was loaded: %s', async list => {
+  test.each(Object.keys(lists))('is merged like a loaded one: %s', async list => {
     const { store, gone } = watched({ ...options, user: 'user' })
     for (const id of ['a', 'é😀']) await store.set(id, { cookie: cookie(), user: 'ada', who: id, text: 'ü😀', id: 'the app\'s own', n: 1 })
     const found = await lists[list](store)
@@ -188,7 +188,7 @@ describe.each(named)('a session from a list, with %s', (_, options) => {
   })
 })
 
-test('the time of creation stays for as long as the session lives, whoever writes it, and begins anew with the next session', async () => {
+test('the creation time is kept as long as the session lives, whoever writes it, and starts anew with the next session', async () => {
   const set = freshSet()
   const store = openStore({ set })
   const sessions = openSessions({ set })
@@ -208,7 +208,7 @@ test('the time of creation stays for as long as the session lives, whoever write
   expect(await createdAt()).toBeGreaterThan(created)
 })
 
-test('a new session has nothing of one that ended under the same id, but whose record is still there', async () => {
+test('a new session has no data of an expired one under the same id whose record still exists', async () => {
   const set = freshSet()
   const store = openStore({ set, user: 'user' })
   store.on('warning', () => {})
@@ -222,8 +222,8 @@ test('a new session has nothing of one that ended under the same id, but whose r
   expect(await store.countOf('ada')).toBe(0)
 })
 
-test('a set after a whole write by the same object needs no second look at the record', async () => {
-  // What a baseline says of the generation is what the write left: a change of JSON is one write, not a merge.
+test('a set after a whole write of the same object needs no other read of the record', async () => {
+  // The baseline has the generation of the write, so a change of JSON is one write without a merge.
   const store = new AerospikeStore({ hosts: hosts(), set: freshSet(), format: 'json' })
   const conflicts = []
   store.on('conflict', conflict => conflicts.push(conflict))

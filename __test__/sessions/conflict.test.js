@@ -1,13 +1,13 @@
 'use strict'
 
-// A JSON session that others write to faster than it can be merged. The others write in just the
-// wrong moment because the commands pass through a tap.
+// A JSON session that others write faster than it can be merged. A proxy on the wire lets the other writes happen at the
+// critical moment.
 
 const session = require('express-session')
 const { AerospikeStore, SessionStore } = require('../..')
 const { WireTap } = require('../support/wire-tap')
 
-test('a merge that never gets its turn fails with CONFLICT, and the next one that does succeeds', async () => {
+test('a merge that is always overtaken fails with CONFLICT, and the next one that is not succeeds', async () => {
   const tap = await WireTap.start()
   const store = new AerospikeStore({ hosts: tap.hosts, format: 'json' })
   const others = new SessionStore({ hosts: tap.server.hosts })
@@ -15,7 +15,7 @@ test('a merge that never gets its turn fails with CONFLICT, and the next one tha
   const loaded = await store.get('busy')
   loaded.mine = 2
 
-  // A touch is a write: the record has another generation than the one just read.
+  // A touch is a write, so the record has another generation than the one just read.
   tap.before = async kind => { if (kind === 'write') await others.touch('busy', { ttl: 60 }) }
   const writes = await tap.during(async () => {
     await expect(store.set('busy', loaded)).rejects.toMatchObject({ code: 'CONFLICT', retryable: true, inDoubt: false })

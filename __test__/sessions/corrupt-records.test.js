@@ -1,13 +1,13 @@
 'use strict'
 
-// Records of somebody else in our set: wrong types in our bins, bytes that no client could read. One of them is a
-// session, none, or an error of its own; it never hangs or ends the process, and spoils no other session.
+// Corrupt records and records of other clients in the set: wrong types in bins and bytes that no client could read. Such a record
+// is a session, no session, or an error. It never hangs or ends the process, and does not affect other sessions.
 
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('../..')
 const { cookie } = require('../support/cookie')
-const { LyingServer } = require('../support/type-spoofing-proxy')
+const { startTypeSpoofingServer } = require('../support/proxied-server')
 const { putRaw } = require('../support/raw-record')
 const { hosts, freshSet, openSessions, openStore } = require('../support/server')
 
@@ -20,7 +20,7 @@ const integer = number => {
 }
 const geojson = text => ['geojson', Buffer.concat([Buffer.alloc(3), Buffer.from(text)])]
 
-/** What somebody may have put into a bin. */
+/** Values that other clients may have put into a bin. */
 const VALUES = {
   'an integer': integer(5),
   'the largest integer': integer(2n ** 63n - 1n),
@@ -46,16 +46,16 @@ const VALUES = {
   'a sketch': ['hll', Buffer.from('0004000000000000000000000000000000000000000000000000', 'hex')]
 }
 const BINS = ['data', 'cookie', 'expires', 'created', 'user', 'prefix', 'session']
-/** AS_ERR_PARAMETER, AS_ERR_UNSUPPORTED_FEATURE, AS_ERR_INCOMPATIBLE_TYPE: the server has its own mind about some bytes. */
+/** AS_ERR_PARAMETER, AS_ERR_UNSUPPORTED_FEATURE, AS_ERR_INCOMPATIBLE_TYPE: the server itself rejects some values. */
 const REFUSED = [4, 16, 12, 1]
 
-/** A session, as another language writes it, but for one bin. */
+/** A session as another language writes it, except for one bin. */
 const sound = () => ({
   data: ['map', Buffer.from('81a20361a20362', 'hex')],
   expires: integer(Date.now() + 60_000)
 })
 
-/** What may come of an operation on such a record. */
+/** Checks the result of an operation on such a record. */
 function isOutcome ({ value, code }) {
   if (code !== undefined) return code === 'BAD_DATA'
   return value === null || value === undefined || typeof value === 'boolean' || (typeof value === 'object' && !Array.isArray(value))
@@ -68,7 +68,7 @@ describe.each(BINS)('bin %s', bin => {
   const bounded = openStore({ set, absoluteTtl: 3_600 })
   store.on('warning', () => {})
 
-  test.each(Object.keys(VALUES))('that holds %s is a session, none, or BAD_DATA, and can be replaced and removed', async what => {
+  test.each(Object.keys(VALUES))('with %s is a session, no session, or BAD_DATA, and can be replaced and removed', async what => {
     const put = () => putRaw(hosts(), ['test', set, 'odd'], { ...sound(), [bin]: VALUES[what] })
     const answered = await put()
     if (REFUSED.includes(answered)) return
@@ -80,11 +80,11 @@ describe.each(BINS)('bin %s', bin => {
       sessions.touch('odd', { ttl: 60 }), store.touch('odd', { cookie: cookie(60_000) })
     ].map(caught))
     for (const outcome of outcomes) expect(outcome).toSatisfy(isOutcome)
-    // Who asks at the same time does not notice.
+    // Parallel reads of other sessions are not affected.
     expect(outcomes[3]).toEqual({ value: { owner: 'ada', n: 1 } })
     expect(outcomes[4].value).toMatchObject({ owner: 'ada', n: 1 })
 
-    // Nor do those who ask for all.
+    // Lists of all sessions are not affected.
     const found = [await store.all(), await store.sessionsOf('ada')]
     const walked = []
     for await (const one of store.sessions()) walked.push(one)
@@ -93,21 +93,21 @@ describe.each(BINS)('bin %s', bin => {
     expect(await store.countOf('ada')).toBe(1)
     expect(await store.prune()).toBeLessThanOrEqual(1)
 
-    // Of what was read, something else may be set.
+    // The data that was read can be changed and set.
     await put()
     const { value } = await caught(store.get('odd'))
     if (value) {
       value.changed = true
       expect(await caught(store.set('odd', value))).toSatisfy(isOutcome)
     }
-    // A text in bin `prefix` makes it the record of another store: prefixes.test.js.
+    // With a string in bin `prefix` it is the record of another store: prefixes.test.js.
     if (bin === 'prefix' && VALUES[what][0] === 'string') {
       await expect(store.set('odd', { cookie: cookie(60_000) })).rejects.toMatchObject({ code: 'BAD_KEY' })
       await expect(sessions.save('odd', {})).rejects.toMatchObject({ code: 'BAD_KEY' })
       expect(await sessions.delete('odd')).toBe(false)
       return
     }
-    // Whatever else it was, a session takes its place.
+    // A session can replace any such record.
     await put()
     await store.set('odd', { cookie: cookie(60_000), owner: 'bob' })
     expect(await store.get('odd')).toMatchObject({ owner: 'bob' })
@@ -129,7 +129,7 @@ describe.each(BINS)('bin %s', bin => {
   })
 })
 
-test('a tombstone takes the place of what cannot be read', async () => {
+test('a tombstone replaces an unreadable record', async () => {
   const set = freshSet()
   const store = openStore({ set, tombstones: true })
   for (const bin of ['data', 'expires']) {
@@ -140,7 +140,7 @@ test('a tombstone takes the place of what cannot be read', async () => {
   }
 })
 
-test('a filter sees a bin of the wrong type as a read does: as none', async () => {
+test('a filter treats a bin of the wrong type like a read does: as missing', async () => {
   const set = freshSet()
   const store = openStore({ set })
   const sessions = openSessions({ set })
@@ -150,8 +150,8 @@ test('a filter sees a bin of the wrong type as a read does: as none', async () =
   expect(await sessions.touch('odd')).toBe(true)
 })
 
-describe('what is read together with an unreadable record', () => {
-  test('comes as if it were read alone, a hundred sessions at once', async () => {
+describe('other sessions that are read together with an unreadable record', () => {
+  test('are returned as if they were read alone, a hundred at once', async () => {
     const set = freshSet()
     const sessions = openSessions({ set })
     await Promise.all(Array.from({ length: 100 }, (_, n) => sessions.save(`s${n}`, { n })))
@@ -165,15 +165,15 @@ describe('what is read together with an unreadable record', () => {
   })
 })
 
-describe('a record nested without a bound', () => {
-  // The dev server stores none; a real one does. So bytes are stored, and passed off as what they are not.
-  test.each([['list', '91'], ['map', '81c0']])('as %s is BAD_DATA, alone and among all', async (type, level) => {
-    const server = await LyingServer.start({ data: type })
+describe('a record with unlimited nesting', () => {
+  // The dev server cannot store one, but a real server can. So bytes are stored, and a proxy changes their type.
+  test.each([['list', '91'], ['map', '81c0']])('as %s is BAD_DATA, alone and in lists', async (type, level) => {
+    const server = await startTypeSpoofingServer({ data: type })
     const sessions = new SessionStore({ hosts: server.hosts, set: 'deep' })
     const store = new AerospikeStore({ client: sessions })
     await store.set('good', { cookie: cookie(60_000), n: 1 })
     const levels = Buffer.from(level.repeat(1_000_000 / (level.length / 2)), 'hex')
-    await putRaw(server.behind, ['test', 'deep', 'deep'], { data: ['blob', Buffer.concat([levels, Buffer.from([0xc0])])] })
+    await putRaw(server.server.hosts, ['test', 'deep', 'deep'], { data: ['blob', Buffer.concat([levels, Buffer.from([0xc0])])] })
     expect(await caught(sessions.get('deep'))).toEqual({ code: 'BAD_DATA' })
     expect(await caught(store.get('deep'))).toEqual({ code: 'BAD_DATA' })
     expect(await store.all()).toMatchObject([{ n: 1 }])
@@ -183,7 +183,7 @@ describe('a record nested without a bound', () => {
   })
 })
 
-/** In a process of its own: what the process holds in memory, in MB, before and after a deep record is read. */
+/** Runs in its own process: returns the process's memory in MB before and after it reads a deep record. */
 async function readDeep (main, options) {
   const { SessionStore } = require(main)
   const sessions = new SessionStore(options)
@@ -202,13 +202,13 @@ async function readDeep (main, options) {
   console.log(JSON.stringify(seen))
 }
 
-// What is given back elsewhere, the system does not say at once.
+// Some systems report freed memory late.
 const onLinux = process.platform === 'linux' ? test : test.skip
 
 onLinux('the memory that a record nested a million levels deep takes is given back', async () => {
-  const server = await LyingServer.start({ data: 'list' })
+  const server = await startTypeSpoofingServer({ data: 'list' })
   const levels = Buffer.concat([Buffer.alloc(1_000_000, 0x91), Buffer.from([0xc0])])
-  await putRaw(server.behind, ['test', 'deep', 'deep'], { data: ['blob', levels] })
+  await putRaw(server.server.hosts, ['test', 'deep', 'deep'], { data: ['blob', levels] })
   const given = [require.resolve('../..'), { hosts: server.hosts, set: 'deep' }].map(value => JSON.stringify(value))
   const child = spawn(process.execPath, ['-e', `(${readDeep})(${given})`], { stdio: ['ignore', 'pipe', 'inherit'] })
   let out = ''
@@ -218,7 +218,7 @@ onLinux('the memory that a record nested a million levels deep takes is given ba
     expect(code).toBe('BAD_DATA')
     // Measured: 330 on one node, 183 on three nodes on the same machine.
     expect(grew).toBeGreaterThan(hosts().includes(',') ? 100 : 250)
-    // The record itself is in the allocator's hands: about 80 MB.
+    // The allocator holds the record itself: about 80 MB.
     expect(kept).toBeLessThan(150)
   }
   await server.stop()

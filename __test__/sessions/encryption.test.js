@@ -1,7 +1,7 @@
 'use strict'
 
-// Option encryptionKeys: what is in the database is of no use without a key, and nothing is lost on the way to it, from
-// key to key, or for want of one.
+// Option encryptionKeys: the database is useless without a key, and no data is lost when encryption is introduced, when keys
+// change, or when a key is missing.
 
 const crypto = require('node:crypto')
 const { once } = require('node:events')
@@ -27,26 +27,26 @@ afterAll(async () => {
 const bins = async (set, id) => (await official.get('test', set, id)).bins
 const put = (set, id, bins, ttl = 600) => official.put(['test', set, id], bins, ttl)
 
-/** Which key each of a record's encrypted bins was encrypted with. */
+/** Returns the key id of each encrypted bin of a record. */
 async function keysOf (set, id) {
   const { data, cookie } = await bins(set, id)
   return [data, cookie].map(blob => Buffer.isBuffer(blob) ? keyIdOf(blob) : typeof blob)
 }
 
-/** As a request does: loads the session, changes it, and sets it. */
+/** Loads a session, changes it and sets it, like a request. */
 async function request (store, sid, change) {
   const loaded = await store.get(sid)
   change(loaded)
   await store.set(sid, loaded)
 }
 
-/** What is stored but for the cookie. */
+/** Returns the stored data without the cookie. */
 async function data (store, sid) {
   const { cookie, ...data } = await store.get(sid)
   return data
 }
 
-/** An app in which a visitor logs in and out, reads, and changes a key; `slow` waits for the test. */
+/** Starts an app in which a visitor logs in and out, reads, and changes a key. The path `slow` waits for the test. */
 async function visit (store, gates = {}) {
   const site = await serve(store, app => {
     app.get('/login', (req, res) => {
@@ -69,7 +69,7 @@ async function visit (store, gates = {}) {
   return { site, visitor, sid }
 }
 
-/** The same browser's next tab. */
+/** Returns another tab of the same browser. */
 function beside (visitor) {
   return Object.assign(new Visitor(visitor.url), { cookies: visitor.cookies })
 }
@@ -78,7 +78,7 @@ describe('a session with encryptionKeys', () => {
   const set = freshSet()
   const store = openStore({ set, encryptionKeys: [KEY] })
 
-  test('is served as ever, and nothing of it can be read in the record', async () => {
+  test('works as usual, and the record contains none of it in clear text', async () => {
     const { visitor, sid } = await visit(store)
     await visitor.get('/set/colour')
     expect((await visitor.get('/read')).body).toStrictEqual({ user: 'ada lovelace', card: '4111 1111 1111 1111', colour: 'changed' })
@@ -90,14 +90,14 @@ describe('a session with encryptionKeys', () => {
     }
   })
 
-  test('opens as docs/security.md says', async () => {
+  test('decrypts as docs/security.md says', async () => {
     await store.set('documented', { cookie: cookie(60_000), user: 'ada' })
     const { digest, bins: { data, cookie: stored } } = await official.get('test', set, 'documented')
     expect(open(KEY, digest, 'data', data)).toStrictEqual({ user: 'ada' })
     expect(open(KEY, digest, 'cookie', stored)).toStrictEqual({ originalMaxAge: 60_000, httpOnly: true, path: '/' })
   })
 
-  test('of version 1, which did not name the namespace, is read, and written anew by the next write', async () => {
+  test('of version 1, which did not include the namespace, is read, and rewritten by the next write', async () => {
     await store.set('old', { cookie: cookie(60_000), user: 'ada' })
     const { digest } = await official.get('test', set, 'old')
     const seal = (bin, value) => ({ [bin]: sealVersion1(KEY, digest, bin, value) })
@@ -109,7 +109,7 @@ describe('a session with encryptionKeys', () => {
     expect(open(KEY, digest, 'data', data)).toStrictEqual({ user: 'grace' })
   })
 
-  test('is encrypted anew each time', async () => {
+  test('is encrypted differently each time', async () => {
     await store.set('anew', { cookie: cookie(60_000), n: 1 })
     const before = await bins(set, 'anew')
     await store.set('anew', { cookie: cookie(60_000), n: 1 })
@@ -118,7 +118,7 @@ describe('a session with encryptionKeys', () => {
     expect(after.cookie.equals(before.cookie)).toBe(false)
   })
 
-  test('may hold whatever JSON may', async () => {
+  test('may contain any JSON', async () => {
     const odd = { '': null, lone: '\ud800', big: 1e300, nested: [{ a: ['é😀\u2028'] }], text: 'x'.repeat(100_000) }
     await store.set('odd', { cookie: cookie(60_000), ...odd })
     expect(await data(store, 'odd')).toStrictEqual(JSON.parse(JSON.stringify(odd)))
@@ -127,7 +127,7 @@ describe('a session with encryptionKeys', () => {
     await expect(store.set('deep', { cookie: cookie(60_000), deep })).rejects.toMatchObject({ code: 'BAD_DATA' })
   })
 
-  test('keeps the end of its cookie, or that it has none', async () => {
+  test('keeps its cookie with or without an expiry', async () => {
     await store.set('end', { cookie: cookie(60_000) })
     const { cookie: { originalMaxAge, expires } } = await store.get('end')
     expect(originalMaxAge).toBe(60_000)
@@ -136,12 +136,12 @@ describe('a session with encryptionKeys', () => {
     expect((await store.get('end')).cookie).toStrictEqual({ originalMaxAge: null, path: '/\ud800', httpOnly: true, expires: null })
   })
 
-  test('without a cookie is given one', async () => {
+  test('without a cookie gets one', async () => {
     await store.set('bare', { n: 1 })
     expect(await store.get('bare')).toMatchObject({ n: 1, cookie: { originalMaxAge: 86_400_000, httpOnly: true, path: '/' } })
   })
 
-  test('is saved and got by the recipe, which a store that borrows its client shares the keys of', async () => {
+  test('is saved and read by the recipe, and the keys are shared with stores that share the client', async () => {
     const sessions = openSessions({ set, encryptionKeys: [KEY.toString('base64url')] })
     await sessions.save('recipe', { user: 'ada lovelace' })
     expect(everythingIn(await bins(set, 'recipe'))).not.toContain('lovelace')
@@ -152,7 +152,7 @@ describe('a session with encryptionKeys', () => {
     expect(await data(store, 'recipe')).toStrictEqual({ user: 'ada lovelace', n: 1 })
   })
 
-  test('is touched without being written anew, unless its cookie changed', async () => {
+  test('is touched without being rewritten, unless its cookie changed', async () => {
     await store.set('touched', { cookie: cookie(60_000), n: 1 })
     const before = await bins(set, 'touched')
     const loaded = await store.get('touched')
@@ -174,7 +174,7 @@ describe('an encrypted value', () => {
   const store = openStore({ set, encryptionKeys: [KEY] })
   store.on('warning', () => {})
 
-  /** Sets a session, has `change` change its bins, and expects that it does not open and stays as it is. */
+  /** Sets a session, changes its bins with `change`, and checks that it cannot be decrypted and stays unchanged. */
   async function expectAltered (change) {
     const [mine, theirs] = ['mine', 'theirs']
     for (const id of [mine, theirs]) await store.set(id, { cookie: cookie(60_000), user: id })
@@ -185,13 +185,13 @@ describe('an encrypted value', () => {
     await store.destroy(mine)
   }
 
-  test.each(['data', 'cookie'])('does not open in another record: bin %s', bin =>
+  test.each(['data', 'cookie'])('cannot be decrypted in another record: bin %s', bin =>
     expectAltered((mine, theirs) => ({ [bin]: theirs[bin] })))
 
-  test.each([['data', 'cookie'], ['cookie', 'data']])('does not open in another bin: from %s to %s', (from, to) =>
+  test.each([['data', 'cookie'], ['cookie', 'data']])('cannot be decrypted in another bin: from %s to %s', (from, to) =>
     expectAltered(mine => ({ [to]: mine[from] })))
 
-  test.each(['data', 'cookie'])('does not open with a bit flipped, wherever it is: bin %s', async bin => {
+  test.each(['data', 'cookie'])('cannot be decrypted with any flipped bit: bin %s', async bin => {
     for (const place of [13, 25, -17, -1]) {
       await expectAltered(mine => {
         const blob = Buffer.from(mine[bin])
@@ -201,7 +201,7 @@ describe('an encrypted value', () => {
     }
   })
 
-  test('does not open in another namespace', async () => {
+  test('cannot be decrypted in another namespace', async () => {
     if (!await hasNoTtlNamespace()) return console.warn('not run: the cluster has no namespace nottl')
     const other = openStore({ set, namespace: 'nottl', encryptionKeys: [KEY] })
     other.on('warning', () => {})
@@ -211,9 +211,9 @@ describe('an encrypted value', () => {
     await other.destroy('moved')
   })
 
-  test('does not open cut short', () => expectAltered(mine => ({ data: mine.data.subarray(0, -1) })))
+  test('cannot be decrypted if it is truncated', () => expectAltered(mine => ({ data: mine.data.subarray(0, -1) })))
 
-  test('of a later version is told as such', async () => {
+  test('of a later version is reported as such', async () => {
     await store.set('later', { cookie: cookie(60_000) })
     const { data } = await bins(set, 'later')
     data[4] = 3
@@ -221,7 +221,7 @@ describe('an encrypted value', () => {
     await expect(store.get('later')).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringContaining('a later version') })
   })
 
-  test('is not what bytes of somebody else are taken for', async () => {
+  test('is not confused with bytes of other clients', async () => {
     await put(set, 'bytes', { data: Buffer.from('gobbledygook') })
     await expect(store.get('bytes')).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringMatching(/what is stored is not a plain object$/) })
     await put(set, 'inside', { data: { blob: Buffer.from('a573657301', 'hex') } })
@@ -229,8 +229,8 @@ describe('an encrypted value', () => {
   })
 })
 
-describe('a record that no key opens', () => {
-  /** A set with one such record, and one that the store reads. */
+describe('a record that no key can decrypt', () => {
+  /** Creates a set with one such record and one that the store can read. */
   async function locked (options) {
     const set = freshSet()
     const encrypting = openStore({ set, encryptionKeys: [OTHER], user: 'user' })
@@ -248,7 +248,7 @@ describe('a record that no key opens', () => {
     ['with another key', { encryptionKeys: [KEY] }, /a key that is not in option 'encryptionKeys'$/],
     ['without encryptionKeys', {}, /encrypted: it takes option 'encryptionKeys' to read it$/]
   ])('%s', (_, options, message) => {
-    test('fails its requests with BAD_DATA, stays as it is, and is told of once', async () => {
+    test('fails requests with BAD_DATA, stays unchanged, and emits one warning', async () => {
       const { store, encrypting, warnings, expectUntouched } = await locked(options)
       await expect(store.get('locked')).rejects.toMatchObject({ code: 'BAD_DATA', retryable: false, message: expect.stringMatching(message) })
       await expect(store.client.get('locked')).rejects.toMatchObject({ code: 'BAD_DATA', message: expect.stringMatching(message) })
@@ -258,7 +258,7 @@ describe('a record that no key opens', () => {
       expect(await encrypting.get('locked')).toMatchObject({ user: 'ada' })
     })
 
-    test('is an error for its visitor, whose session is not lost', async () => {
+    test('is an error for its visitor, who keeps the session', async () => {
       const { set, store } = await locked(options)
       store.on('warning', () => {})
       const encrypting = openStore({ set, encryptionKeys: [OTHER] })
@@ -272,7 +272,7 @@ describe('a record that no key opens', () => {
       expect((await visitor.get('/read')).body.user).toBe('ada lovelace')
     })
 
-    test('hides no other from all(), sessions() and sessionsOf()', async () => {
+    test('hides no other session from all(), sessions() and sessionsOf()', async () => {
       const { store, warnings, expectUntouched } = await locked(options)
       const found = [await store.all(), await store.sessionsOf('ada'), []]
       for await (const one of store.sessions()) found[2].push(one)
@@ -284,7 +284,7 @@ describe('a record that no key opens', () => {
     })
   })
 
-  test('is not written over by who loaded it before it was encrypted', async () => {
+  test('is not overwritten by a store that loaded it before it was encrypted', async () => {
     for (const format of ['map', 'json']) {
       const set = freshSet()
       const plain = openStore({ set, format })
@@ -299,7 +299,7 @@ describe('a record that no key opens', () => {
     }
   })
 
-  test('can be removed, and replaced by a new session of its id', async () => {
+  test('can be removed, and replaced by a new session with its id', async () => {
     const { set, store } = await locked({ encryptionKeys: [KEY] })
     await store.set('locked', { cookie: cookie(DAY), fresh: true })
     expect(await data(store, 'locked')).toStrictEqual({ fresh: true })
@@ -309,7 +309,7 @@ describe('a record that no key opens', () => {
   })
 })
 
-describe('keys that change', () => {
+describe('changing keys', () => {
   const set = freshSet()
   const stores = Object.fromEntries(Object.entries({ old: [OTHER], both: [KEY, OTHER], fresh: [KEY] })
     .map(([name, encryptionKeys]) => [name, openStore({ set, encryptionKeys })]))
@@ -319,7 +319,7 @@ describe('keys that change', () => {
     ['changes something', (store, session) => { session.n = 2; return store.set('moved', session) }, { n: 2 }],
     ['changes nothing', (store, session) => store.set('moved', session), { n: 1 }],
     ['is a touch', (store, session) => store.touch('moved', session), { n: 1 }]
-  ])('are changed by the next write, also where that %s', async (_, write, expected) => {
+  ])('takes effect with the next write, also if that %s', async (_, write, expected) => {
     const { old, both, fresh } = stores
     await old.set('moved', { cookie: cookie(60_000), n: 1 })
     const { created } = await bins(set, 'moved')
@@ -332,7 +332,7 @@ describe('keys that change', () => {
     await expect(old.get('moved')).rejects.toMatchObject({ code: 'BAD_DATA' })
   })
 
-  test('are changed by the pages of a visitor who only looks around, also with touchOnRead', async () => {
+  test('takes effect with requests that only read, also with touchOnRead', async () => {
     for (const options of [{}, { touchOnRead: 80 }, { touchAfter: 3_600 }]) {
       const { visitor, sid } = await visit(stores.old)
       const site = await serve(openStore({ set, encryptionKeys: [KEY, OTHER], ...options }), app => app.get('/', (req, res) => res.json(req.session.user)), { cookie: { maxAge: DAY } })
@@ -344,7 +344,7 @@ describe('keys that change', () => {
     }
   })
 
-  test('lose nothing that two requests change at the same time', async () => {
+  test('loses no change of two parallel requests', async () => {
     await stores.old.set('both', { cookie: cookie(60_000), a: 1, b: 1, c: 1 })
     const [one, two, three] = [await stores.both.get('both'), await stores.both.get('both'), await stores.both.get('both')]
     one.a = 2
@@ -360,7 +360,7 @@ describe.each([
   ['a map', { format: 'map' }],
   ['JSON', { format: 'json' }],
   ['a map that is merged by the last write winning', { format: 'map' }, { conflict: 'overwrite' }]
-])('a session kept as %s, where encryption is switched on', (_, before, after) => {
+])('a session stored as %s, after encryption is switched on', (_, before, after) => {
   const set = freshSet()
   const plain = openStore({ set, ...before })
   const store = openStore({ set, encryptionKeys: [KEY], ...after })
@@ -375,7 +375,7 @@ describe.each([
     expect(await store.get('next')).toMatchObject({ user: 'ada', n: 2, cookie: { originalMaxAge: 60_000, path: '/' } })
   })
 
-  test('is encrypted by a set that changes nothing, and by a touch', async () => {
+  test('is encrypted by a set without changes, and by a touch', async () => {
     for (const write of ['set', 'touch']) {
       await plain.set(write, { cookie: cookie(60_000), user: 'ada' })
       await store[write](write, await store.get(write))
@@ -384,7 +384,7 @@ describe.each([
     }
   })
 
-  test('keeps what others changed when a touch encrypts it', async () => {
+  test('keeps changes of other requests when a touch encrypts it', async () => {
     await plain.set('others', { cookie: cookie(60_000), a: 1 })
     const looking = await store.get('others')
     await request(plain, 'others', session => { session.a = 2; session.cookie.path = '/other' })
@@ -393,7 +393,7 @@ describe.each([
     expect(await data(store, 'others')).toStrictEqual({ a: 2 })
   })
 
-  test('stays gone after a logout', async () => {
+  test('stays deleted after a logout', async () => {
     for (const write of ['set', 'touch']) {
       await plain.set('gone', { cookie: cookie(60_000), a: 1 })
       const slow = await store.get('gone')
@@ -419,7 +419,7 @@ test('records of the recipe and of aerospike-session-store 0.4 are read, and enc
   }
 })
 
-describe('requests that cross each other', () => {
+describe('parallel requests', () => {
   function gate () {
     const { promise: reached, resolve: arrive } = Promise.withResolvers?.() ?? withResolvers()
     const { promise: opened, resolve: open } = Promise.withResolvers?.() ?? withResolvers()
@@ -432,7 +432,7 @@ describe('requests that cross each other', () => {
     return made
   }
 
-  test('on an encrypted session both keep what they changed', async () => {
+  test('on an encrypted session lose no change', async () => {
     const [one, two] = [gate(), gate()]
     const { visitor } = await visit(openStore({ encryptionKeys: [KEY] }), { one: one.pass, two: two.pass })
     const answers = [visitor.get('/set/one'), beside(visitor).get('/set/two')]
@@ -477,7 +477,7 @@ describe('option encryptionKeys', () => {
     ['null', [null], /not null$/],
     ['of other elements', [new Uint32Array(8)], /as a Buffer or in base64, not an object$/],
     ['twice the same', [KEY, text], /has a key twice/]
-  ])('that is %s is refused at once, and no key is in the message', (_, encryptionKeys, message) => {
+  ])('that is %s is rejected at once, and the message contains no key', (_, encryptionKeys, message) => {
     for (const Class of [SessionStore, AerospikeStore]) {
       let error
       try { new Class({ encryptionKeys }) } catch (thrown) { error = thrown } // eslint-disable-line no-new
@@ -489,7 +489,7 @@ describe('option encryptionKeys', () => {
     }
   })
 
-  test('is taken over as it is: an application may wipe its own', async () => {
+  test('is copied: an application may wipe its own keys', async () => {
     const mine = Buffer.from(KEY)
     const set = freshSet()
     const store = openStore({ set, encryptionKeys: [mine] })
@@ -498,7 +498,7 @@ describe('option encryptionKeys', () => {
     expect((await keysOf(set, 'wiped'))[0]).toStrictEqual(keyId(KEY))
   })
 
-  test('is in no inspection and no JSON of a store', () => {
+  test('does not appear in util.inspect() or JSON of a store', () => {
     const sessions = openSessions({ encryptionKeys: [KEY], hashIds: 'a secret of many bytes' })
     const hashed = Buffer.from('a secret of many bytes').toString('base64')
     for (const store of [sessions, new AerospikeStore({ client: sessions }), openStore({ encryptionKeys: [text], hashIds: 'a secret of many bytes' })]) {

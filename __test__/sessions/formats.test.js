@@ -1,7 +1,7 @@
 'use strict'
 
-// The record, in every form it may have: native maps, JSON text, what another language wrote, what
-// aerospike-session-store 0.4 left. Any of them is read whatever the options say.
+// The record in all its formats: native maps, JSON text, records of other languages, and those of aerospike-session-store 0.4.
+// Each is read whatever the options say.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const { once } = require('node:events')
@@ -18,7 +18,7 @@ const put = (set, id, bins, ttl) => official.put(['test', set, id], bins, ttl)
 /** AEROSPIKE_ERR_RECORD_NOT_FOUND */
 const NOT_FOUND = 2
 
-/** As a request does: loads the session, changes it, and sets it. */
+/** Loads a session, changes it and sets it, like a request. */
 async function request (store, sid, change) {
   const loaded = await store.get(sid)
   change(loaded)
@@ -31,7 +31,7 @@ describe.each(['map', 'json'])('format %s', format => {
   const sessions = openSessions({ set, format })
   const other = openStore({ set, format: format === 'map' ? 'json' : 'map' })
 
-  test('keeps the data as it says, and the cookie and the end in bins of their own', async () => {
+  test('stores the data in this format, and the cookie and the expiry in separate bins', async () => {
     await store.set('bins', { cookie: cookie(60_000), user: 'ada', list: [1] })
     const bins = await record(set, 'bins')
     expect(bins.data).toStrictEqual(format === 'map' ? { user: 'ada', list: [1] } : '{"user":"ada","list":[1]}')
@@ -41,7 +41,7 @@ describe.each(['map', 'json'])('format %s', format => {
     expect(Object.keys(bins).sort()).toStrictEqual(['cookie', 'created', 'data', 'expires'])
   })
 
-  test('is read by a store of the other format, and by the recipe', async () => {
+  test('is read by a store with the other format, and by the recipe', async () => {
     await store.set('other', { cookie: cookie(60_000), user: 'ada' })
     expect(await other.get('other')).toMatchObject({ user: 'ada', cookie: { originalMaxAge: 60_000 } })
     expect(await sessions.get('other')).toStrictEqual({ user: 'ada' })
@@ -49,7 +49,7 @@ describe.each(['map', 'json'])('format %s', format => {
     expect(await other.get('plain')).toMatchObject({ a: 1 })
   })
 
-  test('is changed to by a set, in mid-flight of others', async () => {
+  test('replaces the other format with the next set, also during other requests', async () => {
     await other.set('switch', { cookie: cookie(60_000), a: 1, b: 1 })
     const [one, two] = [await store.get('switch'), await other.get('switch')]
     one.a = 2
@@ -59,7 +59,7 @@ describe.each(['map', 'json'])('format %s', format => {
     expect(await store.get('switch')).toMatchObject({ a: 2, b: 2 })
   })
 
-  test('merges what two requests changed, key by key', async () => {
+  test('merges the changes of two requests by key', async () => {
     await store.set('merge', { cookie: cookie(60_000), keep: 0, mine: 1, theirs: 1, drop: 1, nested: { a: 1, b: 1 }, list: [1] })
     const [one, two] = [await store.get('merge'), await store.get('merge')]
     one.mine = 2
@@ -74,7 +74,7 @@ describe.each(['map', 'json'])('format %s', format => {
     expect(data).toStrictEqual({ keep: 0, mine: 2, theirs: null, nested: { a: 1, b: 2 }, list: [1, 2], fresh: { deep: ['\u2028', 'é😀'] } })
   })
 
-  test('does not bring back what is gone, and tells', async () => {
+  test('does not restore a removed session, and emits gone', async () => {
     for (const end of [() => store.destroy('gone'), () => sessions.delete('gone'), () => sessions.touch('gone', { ttl: 0.05 }).then(() => pass(70))]) {
       await store.set('gone', { cookie: cookie(60_000), a: 1 })
       const loaded = await store.get('gone')
@@ -89,7 +89,7 @@ describe.each(['map', 'json'])('format %s', format => {
     }
   })
 
-  test('keeps data with lone surrogates as JSON, and merges that as well', async () => {
+  test('stores data with lone surrogates as JSON, and merges it as well', async () => {
     await store.set('lone', { cookie: cookie(60_000), a: 1, b: 1 })
     const [one, two] = [await store.get('lone'), await store.get('lone')]
     one.a = '\ud800'
@@ -100,7 +100,7 @@ describe.each(['map', 'json'])('format %s', format => {
     expect(typeof (await record(set, 'lone')).data).toBe('string')
   })
 
-  test('is not written over a session that was made since under the same id', async () => {
+  test('does not overwrite a newer session with the same id', async () => {
     await store.set('again', { cookie: cookie(60_000), first: true })
     const slow = await store.get('again')
     await store.destroy('again')
@@ -114,7 +114,7 @@ describe.each(['map', 'json'])('format %s', format => {
     expect(data).toStrictEqual({ second: true })
   })
 
-  test('keeps the time of creation through every write', async () => {
+  test('keeps the creation time through every write', async () => {
     await store.set('created', { cookie: cookie(60_000), n: 0 })
     const { created } = await record(set, 'created')
     await pass(5)
@@ -123,7 +123,7 @@ describe.each(['map', 'json'])('format %s', format => {
   })
 })
 
-test('a merge that had to read again is told as a conflict', async () => {
+test('emits a conflict if a merge had to read again', async () => {
   const store = openStore({ format: 'json' })
   await store.set('told', { cookie: cookie(60_000), a: 1, b: 1 })
   const [one, two] = [await store.get('told'), await store.get('told')]
@@ -136,7 +136,7 @@ test('a merge that had to read again is told as a conflict', async () => {
 })
 
 describe('with conflict: overwrite', () => {
-  test('the last whole session wins, and still nothing is revived', async () => {
+  test('the last whole session wins, and removed sessions are not restored', async () => {
     const store = openStore({ conflict: 'overwrite' })
     await store.set('last', { cookie: cookie(60_000), a: 1, b: 1 })
     const [one, two] = [await store.get('last'), await store.get('last')]
@@ -153,7 +153,7 @@ describe('with conflict: overwrite', () => {
 })
 
 describe('a record of another language', () => {
-  test('with nothing but data gets a cookie from the time it has left', async () => {
+  test('with data only gets a cookie with the time left', async () => {
     const set = freshSet()
     const store = openStore({ set })
     await put(set, 'foreign', { data: { user: 'ada', n: 7, f: 0.5, ok: true, none: null } }, 120)
@@ -164,7 +164,7 @@ describe('a record of another language', () => {
     expect((await record(set, 'foreign')).data).toMatchObject({ n: 8, user: 'ada' })
   })
 
-  test('that was touched by it lives on, whatever bin expires says', async () => {
+  test('that its client has touched lives on, whatever bin expires says', async () => {
     const set = freshSet()
     const store = openStore({ set })
     await store.set('touched', { cookie: cookie(400), user: 'ada' })
@@ -180,14 +180,14 @@ describe('a record of another language', () => {
     expect(await store.get('touched')).toMatchObject({ user: 'grace' })
   })
 
-  test('with integers that no double holds, bytes and other keys comes in JSON\'s forms', async () => {
+  test('with large integers, bytes and other keys is returned in JSON', async () => {
     const set = freshSet()
     const store = openStore({ set })
     await put(set, 'odd', { data: { big: 2n ** 60n + 1n, bytes: Buffer.from([1, 255]) } }, 120)
     expect(await store.get('odd')).toMatchObject({ big: '1152921504606846977', bytes: { type: 'Buffer', data: [1, 255] } })
   })
 
-  test('that holds no session is an error, and is not destroyed', async () => {
+  test('without a session is an error, and is not destroyed', async () => {
     const set = freshSet()
     const store = openStore({ set })
     store.on('warning', () => {})
@@ -207,7 +207,7 @@ describe('a record of aerospike-session-store 0.4', () => {
   const store = openStore({ set })
   const legacy = { cookie: JSON.parse(JSON.stringify(cookie(600_000))), user: 'ada', n: 1 }
 
-  test('is read as it is, by the store and by the recipe', async () => {
+  test('is read unchanged, by the store and by the recipe', async () => {
     await put(set, 'old', { session: JSON.stringify(legacy) }, 600)
     const got = await store.get('old')
     expect(got).toMatchObject({ user: 'ada', n: 1, cookie: { originalMaxAge: 600_000, httpOnly: true, path: '/' } })
@@ -226,7 +226,7 @@ describe('a record of aerospike-session-store 0.4', () => {
     expect(await store.get('old')).toMatchObject({ user: 'ada', n: 2 })
   })
 
-  test('loses no update of two requests that upgrade it', async () => {
+  test('loses no change of two requests that upgrade it', async () => {
     await put(set, 'old', { session: JSON.stringify(legacy) }, 600)
     const [one, two] = [await store.get('old'), await store.get('old')]
     one.a = 1
@@ -236,7 +236,7 @@ describe('a record of aerospike-session-store 0.4', () => {
     expect(await store.get('old')).toMatchObject({ user: 'ada', a: 1, b: 2 })
   })
 
-  test('is touched, and destroyed', async () => {
+  test('is touched and destroyed', async () => {
     await put(set, 'old', { session: JSON.stringify(legacy) }, 600)
     await store.touch('old', { cookie: cookie(3_600_000) })
     const got = await store.get('old')
@@ -253,7 +253,7 @@ describe('tombstones', () => {
   const store = openStore({ set, tombstones: true, storeIds: true, user: 'owner' })
   const sessions = openSessions({ set, tombstones: true })
 
-  test('stay in the place of removed sessions, outlive them, and are invisible', async () => {
+  test('replace removed sessions, outlive them, and are invisible', async () => {
     await store.set('buried', { cookie: cookie(60_000), owner: 'ada' })
     const loaded = await store.get('buried')
     await store.destroy('buried')
@@ -289,7 +289,7 @@ describe('tombstones', () => {
     expect(await store.get('seen')).toMatchObject({ again: true })
   })
 
-  test('are not made for what was not there', async () => {
+  test('are not created for missing sessions', async () => {
     await store.destroy('never')
     await expect(official.get('test', set, 'never')).rejects.toMatchObject({ code: NOT_FOUND })
   })
@@ -327,7 +327,7 @@ describe('an absolute ttl', () => {
   })
 })
 
-test('an id that is saved again after the end of an absolute ttl is a new session', async () => {
+test('an id that is saved again after its absolute ttl is a new session', async () => {
   const set = freshSet()
   const sessions = openSessions({ set, absoluteTtl: 2 })
   const store = openStore({ set, absoluteTtl: 2, user: 'owner' })
@@ -345,7 +345,7 @@ test('an id that is saved again after the end of an absolute ttl is a new sessio
 })
 
 describe('prune', () => {
-  test('removes what has ended where the server does not, and nothing else', async () => {
+  test('removes expired sessions that the server does not remove, and nothing else', async () => {
     if (!await hasNoTtlNamespace()) return console.warn('not run: the cluster has no namespace nottl')
     const set = freshSet()
     const store = openStore({ set, namespace: 'nottl' })
@@ -369,7 +369,7 @@ describe('the order of keys', () => {
 
   test.each([
     ['map', {}, SORTED], ['json', {}, DATA], ['map', { encryptionKeys: [KEY] }, DATA], ['json', { encryptionKeys: [KEY] }, DATA]
-  ])('with format %s and %j is that of the bytes in UTF-8, or the one they were written in', async (format, options, expected) => {
+  ])('with format %s and %j is that of the UTF-8 bytes, or that of the write', async (format, options, expected) => {
     const set = freshSet()
     const sessions = openSessions({ set, format, ...options })
     const store = openStore({ set, format, storeIds: true, user: 'z', ...options })
@@ -380,7 +380,7 @@ describe('the order of keys', () => {
     for (const found of [await store.get('express'), ...await store.all(), ...await store.sessionsOf(1)]) {
       expect(textOf(found)).toBe(JSON.stringify(expected))
     }
-    // What is changed comes where it belongs.
+    // A changed key is inserted at its place.
     await request(store, 'express', session => { session.b = 1 })
     const keys = Object.keys(await store.get('express')).filter(name => name !== 'cookie')
     expect(keys).toStrictEqual(expected === SORTED ? ['a', 'b', 'list', 'z'] : ['z', 'a', 'list', 'b'])

@@ -1,6 +1,6 @@
 'use strict'
 
-// Option hashIds: who has the database, and even knows an id or a user, finds nothing in it without the secret.
+// Option hashIds: without the secret, access to the database and a session id or user name do not suffice to find a session.
 
 const crypto = require('node:crypto')
 const { once } = require('node:events')
@@ -14,7 +14,7 @@ const { freshSet, hosts, openSessions, openStore } = require('../support/server'
 const SECRET = 'a secret of more than 16 bytes'
 const cookie = () => lasting(60_000)
 
-// As docs/security.md has it.
+// As in docs/security.md.
 const hmac = (key, ...parts) => parts.reduce((hash, part) => hash.update(part), crypto.createHmac('sha256', key)).digest()
 const length = text => {
   const bytes = Buffer.alloc(8)
@@ -38,7 +38,7 @@ describe('a session with hashIds', () => {
   let site
   afterAll(() => site.stop())
 
-  test('is served as ever; neither its id nor its user is in the record, nor is it found by its id', async () => {
+  test('works as usual. Its record contains neither its id nor its user, and cannot be found by its id', async () => {
     site = await serve(store, app => {
       app.get('/login', (req, res) => { req.session.user = 'ada lovelace'; res.json(req.sessionID) })
       app.get('/read', (req, res) => res.json(req.session.user ?? null))
@@ -63,7 +63,7 @@ describe('a session with hashIds', () => {
     await expect(official.get('test', set, hashedId('shop:', sid))).rejects.toMatchObject({ code: NOT_FOUND })
   })
 
-  test('is not there for another secret, nor for none', async () => {
+  test('does not exist with another secret or without one', async () => {
     await store.set('other', { cookie: cookie(), n: 1 })
     for (const hashed of [{ hashIds: 'another secret of many bytes' }, {}]) {
       expect(await openStore({ set, ...hashed, prefix: 'shop:', encryptionKeys: [key] }).get('other')).toBeNull()
@@ -72,7 +72,7 @@ describe('a session with hashIds', () => {
     expect(await same.get('other')).toMatchObject({ n: 1 })
   })
 
-  test('keeps the order of operations, merges, and stays gone', async () => {
+  test('keeps the order of operations, is merged, and stays deleted', async () => {
     store.set('order', { cookie: cookie(), a: 1, b: 1 })
     const [one, two] = await Promise.all([store.get('order'), store.get('order')])
     one.a = 2
@@ -81,15 +81,15 @@ describe('a session with hashIds', () => {
     store.set('order', two)
     expect(await store.get('order')).toMatchObject({ a: 2, b: 2 })
     const { digest } = await official.get('test', set, hashedId('shop:', 'order'))
-    const told = once(store, 'gone')
+    const goneEvent = once(store, 'gone')
     store.destroy('order')
     one.a = 3
     store.set('order', one)
-    expect(await told).toStrictEqual([{ digest }])
+    expect(await goneEvent).toStrictEqual([{ digest }])
     expect(await store.get('order')).toBeNull()
   })
 
-  test('is the same session for the recipe, and for a store that borrows its client', async () => {
+  test('is the same session for the recipe, and for a store that shares its client', async () => {
     const sessions = openSessions({ set, hashIds: SECRET })
     await sessions.save('recipe', { n: 1 })
     expect(await sessions.get('recipe')).toStrictEqual({ n: 1 })
@@ -116,11 +116,11 @@ describe.each([
 
   afterAll(() => indexed && official.removeIndex('test', `user-${set}`))
 
-  test('are found, counted, and destroyed but for one', async () => {
+  test('are found, counted, and destroyed except one', async () => {
     expect((await store.sessionsOf('ada')).map(({ name }) => name).sort()).toStrictEqual(['a1', 'a2', 'a3'])
     expect(await store.countOf('ada')).toBe(3)
     expect(await store.countOf(42)).toBe(1)
-    // What is in the bin is no name of a user.
+    // The bin does not contain the user's name.
     expect(await store.countOf(hashedUser('ada'))).toBe(0)
     expect(await store.destroyOf('ada', { except: 'a2' })).toBe(2)
     expect((await store.sessionsOf('ada')).map(({ name }) => name)).toStrictEqual(['a2'])
@@ -143,14 +143,14 @@ describe('option hashIds', () => {
     [{ hashIds: Buffer.alloc(15) }, /'hashIds' must be at least 16 bytes long/],
     [{ hashIds: '\ud800'.repeat(16) }, /'hashIds' must be well-formed Unicode/],
     [{ hashIds: SECRET, storeIds: true }, /options 'storeIds' and 'hashIds' contradict each other/]
-  ])('%j is refused at once and in words', (options, message) => {
+  ])('%j is rejected at once with a message', (options, message) => {
     for (const Class of [SessionStore, AerospikeStore]) {
       const failure = expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringMatching(message) })
       expect(() => new Class(options)).toThrow(failure)
     }
   })
 
-  test('and storeIds are refused together also where one of them is the client\'s', () => {
+  test("and storeIds are rejected together, also if one of them is the client's", () => {
     expect(() => new AerospikeStore({ client: openSessions({ hashIds: SECRET }), storeIds: true })).toThrow(/contradict/)
     expect(() => new AerospikeStore({ client: openSessions({ storeIds: true }), hashIds: SECRET })).toThrow(/contradict/)
   })

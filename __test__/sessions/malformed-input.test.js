@@ -1,6 +1,6 @@
 'use strict'
 
-// Whatever a visitor or an application sends: a clear error or a faithful round trip.
+// Malformed input of visitors and applications: a clear error or an exact round trip.
 
 const fc = require('fast-check')
 const { SessionStore, AerospikeStore } = require('../..')
@@ -37,7 +37,7 @@ describe('a session id', () => {
     ['a number', 5],
     ['an object', { toString: () => 'a' }],
     ['an array', ['a']]
-  ])('that is %s is refused with BAD_KEY, by promise and by callback', async (_, id) => {
+  ])('that is %s is rejected with BAD_KEY, by promise and by callback', async (_, id) => {
     expect((await caught(sessions.get(id))).code).toBe('BAD_KEY')
     expect((await caught(sessions.save(id, {}))).code).toBe('BAD_KEY')
     expect((await caught(store.destroy(id))).code).toBe('BAD_KEY')
@@ -54,12 +54,12 @@ describe('session data', () => {
     ['with a cycle', cycle],
     ['whose toJSON throws', { toJSON () { throw new Error('theirs') } }],
     ['with a getter that throws', { get x () { throw new Error('theirs') } }]
-  ])('%s is refused with BAD_DATA and the cause', async (_, data) => {
+  ])('%s is rejected with BAD_DATA and the cause', async (_, data) => {
     const error = await caught(sessions.save('bad', data))
     expect(error.code).toBe('BAD_DATA')
     expect(error.cause).toBeInstanceOf(Error)
-    const told = await new Promise(resolve => store.set('bad', data, resolve))
-    expect(told.code).toBe('BAD_DATA')
+    const received = await new Promise(resolve => store.set('bad', data, resolve))
+    expect(received.code).toBe('BAD_DATA')
     expect(await sessions.get('bad')).toBeNull()
   })
 
@@ -68,26 +68,26 @@ describe('session data', () => {
     ['an object that turns into a string', { toJSON: () => 'a' }],
     ['an object that turns into an array', { toJSON: () => [1] }],
     ['an object that turns into nothing', { toJSON: () => undefined }]
-  ])('that is %s is refused with BAD_DATA', async (_, data) => {
+  ])('that is %s is rejected with BAD_DATA', async (_, data) => {
     expect((await caught(sessions.save('bad', data))).code).toBe('BAD_DATA')
   })
 
-  /** `{ a: { a: ... } }`, so deep. */
+  /** Returns `{ a: { a: ... } }`, nested this deep. */
   const nested = depth => JSON.parse('{"a":'.repeat(depth - 1) + '{}' + '}'.repeat(depth - 1))
 
-  test('nested 100 deep comes back, 101 and more deep are refused', async () => {
+  test('is returned if it is nested 100 deep, and rejected from 101 on', async () => {
     await sessions.save('deep', nested(100))
     expect(await sessions.get('deep')).toStrictEqual(nested(100))
     for (const depth of [101, 200, 1_000]) {
       const error = await caught(sessions.save('deep', nested(depth)))
       expect(error).toMatchObject({ code: 'BAD_DATA', message: expect.stringMatching(/nested deeper than 100/) })
     }
-    // So deep that JSON.stringify itself gives up.
+    // So deep that JSON.stringify itself fails.
     expect((await caught(sessions.save('deep', nested(100_000)))).code).toBe('BAD_DATA')
     expect(await sessions.get('deep')).toStrictEqual(nested(100))
   })
 
-  test('with keys of the prototype comes back as own keys, and pollutes nothing', async () => {
+  test('with keys of the prototype is returned with own keys, and changes no prototype', async () => {
     const data = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}},"hasOwnProperty":1}')
     await sessions.save('proto', data)
     const got = await sessions.get('proto')
@@ -97,13 +97,13 @@ describe('session data', () => {
     expect(Object.getPrototypeOf(got)).toBe(Object.prototype)
   })
 
-  test('with keys of the record\'s own bins keeps them apart', async () => {
+  test("with keys named like the record's own bins is kept separate from them", async () => {
     const data = { cookie: 'mine', expires: 1, created: 'x', user: null, prefix: [], data: { data: 1 } }
     await sessions.save('bins', data)
     expect(await sessions.get('bins')).toStrictEqual(data)
   })
 
-  test('with lone surrogates comes back exactly', async () => {
+  test('with lone surrogates is returned exactly', async () => {
     const data = { a: '\ud800', '\udfff': ['x\udc00y', { b: '\ud83d\ude00' }], plain: 'ok' }
     await sessions.save('lone', data)
     expect(await sessions.get('lone')).toStrictEqual(data)
@@ -112,20 +112,20 @@ describe('session data', () => {
     expect(await store.get('lone')).toStrictEqual({ ...session, cookie: { ...session.cookie, expires: null } })
   })
 
-  test('with numbers of every kind comes back exactly', async () => {
+  test('with numbers of every kind is returned exactly', async () => {
     const numbers = [0, -1, 127, 128, -128, -129, 65_535, 65_536, 2 ** 31, -(2 ** 31) - 1, 2 ** 32, 2 ** 53 - 1, -(2 ** 53), 2 ** 53 + 2,
       2 ** 63, 1e21, -1e300, 5e-324, 0.1, 1 / 3, Number.MAX_VALUE, 123456789.125]
     await sessions.save('numbers', { numbers })
     expect(await sessions.get('numbers')).toStrictEqual({ numbers })
   })
 
-  test('of 10,000 keys comes back', async () => {
+  test('with 10,000 keys is returned', async () => {
     const data = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`key ${n}`, n]))
     await sessions.save('many', data)
     expect(await sessions.get('many')).toStrictEqual(data)
   })
 
-  test('of any shape comes back as JSON makes it', async () => {
+  test('of any shape is returned as JSON converts it', async () => {
     const text = fc.string({ unit: 'binary' })
     const json = fc.letrec(tie => ({
       value: fc.oneof({ maxDepth: 5 }, fc.constant(null), fc.boolean(), fc.integer(), fc.maxSafeInteger(), fc.double(), text, tie('list'), tie('object')),
@@ -148,12 +148,12 @@ describe('session data', () => {
   })
 })
 
-describe('a session that no server can take', () => {
+describe('a session that no server can store', () => {
   const mebi = 1_024 ** 2
   test.each([
     ['as text', { big: 'x'.repeat(9 * mebi) }],
-    ['as JSON too long to be handed over', { big: 'x'.repeat(49 * mebi) }]
-  ])('%s is TOO_BIG, and does not travel', async (_, data) => {
+    ['as JSON that is too long to pass to the core', { big: 'x'.repeat(49 * mebi) }]
+  ])('%s is TOO_BIG, and is not sent', async (_, data) => {
     const tap = await WireTap.start()
     for (const format of ['map', 'json']) {
       const sessions = new SessionStore({ hosts: tap.hosts, format })
@@ -173,13 +173,13 @@ describe('a session that no server can take', () => {
     await tap.stop()
   })
 
-  test('is told from one that only this server does not take', async () => {
+  test('is distinguished from one that only this server rejects', async () => {
     const error = await caught(sessions.save('big', { big: 'x'.repeat(7 * mebi) }))
     expect(error).toMatchObject({ code: 'TOO_BIG', resultCode: 13 })
   })
 })
 
-/** JSON with keys in order: a map has no order of its own. */
+/** Returns JSON with sorted keys, because a map has no order. */
 function sorted (value) {
   return JSON.stringify(value, (_, inner) => {
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner

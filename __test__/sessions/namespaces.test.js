@@ -5,11 +5,11 @@
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('../..')
 const { open, start } = require('../support/opened')
-const { RewritingServer } = require('../support/rewriting-proxy')
+const { startRewritingServer } = require('../support/proxied-server')
 const { freshSet, hosts } = require('../support/server')
 
 const MISSING = 'no-such-namespace'
-/** Milliseconds: far below `timeout`, which an operation used to wait for. */
+/** Milliseconds: far below `timeout`, which such an operation once took. */
 const AT_ONCE = 1_000
 
 const failure = work => work.then(() => { throw new Error('it did not fail') }, error => error)
@@ -60,14 +60,14 @@ describe('a namespace that does not exist', () => {
     expect(performance.now() - began).toBeLessThan(AT_ONCE)
   })
 
-  test('fails many operations at once, which ask the nodes together', async () => {
+  test('fails many operations at once, which share one request to the nodes', async () => {
     const began = performance.now()
     const errors = await Promise.all(Array.from({ length: 1_000 }, (_, n) => failure(sessions.get(`s${n}`))))
     expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['NAMESPACE']))
     expect(performance.now() - began).toBeLessThan(2 * AT_ONCE)
   })
 
-  test('fails so on a cluster of three', async () => {
+  test('fails operations on a cluster of three, too', async () => {
     const server = await start({ nodes: 3 })
     const began = performance.now()
     for (const work of ['get', 'delete']) {
@@ -77,8 +77,8 @@ describe('a namespace that does not exist', () => {
   })
 })
 
-describe('a refusal of the namespace', () => {
-  test.each(['read', 'write', 'query'])('by a node names the namespace (%s)', async on => {
+describe('a namespace error', () => {
+  test.each(['read', 'write', 'query'])('of a node contains the namespace (%s)', async on => {
     const server = await start()
     await server.inject({ kind: 'code', code: 20, on })
     const store = new AerospikeStore({ hosts: server.hosts, timeout: 500 })
@@ -90,15 +90,15 @@ describe('a refusal of the namespace', () => {
 })
 
 describe('a namespace whose partitions are not known yet', () => {
-  /** As long as it is not `told`, the server reports the partitions of another namespace. */
+  /** Until it is `reported`, the server reports the partitions of another namespace. */
   async function late (namespaces) {
-    const state = { told: false }
-    const server = await RewritingServer.start((command, value) => {
+    const state = { reported: false }
+    const server = await startRewritingServer((command, value) => {
       if (command === 'namespaces') return namespaces ?? value
-      if (command === 'partition-generation') return state.told ? '2' : '1'
-      return command === 'replicas' && !state.told ? value.replace('test:', 'early:') : value
+      if (command === 'partition-generation') return state.reported ? '2' : '1'
+      return command === 'replicas' && !state.reported ? value.replace('test:', 'early:') : value
     })
-    return Object.assign(server, { tell: () => { state.told = true } })
+    return Object.assign(server, { report: () => { state.reported = true } })
   }
 
   test('is waited for', async () => {
@@ -109,7 +109,7 @@ describe('a namespace whose partitions are not known yet', () => {
     const settled = Promise.allSettled(waiting)
     const first = await Promise.race([Promise.any(waiting), new Promise(resolve => setTimeout(resolve, 300, 'waits'))])
     expect(first).toBe('waits')
-    server.tell()
+    server.report()
     expect((await settled).map(({ reason }) => reason)).toEqual([undefined, undefined, undefined, undefined])
     await store.close()
     await server.stop()
@@ -118,7 +118,7 @@ describe('a namespace whose partitions are not known yet', () => {
   test.each([
     ['it is in the list of the nodes', undefined],
     ['the nodes do not answer', 'ERROR:4:try again']
-  ])('is not called missing while %s', async (_, namespaces) => {
+  ])('is not reported as missing while %s', async (_, namespaces) => {
     const server = await late(namespaces)
     const store = new AerospikeStore({ hosts: server.hosts, timeout: 300 })
     await store.ready()
@@ -131,7 +131,7 @@ describe('a namespace whose partitions are not known yet', () => {
     await server.stop()
   })
 
-  test('is not called missing while a node is silent', async () => {
+  test('is not reported as missing while a node is silent', async () => {
     const server = await start({ nodes: 2 })
     const sessions = open(server, { namespace: MISSING, timeout: 500 })
     await once(sessions, 'up')
@@ -140,7 +140,7 @@ describe('a namespace whose partitions are not known yet', () => {
   })
 })
 
-test("durableDelete on the Community Edition is refused with the option's name", async () => {
+test("durableDelete on the Community Edition is rejected with the option's name", async () => {
   const server = await start()
   const sessions = open(server, { durableDelete: true })
   await sessions.save('a', {})

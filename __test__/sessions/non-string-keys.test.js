@@ -1,7 +1,7 @@
 'use strict'
 
-// Keys of the data that are no text, as clients of other languages write them. JSON shows them as text: a change or a
-// removal addresses the key that is there.
+// Keys of the data that are not strings, as clients of other languages write them. JSON shows them as strings. A change or a
+// removal affects the existing key.
 
 const { AerospikeStore, SessionStore } = require('../..')
 const { cookie: lasting } = require('../support/cookie')
@@ -14,7 +14,7 @@ afterAll(() => official.close())
 
 const NAMES = [-1, 1, 7, 8, 9, 10, '-1', '1', '7', '8', '9', '10', 'x', 'new']
 
-/** The data, with the keys as they are. */
+/** Returns the data with the keys in their own types. */
 async function mapOf (set, id) {
   const { size, found } = await official.mapOf(['test', set, id], 'data', NAMES)
   expect(found.size).toBe(size)
@@ -27,7 +27,7 @@ describe.each([['merge', {}], ['storeIds', { storeIds: true }], ['tombstones', {
   const dataOf = id => mapOf(set, id)
   const write = (id, entries) => official.put(['test', set, id], { data: new Map(entries) }, 600)
 
-  test('are read as text, and stay as they are when another key changes', async () => {
+  test('are read as strings, and stay unchanged when another key changes', async () => {
     await write('a', [[7, 'seven'], [-1, 'minus'], ['x', 'y']])
     const loaded = await store.get('a')
     expect(loaded).toMatchObject({ 7: 'seven', '-1': 'minus', x: 'y' })
@@ -36,7 +36,7 @@ describe.each([['merge', {}], ['storeIds', { storeIds: true }], ['tombstones', {
     expect(await dataOf('a')).toStrictEqual(new Map([[-1, 'minus'], [7, 'seven'], ['x', 'z']]))
   })
 
-  test('are changed where they are, again and again, and removed', async () => {
+  test('are changed in place repeatedly, and removed', async () => {
     await write('b', [[7, 'seven'], [8, 'eight'], ['x', 'y']])
     const loaded = await store.get('b')
     for (const value of ['changed', 'again']) {
@@ -53,7 +53,7 @@ describe.each([['merge', {}], ['storeIds', { storeIds: true }], ['tombstones', {
     expect(data).toStrictEqual({ 8: 'again', new: 1, x: 'y' })
   })
 
-  test('beside a text key of the same digits are one key after a change', async () => {
+  test('next to a string key of the same digits become one key with a change', async () => {
     await write('c', [[7, 'integer'], ['7', 'text']])
     const loaded = await store.get('c')
     loaded['7'] = 'changed'
@@ -65,7 +65,7 @@ describe.each([['merge', {}], ['storeIds', { storeIds: true }], ['tombstones', {
     expect(await store.get('c')).not.toHaveProperty('7')
   })
 
-  test('a key of digits that the application adds is text', async () => {
+  test('a key of digits that the application adds is a string', async () => {
     await store.set('d', { cookie: lasting(60_000), 9: 'nine' })
     const loaded = await store.get('d')
     loaded['10'] = 'ten'
@@ -74,7 +74,7 @@ describe.each([['merge', {}], ['storeIds', { storeIds: true }], ['tombstones', {
   })
 })
 
-test('two requests that change different keys, one of them an integer, both keep theirs', async () => {
+test('two requests that change different keys, one of them an integer, lose no change', async () => {
   const set = freshSet()
   const client = openSessions({ set })
   const store = new AerospikeStore({ client })

@@ -1,7 +1,7 @@
 'use strict'
 
-// Option `prefix` isolates: stores of different prefixes share a set, and none reads, changes, counts or removes the sessions
-// of another, whatever the prefixes and whatever id a visitor sends.
+// Option `prefix` isolates stores that share a set: none reads, changes, counts or removes the sessions of another, whatever the
+// prefixes are and whatever id a visitor sends.
 
 const crypto = require('node:crypto')
 const fc = require('fast-check')
@@ -21,14 +21,14 @@ let official
 beforeAll(async () => { official = await OfficialClient.connect(hosts()) })
 afterAll(() => official.close())
 
-/** Every option that changes how a single session is read, written or removed. */
+/** Every option that changes how a session is read, written or removed. */
 const OPTIONS = [
   {}, { hashIds: SECRET }, { tombstones: true }, { storeIds: true }, { absoluteTtl: 3_600 }, { format: 'json' }, { encryptionKeys: [KEY] },
   { touchOnRead: 80 }, { conflict: 'overwrite' }, { touchAfter: 60 }, { tombstones: true, absoluteTtl: 3_600, encryptionKeys: [KEY] },
   { hashIds: SECRET, encryptionKeys: [KEY], tombstones: true }
 ]
 
-describe('an id that makes the key of another store\'s session', () => {
+describe("an id that makes the key of another store's session", () => {
   const set = freshSet()
   const forum = openStore({ set, prefix: 'forum:', user: 'user' })
   const root = openStore({ set, user: 'user' })
@@ -62,7 +62,7 @@ describe('an id that makes the key of another store\'s session', () => {
     await root.clear()
   })
 
-  test('is refused to a new session, with a reason that does not quote it', async () => {
+  test('is rejected for a new session, with a reason that does not quote it', async () => {
     const refused = { code: 'BAD_KEY', retryable: false, inDoubt: false, message: expect.stringMatching(/^(set|save): this session id cannot be used.*'prefix'/) }
     for (const attempt of [() => root.set('forum:x1', { cookie: cookie(), n: 2 }), () => recipe.save('forum:x1', { n: 2 })]) {
       const error = await attempt().then(() => null, error => error)
@@ -71,7 +71,7 @@ describe('an id that makes the key of another store\'s session', () => {
     }
   })
 
-  test('is not counted as a user\'s session, listed or logged out by the other store', async () => {
+  test("is not counted as a user's session, listed or logged out by the other store", async () => {
     root.on('warning', () => {})
     expect(await root.countOf('ada')).toBe(0)
     expect(await root.sessionsOf('ada')).toStrictEqual([])
@@ -79,7 +79,7 @@ describe('an id that makes the key of another store\'s session', () => {
     expect(await root.length()).toBe(0)
   })
 
-  test('is not changed by a request that loaded a session of its own under that id', async () => {
+  test('is not changed by a request that loaded its own session under that id', async () => {
     const set = freshSet()
     const [outer, inner] = [openStore({ set }), openStore({ set, prefix: 'in:' })]
     await outer.set('in:a', { cookie: cookie(), n: 1 })
@@ -95,12 +95,12 @@ describe('an id that makes the key of another store\'s session', () => {
   })
 })
 
-test('a visitor does not log in to the shop with a session of the beta', async () => {
+test('a visitor cannot log in to the shop with a session of the beta site', async () => {
   const set = freshSet()
   for (const options of [{}, { hashIds: SECRET }]) {
     const [shop, beta] = ['shop:', 'shop:beta:'].map(prefix => openStore({ set, prefix, ...options }))
     await beta.set('X', { cookie: cookie(), user: 'admin' })
-    // As a site would have it whose cookie is not signed: the id is what the visitor sends.
+    // As in a site whose cookie is not signed: the visitor sends any id.
     const site = await serve(shop, app => app.get('/', (req, res, next) => shop.get(req.query.id, (error, session) => error ? next(error) : res.json(session?.user ?? null))))
     expect((await new Visitor(site.url).get('/?id=beta:X')).body).toBeNull()
     await site.stop()
@@ -108,7 +108,7 @@ test('a visitor does not log in to the shop with a session of the beta', async (
   }
 })
 
-test('with hashed ids any two prefixes have keys of their own, so that both keep a session', async () => {
+test('with hashed ids any two prefixes have different keys, so that both keep a session', async () => {
   const set = freshSet()
   const [shop, beta] = ['shop:', 'shop:beta:'].map(prefix => openStore({ set, prefix, hashIds: SECRET }))
   await beta.set('X', { cookie: cookie(), n: 1 })
@@ -117,7 +117,7 @@ test('with hashed ids any two prefixes have keys of their own, so that both keep
   expect(await shop.get('beta:X')).toMatchObject({ n: 2 })
 })
 
-describe('a record that others wrote', () => {
+describe('a record of other clients', () => {
   const set = freshSet()
   const [root, shop] = [openStore({ set }), openStore({ set, prefix: 'shop:' })]
 
@@ -128,7 +128,7 @@ describe('a record that others wrote', () => {
     await expect(shop.set('a', { cookie: cookie() })).rejects.toMatchObject({ code: 'BAD_KEY' })
   })
 
-  test.each([['a number', 7], ['a list', ['shop:']], ['a map', { 'shop:': 1 }], ['bytes', Buffer.from('shop:')]])('belongs to no store if bin prefix holds %s, and gives way to a session', async (_, prefix) => {
+  test.each([['a number', 7], ['a list', ['shop:']], ['a map', { 'shop:': 1 }], ['bytes', Buffer.from('shop:')]])('belongs to no store if bin prefix has %s, and is replaced by a session', async (_, prefix) => {
     for (const [store, id] of [[root, 'shop:a'], [shop, 'a']]) {
       await official.put(['test', set, 'shop:a'], { data: { n: 1 }, prefix }, 60)
       expect(await store.get(id)).toBeNull()
@@ -146,7 +146,7 @@ describe('a record that others wrote', () => {
 })
 
 describe('two stores, whatever their prefixes', () => {
-  // So few letters that one store's prefix and id often make the key of the other.
+  // With few letters, one store's prefix and id often make the key of the other.
   const text = least => fc.oneof(
     { weight: 4, arbitrary: fc.string({ unit: fc.constantFrom('a', 'b', ':'), minLength: least, maxLength: 3 }) },
     { weight: 1, arbitrary: fc.string({ unit: 'grapheme', minLength: least, maxLength: 6 }) }
@@ -160,11 +160,11 @@ describe('two stores, whatever their prefixes', () => {
     steps
   })
 
-  test.each(OPTIONS.map(options => [Object.keys(options).join(', ') || 'no options', options]))('keep to their own sessions, with %s', async (_, options) => {
+  test.each(OPTIONS.map(options => [Object.keys(options).join(', ') || 'no options', options]))('keep their sessions separate, with %s', async (_, options) => {
     await fc.assert(fc.asyncProperty(histories, ({ prefixes, ids, steps }) => play(options, prefixes, ids, steps)), { numRuns: 15 })
   })
 
-  /** Carries out a history, and compares each answer with that of two maps that share nothing. */
+  /** Runs a history, and compares each answer with that of two separate maps. */
   async function play (options, prefixes, ids, steps) {
     const set = freshSet()
     const { conflict, touchAfter, ...recipe } = options
@@ -175,7 +175,7 @@ describe('two stores, whatever their prefixes', () => {
       store.on('warning', () => {})
       return { client, store, prefix, known: new Map(), used: new Set() }
     })
-    // Ids of both, and those that make the key of the other's session where one prefix begins with the other.
+    // Ids of both, and those that make the key of the other's session if one prefix begins with the other.
     const candidates = [...ids, ...ids.map(id => (prefixes[1].slice(prefixes[0].length) + id).toWellFormed())]
     try {
       for (const [n, [which, id, method]] of steps.entries()) await step(views[which], views[1 - which], candidates[id], method, n)
@@ -205,7 +205,7 @@ describe('two stores, whatever their prefixes', () => {
         known.set(id, data)
         view.used.add(id)
       } catch (error) {
-        // Refused only where the other store has, or had, the very key.
+        // Rejected only if the other store has, or had, the same key.
         expect(error.code).toBe('BAD_KEY')
         expect([...other.used].map(one => other.prefix + one)).toContain(view.prefix + id)
         expect(session).toBeUndefined()
@@ -213,7 +213,7 @@ describe('two stores, whatever their prefixes', () => {
     }
     switch (method) {
       case 'set': return write(data => store.set(id, { cookie: cookie(), ...data }), { n, user: 'ada' })
-      // The recipe writes data alone: who owned the session before, still does.
+      // The recipe writes only data, so the owner of the session stays the same.
       case 'save': return write(data => client.save(id, { n: data.n }), { n, user: session?.user })
       case 'change': {
         const loaded = await store.get(id)

@@ -1,6 +1,6 @@
 'use strict'
 
-// Whatever is stored comes back as JSON makes it: laws, tried on random data that leans towards what is hard.
+// Stored data is returned as JSON converts it: properties, tested on random data with many difficult values.
 
 const fc = require('fast-check')
 const { cookie } = require('../support/cookie')
@@ -8,7 +8,7 @@ const { freshSet, openSessions, openStore } = require('../support/server')
 
 const RUNS = 150
 
-/** Characters of all planes, lone surrogates among them. */
+/** Generates characters of all planes, including lone surrogates. */
 const unit = fc.oneof(
   fc.constantFrom('a', '"', '\\', '\0', '\u001f', '\u007f', 'é', '\u2028', '\ufeff', '\uffff', '\ue000', '\ud7ff'),
   fc.constantFrom('\ud800', '\udbff', '\udc00', '\udfff'),
@@ -28,7 +28,7 @@ const anyNumber = fc.oneof(
   fc.constantFrom(0, -0, 1e308, -1e308, 5e-324, -5e-324, 2 ** 53, -(2 ** 53), 2 ** 53 + 2, 2 ** 63, -(2 ** 63), 2 ** 64, 1e21, 0.1, NaN, Infinity, -Infinity)
 )
 
-/** Any JSON, and what JSON leaves out. An object's keys are its own, whatever their names. */
+/** Generates any JSON, and values that JSON omits. Objects have own keys with any names. */
 function anyData (texts) {
   return fc.letrec(tie => ({
     value: fc.oneof({ maxDepth: 4, depthSize: 'small' },
@@ -41,7 +41,7 @@ function anyData (texts) {
 
 const json = value => JSON.parse(JSON.stringify(value))
 
-/** Whether two values made by JSON are the same; in maps keys have no order. */
+/** Compares two JSON values. Keys in maps have no order. */
 function same (a, b) {
   if (typeof a !== 'object' || a === null || typeof b !== 'object' || b === null) return Object.is(a, b)
   if (Array.isArray(a) !== Array.isArray(b) || Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false
@@ -54,7 +54,7 @@ function expectSame (got, expected) {
   expect(same(got, expected)).toBe(true)
 }
 
-/** What `mine` made of `base`, applied to `theirs`: by top-level key, never deep. */
+/** Applies the changes from `base` to `mine` to `theirs`, by top-level key. */
 function merged (base, mine, theirs) {
   const result = new Map(Object.entries(theirs))
   for (const key of Object.keys(base)) if (!Object.hasOwn(mine, key)) result.delete(key)
@@ -64,9 +64,9 @@ function merged (base, mine, theirs) {
   return Object.fromEntries(result)
 }
 
-/** Makes of a loaded session one with this data. */
+/** Replaces the data of a loaded session. */
 function become (session, data) {
-  // Key by key: an assignment of `__proto__` would make no key.
+  // One key at a time, because assigning `__proto__` would create no key.
   for (const key of Object.keys(session)) if (key !== 'cookie') delete session[key]
   for (const [key, value] of Object.entries(data)) {
     Object.defineProperty(session, key, { value, enumerable: true, configurable: true, writable: true })
@@ -81,7 +81,7 @@ let count = 0
 const freshId = () => `p${count++}`
 
 afterEach(() => {
-  // Nothing that was stored has reached the prototype of everything.
+  // No stored data has changed Object.prototype.
   expect(Object.keys(Object.prototype)).toEqual([])
   expect({}.toString).toBe(Object.prototype.toString)
 })
@@ -92,7 +92,7 @@ describe.each(['map', 'json'])('format %s', format => {
   const store = openStore({ set, format })
   const again = openStore({ set, format })
 
-  test('what the recipe saves comes back as JSON makes it', async () => {
+  test('data that the recipe saves is returned as JSON converts it', async () => {
     await fc.assert(fc.asyncProperty(anyData(anyText), async data => {
       const id = freshId()
       await sessions.save(id, data)
@@ -100,7 +100,7 @@ describe.each(['map', 'json'])('format %s', format => {
     }), { numRuns: RUNS })
   })
 
-  test('what express sets comes back as JSON makes it, to any store', async () => {
+  test('data that AerospikeStore sets is returned as JSON converts it, to any store', async () => {
     await fc.assert(fc.asyncProperty(anyData(anyText), async data => {
       const sid = freshId()
       const session = { cookie: cookie(60_000) }
@@ -112,7 +112,7 @@ describe.each(['map', 'json'])('format %s', format => {
 
   test.each([['well-formed text', wellFormed], ['any text', anyText]])('an update of a loaded session, with %s, is a merge by key', async (_, texts) => {
     const data = anyData(texts).map(json).map(dataOf)
-    /** Often what was there, so that something is left unchanged. */
+    /** Often the previous value, so that something stays unchanged. */
     const change = fc.tuple(data, data, fc.infiniteStream(fc.boolean()))
     await fc.assert(fc.asyncProperty(data, change, change, async (base, ...changes) => {
       const sid = freshId()
@@ -130,14 +130,14 @@ describe.each(['map', 'json'])('format %s', format => {
       expectSame(dataOf(await again.get(sid)), theirs)
       await again.set(sid, two)
       expectSame(dataOf(await store.get(sid)), merged(base, mine, theirs))
-      // What the writer has may be written again, and is then the base of what follows.
+      // The writer's session may be set again. Its state is then the base of the next set.
       two.after = [mine]
       await again.set(sid, two)
       expectSame(dataOf(await store.get(sid)), { ...merged(base, mine, theirs), ...json({ after: [mine] }) })
     }), { numRuns: RUNS })
   })
 
-  test('nested to the bound comes back, and beyond it is BAD_DATA', async () => {
+  test('data is returned up to the nesting limit, and is BAD_DATA beyond', async () => {
     const opened = fc.array(fc.boolean(), { minLength: 90, maxLength: 110 })
     await fc.assert(fc.asyncProperty(opened, anyText, async (lists, key) => {
       const nested = lists.reduce((inner, isList) => isList ? [inner] : Object.fromEntries([[key, inner]]), 1)
@@ -158,7 +158,7 @@ describe.each(['map', 'json'])('format %s', format => {
     }), { numRuns: RUNS })
   })
 
-  test('of 100,000 keys comes back, and is updated by key', async () => {
+  test('data with 100,000 keys is returned, and updated by key', async () => {
     const data = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [n.toString(36), n % 2]))
     await store.set('many', { cookie: cookie(60_000), ...data })
     const loaded = await store.get('many')
@@ -171,7 +171,7 @@ describe.each(['map', 'json'])('format %s', format => {
   })
 })
 
-test('any well-formed text is an id, different from all others', async () => {
+test('any well-formed string is a separate id', async () => {
   const set = freshSet()
   const sessions = openSessions({ set })
   const id = fc.oneof(
@@ -188,7 +188,7 @@ test('any well-formed text is an id, different from all others', async () => {
   }), { numRuns: RUNS })
 })
 
-test('ids come back from a store that keeps them, as they were', async () => {
+test('ids are returned unchanged by a store that keeps them', async () => {
   const store = openStore({ storeIds: true, prefix: 'é:' })
   const ids = fc.sample(fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }), { numRuns: 200, seed: 7 })
   await Promise.all(ids.map(id => store.set(id, { cookie: cookie(60_000) })))

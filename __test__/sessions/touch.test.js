@@ -1,6 +1,6 @@
 'use strict'
 
-// What a touch costs and what it leaves, whatever sets and touches of the same session object are on their way.
+// The cost of a touch and its result, whatever sets and touches of the same session object are in flight.
 
 const crypto = require('node:crypto')
 const { setImmediate: turn } = require('node:timers/promises')
@@ -16,13 +16,13 @@ const FORMATS = [['map', {}], ['json', { format: 'json' }], ['encrypted', { encr
 
 afterEach(() => jest.restoreAllMocks())
 
-describe.each(FORMATS)('what crosses to the core for a touch, %s', (_, options) => {
+describe.each(FORMATS)('the data that a touch passes to the core, %s', (_, options) => {
   const SIZE = 32_000
   const large = () => Object.fromEntries(Array.from({ length: SIZE / 100 }, (_, n) => [`key${n}`, 'x'.repeat(90)]))
   let store
   beforeAll(() => { store = openStore(options) })
 
-  /** Characters that cross with the touches of a test. */
+  /** Counts the characters that the touches of a test pass to the core. */
   function counting () {
     const entry = jest.spyOn(operations.refresh, 'entry')
     return () => entry.mock.calls.map(args => args.filter(arg => typeof arg === 'string').join('').length)
@@ -34,7 +34,7 @@ describe.each(FORMATS)('what crosses to the core for a touch, %s', (_, options) 
     return crossed.length
   }
 
-  test('is the same for a small session and a large one that was loaded', async () => {
+  test('is the same for small and large loaded sessions', async () => {
     const crossed = counting()
     for (const data of [{ n: 1 }, large()]) {
       await store.set('a', { cookie: lasting(HOUR), ...data })
@@ -47,7 +47,7 @@ describe.each(FORMATS)('what crosses to the core for a touch, %s', (_, options) 
     expect(expectFew(crossed())).toBe(6)
   })
 
-  test('stays small after sets, without waiting, and where the cookie is not the first of the session\'s keys', async () => {
+  test("stays small after sets, without awaiting, and if the cookie is not the session's first key", async () => {
     const crossed = counting()
     const session = { ...large(), cookie: { ...lasting(HOUR).toJSON(), more: { of: [{ it: '"}' }] } } }
     await store.set('b', session)
@@ -86,7 +86,7 @@ describe.each(FORMATS)('sets and touches of one session object, %s', (_, options
   test('leave data, cookie and end as they are called, waited for or not', () => fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async steps => {
     const id = `s${++ids}`
     let store = stores[0]
-    /** What is stored, once all that was called is carried out. */
+    /** Returns the stored session after all calls are finished. */
     const model = { data: {}, cookie: { originalMaxAge: HOUR, path: '/' }, end: Date.now() + HOUR }
     const cookieOf = end => ({ ...structuredClone(model.cookie), expires: new Date(end).toISOString() })
     await store.set(id, { cookie: cookieOf(model.end) })
@@ -106,7 +106,7 @@ describe.each(FORMATS)('sets and touches of one session object, %s', (_, options
       } else if (what === 'load') {
         await load()
       } else if (what === 'other') {
-        // Another request: it has changed one key of its own.
+        // Another request, which has changed its own key.
         other.theirs = model.data.theirs = (other.theirs ?? 0) + 1
         model.end += 5_000
         other.cookie.expires = new Date(model.end).toISOString()
@@ -139,7 +139,7 @@ describe.each(FORMATS)('sets and touches of one session object, %s', (_, options
   }), { numRuns: RUNS }), 120_000)
 })
 
-test('a touch after a new encryption key encrypts what is in the record, not what the object has', async () => {
+test("a touch after a new encryption key encrypts the record's data, not the object's", async () => {
   const set = freshSet()
   const [old, young] = [key(), key()]
   const before = openStore({ set, encryptionKeys: [old] })

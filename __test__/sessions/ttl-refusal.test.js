@@ -1,7 +1,7 @@
 'use strict'
 
-// What a store makes of result code 22, which a server gives to writes with a TTL where nothing removes expired records, and for
-// other reasons as well. The server is a development server of these tests' own: its answers are prescribed.
+// How a store handles result code 22. A server returns it for writes with a TTL if nothing removes expired records, but also for
+// other reasons. The tests use a dev server with prescribed answers.
 
 const { AerospikeStore, SessionStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
@@ -36,7 +36,7 @@ function open (Store, options = {}) {
 const ttlOf = async (id, namespace = 'test') => (await official.get(namespace, 'sessions', id)).ttl
 
 describe.each([['as a map', {}], ['as JSON', { format: 'json' }], ['encrypted', { encryptionKeys: [Buffer.alloc(32, 1)] }], ['with absoluteTtl', { absoluteTtl: 3_600 }]])('a refusal that passes, %s', (form, options) => {
-  /** Each way to write with a TTL, of a session that is there. */
+  /** Each kind of write with a TTL to an existing session. */
   const WAYS = {
     save: ({ sessions }, id) => sessions.save(id, { n: 2 }),
     'touch of the recipe': ({ sessions }, id) => sessions.touch(id),
@@ -46,7 +46,7 @@ describe.each([['as a map', {}], ['as JSON', { format: 'json' }], ['encrypted', 
       loaded.n = 2
       await server.inject({ kind: 'code', code: FORBIDDEN, on: ['write', 'touch'], times: 1 })
       await store.set(id, loaded)
-      // And once more, without reading again.
+      // And again, without another read.
       loaded.n = 3
       await store.set(id, loaded)
       expect(await store.get(id)).toMatchObject({ n: 3 })
@@ -75,7 +75,7 @@ describe.each([['as a map', {}], ['as JSON', { format: 'json' }], ['encrypted', 
   })
 })
 
-test('a namespace that refuses TTLs is known after one session, and told once', async () => {
+test('a namespace that refuses TTLs is detected once, with one warning', async () => {
   const { store, warnings } = open(AerospikeStore, { namespace: 'nottl' })
   for (const id of ['a', 'b', 'c']) await store.set(id, { cookie: lasting(60_000), n: 1 })
   const loaded = await store.get('b')
@@ -86,10 +86,10 @@ test('a namespace that refuses TTLs is known after one session, and told once', 
   expect(warnings).toStrictEqual(['TTL_REFUSED'])
 })
 
-describe('a session that was stored with a TTL ends on time where TTLs are refused from then on', () => {
+describe('a session that was stored with a TTL expires on time if TTLs are refused later', () => {
   afterEach(() => server.configure('test', { nsupPeriod: 120 }))
 
-  test.each([['set', 300], ['touch', 300]])('if a %s gives it a shorter life', async (method, life) => {
+  test.each([['set', 300], ['touch', 300]])('if a %s shortens its lifetime', async (method, life) => {
     const { store } = open(AerospikeStore)
     const id = `shorter by ${method}`
     await store.set(id, { cookie: lasting(60_000), n: 1 })
@@ -102,7 +102,7 @@ describe('a session that was stored with a TTL ends on time where TTLs are refus
     expect(await store.get(id)).toBeNull()
   })
 
-  test.each(['set', 'touch'])('if a %s gives it a longer life', async method => {
+  test.each(['set', 'touch'])('if a %s extends its lifetime', async method => {
     const { store } = open(AerospikeStore)
     const id = `longer by ${method}`
     await store.set(id, { cookie: lasting(1_000), n: 1 })
@@ -115,11 +115,11 @@ describe('a session that was stored with a TTL ends on time where TTLs are refus
   })
 })
 
-test('a process that only reads writes its touches with touchOnRead, where the namespace refuses TTLs', async () => {
+test('a process that only reads writes its touches with touchOnRead if the namespace refuses TTLs', async () => {
   const options = { namespace: 'nottl', set: 'only-read' }
   const { store: writing } = open(AerospikeStore, options)
   await writing.set('a', { cookie: lasting(400), n: 1 })
-  // Nothing has told this one that TTLs are refused.
+  // This process does not know yet that TTLs are refused.
   const { store: reading } = open(AerospikeStore, { ...options, touchOnRead: 80 })
   const session = await reading.get('a')
   session.cookie.expires = new Date(Date.now() + 60_000)

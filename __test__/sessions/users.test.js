@@ -1,6 +1,6 @@
 'use strict'
 
-// The sessions of one user, and the walks over all of them.
+// The sessions of one user, and the scans over all sessions.
 
 const fc = require('fast-check')
 const express = require('express')
@@ -10,7 +10,7 @@ const { Strategy } = require('passport-local')
 const { cookie: lasting } = require('../support/cookie')
 const { serve } = require('../support/http')
 const { OfficialClient } = require('../support/official-client')
-const alike = require('../support/alike')
+const collidingUsers = require('../support/colliding-users')
 const { freshSet, hosts, openSessions, openStore } = require('../support/server')
 const { ownerArgument, ownerOption } = require('../../lib/options/owner')
 
@@ -24,7 +24,7 @@ async function removeIndexes (set) {
   for (const name of await official.indexesOf(set)) await official.removeIndex('test', name)
 }
 
-/** As the ObjectId of MongoDB's driver: JSON makes its 24 hexadecimal digits of it. */
+/** Like the ObjectId of MongoDB's driver, which JSON converts to its 24 hexadecimal digits. */
 class ObjectId {
   #hex
 
@@ -56,7 +56,7 @@ describe.each([
 
   afterAll(async () => {
     if (!indexed) return
-    // Asked for twice, an index is made once.
+    // If it is requested twice, the index is created once.
     await store.createUserIndex()
     await official.removeIndex('test', `user-${set}`)
   })
@@ -71,7 +71,7 @@ describe.each([
     expect(warnings.includes('NO_USER_INDEX')).toBe(!indexed)
   })
 
-  test('follow a session that changes its owner', async () => {
+  test('are found by the new owner when a session changes its owner', async () => {
     const moved = await store.get('g1')
     moved.userId = 'joan'
     await store.set('g1', moved)
@@ -82,7 +82,7 @@ describe.each([
     expect(await store.countOf('joan')).toBe(0)
   })
 
-  test('are all logged out but one, and a slow request revives none', async () => {
+  test('are all logged out except one, and a slow request restores none', async () => {
     const slow = await store.get('a2')
     expect(await store.destroyOf('ada', { except: 'a1' })).toBe(2)
     slow.late = true
@@ -102,7 +102,7 @@ describe.each([
   ['plain', 'without the index', {}, false],
   ['hashed', 'with the index', { hashIds: 'a secret of more than 16 bytes' }, true],
   ['hashed', 'without the index', { hashIds: 'a secret of more than 16 bytes' }, false]
-])('users whose names the index takes for one, %s and %s', (_, __, options, indexed) => {
+])('users whose names collide in the index, %s and %s', (_, __, options, indexed) => {
   const set = freshSet()
   const store = openStore({ set, user: 'userId', ...options })
   store.on('warning', () => {})
@@ -111,7 +111,7 @@ describe.each([
   beforeAll(() => indexed ? store.createUserIndex() : undefined)
   afterAll(() => indexed ? removeIndexes(set) : undefined)
 
-  test.each(alike)('are two users: %s', async (victim, attacker) => {
+  test.each(collidingUsers)('are two users: %s', async (victim, attacker) => {
     await save('v1', victim)
     await save('v2', victim)
     await save('a1', attacker)
@@ -128,7 +128,7 @@ describe.each([
 })
 
 describe('sessionsOf', () => {
-  test('returns at most `limit` sessions, which is 1,000 where it is left out', async () => {
+  test('returns at most `limit` sessions, by default 1,000', async () => {
     const store = openStore({ user: 'userId' })
     store.on('warning', () => {})
     await Promise.all(Array.from({ length: 1_100 }, (_, n) => store.set(`s${n}`, { cookie: cookie(), userId: 'ada' })))
@@ -140,7 +140,7 @@ describe('sessionsOf', () => {
     expect(await store.destroyOf('ada')).toBe(1_100)
   })
 
-  test('returns no further session once those it has hold 4 MiB', async () => {
+  test('returns no more sessions when those it has reach 4 MiB', async () => {
     const store = openStore({ user: 'userId' })
     store.on('warning', () => {})
     const large = 'x'.repeat(600_000)
@@ -151,14 +151,14 @@ describe('sessionsOf', () => {
     expect(await store.destroyOf('ada')).toBe(40)
   })
 
-  test.each([{ limit: 0 }, { limit: 10_001 }, { limit: 1.5 }, { limit: '5' }, { limit: NaN }, { limt: 1 }])('refuses %p', async options => {
+  test.each([{ limit: 0 }, { limit: 10_001 }, { limit: 1.5 }, { limit: '5' }, { limit: NaN }, { limt: 1 }])('rejects %p', async options => {
     const refused = { code: 'BAD_OPTION', message: expect.stringContaining("'limit'") }
     await expect(openStore({ user: 'userId' }).sessionsOf('ada', options)).rejects.toMatchObject(refused)
   })
 })
 
 describe('createUserIndex', () => {
-  test('makes an index of its own for each set with one of the longest names', async () => {
+  test('creates a separate index for each set, even with the longest names', async () => {
     const start = freshSet().padEnd(61, 'x')
     for (const set of [`${start}-1`, `${start}-2`]) {
       const store = openStore({ set, user: 'owner' })
@@ -173,7 +173,7 @@ describe('createUserIndex', () => {
     for (const set of [`${start}-1`, `${start}-2`]) await removeIndexes(set)
   })
 
-  test('rejects where another index has its name', async () => {
+  test('rejects if another index has its name', async () => {
     const [set, other] = [freshSet(), freshSet()]
     await openSessions({ set: other }).save('a', {})
     await official.createIndex('test', other, 'somebin', `user-${set}`)
@@ -218,8 +218,8 @@ describe('an owner', () => {
 
   test.each([
     ['undefined', undefined], ['null', null], ["''", ''], ['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity],
-    ['an invalid Date', new Date(NaN)], ['what JSON makes null of', { toJSON: () => null }], ['what JSON leaves out', { toJSON: () => {} }]
-  ])('is none if it is %s', async (_, owner) => {
+    ['an invalid Date', new Date(NaN)], ['null in JSON', { toJSON: () => null }], ['omitted by JSON', { toJSON: () => {} }]
+  ])('is missing if it is %s', async (_, owner) => {
     const set = freshSet()
     const store = openStore({ set, user: () => owner })
     await store.set('none', { cookie: cookie() })
@@ -238,7 +238,7 @@ describe('an owner', () => {
     ['a path, hashed', { hashIds: 'a secret of at least 16 bytes' }, 'account._id'],
     ['a path, in JSON', { format: 'json' }, 'account._id']
   ])('by %s', (_, options, user) => {
-    test('is what JSON makes of an ObjectId, before and after a reload', async () => {
+    test('is the JSON of an ObjectId, before and after a reload', async () => {
       const store = openStore({ ...options, user })
       store.on('warning', () => {})
       await store.set('a', { cookie: cookie(), account: { _id: new ObjectId() } })
@@ -259,7 +259,7 @@ describe('an owner', () => {
     test.each([
       ['a Date', new Date(0), '1970-01-01T00:00:00.000Z'], ['-0', -0, '0'], ['a large number', 1e21, '1e+21'], ['a fraction', 0.1, '0.1'],
       ['a number', 42, '42'], ['a String object', new String('ada'), 'ada'] // eslint-disable-line no-new-wrappers
-    ])('is the text that JSON has of %s', async (_, owner, text) => {
+    ])('is the JSON text of %s', async (_, owner, text) => {
       const store = openStore({ ...options, user })
       store.on('warning', () => {})
       await store.set('a', { cookie: cookie(), account: { _id: owner } })
@@ -279,7 +279,7 @@ describe('an owner', () => {
     expect(await store.countOf('9007199254740993')).toBe(1)
   })
 
-  test('at a path is found in what JSON makes of the objects on the way', async () => {
+  test('at a path is found in the JSON of the objects on the path', async () => {
     const store = openStore({ user: 'account.id' })
     store.on('warning', () => {})
     class Account {
@@ -291,14 +291,14 @@ describe('an owner', () => {
     expect(await store.countOf('not in JSON')).toBe(0)
   })
 
-  test('at a path is none if JSON leaves the property out', () => {
+  test('at a path is missing if JSON omits the property', () => {
     const owner = ownerOption({ user: 'id' })
     expect(owner(Object.defineProperty({}, 'id', { value: 'hidden' }))).toBe('')
     expect(owner(Object.create({ id: 'inherited' }))).toBe('')
     expect(ownerOption({ user: 'account.toString' })({ account: { toString: { toJSON: () => {} } } })).toBe('')
   })
 
-  test('is the same before a session is stored and after, whatever is in it', () => {
+  test('is the same before a session is stored and after, whatever its data', () => {
     const outcome = (read, session) => {
       try {
         return read(session)
@@ -320,7 +320,7 @@ describe('an owner', () => {
       const read = ownerOption({ user: path })
       const before = outcome(read, session)
       expect(outcome(read, stored)).toBe(before)
-      // And it is the one that is found by the value itself.
+      // The value itself finds this owner, too.
       const asked = outcome(ownerArgument, value)
       if (before === '') expect(asked).toMatch(/^BAD_KEY: a user must be given/)
       else expect(asked).toBe(before.replace(/^BAD_DATA: /, 'BAD_KEY: '))
@@ -333,7 +333,7 @@ describe('an owner', () => {
     await expect(store.set('bad', { cookie: cookie() })).rejects.toMatchObject({ code: 'BAD_OPTION', cause })
   })
 
-  test('that is none cannot be asked for', async () => {
+  test('that is missing cannot be searched for', async () => {
     const store = openStore({ user: 'id' })
     const cause = new Error('theirs')
     for (const user of ['', undefined, {}, [], true, '\ud800', { toJSON () { throw cause } }]) {
@@ -372,7 +372,7 @@ describe('with passport', () => {
 })
 
 describe('ids', () => {
-  test('are given, with all() and sessions(), where they are stored', async () => {
+  test('are returned by all() and sessions() if they are stored', async () => {
     const store = openStore({ storeIds: true, prefix: 'app:' })
     for (const id of ['x', 'y']) await store.set(id, { cookie: cookie(), id: 'the app\'s own', n: 1 })
     expect((await store.ids()).sort()).toStrictEqual(['x', 'y'])
@@ -380,7 +380,7 @@ describe('ids', () => {
     expect((await store.get('x')).id).toBe('the app\'s own')
   })
 
-  test('are refused where they are not', async () => {
+  test('are rejected if they are not stored', async () => {
     const store = openStore()
     await expect(store.ids()).rejects.toMatchObject({ code: 'BAD_OPTION', message: expect.stringMatching(/storeIds/) })
     await store.set('x', { cookie: cookie(), id: 'own' })
@@ -389,7 +389,7 @@ describe('ids', () => {
 })
 
 describe('sessions()', () => {
-  test('walks over every session once, in batches of any size', async () => {
+  test('yields every session once, in batches of any size', async () => {
     const store = openStore({ storeIds: true })
     const ids = Array.from({ length: 300 }, (_, n) => `s${n}`)
     await Promise.all(ids.map(id => store.set(id, { cookie: cookie() })))
@@ -400,7 +400,7 @@ describe('sessions()', () => {
     }
   })
 
-  test('may be left half-way', async () => {
+  test('may be stopped half-way', async () => {
     const store = openStore()
     await store.set('a', { cookie: cookie() })
     const walk = store.sessions()

@@ -1,6 +1,6 @@
 'use strict'
 
-// Preloaded into a site of docs/: it tells its parent the port it was given.
+// Preloaded into a site of docs/: reports the assigned port to its parent.
 
 const { Server } = require('node:net')
 

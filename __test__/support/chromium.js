@@ -1,6 +1,6 @@
 'use strict'
 
-// The Chromium of this machine.
+// Starts the Chromium of this machine.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -8,7 +8,7 @@ const path = require('node:path')
 const NAMES = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 /**
- * The one that environment variable CHROMIUM names, else one on the PATH.
+ * Returns the path in environment variable CHROMIUM, or else a Chromium on the PATH.
  * @returns {string | undefined}
  */
 function findChromium () {
@@ -26,10 +26,10 @@ function isExecutable (file) {
   }
 }
 
-/** Starts it, without a window. */
+/** Starts Chromium without a window. */
 function launchChromium (executablePath) {
   const { chromium } = require('playwright-core')
-  // Its sandbox cannot be had by root.
+  // Root cannot use its sandbox.
   return chromium.launch({ executablePath, chromiumSandbox: process.getuid?.() !== 0 })
 }
 

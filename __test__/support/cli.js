@@ -1,6 +1,6 @@
 'use strict'
 
-// The command line, as a process of its own.
+// Runs the command line in its own process.
 
 const path = require('node:path')
 const { spawn, spawnSync } = require('node:child_process')
@@ -8,7 +8,7 @@ const { once } = require('node:events')
 
 const CLI = path.join(__dirname, '../../bin/aerospike-session.js')
 
-/** What a command needs of the environment of whoever runs the suite. All else might be heard: NO_COLOR, CI, AEROSPIKE_HOSTS. */
+/** The environment variables that a command needs. Others could change its output: NO_COLOR, CI, AEROSPIKE_HOSTS. */
 const KEPT = ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH']
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
@@ -19,7 +19,7 @@ function environment (env) {
   return { ...Object.fromEntries(kept), ...env }
 }
 
-/** Starts a command, which ends with the tests of the file at the latest. */
+/** Starts a command. It is killed after the tests of the file at the latest. */
 function launch (command, args, { env = {} } = {}) {
   const child = spawn(command, args, { env: environment(env), stdio: ['pipe', 'pipe', 'pipe'] })
   children.add(child)
@@ -28,27 +28,27 @@ function launch (command, args, { env = {} } = {}) {
 }
 
 async function ended (child) {
-  const said = { out: '', err: '' }
-  child.stdout.setEncoding('utf8').on('data', data => { said.out += data })
-  child.stderr.setEncoding('utf8').on('data', data => { said.err += data })
+  const texts = { out: '', err: '' }
+  child.stdout.setEncoding('utf8').on('data', data => { texts.out += data })
+  child.stderr.setEncoding('utf8').on('data', data => { texts.err += data })
   const [code] = await once(child, 'close')
-  return { code, ...said }
+  return { code, ...texts }
 }
 
-/** Runs the command line to its end. Node's own arguments are in `node`. */
+/** Runs the command line until it exits. `node` has arguments for Node.js itself. */
 function run (args, { env, node = [] } = {}) {
   const child = launch(process.execPath, [...node, CLI, ...args], { env })
   child.stdin.end()
   return ended(child)
 }
 
-/** Why there is no terminal to be had, if there is none. */
+/** Why there is no terminal, or undefined if there is one. */
 function noTerminal () {
   return spawnSync('script', ['--version']).status === 0 ? undefined : 'no script(1) here to make a terminal'
 }
 
 /**
- * The same on a terminal, which both outputs go to. `typed` is typed as soon as the terminal shows `prompt`.
+ * Runs a command on a terminal that gets both outputs. `typed` is typed as soon as the terminal shows `prompt`.
  */
 async function runOnTerminal (args, { env, typed, prompt } = {}) {
   const quoted = [process.execPath, CLI, ...args].map(word => `'${word}'`).join(' ')

@@ -3,8 +3,8 @@
 const session = require('express-session')
 
 /**
- * A cookie as express-session makes it. `originalMaxAge` is set once more: the class reckons it from
- * a date, and now and then that is a millisecond less.
+ * Creates a cookie as express-session does. Sets `originalMaxAge` again, because the class computes it from a date and sometimes
+ * loses a millisecond.
  */
 function cookie (maxAge, options = {}) {
   const made = new session.Cookie({ path: '/', httpOnly: true, ...options, ...(maxAge === undefined ? {} : { maxAge }) })

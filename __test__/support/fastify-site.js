@@ -1,6 +1,6 @@
 'use strict'
 
-// The site of framework-races.js, and some more, with @fastify/session.
+// The site of framework-races.js, and more pages, with @fastify/session.
 
 const fastify = require('fastify')
 const { AerospikeStore } = require('aerospike-session')

@@ -1,7 +1,7 @@
 'use strict'
 
-// Sites in processes of their own, for frameworks that jest cannot load: they, or what they depend on, are for Node.js's
-// own loader of ES modules alone. They tell of events, and hear of gates, by messages.
+// Runs sites in their own processes, for frameworks that jest cannot load because they need Node.js's own loader of ES modules.
+// Events and gates are sent as messages.
 
 const path = require('node:path')
 const { EventEmitter, once } = require('node:events')
@@ -48,14 +48,14 @@ async function forkSite (file, config) {
 }
 
 /**
- * In the site's process: its configuration.
+ * Returns the configuration in the site's process.
  */
 function siteConfig () {
   return JSON.parse(process.env.SITE)
 }
 
 /**
- * In the site's process: what connects it with the test.
+ * Connects the site's process with the test.
  *
  * @param {import('./gates').Gates} gates
  * @param {import('node:events').EventEmitter} store

@@ -1,11 +1,11 @@
 'use strict'
 
-// Requests that cross each other, for any framework. A site answers with what the session holds, in JSON:
+// Parallel requests, for any framework. A site answers with the session's data as JSON:
 //
-//   GET  /put?key=..&value=..[&gate=..]  after it has put that into the session; with `gate`, it waits there before
-//   GET  /take?key=..                    after it has taken that out
-//   GET  /session                        as it is
-//   POST /logout                         after the session is no more
+//   GET  /put?key=..&value=..[&gate=..]  sets a key; with `gate`, waits there before
+//   GET  /take?key=..                    deletes a key
+//   GET  /session                        reads the session
+//   POST /logout                         destroys the session
 
 const crypto = require('node:crypto')
 const { once } = require('node:events')
@@ -23,7 +23,7 @@ function testRaces (name, open) {
     let site
     beforeAll(async () => { site = await open(options) })
 
-    test('two requests that change different keys lose nothing', async () => {
+    test('two requests that change different keys lose no change', async () => {
       const { url, gates } = site
       const browser = new Browser()
       await browser.get(`${url}/put?key=first&value=1`)
@@ -37,7 +37,7 @@ function testRaces (name, open) {
       expect((await browser.get(`${url}/session`)).body).toEqual({ first: '1', slow: '2', fast: '3' })
     })
 
-    test('a session that is logged out during a request does not come back', async () => {
+    test('a session that is logged out during a request is not restored', async () => {
       const { url, gates, store } = site
       const browser = new Browser()
       await browser.get(`${url}/put?key=user&value=ada`)
@@ -47,7 +47,7 @@ function testRaces (name, open) {
       await browser.post(`${url}/logout`)
       const gone = once(store, 'gone')
       gates.open('logout')
-      // Nobody is told of it but the store's listeners.
+      // Only the store's listeners are notified.
       expect((await slow).status).toBe(200)
       expect(await gone).toEqual([{ digest: expect.stringMatching(/^[0-9a-f]{40}$/) }])
       expect((await stale.get(`${url}/session`)).body).toEqual({})

@@ -1,6 +1,6 @@
 'use strict'
 
-// Where requests of a test stop until it lets them on. In the app's process `pass` is called, in the test's the others.
+// Gates at which requests pause until the test opens them. The app's process calls `pass`, and the test calls the other methods.
 
 class Gates {
   /** @type {Map<string, { hasArrived: Promise<void>, arrive: () => void, isOpen: Promise<void>, open: () => void }>} */
@@ -12,7 +12,7 @@ class Gates {
     await this.#gate(name).isOpen
   }
 
-  /** Resolves when a request stands at the gate. */
+  /** Resolves when a request has reached the gate. */
   arrived (name) {
     return this.#gate(name).hasArrived
   }

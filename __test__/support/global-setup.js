@@ -1,7 +1,6 @@
 'use strict'
 
-// One dev server for the whole run, unless AEROSPIKE_HOSTS names a cluster. The workers inherit
-// TEST_HOSTS.
+// Starts one dev server for the whole run, unless AEROSPIKE_HOSTS names a cluster. The workers inherit TEST_HOSTS.
 
 module.exports = async function setup () {
   if (process.env.AEROSPIKE_HOSTS) {

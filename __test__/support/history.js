@@ -1,22 +1,22 @@
 'use strict'
 
-// Histories of the model-based test as they happen: express requests of two visitors, in turns, and strangers in between.
+// Runs the histories of the model-based test: Express requests of two visitors in turns, and other writers in between.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const fc = require('fast-check')
 const session = require('express-session')
 const { check, copy, parts } = require('./model')
-const { change, failed, keyOf, outcome } = require('./strangers')
-const { ERRORS, TROUBLES, Troubles } = require('./troubles')
+const { change, failed, keyOf, outcome } = require('./other-writers')
+const { ERRORS, MODEL_FAULTS, ModelFaults } = require('./model-faults')
 
-/** Milliseconds: a life that ends within a history. */
+/** Milliseconds: a lifetime that ends within a history. */
 const BRIEF = 60
-/** Seconds: the life of a session whose cookie has no maxAge. */
+/** Seconds: the lifetime of a session whose cookie has no maxAge. */
 const TTL = 3_600
-/** Seconds: the life of what is written by the official client. */
+/** Seconds: the lifetime of what the official client writes. */
 const LONG = 7_200
 
-/** When a session that is written between `t0` and `t1` ends. */
+/** Returns when a session that is written between `t0` and `t1` expires. */
 function endOf (expires, t0, t1) {
   const end = expires && new Date(expires).getTime()
   return expires
@@ -26,11 +26,11 @@ function endOf (expires, t0, t1) {
 
 let lastId = 0
 
-/** A history as it happens: visitors with a cookie each, requests, and what was seen of each session id. */
+/** A running history: visitors with a cookie each, requests, and the events of each session id. */
 class History {
   /**
-   * `cast`: the `stores` of two servers and of the administrator; `recipe`, `official`, `elsewhere`, `intruder`: the strangers
-   * that there are; `server`: a dev server, where things go wrong.
+   * `cast`: the `stores` of two servers and of the administrator; `recipe`, `official`, `otherProcess`, `intruder`: the other
+   * writers, if any; `server`: a dev server for faults.
    */
   constructor (cast, options, set) {
     this.cast = cast
@@ -39,7 +39,7 @@ class History {
     this.visitors = []
     this.logs = new Map()
     this.pending = new Map()
-    this.troubles = cast.server && new Troubles(cast.server, set)
+    this.faults = cast.server && new ModelFaults(cast.server, set)
     this.isTroubled = false
   }
 
@@ -49,33 +49,32 @@ class History {
     return sid
   }
 
-  /** Notes an event of a session; one that failed where nothing is broken fails the history. */
+  /** Adds an event of a session. A failure without a fault fails the history. */
   note (sid, event) {
-    if (event.error !== undefined) this.#excuse(event)
+    if (event.error !== undefined) this.#checkFailure(event)
     this.logs.get(sid).push(event)
   }
 
-  #excuse ({ what, error }) {
-    if (this.troubles === undefined || !ERRORS.includes(error.code)) throw new Error(`${what} failed: ${error.code}: ${error.message}`)
+  #checkFailure ({ what, error }) {
+    if (this.faults === undefined || !ERRORS.includes(error.code)) throw new Error(`${what} failed: ${error.code}: ${error.message}`)
   }
 
   /**
-   * Asks a store for something by `call`, which returns what to note and the answer. Operations on
-   * a session keep their order within a process; where another process asks, what is under way
-   * comes first. Returns the event and the answer.
+   * Calls a store. `call` returns what to note and the answer. Operations on a session keep their order within a process. If
+   * another process calls, operations in flight come first. Returns the event and the answer.
    */
   async ask ({ sid, store }, rush, call) {
     if (this.pending.has(sid) && this.pending.get(sid).store !== store) await this.settled(sid)
     const t0 = Date.now()
     const [event, answer] = call(t0)
     Object.assign(event, { t0 })
-    if (this.troubles !== undefined) event.overtakes = true
+    if (this.faults !== undefined) event.overtakes = true
     this.logs.get(sid).push(event)
     const settle = (error, value) => {
       event.t1 = Date.now()
       if (error) {
         event.error = failed(error)
-        this.#excuse(event)
+        this.#checkFailure(event)
       } else if (event.what === 'read') event.seen = value ? copy(value) : null
       return [event, value]
     }
@@ -93,18 +92,18 @@ class History {
     await Promise.all(answers)
   }
 
-  /** A new session, as store.generate makes it. */
+  /** Creates a new session as store.generate does. */
   generate (request, life) {
     request.sid = this.newId()
     const req = { sessionID: request.sid, sessionStore: request.store }
     request.session = new session.Session(req)
     request.session.cookie = new session.Cookie(life === null ? {} : { maxAge: life })
-    // By this strangers find it in a list.
+    // Other writers find it in a list by this key.
     request.session.who = request.sid
     Object.assign(request, { base: null, dead: false, original: undefined })
   }
 
-  /** What express-session does with a cookie: whether there is such a session. `undefined`: nobody knows. */
+  /** Applies express-session's rules for a cookie. Returns whether the session exists; `undefined` if that is unknown. */
   async load (request) {
     const { sid, store } = request
     const [event, found] = await this.ask(request, false, () => [{ what: 'read' }, store.get(sid)])
@@ -119,14 +118,14 @@ class History {
 
   async write (request, rush, touch) {
     const { sid, store, session, base } = request
-    // A session that its own request destroyed before it was ever stored is nobody's.
+    // A session that its own request destroyed before it was stored does not exist.
     if (request.dead && base === null) return
     await this.ask(request, rush, t0 => {
       const now = copy(session)
       const answer = touch ? store.touch(sid, session) : store.set(sid, session)
       const called = Date.now()
       const end = endOf(now.cookie.expires, t0, called)
-      // A session that ends while it is being written may be taken for one that has ended, or not.
+      // A session that expires while it is written may count as expired or not.
       const isClear = end.lo > called || end.lo <= t0
       if (!isClear) answer.catch(() => {})
       fc.pre(isClear)
@@ -144,12 +143,12 @@ class History {
     return { what: 'write', overwrite: conflict === 'overwrite', throttled, encrypts: encryptionKeys !== undefined, ...event }
   }
 
-  /** A stranger reads a session, and writes it with a change. */
+  /** Another writer reads a session and writes it with a change. */
   async change (sid, details) {
-    const { elsewhere, stores } = this.cast
+    const { otherProcess, stores } = this.cast
     await this.settled(sid)
     const all = { sid, key: 'notice', storesIds: this.options.storeIds, ...details }
-    const [found, written] = await (details.isElsewhere ? elsewhere.change(all) : change(stores.at(-1), all))
+    const [found, written] = await (details.isOtherProcess ? otherProcess.change(all) : change(stores.at(-1), all))
     this.note(sid, found)
     if (written === undefined) return
     const { isCopy, expires, called, ...event } = written
@@ -160,9 +159,9 @@ class History {
     this.note(sid, this.#write({ ...event, end, base }))
   }
 
-  async destroyElsewhere (sid) {
+  async destroyInOtherProcess (sid) {
     await this.settled(sid)
-    const [event] = await this.cast.elsewhere.destroy(sid)
+    const [event] = await this.cast.otherProcess.destroy(sid)
     this.note(sid, event)
   }
 
@@ -175,7 +174,7 @@ class History {
     this.note(sid, event)
   }
 
-  /** A program in another language puts a map with an integer key into bin `data`, of a session that lives. */
+  /** A program in another language puts a map with an integer key into bin `data` of a live session. */
   async put (sid, value) {
     const { official, stores } = this.cast
     if (official === undefined || this.isTroubled) return
@@ -186,12 +185,12 @@ class History {
     const map = new Map([['who', sid], ['a', value], [7, 'seven']])
     const ttl = namespace === 'nottl' ? -1 : LONG
     const event = await outcome({ what: 'put', data: { who: sid, a: value, 7: 'seven' } }, () => official.update(key, { data: map }, ttl))
-    // The end is the record's own, in whole seconds.
+    // The expiry is that of the record, in whole seconds.
     event.end = ttl === -1 ? {} : { lo: event.t0 + LONG * 1_000 - 2_000, hi: event.t1 + LONG * 1_000 + 2_000, loose: true }
     this.note(sid, event)
   }
 
-  /** A look at a session; it has to succeed. */
+  /** Reads a session. The read must succeed. */
   async load_ (request) {
     const [event] = await this.ask(request, false, () => [{ what: 'read' }, request.store.get(request.sid)])
     return event
@@ -227,7 +226,7 @@ class History {
     await this.ask(request, rush, () => [{ what: 'destroy' }, request.store.destroy(request.sid)])
   }
 
-  /** A request comes in: what it is about from now on. `null`: it is answered with an error. */
+  /** Starts a request for a session id. Returns `null` if it is answered with an error. */
   async begin ({ visitor, server, life }) {
     const request = { visitor, store: this.cast.stores[server], sid: this.visitors[visitor] }
     const found = request.sid !== undefined && await this.load(request)
@@ -236,8 +235,8 @@ class History {
     return request
   }
 
-  /** One step of a request; what makes no sense just then is left out, so that histories shrink well. */
-  async step (request, { what, key, value, life, rush, how, trouble, seed }) {
+  /** Runs one step of a request. Skips steps that make no sense at this point, so that histories shrink well. */
+  async step (request, { what, key, value, life, rush, how, fault, seed }) {
     const { session, sid } = request
     switch (what) {
       case 'pass': return pass(life)
@@ -250,7 +249,7 @@ class History {
         break
       }
       case 'undo': {
-        // As the session was when the request began.
+        // The session as it was when the request began.
         if (request.original === undefined) break
         const loaded = JSON.parse(request.original)
         for (const key of Object.keys(session)) if (key !== 'cookie' && !(key in loaded)) delete session[key]
@@ -260,8 +259,8 @@ class History {
       case 'live': session.cookie.maxAge = life; break
       case 'save': return this.write(request, rush, false)
       case 'administer': return this.change(sid, { value, how })
-      case 'elsewhere': return this.change(sid, { value, how, isElsewhere: true })
-      case 'destroyElsewhere': return this.destroyElsewhere(sid)
+      case 'otherProcess': return this.change(sid, { value, how, isOtherProcess: true })
+      case 'destroyInOtherProcess': return this.destroyInOtherProcess(sid)
       case 'recipe': return this.save(sid, value)
       case 'official': return this.put(sid, value)
       case 'intrude': return this.intrude(sid, value)
@@ -274,19 +273,19 @@ class History {
         await this.destroy(request, rush)
         this.generate(request, life)
         break
-      case 'trouble':
+      case 'fault':
         this.isTroubled = true
-        return this.troubles.begin(keyOf(this.options, sid), TROUBLES[trouble], seed)
+        return this.faults.begin(keyOf(this.options, sid), MODEL_FAULTS[fault], seed)
       case 'calm': return this.calm()
     }
   }
 
   async calm () {
-    await this.troubles.end()
+    await this.faults.end()
     this.isTroubled = false
   }
 
-  /** What express-session does at the end of a response. */
+  /** Does what express-session does at the end of a response. */
   async end (request, rush) {
     if (request.dead) return
     request.session.touch()
@@ -297,9 +296,9 @@ class History {
     return this.write(request, rush, !fresh && JSON.stringify(data) === request.original)
   }
 
-  /** All that happened, with a last look at every session. */
+  /** Returns all events, with a last read of every session. */
   async finish () {
-    if (this.troubles !== undefined) await this.calm()
+    if (this.faults !== undefined) await this.calm()
     const store = this.cast.stores[0]
     for (const sid of this.logs.keys()) {
       await this.settled(sid)
@@ -312,9 +311,9 @@ class History {
     }
   }
 
-  /** Removes its sessions, for the lists of others. */
+  /** Removes the history's sessions, so that the lists of others do not contain them. */
   async cleanUp () {
-    if (this.troubles !== undefined) await this.troubles.end()
+    if (this.faults !== undefined) await this.faults.end()
     await Promise.allSettled([...this.pending.values()].flatMap(({ answers }) => answers))
     await Promise.all([...this.logs.keys()].map(sid => this.cast.stores[0].destroy(sid).catch(() => {})))
   }
@@ -345,34 +344,34 @@ const STEPS = [
   [2, 'regenerate', { rush, life }],
   [3, 'administer', { value: fc.nat(3), how }],
   [1, 'administer', { value: fc.nat(3), how: fc.constantFrom('list', 'listCopy') }],
-  [2, 'elsewhere', { value: fc.nat(3), how }],
-  [1, 'destroyElsewhere', {}],
+  [2, 'otherProcess', { value: fc.nat(3), how }],
+  [1, 'destroyInOtherProcess', {}],
   [2, 'recipe', { value: fc.nat(3) }],
   [2, 'official', { value: fc.nat(3) }],
   [1, 'intrude', { value: fc.nat(2) }],
   [2, 'pass', { life: fc.constantFrom(5, BRIEF / 2, BRIEF + 5) }]
 ]
 const WRONG = [
-  [14, 'trouble', { trouble: fc.nat(TROUBLES.length - 1), seed: fc.nat(1_000) }],
+  [14, 'fault', { fault: fc.nat(MODEL_FAULTS.length - 1), seed: fc.nat(1_000) }],
   [8, 'calm', {}],
   [4, 'undo', {}],
   [4, 'save', { rush }]
 ]
 
-/** Histories; with `troubled`, things go wrong in them. */
-function histories (troubled) {
-  const steps = [...STEPS, ...(troubled ? WRONG : [])]
+/** Generates histories, with faults if `faulty` is set. */
+function histories (faulty) {
+  const steps = [...STEPS, ...(faulty ? WRONG : [])]
   const step = fc.oneof(...steps.map(([weight, what, rest]) => ({ weight, arbitrary: fc.record({ what: fc.constant(what), ...rest }) })))
   return fc.record({
-    // How long the sessions live that the two visitors bring along.
+    // The lifetimes of the sessions that the two visitors start with.
     lives: fc.tuple(life, life),
-    requests: fc.array(fc.record({ visitor, server, life, steps: fc.array(step, { maxLength: troubled ? 8 : 5, size: 'max' }), rush }), { maxLength: 4, size: 'max' }),
-    // Which of the requests under way goes on, time after time; without a word the first.
+    requests: fc.array(fc.record({ visitor, server, life, steps: fc.array(step, { maxLength: faulty ? 8 : 5, size: 'max' }), rush }), { maxLength: 4, size: 'max' }),
+    // Which of the requests in flight continues at each step. By default the first one.
     turns: fc.array(fc.nat(3), { maxLength: 24, size: 'max' })
   })
 }
 
-/** Two visitors with a session each, and then what the history says. `goneOf`: how often a session was called gone. */
+/** Runs a history with two visitors that have a session each. `goneOf` returns how often `gone` was emitted for a session. */
 async function run ({ lives, requests, turns }, cast, options, set, goneOf) {
   const history = new History(cast, options, set)
   try {
@@ -394,7 +393,7 @@ async function run ({ lives, requests, turns }, cast, options, set, goneOf) {
   }
 }
 
-/** One request, a step at a time. */
+/** Runs one request, step by step. */
 async function * alone (history, { steps, rush, ...rest }) {
   const request = await history.begin(rest)
   if (request === null) return

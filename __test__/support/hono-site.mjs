@@ -1,4 +1,4 @@
-// The site of framework-races.js, and some more, with hono-sessions.
+// The site of framework-races.js, and more pages, with hono-sessions.
 
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'

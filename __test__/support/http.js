@@ -1,13 +1,13 @@
 'use strict'
 
-// A real Express app on a real socket, and a visitor with a cookie jar.
+// A real Express app on a real socket, and a visitor with cookies.
 
 const { once } = require('node:events')
 const express = require('express')
 const session = require('express-session')
 
 /**
- * Serves an app with sessions in `store`; `routes` adds to it.
+ * Starts an app with sessions in `store`. `routes` adds pages.
  * @returns {Promise<{ url: string, stop: () => Promise<void>, errors: Error[] }>}
  */
 async function serve (store, routes, options = {}) {

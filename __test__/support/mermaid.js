@@ -1,11 +1,11 @@
 'use strict'
 
-// What is wrong with a Mermaid diagram, as far as its structure goes: that part of the grammar that docs/ uses. What is
-// not in it here is refused, right or not.
+// Checks the structure of a Mermaid diagram, for the part of the grammar that docs/ uses. Rejects everything else, even if it
+// is valid.
 
 const NAME = '[A-Za-z][A-Za-z0-9_]*'
 const OPENS = /^(alt|opt|loop|par|critical|break|rect)\b/
-/** A semicolon ends a statement, and a number sign begins a character reference: both cut a text short. */
+/** A semicolon ends a statement, and a number sign begins a character reference. Both would cut a text short. */
 const UNSAFE = /[;#]/
 
 /** @param {string} code */

@@ -1,6 +1,6 @@
 'use strict'
 
-// A process that is watched by the examples of docs/observability.md, in the folder it is given; sends its parent what they saw.
+// Runs a store with the examples of docs/observability.md in the given folder. Sends its parent what they recorded.
 
 const path = require('node:path')
 const { AsyncLocalStorage } = require('node:async_hooks')
@@ -13,7 +13,7 @@ const { DevServer } = require('../../exports/dev-server')
 const [folder] = process.argv.slice(2)
 const example = name => require(path.join(folder, name))
 
-/** What @opentelemetry/sdk-node brings along: the context in AsyncLocalStorage. */
+/** Keeps the context in AsyncLocalStorage, as @opentelemetry/sdk-node does. */
 class Contexts {
   #storage = new AsyncLocalStorage()
   active () { return this.#storage.getStore() ?? ROOT_CONTEXT }

@@ -1,7 +1,7 @@
 'use strict'
 
-// Aerospike's own Node.js client, in a process of its own: it can be loaded only once per process,
-// and jest gives each test file a new copy of every module.
+// Aerospike's Node.js client in its own process: it can be loaded only once per process, and jest gives each test file a new
+// copy of every module.
 
 const { fork } = require('node:child_process')
 const { once } = require('node:events')
@@ -9,12 +9,12 @@ const { once } = require('node:events')
 const METHODS = {
   get: (client, key) => client.get(key).then(({ bins, ttl, gen, key }) => ({ bins, ttl, gen, digest: key.digest.toString('hex') })),
   put: (client, key, bins, ttl) => client.put(key, bins, { ttl }).then(() => null),
-  // Only where there is a record.
+  // Only if the record exists.
   update: (client, key, bins, ttl, { policy, status, WritePolicy }) => client.put(key, bins, { ttl }, new WritePolicy({ exists: policy.exists.UPDATE }))
     .then(() => true, error => { if (error.code !== status.ERR_RECORD_NOT_FOUND) throw error }),
   touch: (client, key, ttl, { operations }) => client.operate(key, [operations.touch(ttl)]).then(() => null),
   exists: (client, key) => client.exists(key),
-  // A map as this client gives it has text keys alone: which of these keys are there, each of its own type, and how many keys there are.
+  // This client returns maps with string keys only. So the test asks which of these keys exist, with their types, and how many keys there are.
   mapOf: async (client, key, bin, names, { maps }) => {
     const values = await Promise.all(names.map(name => client.operate(key, [maps.getByKey(bin, name, maps.returnType.VALUE)])))
     const { bins } = await client.operate(key, [maps.size(bin)])
@@ -28,12 +28,12 @@ const METHODS = {
   removeIndex: (client, { ns }, name) => client.indexRemove(ns, name).then(() => null)
 }
 
-/** In the parent: a client whose methods are those above, on keys `[namespace, set, id]`. */
+/** In the parent: a client with the methods above, on keys `[namespace, set, id]`. */
 class OfficialClient {
   #waiting = new Map()
   #calls = 0
 
-  /** `options`: of its Config, besides `hosts`. */
+  /** `options`: for its Config, in addition to `hosts`. */
   static async connect (hosts, options = {}) {
     const client = new OfficialClient()
     client.child = fork(__filename, [hosts, JSON.stringify(options)], { serialization: 'advanced' })
@@ -82,7 +82,7 @@ async function serve () {
   aerospike.setDefaultLogging({ level: aerospike.log.OFF })
   const [hosts, options] = process.argv.slice(2)
   const connecting = aerospike.connect({ hosts, ...JSON.parse(options) })
-  // Whoever asks first is told why there is no client.
+  // The first request gets the reason if there is no client.
   connecting.catch(() => {})
   process.on('disconnect', () => connecting.then(client => client.close(true), () => process.exit()))
   process.on('message', async ({ call, method, args: [key, ...args] }) => {

@@ -1,7 +1,7 @@
 'use strict'
 
-// Programs written with Aerospike's own clients, each in a process of its own. Where a client cannot be
-// had its tests are skipped, with the reason; OFFICIAL_CLIENTS=required makes that a failure.
+// Programs written with Aerospike's clients, each in its own process. Without a client its tests are skipped with the reason.
+// OFFICIAL_CLIENTS=required makes that a failure.
 
 const readline = require('node:readline')
 const { execFile, execFileSync, spawn } = require('node:child_process')
@@ -9,13 +9,13 @@ const { once } = require('node:events')
 
 const NOT_PREPARED = 'npm test prepares it'
 
-/** Why there is no Python with PyPI's `aerospike`; `undefined` = there is. */
+/** Why there is no Python with PyPI's `aerospike`; undefined if there is. */
 const pythonReason = process.env.TEST_PYTHON ? undefined : process.env.TEST_PYTHON_MISSING ?? NOT_PREPARED
 
 /** The same for PyPI's `aerospike-sdk`. */
 const sdkReason = pythonReason ?? process.env.TEST_PYTHON_SDK_MISSING
 
-/** Why npm's `aerospike` does not load here. */
+/** Why npm's `aerospike` does not load here; undefined if it does. */
 function nodeReason () {
   try {
     execFileSync(process.execPath, ['-e', 'require("aerospike")'], { cwd: __dirname, stdio: ['ignore', 'ignore', 'pipe'] })
@@ -24,34 +24,34 @@ function nodeReason () {
   }
 }
 
-/** Skips a group of tests where `reason` says why, unless nothing may be skipped. */
+/** Skips a group of tests if `reason` is set, unless the clients are required. */
 function describeUnless (reason, name, tests) {
   if (reason === undefined || process.env.OFFICIAL_CLIENTS === 'required') describe(name, tests)
   else describe.skip(`${name} (${reason})`, tests)
 }
 
-/** Runs a program to its end; fails with what it says on stderr. */
+/** Runs a program until it exits. Fails with its stderr. */
 function runToEnd (command, args) {
   return new Promise((resolve, reject) => {
     execFile(command, args, (error, stdout, stderr) => error ? reject(new Error(stderr || error.message)) : resolve(stdout))
   })
 }
 
-/** A Python program that takes one JSON command a line on stdin and gives one JSON answer a line on stdout. */
+/** A Python program that takes one JSON command per line on stdin and returns one JSON answer per line on stdout. */
 class PythonProgram {
-  #complaints = ''
+  #stderr = ''
 
   constructor (...args) {
     if (pythonReason !== undefined) throw new Error(pythonReason)
     this.child = spawn(process.env.TEST_PYTHON, args)
-    this.child.stderr.on('data', data => { this.#complaints += data })
+    this.child.stderr.on('data', data => { this.#stderr += data })
     this.answers = readline.createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
   }
 
   async ask (command) {
     this.child.stdin.write(`${JSON.stringify(command)}\n`)
     const { value, done } = await this.answers.next()
-    if (done) throw new Error(`python ended: ${this.#complaints}`)
+    if (done) throw new Error(`python ended: ${this.#stderr}`)
     const { ok, error } = JSON.parse(value)
     if (error !== undefined) throw new Error(error)
     return ok

@@ -46,9 +46,9 @@ async function openProvider () {
 
   return {
     issuer,
-    /** The environment of an app that uses this provider. */
+    /** Returns the environment of an app that uses this provider. */
     env: { ISSUER_BASE_URL: issuer, CLIENT_ID: CLIENT, CLIENT_SECRET: 'only for tests' },
-    /** A login as the browser sees it, without the provider's page. */
+    /** Follows a login as the browser does, without the provider's page. */
     async login (browser, url) {
       const { location } = await browser.get(`${url}/login`)
       const { searchParams } = new URL(location)

@@ -1,7 +1,7 @@
 'use strict'
 
-// The site of framework-races.js with express-openid-connect, for who has logged in: what it puts is in the session
-// beside the tokens.
+// The site of framework-races.js with express-openid-connect, for logged-in users. Its data is stored in the session next to the
+// tokens.
 
 const http = require('node:http')
 const { once } = require('node:events')

@@ -1,6 +1,6 @@
 'use strict'
 
-// README.md and the pages of docs/, taken apart: their fenced blocks, tables and links.
+// Parses README.md and the pages of docs/: fenced blocks, tables and links.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -10,7 +10,7 @@ const ROOT = path.join(__dirname, '../..')
 /**
  * @typedef {{ page: string, line: number, language: string, code: string, note: string | undefined,
  *   file: string | undefined }} Block
- *   `note`: the comment before the block, which says who runs it; `file`: the name it begins with
+ * `note`: the comment before the block, which names its test; `file`: the file name that the block begins with
  */
 
 /** Paths from the root. */
@@ -52,11 +52,11 @@ function blocksOf (page) {
   return blocks
 }
 
-/** Inside the package, where `require('aerospike-session')` finds it, and every dependency. */
+/** Inside the package, so that `require('aerospike-session')` finds it and every dependency. */
 const CACHE = path.join(ROOT, '.cache')
 
 /**
- * A folder with the files of a page: the blocks that begin with a name. Whoever asks for it removes it.
+ * Creates a folder with the files of a page: the blocks that begin with a file name. The caller removes it.
  * @param {string} page
  */
 function folderFor (page) {
@@ -71,7 +71,7 @@ function folderFor (page) {
 }
 
 /**
- * The cells of a table's rows, by the table's first heading.
+ * Returns the cells of a table's rows, by the table's first heading.
  * @param {string} page
  * @param {string} heading
  * @returns {string[][]}
@@ -86,14 +86,14 @@ function rowsUnder (page, heading) {
   return rows
 }
 
-/** The headings of a page, as GitHub makes anchors of them. */
+/** Returns the headings of a page as GitHub's anchors. */
 function anchorsOf (page) {
   const text = textOf(page).replace(/^```[^]*?^```$/gm, '')
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) => title
     .replace(/`|\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase().replace(/[^\w\- ]/g, '').trim().replace(/ /g, '-'))
 }
 
-/** What a page links to, in this repository: `{ to, anchor }`. */
+/** Returns the links of a page within this repository: `{ to, anchor }`. */
 function linksOf (page) {
   const text = textOf(page).replace(/^```[^]*?^```$/gm, '')
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target).filter(target => !/^[a-z]+:/.test(target)).map(target => {

@@ -1,7 +1,7 @@
 'use strict'
 
-// Records as somebody else may have written them: bins of any particle type and any bytes, put on the wire by hand. No
-// client would write most of them.
+// Writes records as other clients may: bins of any particle type with any bytes, encoded by hand. Most clients cannot write
+// them.
 
 const crypto = require('node:crypto')
 const net = require('node:net')
@@ -38,7 +38,7 @@ function operation (name, [type, value]) {
 }
 
 /**
- * Writes bins, such as `{ data: ['blob', Buffer] }`, for `ttl` seconds; the server's result code.
+ * Writes bins, such as `{ data: ['blob', Buffer] }`, for `ttl` seconds. Returns the server's result code.
  */
 async function putRaw (hosts, [namespace, set, id], bins, ttl = 600) {
   const fields = [field(FIELD.namespace, namespace), field(FIELD.set, set), field(FIELD.digest, digestOf(set, id))]

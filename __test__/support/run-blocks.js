@@ -1,10 +1,10 @@
 'use strict'
 
-// Runs the JavaScript blocks of a page, one after the other, in a process of its own: forked by docs.test.js with
-// `{ blocks, folder, users }`, answers with an array of `{ line, error, served }`.
+// Runs the JavaScript blocks of a page in its own process, one after the other. pages.test.js forks it with
+// `{ blocks, folder, users }` and receives an array of `{ line, error, served }`.
 //
-// A block gets what a page takes for granted (see `context`), the hosts it names are those of a dev server, and the ports it
-// listens on are free ones. Every store it makes has to connect. A line that ends in `// → value` has to give that value.
+// A block gets the variables that a page assumes (see `context`). Its hosts are those of a dev server, and its ports are free
+// ones. Every store must connect. A line that ends in `// → value` must have that value.
 
 const assert = require('node:assert')
 const fs = require('node:fs')
@@ -19,15 +19,15 @@ const lookUp = createRequire(path.join(ROOT, 'page.js'))
 const aerospikeSession = require(ROOT)
 const { DevServer } = require(path.join(ROOT, 'exports/dev-server'))
 
-/** A string that is nothing but hosts of these pages. */
+/** A string that only contains hosts of these pages. */
 const HOST = '(?:10\\.0\\.0\\.\\d+|db\\d*\\.example\\.org|localhost)(?::\\d+)?'
 const HOSTS = new RegExp(`(['"])${HOST}(?:,${HOST})*\\1`, 'g')
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor
 
-/** What blocks have made, and is to be ended. */
+/** Objects that blocks have created, to be closed. */
 const made = { stores: [], listening: [] }
 
-/** Notes what is made in the place of the real thing. */
+/** Collects the objects that a class or function creates. */
 function watch () {
   for (const name of ['AerospikeStore', 'SessionStore']) {
     const Real = aerospikeSession[name]
@@ -47,7 +47,7 @@ function watch () {
   }
 }
 
-/** `await x // → 1` becomes a check of what it gives. */
+/** Turns `await x // → 1` into a check of the value. */
 function checked (code) {
   return code.replace(/^(\s*)(?:(const|let) (\w+) = )?(.+?)\s*\/\/ → (.+)$/gm, (_, indent, keyword, name, expression, value) => {
     const check = `__equal(${name ?? expression}, ${value}, ${JSON.stringify(expression)})`
@@ -55,7 +55,7 @@ function checked (code) {
   })
 }
 
-/** What the pages take for granted. */
+/** The variables that the pages assume. */
 async function context (hosts, folder) {
   const express = lookUp('express')
   const session = lookUp('express-session')
@@ -80,7 +80,7 @@ async function context (hosts, folder) {
   }
 }
 
-/** What two visits of one visitor to the first page are answered. */
+/** Returns the answers to two visits of one visitor to the first page. */
 async function visits (server) {
   if (!server.listening) await once(server, 'listening')
   const answers = []
@@ -124,7 +124,7 @@ async function connected (store) {
 async function main ({ blocks, folder, users }) {
   watch()
   const plain = await DevServer.start()
-  // Hosts at example.org speak TLS and want a certificate; who names none is asked for a password, if the page has users.
+  // Hosts at example.org use mutual TLS. A server for other hosts requires a password if the page has users.
   const secure = await DevServer.start({ tls: { mutual: true } })
   const guarded = users === undefined ? plain : await DevServer.start({ security: { users } })
   const { cafile, certfile, keyfile } = await secure.writeTlsFiles(folder)

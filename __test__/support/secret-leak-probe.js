@@ -1,7 +1,7 @@
 'use strict'
 
-// A process that does everything a store can do, well and badly, with secrets that are easy to recognise; and sends its
-// parent all that was told of it: errors, warnings, events, inspected objects. What it writes its parent sees anyway.
+// Does everything that a store can do, successfully and with errors, with secrets that are easy to recognise. Sends its parent
+// everything that was reported: errors, warnings, events, inspected objects. The parent reads its output as well.
 
 const dc = require('node:diagnostics_channel')
 const net = require('node:net')
@@ -15,16 +15,16 @@ const [SECRET] = process.argv.slice(2)
 const secret = what => `${SECRET}-${what}`
 const SID = secret('sid')
 
-/** Codes that were met, operations that were followed, and all that was told. */
+/** The error codes, the traced operations and all reports. */
 const codes = new Set()
 const followed = new Set()
-const told = []
+const allReports = []
 
-/** Everything of an error that anybody could print. */
-function tell (error) {
+/** Returns everything of an error that can be printed. */
+function report (error) {
   if (error?.code) codes.add(error.code)
-  told.push(util.inspect(error, { showHidden: true, depth: Infinity }), String(error), error?.stack ?? '', json(error))
-  for (let cause = error?.cause; cause; cause = cause.cause) told.push(String(cause), cause.stack ?? '', json(cause))
+  allReports.push(util.inspect(error, { showHidden: true, depth: Infinity }), String(error), error?.stack ?? '', json(error))
+  for (let cause = error?.cause; cause; cause = cause.cause) allReports.push(String(cause), cause.stack ?? '', json(cause))
 }
 
 function json (value) {
@@ -36,10 +36,10 @@ function json (value) {
 }
 
 function show (...objects) {
-  for (const object of objects) told.push(util.inspect(object, { showHidden: true, depth: Infinity, getters: true }), json(object), String(object))
+  for (const object of objects) allReports.push(util.inspect(object, { showHidden: true, depth: Infinity, getters: true }), json(object), String(object))
 }
 
-/** Listens to everything that operations tell. */
+/** Subscribes to all channels of operations. */
 function follow () {
   for (const name of new Set(Object.values(operations).map(({ name }) => name))) {
     const listener = event => message => {
@@ -55,15 +55,15 @@ async function tries (work) {
   try {
     await work()
   } catch (error) {
-    tell(error)
+    report(error)
   }
 }
 
-/** Everything that can be asked of the two, whatever comes of it. */
+/** Calls every method of the two stores, whatever the result. */
 async function ask (sessions, store) {
   const data = { [secret('key')]: secret('value'), token: [secret('token')], owner: secret('owner') }
   const session = { cookie: { originalMaxAge: 60_000, path: `/${secret('path')}` }, ...data }
-  const callback = work => new Promise(resolve => work(error => { if (error) tell(error); resolve() }))
+  const callback = work => new Promise(resolve => work(error => { if (error) report(error); resolve() }))
   await Promise.all([
     () => sessions.save(SID, data), () => sessions.get(SID), () => sessions.touch(SID), () => sessions.has(SID),
     () => store.set(SID, session), () => store.get(SID), () => store.touch(SID, session),
@@ -73,7 +73,7 @@ async function ask (sessions, store) {
     () => store.sessionsOf(secret('owner')), () => store.countOf(secret('owner')), () => store.destroyOf(secret('owner'), { except: SID }),
     async () => { for await (const one of store.sessions()) show(one.expires) }
   ].map(tries))
-  // A set of what is gone, and one of what somebody else has changed.
+  // A set of a removed session, and one of a session that another writer has changed.
   await tries(async () => {
     await store.set(SID, session)
     const [one, two] = [await store.get(SID), await store.get(SID)]
@@ -153,7 +153,7 @@ async function main () {
       await ask(opened.sessions, opened.store)
       await close(opened)
     }
-    // Every answer that a server may give.
+    // Every result code that a server may return.
     const { sessions, store } = open({ hosts: server.hosts, timeout: 60 })
     for (let code = 1; code < 256; code++) {
       await server.inject({ kind: 'code', code })
@@ -200,7 +200,7 @@ async function main () {
     }
     process.send({ key })
   })
-  // Something else than a server, that sends back what it is told.
+  // A program other than a server, which echoes what it receives.
   const echo = net.createServer(socket => socket.on('error', () => {}).pipe(socket)).listen(0, '127.0.0.1')
   await once(echo, 'listening')
   const opened = open({ hosts: `127.0.0.1:${echo.address().port}`, auth: login })
@@ -208,7 +208,7 @@ async function main () {
   await ask(opened.sessions, opened.store)
   await close(opened)
   echo.close()
-  process.send({ told, codes: [...codes], followed: [...followed] }, () => process.disconnect())
+  process.send({ allReports, codes: [...codes], followed: [...followed] }, () => process.disconnect())
 }
 
 main()

@@ -1,12 +1,12 @@
 'use strict'
 
-// What is wrong with a piece of aerospike.conf: its braces, and its names, by what server 8.1 itself lists (get-config).
+// Checks a piece of aerospike.conf: its braces, and its names against those that server 8.1 lists (get-config).
 
 const fs = require('node:fs')
 const path = require('node:path')
 
 const NAMES = path.join(__dirname, '../../devserver/src/info/names')
-/** What opens a block, and in what. A set's own settings are no part of get-config. */
+/** What opens a block, and the blocks that may contain it. get-config does not list a set's settings. */
 const BLOCKS = {
   '': ['service', 'logging', 'network', 'namespace'],
   logging: ['file', 'console'],
@@ -15,7 +15,7 @@ const BLOCKS = {
   'namespace.set': []
 }
 const SET = ['default-ttl', 'disable-eviction', 'enable-index', 'stop-writes-count', 'stop-writes-size']
-/** Told by get-config under other names, or not at all. */
+/** Settings that get-config lists under other names, or not at all. */
 const UNLISTED = ['mesh-seed-address-port', 'address', 'access-address', 'context', 'device', 'file', 'tls-name']
 
 /** @param {string} file */

@@ -1,7 +1,7 @@
 'use strict'
 
-// The server the suite runs on: the dev server that global-setup.js started, or, with
-// AEROSPIKE_HOSTS, a real cluster. Each file works in a set of its own and leaves it empty.
+// The server for the test suite: the dev server that global-setup.js started, or, with AEROSPIKE_HOSTS, a real cluster. Each
+// file uses its own set and leaves it empty.
 
 const crypto = require('node:crypto')
 const { AerospikeStore, SessionStore } = require('../..')
@@ -13,7 +13,7 @@ function hosts () {
   return found
 }
 
-/** A set that nobody else uses. */
+/** Returns the name of an unused set. */
 function freshSet () {
   return `t-${crypto.randomBytes(8).toString('hex')}`
 }
@@ -22,8 +22,7 @@ function freshSet () {
 const cleanups = []
 
 /**
- * Removes everything that a store of this set and these options wrote, and closes it, after all
- * tests of the file.
+ * Removes everything that a store of this set with these options wrote, and closes it, after all tests of the file.
  */
 function cleanUp (store, client = store) {
   cleanups.push(async () => {
@@ -33,7 +32,7 @@ function cleanUp (store, client = store) {
   })
 }
 
-/** A SessionStore on a fresh set, unless options say otherwise. */
+/** Opens a SessionStore on a fresh set, unless the options name one. */
 function openSessions (options = {}) {
   const all = { hosts: hosts(), set: freshSet(), ...options }
   const sessions = new SessionStore(all)
@@ -42,14 +41,14 @@ function openSessions (options = {}) {
   return sessions
 }
 
-/** An AerospikeStore on a fresh set, unless options say otherwise. */
+/** Opens an AerospikeStore on a fresh set, unless the options name one. */
 function openStore (options = {}) {
   const store = new AerospikeStore({ hosts: hosts(), set: freshSet(), ...options })
   cleanUp(store)
   return store
 }
 
-/** Whether the server has the namespace that refuses TTLs. */
+/** Returns true if the server has the namespace that refuses TTLs. */
 async function hasNoTtlNamespace () {
   const sessions = new SessionStore({ hosts: hosts(), namespace: 'nottl', set: freshSet(), timeout: 1_000 })
   sessions.on('warning', () => {})

@@ -1,6 +1,6 @@
 'use strict'
 
-// The commands of a shell block, taken apart far enough to check them. Not a shell.
+// Parses the commands of a shell block far enough to check them.
 
 /**
  * @param {string} code

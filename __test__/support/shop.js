@@ -1,6 +1,6 @@
 'use strict'
 
-// The example shop, as a process of its own.
+// Runs the example shop in its own process.
 
 const path = require('node:path')
 const readline = require('node:readline')
@@ -13,7 +13,7 @@ const ROOT = path.join(__dirname, '../..')
 const children = new Set()
 
 /**
- * Starts the shop; resolves with its address once it listens. Whatever still runs after all tests of the file is killed.
+ * Starts the shop. Resolves with its address when it listens. Shops that still run after all tests of the file are killed.
  * @param {Record<string, string>} env
  */
 async function openShop (env) {
@@ -21,7 +21,7 @@ async function openShop (env) {
 }
 
 /**
- * Starts a script that says `Shop: ` and the shop's address.
+ * Starts a script that prints `Shop: ` and the shop's address.
  * @param {string} script
  * @param {Record<string, string>} env
  * @param {{ detached?: boolean }} [options] `detached`: in a process group of its own, as in a terminal
@@ -30,22 +30,22 @@ async function launch (script, env, options = {}) {
   const child = spawn(process.execPath, [script], { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...options })
   children.add(child)
   const exit = once(child, 'exit')
-  let complaints = ''
-  child.stderr.on('data', data => { complaints += data })
-  const said = new Promise(resolve => {
+  let errorOutput = ''
+  child.stderr.on('data', data => { errorOutput += data })
+  const firstLine = new Promise(resolve => {
     readline.createInterface({ input: child.stdout }).on('line', line => {
       const [, url] = /^Shop: (http:\S+)/.exec(line) ?? []
       if (url !== undefined) resolve({ line, url })
     })
   })
   const { line, url } = await Promise.race([
-    said,
-    exit.then(([code]) => { throw new Error(`the shop ended with ${code}: ${complaints}`) })
+    firstLine,
+    exit.then(([code]) => { throw new Error(`the shop ended with ${code}: ${errorOutput}`) })
   ])
   const end = async (kill = () => child.kill('SIGTERM')) => {
     kill()
     const [code] = await exit
-    return { code, complaints }
+    return { code, errorOutput }
   }
   return { url, line, port: new URL(url).port, pid: child.pid, close: end }
 }

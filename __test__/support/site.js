@@ -1,8 +1,8 @@
 'use strict'
 
-// The examples of the frameworks, each a process of its own, and a browser to ask them with. All of them answer the same
-// requests: GET / counts a visit, POST /login?name=… and POST /logout do what they say, and each tells in JSON who the
-// visitor is and how often they came.
+// Runs the examples of the frameworks, each in its own process, with a browser for requests. All of them answer the same
+// requests: GET / counts a visit, POST /login?name=… logs in and POST /logout logs out. Each answers in JSON with the visitor's
+// name and number of visits.
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -16,7 +16,7 @@ const ROOT = path.join(__dirname, '../..')
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const apps = new Set()
 
-/** Starts an app; resolves once it listens. What else it prints comes line by line from `lines`. */
+/** Starts an app. Resolves when it listens. `lines` yields the rest of its output line by line. */
 async function openApp (file, env = {}) {
   const app = spawn(process.execPath, [file], {
     cwd: ROOT,
@@ -25,18 +25,18 @@ async function openApp (file, env = {}) {
   })
   apps.add(app)
   const exit = once(app, 'close') // later than 'exit': all of stderr has been read
-  let complaints = ''
-  app.stderr.on('data', data => { complaints += data })
+  let errorOutput = ''
+  app.stderr.on('data', data => { errorOutput += data })
   const lines = readline.createInterface({ input: app.stdout })
   const line = await Promise.race([
     once(lines, 'line').then(([line]) => line),
-    exit.then(([code]) => { throw new Error(`${file} ended with ${code}: ${complaints}`) })
+    exit.then(([code]) => { throw new Error(`${file} ended with ${code}: ${errorOutput}`) })
   ])
   const [, port] = /^(?:Listening on|Shop:) http:\S*:(\d+)$/.exec(line)
   const close = async () => {
     app.kill('SIGTERM')
     const [code] = await exit
-    return { code, complaints }
+    return { code, errorOutput }
   }
   return { url: `http://localhost:${port}`, lines, close }
 }
@@ -49,15 +49,15 @@ afterAll(async () => {
   }
 })
 
-/** Keeps its cookies, whatever port the site has; does not follow redirects. */
+/** A browser: keeps its cookies for any port of the site, and does not follow redirects. */
 class Browser {
   cookies = new Map()
-  /** Of the cookies, when the browser is to forget them. */
+  /** When each cookie expires in the browser. */
   expires = new Map()
   /** The attributes of each cookie, as the server sent them. */
   attributes = new Map()
 
-  /** Another with the same cookies: a second tab, or a thief. */
+  /** Returns another browser with the same cookies: a second tab, or an attacker. */
   copy () {
     const other = new Browser()
     other.cookies = new Map(this.cookies)
@@ -74,7 +74,7 @@ class Browser {
 
   async #ask (url, init) {
     const cookie = [...this.cookies].map(pair => pair.join('=')).join('; ')
-    // No connection is left open: the app is to end when it is told to.
+    // Without keep-alive, so that the app can exit.
     const headers = { connection: 'close', ...(cookie === '' ? {} : { cookie }) }
     const response = await fetch(url, { ...init, headers, redirect: 'manual' })
     for (const line of response.headers.getSetCookie()) this.#keep(line)
@@ -96,9 +96,9 @@ class Browser {
 }
 
 /**
- * What every example promises, as tests.
+ * Defines the tests for what every example guarantees.
  *
- * `login(browser, url, name)` is for those that ask for more than a name.
+ * `login(browser, url, name)` is for examples that need more than a name.
  */
 function testExample (file, { login = (browser, url, name) => browser.post(`${url}/login?name=${name}`), minutes = 30 } = {}) {
   const env = { AEROSPIKE_SET: freshSet() }
@@ -111,21 +111,21 @@ function testExample (file, { login = (browser, url, name) => browser.post(`${ur
     expect((await browser.get(`${app.url}/`)).body).toEqual({ user: null, visits: 2 })
     const before = browser.copy()
     expect(await login(browser, app.url, 'ada')).toMatchObject({ body: { user: 'ada' } })
-    // A new session: the old id is worth nothing.
+    // A new session: the old id is no longer valid.
     expect(browser.cookies.get('sid')).not.toBe(before.cookies.get('sid'))
     expect((await before.get(`${app.url}/`)).body).toEqual({ user: null, visits: 1 })
     const { body: { visits } } = await browser.get(`${app.url}/`)
-    expect(await app.close()).toEqual({ code: 0, complaints: '' })
+    expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
 
     app = await openApp(file, env)
     expect((await browser.get(`${app.url}/`)).body).toEqual({ user: 'ada', visits: visits + 1 })
     const thief = browser.copy()
     expect((await browser.post(`${app.url}/logout`)).body).toEqual({ user: null, visits: 0 })
     expect((await thief.get(`${app.url}/`)).body).toEqual({ user: null, visits: 1 })
-    expect(await app.close()).toEqual({ code: 0, complaints: '' })
+    expect(await app.close()).toEqual({ code: 0, errorOutput: '' })
   }, 30_000)
 
-  test(`${file}: a session lives for as long as its cookie`, async () => {
+  test(`${file}: a session lives as long as its cookie`, async () => {
     await store.clear()
     const browser = new Browser()
     const app = await openApp(file, env)
@@ -138,10 +138,10 @@ function testExample (file, { login = (browser, url, name) => browser.post(`${ur
   }, 30_000)
 }
 
-/** As `openssl rand -hex 32` prints them. */
+/** Secrets as `openssl rand -hex 32` prints them. */
 const PRODUCTION_SECRET = '5f1c'.repeat(16)
 
-/** The secrets in the source files of an app's folder. Everyone can read them. */
+/** Returns the published secrets in the source files of an app's folder. */
 function publishedSecrets (file) {
   const folder = path.dirname(path.join(ROOT, file))
   const sources = fs.readdirSync(folder).filter(name => /\.m?js$/.test(name)).map(name => fs.readFileSync(path.join(folder, name), 'utf8'))
@@ -149,12 +149,12 @@ function publishedSecrets (file) {
 }
 
 /**
- * Tests how an example runs with NODE_ENV=production. `request(url, headers)` makes a request whose response sets a
- * cookie. `env` holds what the app needs besides SESSION_SECRET.
+ * Tests an example with NODE_ENV=production. `request(url, headers)` makes a request whose response sets a cookie. `env` holds
+ * what the app needs in addition to SESSION_SECRET.
  */
 function testProduction (file, { env = () => ({}), request = (url, headers) => fetch(`${url}/`, { headers }) } = {}) {
   const set = freshSet()
-  openStore({ set }) // leaves it empty
+  openStore({ set }) // removes the sessions afterwards
   const open = SESSION_SECRET => openApp(file, { NODE_ENV: 'production', AEROSPIKE_SET: set, SESSION_SECRET, ...env() })
 
   test(`${file}: in production it does not start without a SESSION_SECRET that is long and not published`, async () => {

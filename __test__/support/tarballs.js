@@ -1,6 +1,6 @@
 'use strict'
 
-// The package as people get it: its tarballs, installed into a folder of its own on a machine without Rust.
+// The package as users get it: its tarballs, installed into a separate folder without Rust.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -17,7 +17,7 @@ const ROOT = path.resolve(__dirname, '../..')
 const NODE_MODULES = fs.realpathSync(path.join(ROOT, 'node_modules'))
 const isWindows = process.platform === 'win32'
 
-/** What napi calls this machine. */
+/** Returns napi's name of this platform. */
 function platform () {
   const abi = { linux: isGlibc() ? 'gnu' : 'musl', win32: 'msvc' }[process.platform]
   return [process.platform, process.arch, abi].filter(part => part !== undefined).join('-')
@@ -28,8 +28,8 @@ function isGlibc () {
 }
 
 /**
- * Those of the folder TEST_TARBALLS, as when a release is tested, or of what is built here.
- * @param {string} folder where they go
+ * Returns the tarballs in the folder TEST_TARBALLS, which releases use, or packs the ones built here.
+ * @param {string} folder to install into
  * @returns {{ main: string, binary: string }}
  */
 function tarballs (folder) {
@@ -42,7 +42,7 @@ function tarballs (folder) {
   return { main, binary: platforms[platform()] }
 }
 
-/** A folder of programs for PATH: Node.js and npm, and nothing else. */
+/** Creates a folder for PATH with only Node.js and npm. */
 function bareMachine (folder) {
   if (isWindows) return path.dirname(process.execPath)
   fs.mkdirSync(folder)
@@ -52,12 +52,12 @@ function bareMachine (folder) {
   return folder
 }
 
-/** The names and places of packages, with all they depend on, in this repository's node_modules. */
+/** Returns the names and folders of packages with all dependencies, in this repository's node_modules. */
 function closure (names) {
   const { packages } = JSON.parse(fs.readFileSync(path.join(NODE_MODULES, '.package-lock.json'), 'utf8'))
   const places = new Set()
   const visit = (name, from) => {
-    // As Node.js looks for it: beside the one that wants it, then further up.
+    // Resolved like Node.js does: next to the dependent package, then further up.
     let place = `${from}node_modules/${name}`
     while (!(place in packages) && from !== '') {
       from = from.slice(0, from.lastIndexOf('node_modules/', from.length - 2))
@@ -72,7 +72,7 @@ function closure (names) {
   return [...places].map(place => place.slice('node_modules/'.length))
 }
 
-/** An application's folder. */
+/** The folder of an application. */
 class Consumer {
   /**
    * @param {string} folder
@@ -86,7 +86,7 @@ class Consumer {
     this.write('package.json', JSON.stringify({ name: 'consumer', private: true }))
   }
 
-  /** The path of a file of it. */
+  /** Returns the path of a file in it. */
   path (...names) {
     return path.join(this.folder, ...names)
   }
@@ -104,14 +104,14 @@ class Consumer {
     return execFile(process.execPath, args, { cwd: this.folder, env: { ...this.env, ...env }, maxBuffer: 2 ** 26 })
   }
 
-  /** Installs as npm does by default, scripts and all, but from these files alone. */
+  /** Installs as npm does by default, including scripts, but only from these files. */
   async install (...files) {
     await execFile('npm', ['install', '--offline', '--no-audit', '--no-fund', ...files], {
       cwd: this.folder, env: { ...this.env, npm_config_ignore_scripts: 'false' }, shell: isWindows
     })
   }
 
-  /** Copies packages, with all they depend on, from this repository's node_modules. */
+  /** Copies packages with all dependencies from this repository's node_modules. */
   add (...names) {
     for (const place of closure(names)) {
       fs.cpSync(path.join(NODE_MODULES, place), this.path('node_modules', place), { recursive: true })

@@ -1,7 +1,6 @@
 'use strict'
 
-// A proxy in front of a dev server that counts the commands on the wire: what a client really asks
-// of the server, whatever it says of itself.
+// A proxy in front of a dev server that counts the commands on the wire, to check what a client really sends.
 
 const net = require('node:net')
 const { once } = require('node:events')
@@ -15,12 +14,11 @@ const INFO2_WRITE = 1
 const INFO2_DELETE = 2
 
 class WireTap {
-  /** A dev server of its own, and the tap in front of it. */
+  /** Starts a dev server with a proxy in front of it. */
   static async start () {
     const tap = new WireTap()
     tap.server = await DevServer.start()
-    // The server tells clients its own address, in answers whose length must stay: the tap's port
-    // has to have as many digits.
+    // Nodes report their own address in answers whose length must stay the same. So the proxy's port must have as many digits.
     do {
       tap.listener = net.createServer(socket => tap.#join(socket)).listen(0, '127.0.0.1')
       await once(tap.listener, 'listening')
@@ -30,7 +28,7 @@ class WireTap {
     return tap
   }
 
-  /** Runs before a command is passed on; a test may put something in its way. */
+  /** Runs before a command is passed on. A test may override it. */
   async before (kind) {}
 
   async stop () {
@@ -38,7 +36,7 @@ class WireTap {
     await this.server.stop()
   }
 
-  /** What was asked while `work` ran, such as `['read', 'write']`. */
+  /** Returns the commands that were sent while `work` ran, such as `['read', 'write']`. */
   async during (work) {
     this.commands = []
     await work()
@@ -67,7 +65,7 @@ class WireTap {
   }
 }
 
-/** Cuts a stream into the protocol's frames. */
+/** Splits a stream into the protocol's frames. */
 class Frames {
   #left = Buffer.alloc(0)
   #each

@@ -1,6 +1,6 @@
 'use strict'
 
-// What the benchmark computes: its pace, its rounds, its medians, and its command line.
+// The computations of the benchmark: its pace, its rounds, its medians, and its command line.
 
 const { performance } = require('node:perf_hooks')
 const { setTimeout: pass } = require('node:timers/promises')
@@ -11,9 +11,9 @@ const { readOptions } = require('../../bench/options')
 const { pace } = require('../../bench/pace')
 const { inRounds } = require('../../bench/rounds')
 const { makeSession } = require('../../bench/session')
-const { tell } = require('../../bench/target')
+const { describeTarget } = require('../../bench/target')
 
-test('calls start on time although none has been answered', async () => {
+test('calls start on time even if none has been answered', async () => {
   let resolve
   const promise = new Promise(_resolve => { resolve = _resolve })
   const begun = performance.now()
@@ -39,11 +39,11 @@ test('calls that fell due while the event loop was blocked start late, each with
   expect(late.filter(ms => ms > 20).length).toBeGreaterThan(10)
 })
 
-test('a call that fails ends the pace', async () => {
+test('a failed call ends the pace', async () => {
   await expect(pace(1, () => false, async () => { throw new Error('no page') })).rejects.toThrow('no page')
 })
 
-test('every round measures every store, the warm-up does not count, and no store is always first', async () => {
+test('every round measures every store, the warm-up does not count, and each round starts with another store', async () => {
   const turns = []
   const measured = await inRounds(['a', 'b'], 2, async (store, round) => {
     turns.push(`${store}${round}`)
@@ -53,7 +53,7 @@ test('every round measures every store, the warm-up does not count, and no store
   expect(measured).toStrictEqual({ a: [1, 2], b: [1, 2] })
 })
 
-test('each number has a median of its own, and quantiles are those of the sorted numbers', () => {
+test('each number has its own median, and quantiles are those of the sorted numbers', () => {
   expect(medians([{ a: 1, b: 9 }, { a: 3, b: 5 }, { a: 2, b: 7 }])).toStrictEqual({ a: 2, b: 7 })
   expect(quantiles(Float64Array.of(5, 1, 3, 2, 4), [0, 0.5, 1])).toStrictEqual([1, 3, 5])
 })
@@ -67,13 +67,13 @@ test('CPU above MemoryStore is the difference within a round', () => {
   expect(aboveMemory({ map: [paced(1)] }).map.aboveUs).toBeNaN()
 })
 
-test('a target says by how much it is missed, if a share of it means anything', () => {
-  expect(tell({ name: 'x', measured: 3, bound: 2, kind: 'most' })).toBe('MISSED x: 3.00, at most 2.00 (by 50 %)')
-  expect(tell({ name: 'x', measured: 3, bound: -1, kind: 'most' })).toBe('MISSED x: 3.00, at most -1.00')
-  expect(tell({ name: 'x', measured: 3, bound: 2, kind: 'least' })).toBe('met    x: 3.00, at least 2.00')
+test('a target shows by how much it is missed, if a share is meaningful', () => {
+  expect(describeTarget({ name: 'x', measured: 3, bound: 2, kind: 'most' })).toBe('MISSED x: 3.00, at most 2.00 (by 50 %)')
+  expect(describeTarget({ name: 'x', measured: 3, bound: -1, kind: 'most' })).toBe('MISSED x: 3.00, at most -1.00')
+  expect(describeTarget({ name: 'x', measured: 3, bound: 2, kind: 'least' })).toBe('met    x: 3.00, at least 2.00')
 })
 
-test('fairness has targets for all rows but the one beside nothing', () => {
+test('fairness has targets for all rows except the idle one', () => {
   const row = beside => ({ store: 'map', beside, title: beside, measured: { p99: 1, longest: 2 }, longestOfAll: 2 })
   expect(fairnessTargets([row('nothing'), row('all')]).map(({ measured, bound }) => [measured, bound])).toStrictEqual([[1, 20], [2, 100]])
 })

@@ -1,44 +1,44 @@
 'use strict'
 
-// Processes that do as they are told over IPC. One that ends without being told so is news.
+// Child processes that are controlled over IPC. An unexpected exit is reported.
 
 const { fork } = require('node:child_process')
 const { once } = require('node:events')
 const path = require('node:path')
 
-/** What is kept of what a process said last. */
+/** How many characters of a process's last output are kept. */
 const LAST_WORDS = 4_000
 
-/** In the parent: a child process, and its methods. */
+/** In the parent: a child process and its methods. */
 class Child {
   #process
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   #waiting = new Map()
   #asked = 0
   #isEnding = false
-  #said = ''
+  #lastOutput = ''
 
   /**
    * @param {string} file
-   * @param {(how: string) => void} whenEnded called where it ended by itself
+   * @param {(how: string) => void} whenEnded called if the process exits unexpectedly
    */
   constructor (file, whenEnded) {
     this.#process = fork(path.join(__dirname, file), [], {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-      // The young generation is as large on every version of Node.js: what grows is judged by the memory of the process.
+      // The young generation has the same size on every version of Node.js, because the test checks the growth of the process's memory.
       execArgv: ['--unhandled-rejections=strict', '--max-semi-space-size=16'],
       env: { ...process.env, NODE_ENV: 'production' }
     })
-    this.#process.stderr?.setEncoding('utf8').on('data', text => { this.#said = (this.#said + text).slice(-LAST_WORDS) })
+    this.#process.stderr?.setEncoding('utf8').on('data', text => { this.#lastOutput = (this.#lastOutput + text).slice(-LAST_WORDS) })
     this.#process.on('message', (/** @type {any} */ { number, value, error }) => {
       const waiting = this.#waiting.get(number)
       this.#waiting.delete(number)
       if (error === undefined) waiting?.resolve(value)
       else waiting?.reject(new Error(error))
     })
-    // Not exit: what it said last comes before this.
+    // Not 'exit', because the last output comes before 'close'.
     this.#process.on('close', (code, signal) => {
-      const how = `${file} ended (${signal ?? code}) ${this.#said}`.trim()
+      const how = `${file} ended (${signal ?? code}) ${this.#lastOutput}`.trim()
       for (const { reject } of this.#waiting.values()) reject(new Error(how))
       this.#waiting.clear()
       if (!this.#isEnding) whenEnded(how)
@@ -49,9 +49,9 @@ class Child {
     return this.#process.exitCode === null && this.#process.signalCode === null
   }
 
-  /** What it wrote to stderr last. */
-  get said () {
-    return this.#said
+  /** Returns the last output on stderr. */
+  get lastOutput () {
+    return this.#lastOutput
   }
 
   /**
@@ -68,7 +68,7 @@ class Child {
     })
   }
 
-  /** As `kill -9`. */
+  /** Kills the process like `kill -9`. */
   async kill () {
     this.#isEnding = true
     if (!this.isRunning) return
@@ -78,9 +78,9 @@ class Child {
   }
 
   /**
-   * Lets go of it, and waits until nothing keeps it alive any more.
+   * Disconnects, and waits until nothing keeps the process alive.
    * @param {number} patience milliseconds
-   * @returns {Promise<number | NodeJS.Signals | null>} its exit code; a signal where it had to be killed
+   * @returns {Promise<number | NodeJS.Signals | null>} its exit code, or the signal if it had to be killed
    */
   async end (patience) {
     this.#isEnding = true
@@ -95,7 +95,7 @@ class Child {
 }
 
 /**
- * In the child: answers with these methods. The process ends by itself once the parent has let go of it, if nothing
+ * In the child: answers with these methods. The process exits by itself after the parent has disconnected, if nothing else
  * keeps it alive.
  * @param {Record<string, (options: any) => any>} methods
  */

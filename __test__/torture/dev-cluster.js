@@ -1,6 +1,6 @@
 'use strict'
 
-// A cluster of three dev-server nodes that can be broken in every way.
+// A cluster of three dev-server nodes that supports every fault.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -8,9 +8,9 @@ const os = require('node:os')
 const path = require('node:path')
 const { Child } = require('./child')
 
-/** Below what systems give to outgoing connections: else one may have a port when the cluster comes back to it. */
+/** Below the range for outgoing connections. Otherwise one of them could take a port while the cluster restarts. */
 const PORTS = { least: 15_000, most: 30_000 }
-/** Ports that are tried. */
+/** The number of ports to try. */
 const TRIES = 20
 /** Enough for the sessions, and soon full. */
 const MEMORY = '64m'

@@ -1,13 +1,12 @@
 'use strict'
 
-// The dev server, in a process of its own: so that all of it can be killed, and so that it takes no time from the
-// load.
+// The dev server in its own process, so that it can be killed as a whole and takes no time from the load.
 
 const { AerospikeStore, SessionStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
 const { serve } = require('./child')
 
-/** Bytes in a record that fills. */
+/** Bytes of a record that fills the memory. */
 const BULK = 500_000
 
 /** @type {DevServer} */
@@ -30,7 +29,7 @@ serve({
   /** @param {import('../../exports/dev-server').NamespaceSettings} settings */
   configure: settings => server.configure('test', settings),
 
-  /** Fills the memory until writes are refused. */
+  /** Fills the memory until writes are rejected. */
   async fill () {
     const sessions = new SessionStore({ hosts: server.hosts, set: 'filler' })
     try {

@@ -1,7 +1,7 @@
 'use strict'
 
-// What goes wrong: every kind of fault, each drawn anew by chance. One lasts for `hold` milliseconds between `begin`
-// and `end`; who uses it waits until the cluster has settled before the next.
+// The faults: every kind, with random settings. A fault lasts `hold` milliseconds between `begin` and `end`. The caller waits
+// until the cluster has settled before the next one.
 
 /** @typedef {import('../../devserver/differential/random').Random} Random */
 /** @typedef {import('./dev-cluster').DevCluster} DevCluster */
@@ -11,8 +11,8 @@
  *   text: string, hold: number, begin: () => Promise<void>, end: () => Promise<void>,
  *   codes?: string[], isBounded?: boolean, loses?: boolean
  * }} Fault
- *   codes: error codes it may cause, besides those that any may;
- *   isBounded: requests must succeed again within the bound also while it lasts; loses: the cluster loses its records
+ * codes: additional error codes that it may cause;
+ * isBounded: requests must succeed again within the bound while it lasts; loses: the cluster loses its records
  */
 /**
  * @typedef {{ needs: 'nodes', isMild?: undefined, draw: (random: Random, cluster: DevCluster | RealCluster) => Fault }} NodeKind
@@ -20,7 +20,7 @@
  */
 
 /**
- * A fault of the dev server itself, or several at once.
+ * A fault of the dev server, or several at once.
  * @param {DevCluster} cluster
  * @param {Omit<Fault, 'begin' | 'end'>} words
  * @param {import('../../exports/dev-server').FaultOptions[]} injected
@@ -51,7 +51,7 @@ const FAULTS = {
       return { text: `kill of node ${node + 1}`, hold: random.int(3_500, 5_000), begin: () => cluster.kill(node), end: () => cluster.start(node), isBounded: true }
     }
   },
-  /** It is back before the others, or the site, have noticed; but empty. */
+  /** It restarts before the other nodes or the site have noticed, but without records. */
   bounce: {
     needs: 'nodes',
     draw: (random, cluster) => {
@@ -70,7 +70,7 @@ const FAULTS = {
     needs: 'dev',
     draw: (random, cluster) => injected(cluster, { text: 'freeze of all nodes', hold: random.int(300, 4_000) }, { kind: 'freeze' })
   },
-  /** The node goes on, but nothing comes through to it. */
+  /** The node keeps running, but its network is cut off. */
   'cut-off': {
     needs: 'dev',
     draw: (random, cluster) => {
@@ -117,7 +117,7 @@ const FAULTS = {
       return injected(cluster, { text: `latency of ${fault.ms} to ${fault.ms + fault.jitter} ms, ${fault.when}`, hold: briefly(random) }, fault)
     }
   },
-  /** Some answers come just before the deadline, or after it. */
+  /** Some answers arrive just before the deadline, others after it. */
   late: {
     needs: 'dev',
     isMild: true,
@@ -130,7 +130,7 @@ const FAULTS = {
     draw: (random, cluster) => {
       const [code, name, ...codes] = random.pick([[9, 'timeout'], [14, 'key busy'], [18, 'device overload'], [11, 'partition unavailable'], [22, 'forbidden', 'FORBIDDEN'], [4, 'parameter error', 'SERVER']])
       const share = random.pick([0.05, 0.3, 1])
-      // What a server refuses it has not done; only its timeout may come from the middle of a write.
+      // A rejected request was not applied. Only a timeout may come from the middle of a write.
       const after = code === 9 && random.chance(0.5)
       return injected(cluster, { text: `result code ${code} (${name}) for ${share * 100} %${after ? ', carried out' : ''}`, hold: briefly(random), codes },
         { kind: 'code', code, probability: share, seed: seed(random), when: after ? 'after' : 'before' })
@@ -171,7 +171,7 @@ const FAULTS = {
 }
 
 /**
- * The kinds that this cluster can be given, each before any comes again, in an order by chance.
+ * Yields the faults that this cluster supports in random order, each once before any repeats.
  * @param {Random} random
  * @param {DevCluster | RealCluster} cluster
  * @param {string[] | undefined} only

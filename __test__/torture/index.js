@@ -1,7 +1,7 @@
 'use strict'
 
-// npm run torture: a site under load while everything goes wrong, and a checker that knows every acknowledged write.
-// What it does and what it shows: docs/torture.md.
+// npm run torture: a site under load during faults, and a checker that knows every acknowledged write. docs/torture.md describes
+// it.
 
 const crypto = require('node:crypto')
 const { setTimeout: pass } = require('node:timers/promises')
@@ -19,13 +19,13 @@ const { Timeline } = require('./timeline')
 const { Traffic } = require('./traffic')
 const { Visitor, look } = require('./visitor')
 
-/** Sessions that are looked at side by side in a sweep. */
+/** Sessions that are checked in parallel in a sweep. */
 const SWEEP = 24
-/** Sweeps that look for a session that is gone; and so does the last. */
+/** How many sweeps look for a removed session. The last sweep looks for all. */
 const SWEEPS = 2
-/** Times a session is looked at until that succeeds. */
+/** How often a session is read until a read succeeds. */
 const TRIES = 100
-/** Violations. */
+/** The number of violations that stops the run. */
 const ENOUGH = 100
 /** Milliseconds. */
 const MOMENT = 50
@@ -33,8 +33,7 @@ const MOMENT = 50
 /** @typedef {import('./report').Run & { options: import('./options').Options, random: Random, cluster: DevCluster | RealCluster }} Test */
 
 /**
- * Reads every session that is known, those that are gone included: after a fault nothing may be missing, and nothing
- * be back.
+ * Reads every known session, including removed ones: after a fault none may be missing, and none may be restored.
  * @param {Test} test
  * @param {boolean} [isLast] also those that were looked for after they were gone
  */
@@ -43,7 +42,7 @@ async function sweep ({ ledger, traffic }, isLast = false) {
   const sessions = [...ledger.open, ...gone].values()
   await Promise.all(Array.from({ length: SWEEP }, async () => {
     for (const session of sessions) {
-      // A failure is judged where it is counted; here it leaves something unchecked.
+      // The failure itself is checked where it is counted. Here the session stays unchecked.
       let tries = 0
       while (!await look(traffic, ledger, session) && ++tries < TRIES) await pass(MOMENT)
       if (tries === TRIES) ledger.violation('a session cannot be read', `session ${session.number}`)
@@ -52,13 +51,13 @@ async function sweep ({ ledger, traffic }, isLast = false) {
 }
 
 /**
- * One fault after the other, and a sweep after each.
+ * Runs one fault after the other, with a sweep after each.
  * @param {Test} test
  */
 async function breakThings (test) {
   const { options, ledger, timeline, random, cluster } = test
   const end = ledger.now() + options.seconds * 1_000
-  /** Until then, or until more would tell nothing new. @param {number} time */
+  /** Waits until this time, or until more would show nothing new. @param {number} time */
   const until = async time => {
     while (ledger.now() < time && !isDecided(test)) await pass(Math.min(MOMENT, time - ledger.now()))
   }
@@ -70,7 +69,7 @@ async function breakThings (test) {
     if (fault.loses) ledger.allLost()
     await until(ledger.now() + fault.hold)
     await fault.end()
-    // Logins may have been on their way until it was there again.
+    // Logins may have been in flight until the cluster was back.
     if (fault.loses) ledger.allLost()
     timeline.end()
     do await pass(MOMENT); while (!timeline.isQuiet)
@@ -81,7 +80,7 @@ async function breakThings (test) {
 }
 
 /**
- * Whether a planted bug is found, or there are more violations than anybody reads.
+ * Returns true if the saboteur has been detected, or if there are too many violations.
  * @param {Test} test
  */
 function isDecided ({ options, ledger }) {
@@ -99,9 +98,9 @@ async function play (test) {
     const own = new Random(`${options.seed} visitor ${n}`)
     return new Visitor({ traffic, ledger, random: own, user: `user-${Math.floor(n / 3)}` }).visit(over.signal)
   })
-  const telling = setInterval(() => {
+  const progressTimer = setInterval(() => {
     site.look()
-    if (!options.quiet) tell(progress(test))
+    if (!options.quiet) printProgress(progress(test))
   }, 1_000)
   try {
     await breakThings(test)
@@ -109,19 +108,19 @@ async function play (test) {
     over.abort()
     pace.stop()
     await Promise.all(visitors)
-    clearInterval(telling)
+    clearInterval(progressTimer)
   }
   if (!isDecided(test)) await sweep(test, true)
   await site.look()
 }
 
-let told = -Infinity
+let lastPrinted = -Infinity
 
 /** @param {string} text */
-function tell (text) {
+function printProgress (text) {
   if (process.stderr.isTTY) return process.stderr.write(`\r\x1b[K${text}`)
-  if (performance.now() - told < 5_000) return
-  told = performance.now()
+  if (performance.now() - lastPrinted < 5_000) return
+  lastPrinted = performance.now()
   process.stderr.write(`${text}\n`)
 }
 
@@ -148,7 +147,7 @@ async function torture () {
     await play(test)
     traffic.close()
     await site.close(options.visitors * 5 + SWEEP, cluster.size)
-    if (process.stderr.isTTY) tell('')
+    if (process.stderr.isTTY) printProgress('')
     console.log(`\n${report(test)}\n`)
     console.log(ledger.violated === 0 ? 'Nothing was lost, undone, late or left behind.' : `${ledger.violated} violations (seed ${options.seed}).`)
     process.exitCode = ledger.violated === 0 ? 0 : 1

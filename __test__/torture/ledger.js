@@ -1,47 +1,47 @@
 'use strict'
 
-// What the checker knows: every session, every key of it, every write that was acknowledged. It judges what each
-// answer shows. The rules, in full: docs/torture.md.
+// The checker's records: every session, every key in it, and every acknowledged write. It checks what each answer shows.
+// docs/torture.md has all rules.
 //
-// A key is written by one request at a time, with numbers that grow. What a request must see is fixed when it is
-// sent: nothing older than what had been acknowledged by then, but for writes in doubt: those that failed, and may
-// still be carried out for as long as the fault lasts that they met, and a while.
+// Each key is written by one request at a time, with increasing numbers. What a request must see is fixed when it is sent:
+// nothing older than what was acknowledged at that time, except for writes in doubt. These have failed, and may still be
+// applied until their fault ends, and a while after.
 
-/** Milliseconds after a fault in which a request that was caught in it may still be carried out. */
+/** Milliseconds after a fault in which its requests may still be applied. */
 const GRACE = 3_000
-/** Events of a session that are remembered. */
+/** The number of events kept per session. */
 const HISTORY = 40
-/** Sessions that are gone and looked for again. */
+/** The number of removed sessions that are looked for. */
 const GONE = 3_000
-/** Violations of a rule that are explained; the others are only counted. */
+/** Violations of a rule that are explained. The others are only counted. */
 const EXPLAINED = 5
 
 /**
  * @typedef {{ user?: any, number?: any, isWhole: boolean, keys: Record<string, unknown> } | null} Seen
  * @typedef {{ value: number, fault: number }} Doubt
  * @typedef {'alive' | 'doubtful' | 'gone' | 'lost'} State
- *   doubtful: a logout failed, or ran at the same time as the login; lost: the cluster lost its records
+ * doubtful: a logout failed, or was in flight during the login; lost: the cluster lost its records
  */
 
 class Key {
-  /** The last value that was sent. */
+  /** The last sent value. */
   issued = 0
-  /** The last one that was acknowledged. */
+  /** The last acknowledged value. */
   floor = 0
-  /** Writes that failed and may yet have happened. @type {Doubt[]} */
+  /** Writes in doubt. @type {Doubt[]} */
   doubts = []
-  /** A request is on its way. */
+  /** Whether a request is in flight. */
   isBusy = false
 }
 
 class Session {
   /** @type {State} */
   state = 'alive'
-  /** Logouts on their way. */
+  /** The number of logouts in flight. */
   closing = 0
-  /** Times it was looked for since it is gone. */
+  /** How often the session was looked for after its removal. */
   sweeps = 0
-  /** Faults that logouts in doubt met: the last. */
+  /** The last faults during which logouts were in doubt. */
   fault = 0
   /** @type {Map<string, Key>} */
   keys = new Map()
@@ -80,7 +80,7 @@ class Session {
 class User {
   /** @type {Set<Session>} */
   sessions = new Set()
-  /** Logouts everywhere that are on their way. */
+  /** The number of logouts everywhere in flight. */
   closing = 0
   lastClosing = -Infinity
 
@@ -90,7 +90,7 @@ class User {
   }
 }
 
-/** A request, as the ledger saw it go: what its answer must show. */
+/** A request as the ledger saw it when it was sent, with what its answer must show. */
 class Sent {
   /**
    * @param {Session} session
@@ -113,7 +113,7 @@ class Sent {
 
 class Ledger {
   #sessions = 0
-  /** When each fault was over, milliseconds; Infinity: it is not. @type {number[]} */
+  /** When each fault ended, in milliseconds; Infinity if it has not. @type {number[]} */
   #faults = [0]
   #from = performance.now()
   #lastLoss = -Infinity
@@ -121,24 +121,24 @@ class Ledger {
   #users = new Map()
   /** @type {Set<Session>} */
   open = new Set()
-  /** Sessions that are gone for good. @type {Session[]} */
+  /** Removed sessions. @type {Session[]} */
   gone = []
   /** @type {{ rule: string, text: string }[]} */
   violations = []
   violated = 0
   counts = { writes: 0, logins: 0, logouts: 0, everywhere: 0, inDoubt: 0, landedLate: 0, reads: 0, lost: 0 }
 
-  /** The test begins. */
+  /** Starts the test. */
   start () {
     this.#from = performance.now()
   }
 
-  /** Milliseconds since the test began. */
+  /** Returns the milliseconds since the start. */
   now () {
     return performance.now() - this.#from
   }
 
-  /** A fault begins; its number. */
+  /** Starts a fault. Returns its number. */
   faultBegins () {
     return this.#faults.push(Infinity) - 1
   }
@@ -152,7 +152,7 @@ class Ledger {
   }
 
   /**
-   * Whether nothing that met this fault can be under way any more.
+   * Returns true if no request that this fault affected can be in flight any more.
    * @param {number} fault
    * @param {number} at
    */
@@ -167,13 +167,13 @@ class Ledger {
     return user
   }
 
-  /** The number that the next session is to have. */
+  /** Returns the number of the next session. */
   nextNumber () {
     return ++this.#sessions
   }
 
   /**
-   * A login was acknowledged.
+   * Records an acknowledged login.
    * @param {number} number
    * @param {User} user
    * @param {string} cookie
@@ -194,7 +194,7 @@ class Ledger {
   }
 
   /**
-   * A request is sent that uses a session.
+   * Records a request that uses a session, when it is sent.
    * @param {Session} session
    * @param {string} what
    */
@@ -203,7 +203,7 @@ class Ledger {
   }
 
   /**
-   * The next value for a key that nobody is writing.
+   * Returns the next value for a key that no request is writing.
    * @param {Session} session
    * @param {string} name
    */
@@ -214,7 +214,7 @@ class Ledger {
   }
 
   /**
-   * A write was answered, or failed.
+   * Records the answer or failure of a write.
    * @param {Sent} sent
    * @param {string} name
    * @param {number} value
@@ -234,7 +234,7 @@ class Ledger {
   }
 
   /**
-   * What a request showed of its session.
+   * Checks what a request showed of its session.
    * @param {Sent} sent
    * @param {Seen} seen
    */
@@ -259,8 +259,8 @@ class Ledger {
     if (session.state === 'alive' && session.closing === 0 && closing === 0) {
       this.#violated('a session was lost', session, `${what} sent at ${clock(at)} sees no session; nobody has logged out`)
     }
-    // What a logout on its way does is known when it is answered.
-    if (state !== 'gone' && session.closing === 0) this.#bury(session)
+    // The result of a logout in flight is known when it is answered.
+    if (state !== 'gone' && session.closing === 0) this.#remove(session)
   }
 
   /**
@@ -282,10 +282,10 @@ class Ledger {
   }
 
   /**
-   * A logout is sent: of one session, or of all that a user has now.
+   * Records a logout when it is sent: of one session, or of all current sessions of a user.
    * @param {Session} session
    * @param {boolean} everywhere
-   * @returns {(how: 'acknowledged' | 'failed' | 'found no session') => void} to be told how it ended
+   * @returns {(how: 'acknowledged' | 'failed' | 'found no session') => void} reports the result
    */
   logOut (session, everywhere) {
     const { user } = session
@@ -298,13 +298,13 @@ class Ledger {
       if (everywhere) {
         user.closing--
         user.lastClosing = this.now()
-        // Those who logged in meanwhile may be meant, or not.
+        // It may or may not include sessions that logged in in the meantime.
         for (const one of user.sessions) if (!meant.includes(one)) one.closing--
       }
       for (const one of meant) {
         one.closing--
         one.note(event)
-        if (how === 'acknowledged') this.#bury(one)
+        if (how === 'acknowledged') this.#remove(one)
         else if (how === 'failed' && (one.state === 'alive' || one.state === 'doubtful')) [one.state, one.fault] = ['doubtful', this.#fault]
       }
       if (how === 'acknowledged') this.counts[everywhere ? 'everywhere' : 'logouts']++
@@ -312,7 +312,7 @@ class Ledger {
   }
 
   /** @param {Session} session */
-  #bury (session) {
+  #remove (session) {
     if (session.state === 'gone') return
     session.state = 'gone'
     this.open.delete(session)
@@ -321,7 +321,7 @@ class Ledger {
     if (this.gone.length > GONE) this.gone.shift()
   }
 
-  /** The cluster has lost its records: whatever is left of the open sessions is nothing to count on. */
+  /** Records that the cluster lost its records: open sessions may be missing. */
   allLost () {
     this.#lastLoss = this.now()
     for (const session of this.open) {
@@ -354,7 +354,7 @@ class Ledger {
 }
 
 /**
- * Seconds since the test began.
+ * Returns the seconds since the start.
  * @param {number} ms
  */
 function clock (ms) {

@@ -1,19 +1,19 @@
 'use strict'
 
-// The store as the site uses it, with a stopwatch on every operation. What is measured is what express-session waits
-// for: from the call to the callback. Time in which the process had no core to run on is not the store's.
+// Measures every operation of the site's store, from the call to the callback, as express-session waits for it. Time in which
+// the process had no core to run on does not count.
 
 const { KNOWN_AFTER, Stalls } = require('./stalls')
 
-/** Milliseconds an operation may take beyond its deadline. */
+/** Milliseconds that an operation may take beyond its deadline. */
 const TOLERANCE = 50
-/** Operations that were late and are told. */
+/** The number of late operations that are reported. */
 const TOLD = 20
 
 class Stopwatch {
   #timeout
   #stalls = new Stalls()
-  /** When those under way were begun. @type {Set<{ from: number }>} */
+  /** The start times of operations in flight. @type {Set<{ from: number }>} */
   #pending = new Set()
   operations = 0
   /** Milliseconds, by operation. @type {Record<string, number>} */
@@ -30,7 +30,7 @@ class Stopwatch {
     return this.#pending.size
   }
 
-  /** Milliseconds that the oldest operation has been under way. */
+  /** Returns for how many milliseconds the oldest operation has been in flight. */
   get oldest () {
     const [first] = this.#pending
     return first === undefined ? 0 : performance.now() - first.from
@@ -49,7 +49,7 @@ class Stopwatch {
         this.longest[operation] = Math.max(this.longest[operation] ?? 0, to - from)
         return
       }
-      setTimeout(() => this.#judge(operation, from, to, error?.code), KNOWN_AFTER)
+      setTimeout(() => this.#check(operation, from, to, error?.code), KNOWN_AFTER)
     }
   }
 
@@ -59,10 +59,10 @@ class Stopwatch {
    * @param {number} to
    * @param {string | undefined} code
    */
-  #judge (operation, from, to, code) {
+  #check (operation, from, to, code) {
     const ms = to - from - this.#stalls.ofLoop(from, to) - (to - from > this.#timeout ? this.#stalls.ofThreads(to) : 0)
     this.longest[operation] = Math.max(this.longest[operation] ?? 0, ms)
-    // A walk over all sessions of a user is many operations.
+    // A scan of a user's sessions consists of many operations.
     const isBounded = operation !== 'destroyOf'
     if (isBounded && ms > this.#timeout + TOLERANCE && this.late.length < TOLD) this.late.push({ operation, ms, code })
   }

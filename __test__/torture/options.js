@@ -45,7 +45,7 @@ const FLAG = /** @type {const} */ ({ type: 'boolean' })
 
 /**
  * @param {string[]} args
- * @returns {Options | undefined} undefined where only help was asked for
+ * @returns {Options | undefined} undefined if only help was requested
  */
 function readOptions (args) {
   const given = parse(args, {

@@ -1,7 +1,6 @@
 'use strict'
 
-// Requests at a steady rate, whether earlier ones were answered or not: those who want to send one wait for their
-// turn.
+// Sends requests at a steady rate, whether earlier ones have been answered or not. Each sender waits for its turn.
 
 const TICK = 5
 
@@ -14,7 +13,7 @@ class Pace {
   /** @type {NodeJS.Timeout | undefined} */
   #timer
   #isOver = false
-  /** Turns that nobody took: the visitors, or the machine, are too few. */
+  /** Turns that no sender used: there are too few visitors, or the machine is too slow. */
   missed = 0
 
   /** @param {number} rate per second */
@@ -34,7 +33,7 @@ class Pace {
     const due = Math.floor(this.#credit)
     this.#credit -= due
     const taken = this.#waiting.splice(0, due)
-    // What is left over is not made up for, or the next would come all at once.
+    // Missed turns are not made up for, because they would come all at once.
     this.missed += due - taken.length
     for (const go of taken) go()
   }

@@ -1,6 +1,6 @@
 'use strict'
 
-// A real cluster: whoever runs it gives a command that kills, starts, freezes and thaws its nodes.
+// A real cluster. The user gives a command that kills, starts, freezes and thaws its nodes.
 
 const net = require('node:net')
 const { execFile } = require('node:child_process')
@@ -14,7 +14,7 @@ const PATIENCE = 120_000
 const INFO_HEADER = 8
 
 /**
- * Asks one node by an info command.
+ * Sends an info command to one node.
  * @param {string} address host:port
  * @param {string} command
  * @returns {Promise<string>}
@@ -82,7 +82,7 @@ class RealCluster {
   /** @param {number} node */
   thaw (node) { return this.#do('thaw', node) }
 
-  /** Waits until every node sees all of them, with no migration left. */
+  /** Waits until every node sees all of them, without migrations. */
   async settled () {
     const addresses = this.hosts.split(',')
     for (const end = Date.now() + PATIENCE; Date.now() < end; await pass(200)) {

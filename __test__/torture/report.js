@@ -1,6 +1,6 @@
 'use strict'
 
-// What is told: a line of progress, and at the end a table and every violation.
+// The output: a line of progress, and at the end a table and every violation.
 
 const { RECOVERY } = require('./timeline')
 const { mib } = require('./site')
@@ -23,7 +23,7 @@ function progress ({ ledger, timeline, traffic }) {
 }
 
 /**
- * Rows with columns of the same width.
+ * Aligns rows in columns.
  * @param {string[][]} rows
  */
 function columns (rows) {
@@ -40,7 +40,7 @@ function faultTable ({ entries }) {
     const most = (/** @type {(entry: import('./timeline').Entry) => number} */ of) => Math.max(...all.map(of))
     rows.push([
       name, String(all.length), thousands(sum(({ requests }) => requests)), thousands(sum(({ failed }) => failed)),
-      seconds(most(({ slowest }) => slowest)), told(most(({ lastDuring }) => lastDuring)), told(most(({ lastAfter }) => lastAfter))
+      seconds(most(({ slowest }) => slowest)), secondsOrNone(most(({ lastDuring }) => lastDuring)), secondsOrNone(most(({ lastAfter }) => lastAfter))
     ])
   }
   const failures = entries.filter(({ failed }) => failed > 0).map(({ text, failures }) => `failed of ${text}: ${byCode(failures)}`)
@@ -48,7 +48,7 @@ function faultTable ({ entries }) {
 }
 
 /** @param {number} ms */
-const told = ms => ms === 0 ? '-' : seconds(ms)
+const secondsOrNone = ms => ms === 0 ? '-' : seconds(ms)
 
 /** @param {Run} run */
 function summary ({ ledger, traffic, site, pace }) {
@@ -74,7 +74,7 @@ function summary ({ ledger, traffic, site, pace }) {
 }
 
 /**
- * One line for each node that was killed or frozen.
+ * Returns one line for each node that was killed or frozen.
  * @param {import('./timeline').Timeline} timeline
  */
 function nodeLines ({ entries }) {
@@ -87,7 +87,7 @@ function nodeLines ({ entries }) {
 }
 
 /**
- * What was wrong when: to read violations by.
+ * Returns which faults were active when, to explain violations.
  * @param {import('./timeline').Timeline} timeline
  */
 function faultLines ({ entries }) {
@@ -95,7 +95,7 @@ function faultLines ({ entries }) {
 }
 
 /**
- * The whole report.
+ * Returns the whole report.
  * @param {Run} run
  */
 function report (run) {

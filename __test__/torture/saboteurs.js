@@ -1,13 +1,13 @@
 'use strict'
 
-// Bugs planted into the site, to see that the torture test finds them. None of them touches the package: each is a
-// subclass of the store that the site uses.
+// Saboteurs: bugs in the site that the torture test must detect. None of them changes the package: each is a subclass of the
+// site's store.
 
-/** A class of stores; untyped, for the many forms that the methods of a store are called in. @typedef {new (...args: any[]) => any} StoreClass */
+/** A class of stores; untyped, because the methods of a store have many call forms. @typedef {new (...args: any[]) => any} StoreClass */
 
 /** @type {Record<string, (Store: StoreClass) => any>} */
 const PLANTS = {
-  /** A loaded session is written as if it were a new one: that revives what was logged out, and undoes others' changes. */
+  /** Writes a loaded session like a new one. That restores removed sessions and reverts other requests' changes. */
   'forget-baseline': Store => class extends Store {
     /**
      * @param {any} req
@@ -18,7 +18,7 @@ const PLANTS = {
     }
   },
 
-  /** A write that failed is taken for done. */
+  /** Treats a failed write as successful. */
   'swallow-failures': Store => class extends Store {
     /**
      * @param {any} sid
@@ -30,7 +30,7 @@ const PLANTS = {
     }
   },
 
-  /** A logout that failed is taken for done. */
+  /** Treats a failed logout as successful. */
   'ignore-destroy-errors': Store => class extends Store {
     /**
      * @param {any} sid
@@ -41,7 +41,7 @@ const PLANTS = {
     }
   },
 
-  /** Now and then a read is answered long after its deadline. */
+  /** Answers some reads long after their deadline. */
   'miss-deadlines': Store => class extends Store {
     /**
      * @param {any} sid
@@ -53,7 +53,7 @@ const PLANTS = {
     }
   },
 
-  /** What a process read in the last second it does not read again. */
+  /** Serves reads of the last second from a cache of the process. */
   'cache-reads': Store => class extends Store {
     /** @type {Map<string, { at: number, session: any }>} */
     #cache = new Map()
@@ -72,7 +72,7 @@ const PLANTS = {
     }
   },
 
-  /** A rejection that nobody handles. */
+  /** Causes an unhandled rejection. */
   'unhandled-rejection': Store => class extends Store {
     /**
      * @param {any} sid
@@ -84,7 +84,7 @@ const PLANTS = {
     }
   },
 
-  /** Every session that was ever read stays in memory, and a bit more. */
+  /** Keeps every session that was ever read in memory, and more. */
   'leak-memory': Store => class extends Store {
     /** @type {any[]} */
     #all = []

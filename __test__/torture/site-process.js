@@ -1,7 +1,7 @@
 'use strict'
 
-// One process of the site: Express, express-session and the store. Everything it is asked to change it acknowledges
-// only once it is stored; what it read before that goes with every answer.
+// One process of the site: Express, express-session and the store. It acknowledges a change only after it is stored. Every
+// answer contains the session as it was read before.
 
 const fs = require('node:fs')
 const { once } = require('node:events')
@@ -19,11 +19,11 @@ let store
 let server
 /** @type {Stopwatch} */
 let watch
-/** Errors that came when the answer was already on its way: of touches at the end of a request. @type {Record<string, number>} */
+/** Errors after the answer was sent: of touches at the end of a request. @type {Record<string, number>} */
 const unseen = {}
 
 /**
- * What the session holds, as the request found it: null for none.
+ * Returns what the session held when the request started; null if there was none.
  * @param {any} req
  */
 function seen (req) {
@@ -33,7 +33,7 @@ function seen (req) {
 }
 
 /**
- * Something to carry: 300 characters that belong to this session alone.
+ * Returns 300 characters that are unique to this session.
  * @param {any} number
  */
 function padOf (number) {
@@ -90,7 +90,7 @@ function site (store) {
 
   app.use((/** @type {any} */ error, /** @type {any} */ req, /** @type {any} */ res, /** @type {any} */ next) => {
     const code = error.code ?? error.message
-    // It has nothing more to store. Else the end of the answer would try, fail, and have Express close the connection.
+    // Has nothing more to store. Otherwise the end of the answer would fail again, and Express would close the connection.
     req.session = null
     if (res.headersSent) unseen[code] = (unseen[code] ?? 0) + 1
     else res.status(503).json({ code: String(code), message: error.message })
@@ -115,21 +115,21 @@ serve({
     store.on('warning', () => {})
     await store.ready()
     await store.createUserIndex()
-    // Connections are not closed under a request that is just being sent on them.
+    // Does not close connections while requests are being sent on them.
     server = site(store).listen(0, '127.0.0.1')
     server.keepAliveTimeout = 600_000
     await once(server, 'listening')
     return /** @type {import('node:net').AddressInfo} */ (server.address()).port
   },
 
-  /** What has come up since it was asked last, and what is in use. */
+  /** Returns what has happened since the last call, and the used resources. */
   look () {
     const late = watch.late.splice(0)
     const { operations, pending, oldest, longest } = watch
     return { operations, pending, oldest, longest, late, unseen, memory: process.memoryUsage.rss(), files: openFiles() }
   },
 
-  /** Ends what keeps the process alive; then it has to end by itself. @param {{ clear: boolean }} options */
+  /** Ends everything that keeps the process alive. It must then exit by itself. @param {{ clear: boolean }} options */
   async close ({ clear }) {
     server.closeAllConnections()
     server.close()

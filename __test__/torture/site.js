@@ -1,19 +1,19 @@
 'use strict'
 
-// The processes of the site, and what may not happen to them: a crash, an operation over its deadline, memory and
-// files that grow and grow, a process that does not end.
+// The processes of the site, and their checks: no crash, no operation over its deadline, no growth of memory or open files, and
+// no process that does not exit.
 
 const { Child } = require('./child')
 
-/** Bytes a process may grow by after its first samples. */
+/** Bytes by which a process may grow after its first samples. */
 const GROWTH = 64 * 2 ** 20
-/** Samples that count as the beginning, of each second. */
+/** The number of samples, one per second, that set the initial level. */
 const EARLY = 10
-/** Files that a process may have open besides its connections to nodes and visitors. */
+/** Open files that a process may have in addition to its connections to nodes and visitors. */
 const FILES = 100
-/** Milliseconds after which an operation counts as one that never ends: longer than any timeout, and many of them. */
+/** Milliseconds after which an operation counts as never ending: much longer than any timeout. */
 const FOREVER = 12_000
-/** Milliseconds within which a process ends once it is told to. */
+/** Milliseconds within which a process must exit after it was asked to. */
 const PATIENCE = 10_000
 
 /**
@@ -25,7 +25,7 @@ class Site {
   #ledger
   /** @type {Child[]} */
   #children = []
-  /** The memory of each in the beginning, and the files it had open: the most. @type {{ looks: number, memory: number, files: number }[]} */
+  /** The most memory and open files of each process in the first samples. @type {{ looks: number, memory: number, files: number }[]} */
   #early = []
   /** @type {(Look | undefined)[]} */
   #last = []
@@ -35,7 +35,7 @@ class Site {
     this.#ledger = ledger
   }
 
-  /** What the processes told last. */
+  /** The last samples of the processes. */
   get last () {
     return this.#last.filter(look => look !== undefined)
   }
@@ -56,17 +56,17 @@ class Site {
     }))
   }
 
-  /** Looks after the processes, each second or so. */
+  /** Checks the processes about once a second. */
   async look () {
     const looks = await Promise.all(this.#children.map(child => child.ask('look').catch(() => undefined)))
-    for (const [n, look] of looks.entries()) if (look !== undefined) this.#judge(n, look)
+    for (const [n, look] of looks.entries()) if (look !== undefined) this.#check(n, look)
   }
 
   /**
    * @param {number} n
    * @param {Look} look
    */
-  #judge (n, look) {
+  #check (n, look) {
     this.#last[n] = look
     for (const { operation, ms, code } of look.late) {
       this.#ledger.violation('a store operation over its deadline', `${operation} in process ${n + 1} took ${ms.toFixed(0)} ms${code === undefined ? '' : `, and failed with ${code}`}`)
@@ -87,7 +87,7 @@ class Site {
   }
 
   /**
-   * Ends the processes: each has to do so by itself, with nothing left to do.
+   * Ends the processes. Each must exit by itself, with nothing left to do.
    * @param {number} connections of visitors, at the most
    * @param {number} nodes
    */
@@ -104,11 +104,11 @@ class Site {
         this.#ledger.violation('a process of the site did not close', /** @type {Error} */ (error).message)
       }
       const code = await child.end(PATIENCE)
-      if (code !== 0) this.#ledger.violation('a process of the site did not end', `process ${n + 1}: ${code}; ${child.said}`)
+      if (code !== 0) this.#ledger.violation('a process of the site did not end', `process ${n + 1}: ${code}; ${child.lastOutput}`)
     }))
   }
 
-  /** Where something else has failed. */
+  /** Kills the processes after another failure. */
   async kill () {
     await Promise.all(this.#children.map(child => child.kill()))
   }

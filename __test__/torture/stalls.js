@@ -1,15 +1,15 @@
 'use strict'
 
-// How long this process could not run: on a busy machine that is nobody's fault. The event loop's stalls are found by a
-// timer that is late; those of the other threads the kernel tells (Linux), as time in which a thread was ready to run
-// and no core was free.
+// Measures how long this process could not run, because that is not the store's fault on a busy machine. A timer that is late
+// shows stalls of the event loop. For other threads the kernel (Linux) reports the time in which a thread was ready to run, but
+// no core was free.
 
 const fs = require('node:fs')
 
-/** Milliseconds between two looks at the event loop, and between two at the threads. */
+/** Milliseconds between two checks of the event loop, and between two of the threads. */
 const TICK = 20
 const THREADS_TICK = 200
-/** Milliseconds that are remembered. */
+/** Milliseconds for which stalls are kept. */
 const MEMORY = 20_000
 const TASKS = '/proc/self/task'
 
@@ -39,7 +39,7 @@ class Stalls {
         const nanoseconds = Number(fs.readFileSync(`${TASKS}/${thread}/schedstat`, 'latin1').split(' ')[1])
         waited.set(thread, nanoseconds / 1e6)
       } catch {
-        // It has just ended.
+        // The thread has just ended.
       }
     }
     const at = performance.now()
@@ -48,7 +48,7 @@ class Stalls {
   }
 
   /**
-   * Milliseconds in which the event loop stood still, between two times.
+   * Returns the milliseconds in which the event loop was blocked between two times.
    * @param {number} from
    * @param {number} to
    */
@@ -57,7 +57,7 @@ class Stalls {
   }
 
   /**
-   * Milliseconds that one thread, the one that had to most, has waited for a core around a time.
+   * Returns the longest wait of a thread for a core around a time, in milliseconds.
    * @param {number} time
    */
   ofThreads (time) {
@@ -68,7 +68,7 @@ class Stalls {
   }
 }
 
-/** Milliseconds after which all that happened by now is known. */
+/** Milliseconds after which all stalls so far are known. */
 const KNOWN_AFTER = THREADS_TICK + 2 * TICK
 
 module.exports = { KNOWN_AFTER, Stalls }

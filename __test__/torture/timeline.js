@@ -1,26 +1,26 @@
 'use strict'
 
-// Which fault was on when, and which requests failed of it. A request that failed although nothing was wrong for long
-// enough is a violation.
+// Which fault was active when, and which requests failed during it. A failed request is a violation if there was no fault for
+// long enough.
 
 const { clock } = require('./ledger')
 
 /** Milliseconds within which requests must succeed again after a fault; after a kill, also while the node is down. */
 const RECOVERY = 3_000
-/** Milliseconds without a failure that count as recovered, for the sake of going on. */
+/** Milliseconds without a failure after which the next fault may start. */
 const QUIET = 700
 
-/** What any fault may make a request fail with. */
+/** Error codes that any fault may cause. */
 const USUAL_CODES = ['UNAVAILABLE', 'TIMEOUT', 'OVERLOAD']
 
-/** The code of a request that had no answer at all. */
+/** The code of a request without any answer. */
 const HUNG = 'HUNG'
 
 /**
  * @typedef {{ name: string, text: string, codes: string[], isBounded: boolean, began: number, ended: number,
  *   requests: number, failed: number, failures: Record<string, number>, lastDuring: number, lastAfter: number, slowest: number }} Entry
- *   milliseconds; codes: that are expected of it, besides the usual; failures: by route and code; lastDuring, lastAfter: when the last request began that failed, since the fault began, and since it
- *   ended; 0: none did
+ * milliseconds; codes: expected in addition to the usual ones; failures: by route and code; lastDuring, lastAfter: when the last request that failed was sent, since the fault started, and since it
+ * ended; 0 if none failed
  */
 
 class Timeline {
@@ -34,12 +34,12 @@ class Timeline {
     this.#ledger = ledger
   }
 
-  /** The last fault, whether it is over or not. @returns {Entry | undefined} */
+  /** The last fault, active or not. @returns {Entry | undefined} */
   get last () {
     return this.entries.at(-1)
   }
 
-  /** What is wrong at present. */
+  /** The active faults. */
   get current () {
     const { last } = this
     return last !== undefined && this.#ledger.now() <= last.ended + RECOVERY ? last : undefined
@@ -59,7 +59,7 @@ class Timeline {
   }
 
   /**
-   * A request succeeded.
+   * Records a successful request.
    * @param {Entry | undefined} entry what was wrong when it was sent
    * @param {number} ms
    */
@@ -68,7 +68,7 @@ class Timeline {
   }
 
   /**
-   * A request failed.
+   * Records a failed request.
    * @param {Entry | undefined} at what was wrong when it was sent
    * @param {number} sent
    * @param {string} code
@@ -77,27 +77,27 @@ class Timeline {
    */
   failed (at, sent, code, route, what) {
     this.#lastFailure = Math.max(this.#lastFailure, sent)
-    // What has begun or was still on since it was sent is to blame.
+    // The faults that were active since the request was sent explain the failure.
     const { last } = this
     const entry = last !== undefined && sent < last.ended ? last : at
-    const told = `${what} sent at ${clock(sent)} failed at ${clock(this.#ledger.now())} with ${code}`
-    if (entry === undefined) return this.#ledger.violation('a request failed although nothing was wrong', `${told}; last fault: ${last?.text ?? 'none'}`)
+    const description = `${what} sent at ${clock(sent)} failed at ${clock(this.#ledger.now())} with ${code}`
+    if (entry === undefined) return this.#ledger.violation('a request failed although nothing was wrong', `${description}; last fault: ${last?.text ?? 'none'}`)
     entry.failed++
     const failure = `${route} ${code}`
     entry.failures[failure] = (entry.failures[failure] ?? 0) + 1
-    // That it hung is told already.
+    // The hang itself is already reported.
     if (![...USUAL_CODES, HUNG, ...entry.codes, ...at?.codes ?? []].includes(code)) {
-      this.#ledger.violation('an error answer with an unexpected code', `${told}, during: ${entry.text}`)
+      this.#ledger.violation('an error answer with an unexpected code', `${description}, during: ${entry.text}`)
     }
     const hasEnded = sent >= entry.ended
     if (hasEnded) entry.lastAfter = Math.max(entry.lastAfter, sent - entry.ended)
     else entry.lastDuring = Math.max(entry.lastDuring, sent - entry.began)
     if (!hasEnded && entry.isBounded && sent - entry.began > RECOVERY) {
-      this.#ledger.violation('requests fail too long after a fault began', `${told}, ${clock(sent - entry.began)} after: ${entry.text}`)
+      this.#ledger.violation('requests fail too long after a fault began', `${description}, ${clock(sent - entry.began)} after: ${entry.text}`)
     }
   }
 
-  /** Whether no request has failed for a while, as far as is known. */
+  /** Returns true if no request has failed for a while. */
   get isQuiet () {
     const now = this.#ledger.now()
     return now - Math.max(this.#lastFailure, this.last?.ended ?? -Infinity) > QUIET || this.current === undefined

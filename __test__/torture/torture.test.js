@@ -1,14 +1,14 @@
 'use strict'
 
-// The torture test in short: nothing is lost on a dev server that is broken in every way; and what is planted into the
-// site is found, and told.
+// The torture test in short: nothing is lost on a dev server with every fault, and saboteurs in the site are detected and
+// reported.
 
 const { execFile } = require('node:child_process')
 const path = require('node:path')
 
 const TORTURE = path.join(__dirname, './index.js')
 
-/** Runs it on a dev server of its own; its exit code and what it printed. */
+/** Runs the torture test on its own dev server. Returns its exit code and its output. */
 function torture (...args) {
   const { AEROSPIKE_HOSTS, ...env } = process.env
   return new Promise(resolve => {
@@ -16,7 +16,7 @@ function torture (...args) {
   })
 }
 
-/** The rules that were violated, as the report names them. */
+/** Returns the violated rules, as the report names them. */
 function violations (stdout) {
   return Array.from(new Set(Array.from(stdout.matchAll(/^VIOLATION: (.*)$/gm), ([, rule]) => rule)))
 }
@@ -28,9 +28,9 @@ test('nothing is lost, undone, late or left behind', async () => {
   expect(code).toBe(0)
 }, 180_000)
 
-describe('a planted bug is found:', () => {
+describe('detects a saboteur:', () => {
   const cases = [
-    // Whichever shows first.
+    // Either may be detected first.
     ['forget-baseline', 'none', ['an acknowledged write was lost', 'a logout was undone']],
     ['swallow-failures', 'full', ['an acknowledged write was lost', 'a session was lost']],
     ['ignore-destroy-errors', 'code', ['a logout was undone']]
@@ -38,13 +38,13 @@ describe('a planted bug is found:', () => {
   test.each(cases)('%s', async (plant, only, rules) => {
     const { code, stdout } = await torture('--plant', plant, '--only', only, '--seed', '1', '--seconds', '40', '--requests-per-second', '300')
     expect(violations(stdout).some(found => rules.includes(found))).toBe(true)
-    // With what was known of the session, but not its id.
+    // With the session's history, but without its id.
     expect(stdout).not.toMatch(/connect\.sid|s%3A/)
     expect(code).toBe(1)
   }, 120_000)
 })
 
-test('what it does not understand is explained', async () => {
+test('invalid arguments are explained', async () => {
   const { code, stderr } = await torture('--only', 'nothing')
   expect(stderr).toMatch(/^--only does not know 'nothing': it takes kill, bounce, freeze/)
   expect(code).toBe(1)

@@ -1,24 +1,24 @@
 'use strict'
 
-// Requests to the site, over HTTP, to any of its processes as a load balancer would have it.
+// Sends HTTP requests to the processes of the site, as a load balancer would.
 
 const http = require('node:http')
 const { clock } = require('./ledger')
 const { Stalls } = require('./stalls')
 const { HUNG } = require('./timeline')
 
-/** Milliseconds a request may take besides what the store is given for its operations. */
+/** Milliseconds that a request may take in addition to the timeouts of its store operations. */
 const SLACK = 2_000
-/** Requests sent later that have been answered make one that was not hang: else it waits for its turn on a busy machine. */
+/** If this many later requests have been answered, a request counts as hung. Otherwise it waits for its turn on a busy machine. */
 const OVERTAKING = 20
 /** Milliseconds. */
 const MOMENT = 1_000
-/** Store operations of a request, at the most. */
+/** The most store operations of a request. */
 const OPERATIONS = 4
 
 /**
  * @typedef {{ ok: boolean, seen?: any, cookie?: string, code?: string, message?: string }} Answer
- *   ok: 2xx; seen: what it showed of the session; cookie: one that was set
+ * ok: 2xx; seen: what the answer showed of the session; cookie: a new one
  */
 
 class Traffic {
@@ -27,7 +27,7 @@ class Traffic {
   #pace
   #random
   #bound
-  /** When the requests were sent that each process answered last. @type {Map<number, number[]>} */
+  /** When the last answered requests of each process were sent. @type {Map<number, number[]>} */
   #latest = new Map()
   #stalls = new Stalls()
   /** @type {number[]} */
@@ -62,7 +62,7 @@ class Traffic {
   /**
    * @param {'GET' | 'POST'} method
    * @param {string} path
-   * @param {{ cookie?: string, wait?: number }} [options] wait: milliseconds that the site is asked to take
+   * @param {{ cookie?: string, wait?: number }} [options] wait: milliseconds that the site delays its answer
    * @returns {Promise<Answer>}
    */
   async send (method, path, { cookie, wait = 0 } = {}) {
@@ -97,12 +97,12 @@ class Traffic {
     const port = this.#random.pick(this.#ports)
     return new Promise(resolve => {
       const begun = performance.now()
-      const judge = () => {
-        // Nobody hangs because of our own process.
+      const checkHang = () => {
+        // A request does not count as hung if this process itself was blocked.
         const now = performance.now()
         const left = bound - (now - begun) + this.#stalls.ofLoop(begun, now)
         if (left > 1 || !this.#isOvertaken(port, begun)) {
-          hung = setTimeout(judge, Math.max(left, MOMENT))
+          hung = setTimeout(checkHang, Math.max(left, MOMENT))
           return
         }
         const at = `sent at ${clock(this.#ledger.now() - bound)} to process ${this.#ports.indexOf(port) + 1}`
@@ -110,7 +110,7 @@ class Traffic {
         done({ ok: false, code: HUNG })
         request.destroy()
       }
-      let hung = setTimeout(judge, bound)
+      let hung = setTimeout(checkHang, bound)
       const done = (/** @type {Answer} */ answer) => {
         clearTimeout(hung)
         resolve(answer)
@@ -131,7 +131,7 @@ class Traffic {
   }
 
   /**
-   * Takes note of a request that was answered.
+   * Records an answered request.
    * @param {number} port
    * @param {number} sent
    */
@@ -143,7 +143,7 @@ class Traffic {
   }
 
   /**
-   * Whether a process has answered others that were sent later, or nobody at all.
+   * Returns true if the process has answered later requests, or no process has answered at all.
    * @param {number} port
    * @param {number} sent
    */

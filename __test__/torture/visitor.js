@@ -1,15 +1,15 @@
 'use strict'
 
-// A visitor: one browser with one session at a time, of a user who has others. What is sent is told to the ledger
-// before, and what came of it after.
+// A visitor: one browser with one session at a time, of a user who has several. The ledger records each request before it is
+// sent, and its result afterwards.
 
 const { setTimeout: pass } = require('node:timers/promises')
 
-/** Keys that a session has at the most. */
+/** The most keys in a session. */
 const KEYS = 6
-/** Milliseconds a slow request takes, at the most. */
+/** The most milliseconds that a slow request takes. */
 const SLOWEST = 1_500
-/** Of the sessions that are gone, those that are looked for. */
+/** The share of removed sessions that is looked for. */
 const RECENT = 300
 
 class Visitor {
@@ -88,7 +88,7 @@ class Visitor {
   }
 
   /**
-   * Different keys, all at once.
+   * Writes different keys in parallel.
    * @param {import('./ledger').Session} session
    */
   async #setSeveral (session) {
@@ -100,7 +100,7 @@ class Visitor {
   }
 
   /**
-   * A logout while a slow request is under way.
+   * Logs out while a slow request is in flight.
    * @param {import('./ledger').Session} session
    */
   async #race (session) {
@@ -132,7 +132,7 @@ class Visitor {
     const ended = this.#ledger.logOut(session, everywhere)
     const { ok, seen, code } = await this.#traffic.send('POST', path, { cookie: session.cookie })
     if (!ok) session.note(`${path.slice(1)} failed with ${code}`)
-    // Who had no session has logged nobody else out.
+    // Without a session, no other session was logged out.
     if (ok) ended(seen === null ? 'found no session' : 'acknowledged')
     else ended('failed')
     if (ok) this.#ledger.saw(sent, seen)

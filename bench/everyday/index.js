@@ -1,7 +1,6 @@
 'use strict'
 
-// Everyday load: few operations in flight, and an Express site at a fixed rate that it serves with ease. What counts is
-// how much CPU a store takes.
+// Everyday load: few operations in flight, and an Express site at a low fixed rate. Measures how much CPU a store uses.
 
 const { Child } = require('../child')
 const { median, mediansOfEach } = require('../medians')
@@ -18,9 +17,9 @@ const { measureRow, openStores } = require('../stores')
  */
 
 const CONNECTIONS = 8
-/** Operations in flight for sessions of 0.5 kB that are only read. */
+/** Operations in flight, for sessions of 0.5 kB that are only read. */
 const DEPTHS = [1, 2, 4, 16, 64, 256]
-/** kB. What one operation costs by the size of its session. */
+/** kB: the sizes of sessions for the cost of one operation. */
 const SIZES = [0.5, 4, 32]
 
 /**
@@ -65,8 +64,8 @@ async function measureSite ({ stores, rates, pages, rounds, pageSeconds }, place
 }
 
 /**
- * Of each store the medians. The difference to MemoryStore is that within a round: what slows the machine for a while
- * slows both.
+ * Returns each store's medians. The difference to MemoryStore is computed within a round, because what slows the machine for a
+ * while slows both.
  *
  * @param {Record<string, Paced[]>} measured
  * @returns {Record<string, PacedAbove>}

@@ -1,6 +1,6 @@
 'use strict'
 
-// The process that loads a site at a fixed rate, on few connections that are kept alive.
+// The process that loads a site at a fixed rate, on few keep-alive connections.
 
 const http = require('node:http')
 const { performance } = require('node:perf_hooks')
@@ -10,7 +10,7 @@ const { pace } = require('../pace')
 
 /**
  * @param {http.RequestOptions} options
- * @returns {Promise<number | undefined>} the status, once the whole page is there
+ * @returns {Promise<number | undefined>} the status, after the whole page has arrived
  */
 function getPage (options) {
   return new Promise((resolve, reject) => {
@@ -30,7 +30,7 @@ serve({
     let next = 0
     const begun = performance.now()
     await pace(1_000 / rate, (_, started) => started >= requests, async () => {
-      // From here, not from when it was due: what this process is late says nothing of the site. Waiting for a free connection counts.
+      // Measured from here, not from when it was due: a delay of this process is not the site's. Waiting for a free connection counts.
       const [n, sent] = [next++, performance.now()]
       const status = await getPage({ agent, hostname, port, path: `/${page}`, headers: { cookie: cookies[n % cookies.length] } })
       if (status !== 200) throw new Error(`${url}/${page} answered ${status}`)

@@ -1,12 +1,12 @@
 'use strict'
 
-// Everyday load, as tables and targets.
+// The tables and targets for everyday load.
 
 const { PEERS } = require('../peers')
 const { MIXES, markdown, ratios, short } = require('../table')
 const { OURS } = require('../target')
 
-/** The stores whose threads are this package's. */
+/** True for the stores whose threads belong to this package. */
 const isOurs = (/** @type {string} */ store) => OURS.some(ours => store === ours || store === onRead(ours))
 const onRead = (/** @type {string} */ store) => `${store}-on-read`
 
@@ -60,7 +60,7 @@ function targets ({ site, operations }) {
 }
 
 /**
- * Of a get of 0.5 kB.
+ * Targets for a get of 0.5 kB.
  *
  * @param {import('../stores').Row[]} operations
  * @param {string} store
@@ -93,7 +93,7 @@ function ofOperations (operations, store) {
 const NAMES = { p50: 'p50', cpuUs: 'process CPU', jsUs: 'JS time', throughput: 'throughput' }
 
 /**
- * A page that reads is measured with `touchOnRead`: then it is one operation.
+ * Pages that read are measured with `touchOnRead`: then they are one operation.
  *
  * @param {import('./index').PacedRow[]} site
  * @param {string} store

@@ -1,21 +1,21 @@
 'use strict'
 
-// The large things that a store does beside small reads.
+// The large operations that a store runs in parallel to small reads.
 
 const { setTimeout: pass } = require('node:timers/promises')
 const { makeSession } = require('../session')
 
 /**
  * @typedef {{ title: string, isBounded?: boolean, prepare?: (store: any) => Promise<unknown>, run: (store: any) => Promise<unknown>,
- *   remove?: (store: any) => Promise<unknown> }} Work `isBounded`: the targets for small reads hold beside it
+ * remove?: (store: any) => Promise<unknown> }} Work `isBounded`: the targets for small reads apply during it
  */
 
 const LARGE = Array.from({ length: 256 }, (_, n) => `large-${n}`)
 const HUGE = 'y'.repeat(45e6)
 
 /**
- * Sessions of 170 kB: 3,000 texts, or 2,400 articles of four values each. To parse 256 of the latter keeps the event loop so busy,
- * also without a store, that a timer is up to 40 ms late: the garbage collector has to copy them.
+ * Sessions of 170 kB: 3,000 strings, or 2,400 articles with four values each. Parsing 256 of the latter blocks the event loop,
+ * also without a store, so that a timer is up to 40 ms late: the garbage collector has to copy them.
  */
 const SHAPES = {
   texts: () => ({ ...makeSession(0.5), texts: Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`key${n}`, 'v'.repeat(40) + n])) }),

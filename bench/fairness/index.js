@@ -1,6 +1,6 @@
 'use strict'
 
-// Fairness: how long a small read takes while the same store does something large.
+// Fairness: how long a small read takes while the same store runs something large.
 
 const { Child } = require('../child')
 const { medians } = require('../medians')
@@ -10,8 +10,8 @@ const { BESIDE } = require('./beside')
 
 /**
  * @typedef {{ gets: number, p50: number, p99: number, longest: number, loopP99: number, loopLongest: number,
- *   runs: number, took: number }} Beside latencies of the small gets, delays of the event loop, and how long the other took, in
- *   milliseconds; `runs`: how often it was done
+ * runs: number, took: number }} Beside latencies of the small gets, delays of the event loop, and the time of the large operation, in
+ * milliseconds; `runs`: how often it was run
  * @typedef {{ store: string, beside: string, title: string, measured: Beside, longestOfAll: number }} FairnessRow
  */
 

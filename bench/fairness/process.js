@@ -1,6 +1,6 @@
 'use strict'
 
-// The process of one store that does something large and small reads at the same time.
+// The process of one store that runs something large and small reads at the same time.
 
 const { monitorEventLoopDelay, performance } = require('node:perf_hooks')
 const { setImmediate: turn, setTimeout: pass } = require('node:timers/promises')
@@ -21,7 +21,7 @@ let opened
 let store
 
 /**
- * Does the large thing again and again for so long, at least once.
+ * Repeats the large operation for this time, at least once.
  *
  * @param {import('./beside').Work} work
  * @param {number} seconds
@@ -32,7 +32,7 @@ async function repeat (work, seconds) {
   do {
     await work.run(store)
     runs += 1
-    // What is refused at once would leave nobody a turn.
+    // An operation that is rejected at once would otherwise block the event loop.
     await turn()
   } while (performance.now() - begun < seconds * 1_000)
   return { runs, took: (performance.now() - begun) / runs }
@@ -54,16 +54,16 @@ serve({
     /** @type {number[]} */
     const durations = []
     let started = 0
-    // What fell due while the end of the work blocked the event loop still counts.
+    // Reads that fell due while the end of the operation blocked the event loop still count.
     let end = Infinity
     const delay = monitorEventLoopDelay({ resolution: 1 })
     delay.enable()
-    // It sees no delay before its first turn.
+    // The monitor records no delay before its first turn.
     await pass(20)
     const reads = pace(INTERVAL, due => due > end, async due => {
       // In turn, so that no two reads are of one session.
       const session = await store.get(`bench-${started++ % 1_000}`)
-      // From when it was due: a read that the event loop started late was late for its visitor.
+      // Measured from when it was due: a read that the event loop started late was late for its visitor.
       durations.push(performance.now() - due)
       if (session === null) throw new Error('a session is gone')
     })

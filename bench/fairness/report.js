@@ -1,6 +1,6 @@
 'use strict'
 
-// Fairness, as tables and targets.
+// The tables and targets for fairness.
 
 const { PEERS } = require('../peers')
 const { markdown } = require('../table')

@@ -1,6 +1,6 @@
 'use strict'
 
-// The stores under a real Express site: pages per second, and how long the slowest of a hundred takes.
+// The stores in a real Express site: pages per second, and the 99th percentile of their latencies.
 
 const { Child } = require('../child')
 const { mediansOfEach } = require('../medians')

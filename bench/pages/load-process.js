@@ -1,6 +1,6 @@
 'use strict'
 
-// The process that loads a site: autocannon, each connection with visitors of its own.
+// The process that loads a site: autocannon, with separate visitors for each connection.
 
 const { serve } = require('../child')
 const { loadAutocannon } = require('../untyped')

@@ -1,6 +1,6 @@
 'use strict'
 
-// The stores under Express, as tables and targets.
+// The tables and targets for the stores in Express.
 
 const { PEERS } = require('../peers')
 const { markdown, ratios, short } = require('../table')

@@ -42,7 +42,7 @@ function site (store) {
 }
 
 /**
- * Cookies of visitors who have logged in.
+ * Returns the cookies of visitors who have logged in.
  * @param {string} url
  * @param {number} count
  */
@@ -71,7 +71,7 @@ serve({
     requests = 0
   },
 
-  /** What the requests since `start` have cost. */
+  /** Returns the resources used by the requests since `start`. */
   used: () => usedSince(clocks, requests),
 
   /** @param {{ clear: boolean }} options */

@@ -1,12 +1,12 @@
 'use strict'
 
-// An Express site for each store, in a process of its own.
+// Express sites, one for each store in its own process.
 
 const { Child } = require('../child')
 
 /** @typedef {{ url: string, cookies: string[] }} Site its address, and the cookies of visitors who have logged in */
 
-/** More than connections: each of those serves some visitors in turn. */
+/** More than connections, because each connection serves several visitors in turn. */
 const VISITORS = 512
 
 class Sites {
@@ -29,7 +29,7 @@ class Sites {
   }
 
   /**
-   * Loads a site, and measures what each of its pages cost the site's process.
+   * Loads a site, and measures what each of its pages costs the site's process.
    *
    * @template T
    * @param {string} store

@@ -1,6 +1,6 @@
 'use strict'
 
-// Memory in the long run: the process of this store after a tenth of the operations, and after all of them.
+// Memory over a long run: the memory of this store's process after a tenth of the operations, and after all of them.
 
 const { Child } = require('../child')
 const { OURS } = require('../target')
@@ -9,7 +9,7 @@ const { OURS } = require('../target')
  * @typedef {{ store: string, early: { operations: number, rss: number }, late: { operations: number, rss: number } }} Soaked
  */
 
-/** Operations asked for at one go, so that progress can be told. */
+/** Operations per request to the process, so that progress can be reported. */
 const STEP = 100_000
 
 /**

@@ -1,6 +1,6 @@
 'use strict'
 
-// Memory in the long run, as a table and targets.
+// The table and targets for memory over a long run.
 
 const { PEERS } = require('../peers')
 const { markdown } = require('../table')

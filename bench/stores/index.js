@@ -45,7 +45,7 @@ async function measure (options, places, progress) {
 }
 
 /**
- * Each store in a process of its own, which the caller ends.
+ * Starts a process for each store. The caller ends them.
  *
  * @param {string[]} stores
  * @param {import('../peers').Places} places

@@ -1,6 +1,6 @@
 'use strict'
 
-// The bare Rust loop (examples/limit.rs): how fast the same work could be.
+// The bare Rust loop (examples/limit.rs), which shows how fast the same work could be.
 
 const { spawn, spawnSync } = require('node:child_process')
 const { once } = require('node:events')

@@ -1,6 +1,6 @@
 'use strict'
 
-// The process of one store: so that no store's garbage, threads or memory are another's.
+// The process of one store, so that stores do not share garbage, threads or memory.
 
 const { performance } = require('node:perf_hooks')
 const { serve } = require('../child')
@@ -24,7 +24,7 @@ serve({
   /** @param {{ size: number, depth: number, mix: import('./visitors').Mix, seconds: number, operations?: number }} load */
   measure: ({ size, ...load }) => measure(opened.store, { ids: sessionIds(size), ...load }),
 
-  /** No store at all: JSON.parse and JSON.stringify in the place of get and set, in microseconds of the thread per operation. */
+  /** Without a store: JSON.parse and JSON.stringify instead of get and set, in microseconds of the thread per operation. */
   bareJson (/** @type {{ size: number, mix: string, seconds: number }} */ { size, mix, seconds }) {
     let text = JSON.stringify(makeSession(size))
     const end = performance.now() + seconds * 1_000

@@ -1,6 +1,6 @@
 'use strict'
 
-// The stores called directly, as tables and targets.
+// The tables and targets for the stores called directly.
 
 const { PEERS } = require('../peers')
 const { MIXES, markdown, ratios, short } = require('../table')

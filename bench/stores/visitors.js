@@ -1,6 +1,6 @@
 'use strict'
 
-// The load: visitors of a site, so many at a time, each of whom reads a session and perhaps changes or prolongs it.
+// The load: a number of concurrent visitors of a site, each of whom reads a session and may change or extend it.
 
 const { performance } = require('node:perf_hooks')
 const { readClocks, usedSince } = require('../clocks')
@@ -13,15 +13,15 @@ const { change, prolong } = require('../session')
  *   throughput in operations per second, latencies in microseconds
  */
 
-/** The last million durations. Made once, so that a measurement leaves no garbage behind. */
+/** The last million durations. Allocated once, so that a measurement leaves no garbage behind. */
 const durations = new Float64Array(1 << 20)
 
 /**
- * Lets `depth` visitors in at a time, until the time is up.
+ * Runs `depth` visitors in parallel until the time is up.
  *
  * @param {import('express-session').Store} store
- * @param {{ ids: string[], depth: number, mix: Mix, seconds: number, operations?: number }} load ends after so many
- *   seconds, or operations, if they are given
+ * @param {{ ids: string[], depth: number, mix: Mix, seconds: number, operations?: number }} load ends after this many
+ * seconds, or operations if they are given
  * @returns {Promise<Measured>}
  */
 function measure (store, { ids, depth, mix, seconds, operations = Infinity }) {
@@ -44,7 +44,7 @@ function measure (store, { ids, depth, mix, seconds, operations = Infinity }) {
     const visit = () => {
       const begun = performance.now()
       if (begun >= end || count >= operations) return leave()
-      // In turn: with so many ids no two visitors have the same session.
+      // In turn, so that no two visitors have the same session.
       const id = ids[next++ % ids.length]
       store.get(id, (error, session) => {
         if (error || !session) return reject(error ?? new Error(`session ${id} is gone`))
@@ -75,7 +75,7 @@ function measure (store, { ids, depth, mix, seconds, operations = Infinity }) {
  * @param {import('express-session').Store} store
  * @param {string[]} ids
  * @param {() => any} makeSession
- * @param {number} [depth] how many at a time
+ * @param {number} [depth] operations in flight
  */
 async function fill (store, ids, makeSession, depth = 64) {
   let next = 0

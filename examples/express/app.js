@@ -1,7 +1,7 @@
 'use strict'
 
-// A shop: log in by name, fill a cart, see where else you are logged in, and log out there. All of it is kept in the
-// sessions, none of it in this process.
+// A shop: log in by name, fill a cart, see where else you are logged in, and log out there. All data is in the sessions, and none
+// in this process.
 
 const path = require('node:path')
 const express = require('express')
@@ -25,18 +25,18 @@ if (isProduction && (secret === DEVELOPMENT_SECRET || secret.length < 32)) {
 const store = noting(new AerospikeStore({
   // The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000.
   set: AEROSPIKE_SET,
-  // The life of a session whose cookie ends with the browser. A cookie with `maxAge` has its session live as long.
+  // The lifetime of a session whose cookie ends with the browser. Otherwise `maxAge` of the cookie is the lifetime.
   ttl: Number(SESSION_SECONDS),
-  // A page that changes nothing costs one operation: the server extends the session when it is read (docs/expiry.md).
+  // A page that changes nothing costs one operation, because the server extends the session when it is read (docs/expiry.md).
   touchOnRead: 80,
   user: session => session.user,
-  // To log out one device its session's id is needed. The cookie is signed: with the id alone nobody gets in.
+  // The session's id is needed to log out one device. The cookie is signed, so the id alone does not give access.
   storeIds: true
 }))
 
-// By the index the sessions of a user are found without reading everybody's. A server that lost it gets it again.
+// With the index the sessions of a user are found without reading all sessions. Creates it again if a server has lost it.
 store.on('up', () => store.createUserIndex().catch(error => {
-  if (error.code !== 'CLOSED') console.error(error) // a shop that ends at once is none the worse
+  if (error.code !== 'CLOSED') console.error(error) // a shop that stops at once does not need it
 }))
 
 const COOKIE = 'shop.sid'
@@ -55,7 +55,7 @@ app.use((req, res, next) => {
 })
 app.use(express.static(path.join(__dirname, 'public')))
 app.use((req, res, next) => {
-  // The browser's Back button must not show the pages of somebody who has logged out.
+  // The browser's Back button must not show pages after a logout.
   res.set('Cache-Control', 'no-store')
   next()
 })
@@ -68,7 +68,7 @@ app.use(session({
   secret,
   resave: false,
   saveUninitialized: false,
-  rolling: true, // every page gives the session, and its cookie, its full time again
+  rolling: true, // every page renews the session and its cookie
   cookie: { httpOnly: true, sameSite: 'lax', secure: isProduction }
 }))
 
@@ -76,7 +76,7 @@ app.use(session({
 const isLoggedIn = req => req.session.user !== undefined && req.session.device !== undefined
 
 /**
- * Calls a method of the session, which has callbacks only.
+ * Calls a method of the session, which only supports callbacks.
  *
  * @param {express.Request} req
  * @param {'regenerate' | 'save' | 'destroy'} method
@@ -87,7 +87,7 @@ const call = (req, method) => new Promise((resolve, reject) => {
 })
 
 /**
- * To another page, but saved first: a browser may follow a redirect before the session's save is done.
+ * Redirects after saving the session, because a browser may follow a redirect before the session is saved.
  *
  * @param {express.Request} req
  * @param {express.Response} res
@@ -108,7 +108,7 @@ async function logOutHere (req, res) {
 }
 
 /**
- * What every page of a customer shows.
+ * The data that every page for customers shows.
  * @param {express.Request} req
  */
 function frame (req) {
@@ -121,7 +121,7 @@ function frame (req) {
 /** @type {express.RequestHandler} */
 const customersOnly = (req, res, next) => {
   if (!isLoggedIn(req)) return res.redirect(303, '/?ended')
-  // Not at every request: one that changes nothing is only a touch.
+  // Not on every request, because a request without changes is only a touch.
   if (Date.now() - (req.session.seen ?? 0) > 60_000) req.session.seen = Date.now()
   next()
 }
@@ -137,16 +137,16 @@ app.get('/', customersOnly, (req, res) => {
 })
 
 app.post('/login', async (req, res) => {
-  // Whole characters: half an emoji is no text.
+  // Whole characters, because half an emoji is not valid text.
   const user = Array.from(String(req.body?.name ?? '').trim()).slice(0, 40).join('')
   if (user === '') return res.redirect(303, '/')
-  // Here a shop in earnest checks a password.
+  // A real shop checks a password here.
 
-  // A new id at every login: one that somebody planted in the browser before is worth nothing.
+  // A new id at every login protects against session fixation.
   await call(req, 'regenerate')
   const now = Date.now()
   Object.assign(req.session, { user, cart: {}, device: newDevice(req), loggedIn: now, seen: now, csrf: newToken() })
-  // Without maxAge the browser forgets the cookie when it is closed.
+  // Without maxAge the browser forgets the cookie when it closes.
   if (req.body.remember === 'on') req.session.cookie.maxAge = Number(REMEMBER_SECONDS) * 1_000
   await saveAndGo(req, res, '/')
 })
@@ -220,7 +220,7 @@ const server = app.listen(Number(PORT), error => {
 
 function stop () {
   server.close(() => store.close())
-  // Browsers keep spare connections open: they are not waited for.
+  // Browsers keep spare connections open. They are not waited for.
   setTimeout(() => server.closeAllConnections(), 2_000).unref()
 }
 process.once('SIGINT', stop)

@@ -1,7 +1,7 @@
 'use strict'
 
-// What each request asks of the store, for the line at the foot of every page. A site in earnest wants sums and
-// distributions instead: `store.stats()` has them.
+// Records the store operations of each request for the footer of every page. A real site needs sums and distributions instead,
+// which `store.stats()` has.
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 
@@ -13,14 +13,14 @@ const { AsyncLocalStorage } = require('node:async_hooks')
 const METHODS = ['get', 'set', 'touch', 'destroy', 'sessionsOf', 'destroyOf']
 const SESSIONS = 1_000
 
-/** The operations of the request under way. @type {AsyncLocalStorage<Operation[]>} */
+/** The operations of the current request. @type {AsyncLocalStorage<Operation[]>} */
 const underWay = new AsyncLocalStorage()
 
-/** What the last request of each session cost: of the last of them, and in this process alone. @type {Map<string, Cost>} */
+/** The cost of each session's last request, for recent sessions of this process. @type {Map<string, Cost>} */
 const costs = new Map()
 
 /**
- * Has a store note what it is asked, and how long that took.
+ * Wraps the methods of a store to record its operations and their durations.
  * @template {import('express-session').Store} T
  * @param {T} store
  */
@@ -44,7 +44,7 @@ function noting (store) {
 }
 
 /**
- * Keeps what a request costs for the next page of its session.
+ * Keeps the cost of a request for the next page of its session.
  * @type {import('express').RequestHandler}
  */
 const noteCost = (req, res, next) => {

@@ -1,11 +1,11 @@
 'use strict'
 
-// Forms of other sites must not act for who is logged in here. Three things see to it: the cookie is SameSite=Lax,
-// browsers tell where a form comes from, and each form carries a token that only this session's pages have.
+// Protects forms from other sites (CSRF) in three ways: the cookie is SameSite=Lax, browsers report the origin of a form, and each
+// form has a token that only pages of this session contain.
 
 const crypto = require('node:crypto')
 
-/** A form that is not of this shop. */
+/** The error for a form that is not from this shop. */
 class ForgedForm extends Error {
   status = 403
 }
@@ -16,13 +16,13 @@ const newToken = () => crypto.randomBytes(24).toString('base64url')
 function isForeign (req) {
   const site = req.get('Sec-Fetch-Site')
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
-  // Browsers leave that header out where the page came by plain HTTP.
+  // Browsers omit that header if the page was loaded by plain HTTP.
   const origin = req.get('Origin')
   return origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === req.get('Host'))
 }
 
 /**
- * Refuses what other sites send. The login form needs no more: it has no session yet whose token it could carry.
+ * Rejects requests from other sites. The login form needs no token: it has no session yet that could keep one.
  * @type {import('express').RequestHandler}
  */
 const ownFormsOnly = (req, res, next) => {
@@ -31,7 +31,7 @@ const ownFormsOnly = (req, res, next) => {
 }
 
 /**
- * Refuses a form without the token of its session.
+ * Rejects a form without the token of its session.
  * @type {import('express').RequestHandler}
  */
 const withToken = (req, res, next) => {

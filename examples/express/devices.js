@@ -1,6 +1,6 @@
 'use strict'
 
-// The devices on which somebody is logged in: one session each.
+// The devices on which a user is logged in: one session each.
 
 const crypto = require('node:crypto')
 
@@ -9,12 +9,12 @@ const crypto = require('node:crypto')
  * @typedef {{ id: string, name: string, isThis: boolean, loggedIn: number, seen: number }} Device
  */
 
-// The first that fits: nearly all browsers also claim to be another.
+// The first match wins, because nearly all browsers also claim to be another one.
 const BROWSERS = { Edge: /\bEdgA?\//, Opera: /\bOPR\//, 'Samsung Internet': /\bSamsungBrowser\//, Firefox: /\b(Firefox|FxiOS)\//, Chrome: /(Chrome|CriOS|Chromium)\//, Safari: /\bSafari\// }
 const SYSTEMS = { iPhone: /\biPhone\b/, iPad: /\biPad\b/, Android: /\bAndroid\b/, Windows: /\bWindows\b/, macOS: /\bMac OS X\b/, ChromeOS: /\bCrOS\b/, Linux: /\bLinux\b/ }
 
 /**
- * What a visitor would call it: `Firefox on Android`.
+ * Returns a name that a visitor recognises: `Firefox on Android`.
  * @param {string} userAgent
  */
 function nameOf (userAgent) {
@@ -26,7 +26,7 @@ function nameOf (userAgent) {
 const newDevice = req => ({ id: crypto.randomUUID(), name: nameOf(req.get('User-Agent') ?? '') })
 
 /**
- * The sessions of this user that have a device, with their ids, which only the server gets to see.
+ * Returns this user's sessions that have a device, with their ids, which only the server sees.
  * @param {AerospikeStore} store
  * @param {string} user
  */
@@ -35,7 +35,7 @@ async function sessionsOf (store, user) {
 }
 
 /**
- * This device first, then the others, the last seen first.
+ * Returns this device first, then the others by their last request.
  *
  * @param {AerospikeStore} store
  * @param {import('express').Request} req
@@ -49,14 +49,14 @@ async function devicesOf (store, req) {
 }
 
 /**
- * Logs one device of this user out; its name, or undefined if this user has no such device.
+ * Logs out one of this user's devices. Returns its name, or undefined if there is no such device.
  *
  * @param {AerospikeStore} store
  * @param {string} user
  * @param {unknown} id
  */
 async function logOut (store, user, id) {
-  // Looked for among the user's own sessions: nobody can log out anybody else.
+  // Searches only the user's own sessions, so that users cannot log out others.
   const found = (await sessionsOf(store, user)).find(session => session.device.id === id)
   if (found?.id === undefined) return undefined
   await store.destroy(found.id)

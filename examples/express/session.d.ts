@@ -1,16 +1,16 @@
-// What this shop keeps in its sessions.
+// The data that this shop keeps in its sessions.
 import 'express-session'
 
 declare module 'express-session' {
   interface SessionData {
     user: string
     cart: Record<string, number>
-    /** By this id, and never by that of its session, a device is named in pages and forms. */
+    /** Identifies a device in pages and forms, instead of the session's id. */
     device: { id: string, name: string }
-    /** Milliseconds since 1970, as is `seen`: the last request, give or take a minute. */
+    /** Milliseconds since 1970, like `seen`: the time of the last request, accurate to a minute. */
     loggedIn: number
     seen: number
-    /** What a form must send along: see csrf.js. */
+    /** The token that a form must contain: see csrf.js. */
     csrf: string
     /** A message for the next page. */
     notice: string

@@ -1,10 +1,10 @@
 'use strict'
 
-// The pages, as functions of what they show.
+// The pages, as functions of the data that they show.
 
 /** @typedef {import('express-session').Session & Partial<import('express-session').SessionData>} Session */
 /**
- * What every page of a customer shows; `left` in milliseconds.
+ * The data that every page for customers shows; `left` in milliseconds.
  * @typedef {{ path: string, user: string, csrf: string, notice?: string, left: number, cost?: import('./costs').Cost }} Frame
  */
 
@@ -18,7 +18,7 @@ const PRODUCTS = {
   apples: { name: 'Red apples', price: 2.6 }
 }
 
-// html`…` escapes whatever is put into it, unless that is html`…` itself.
+// html`…` escapes its values, unless they come from html`…` themselves.
 class Html extends String {}
 /** @param {any} value @returns {string} */
 const put = value => value instanceof Html
@@ -51,7 +51,7 @@ function ago (time) {
 const icon = item => html`<svg class="icon" aria-hidden="true"><use href="/goods.svg#${item}"></use></svg>`
 
 /**
- * A form with its token.
+ * Returns a form with its token.
  * @param {string} action
  * @param {Frame} frame
  * @param {Html} body

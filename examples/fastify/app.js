@@ -38,7 +38,7 @@ app.get('/', async request => {
 })
 
 app.post('/login', async request => {
-  // A new id at every login: one that somebody planted in the browser before is worth nothing.
+  // A new id at every login protects against session fixation.
   await request.session.regenerate()
   const session = /** @type {any} */ (request.session)
   session.user = /** @type {any} */ (request.query).name

@@ -38,7 +38,7 @@ app.get('/', c => {
 app.post('/login', c => {
   c.get('session').set('user', c.req.query('name'))
   c.get('session').forget('visits')
-  // A new id at every login: one that somebody planted in the browser before is worth nothing.
+  // A new id at every login protects against session fixation.
   c.set('session_key_rotation', true)
   return answer(c)
 })

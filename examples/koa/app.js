@@ -37,7 +37,7 @@ app.use(async ctx => {
       break
     case 'POST /login':
       ctx.session = { user: ctx.query.name }
-      // A new id at every login: one that somebody planted in the browser before is worth nothing.
+      // A new id at every login protects against session fixation.
       await ctx.session.regenerate()
       break
     case 'POST /logout':

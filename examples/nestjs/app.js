@@ -1,6 +1,6 @@
 'use strict'
 
-// In TypeScript the decorators stand where they always do; in JavaScript they are called.
+// In TypeScript decorators are written as usual. In JavaScript they are called as functions.
 
 require('reflect-metadata')
 const { Controller, Get, Module, Post, Query, Session } = require('@nestjs/common')
@@ -31,7 +31,7 @@ class AppController {
    * @param {string} name
    */
   async login (session, name) {
-    // A new id at every login: one that somebody planted in the browser before is worth nothing.
+    // A new id at every login protects against session fixation.
     const { req } = session
     await promisify(session.regenerate).call(session)
     req.session.user = name

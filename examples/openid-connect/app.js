@@ -40,7 +40,7 @@ app.use(auth({
   }
 }))
 
-// GET /login and GET /logout are there already.
+// The library adds GET /login and GET /logout.
 app.get('/', (req, res) => {
   res.json({ user: req.oidc.user?.sub ?? null })
 })

@@ -27,7 +27,7 @@ passport.use(new Strategy((name, password, done) => {
 passport.serializeUser((user, done) => done(null, user.id))
 passport.deserializeUser((id, done) => done(null, users.get(id) ?? false))
 
-// The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000. By `user` the store finds all sessions of somebody.
+// The hosts come from AEROSPIKE_HOSTS; without it, localhost:3000. Option `user` lets the store find all sessions of a user.
 const store = new AerospikeStore({ set: AEROSPIKE_SET, user: 'passport.user' })
 const app = express()
 // In production a proxy terminates TLS. Its X-Forwarded-Proto is trusted if it connects from this machine or a private network.
@@ -50,7 +50,7 @@ app.get('/', (/** @type {any} */ req, res) => {
   res.json(answer(req))
 })
 
-// passport gives the session a new id, and what was in the old one is gone.
+// passport gives the session a new id and drops the data of the old one.
 app.post('/login', express.urlencoded(), passport.authenticate('local'), (req, res) => {
   res.json(answer(req))
 })

@@ -1,4 +1,4 @@
-// As much as the example needs of types that neither package brings with it.
+// The types that the example needs and neither package includes.
 
 type Done = (error: unknown, value?: unknown) => void
 

@@ -1,6 +1,6 @@
 'use strict'
 
-// Loaders and actions as any application of React Router has them, served without its build: just what a session needs.
+// Loaders and actions as in any React Router application, served without its build: only what a session needs.
 
 const http = require('node:http')
 const { createStaticHandler } = require('react-router')
@@ -31,7 +31,7 @@ const routes = [{
 }, {
   path: '/login',
   async action ({ request }) {
-    // A new id at every login: one that somebody planted in the browser before is worth nothing.
+    // A new id at every login protects against session fixation.
     await destroySession(await sessionOf(request))
     const session = await getSession()
     session.set('user', new URL(request.url).searchParams.get('name'))

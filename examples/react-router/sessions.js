@@ -1,6 +1,6 @@
 'use strict'
 
-// Of an application made by React Router's template this is app/sessions.server.js.
+// In an application made from React Router's template this file is app/sessions.server.js.
 
 const { createSessionStorage } = require('react-router')
 const { ReactRouterStore } = require('aerospike-session/react-router')

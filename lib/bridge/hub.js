@@ -1,9 +1,10 @@
 'use strict'
 
-// Requests to the native core, and its answers.
+// The hub: sends requests to the native core and dispatches its answers.
 //
-// Each request takes a slot; the core answers with the slot's number. Answers arrive in batches, as a flat array: of each
-// a number, its slot and its kind, and then the values of that kind. One crossing from native code for many.
+// Each request takes a slot, and the core answers with the slot's number. Answers arrive in batches, so that one call from
+// native code delivers many. A batch is a flat array: for each answer a number, which is its slot and its kind, followed by
+// the values of that kind.
 
 const { AsyncResource } = require('node:async_hooks')
 const { elapsed, nextTick, setImmediate } = require('../clock')
@@ -21,20 +22,20 @@ const { serialize } = require('../options/secrets')
  * @typedef {(error: Error | null, value?: any) => void} Callback
  * @typedef {(text: string, more?: any) => any} Decode
  * @typedef {{ written: (head: string | null, result?: string) => void, failed: (error: any) => void }} Write receives the result of
- *   a set or touch before its caller does: the head of the next baseline; or, as JSON, the head and the events of a set; or the error
+ *   a set or touch before its caller does: the head of the next baseline, or the head and the events of a set as JSON, or the error
  * @typedef {{ decode: Decode | Write, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} PendingRequest
  * @typedef {PendingRequest & { note: (node: string | null, together: number) => void, setResult: (result: string) => void }} TracedRequest
  */
 
-// The kinds of answers, in the lowest bits of their numbers: src/bridge/hub.rs has the same list.
+// The kinds of answers, in the lowest bits of their numbers. src/bridge/hub.rs has the same list.
 const KIND_BITS = 4
 const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, SET_RESULT, ERROR, NOTICE, TRACE, PIECE, MORE] = Array(14).keys()
-/** How many values follow the number, by kind. */
+/** The number of values of each kind. */
 const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2, 1, 0]
-/** A bit of the slot that is passed to the core: the request is traced. */
+/** The bit of the slot that marks a traced request. */
 const TRACED = 1 << 27
 
-/** Who waits with a callback: called in the AsyncLocalStorage context it was given in. */
+/** A pending request with a callback. The callback runs in the AsyncLocalStorage context of the call. */
 class CallbackRequest extends AsyncResource {
   #callback
   /** @type {StoreHandle | undefined} */
@@ -61,7 +62,7 @@ class CallbackRequest extends AsyncResource {
   }
 }
 
-/** Who waits with a promise; promises keep the context by themselves. */
+/** A pending request with a promise. Promises keep the AsyncLocalStorage context by themselves. */
 class PromiseRequest {
   #resolve
   #reject
@@ -89,7 +90,7 @@ class PromiseRequest {
   }
 }
 
-/** Who listens to a store's notices; keeps its slot. */
+/** The listener for a store's notices. It keeps its slot. */
 class NoticeListener {
   #listener
   decode = JSON.parse
@@ -127,10 +128,10 @@ function release (slot) {
 }
 
 /**
- * Hands out a batch of answers.
+ * Dispatches a batch of answers.
  *
- * Callbacks run outside any try of ours, so what one throws is an uncaught exception like any
- * other; the rest of its batch is handed out in a turn of its own.
+ * An error that a callback throws is not caught: it is an uncaught exception like any other. The rest of the batch is
+ * dispatched in a later turn of the event loop.
  *
  * @param {any[]} batch
  * @param {number} [from]
@@ -150,7 +151,7 @@ function dispatch (batch, from = 0) {
       }
       const waiting = slots[slot]
       if (waiting === undefined) continue
-      // A request has one answer. Notices and traces leave its slot acquired.
+      // A request has one answer, which frees its slot. Notices and traces do not free it.
       if (kind < NOTICE) {
         release(slot)
         finished()
@@ -165,7 +166,7 @@ function dispatch (batch, from = 0) {
         case HEAD: written(waiting, first); break
         case SET_RESULT: written(waiting, null, first); break
         case TRACE: /** @type {TracedRequest} */ (waiting).note(first, batch[next - 1]); break
-        // In the order they came in, and the answer after them.
+        // Settled in the order of arrival. The answer follows the last piece.
         case PIECE: settleLater(new ListPiece(waiting), first); break
         default: {
           const more = kind === BASELINE ? batch[next - 1] : undefined
@@ -179,9 +180,9 @@ function dispatch (batch, from = 0) {
   }
 }
 
-/** Asks for answers that were left, in a turn of its own. */
+/** Takes the remaining answers from the core, in a turn of its own. */
 function takeMore () {
-  // What is large comes no faster than it is parsed.
+  // Large answers are not taken faster than they are parsed.
   if (large.length > 0) setImmediate(takeMore)
   else if (hub !== undefined) dispatch(native.takeMore(hub))
 }
@@ -206,10 +207,10 @@ function failed (waiting, error) {
   waiting.settle(error, undefined)
 }
 
-// Large answers. Parsing one takes a millisecond or more: the event loop has a turn after a few, and small answers go first.
-/** Characters from which on a text is large. */
+// Large answers. Parsing one takes a millisecond or more, so the event loop gets a turn after a few, and small answers go first.
+/** Text of at least this many characters is large. */
 const LARGE = 32 * 1_024
-/** Milliseconds of parsing at one go. */
+/** Milliseconds of parsing per turn of the event loop. */
 const AT_ONE_GO = 1
 /** @type {[waiting: PendingRequest, text: string, more: string | undefined][]} */
 let large = []
@@ -223,11 +224,11 @@ function settleLater (waiting, text, more) {
   if (large.push([waiting, text, more]) === 1) setImmediate(settleLarge)
 }
 
-// Lists that come in pieces.
-/** What there is of them by now; undefined: a piece could not be read. @type {Map<PendingRequest, any[] | undefined>} */
+// Lists that arrive in pieces.
+/** The items received so far; undefined if a piece could not be parsed. @type {Map<PendingRequest, any[] | undefined>} */
 const lists = new Map()
 
-/** Takes a piece of a list, in the place of who waits for all of it. */
+/** Receives one piece of a list for the pending request. */
 class ListPiece {
   /** @param {PendingRequest} waiting */
   constructor (waiting) {
@@ -248,7 +249,7 @@ class ListPiece {
 }
 
 /**
- * The joinPieces list, of which the last piece is there.
+ * Returns the whole list when its last piece has arrived.
  * @param {PendingRequest} waiting
  * @param {any[]} last
  */
@@ -267,7 +268,7 @@ function settleLarge () {
     do settleText(...large[done++])
     while (done < large.length && elapsed() < until)
   } finally {
-    // A callback may throw: the rest is handed out all the same.
+    // A callback may throw. The rest is settled anyway.
     large = large.slice(done)
     if (large.length > 0) setImmediate(settleLarge)
   }
@@ -285,21 +286,20 @@ function settleText (waiting, text, more) {
     if (lists.has(waiting)) value = joinPieces(waiting, value)
   } catch {
     lists.delete(waiting)
-    // Without the cause: V8 quotes what it could not parse.
+    // Without the cause, because V8 quotes the text that it could not parse.
     return waiting.settle(badData('what is stored is not valid JSON'), undefined)
   }
   waiting.settle(null, value)
 }
 
-// One hub serves all stores. It is there while one of them is open, so that closing the last one
-// leaves nothing behind.
+// One hub serves all stores. It closes with the last open store, so that nothing is left behind.
 /** @type {HubHandle | undefined} */
 let hub
 let stores = 0
 
 /** The handle that native code calls. It holds `dispatch` weakly while nothing is in flight. */
 const dispatcher = nativeCallback.handle(dispatch)
-/** Requests that are not answered yet. */
+/** The number of requests in flight. */
 let inFlight = 0
 
 function started () {
@@ -326,13 +326,13 @@ function openStore (cluster, view, listener) {
     return { handle, notices }
   } catch (error) {
     release(notices)
-    // Certificates and keys that JavaScript can read and Rust cannot.
+    // Rust rejects some certificates and keys that Node.js accepts.
     throw error instanceof Error && 'code' in error && error.code === 'InvalidArg' ? badOption(error.message) : error
   }
 }
 
 /**
- * The other end of `openStore`, after everything has been answered.
+ * Frees what `openStore` took. Call it after all requests have been answered.
  * @param {{ notices: number }} store
  */
 function closeStore ({ notices }) {
@@ -345,12 +345,12 @@ function closeStore ({ notices }) {
 }
 
 /**
- * Makes a request: a promise of its answer if there is no callback.
+ * Makes a request. Returns a promise of its answer if there is no callback.
  *
  * @param {Entry} entry one of the core's entry points
  * @param {StoreHandle} handle
  * @param {Callback | undefined} callback
- * @param {Decode | Write} decode makes the answer of its text, where it is text
+ * @param {Decode | Write} decode turns a text answer into its value
  * @param {any} [a]
  * @param {any} [b]
  * @param {any} [c]
@@ -386,13 +386,13 @@ function request (entry, handle, callback, decode, a, b, c, d, e, f, g, h) {
 function submit (entry, handle, waiting, a, b, c, d, e, f, g, h) {
   const slot = acquire(waiting)
   started()
-  // A request holds its store: one that nobody else holds is closed when it is garbage, and not before it has answered.
+  // A request holds its store. An unreferenced store closes when it is garbage collected, but not before it has answered.
   waiting.store = handle
   try {
     entry(handle, slot, a, b, c, d, e, f, g, h)
   } catch {
-    // The arguments did not get across, or the core has panicked; in what words is nobody's business, they may hold
-    // data. The slot is lost: should there be an answer to it after all, it must not be another's.
+    // The core rejected the arguments, or it panicked. The error is dropped because its message may contain session data.
+    // The slot is not reused: a late answer must not settle another request.
     slots[slot] = undefined
     finished()
     nextTick(() => failed(waiting, internal()))
@@ -412,7 +412,7 @@ function submitTraced (entry, handle, traced, ...args) {
 }
 
 /**
- * Fails without asking the core: the same way, and just as asynchronously.
+ * Fails a request asynchronously without calling the core.
  *
  * @param {Error} error
  * @param {Callback | undefined} callback
@@ -424,7 +424,7 @@ function fail (error, callback) {
 }
 
 /**
- * Answers without asking the core.
+ * Answers a request asynchronously without calling the core.
  *
  * @param {any} value
  * @param {Callback | undefined} callback

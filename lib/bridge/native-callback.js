@@ -1,7 +1,7 @@
 'use strict'
 
-// How native code holds the function that it calls with answers: strongly only while an answer is awaited. The function
-// reaches everything that its module reaches, and a store that was never closed would keep all of that: in jest, the whole
+// The function that native code calls with answers. Native code holds it strongly only while an answer is pending. The
+// function references its whole module, so a store that is never closed would keep all of that alive: in jest, the whole
 // sandbox of a test file.
 
 const vm = require('node:vm')
@@ -12,7 +12,8 @@ const vm = require('node:vm')
  */
 
 /**
- * Made in the main context of the thread: a function that is made here keeps the sandbox by being made in it.
+ * Creates a handle. Runs in the main context of the thread, because a function that is created in jest's sandbox keeps the
+ * sandbox alive.
  * @type {(fn: (batch: any[]) => void) => Handle}
  */
 const handle = vm.runInThisContext(`'use strict'; (fn => {

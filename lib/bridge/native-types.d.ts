@@ -1,22 +1,22 @@
-// What the native binding offers, as `src/bridge/` defines it. Private.
+// The types of the native binding, as `src/bridge/` defines it. Private.
 
 declare const hub: unique symbol
 declare const store: unique symbol
 declare const devServer: unique symbol
 
-/** An external: nothing of it is visible here. */
+/** An opaque N-API external. */
 export interface HubHandle { [hub]: never }
 export interface StoreHandle { [store]: never }
 export interface DevServerHandle { [devServer]: never }
 
-/** An operation on a store; its answer comes through the hub, under the slot. */
+/** An operation on a store. Its answer arrives through the hub, with the slot's number. */
 export type Entry = (
   store: StoreHandle, slot: number, a?: any, b?: any, c?: any, d?: any, e?: any, f?: any, g?: any, h?: any
 ) => void
 
 export interface Native {
-  openHub(drain: (batch: any[]) => void, mayDrive: boolean): HubHandle
-  /** What was left of the answers that waited. */
+  openHub(dispatch: (batch: any[]) => void, mayDrive: boolean): HubHandle
+  /** Returns the answers that are still waiting. */
   takeMore(hub: HubHandle): any[]
   closeHub(hub: HubHandle): void
   openStore(hub: HubHandle, noticeSlot: number, cluster: string, view: string): StoreHandle

@@ -1,6 +1,6 @@
 'use strict'
 
-// Code and objects that outlive a request: they must neither hold its AsyncLocalStorage context nor run in it.
+// Runs code that creates long-lived objects. They must neither hold the AsyncLocalStorage context of a request nor run in it.
 
 const { AsyncResource } = require('node:async_hooks')
 
@@ -15,11 +15,11 @@ for (const symbol of Object.getOwnPropertySymbols(outside)) {
   if (/store|frame/i.test(String(symbol.description))) Object.assign(outside, { [symbol]: undefined })
 }
 
-// It lasts as long as the package and holds nothing: tools that look for open handles, such as jest's, need not report it.
+// The resource is never freed and holds nothing, so tools that look for open handles, such as jest's, should not report it.
 outside.emitDestroy()
 
 /**
- * Runs a function that makes something which outlives the caller's AsyncLocalStorage context.
+ * Calls a function outside of all AsyncLocalStorage contexts.
  *
  * @template T
  * @param {() => T} fn

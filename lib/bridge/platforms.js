@@ -1,6 +1,6 @@
 'use strict'
 
-// The platforms with a binary: package.json's `napi.targets`, in the words of Node.js and of people.
+// The platforms that have a binary, from `napi.targets` in package.json.
 
 const { napi } = require('../../package.json')
 
@@ -11,7 +11,7 @@ const SYSTEMS = { linux: ['linux', 'Linux'], darwin: ['darwin', 'macOS'], window
 
 /**
  * @param {string} target such as `x86_64-unknown-linux-gnu`
- * @returns {{ arch: string, system: string, suffix: string }} the suffix is what napi calls it: `linux-x64-gnu`
+ * @returns {{ arch: string, system: string, suffix: string }} the suffix is napi's name of the platform, such as `linux-x64-gnu`
  */
 function describe (target) {
   const [processor, , os, abi] = target.split('-')
@@ -22,17 +22,17 @@ function describe (target) {
 
 const platforms = napi.targets.map(describe)
 
-/** What napi calls them, in the names of binaries and of the packages that hold them. @type {string[]} */
+/** napi's names of the platforms, which are part of the names of binaries and packages. @type {string[]} */
 const suffixes = platforms.map((/** @type {{ suffix: string }} */ { suffix }) => suffix)
 
 /**
- * The package that holds a platform's binary. Its scope belongs to the project, so nobody else can publish a package
- * of such a name.
+ * Returns the name of the package with a platform's binary. The scope belongs to the project, so others cannot publish a
+ * package with such a name.
  * @param {string} suffix
  */
 const packageFor = suffix => `${napi.packageName}-${suffix}`
 
-/** For people: `Linux (x64, arm64), macOS (…), …`. */
+/** Returns the platforms for a message: `Linux (x64, arm64), macOS (…), …`. */
 function supported () {
   /** @type {Record<string, Set<string>>} */
   const systems = {}

@@ -1,6 +1,6 @@
 'use strict'
 
-// `aerospike-session doctor`: exit code 0 if there is no problem, else 1.
+// The command `aerospike-session doctor`. Its exit code is 1 if it finds a problem.
 
 const { version } = require('../../package.json')
 const { printJson, write } = require('./output')

@@ -1,16 +1,16 @@
 'use strict'
 
-// The one place where commands write to standard output and standard error. Lines and JSON are made safe for terminals.
+// The one place where commands write to standard output and standard error. It makes lines and JSON safe for terminals.
 //
-// If the reader closes the pipe early, as head does, a command goes on and its exit code reports the result. If output cannot be
-// written for another reason, such as a full device, that is a failure of its own.
+// If the reader closes the pipe early, as head does, the command continues and its exit code reports the result. If output
+// cannot be written for another reason, such as a full device, the exit code is 3.
 
 const { printable, printableJson } = require('../printable')
 
-/** Exit code: the command was carried out, but its output is lost. Codes 1 and 2 have other meanings. */
+/** Exit code: the command was carried out, but its output could not be written. */
 const UNWRITTEN = 3
 
-/** @type {NodeJS.ErrnoException | undefined} the first error of standard output */
+/** @type {NodeJS.ErrnoException | undefined} the first error on standard output */
 let failure
 
 /** @param {NodeJS.ErrnoException} error */
@@ -18,24 +18,24 @@ function fail (error) {
   if (failure !== undefined) return
   failure = error
   if (error.code === 'EPIPE') return
-  complain(`aerospike-session: the output cannot be written: ${error.message}`)
+  printError(`aerospike-session: the output cannot be written: ${error.message}`)
   process.on('exit', () => { process.exitCode = UNWRITTEN })
 }
 
-/** To be called before anything is printed. */
+/** Handles errors of the standard streams. Call it before printing. */
 function watch () {
   process.stdout.on('error', fail)
-  // Nothing is left to report it on.
+  // There is no other stream to report it on.
   process.stderr.on('error', () => {})
 }
 
-/** Whether nothing that is printed from now on is read. */
+/** Returns true if output can no longer be written. */
 function isClosed () {
   return failure !== undefined
 }
 
 /**
- * Writes text that has colours or several lines. Whatever others wrote in it must be printable already.
+ * Writes text with colours or several lines. Text from outside must already have been made printable.
  * @param {string} text
  */
 function write (text) {
@@ -43,7 +43,7 @@ function write (text) {
   try {
     process.stdout.write(text)
   } catch (error) {
-    // A file is written at once, and some versions of Node.js throw.
+    // Writes to a file are synchronous, and some versions of Node.js throw.
     fail(/** @type {NodeJS.ErrnoException} */ (error))
   }
 }
@@ -70,8 +70,8 @@ function printJson (value, indent) {
  * Prints a line that is not part of the result: a hint, a warning or an error.
  * @param {string} line
  */
-function complain (line) {
+function printError (line) {
   console.error(printable(line))
 }
 
-module.exports = { complain, isClosed, print, printJson, watch, write }
+module.exports = { printError, isClosed, print, printJson, watch, write }

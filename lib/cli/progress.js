@@ -1,12 +1,12 @@
 'use strict'
 
-// One line on the terminal that says how far a long scan is; nothing where there is no terminal.
+// The progress line of a long scan. It is shown on terminals only.
 
 const { now } = require('../clock')
 const { printable } = require('../printable')
 
-/** Milliseconds: what is over sooner needs no line. */
-const PATIENCE = 500
+/** Milliseconds before the line is shown. */
+const SHOW_AFTER = 500
 
 class Progress {
   #stream
@@ -19,16 +19,16 @@ class Progress {
   }
 
   /**
-   * @param {number} done the share that is done, from 0 to 1
+   * @param {number} done the share of the set that is scanned, from 0 to 1
    * @param {string} words
    */
   show (done, words) {
-    if (!this.#stream.isTTY || now() - this.#started < PATIENCE) return
+    if (!this.#stream.isTTY || now() - this.#started < SHOW_AFTER) return
     this.#shown = true
     this.#stream.write(`\r\x1b[K${Math.floor(done * 100)} % of the set looked at, ${printable(words)}`)
   }
 
-  /** Takes the line away: what is printed next stands in its place. */
+  /** Erases the line, so that other output replaces it. */
   clear () {
     if (this.#shown) this.#stream.write('\r\x1b[K')
     this.#shown = false

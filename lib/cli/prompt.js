@@ -1,25 +1,25 @@
 'use strict'
 
-// A password, from a terminal that does not show it.
+// Reads a password from a terminal without showing it.
 
 const readline = require('node:readline/promises')
 const { Writable } = require('node:stream')
 
 /**
  * @param {string} question
- * @returns {Promise<string | undefined>} nothing, if there is nobody to ask
+ * @returns {Promise<string | undefined>} undefined if there is no terminal
  */
 async function askSecretly (question) {
   const { stdin: input, stderr } = process
   if (!input.isTTY || !stderr.isTTY) return undefined
-  // What readline would show is shown to nobody.
+  // Discards readline's echo.
   const output = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = readline.createInterface({ input, output, terminal: true, historySize: 0 })
   try {
-    // Ctrl-C and Ctrl-D leave without an answer.
+    // Ctrl-C and Ctrl-D close without an answer.
     const ended = new Promise(resolve => terminal.once('close', () => resolve(undefined)))
     const answer = terminal.question('')
-    // Not before the terminal has stopped to show what is typed.
+    // Printed only after readline has turned the terminal's echo off.
     stderr.write(question)
     return await Promise.race([answer, ended])
   } finally {

@@ -1,11 +1,11 @@
 'use strict'
 
-// `aerospike-session sessions`: counts, lists and removes.
+// The command `aerospike-session sessions`: counts, lists and removes sessions.
 
 const operations = require('../operations')
 const { pages } = require('../scan-pages')
 const { ownerArgument } = require('../options/owner')
-const { complain, isClosed, print, printJson, write } = require('./output')
+const { printError, isClosed, print, printJson, write } = require('./output')
 const { Progress } = require('./progress')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
 const { UsageError, parse } = require('./usage')
@@ -35,14 +35,14 @@ Exit codes: 0 done, 1 failed, 2 a mistake in the command line, 3 done, but the o
 written.
 `
 
-const OWN = /** @type {const} */ ({
+const OWN_OPTIONS = /** @type {const} */ ({
   of: { type: 'string' },
   'hash-ids': { type: 'boolean' },
   tombstones: { type: 'boolean' },
   'durable-delete': { type: 'boolean' }
 })
 
-/** Sessions that are looked at at one go, about. */
+/** About how many sessions are scanned per page. */
 const BATCH = 10_000
 
 /**
@@ -50,12 +50,12 @@ const BATCH = 10_000
  * @typedef {{ store: AerospikeStore, user?: string, json: boolean }} Task
  */
 
-/** What each answers is how many sessions it found. @type {Record<string, (task: Task) => Promise<number>>} */
+/** Each command returns how many sessions it found. @type {Record<string, (task: Task) => Promise<number>>} */
 const COMMANDS = { count, list, 'destroy-user': destroyUser }
 
 /** @param {string[]} args */
 async function run (args) {
-  const { values, positionals: [command, user, stray] } = parse(args, { ...OPTIONS, ...OWN })
+  const { values, positionals: [command, user, stray] } = parse(args, { ...OPTIONS, ...OWN_OPTIONS })
   if (values.help) return write(HELP)
   if (command === undefined) throw new UsageError('sessions needs to be told what to do: count, list or destroy-user')
   if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`'${command}' is nothing sessions can do: there are count, list and destroy-user`)
@@ -70,7 +70,7 @@ async function run (args) {
   try {
     await store.ready()
     const found = await COMMANDS[command]({ store, user: values.of ?? user, json: values.json === true })
-    if (found === 0 && values.prefix === undefined) complain('There is none of stores without option prefix. For those of a store that has it: --prefix TEXT.')
+    if (found === 0 && values.prefix === undefined) printError('There is none of stores without option prefix. For those of a store that has it: --prefix TEXT.')
   } finally {
     await store.close()
   }
@@ -95,7 +95,7 @@ function open (options, command, values) {
   client.on('warning', () => {})
   const store = new AerospikeStore({ client: /** @type {any} */ (client) })
   store.on('warning', ({ code }) => {
-    if (code === 'NO_USER_INDEX') complain("There is no index on bin 'user': all of the set is looked through. store.createUserIndex() makes one.")
+    if (code === 'NO_USER_INDEX') printError("There is no index on bin 'user': all of the set is looked through. store.createUserIndex() makes one.")
   })
   store.close = () => client.close()
   return store
@@ -118,7 +118,7 @@ async function count ({ store, user, json }) {
 /** @param {AerospikeStore} store */
 async function countAll (store) {
   let found = 0
-  for await (const page of walk(store, ask => ask(operations.length), page => page, () => `${found} sessions`)) found += page
+  for await (const page of scan(store, ask => ask(operations.length), page => page, () => `${found} sessions`)) found += page
   return found
 }
 
@@ -127,23 +127,23 @@ async function list ({ store, json }) {
   /** @type {string[]} */
   const all = []
   let [found, nameless] = [0, 0]
-  // Both of the same page: sessions that have no id are counted, but in no list.
+  // Both for the same page, to count the sessions that are stored without their id.
   const both = async (/** @type {(entry: any) => any} */ ask) => {
     const [ids, length] = await Promise.all([ask(operations.ids), ask(operations.length)])
     return { ids, length }
   }
-  for await (const { ids, length } of walk(store, both, ({ length }) => length, () => `${found} ids`)) {
+  for await (const { ids, length } of scan(store, both, ({ length }) => length, () => `${found} ids`)) {
     found += ids.length
-    // A session that was saved between the two is none without an id.
+    // `length` may be smaller: the two requests run in parallel, and sessions may be saved in between.
     nameless += Math.max(0, length - ids.length)
     if (json) all.push(...ids)
     else for (const id of ids) print(id)
-    // Nothing reads on, as after head.
+    // The reader has closed the pipe, as head does.
     if (isClosed()) return found + nameless
   }
   if (json) printJson({ ids: all, withoutId: nameless })
   if (nameless > 0) {
-    complain(`${nameless} of ${found + nameless} sessions are not listed: the server knows the ids of those only that were stored with option storeIds.`)
+    printError(`${nameless} of ${found + nameless} sessions are not listed: the server knows the ids of those only that were stored with option storeIds.`)
   }
   return found + nameless
 }
@@ -166,19 +166,19 @@ function checkUser (user) {
 }
 
 /**
- * Walks over the set, and tells the terminal how far it is.
+ * Scans the set and shows the progress on the terminal.
  *
  * @template T
  * @param {AerospikeStore} store
- * @param {(ask: (operation: import('../tracing').Operation) => Promise<any> | undefined) => Promise<T> | T} look at a page
+ * @param {(ask: (operation: import('../tracing').Operation) => Promise<any> | undefined) => Promise<T> | T} readPage
  * @param {(page: T) => number} sizeOf
  * @param {() => string} words
  * @returns {AsyncGenerator<T>}
  */
-async function * walk (store, look, sizeOf, words) {
+async function * scan (store, readPage, sizeOf, words) {
   const { connection } = store
   const progress = new Progress()
-  const ask = (/** @type {number} */ first, /** @type {number} */ count) => look(operation => connection.request(operation, undefined, first, count))
+  const ask = (/** @type {number} */ first, /** @type {number} */ count) => readPage(operation => connection.request(operation, undefined, first, count))
   try {
     for await (const { page, done } of pages(ask, BATCH, sizeOf)) {
       progress.clear()

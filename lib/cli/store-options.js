@@ -1,7 +1,7 @@
 'use strict'
 
-// The options of a store, on the command line: which cluster, who we are, and where the sessions are. Defaults and
-// checks are the store's own (lib/options/options.js).
+// The options of a store on the command line: the cluster, the login, and where the sessions are. Defaults and checks are
+// those of the store (lib/options/options.js).
 
 const { askSecretly } = require('./prompt')
 const { UsageError, number } = require('./usage')
@@ -47,11 +47,11 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' }
 })
 
-/** Milliseconds: the most that can be told in six digits and that options 'timeout' and 'connectTimeout' take. */
+/** Milliseconds: the largest value of options 'timeout' and 'connectTimeout'. */
 const LONGEST_TIMEOUT = 600_000
 
 /**
- * The options of the store that the command line describes.
+ * Returns the options of the store that the command line describes.
  *
  * @param {Record<string, any>} values
  */
@@ -93,7 +93,7 @@ async function password ({ user, password }) {
     return undefined
   }
   if (password !== undefined) return password
-  // An empty one is a password as well.
+  // An empty password is a password, too.
   const { AEROSPIKE_PASSWORD: known } = process.env
   return known ?? await askSecretly('Password: ') ?? missing()
 }
@@ -104,7 +104,7 @@ function missing () {
 }
 
 /**
- * Without what was not given.
+ * Drops options that were not given.
  * @param {Record<string, any>} options
  */
 function given (options) {

@@ -1,6 +1,6 @@
 'use strict'
 
-// What all commands share: reading their arguments, and telling a mistake in them from a failure.
+// Parses the arguments of all commands. A UsageError is a mistake in them, as opposed to a failure of the command.
 
 const { parseArgs } = require('node:util')
 
@@ -16,7 +16,7 @@ function parse (args, options) {
   try {
     return parseArgs({ args, allowPositionals: true, options })
   } catch (error) {
-    // The first sentence says what is wrong; Node's further advice is of no use here.
+    // The first sentence says what is wrong. The rest of Node.js's message does not apply here.
     throw new UsageError(/** @type {Error} */ (error).message.split(/\.\s/)[0])
   }
 }

@@ -1,16 +1,16 @@
 'use strict'
 
-// Commands for a dev server in another process: the info command `dev-server:` with the command as
-// JSON, answered by JSON. Documented in dev-server.d.ts; any Aerospike client can send it.
+// Sends commands to a dev server in another process: the info command `dev-server:` with the command as JSON. The answer is
+// JSON. dev-server.d.ts documents it. Any Aerospike client can send it.
 
 const net = require('node:net')
 const { badOption } = require('../errors')
 
-/** An info frame: protocol version 2, type 1, six bytes of length. */
+/** Bytes of the header of an info frame: protocol version 2, type 1, six bytes of length. */
 const HEADER = 8
-/** Milliseconds: longest wait for an answer. */
-const PATIENCE = 5_000
-/** Bytes of the longest answer taken: that of a thousand faults is a third of it. */
+/** Milliseconds to wait for an answer. */
+const TIMEOUT = 5_000
+/** Bytes of the longest accepted answer. The answer for a thousand faults is a third of it. */
 const LONGEST = 1 << 20
 
 /**
@@ -28,7 +28,7 @@ async function ask (address, command) {
 }
 
 /**
- * Sends an info command on a connection of its own; resolves with the body of the answer.
+ * Sends an info command on its own connection. Resolves with the body of the answer.
  *
  * @param {string} address
  * @param {string} text
@@ -47,7 +47,7 @@ function exchange (address, text) {
       socket.destroy()
       reject(new Error(`no answer from ${address}: ${reason}`))
     }
-    socket.setTimeout(PATIENCE, () => fail(`none within ${PATIENCE} ms`))
+    socket.setTimeout(TIMEOUT, () => fail(`none within ${TIMEOUT} ms`))
     socket.on('error', error => fail(error.message))
     socket.on('close', () => fail('the connection was closed'))
     socket.on('data', data => {

@@ -1,6 +1,6 @@
 'use strict'
 
-// The development server: a handle on the Rust server that is linked into the same binary.
+// The development server: a handle for the Rust server, which is linked into the same binary.
 
 const fs = require('node:fs/promises')
 const path = require('node:path')
@@ -13,7 +13,7 @@ const { expiryOptions, passwordChange } = require('./security-options')
 const { ASYNC_DISPOSE } = require('../stores/session-store')
 
 /**
- * Tells a running server something: a Command of devserver/src/control_commands.rs.
+ * Sends a command to a running server (Command in devserver/src/control_commands.rs).
  * @param {import('../bridge/native-types').DevServerHandle} handle
  * @param {{ command: string, [field: string]: unknown }} command
  * @returns {Promise<any>}
@@ -26,14 +26,14 @@ async function control (handle, command) {
   }
 }
 
-/** What systems say of a port that is in use: Linux, macOS, Windows. */
+/** The error of Linux, macOS and Windows for a port that is in use. */
 const IN_USE = /\(os error (98|48|10048)\)/
 
 /**
  * @param {Error} error of a server that could not be started
  * @param {{ host: string, port: number }} options
  */
-function explained (error, { host, port }) {
+function explain (error, { host, port }) {
   if (!IN_USE.test(error.message)) return error
   const message = `${host}:${port} is in use: choose another one, or leave out option 'port' for any that is free`
   return Object.assign(new Error(message, { cause: error }), { code: 'EADDRINUSE' })
@@ -188,20 +188,20 @@ class DevServer {
 
 /**
  * @param {import('../../exports/dev-server').DevServerOptions | undefined} options
- * @param {(warning: string) => void} tell called with each warning
+ * @param {(warning: string) => void} onWarning called with each warning
  */
-async function start (options, tell) {
+async function start (options, onWarning) {
   const checked = devServerOptions(options)
-  const handle = await native.startDevServer(JSON.stringify(checked)).catch(error => { throw explained(error, checked) })
+  const handle = await native.startDevServer(JSON.stringify(checked)).catch(error => { throw explain(error, checked) })
   const nodes = await control(handle, { command: 'nodes' })
   const server = new DevServer(KEY, handle, nodes, await control(handle, { command: 'warnings' }))
   running.add(server)
-  server.warnings.forEach(tell)
+  server.warnings.forEach(onWarning)
   return server
 }
 
 const KEY = Symbol('start')
-/** @type {Set<DevServer>} those not stopped: they go on although nobody may hold them any more */
+/** @type {Set<DevServer>} servers that are not stopped: held here, so that they run on although nothing else references them */
 const running = new Set()
 
 module.exports = { DevServer, start }

@@ -1,17 +1,17 @@
 'use strict'
 
-// A fault of a dev server: the handle on one that is set, and its form as text.
+// The faults of a dev server: a handle for an injected fault, and faults as text.
 
 const { badOption } = require('../errors')
 
-/** Fields of a fault that are numbers. */
+/** The numeric fields of a fault. */
 const NUMBERS = ['node', 'times', 'probability', 'seed', 'lasts', 'ms', 'jitter']
-/** What a fault listed has besides what was asked for. */
-const NOT_ASKED = ['id', 'struck', 'isOver', 'kind']
+/** Fields of a listed fault that are not settings. */
+const NOT_SETTINGS = ['id', 'struck', 'isOver', 'kind']
 
 class Fault {
   #control
-  /** @type {number | undefined} how often it struck, once it is taken back */
+  /** @type {number | undefined} how often it struck, after it was removed */
   #total
 
   /**
@@ -38,7 +38,7 @@ class Fault {
     try {
       return (await this.#control({ command: 'clearFault', id: this.id })).struck
     } catch (/** @type {any} */ error) {
-      // Somebody has cleared it, with others maybe: the server still knows what it came to.
+      // It was already cleared. The server still knows how often it struck.
       if (error.code !== 'BAD_OPTION') throw error
       return this.#control({ command: 'struck', id: this.id })
     }
@@ -46,7 +46,7 @@ class Fault {
 }
 
 /**
- * A fault from its text: `latency ms=20 on=read,write`.
+ * Parses the text of a fault, such as `latency ms=20 on=read,write`.
  *
  * @param {string} text
  * @returns {{ [field: string]: any }}
@@ -79,11 +79,11 @@ function parseValue (name, value) {
 }
 
 /**
- * The text of a fault.
+ * Returns the text of a fault.
  * @param {{ [field: string]: any }} fault
  */
 function formatFault (fault) {
-  const settings = Object.entries(fault).filter(([name, value]) => value !== null && !NOT_ASKED.includes(name))
+  const settings = Object.entries(fault).filter(([name, value]) => value !== null && !NOT_SETTINGS.includes(name))
   return [fault.kind, ...settings.map(([name, value]) => `${name}=${value}`)].join(' ')
 }
 

@@ -5,9 +5,9 @@
 const { badOption } = require('../errors')
 const { boolean, integer, kind, names, string } = require('../options/validate')
 
-/** Bytes: the server's own limit (as/include/base/security.h). */
+/** Bytes: the server's limit (as/include/base/security.h). */
 const LONGEST_NAME = 63
-/** Seconds: the server's own limit for `session-ttl`. */
+/** Seconds: the server's limit for `session-ttl`. */
 const LONGEST_SESSION_TTL = 864_000
 
 /** @param {any} options */
@@ -66,14 +66,14 @@ function tlsOptions (tls) {
  */
 function time (option, date) {
   if (date === undefined) return null
-  // What an X.509 certificate can say.
+  // X.509 certificates cannot hold a later year than 9999.
   const isDate = date instanceof Date && date.getTime() >= 0 && date.getUTCFullYear() <= 9999
   if (!isDate) throw badOption(`option '${option}' must be a Date from 1970 to 9999`)
   return Math.floor(date.getTime() / 1_000)
 }
 
 /**
- * A user's new password.
+ * Checks a user's new password.
  * @param {unknown} user
  * @param {unknown} password
  */

@@ -1,21 +1,22 @@
 'use strict'
 
-// How far the nodes' clocks are from ours. A node tells its time in whole seconds, as `current_time` of a namespace: the
-// clock that void times are held against. Each look gives bounds a second apart; together they are narrower.
+// Measures the clock skew between the nodes and this machine. A node reports its time in whole seconds, as `current_time` of
+// a namespace. This is the clock that void times are compared with. Each sample gives bounds one second apart; several
+// samples narrow them.
 
 const { now, setTimeout } = require('../clock')
 const { values } = require('./facts')
 
 /** Seconds: void times count from 2010. */
 const CITRUSLEAF_EPOCH = 1_262_304_000
-const LOOKS = 10
-/** Milliseconds between two looks: all of them together are a second, and one falls close to its end. */
-const BETWEEN = 100
+const SAMPLES = 10
+/** Milliseconds between two samples. Together they take a second, so that one of them is close to the end of a second. */
+const SAMPLE_INTERVAL = 100
 
 /** @typedef {import('./facts').Skew} Skew */
 
 /**
- * @param {(command: string) => any} ask all nodes: as the core tells of them
+ * @param {(command: string) => any} ask sends an info command to all nodes; returns the core's answer
  * @param {string} namespace
  * @returns {Promise<Skew[]>}
  */
@@ -23,8 +24,8 @@ async function skews (ask, namespace) {
   /** @type {Map<string, Skew>} */
   const known = new Map()
   const command = `namespace/${namespace}`
-  for (let look = 0; look < LOOKS; look++) {
-    if (look > 0) await new Promise(resolve => setTimeout(resolve, BETWEEN))
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    if (sample > 0) await new Promise(resolve => setTimeout(resolve, SAMPLE_INTERVAL))
     const asked = now()
     const nodes = await ask(command)
     const answered = now()
@@ -38,7 +39,7 @@ async function skews (ask, namespace) {
 }
 
 /**
- * What one look tells: the node's clock stood at that second at some time between question and answer.
+ * Returns the bounds of one sample: at some time between request and answer, the node's clock showed this second.
  *
  * @param {string} name
  * @param {number} seconds since 2010
@@ -60,7 +61,7 @@ function narrowed (before, now) {
   if (before === undefined) return now
   const least = Math.max(before.least, now.least)
   const most = Math.min(before.most, now.most)
-  // A clock was set meanwhile.
+  // If the bounds contradict each other, a clock was set in the meantime.
   return least > most ? now : { ...now, least, most }
 }
 

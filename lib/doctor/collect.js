@@ -1,6 +1,6 @@
 'use strict'
 
-// Everything the doctor looks at. Nothing is judged here.
+// Collects the facts that the doctor checks. The checks are in checks/.
 
 const { elapsed } = require('../clock')
 const { Connection } = require('../connection')
@@ -9,13 +9,13 @@ const { sessionStoreOptions } = require('../options/options')
 const { SessionStore } = require('../stores/session-store')
 const { skews } = require('./clock')
 const { formats } = require('./formats')
-const { failureFacts, nodeFacts, questions, userIndex } = require('./facts')
+const { failureFacts, infoCommands, nodeFacts, userIndex } = require('./facts')
 const { reach } = require('./reach')
 const { smokeTest } = require('./smoke-test')
 
-/** Put before the ids of throw-away sessions: applications that share the set do not see them. */
+/** The prefix of throw-away sessions, so that applications that share the set do not see them. */
 const PREFIX = 'aerospike-session-doctor:'
-/** Seconds: how long one of them would live, should the doctor be killed. */
+/** Seconds: the lifetime of a throw-away session, in case the doctor is killed. */
 const TTL = 600
 
 /**
@@ -30,11 +30,11 @@ async function collect (options, { rounds }) {
   const seeds = await Promise.all(cluster.hosts.map(host => reach(host, how)))
   const target = { hosts: seeds.map(({ host }) => host), namespace, set, bin, prefix, tls: how.encrypted, timeout: cluster.timeout }
   const sessions = new SessionStore({ ...options, prefix: PREFIX, ttl: TTL })
-  // Told as a finding, and not by the process.
+  // Warnings are reported as findings, so they must not become process warnings.
   sessions.on('warning', () => {})
   try {
     const began = elapsed()
-    // A namespace that does not exist is a finding of its own, with the names of those that do.
+    // A missing namespace is a finding of its own, which lists the existing ones.
     await Promise.resolve(sessions.ready()).catch(error => { if (error.code !== 'NAMESPACE') throw error })
     const connected = elapsed() - began
     return { target, seeds, connected, ...await examine(sessions, target, rounds) }
@@ -53,23 +53,23 @@ async function collect (options, { rounds }) {
 async function examine (sessions, target, rounds) {
   const connection = /** @type {import('../connection').Connection} */ (Connection.of(sessions))
   const ask = (/** @type {string[]} */ commands) => connection.request(operations.info, undefined, commands)
-  const told = await ask(Object.values(questions(target)))
-  const nodes = told.map((/** @type {any} */ node) => nodeFacts(node, target))
-  // Of a namespace that is not there nothing more is to be had.
+  const answers = await ask(Object.values(infoCommands(target)))
+  const nodes = answers.map((/** @type {any} */ node) => nodeFacts(node, target))
+  // If the namespace does not exist, there is nothing more to collect.
   if (nodes.every((/** @type {any} */ node) => node.namespace === undefined && node.error === undefined)) return { nodes, skews: [] }
-  const [apart, tried] = await Promise.all([skews(command => ask([command]), target.namespace), smokeTest(sessions, rounds)])
+  const [clockSkews, tried] = await Promise.all([skews(command => ask([command]), target.namespace), smokeTest(sessions, rounds)])
   const compared = Object.keys(tried.failures).length === 0 ? await formats(sessions, nodes, rounds) : undefined
-  return { nodes, skews: apart, smokeTest: tried, formats: compared, userQuery: await queryOfUser(connection, nodes, target) }
+  return { nodes, skews: clockSkews, smokeTest: tried, formats: compared, userQuery: await queryUser(connection, nodes, target) }
 }
 
 /**
- * Asks for the sessions of a user that nobody is, if there is an index: without one all of the set would be read.
+ * Queries the sessions of a user that does not exist, if there is an index. Without one it would read the whole set.
  *
  * @param {import('../connection').Connection} connection
  * @param {import('./facts').NodeFacts[]} nodes
  * @param {import('./facts').Target} target
  */
-async function queryOfUser (connection, nodes, target) {
+async function queryUser (connection, nodes, target) {
   if (!nodes.some(node => userIndex(node, target) !== undefined)) return undefined
   try {
     await connection.request(operations.countOf, undefined, PREFIX)

@@ -1,6 +1,6 @@
 'use strict'
 
-// What a doctor finds out: the shapes, and how info answers become them.
+// The facts that the doctor collects: their types, and how to read them from info answers.
 
 /**
  * @typedef {Record<string, string>} Values by name, as the server writes them
@@ -8,24 +8,24 @@
  * @typedef {{ host: string, error?: string }} Reached a seed, and the system's error code if no TCP connection could be made
  * @typedef {{ name: string, address: string, error?: string, build: string, edition: string, statistics: Values,
  *   namespaces: string[], namespace?: Values, set?: Values, indexes: Values[] }} NodeFacts
- *   error: why it told nothing. namespace, set: none of that name
- * @typedef {{ name: string, least: number, most: number }} Skew bounds of a node's clock minus ours, in milliseconds
+ *   error: why it did not answer. namespace, set: undefined if the node has none of that name
+ * @typedef {{ name: string, least: number, most: number }} Skew bounds of a node's clock minus this machine's, in milliseconds
  * @typedef {'save' | 'get' | 'touch' | 'delete'} Step
  * @typedef {{ count: number, p50: number, p95: number, p99: number, max: number }} Times milliseconds
  * @typedef {{ times: Partial<Record<Step, Times>>, failures: Partial<Record<Step, Failure>>, wrong: string[],
- *   ttlRefused: boolean, left: number }} SmokeTest wrong: what was answered, but wrongly. left: throw-away records not removed
- * @typedef {{ size: number, map: number, json: number }} Formats bytes of a session of the set on average, and the median time
- *   to read one of that size, in milliseconds
+ *   ttlRefused: boolean, left: number }} SmokeTest wrong: steps with a wrong answer. left: throw-away records not removed
+ * @typedef {{ size: number, map: number, json: number }} Formats the average bytes of a session in the set, and the median time
+ *   to read one of that size in each format, in milliseconds
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, hosts: string[], tls: boolean,
  *   timeout: number }} Target
  * @typedef {{ target: Target, seeds: Reached[], connected?: number, failure?: Failure, nodes: NodeFacts[], skews: Skew[],
- *   smokeTest?: SmokeTest, formats?: Formats, userQuery?: Failure | 'ok' }} Facts connected: after so many milliseconds
+ *   smokeTest?: SmokeTest, formats?: Formats, userQuery?: Failure | 'ok' }} Facts connected: milliseconds until connected
  */
 
-/** In the place of a seed's error code: the connection was taken, and nothing said. */
+/** Stands for a seed's error code: it accepted the connection but did not answer. */
 const SILENT = 'SILENT'
 
-/** Of each kind of answer, what is judged. All names are those of server 8.1; a server without them is not judged by them. */
+/** The values to check, by kind of answer. Names are those of server 8.1. If a server lacks one, its check is skipped. */
 const WANTED = {
   statistics: ['cluster_size', 'cluster_key', 'cluster_integrity', 'cluster_clock_skew_ms', 'system_free_mem_kbytes', 'system_free_mem_pct'],
   namespace: [
@@ -44,7 +44,7 @@ const WANTED = {
   index: ['indexname', 'set', 'bin', 'type', 'indextype', 'state']
 }
 
-/** Where records are kept beyond a restart: `storage-engine.device[0]` or `.file[0]`, and their like. */
+/** Settings of persistent storage, such as `storage-engine.device[0]` or `storage-engine.file[0]`. */
 const PERSISTENT = /^storage-engine\.(device|file)\[\d+\]$/
 
 /**
@@ -70,10 +70,10 @@ function pick (all, wanted) {
 }
 
 /**
- * What to ask every node.
+ * Returns the info commands for every node.
  * @param {{ namespace: string, set: string }} target
  */
-function questions ({ namespace, set }) {
+function infoCommands ({ namespace, set }) {
   return {
     build: 'build',
     edition: 'edition',
@@ -81,18 +81,18 @@ function questions ({ namespace, set }) {
     namespaces: 'namespaces',
     namespace: `namespace/${namespace}`,
     set: `sets/${namespace}/${set}`,
-    // 'ns' is the name of servers before 8.1.
+    // Servers before 8.1 call the namespace 'ns'.
     indexes: `sindex-list:namespace=${namespace};ns=${namespace}`
   }
 }
 
 /**
- * @param {{ name: string, address: string, answers: Values, error: string | null }} node as the core tells of it
+ * @param {{ name: string, address: string, answers: Values, error: string | null }} node as the core reports it
  * @param {{ namespace: string, set: string }} target
  * @returns {NodeFacts}
  */
 function nodeFacts ({ name, address, answers, error }, target) {
-  const asked = questions(target)
+  const asked = infoCommands(target)
   const answer = (/** @type {keyof typeof asked} */ what) => {
     const text = answers[asked[what]] ?? ''
     return /^(ERROR|FAIL)\b/.test(text) ? '' : text
@@ -125,7 +125,7 @@ function isPersistent ({ namespace = {} }) {
 }
 
 /**
- * The index that finds sessions by their owner.
+ * Returns the index that finds sessions by their owner.
  *
  * @param {NodeFacts} node
  * @param {{ set: string }} target
@@ -147,4 +147,4 @@ function failureFacts ({ code, message, cause, resultCode }) {
   }
 }
 
-module.exports = { SILENT, failureFacts, isPersistent, nodeFacts, questions, userIndex, values }
+module.exports = { SILENT, failureFacts, infoCommands, isPersistent, nodeFacts, userIndex, values }

@@ -1,20 +1,18 @@
 'use strict'
 
-// What a check says, and the words they share.
+// The findings that checks report, and helpers for their text.
 
 /**
  * @typedef {'ok' | 'note' | 'warning' | 'problem'} Level
- *   note: no fault, but worth knowing. warning: will do harm some day. problem: does harm now, or will as things are
+ *   note: not a fault, but worth knowing. warning: will do harm some day. problem: does harm now, or will soon
  * @typedef {'Connection' | 'Cluster' | 'Namespace' | 'Clock' | 'Sessions'} About
  * @typedef {{ level: Level, code: string, about: About, text: string, advice?: string }} Finding
- *   advice: what to do, of everything but what is ok
+ *   advice: what to do; missing only if the level is ok
  * @typedef {import('./facts').Facts} Facts
  * @typedef {import('./facts').NodeFacts} NodeFacts
  */
 
-/**
- * The findings about one thing, as they are made.
- */
+/** Collects the findings about one subject. */
 class Findings {
   /** @type {Finding[]} */
   list = []
@@ -59,7 +57,7 @@ function plural (count, one, many = `${one}s`) {
 }
 
 /**
- * The nodes that something is true of, by address.
+ * Returns the nodes' addresses for a message.
  * @param {NodeFacts[]} nodes
  */
 function named (nodes) {
@@ -67,7 +65,7 @@ function named (nodes) {
 }
 
 /**
- * A number the server told; `undefined` where it told none.
+ * Returns a number that the server reported, or undefined.
  * @param {Record<string, string> | undefined} values
  * @param {string} name
  */
@@ -78,7 +76,7 @@ function number (values, name) {
 }
 
 /**
- * How to change a setting of a namespace, without a restart and for good.
+ * Returns advice for changing a setting of a namespace, both at run time and permanently.
  *
  * @param {string} namespace
  * @param {string} setting

@@ -1,6 +1,6 @@
 'use strict'
 
-// Whether option `format: 'json'` would pay: sessions of the size that the set has, read in both formats.
+// Measures whether option `format: 'json'` would be faster: reads sessions of the set's typical size in both formats.
 
 const crypto = require('node:crypto')
 const { AerospikeStore } = require('../stores/aerospike-store')
@@ -9,15 +9,14 @@ const { percentiles } = require('./smoke-test')
 
 /** Sessions of fewer bytes cost about the same in both formats (docs/options.md). */
 const WORTH_IT = 2_048
-/** A set with fewer records is not measured: an average of few says little. */
+/** Sets with fewer records are not measured, because their average size says little. */
 const ENOUGH = 100
-/** The largest that is tried. */
+/** Bytes of the largest session that is measured. */
 const LARGEST = 64 * 1_024
 const LIFE = 600_000
 
 /**
- * Returns the bytes of an average session of the set, or undefined if there are too few. A node counts the replicas that it
- * holds, too.
+ * Returns the average bytes of a session in the set, or undefined if there are too few. The nodes' counts include replicas.
  * @param {import('./facts').NodeFacts[]} nodes
  */
 function typicalSize (nodes) {
@@ -29,7 +28,7 @@ function typicalSize (nodes) {
 }
 
 /**
- * A session of about so many bytes, as a shop has it.
+ * Creates a session of about this size, like one of a shop.
  * @param {number} size
  */
 function make (size) {
@@ -40,7 +39,7 @@ function make (size) {
 }
 
 /**
- * Reads a session of the typical size in both formats, in turn; undefined where sessions are small, or it fails.
+ * Reads a session of the typical size in both formats in turn. Returns undefined if sessions are small or if it fails.
  *
  * @param {import('../stores/session-store').SessionStore} sessions
  * @param {import('./facts').NodeFacts[]} nodes
@@ -58,7 +57,7 @@ async function formats (sessions, nodes, rounds) {
   })
   try {
     for (const { store, id } of tried) await store.set(id, session)
-    // The first ones do not count.
+    // The first two rounds warm up and are not measured.
     for (let round = -2; round < rounds; round++) {
       for (const { store, id, times } of tried) {
         const began = elapsed()
@@ -69,7 +68,7 @@ async function formats (sessions, nodes, rounds) {
     const [map, json] = tried.map(({ times }) => percentiles(times).p50)
     return { size, map, json }
   } catch {
-    // What keeps sessions from being stored or read is reported by the smoke test.
+    // The smoke test reports why sessions cannot be stored or read.
     return undefined
   } finally {
     await Promise.allSettled(tried.map(({ store, id }) => store.destroy(id)))

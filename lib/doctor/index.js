@@ -1,10 +1,10 @@
 'use strict'
 
-// The doctor: looks at a cluster as sessions need it, and says what to do.
+// The doctor checks that a cluster is set up for sessions and explains any problems.
 //
-// - collect.js: everything it looks at, as facts (facts.js); with reach.js, clock.js, smoke-test.js and formats.js.
-// - judges/: what the facts mean, as findings (finding.js). Pure: facts in, findings out.
-// - print.js: findings and facts for people.
+// - collect.js collects facts (facts.js), with reach.js, clock.js, smoke-test.js and formats.js.
+// - checks/ turns facts into findings (finding.js), without I/O.
+// - print.js prints findings and facts.
 
 const { collect } = require('./collect')
 const { clock } = require('./checks/clock')

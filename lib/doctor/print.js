@@ -1,6 +1,6 @@
 'use strict'
 
-// Findings and facts, for people.
+// Prints findings and facts as text.
 
 const util = require('node:util')
 const { printable } = require('../printable')
@@ -14,7 +14,8 @@ const MARKS = /** @type {Record<import('./finding').Level, [string, Style]>} */ 
 })
 
 /**
- * Colours, if the stream is a terminal that shows any; NO_COLOR and FORCE_COLOR are as Node.js reads them.
+ * Returns a function that adds colours if the stream is a terminal with colours. Honours NO_COLOR and FORCE_COLOR as Node.js
+ * does.
  *
  * @param {NodeJS.WriteStream} stream
  * @param {NodeJS.ProcessEnv} [env]
@@ -25,7 +26,7 @@ function painter (stream, env = process.env) {
   const coloured = forced || (stream.isTTY === true && stream.hasColors())
   // Node.js before 20.12 has no styleText.
   if (!coloured || util.styleText === undefined) return (_, text) => text
-  // Newer ones would look at standard output for themselves.
+  // Without this option, newer versions would check standard output themselves.
   return (style, text) => util.styleText(style, text, /** @type {any} */ ({ validateStream: false }))
 }
 

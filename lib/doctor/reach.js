@@ -1,16 +1,16 @@
 'use strict'
 
-// Whether anybody takes connections, and answers, where the store is told to connect to: what an "unavailable" is about.
+// Checks whether each seed accepts connections and answers, to explain why a store is unavailable.
 
 const net = require('node:net')
 const tls = require('node:tls')
 const { clearTimeout, setTimeout } = require('../clock')
 const { SILENT } = require('./facts')
 
-/** Milliseconds until somebody who has taken the connection counts as silent. */
-const PATIENCE = 1_000
+/** Milliseconds to wait for an answer after connecting. */
+const ANSWER_TIMEOUT = 1_000
 /** An info request (as/include/base/proto.h): version 2, type 1, six bytes of length. */
-const QUESTION = Buffer.from('\x02\x01\0\0\0\0\0\x05node\n', 'latin1')
+const INFO_REQUEST = Buffer.from('\x02\x01\0\0\0\0\0\x05node\n', 'latin1')
 
 /**
  * @param {{ name: string, port: number }} host
@@ -31,7 +31,7 @@ function reach ({ name, port }, { timeout, encrypted }) {
     socket.once('error', failed)
     socket.once('connect', () => {
       clearTimeout(timer)
-      timer = setTimeout(() => done(SILENT), Math.min(timeout, PATIENCE))
+      timer = setTimeout(() => done(SILENT), Math.min(timeout, ANSWER_TIMEOUT))
       socket.off('error', failed)
       ask(socket, encrypted, () => done(undefined))
     })
@@ -39,25 +39,25 @@ function reach ({ name, port }, { timeout, encrypted }) {
 }
 
 /**
- * Whatever comes is an answer, also the end of the connection: what it is worth the store itself tells.
+ * Sends an info request. Any reaction counts as an answer, even closing the connection: the store itself checks the answer.
  *
  * @param {net.Socket} socket
  * @param {boolean} encrypted
  * @param {() => void} answered
  */
 function ask (socket, encrypted, answered) {
-  // Nothing is told on this connection: no certificate has to be trusted for it.
-  const asked = encrypted ? tls.connect({ socket, rejectUnauthorized: false }) : socket
-  asked.once('data', answered)
-  asked.once('close', answered)
-  asked.on('error', answered)
-  // The one beneath fails by itself as well.
-  if (asked !== socket) socket.on('error', answered)
-  asked.write(QUESTION)
+  // Nothing secret is sent on this connection, so the certificate need not be trusted.
+  const stream = encrypted ? tls.connect({ socket, rejectUnauthorized: false }) : socket
+  stream.once('data', answered)
+  stream.once('close', answered)
+  stream.on('error', answered)
+  // The underlying socket emits its own errors.
+  if (stream !== socket) socket.on('error', answered)
+  stream.write(INFO_REQUEST)
 }
 
 /**
- * A name with several addresses fails with one error for each of them.
+ * Returns the error code. A host name with several addresses fails with one error for each of them; the first one is used.
  * @param {any} error
  */
 function codeOf (error) {

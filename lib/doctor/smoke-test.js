@@ -1,6 +1,6 @@
 'use strict'
 
-// Real sessions, saved, read, touched and removed again, one after the other.
+// The smoke test: saves, reads, touches and removes sessions, one after the other.
 
 const crypto = require('node:crypto')
 const { isDeepStrictEqual } = require('node:util')
@@ -9,7 +9,7 @@ const { failureFacts } = require('./facts')
 
 /** @typedef {import('./facts').Step} Step */
 
-/** About what an application keeps. */
+/** Data of a typical session. */
 const DATA = { userId: 'doctor', roles: ['none'], visits: 1, loginTime: 1_700_000_000_000, preferences: { theme: 'dark' } }
 
 /**
@@ -26,16 +26,17 @@ async function smokeTest (sessions, rounds) {
   let ttlRefused = false
   let left = 0
   let round = 0
-  const hear = (/** @type {{ code: string }} */ { code }) => { ttlRefused ||= code === 'TTL_REFUSED' }
-  sessions.on('warning', hear)
+  const onWarning = (/** @type {{ code: string }} */ { code }) => { ttlRefused ||= code === 'TTL_REFUSED' }
+  sessions.on('warning', onWarning)
 
   /**
-   * What has failed once is not tried again: it would only take its time again.
+   * Runs a step. A step that has failed once is skipped, because each failure may take a whole timeout.
+   *
    * @param {Step} step
    * @param {() => any} run
    * @param {any} expected
    */
-  const go = async (step, run, expected) => {
+  const runStep = async (step, run, expected) => {
     if (failures[step] !== undefined) return false
     const began = elapsed()
     try {
@@ -50,18 +51,18 @@ async function smokeTest (sessions, rounds) {
     }
   }
 
-  // The first one counts only if it fails: connections are made for it.
+  // The first round opens connections, so its times are not measured. Its failures count.
   for (; round <= rounds; round++) {
     const id = crypto.randomBytes(16).toString('hex')
-    const saved = await go('save', () => sessions.save(id, DATA), undefined)
-    await go('get', () => sessions.get(id), DATA)
-    await go('touch', () => sessions.touch(id), true)
-    const removed = await go('delete', () => sessions.delete(id), true)
+    const saved = await runStep('save', () => sessions.save(id, DATA), undefined)
+    await runStep('get', () => sessions.get(id), DATA)
+    await runStep('touch', () => sessions.touch(id), true)
+    const removed = await runStep('delete', () => sessions.delete(id), true)
     if (saved && !removed) left++
-    // Nothing would take away what is saved, or there is nothing to measure.
+    // Without save there is nothing to measure. Without delete, sessions would pile up.
     if (failures.save !== undefined || failures.delete !== undefined) break
   }
-  sessions.off('warning', hear)
+  sessions.off('warning', onWarning)
   return {
     times: Object.fromEntries([...times].map(([step, taken]) => [step, percentiles(taken)])),
     failures,

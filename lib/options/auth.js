@@ -1,6 +1,6 @@
 'use strict'
 
-// Who we are to the cluster: options `auth`, `user`, `password` and `authMode`.
+// The login: options `auth`, `user`, `password` and `authMode`.
 
 const { badOption } = require('../errors')
 const { choice, names, string, type } = require('./validate')
@@ -8,11 +8,11 @@ const { choice, names, string, type } = require('./validate')
 /**
  * @typedef {{ user: string, password: string }} Credentials
  * @typedef {{ mode: 'internal' | 'external' | 'external-insecure' | 'pki', user: string | null,
- *   password: string | null }} AuthOptions user and password null: none are needed, or they are asked for
+ *   password: string | null }} AuthOptions user and password are null if none are needed or a function provides them
  */
 
 const MODES = /** @type {const} */ (['internal', 'external', 'external-insecure', 'pki'])
-/** Bytes of user and password together: the crate sends them in a buffer of 1,024. */
+/** Bytes of user and password together: the Rust crate sends them in a buffer of 1,024 bytes. */
 const LONGEST_CREDENTIALS = 900
 
 /**
@@ -62,7 +62,7 @@ function credentials ({ user, password }) {
 }
 
 /**
- * Asks the application's function. Never rejects: what goes wrong is told.
+ * Calls the application's function for credentials. Never rejects: a failure is returned as `failure`.
  *
  * @param {() => any} ask
  * @returns {Promise<Credentials & { failure?: string }>}

@@ -1,6 +1,6 @@
 'use strict'
 
-// Where to connect to, in every way it may be written.
+// Option `hosts`, in all its forms.
 
 const net = require('node:net')
 const { badOption } = require('../errors')
@@ -10,16 +10,16 @@ const { integer, kind, string } = require('./validate')
 
 const DEFAULT_PORT = 3000
 
-/** Of a URL: Aerospike has none, and those of other databases are given by mistake. */
+/** The start of a URL. Aerospike has no URLs; those of other databases are given by mistake. */
 const SCHEME = /^\s*[a-z][a-z0-9+.-]*:\/\//i
 
 /**
- * Refuses what other databases and programs take for hosts, before a part of it passes for a name.
- * Quotes nothing but a scheme: there may be a password in it.
+ * Rejects the notations of other databases and programs, before a part of one is taken for a host name.
+ * Messages quote only the scheme: the rest may contain a password.
  *
  * @param {string} text
  */
-function refuseOthers (text) {
+function rejectOtherNotations (text) {
   const [scheme] = SCHEME.exec(text) ?? []
   if (scheme !== undefined) {
     throw badOption(`option 'hosts' has a URL: write 'host:port' without '${scheme.trim()}', and a login in option 'auth'`)
@@ -30,7 +30,7 @@ function refuseOthers (text) {
 }
 
 /**
- * Whether a text can be a name in a network, or an IPv4 address.
+ * Returns true if a text can be a host name or an IPv4 address.
  * @param {string} name
  */
 function isName (name) {
@@ -48,12 +48,12 @@ function port (text) {
 }
 
 /**
- * `host`, `host:port`, `host:tlsName:port`, an IPv6 address bare or in brackets.
+ * Parses `host`, `host:port`, `host:tlsName:port`, or an IPv6 address with or without brackets.
  * @param {string} text
  * @returns {Host}
  */
 function parseHost (text) {
-  refuseOthers(text)
+  rejectOtherNotations(text)
   const spec = text.trim()
   if (net.isIPv6(spec)) return { name: spec, port: DEFAULT_PORT, tlsName: null }
   const match = /^(?:\[([^\]]*)\]|([^:[\]\s]+))(?::([^:\s]*))?(?::([^:\s]*))?$/.exec(spec)
@@ -86,7 +86,7 @@ function hostsOf (host) {
     }
   }
   const text = string('hosts', host.host).trim()
-  refuseOthers(text)
+  rejectOtherNotations(text)
   const unwrapped = /^\[(.*)\]$/.exec(text)?.[1] ?? text
   if (unwrapped === '' || (!net.isIPv6(unwrapped) && !isName(unwrapped))) {
     throw badOption("option 'hosts' has an entry whose host is neither a name nor an address")

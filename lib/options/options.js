@@ -1,7 +1,6 @@
 'use strict'
 
-// The one place that reads options: checks them, in words, and makes the complete structs that the
-// native core gets. Nothing is checked or defaulted anywhere else.
+// The one place that reads options: it checks them, applies defaults and makes the complete structs for the native core.
 
 const net = require('node:net')
 const { authOptions } = require('./auth')
@@ -18,21 +17,21 @@ const { boolean, bytes, choice, given, integer, kind, name, names, seconds, stri
  * @typedef {{ hosts: Host[], auth: import('./auth').AuthOptions | null,
  *   tls: import('./tls').TlsOptions | null, timeout: number, connectTimeout: number,
  *   maxConnsPerNode: number, clusterName: string | null, servicesAlternate: boolean,
- *   rackIds: number[], maxPending: number, ioThread: 'auto' | 'always' }} ClusterOptions of the connection
+ *   rackIds: number[], maxPending: number, ioThread: 'auto' | 'always' }} ClusterOptions options of the connection
  * @typedef {{ namespace: string, set: string, bin: string, prefix: string, format: 'map' | 'json',
  *   encryptionKeys: import('./secrets').Secret[] | null, hashIds: import('./secrets').Secret | null,
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
  *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
- *   touchOnRead: number | null, ttl: number }} ViewOptions of a view of the store; times in ms
+ *   touchOnRead: number | null, ttl: number }} ViewOptions options of a view of the store; times in milliseconds
  */
 
-/** Seconds: a day, as connect-redis has it. */
+/** Seconds: one day, the same default as connect-redis. */
 const DEFAULT_TTL = 86_400
-/** Bytes: the server's own limit for the name of a cluster. */
+/** Bytes: the server's limit for the name of a cluster. */
 const LONGEST_CLUSTER_NAME = 63
-/** The server's own limit for `rack-id` (MAX_RACK_ID in as/include/fabric/partition_balance.h). */
+/** The server's limit for `rack-id` (MAX_RACK_ID in as/include/fabric/partition_balance.h). */
 const LARGEST_RACK_ID = 1_000_000
-/** Bins of the record that are ours (src/store/layout.rs). */
+/** The bins that the store itself writes (src/store/layout.rs). */
 const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session']
 
 const CONNECTION = [
@@ -97,7 +96,7 @@ function cluster (options) {
 function view (options, ttl) {
   const bin = name('bin', options.bin ?? 'data')
   if (RESERVED_BINS.includes(bin)) throw badOption(`option 'bin' must not be '${bin}': the store has its own bin of that name`)
-  // A protecting option has a default only if it is left out: `null` is refused.
+  // Protecting options have a default only if they are left out: `null` is rejected.
   const { absoluteTtl, durableDelete = false, prefix = '', tombstones = false, touchOnRead } = options
   boolean('tombstones', tombstones)
   boolean('durableDelete', durableDelete)
@@ -125,7 +124,7 @@ function view (options, ttl) {
 }
 
 /**
- * The options of a SessionStore.
+ * Checks the options of a SessionStore.
  * @param {any} [options]
  */
 function sessionStoreOptions (options = {}) {
@@ -136,11 +135,11 @@ function sessionStoreOptions (options = {}) {
 }
 
 /**
- * The options of an AerospikeStore: its own, and those of the client it makes unless it is given a shared one.
+ * Checks the options of an AerospikeStore: its own, and those of its client unless it is given a shared one.
  * @param {any} [options]
  */
 function aerospikeStoreOptions (options = {}) {
-  // Without a password it names the owner of a session. With one, a login without it is refused as such.
+  // Without a password, option `user` names the owner of a session, which protects nothing. With a password it is a login.
   const own = given(options, AEROSPIKE_STORE, { harmless: 'user' })
   const { client, ttl, whenDown } = own
   if (client !== undefined) {
@@ -158,7 +157,7 @@ function aerospikeStoreOptions (options = {}) {
 }
 
 /**
- * The options of a framework's store: those of an AerospikeStore, but for what only express-session understands.
+ * Checks the options of a framework's store: those of an AerospikeStore, except those for express-session only.
  * @param {any} [options]
  */
 function frameworkOptions (options = {}) {
@@ -167,7 +166,7 @@ function frameworkOptions (options = {}) {
 }
 
 /**
- * The options of the client that a store makes for itself.
+ * Returns the options of the client that a store creates for itself.
  * @param {any} given
  */
 function clientOptions (given) {
@@ -178,7 +177,7 @@ function clientOptions (given) {
 }
 
 /**
- * The options of one call, such as `{ ttl }`.
+ * Checks the options of one call, such as `{ ttl }`.
  * @param {any} options
  * @returns {{ ttl?: number }}
  */
@@ -189,11 +188,11 @@ function callOptions (options) {
 }
 
 /**
- * The options of a walk over all sessions.
+ * Checks the options of a scan of all sessions.
  * @param {any} [options]
  * @returns {{ batch: number, onProgress?: (progress: { done: number, pruned: number }) => any }}
  */
-function walkOptions (options = {}) {
+function scanOptions (options = {}) {
   names(options, ['batch', 'onProgress'])
   const { onProgress } = options
   if (onProgress !== undefined && typeof onProgress !== 'function') {
@@ -203,7 +202,7 @@ function walkOptions (options = {}) {
 }
 
 /**
- * The options of `sessionsOf`.
+ * Checks the options of `sessionsOf`.
  * @param {any} [options]
  * @returns {{ limit: number }}
  */
@@ -213,7 +212,7 @@ function sessionsOfOptions (options = {}) {
 }
 
 /**
- * The options of a DevServer.
+ * Checks the options of a DevServer.
  * @param {any} [options]
  */
 function devServerOptions (options = {}) {
@@ -244,7 +243,7 @@ function devServerOptions (options = {}) {
 }
 
 /**
- * The number of a node of a DevServer.
+ * Checks the number of a node of a DevServer.
  * @param {unknown} node
  * @returns {number}
  */
@@ -254,5 +253,5 @@ function nodeNumber (node) {
 }
 
 module.exports = {
-  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, sessionStoreOptions, sessionsOfOptions, view, walkOptions
+  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, scanOptions, sessionStoreOptions, sessionsOfOptions, view
 }

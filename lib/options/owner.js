@@ -2,15 +2,15 @@
 
 // The owner of a session: option `user` of a store, and the argument of the methods that find sessions by their owner.
 //
-// The owner is what JSON makes of a value. A session keeps its owner as text, and is itself stored as JSON: an ObjectId or a
-// Date that a login puts into a session is a string in every later request. It has to be the same owner before and after.
+// The owner is read as JSON would store it. For example, an ObjectId or a Date that a login puts into a session is a string
+// in every later request. The owner must be the same before and after.
 
 const { badData, badKey, badOption } = require('../errors')
 const { unquoted } = require('../json')
 const { notAwaited, string, userFault } = require('./validate')
 
-/** The owner of a session that has none. */
-const NOBODY = ''
+/** The owner text of a session without an owner. */
+const NO_OWNER = ''
 
 /** @typedef {(message: string, cause?: unknown) => Error} Fail */
 
@@ -18,13 +18,13 @@ const NOBODY = ''
  * Reads option `user`, unless it is a login (a name with a password).
  *
  * @param {any} given
- * @returns {((session: any) => string) | undefined} gives a session's owner, or throws BAD_DATA or BAD_OPTION; undefined: the
- *   store keeps no owners
+ * @returns {((session: any) => string) | undefined} a function that returns a session's owner, or throws BAD_DATA or
+ *   BAD_OPTION; undefined if the store keeps no owners
  */
 function ownerOption ({ user, password }) {
   if (typeof user === 'function') {
     if (password !== undefined) throw badOption("option 'password' needs a login name: with a 'user' function, log in by option 'auth'")
-    return session => ownerText(called(user, session), badData)
+    return session => ownerText(callUser(user, session), badData)
   }
   if (user === undefined || password !== undefined) return undefined
   string('user', user)
@@ -34,7 +34,7 @@ function ownerOption ({ user, password }) {
 }
 
 /**
- * The owner whose sessions a method is asked for.
+ * Checks the `user` argument of a method.
  *
  * @param {unknown} user
  * @returns {string}
@@ -42,7 +42,7 @@ function ownerOption ({ user, password }) {
  */
 function ownerArgument (user) {
   const owner = ownerText(user, badKey)
-  if (owner === NOBODY) throw badKey("a user must be given: undefined, null, '', NaN and Infinity mean that a session has no owner")
+  if (owner === NO_OWNER) throw badKey("a user must be given: undefined, null, '', NaN and Infinity mean that a session has no owner")
   return owner
 }
 
@@ -50,7 +50,7 @@ function ownerArgument (user) {
  * @param {(session: any) => unknown} user the application's function
  * @param {any} session
  */
-function called (user, session) {
+function callUser (user, session) {
   try {
     return notAwaited(user(session))
   } catch (cause) {
@@ -59,7 +59,7 @@ function called (user, session) {
 }
 
 /**
- * The owner at a path into a session, read as JSON reads it: own enumerable properties, and what toJSON returns.
+ * Returns the owner at a path into a session. Reads as JSON does: own enumerable properties and results of toJSON().
  *
  * @param {string[]} path
  * @param {any} session
@@ -96,24 +96,24 @@ function property (object, key) {
 
 /**
  * @param {unknown} value
- * @param {Fail} fail makes the error for a value that is no owner
+ * @param {Fail} fail creates the error for a value that cannot be an owner
  * @param {string} [name] of the property that holds it
  * @returns {string}
  */
 function ownerText (value, fail, name = '') {
   const made = fromJson(value, fail, name)
-  if (made === undefined || made === null) return NOBODY
-  if (typeof made === 'number' && !Number.isFinite(made)) return NOBODY
+  if (made === undefined || made === null) return NO_OWNER
+  if (typeof made === 'number' && !Number.isFinite(made)) return NO_OWNER
   const text = typeof made === 'number' || typeof made === 'bigint' ? String(made) : made
-  if (text === NOBODY) return NOBODY
+  if (text === NO_OWNER) return NO_OWNER
   const fault = userFault(text)
   if (fault !== undefined) throw fail(fault)
   return text
 }
 
 /**
- * What JSON makes of a value. A function, a symbol or a promise stays one: to JSON it is nothing, but as an owner it is a
- * mistake.
+ * Returns a value as JSON would restore it. Keeps functions, symbols and promises, which JSON would drop, so that they are
+ * rejected as owners.
  *
  * @param {any} value
  * @param {Fail} fail

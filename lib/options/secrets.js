@@ -1,22 +1,22 @@
 'use strict'
 
-// Options `encryptionKeys` and `hashIds`. What they hold is in no message, no inspection and no JSON.
+// Options `encryptionKeys` and `hashIds`. Their values never appear in messages, util.inspect() or JSON.
 
 const { badOption } = require('../errors')
 const { string } = require('./validate')
 
-/** Bytes: what AES-256 takes. */
+/** Bytes: the size of a key for AES-256. */
 const KEY = 32
 /** Bytes. */
 const SHORTEST_SECRET = 16
 /** 32 bytes in base64, in either alphabet, with or without padding. */
 const KEY_TEXT = /^[A-Za-z0-9+/_-]{43}=?$/
 
-/** Bytes that nobody gets to see by accident. */
+/** Bytes that cannot be printed or serialized by accident. */
 class Secret {
   #base64
 
-  /** @param {Uint8Array} bytes copied: the application may wipe its own */
+  /** @param {Uint8Array} bytes are copied, so that the application may wipe its own */
   constructor (bytes) {
     this.#base64 = Buffer.from(bytes).toString('base64')
   }
@@ -28,7 +28,7 @@ class Secret {
 }
 
 /**
- * Options as the core gets them: the only text with secrets in it.
+ * Serializes options for the core. This is the only text that contains secrets.
  * @param {object} options
  */
 function serialize (options) {
@@ -42,7 +42,7 @@ function serialize (options) {
 function encryptionKeys (keys) {
   if (!Array.isArray(keys)) throw badOption(`option 'encryptionKeys' must be an array of keys, the newest first, not ${type(keys)}`)
   if (keys.length === 0) throw badOption("option 'encryptionKeys' must not be empty: leave it out to encrypt nothing")
-  // Not map(), which passes over what is missing in an array.
+  // Not map(), which skips holes in an array.
   const secrets = Array.from(keys, (key, n) => key instanceof Secret ? key : new Secret(keyBytes(key, n)))
   if (new Set(secrets.map(Secret.reveal)).size < secrets.length) throw badOption("option 'encryptionKeys' has a key twice")
   return secrets
@@ -50,7 +50,7 @@ function encryptionKeys (keys) {
 
 /**
  * @param {any} key
- * @param {number} n its place
+ * @param {number} n its index
  * @returns {Uint8Array}
  */
 function keyBytes (key, n) {
@@ -79,7 +79,7 @@ function hashSecret (secret) {
 }
 
 /**
- * What a value is, and nothing of it: it may be a secret in a form we do not take.
+ * Describes the type of a value without quoting it: it may be a secret in an unsupported form.
  * @param {any} value
  */
 function type (value) {

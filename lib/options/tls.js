@@ -1,6 +1,6 @@
 'use strict'
 
-// Option `tls`: certificates and keys as PEM, in the shapes that Node's own tls.connect() takes, or as paths of files.
+// Option `tls`: certificates and keys as PEM, in the forms that tls.connect() of Node.js accepts, or as file paths.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -10,7 +10,7 @@ const { given, kind, string, type } = require('./validate')
 
 /**
  * @typedef {{ ca: string, system: boolean, cert: string | null, key: string | null, pins: string[] }} TlsOptions
- *   all PEM, but for the pins: SHA-256 in base64. `system`: trust what the operating system trusts as well
+ *   `ca`, `cert` and `key` are PEM; `pins` are SHA-256 in base64; `system`: also trust the operating system's authorities
  */
 
 const PEM = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g
@@ -52,7 +52,7 @@ function pins (pins) {
   if (pins === undefined) return []
   if (!Array.isArray(pins)) throw badOption(`option 'tls.pins' must be an array of strings, not ${kind(pins)}`)
   if (pins.length === 0) throw badOption("option 'tls.pins' must not be empty: leave it out to accept any key")
-  // Not map(), which passes over what is missing in an array.
+  // Not map(), which skips holes in an array.
   return Array.from(pins, pin => {
     const match = PIN.exec(string('tls.pins', pin))
     if (match === null) throw badOption("option 'tls.pins' must hold 'sha256/' and the base64 of a SHA-256, as 'sha256/AAAA…='")
@@ -60,11 +60,11 @@ function pins (pins) {
   })
 }
 
-/** The authorities that Node.js itself trusts: those it comes with, and those of NODE_EXTRA_CA_CERTS. */
+/** Returns the authorities that Node.js trusts: the bundled ones and those of NODE_EXTRA_CA_CERTS. */
 function trustedByNode () {
   const { getCACertificates } = /** @type {any} */ (nodeTls)
   if (getCACertificates !== undefined) return getCACertificates('default').join('\n')
-  // Node.js before 22.15 keeps the extra ones to itself.
+  // Node.js before 22.15 has no API for the extra ones.
   return [...nodeTls.rootCertificates, ...extraCertificates()].join('\n')
 }
 
@@ -75,7 +75,7 @@ function extraCertificates () {
   try {
     return fs.readFileSync(file, 'utf8').match(PEM) ?? []
   } catch {
-    // Node.js has warned of it, when it started.
+    // Node.js has already warned about it at startup.
     return []
   }
 }
@@ -92,7 +92,7 @@ function pem (option, value) {
 }
 
 /**
- * PEM as it is, or out of a file.
+ * Returns PEM, read from a file if the value is a path.
  * @param {string} option
  * @param {any} part
  */
@@ -105,7 +105,7 @@ function content (option, part) {
   try {
     return fs.readFileSync(part, 'utf8')
   } catch (/** @type {any} */ error) {
-    // Not the path itself: it may be a key whose first line is missing.
+    // Does not quote the path: it may be a key without its first line.
     throw badOption(`option 'tls.${option}' is neither PEM nor the path of a file that can be read (${error.code})`)
   }
 }
@@ -121,7 +121,7 @@ function certificates (option, value) {
 }
 
 /**
- * A certificate, with those that lead to its authority behind it, and its key.
+ * Checks a certificate chain and its key.
  * @param {any} cert
  * @param {any} key
  */

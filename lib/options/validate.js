@@ -1,30 +1,33 @@
 'use strict'
 
-// Checks of single values, each in words. What a message says of a value is its type, and a number only where one is
-// asked for: anything else may be a password or a session id.
+// Checks of single values. A message names the type of a wrong value. It quotes only numbers, and only if a number is
+// expected: anything else may be a password or a session id.
 
 const { badOption } = require('../errors')
 
-/** Seconds: the longest TTL Aerospike takes (MAX_TTL in the server's cfg.c). */
+/** Seconds: the server's longest TTL (MAX_TTL in cfg.c). */
 const LONGEST_TTL = 10 * 365 * 24 * 60 * 60
-/** Bytes. A session id comes out of a cookie, and no browser keeps one as long as this. */
+/** Bytes. A session id comes from a cookie, and no browser stores a cookie of this length. */
 const LONGEST_ID = 65_536
-/** Bytes: what a secondary index takes of a string (as/include/base/datamodel.h). */
+/** Bytes: the longest string in a secondary index (as/include/base/datamodel.h). */
 const LONGEST_USER = 2_048
 
-/** Milliseconds since 1970: the last that dates in ISO 8601 and cookies can say, the end of the year 9999. */
+/** Milliseconds since 1970: the end of the year 9999, the last date in ISO 8601 and cookies. */
 const LAST_TIME = Date.UTC(10_000, 0) - 1
 
-/** Bytes: less holds next to no record. */
+/** Bytes. Less memory would hold almost no records. */
 const LEAST_MEMORY = 1_024 ** 2
-/** Bytes: an exact number in JavaScript and more than any machine has. */
+/** Bytes: more than any machine has, and an exact number in JavaScript. */
 const MOST_MEMORY = 1_024 ** 5
 
-// Names end up in info commands, where nothing escapes them. Lengths in bytes, as in
+// Names are checked strictly because info commands cannot escape them. Lengths are in bytes, from
 // as/include/base/datamodel.h.
 const LONGEST_NAME = { namespace: 31, set: 63, bin: 15 }
 
-/** @param {any} value */
+/**
+ * Describes the type of a value for a message. Quotes numbers and booleans.
+ * @param {any} value
+ */
 function kind (value) {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
@@ -48,7 +51,7 @@ function notAwaited (value) {
 }
 
 /**
- * What a value is, and nothing of what it holds.
+ * Describes the type of a value for a message. Quotes nothing.
  * @param {any} value
  */
 function type (value) {
@@ -56,9 +59,11 @@ function type (value) {
 }
 
 /**
+ * Rejects unknown option names.
+ *
  * @param {any} options
  * @param {readonly string[]} known
- * @param {string} [what]
+ * @param {string} [what] the object's name in messages
  */
 function names (options, known, what = 'options') {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -66,7 +71,7 @@ function names (options, known, what = 'options') {
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    // `cafile` and so on are what other programs call files of PEM.
+    // Other programs call files of PEM `cafile` and the like.
     const near = nearest(name, known) ?? nearest(name.replace(/_?file$/i, ''), known)
     const path = /^option '(.+)'$/.exec(what)?.[1]
     throw badOption(`unknown option '${name}'` +
@@ -76,9 +81,8 @@ function names (options, known, what = 'options') {
 }
 
 /**
- * What an option's absence means, for options that protect sessions or the connection. If one of them is present and
- * undefined, as `process.env.MISSING` is, nothing would show that the protection is off. The words finish the sentence
- * "leave it out …".
+ * Options that protect sessions or the connection. They must not be undefined: an unset environment variable would silently
+ * turn the protection off. Each text completes the sentence "leave it out …".
  * @type {Record<string, string>}
  */
 const PROTECTING = {
@@ -101,13 +105,13 @@ const PROTECTING = {
 }
 
 /**
- * The options that were given, own or inherited, each read once. A protecting option must not be undefined; any other
- * that is undefined counts as left out.
+ * Returns the options that were given, own or inherited. Reads each one once. Rejects a protecting option that is undefined.
+ * Any other option that is undefined counts as left out.
  *
  * @param {any} options
  * @param {readonly string[]} known
  * @param {{ what?: string, within?: string, harmless?: string }} [how] what: the object's name in messages. within: what
- *   the names of its options begin with. harmless: an option that protects elsewhere, and not here
+ *   the full names of its options begin with. harmless: an option that protects elsewhere, but not here
  * @returns {Record<string, any>}
  */
 function given (options, known, { what, within = '', harmless } = {}) {
@@ -129,7 +133,7 @@ function unset (option) {
 }
 
 /**
- * The known name closest to a mistyped one, if any is close.
+ * Returns the known name that is closest to a mistyped one, or undefined if none is close.
  * @param {string} name
  * @param {readonly string[]} known
  */
@@ -144,7 +148,7 @@ function nearest (name, known) {
 }
 
 /**
- * Levenshtein's distance.
+ * Returns the Levenshtein distance.
  * @param {string} a
  * @param {string} b
  */
@@ -191,19 +195,18 @@ function boolean (option, value) {
  */
 function choice (option, value, choices) {
   if (!choices.includes(value)) {
-    throw badOption(`option '${option}' must be ${choices.map(one => `'${one}'`).join(' or ')}, not ${other(value, choices)}`)
+    throw badOption(`option '${option}' must be ${choices.map(one => `'${one}'`).join(' or ')}, not ${wrongChoice(value, choices)}`)
   }
   return value
 }
 
 /**
- * Describes a wrong choice. A string is shown only if it is close to a right one: any other may be a password in the wrong
- * place.
+ * Describes a wrong choice. Quotes a string only if it is close to a valid choice: any other may be a misplaced password.
  *
  * @param {any} value
  * @param {readonly string[]} choices
  */
-function other (value, choices) {
+function wrongChoice (value, choices) {
   if (typeof value !== 'string') return kind(value)
   return nearest(value.trim(), choices) === undefined ? 'a string with another value' : `'${value}'`
 }
@@ -240,7 +243,7 @@ function integer (option, value, least, most, unit = '') {
 }
 
 /**
- * A size: bytes, or a string with a unit, as '512m'.
+ * Checks a size: a number of bytes, or a string with a unit such as '512m'.
  * @param {string} option
  * @param {any} value
  * @returns {number} bytes
@@ -258,7 +261,7 @@ function bytes (option, value) {
 }
 
 /**
- * A time in seconds; fractions are kept to the millisecond.
+ * Checks a time in seconds. Fractions are kept to the millisecond.
  * @param {string} option
  * @param {any} value
  * @returns {number}
@@ -272,9 +275,9 @@ function seconds (option, value) {
 }
 
 /**
- * A point in time, however it is written.
+ * Reads a point in time from a Date or anything that the Date constructor accepts.
  * @param {any} value
- * @returns {number} milliseconds since 1970; NaN if it is none
+ * @returns {number} milliseconds since 1970, or NaN
  */
 function timeOf (value) {
   if (value instanceof Date) return value.getTime()
@@ -288,7 +291,7 @@ function timeOf (value) {
 function idFault (id) {
   if (typeof id !== 'string') return `a session id must be a string, not ${type(id)}`
   if (id === '') return 'a session id must not be empty'
-  // Two ids that differ only in lone surrogates would be one key.
+  // Two ids that differ only in lone surrogates would have the same key.
   if (!id.isWellFormed()) return 'a session id must be well-formed Unicode'
   if (id.length * 3 > LONGEST_ID && Buffer.byteLength(id) > LONGEST_ID) return `a session id must be at most ${LONGEST_ID} bytes long`
 }

@@ -1,12 +1,12 @@
 'use strict'
 
-// The store express-session asks for: sessions with their cookie.
+// The store for express-session: sessions with their cookie.
 //
-// express-session reads the number of parameters of some methods, and libraries read their source:
-// they are plain functions with all their parameters named. Whether a call passed `undefined` as its
-// callback or no callback at all is read from `arguments` (`quiet` in lib/connection.js).
+// express-session reads the number of parameters of some methods, and some libraries read their source. So the methods are
+// plain functions with all parameters named. `arguments` shows whether a callback of `undefined` was passed or left out
+// (`quiet` in lib/connection.js).
 //
-// These methods do not call each other by their public names: a subclass that maps session ids would map them twice.
+// The methods do not call each other by their public names: a subclass that maps session ids would map them twice.
 
 const { BaseStore } = require('./base-store')
 const { AsyncResource } = require('node:async_hooks')
@@ -19,7 +19,8 @@ const { LAST_TIME, kind, notAwaited, timeOf } = require('../options/validate')
 
 class AerospikeStore extends BaseStore {
   /**
-   * Called by express-session on what `get` returned: what was loaded goes over to the Session.
+   * Creates the Session of a request and copies the baseline of the loaded session to it. express-session calls this with
+   * the object from `get`.
    *
    * @param {any} req
    * @param {any} session
@@ -36,7 +37,7 @@ class AerospikeStore extends BaseStore {
    */
   get (sid, callback) {
     const decode = (/** @type {string} */ head, /** @type {any} */ json) => this.baselines.load(sid, head, json)
-    return quiet(this.connection.one(operations.load, sid, this.served(optional(callback)), decode), arguments.length > 1)
+    return quiet(this.connection.sessionRequest(operations.load, sid, this.served(optional(callback)), decode), arguments.length > 1)
   }
 
   /**
@@ -56,7 +57,7 @@ class AerospikeStore extends BaseStore {
   #set (sid, session, done) {
     let json, expires, owner
     try {
-      // The text is taken now: what the application changes later belongs to a later set.
+      // Serialized now, because later changes belong to a later set.
       json = stringify(session)
       expires = this.#expires(session, sid)
       if (!hasCookie(session)) json = withCookie(json, expires)
@@ -67,10 +68,10 @@ class AerospikeStore extends BaseStore {
     if (expires <= now()) return this.#destroy(sid, done)
     const known = this.baselines.of(session, sid)
     json = withHidden(known, session, json)
-    // The events of a set belong to its context; they come seldom, and without listeners they need none.
+    // Events of a set are emitted in its AsyncLocalStorage context. Without listeners none is needed.
     const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
-    const write = new SetUnderWay(this, known, json, context)
-    return this.connection.one(operations.set, sid, done, write, json, expires, known.writer, known.head, known.json, known.notes(), owner)
+    const write = new PendingSet(this, known, json, context)
+    return this.connection.sessionRequest(operations.set, sid, done, write, json, expires, known.writer, known.head, known.json, known.notes(), owner)
   }
 
   /**
@@ -98,8 +99,8 @@ class AerospikeStore extends BaseStore {
     }
     if (expires <= now()) return this.#destroy(sid, done)
     const known = this.baselines.of(object, sid)
-    const write = new TouchUnderWay(known, cookie)
-    return this.connection.one(operations.refresh, sid, done, write, cookie, expires, known.writer, known.head, known.notesOfCookie())
+    const write = new PendingTouch(known, cookie)
+    return this.connection.sessionRequest(operations.refresh, sid, done, write, cookie, expires, known.writer, known.head, known.notesOfCookie())
   }
 
   /**
@@ -115,12 +116,12 @@ class AerospikeStore extends BaseStore {
    * @param {import('../bridge/hub').Callback | undefined} done
    */
   #destroy (sid, done) {
-    return this.connection.one(operations.destroy, sid, done, JSON.parse)
+    return this.connection.sessionRequest(operations.destroy, sid, done, JSON.parse)
   }
 
   /**
-   * When a session written now ends, in milliseconds since 1970: a `ttl` function decides; else
-   * the cookie; else the `ttl` number.
+   * Returns when a session that is written now expires, in milliseconds since 1970: by the `ttl` function if there is one,
+   * else by the cookie, else by the `ttl` number.
    *
    * @param {any} session
    * @param {string} sid
@@ -135,8 +136,8 @@ class AerospikeStore extends BaseStore {
   }
 }
 
-/** A set that is not answered yet. Takes note of what became of it, before the caller hears of it. */
-class SetUnderWay {
+/** A set in flight. It updates the baseline with the result before the caller receives the answer. */
+class PendingSet {
   #store
   #known
   #json
@@ -145,7 +146,7 @@ class SetUnderWay {
   /**
    * @param {AerospikeStore} store
    * @param {import('../baselines').Baseline} known
-   * @param {string} json what is set
+   * @param {string} json the session's JSON
    * @param {AsyncResource | undefined} context of the set
    */
   constructor (store, known, json, context) {
@@ -166,13 +167,13 @@ class SetUnderWay {
 
   /** @param {{ head: string | null, gone: string | null, conflict: string | null }} result */
   #emitEvents ({ head, gone, conflict }) {
-    const tell = () => {
-      // After the callback, and outside of what calls it: a listener may throw.
+    const emit = () => {
+      // After the callback and in a separate call, because a listener may throw.
       if (gone !== null) nextTick(() => this.#store.emit('gone', { digest: gone }))
       if (conflict !== null) nextTick(() => this.#store.emit('conflict', { digest: conflict }))
     }
-    if (this.#context === undefined) tell()
-    else this.#context.runInAsyncScope(tell)
+    if (this.#context === undefined) emit()
+    else this.#context.runInAsyncScope(emit)
     return head
   }
 
@@ -182,8 +183,8 @@ class SetUnderWay {
   }
 }
 
-/** The same for a touch. */
-class TouchUnderWay {
+/** A touch in flight. It updates the baseline with the result before the caller receives the answer. */
+class PendingTouch {
   #known
   #cookie
 
@@ -208,7 +209,7 @@ class TouchUnderWay {
 }
 
 /**
- * Milliseconds, by the application's own function of seconds.
+ * Calls the application's `ttl` function, which returns seconds. Returns milliseconds.
  *
  * @param {(session: any, sid: string) => number} ttl
  * @param {any} session
@@ -228,30 +229,30 @@ function lifetime (ttl, session, sid) {
 }
 
 /**
- * Whether a session has a cookie that says more than its end, which is stored apart from it.
+ * Returns true if the session has a cookie with more than its expiry, which is stored separately.
  * @param {any} session
  */
 function hasCookie ({ cookie }) {
-  // express-session's have it always.
+  // Cookies of express-session always have originalMaxAge.
   return isPlain(cookie) && (cookie.originalMaxAge !== undefined || Object.keys(cookie).some(name => name !== 'expires'))
 }
 
 /**
- * A session's text with a cookie made from the time that it has left, as one is made for a session of the recipe: without
- * one, express-session fails every request of its visitor.
+ * Adds a cookie to a session's JSON, made from the time until it expires. Without a cookie, express-session would fail every
+ * request with this session. The core does the same for sessions that a SessionStore saved.
  *
  * @param {string} json
  * @param {number} expires
  */
 function withCookie (json, expires) {
   const session = JSON.parse(json)
-  // In whole seconds, so that the cookie of the next set is the same.
+  // Rounded to seconds, so that the next set makes the same cookie.
   const originalMaxAge = Math.ceil((expires - now()) / 1_000) * 1_000
   return stringify({ ...session, cookie: { originalMaxAge, expires: new Date(expires), httpOnly: true, path: '/' } })
 }
 
 /**
- * The text of the session's cookie; undefined for a session without one.
+ * Returns the JSON of the session's cookie, or undefined if it has none.
  * @param {any} session
  */
 function cookieOf (session) {

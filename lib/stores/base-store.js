@@ -1,7 +1,7 @@
 'use strict'
 
-// What of an express store concerns all its sessions, or its connection, and not the one session
-// of a request.
+// The methods of a store for express-session that are about all sessions, a user's sessions or the connection.
+// aerospike-store.js has those about the session of a request.
 
 const { AsyncResource } = require('node:async_hooks')
 const { Baselines } = require('../baselines')
@@ -11,22 +11,22 @@ const { name } = require('../../package.json')
 const { badKey, badOption } = require('../errors')
 const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
-const { aerospikeStoreOptions, clientOptions, sessionsOfOptions, view, walkOptions } = require('../options/options')
+const { aerospikeStoreOptions, clientOptions, scanOptions, sessionsOfOptions, view } = require('../options/options')
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, type } = require('../options/validate')
-const { tell } = require('../warnings')
+const { emitWarning } = require('../warnings')
 
 /**
- * What express-session is answered instead of a session, as an error: it passes it to `next`, and Express goes on to the next
- * handler. The request has no session then, and the visitor keeps the cookie.
+ * The error that express-session gets instead of a session. It passes the error to `next`, and for this value Express
+ * continues with the next handler. The request then has no session, and the browser keeps its cookie.
  */
 const NO_SESSION = 'route'
-/** Milliseconds between two looks whether the cluster answers again. */
-const LOOK_AGAIN = 250
-/** The id of no session. */
-const NOBODY = 'aerospike-session:is-anybody-there'
+/** Milliseconds between two checks whether the cluster answers again. */
+const PROBE_INTERVAL = 250
+/** A session id that is never used. */
+const PROBE_ID = 'aerospike-session:is-anybody-there'
 
 /** @param {any} error */
 const isUnanswered = error => error?.code === 'UNAVAILABLE' || error?.code === 'TIMEOUT'
@@ -34,14 +34,14 @@ const isUnanswered = error => error?.code === 'UNAVAILABLE' || error?.code === '
 class BaseStore extends Store {
   #client
   #owned
-  /** Whether express-session was told that the store is down. */
-  #away = false
+  /** Whether the store has reported to express-session that it is down. */
+  #isDown = false
   /** @param {string} text */
   #list = text => this.baselines.list(text)
   #isAnonymous
   /** When the cluster last answered. */
-  #heard = 0
-  /** Those who wait for a session, and are served without one if the cluster goes. @type {Set<(...args: any[]) => void>} */
+  #lastAnswer = 0
+  /** Callbacks of pending reads. If the cluster goes down, they are answered without a session. @type {Set<(...args: any[]) => void>} */
   #waiting = new Set()
 
   /** @param {import('../../index').AerospikeStoreOptions} [options] */
@@ -57,14 +57,14 @@ class BaseStore extends Store {
     const own = { ...inherited, ...given }
     this.ttl = ttl ?? number
     this.ownerOf = user
-    this.connection = connection.through(view(own, number))
+    this.connection = connection.withView(view(own, number))
     this.baselines = new Baselines()
-    // Own properties and not methods: a subclass that overrides methods never sees them called.
+    // Own properties instead of methods, so that a subclass cannot override them by accident.
     this.served = this.#served.bind(this)
     this.touched = this.#touched.bind(this)
     hide(this, ['ttl', 'ownerOf', 'connection', 'baselines', 'served', 'touched'])
     this.#isAnonymous = whenDown === 'anonymous'
-    this.#traced()
+    this.#forwardEvents()
   }
 
   get client () {
@@ -99,13 +99,13 @@ class BaseStore extends Store {
 
   /** @param {any} [options] */
   async * sessions (options) {
-    const { batch } = await this.#walk(operations.sessions, options)
+    const { batch } = await this.#scanOptions(operations.sessions, options)
     for await (const { page } of this.#pages(operations.sessions, batch, found => found.length, this.#list)) yield * page
   }
 
   /** @param {any} [options] */
   async prune (options) {
-    const { batch, onProgress } = await this.#walk(operations.prune, options)
+    const { batch, onProgress } = await this.#scanOptions(operations.prune, options)
     let pruned = 0
     for await (const { page, done } of this.#pages(operations.prune, batch, found => found)) {
       pruned += page
@@ -141,7 +141,7 @@ class BaseStore extends Store {
     } catch (error) {
       return this.connection.fail(operations.sessionsOf, /** @type {Error} */ (error), done)
     }
-    return this.#of(operations.sessionsOf, user, done, limit, this.#list)
+    return this.#userRequest(operations.sessionsOf, user, done, limit, this.#list)
   }
 
   /**
@@ -149,7 +149,7 @@ class BaseStore extends Store {
    * @param {any} [callback]
    */
   countOf (user, callback) {
-    return quiet(this.#of(operations.countOf, user, optional(callback)), arguments.length > 1)
+    return quiet(this.#userRequest(operations.countOf, user, optional(callback)), arguments.length > 1)
   }
 
   /**
@@ -176,7 +176,7 @@ class BaseStore extends Store {
     }
     const fault = except === undefined ? undefined : idFault(except)
     if (fault !== undefined) return this.connection.fail(operations.destroyOf, badKey(fault), done)
-    return this.#of(operations.destroyOf, user, done, except)
+    return this.#userRequest(operations.destroyOf, user, done, except)
   }
 
   stats () {
@@ -190,7 +190,7 @@ class BaseStore extends Store {
 
   /** @param {any} [callback] */
   close (callback) {
-    // A lent client belongs to who lent it.
+    // A shared client is not closed: the application owns it.
     const done = optional(callback)
     if (!this.#owned) return answer(undefined, done)
     return quiet(done === undefined ? this.#client.close() : this.#client.close(done), arguments.length > 0)
@@ -201,25 +201,27 @@ class BaseStore extends Store {
   }
 
   /**
+   * Makes a request about the sessions of a user.
+   *
    * @param {import('../tracing').Operation} operation
    * @param {any} user
    * @param {import('../bridge/hub').Callback | undefined} done
    * @param {any} [a]
    * @param {import('../bridge/hub').Decode} [decode]
    */
-  #of (operation, user, done, a, decode) {
+  #userRequest (operation, user, done, a, decode) {
     return this.connection.attempt(operation, done, () => this.connection.request(operation, done, ownerArgument(user), a, decode))
   }
 
   /**
-   * The options of a walk; rejects for wrong ones.
+   * Checks the options of a scan. Rejects for wrong ones.
    *
    * @param {import('../tracing').Operation} operation
    * @param {any} options
    */
-  async #walk (operation, options) {
+  async #scanOptions (operation, options) {
     try {
-      return walkOptions(options)
+      return scanOptions(options)
     } catch (error) {
       return /** @type {Promise<never>} */ (this.connection.fail(operation, /** @type {Error} */ (error), undefined))
     }
@@ -236,51 +238,51 @@ class BaseStore extends Store {
   }
 
   /**
-   * Passes on what the client tells. With `anonymous` express-session is told when the cluster
-   * goes and comes, and serves requests without sessions meanwhile.
+   * Forwards the client's events. With `whenDown: 'anonymous'` also emits `disconnect` and `connect`, which express-session
+   * listens to: in between it serves requests without sessions.
    */
-  #traced () {
+  #forwardEvents () {
     this.connection.events.add(this.#client, this, (event, warning) => {
-      if (warning !== undefined) tell(this, warning)
-      else this.#turn(event === 'down')
+      if (warning !== undefined) emitWarning(this, warning)
+      else this.#onConnectionChange(event === 'down')
     })
     if (!this.#isAnonymous) return
-    this.#away = this.#client.connected === false
-    // Who begins to listen while the cluster is away has missed that it went.
+    this.#isDown = this.#client.connected === false
+    // A listener that is added while the cluster is down has missed the event.
     this.on('newListener', (event, listener) => {
-      if (event === 'disconnect' && this.#away) inNoContext(() => nextTick(listener))
+      if (event === 'disconnect' && this.#isDown) inNoContext(() => nextTick(listener))
     })
   }
 
-  /** @param {boolean} away */
-  #turn (away) {
-    this.emit(away ? 'down' : 'up')
-    if (this.#isAnonymous) this.#stay(away)
+  /** @param {boolean} isDown */
+  #onConnectionChange (isDown) {
+    this.emit(isDown ? 'down' : 'up')
+    if (this.#isAnonymous) this.#setDown(isDown)
   }
 
-  /** @param {boolean} away */
-  #stay (away) {
-    if (away === this.#away) return
-    this.#away = away
-    this.emit(away ? 'disconnect' : 'connect')
-    if (!away) return
+  /** @param {boolean} isDown */
+  #setDown (isDown) {
+    if (isDown === this.#isDown) return
+    this.#isDown = isDown
+    this.emit(isDown ? 'disconnect' : 'connect')
+    if (!isDown) return
     for (const answer of this.#waiting) nextTick(answer, NO_SESSION)
-    this.#lookAgain()
+    this.#probe()
   }
 
-  /** Finds out when the cluster answers again, if the client has not noticed that it was away. */
-  #lookAgain () {
+  /** Checks repeatedly whether the cluster answers again, unless the client itself has noticed the outage. */
+  #probe () {
     setTimeout(() => {
-      // Event `up` will tell.
-      if (!this.#away || this.#client.connected === false) return
-      this.#client.has(NOBODY).then(() => this.#stay(false), (/** @type {any} */ error) => {
-        if (error.code !== 'CLOSED') this.#lookAgain()
+      // If the client has noticed the outage, its event `up` ends it.
+      if (!this.#isDown || this.#client.connected === false) return
+      this.#client.has(PROBE_ID).then(() => this.#setDown(false), (/** @type {any} */ error) => {
+        if (error.code !== 'CLOSED') this.#probe()
       })
-    }, LOOK_AGAIN).unref()
+    }, PROBE_INTERVAL).unref()
   }
 
   /**
-   * The callback of a read. With `whenDown: 'anonymous'` a request is served without a session when no node answers.
+   * Returns the callback of a read. With `whenDown: 'anonymous'` it answers without a session if no node answers.
    *
    * @param {import('../bridge/hub').Callback | undefined} callback
    * @returns {import('../bridge/hub').Callback | undefined}
@@ -295,17 +297,17 @@ class BaseStore extends Store {
     this.#waiting.add(answer)
     return (...args) => {
       if (!isUnanswered(args[0])) {
-        this.#heard = elapsed()
+        this.#lastAnswer = elapsed()
         return answer(...args)
       }
-      // Nothing was heard while this waited.
-      if (this.#heard < begun) this.#stay(true)
+      // No other read was answered in the meantime either.
+      if (this.#lastAnswer < begun) this.#setDown(true)
       answer(NO_SESSION)
     }
   }
 
   /**
-   * The callback of a touch, which holds nothing that would be lost.
+   * Returns the callback of a touch. With `whenDown: 'anonymous'` it ignores an outage: a touch carries no data.
    *
    * @param {import('../bridge/hub').Callback | undefined} callback
    * @returns {import('../bridge/hub').Callback | undefined}
@@ -317,7 +319,7 @@ class BaseStore extends Store {
 }
 
 /**
- * Describes a wrong value of option `client`, to complete the message.
+ * Describes a wrong value of option `client`, as the rest of the message.
  * @param {any} client
  */
 function instead (client) {
@@ -341,7 +343,7 @@ function namesOfClasses (value) {
 }
 
 /**
- * Makes properties those of the store alone: no inspection shows them, and nobody changes them.
+ * Makes properties internal: not enumerable and read-only.
  *
  * @param {object} object
  * @param {string[]} names
@@ -351,7 +353,7 @@ function hide (object, names) {
 }
 
 /**
- * The view of a lent client, as the options that make the same.
+ * Returns the view of a shared client as options.
  * @param {import('../options/options').ViewOptions} view
  */
 function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnRead, ...view }) {

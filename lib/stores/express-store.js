@@ -1,16 +1,16 @@
 'use strict'
 
-// The class that express-session wants its stores to extend. express-session may be out of reach of this package though
-// the application has it (Yarn Plug'n'Play, linked packages), or not installed at all (Koa and Fastify users). Then an
-// event emitter takes its place, and the classes of sessions and cookies are found in a session that the
-// application's own copy makes.
+// The base class of stores for express-session. express-session's Store is used if this package can load it. It may not:
+// Yarn Plug'n'Play or linked packages can hide the application's copy, and Koa and Fastify users need not install it. Then
+// the base class is EventEmitter, and the classes of sessions and cookies are taken from a session that the application's
+// copy of express-session creates.
 
 const { EventEmitter } = require('node:events')
 const { badOption } = require('../errors')
 const { inNoContext } = require('../bridge/no-context')
 
 /**
- * @typedef {(req: any) => void} Generate makes `req.session`, which is new; express-session gives it to each store
+ * @typedef {(req: any) => void} Generate creates a new `req.session`; express-session sets it on each store
  * @typedef {{ new (): import('node:events').EventEmitter, prototype: any }} Base
  * @typedef {{ Session: new (req: any, session: any) => any, cookie: object }} Classes `cookie` is the prototype of cookies
  */
@@ -29,17 +29,17 @@ function baseClass () {
 }
 
 /**
- * The classes of the application's copies of express-session.
+ * The classes of each copy of express-session.
  * @type {WeakMap<Generate, Classes>}
  */
 const known = new WeakMap()
 
-// Loading it can open the process's standard streams.
+// Loading express-session can open the standard streams, which must not belong to a context.
 const Base = inNoContext(baseClass)
 
 class Store extends Base {
   /**
-   * Gives a request a new session with a new id. Unlike express-session's, it may be called without a callback.
+   * Gives a request a new session with a new id. Unlike in express-session, the callback is optional.
    *
    * @param {any} req
    * @param {any} [fn]
@@ -64,7 +64,7 @@ class Store extends Base {
   }
 
   /**
-   * Makes what was stored the session of a request.
+   * Creates the session of a request from stored data.
    *
    * @param {any} req
    * @param {any} session
@@ -92,7 +92,7 @@ function classesOf (generate, req) {
   }
   let classes = known.get(generate)
   if (classes === undefined) {
-    // As if it were the request's, but without changing the request.
+    // The new object inherits from the request, so that the request itself does not change.
     const like = Object.create(req)
     like.headers ??= {}
     generate(like)
@@ -103,7 +103,7 @@ function classesOf (generate, req) {
 }
 
 /**
- * A cookie as express-session's constructor makes it, which cannot be reached from its prototype.
+ * Creates a cookie as the constructor of express-session's Cookie does. The constructor itself is out of reach.
  *
  * @param {object} prototype
  * @param {any} options

@@ -1,7 +1,7 @@
 'use strict'
 
-// The store for @fastify/session. An AerospikeStore serves it as well, but Fastify copies each session into an object of
-// its own, which has no baseline. It copies every key, so one goes with each session that is loaded.
+// The store for @fastify/session. Fastify copies each session into its own object, which has no baseline. It copies every
+// key, so each loaded session gets a key, the mark, that leads back to the loaded session and its baseline.
 
 const { AerospikeStore } = require('./aerospike-store')
 const { hide } = require('../baselines')
@@ -9,14 +9,14 @@ const { optional, quiet } = require('../connection')
 const { refill } = require('./framework-store')
 const { frameworkOptions } = require('../options/options')
 
-/** The name of that key. */
+/** The key of the mark. */
 const MARK = '@aerospike-session'
-/** Properties of Fastify's session object. A key of such a name is not taken over, or takes their place and ends the request. */
+/** Properties of Fastify's session object. Fastify skips keys of these names, or they replace the property and the request fails. */
 const PROPERTIES = new Set([
   '__proto__', 'constructor', 'destroy', 'encryptedSessionId', 'get', 'isModified', 'isSaved', 'options', 'regenerate', 'reload', 'save', 'sessionId', 'set', 'touch'
 ])
 
-/** Its value: an object by which the loaded session is found again. Copies keep it, JSON leaves it out, clones lose it. */
+/** The value of the mark, which identifies the loaded session. Copies keep it, JSON omits it, and clones lose it. */
 class Mark {
   toJSON () {
     return undefined
@@ -74,15 +74,14 @@ class FastifyStore extends AerospikeStore {
   }
 
   /**
-   * The session that was loaded, with the data of Fastify's copy. A copy that goes over to another id is a new session
-   * there.
+   * Returns the loaded session, filled with the data of Fastify's copy. A copy under another id is a new session.
    *
    * @param {any} sid
    * @param {any} copy
    */
   #unmarked (sid, copy) {
     const mark = copy?.[MARK]
-    // A clone turns the mark into a plain object.
+    // In a clone the mark is a plain object.
     if (mark !== undefined && !(mark instanceof Mark)) Reflect.deleteProperty(copy, MARK)
     const loaded = this.#loaded.get(mark)
     if (loaded === undefined || loaded.sid !== sid) return copy

@@ -1,11 +1,11 @@
 'use strict'
 
-// What the stores of other frameworks share: each keeps an AerospikeStore, and puts its framework's words into those of
-// express-session. The record is the same, so a session can be read by an application on any of them.
+// The base of the stores for other frameworks. Each wraps an AerospikeStore and translates its framework's data to the
+// format of express-session. The records are the same, so applications on different frameworks can share sessions.
 //
-// An AerospikeStore knows by the session object what was loaded, and writes only what changed, only to a session that
-// is still there. Most frameworks hand over a new object each time: their stores keep the one that was loaded, by
-// whatever tells them which request it is, and fill it anew.
+// An AerospikeStore finds the baseline by the session object: it writes only changes, and only to sessions that still exist.
+// Most frameworks pass a new object each time. So their stores keep the loaded session object for each request and fill it
+// with the new data.
 
 const { AerospikeStore } = require('./aerospike-store')
 const { now } = require('../clock')
@@ -13,7 +13,7 @@ const { frameworkOptions } = require('../options/options')
 const { ASYNC_DISPOSE } = require('./session-store')
 const { timeOf } = require('../options/validate')
 
-/** The name that is taken: express-session's cookie, which tells when a session ends. */
+/** The reserved key: express-session's cookie, which holds the expiry of a session. */
 const COOKIE = /^cookie$/
 
 class FrameworkStore {
@@ -44,8 +44,8 @@ class FrameworkStore {
 }
 
 /**
- * The session that was loaded or stored for what the framework has of it, its own object or the request; else an empty
- * one. Under another id than before it is a new session: lib/baselines.js knows.
+ * Returns the session object that was loaded or stored for the framework's object or the request, or else a new one. If it
+ * is set under another id, it is a new session (lib/baselines.js).
  *
  * @param {WeakMap<object, any>} seen
  * @param {object} holder
@@ -57,11 +57,11 @@ function sessionOf (seen, holder) {
 }
 
 /**
- * Makes a session hold these data, and no others.
+ * Replaces the data and the cookie of a session.
  *
  * @param {any} session of an AerospikeStore
  * @param {Iterable<[string, any]>} entries
- * @param {Date | null} expires null: the store's `ttl` decides
+ * @param {Date | null} expires null: the store's `ttl` applies
  */
 function fill (session, entries, expires) {
   refill(session, entries)
@@ -75,13 +75,13 @@ function fill (session, entries, expires) {
 function refill (session, entries) {
   for (const name of Object.keys(session)) delete session[name]
   for (const [name, value] of entries) {
-    // Not by an assignment: the name may be __proto__.
+    // Not an assignment, because the name may be __proto__.
     Object.defineProperty(session, name, { value, enumerable: true, configurable: true, writable: true })
   }
 }
 
 /**
- * A cookie that is the same each time needs no writing.
+ * Rounds up to seconds, so that a cookie that did not change is not written again.
  * @param {number} ms
  */
 function wholeSeconds (ms) {
@@ -89,7 +89,7 @@ function wholeSeconds (ms) {
 }
 
 /**
- * The data that `fill` put into a session, for frameworks that have it as it is.
+ * Returns the data that `fill` put into a session.
  * @param {any} session
  */
 function dataOf (session) {
@@ -98,7 +98,7 @@ function dataOf (session) {
 }
 
 /**
- * Data as entries for `fill`.
+ * Returns data as entries for `fill`.
  * @param {object} data
  * @returns {[string, any][]}
  */
@@ -107,8 +107,7 @@ function entriesOf (data) {
 }
 
 /**
- * The name under which a session keeps what the application calls by a name that means something else here: with a `~`
- * before it. A name that looks so already gets one more.
+ * Escapes a key that has a reserved name with a `~` in front. A key that already looks escaped gets one more `~`.
  *
  * @param {string} name
  * @param {RegExp} [reserved]
@@ -131,7 +130,7 @@ function bare (name) {
 }
 
 /**
- * A point in time, if it is one.
+ * Returns a point in time as a Date, or null if it is not valid.
  * @param {unknown} time
  * @returns {Date | null}
  */

@@ -1,17 +1,17 @@
 'use strict'
 
-// The store for hono-sessions. It has the application's own keys where other frameworks have them, and not in `_data`:
-// so requests that change different keys do not lose each other's, and other applications find them.
+// The store for hono-sessions. It stores the application's keys at the top level, as other frameworks do, and not in
+// `_data`. So requests that change different keys do not overwrite each other, and other applications find the keys.
 
 const { FrameworkStore, dateOf, escaped, fill, sessionOf, unescaped } = require('./framework-store')
 const { isPlain } = require('../json')
 
-/** A value for one request, named as React Router names it. */
+/** The key of a flash value, which lasts for one request. React Router uses the same name. */
 const FLASH = /^__flash_([^]*)__$/
 const RESERVED = /^(cookie|_accessed|__flash_[^]*__)$/
 
 class HonoStore extends FrameworkStore {
-  /** By hono-sessions' object, which it gives back. @type {WeakMap<object, any>} */
+  /** Loaded sessions, by the object that hono-sessions gets and passes back. @type {WeakMap<object, any>} */
   #seen = new WeakMap()
 
   /** @param {string} [id] */

@@ -1,6 +1,6 @@
 'use strict'
 
-// The store for koa-session, which passes the request's context, and for koa-generic-session, which gives back the object
+// The store for koa-session, which passes the request's context, and for koa-generic-session, which passes back the object
 // that it got.
 
 const { hide } = require('../baselines')
@@ -9,17 +9,17 @@ const { FrameworkStore, dataOf, entriesOf, fill, sessionOf } = require('./framew
 const { isPlain } = require('../json')
 const { LAST_TIME } = require('../options/validate')
 
-/** Properties of Koa's session object. A key of such a name would take their place, and end the request with an error. */
+/** Properties of Koa's session object. A key of such a name would replace the property, and the request would fail. */
 const PROPERTIES = new Set([
   '__proto__', 'commit', 'constructor', 'externalKey', 'inspect', 'isNew', 'length', 'manuallyCommit', 'maxAge', 'populated', 'regenerate', 'reload', 'save', 'toJSON'
 ])
-/** What Koa itself puts into a session. */
+/** Keys that Koa itself adds to a session. */
 const KOAS_OWN = new Set(['_expire', '_maxAge', '_session'])
-/** Koa stores no key that begins so. @param {string} name */
+/** Returns true for keys that Koa does not store. @param {string} name */
 const isPrivate = name => name.startsWith('_') && !KOAS_OWN.has(name)
 
 class KoaStore extends FrameworkStore {
-  /** By context, or by the framework's session object. @type {WeakMap<object, any>} */
+  /** Loaded sessions, by context or by the framework's session object. @type {WeakMap<object, any>} */
   #seen = new WeakMap()
 
   /**
@@ -31,7 +31,7 @@ class KoaStore extends FrameworkStore {
     const session = await this.store.get(key)
     if (session === null) return null
     const context = contextOf(options)
-    // koa-generic-session hands over the application's own object as it is.
+    // Only koa-session needs this: koa-generic-session passes the application's object unchanged.
     if (context !== undefined) hide(session, name => PROPERTIES.has(name))
     const data = dataOf(session)
     if (context !== undefined) hide(session, isPrivate)
@@ -49,7 +49,7 @@ class KoaStore extends FrameworkStore {
     // The store rejects it with BAD_DATA.
     if (!isPlain(data)) return this.store.set(key, data)
     const session = sessionOf(this.#seen, contextOf(options) ?? data)
-    fill(session, entriesOf(data), endOf(maxAge))
+    fill(session, entriesOf(data), expiryOf(maxAge))
     await this.store.set(key, session)
   }
 
@@ -58,7 +58,7 @@ class KoaStore extends FrameworkStore {
    * @param {{ ctx?: any }} [options]
    */
   async destroy (key, options) {
-    // What the same request stores afterwards is a new session.
+    // If the same request stores a session afterwards, it is a new one.
     const context = contextOf(options)
     if (context !== undefined) this.#seen.delete(context)
     await this.store.destroy(key)
@@ -75,10 +75,10 @@ function contextOf (options) {
 }
 
 /**
- * @param {unknown} maxAge 0, as cookies have it, is none
+ * @param {unknown} maxAge milliseconds; 0 means no maximum age, as in cookies
  * @returns {Date | null}
  */
-function endOf (maxAge) {
+function expiryOf (maxAge) {
   const isGiven = typeof maxAge === 'number' && Number.isFinite(maxAge) && maxAge !== 0
   return isGiven ? new Date(Math.max(0, Math.min(now() + maxAge, LAST_TIME))) : null
 }

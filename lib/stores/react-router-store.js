@@ -1,7 +1,7 @@
 'use strict'
 
-// The store for React Router's createSessionStorage, which hands over an id and data, and not a word about which request
-// they belong to. What it makes can be guarded: then that is known.
+// The store for React Router's createSessionStorage, which passes an id and data but not the request. `guard` wraps the
+// storage, so that the store finds the loaded session of each session object.
 
 const crypto = require('node:crypto')
 const { AsyncLocalStorage } = require('node:async_hooks')
@@ -9,11 +9,11 @@ const { FrameworkStore, dataOf, dateOf, entriesOf, fill } = require('./framework
 const { isPlain } = require('../json')
 const { idFault } = require('../options/validate')
 
-/** Of random bytes: nobody guesses an id. */
+/** Random bytes per session id. */
 const ID_BYTES = 24
 
 /**
- * @typedef {{ session?: any }} Loaded what was read, for one session object of React Router's
+ * @typedef {{ session?: any }} Loaded the loaded session of one session object of React Router
  */
 
 class ReactRouterStore extends FrameworkStore {
@@ -31,7 +31,7 @@ class ReactRouterStore extends FrameworkStore {
   }
 
   /**
-   * The same storage, whose sessions know what they were loaded as.
+   * Wraps a storage, so that each of its session objects keeps its baseline.
    * @param {any} storage
    */
   guard (storage) {
@@ -63,7 +63,7 @@ class ReactRouterStore extends FrameworkStore {
 
   /** @param {string} id */
   async #readData (id) {
-    // Out of a cookie: where that is not signed it may be anything.
+    // The id comes from a cookie. If the cookie is not signed, the id may be any text.
     if (idFault(id) !== undefined) return null
     const loaded = this.#loaded.getStore()
     const session = await this.store.get(id)
@@ -85,7 +85,7 @@ class ReactRouterStore extends FrameworkStore {
 
   /** @param {string} id */
   async #deleteData (id) {
-    // A session that was never stored has the id ''.
+    // The id of a session that was never stored is empty.
     if (idFault(id) !== undefined) return
     await this.store.destroy(id)
   }

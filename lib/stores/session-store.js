@@ -1,6 +1,6 @@
 'use strict'
 
-// Aerospike's session-store recipe for Node.js: sessions as plain data. No express in it.
+// Aerospike's session-store recipe for Node.js: sessions as plain data, without Express.
 
 const { EventEmitter } = require('node:events')
 const { now } = require('../clock')
@@ -45,7 +45,7 @@ class SessionStore extends EventEmitter {
     const done = optional(callback)
     return quiet(this.#connection.attempt(operations.save, done, () => {
       const expires = this.#expires(options)
-      return this.#connection.one(operations.save, id, done, JSON.parse, stringify(data), expires)
+      return this.#connection.sessionRequest(operations.save, id, done, JSON.parse, stringify(data), expires)
     }), arguments.length > 3)
   }
 
@@ -54,7 +54,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   get (id, callback) {
-    return quiet(this.#connection.one(operations.get, id, optional(callback), JSON.parse), arguments.length > 1)
+    return quiet(this.#connection.sessionRequest(operations.get, id, optional(callback), JSON.parse), arguments.length > 1)
   }
 
   /**
@@ -66,7 +66,7 @@ class SessionStore extends EventEmitter {
     if (typeof options === 'function') [options, callback] = [undefined, options]
     const done = optional(callback)
     return quiet(this.#connection.attempt(operations.touch, done, () => {
-      return this.#connection.one(operations.touch, id, done, JSON.parse, this.#expires(options))
+      return this.#connection.sessionRequest(operations.touch, id, done, JSON.parse, this.#expires(options))
     }), arguments.length > 2)
   }
 
@@ -75,7 +75,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   delete (id, callback) {
-    return quiet(this.#connection.one(operations.remove, id, optional(callback), JSON.parse), arguments.length > 1)
+    return quiet(this.#connection.sessionRequest(operations.remove, id, optional(callback), JSON.parse), arguments.length > 1)
   }
 
   /**
@@ -83,7 +83,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   has (id, callback) {
-    return quiet(this.#connection.one(operations.has, id, optional(callback), JSON.parse), arguments.length > 1)
+    return quiet(this.#connection.sessionRequest(operations.has, id, optional(callback), JSON.parse), arguments.length > 1)
   }
 
   stats () {
@@ -105,7 +105,7 @@ class SessionStore extends EventEmitter {
   }
 
   /**
-   * When a session written now ends, in milliseconds since 1970.
+   * Returns when a session that is written now expires, in milliseconds since 1970.
    * @param {any} options
    */
   #expires (options) {

@@ -1,6 +1,6 @@
 'use strict'
 
-// The cluster itself.
+// Examples about the cluster.
 
 const assert = require('node:assert/strict')
 
@@ -32,7 +32,7 @@ module.exports = {
   async truncate ({ client, set, key, collect }) {
     await client.put(key('a'), { n: 1 })
     await client.put(key('b'), { n: 2 })
-    // A truncation spares what was written in its own millisecond.
+    // A truncation does not affect records that were written in the same millisecond.
     await new Promise(resolve => setTimeout(resolve, 5))
     await client.truncate('test', set, 0)
     for (let left = 1; left > 0;) left = (await collect(client.scan('test', set))).length

@@ -34,7 +34,7 @@ def info(client, namespaces, **_):
 def truncate(client, key, set, **_):
     client.put(key("a"), {"n": 1})
     client.put(key("b"), {"n": 2})
-    # A truncation spares what was written in its own millisecond.
+    # A truncation does not affect records that were written in the same millisecond.
     time.sleep(0.005)
     client.truncate("test", set, 0)
     while client.scan("test", set).results():

@@ -1,10 +1,10 @@
 'use strict'
 
-// Runs one example with Aerospike's own client for Node.js: `node main.js HOSTS SET NAME`. What it says is
-// in the exit code, and in the error on stderr.
+// Runs one example with Aerospike's client for Node.js: `node main.js HOSTS SET NAME`. The result is the exit code, and an error
+// on stderr.
 
 /**
- * What an example is given.
+ * The arguments of an example.
  * @typedef {object} Tools
  * @property {typeof import('aerospike')} aerospike
  * @property {import('aerospike').Client} client
@@ -20,7 +20,7 @@
 /** @type {Record<string, Example>} */
 const EXAMPLES = { ...require('./records'), ...require('./nested'), ...require('./many'), ...require('./cluster') }
 
-/** Every record of a scan. */
+/** Returns every record of a scan. */
 function collect (scan, policy) {
   return new Promise((resolve, reject) => {
     const rows = []

@@ -1,6 +1,6 @@
 'use strict'
 
-// Many records in one request.
+// Examples with many records in one request.
 
 const assert = require('node:assert/strict')
 
@@ -11,7 +11,7 @@ async function putMany ({ client, key }, count) {
   await Promise.all(Array.from({ length: count }, (_, n) => client.put(key(`k${n}`), { n, kind: n % 2 === 0 ? 'even' : 'odd' })))
 }
 
-/** The records of one page, and where the next one goes on. */
+/** Returns the records of one page, and where the next one starts. */
 function page (stream) {
   return new Promise((resolve, reject) => {
     const rows = []
@@ -21,7 +21,7 @@ function page (stream) {
   })
 }
 
-/** The numbers of rows, in order. */
+/** Returns the numbers of the rows, in order. */
 function numbers (rows) {
   return rows.map(({ bins }) => bins.n).sort((a, b) => a - b)
 }
@@ -120,7 +120,7 @@ module.exports = {
       assert.deepEqual(await query(filter.equal('n', 99)), [])
       const even = { filterExpression: exp.eq(exp.binStr('kind'), exp.str('even')) }
       assert.deepEqual(numbers(await query(filter.range('n', 5, 8), even)), [6, 8])
-      // The index follows the records.
+      // The index is updated with the records.
       await client.put(tools.key('k5'), { n: 500 })
       await client.remove(tools.key('k6'))
       assert.deepEqual(numbers(await query(filter.range('n', 5, 8))), [7, 8])

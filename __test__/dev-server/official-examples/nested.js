@@ -1,6 +1,6 @@
 'use strict'
 
-// Operations inside maps and lists.
+// Examples of operations inside maps and lists.
 
 const assert = require('node:assert/strict')
 

@@ -1,6 +1,6 @@
 'use strict'
 
-// One record at a time.
+// Examples with one record at a time.
 
 const assert = require('node:assert/strict')
 
@@ -14,7 +14,7 @@ module.exports = {
     const record = await client.get(key('a'))
     assert.deepEqual(record.bins, bins)
     assert.equal(record.gen, 1)
-    // A second put adds to the bins that are there; null takes one away.
+    // A second put adds bins to the record. null removes one.
     await client.put(key('a'), { more: 1, text: null })
     const { text, ...rest } = bins
     assert.deepEqual((await client.get(key('a'))).bins, { ...rest, more: 1 })

@@ -23,7 +23,7 @@ declare module 'express-session' {
 type Failure = AerospikeSessionError | null
 type Done = Failure | undefined
 
-// ---- what the package gives
+// ---- exports
 
 expectType<typeof AerospikeStore>(api.AerospikeStore)
 expectType<typeof AerospikeStore>(api.default)
@@ -279,7 +279,7 @@ expectType<boolean>(error.inDoubt)
 expectType<number | undefined>(error.resultCode)
 expectType<unknown>(error.cause)
 expectError(error.code = 'TIMEOUT')
-// @ts-expect-error: the package alone makes them
+// @ts-expect-error: only the package creates errors
 expectAssignable<Error>(new AerospikeSessionError())
 expectAssignable<AerospikeSessionErrorCode>('UNAVAILABLE')
 expectNotAssignable<AerospikeSessionErrorCode>('NOT_FOUND')
@@ -350,7 +350,7 @@ expectError(new SessionStore({ authMode: 'ldap' }))
 expectError(new SessionStore({ rackIds: '1' }))
 expectError(new SessionStore({ tls: { pins: 'sha256/' } }))
 
-// ---- what operations tell on diagnostics channels
+// ---- messages on diagnostics channels
 
 diagnosticsChannel.tracingChannel<unknown, OperationMessage>('aerospike-session:get').subscribe({
   start (message) { expectType<OperationName>(message.operation) },

@@ -1,6 +1,6 @@
 'use strict'
 
-// The types with other packages' types beside them, or without: programs compiled in strict mode in a folder of their own.
+// The types with and without the types of other packages: programs compiled in strict mode in their own folder.
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -16,13 +16,13 @@ afterAll(() => {
   for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true })
 })
 
-/** A folder with this package's types and other packages. */
+/** Creates a folder with this package's types and other packages. */
 function project (packages) {
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'aerospike-session-')))
   folders.push(folder)
   const own = path.join(folder, 'node_modules/aerospike-session')
   fs.mkdirSync(own, { recursive: true })
-  // Copies, so that what they import is looked for in this folder.
+  // Copies, so that their imports are resolved in this folder.
   for (const folder of ['.', 'exports']) {
     fs.mkdirSync(path.join(own, folder), { recursive: true })
     const files = fs.readdirSync(path.join(ROOT, folder)).filter(name => /\.d\.m?ts$|^package\.json$/.test(name))
@@ -44,8 +44,8 @@ const RESOLUTIONS = {
   bundler: [{ module: ModuleKind.ESNext, moduleResolution: ModuleResolutionKind.Bundler }, 'program.ts']
 }
 
-/** What TypeScript says of a program. */
-function complaints (folder, source, options, name = 'program.cts') {
+/** Returns TypeScript's errors for a program. */
+function typeErrors (folder, source, options, name = 'program.cts') {
   const file = path.join(folder, name)
   fs.writeFileSync(file, source)
   const program = ts.createProgram([file], {
@@ -64,7 +64,7 @@ function complaints (folder, source, options, name = 'program.cts') {
   })
 }
 
-/** Uses each entry point. A type that is lost makes a `@ts-expect-error` one too many. */
+/** Uses each entry point. If a type is lost, a `@ts-expect-error` is unused and fails. */
 const ALONE = `
 import { AerospikeStore, SessionData, StoredSession } from 'aerospike-session'
 import { FastifyStore } from 'aerospike-session/fastify'
@@ -99,12 +99,12 @@ export async function main (server: DevServer): Promise<void> {
 }
 `
 
-describe.each([['checked', false], ['skipped', true]])('with the libraries %s', (_, skipLibCheck) => {
+describe.each([['checked', false], ['skipped', true]])('with the types of libraries %s', (_, skipLibCheck) => {
   test.each(Object.entries(RESOLUTIONS))('programs compile without the types of express-session (%s)', (_, [options, name]) => {
-    expect(complaints(project([]), ALONE, { ...options, skipLibCheck }, name)).toStrictEqual([])
+    expect(typeErrors(project([]), ALONE, { ...options, skipLibCheck }, name)).toStrictEqual([])
   }, 60_000)
 
-  test.each(Object.entries(RESOLUTIONS))('programs compile without them, and keep the keys of an application that has them (%s)', (_, [options, name]) => {
+  test.each(Object.entries(RESOLUTIONS))('programs compile with them, and keep the keys of an application that extends them (%s)', (_, [options, name]) => {
     const folder = project(['@types/express', '@types/express-session', '@types/express-serve-static-core', '@types/serve-static', '@types/qs'])
     const program = `
       import * as theirs from 'express-session'
@@ -122,12 +122,12 @@ describe.each([['checked', false], ['skipped', true]])('with the libraries %s', 
         console.log(options, same, user, visits)
       }
     `.replace("user: 'ada' }", "user: 'ada', visits: 1 }").replace('expires: new Date() }', 'expires: new Date() } as theirs.Cookie')
-    // The types of express-session are not made for this option.
-    expect(complaints(folder, program, { ...options, skipLibCheck, exactOptionalPropertyTypes: false }, name)).toStrictEqual([])
+    // The types of express-session do not support this option.
+    expect(typeErrors(folder, program, { ...options, skipLibCheck, exactOptionalPropertyTypes: false }, name)).toStrictEqual([])
   }, 60_000)
 })
 
-test('a FastifyStore fits where the sessions of Fastify and of express-session contradict each other', () => {
+test('a FastifyStore fits if the session types of Fastify and express-session contradict each other', () => {
   const folder = project(['@types/express-session', '@types/express', 'fastify', '@fastify/session', '@fastify/cookie'])
   const program = `
     import session = require('@fastify/session')
@@ -142,5 +142,5 @@ test('a FastifyStore fits where the sessions of Fastify and of express-session c
     store.get('id').then(session => store.set('id', session))
     console.log(options, theirs)
   `
-  expect(complaints(folder, program, { ...RESOLUTIONS['node16, CommonJS'][0], skipLibCheck: true })).toStrictEqual([])
+  expect(typeErrors(folder, program, { ...RESOLUTIONS['node16, CommonJS'][0], skipLibCheck: true })).toStrictEqual([])
 }, 60_000)

@@ -1,7 +1,7 @@
 'use strict'
 
-// The hand-written types, against the samples beside this file; and whether each way to import the
-// package gives at run time what the types promise.
+// The hand-written types, checked with the samples beside this file; and whether each way to import the package has the
+// documented exports at run time.
 
 const ts = require('typescript')
 const path = require('node:path')
@@ -10,10 +10,10 @@ const execFile = promisify(require('node:child_process').execFile)
 
 const ROOT = path.join(__dirname, '../../..')
 
-/** Runs tsd on one sample; resolves with its complaints. */
-async function complaints (sample) {
+/** Runs tsd on one sample. Resolves with its errors. */
+async function typeErrors (sample) {
   try {
-    // tsd itself uses what newer versions of Node.js deprecate: none of this package's business.
+    // Ignores tsd's own use of deprecated features of newer Node.js versions.
     const env = { ...process.env, NODE_OPTIONS: '' }
     await execFile(process.execPath, ['node_modules/tsd/dist/cli.js', '--files', `__test__/package/types/${sample}`], { cwd: ROOT, env })
     return ''
@@ -22,8 +22,8 @@ async function complaints (sample) {
   }
 }
 
-test.each(['commonjs.test-d.ts', 'esm.test-d.mts', 'frameworks.test-d.ts', 'frameworks-esm.test-d.mts'])('the types are what %s says', async sample => {
-  expect(await complaints(sample)).toBe('')
+test.each(['commonjs.test-d.ts', 'esm.test-d.mts', 'frameworks.test-d.ts', 'frameworks-esm.test-d.mts'])('the types match %s', async sample => {
+  expect(await typeErrors(sample)).toBe('')
 }, 120_000)
 
 const IMPORTS = `
@@ -39,16 +39,16 @@ async function outputOf (...args) {
   return (await execFile(process.execPath, args, { cwd: ROOT })).stdout
 }
 
-test('an ES module gets what the types promise', async () => {
+test('an ES module has the exports of the types', async () => {
   expect(await outputOf('--input-type=module', '--eval', IMPORTS)).toBe(EXPECTED)
 })
 
-test('a TypeScript module that becomes CommonJS gets what the types promise', async () => {
+test('a TypeScript module that is compiled to CommonJS has the exports of the types', async () => {
   const { outputText } = ts.transpileModule(IMPORTS, { compilerOptions: { module: ts.ModuleKind.CommonJS, esModuleInterop: true } })
   expect(await outputOf('--input-type=commonjs', '--eval', outputText)).toBe(EXPECTED)
 })
 
-test.each(['fastify', 'hono', 'koa', 'react-router'])('%s: both module systems share one class, which is the default', async name => {
+test.each(['fastify', 'hono', 'koa', 'react-router'])('%s: both module systems share one class, which is the default export', async name => {
   const script = `
     import { createRequire } from 'node:module'
     import Store, * as all from 'aerospike-session/${name}'

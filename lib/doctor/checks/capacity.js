@@ -1,15 +1,15 @@
 'use strict'
 
-// How much room is left, and what happens to writes when none is. The limits are those of eval_stop_writes() in the
+// Checks how close the nodes are to the limits at which they stop writes. The limits are those of eval_stop_writes() in the
 // server's as/src/base/nsup.c.
 
 const { bytes, named, number, setting } = require('../finding')
 
-/** The share of a limit from which it is close. */
+/** A limit is close from this share of it on. */
 const CLOSE = 0.8
 
 /** @typedef {import('./namespace').Holder} Holder */
-/** @typedef {{ share: number, words: string }} Limit share: 1 and more, where it is reached */
+/** @typedef {{ share: number, words: string }} Limit share: used share of the limit; 1 or more if it is reached */
 
 /**
  * @param {import('../finding').Findings} found
@@ -49,7 +49,7 @@ function used (holders) {
 }
 
 /**
- * Everything that stops writes, of one node.
+ * Returns all limits of a node that stop writes.
  *
  * @param {Holder} node
  * @returns {Limit[]}
@@ -71,7 +71,7 @@ function limits ({ namespace, set, statistics }) {
   }
   const indexes = number(namespace, 'indexes_memory_used_pct')
   add(indexes, 100, `${indexes} % of the memory for indexes used (indexes-memory-budget)`)
-  // A server that does not know says 0 for both.
+  // A server that does not know its memory reports 0 for both.
   const memory = (number(statistics, 'system_free_mem_kbytes') ?? 0) > 0 ? 100 - (number(statistics, 'system_free_mem_pct') ?? 100) : undefined
   const most = of('stop-writes-sys-memory-pct')
   add(memory, most, `${memory} % of the machine's memory used, of ${most} % (stop-writes-sys-memory-pct)`)

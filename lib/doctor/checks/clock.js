@@ -1,19 +1,19 @@
 'use strict'
 
-// Clocks. `expires` is by the clock of who wrote it, a record's end by that of its node.
+// Checks the clocks. `expires` is set by the clock of the writing machine, and a record's void time by that of its node.
 
 const { Findings, number } = require('../finding')
 
-/** Milliseconds: from here on a record counts as touched by others (src/store/expiry.rs). */
+/** Milliseconds: with a larger skew, a record counts as touched by other clients (src/store/expiry.rs). */
 const MOST = 2_000
 const NTP = 'set this clock by NTP (see timedatectl, or chronyc tracking); if it is right, those of the nodes'
 
 /** @param {import('../finding').Facts} facts */
 function clock ({ nodes, skews }) {
   const found = new Findings('Clock')
-  const among = Math.max(0, ...nodes.map(({ statistics }) => number(statistics, 'cluster_clock_skew_ms') ?? 0))
-  if (among > MOST) {
-    found.add('problem', 'NODES_DISAGREE', `the clocks of the nodes are ${seconds(among)} apart: sessions end at another time on another node, and ` +
+  const nodeSkew = Math.max(0, ...nodes.map(({ statistics }) => number(statistics, 'cluster_clock_skew_ms') ?? 0))
+  if (nodeSkew > MOST) {
+    found.add('problem', 'NODES_DISAGREE', `the clocks of the nodes are ${seconds(nodeSkew)} apart: sessions end at another time on another node, and ` +
       'of two writes the older may win', 'set the clocks of all nodes by NTP')
   }
   if (skews.length === 0) return found.list
@@ -37,7 +37,7 @@ function middle ({ least, most }) {
 }
 
 /**
- * How far apart two clocks may be, by what is known.
+ * Returns how far apart the two clocks can be at most.
  * @param {import('../facts').Skew} skew
  */
 function within ({ least, most }) {

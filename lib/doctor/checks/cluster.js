@@ -1,10 +1,10 @@
 'use strict'
 
-// Whether the nodes are one cluster, all of them are there, and new enough.
+// Checks that the nodes form one cluster, that all can be reached, and that their version is supported.
 
 const { Findings, named, number, plural } = require('../finding')
 
-/** The store sends batches that write, which came with this version (batch-any). */
+/** The first version with batches that write (batch-any), which the store sends. */
 const OLDEST = 6
 /** The version the package is tested with. */
 const TESTED = '8.1'
@@ -12,16 +12,16 @@ const TESTED = '8.1'
 /** @param {import('../finding').Facts} facts */
 function cluster ({ nodes }) {
   const found = new Findings('Cluster')
-  const telling = nodes.filter(({ error }) => error === undefined)
+  const answering = nodes.filter(({ error }) => error === undefined)
   for (const node of nodes) {
     if (node.error !== undefined) {
       found.add('problem', 'NODE_SILENT', `${named([node])} does not answer: ${node.error}`,
         'look at that node: whether it runs, its load, and its log. Sessions on it wait until the others take over')
     }
   }
-  if (telling.length === 0) return found.list
-  versions(found, telling)
-  members(found, nodes, telling)
+  if (answering.length === 0) return found.list
+  versions(found, answering)
+  members(found, nodes, answering)
   return found.list
 }
 
@@ -55,12 +55,12 @@ function product ({ build, edition }) {
 /**
  * @param {Findings} found
  * @param {import('../finding').NodeFacts[]} nodes
- * @param {import('../finding').NodeFacts[]} telling
+ * @param {import('../finding').NodeFacts[]} answering
  */
-function members (found, nodes, telling) {
-  const size = Math.max(...telling.map(({ statistics }) => number(statistics, 'cluster_size') ?? 1))
-  const keys = new Set(telling.map(({ statistics }) => statistics.cluster_key))
-  if (keys.size > 1 || telling.some(({ statistics }) => statistics.cluster_integrity === 'false')) {
+function members (found, nodes, answering) {
+  const size = Math.max(...answering.map(({ statistics }) => number(statistics, 'cluster_size') ?? 1))
+  const keys = new Set(answering.map(({ statistics }) => statistics.cluster_key))
+  if (keys.size > 1 || answering.some(({ statistics }) => statistics.cluster_integrity === 'false')) {
     found.add('problem', 'CLUSTER_SPLIT', 'the nodes do not agree on who belongs to the cluster: it is split, or about to change',
       'look again in ten seconds; if it stays, check the network between the nodes and their heartbeats (asadm -e "info network")')
   }
@@ -71,7 +71,7 @@ function members (found, nodes, telling) {
   } else if (size === 1) {
     found.add('note', 'ONE_NODE', 'one node: there are no sessions while it is away',
       'fine for development. For production run three nodes with replication-factor 2')
-  } else if (nodes.length === telling.length) {
+  } else if (nodes.length === answering.length) {
     found.ok('NODES', `all of ${plural(size, 'node')} can be reached`)
   }
 }

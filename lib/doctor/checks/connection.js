@@ -1,13 +1,13 @@
 'use strict'
 
-// Why there is no connection, or that there is one.
+// Reports the connection, or explains why there is none.
 
 const { Findings, plural } = require('../finding')
 const { SILENT } = require('../facts')
 
 const DOCS = 'docs/connecting.md has all of it'
 
-/** By the system's error code: what is wrong with an address, and what to do. */
+/** Explanation and advice by the system's error code. */
 const UNREACHED = /** @type {Record<string, [string, string]>} */ ({
   ECONNREFUSED: [
     'nobody listens there',
@@ -21,7 +21,7 @@ const UNREACHED = /** @type {Record<string, [string, string]>} */ ({
   [SILENT]: ['it takes connections and does not answer', 'see why it stands still']
 })
 
-/** By what the core says of a login that failed. */
+/** Advice by the core's message for a failed login. */
 const LOGINS = /** @type {[RegExp, string][]} */ ([
   [/asks for a user/, 'give --user NAME, and the password in the environment as AEROSPIKE_PASSWORD'],
   [/knows no users/, 'leave --user out: security is off on these nodes, as always in the Community Edition'],
@@ -31,9 +31,9 @@ const LOGINS = /** @type {[RegExp, string][]} */ ([
   [/from this address/, "have an administrator add this machine's address to the allowlist of the user's role"]
 ])
 
-/** By what the core says of a TLS handshake that failed. */
+/** Advice by the core's message for a failed TLS handshake. */
 const HANDSHAKES = /** @type {[RegExp, string][]} */ ([
-  // Not "leave out --tls": that is what an impostor wants.
+  // Does not simply advise to leave out --tls: an impostor would want exactly that.
   [/(does not speak|answers without) TLS/, 'first make sure that this is your node: an impostor can answer without TLS, to get the login and the sessions in ' +
     'clear text. Compare host and port with tls-port in aerospike.conf. Leave out --tls only if the cluster is meant to run without TLS'],
   [/not trusted/, "give the authority that has signed the nodes' certificates: --tls-ca FILE"],
@@ -87,13 +87,13 @@ function failed (found, facts, failure) {
 }
 
 /**
- * What failed is known, and not told again; nor is what the cause begins with.
+ * Returns the message with its cause, without the operation's name and without repetition.
  * @param {import('../facts').Failure} failure
  */
 function words ({ message, cause }) {
-  const said = message.replace(/^ready: /, '')
-  if (cause === undefined) return said
-  return cause.startsWith(said) ? cause : `${said}: ${cause}`
+  const text = message.replace(/^ready: /, '')
+  if (cause === undefined) return text
+  return cause.startsWith(text) ? cause : `${text}: ${cause}`
 }
 
 /**
@@ -102,13 +102,13 @@ function words ({ message, cause }) {
  * @param {string} text
  */
 function unavailable (found, { seeds, target }, text) {
-  /** Of one who takes connections the store tells more. */
-  const away = seeds.filter(({ error }) => error !== undefined && error !== SILENT)
-  for (const { host, error = '' } of away) {
+  // If a seed accepts connections, the store's error explains more.
+  const unreachable = seeds.filter(({ error }) => error !== undefined && error !== SILENT)
+  for (const { host, error = '' } of unreachable) {
     const [wrong, advice] = UNREACHED[error] ?? [`no connection (${error})`, 'correct the address in --hosts']
     found.add('problem', 'HOST_UNREACHABLE', `${host}: ${wrong} (${error})`, advice)
   }
-  if (away.length === seeds.length) return
+  if (unreachable.length === seeds.length) return
   found.add('problem', 'NO_NODE', `somebody takes connections, but is no node that can be used: ${text}`,
     `check that the port is that of the service (3000), not of fabric, heartbeat or admin${target.tls ? '' : ', and whether it wants --tls'}; ` +
     'a node that has just been started serves after a while; the addresses that nodes announce must be reachable from here ' +

@@ -1,6 +1,6 @@
 'use strict'
 
-// Whether the namespace keeps sessions as long as they should be kept, and no longer.
+// Checks that the namespace keeps sessions until they expire, and no longer.
 
 const { isPersistent } = require('../facts')
 const { Findings, named, number, setting } = require('../finding')
@@ -11,11 +11,11 @@ const { capacity } = require('./capacity')
 /** @param {import('../finding').Facts} facts */
 function namespace (facts) {
   const found = new Findings('Namespace')
-  const telling = facts.nodes.filter(({ error }) => error === undefined)
-  if (telling.length === 0) return found.list
-  const holders = /** @type {Holder[]} */ (telling.filter(({ namespace }) => namespace !== undefined))
+  const answering = facts.nodes.filter(({ error }) => error === undefined)
+  if (answering.length === 0) return found.list
+  const holders = /** @type {Holder[]} */ (answering.filter(({ namespace }) => namespace !== undefined))
   const { namespace: name } = facts.target
-  if (holders.length < telling.length) missing(found, telling, name)
+  if (holders.length < answering.length) missing(found, answering, name)
   if (holders.length === 0) return found.list
   ttl(found, holders, facts)
   readTouch(found, holders, name)
@@ -68,7 +68,7 @@ function ttl (found, holders, { target, smokeTest }) {
  * @param {string} name
  */
 function readTouch (found, holders, name) {
-  // A set's own, if it has one, stands in the place of the namespace's.
+  // A setting of the set overrides that of the namespace.
   const percent = Math.max(...holders.map(({ namespace, set }) => {
     return number(set, 'default-read-touch-ttl-pct') || number(namespace, 'default-read-touch-ttl-pct') || 0
   }))

@@ -1,18 +1,18 @@
 'use strict'
 
-// Whether sessions can be saved, read, touched and removed, and how long that takes.
+// Checks that sessions can be saved, read, touched and removed, and how long that takes.
 
 const { userIndex } = require('../facts')
 const { Findings, bytes } = require('../finding')
 
-/** Milliseconds: half of all operations take longer only where the cluster is far away, or has more work than it can do. */
+/** Milliseconds. A longer median means that the cluster is far away or overloaded. */
 const SLOW = 10
 
-/** The share of a map's time that JSON may take to be worth a word. */
+/** JSON is recommended if reading it takes at most this share of the time for a map. */
 const FASTER = 0.8
 
 const DOES = /** @type {const} */ ({ save: 'saved', get: 'read', touch: 'touched', delete: 'removed' })
-/** The role a step needs at the least. */
+/** The least role that a step needs. */
 const NEEDS = /** @type {const} */ ({ save: 'read-write', get: 'read', touch: 'read-write', delete: 'read-write' })
 
 /** @typedef {import('../facts').Step} Step */
@@ -106,8 +106,8 @@ function format (found, { formats }) {
  * @param {import('../finding').Facts['userQuery']} query
  */
 function index (found, { nodes, target }, query) {
-  const telling = nodes.filter(({ error }) => error === undefined)
-  const indexes = telling.map(node => userIndex(node, target))
+  const answering = nodes.filter(({ error }) => error === undefined)
+  const indexes = answering.map(node => userIndex(node, target))
   if (indexes.every(index => index === undefined)) {
     found.add('note', 'NO_USER_INDEX', "there is no index on bin 'user': only option 'user' needs one",
       'with that option, run store.createUserIndex() once; until then destroyOf() and its like read all of the set')

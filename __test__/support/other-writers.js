@@ -1,6 +1,6 @@
 'use strict'
 
-// Programs beside the site that write its sessions, for the model-based test. Run as a program, this is one in a process of its own.
+// Other programs that write the site's sessions, for the model-based test. Run as a program, this file is one of them.
 
 const crypto = require('node:crypto')
 const { fork } = require('node:child_process')
@@ -9,7 +9,7 @@ const { copy } = require('./model')
 
 const failed = ({ code, inDoubt = false, message }) => ({ code, inDoubt, message })
 
-/** What came of a call, as an event of the model. */
+/** Runs a call and records its result as an event of the model. */
 async function outcome (event, call) {
   event.t0 = Date.now()
   try {
@@ -25,8 +25,8 @@ async function outcome (event, call) {
 }
 
 /**
- * A program that reads a session, changes a key, and writes it: as it is, with `how` 'edit', or a copy, without a baseline, with 'copy'.
- * 'list' and 'listCopy' find the session by `all()`. Returns events; the write's `base` is the event of the read, or null.
+ * Reads a session, changes a key, and writes it: the object itself if `how` is 'edit', or a copy without a baseline if it is 'copy'.
+ * 'list' and 'listCopy' find the session with `all()`. Returns events. The write's `base` is the event of the read, or null.
  */
 async function change (store, { sid, key, value, how, storesIds }) {
   const found = { what: 'read' }
@@ -53,20 +53,20 @@ async function change (store, { sid, key, value, how, storesIds }) {
   return [found, await outcome(written, () => store.set(sid, session))]
 }
 
-/** Another process, with a store of its own. */
-class Elsewhere {
+/** Another process with its own store. */
+class OtherProcess {
   #waiting = new Map()
   #calls = 0
 
   static async start (options) {
-    const elsewhere = new Elsewhere()
-    elsewhere.child = fork(__filename, [], { serialization: 'advanced', execArgv: [] })
-    elsewhere.child.on('message', ({ call, events }) => {
-      elsewhere.#waiting.get(call)(events)
-      elsewhere.#waiting.delete(call)
+    const otherProcess = new OtherProcess()
+    otherProcess.child = fork(__filename, [], { serialization: 'advanced', execArgv: [] })
+    otherProcess.child.on('message', ({ call, events }) => {
+      otherProcess.#waiting.get(call)(events)
+      otherProcess.#waiting.delete(call)
     })
-    await elsewhere.#ask('open', options)
-    return elsewhere
+    await otherProcess.#ask('open', options)
+    return otherProcess
   }
 
   #ask (what, details) {
@@ -77,10 +77,10 @@ class Elsewhere {
     })
   }
 
-  /** As `change` above. @returns {Promise<any[]>} */
+  /** Like `change` above. @returns {Promise<any[]>} */
   change (details) { return this.#ask('change', details) }
   destroy (sid) { return this.#ask('destroy', { sid }) }
-  /** The events `gone` so far, by digest. */
+  /** Returns the events `gone` so far, by digest. */
   gone () { return this.#ask('gone', {}) }
 
   async close () {
@@ -90,7 +90,7 @@ class Elsewhere {
   }
 }
 
-/** In the other process. */
+/** Runs in the other process. */
 function serve () {
   const { AerospikeStore } = require('../..')
   const gone = []
@@ -110,10 +110,10 @@ function serve () {
   process.on('disconnect', () => store.close())
 }
 
-/** The owner of a session, in every process. */
+/** Returns the owner of a session, in every process. */
 const ownerOf = session => JSON.stringify(session.a)
 
-/** The key of a session, as docs/options.md and docs/security.md have it. */
+/** Returns the key of a session, as documented in docs/options.md and docs/security.md. */
 function keyOf ({ prefix = '', hashIds }, sid) {
   if (hashIds === undefined) return prefix + sid
   const hmac = (key, ...parts) => parts.reduce((hash, part) => hash.update(part), crypto.createHmac('sha256', key)).digest()
@@ -124,4 +124,4 @@ function keyOf ({ prefix = '', hashIds }, sid) {
 
 if (require.main === module) serve()
 
-module.exports = { Elsewhere, change, failed, keyOf, outcome, ownerOf }
+module.exports = { OtherProcess, change, failed, keyOf, outcome, ownerOf }
