@@ -19,6 +19,7 @@ const { native } = hub
 /**
  * @typedef {import('./bridge/hub').Callback} Callback
  * @typedef {import('./bridge/hub').Decode} Decode
+ * @typedef {import('./bridge/hub').Enter} Enter
  * @typedef {import('./bridge/hub').Write} Write
  * @typedef {import('./bridge/native-types').StoreHandle} StoreHandle
  * @typedef {import('./options/options').ViewOptions} ViewOptions
@@ -105,14 +106,12 @@ class Connection {
    *
    * @param {Operation} operation
    * @param {Callback | undefined} callback
-   * @param {any} [a]
-   * @param {any} [b]
+   * @param {any[]} [args] of the operation's entry point
    * @param {Decode} [decode]
    */
-  request (operation, callback, a, b, decode = JSON.parse) {
+  request (operation, callback, args = [], decode = JSON.parse) {
     if (this.#shared.closed) return this.fail(operation, closed(), callback)
-    if (operation.hasSubscribers()) return this.#traced(operation, callback, decode, a, b)
-    return hub.request(operation.entry, this.#handle, callback, decode, a, b)
+    return this.#request(operation, callback, decode, (handle, slot) => operation.entry(handle, slot, ...args))
   }
 
   /**
@@ -122,32 +121,24 @@ class Connection {
    * @param {any} id
    * @param {Callback | undefined} callback
    * @param {Decode | Write} decode
-   * @param {any} [a]
-   * @param {any} [b]
-   * @param {any} [c]
-   * @param {any} [d]
-   * @param {any} [e]
-   * @param {any} [f]
-   * @param {any} [g]
+   * @param {Enter} [enter] calls the operation's entry point, if that takes more than the id
    */
-  sessionRequest (operation, id, callback, decode, a, b, c, d, e, f, g) {
+  sessionRequest (operation, id, callback, decode, enter = (handle, slot) => operation.entry(handle, slot, id)) {
     if (this.#shared.closed) return this.fail(operation, closed(), callback)
     const fault = idFault(id)
     if (fault !== undefined) return this.fail(operation, badKey(fault), callback)
-    if (operation.hasSubscribers()) return this.#traced(operation, callback, decode, id, a, b, c, d, e, f, g)
-    return hub.request(operation.entry, this.#handle, callback, decode, id, a, b, c, d, e, f, g)
+    return this.#request(operation, callback, decode, enter)
   }
 
   /**
-   * Makes a request that is traced.
-   *
    * @param {Operation} operation
    * @param {Callback | undefined} callback
    * @param {Decode | Write} decode
-   * @param {any[]} args
+   * @param {Enter} enter
    */
-  #traced (operation, callback, decode, ...args) {
-    return trace(operation, this.view, callback, decode, waiting => hub.submitTraced(operation.entry, this.#handle, waiting, ...args))
+  #request (operation, callback, decode, enter) {
+    if (!operation.hasSubscribers()) return hub.request(enter, this.#handle, callback, decode)
+    return trace(operation, this.view, callback, decode, waiting => hub.submitTraced(enter, this.#handle, waiting))
   }
 
   /**

@@ -16,7 +16,7 @@ const { mayDrive } = require('./platforms')
 const { serialize } = require('../options/secrets')
 
 /**
- * @typedef {import('./native-types').Entry} Entry
+ * @typedef {(handle: StoreHandle, slot: number) => void} Enter passes a request to the core, with the slot for its answer
  * @typedef {import('./native-types').HubHandle} HubHandle
  * @typedef {import('./native-types').StoreHandle} StoreHandle
  * @typedef {(error: Error | null, value?: any) => void} Callback
@@ -347,49 +347,43 @@ function closeStore ({ notices }) {
 /**
  * Makes a request. Returns a promise of its answer if there is no callback.
  *
- * @param {Entry} entry one of the core's entry points
+ * @param {Enter} enter calls an entry point of the core
  * @param {StoreHandle} handle
  * @param {Callback | undefined} callback
  * @param {Decode | Write} decode turns a text answer into its value
- * @param {any} [a]
- * @param {any} [b]
- * @param {any} [c]
- * @param {any} [d]
- * @param {any} [e]
- * @param {any} [f]
- * @param {any} [g]
- * @param {any} [h]
  * @returns {Promise<any> | undefined}
  */
-function request (entry, handle, callback, decode, a, b, c, d, e, f, g, h) {
+function request (enter, handle, callback, decode) {
   if (callback === undefined) {
-    return new Promise((resolve, reject) => {
-      submit(entry, handle, new PromiseRequest(resolve, reject, decode), a, b, c, d, e, f, g, h)
-    })
+    return new Promise((resolve, reject) => submit(enter, handle, new PromiseRequest(resolve, reject, decode)))
   }
-  submit(entry, handle, new CallbackRequest(callback, decode), a, b, c, d, e, f, g, h)
+  submit(enter, handle, new CallbackRequest(callback, decode))
 }
 
 /**
- * @param {Entry} entry
+ * Makes a request that is traced: the core also reports the node that answered it, and the size of the batch.
+ *
+ * @param {Enter} enter
+ * @param {StoreHandle} handle
+ * @param {TracedRequest} traced
+ */
+function submitTraced (enter, handle, traced) {
+  submit(enter, handle, traced, TRACED)
+}
+
+/**
+ * @param {Enter} enter
  * @param {StoreHandle} handle
  * @param {PendingRequest} waiting
- * @param {any} [a]
- * @param {any} [b]
- * @param {any} [c]
- * @param {any} [d]
- * @param {any} [e]
- * @param {any} [f]
- * @param {any} [g]
- * @param {any} [h]
+ * @param {number} [flags] bits of the slot
  */
-function submit (entry, handle, waiting, a, b, c, d, e, f, g, h) {
+function submit (enter, handle, waiting, flags = 0) {
   const slot = acquire(waiting)
   started()
   // A request holds its store. An unreferenced store closes when it is garbage collected, but not before it has answered.
   waiting.store = handle
   try {
-    entry(handle, slot, a, b, c, d, e, f, g, h)
+    enter(handle, slot | flags)
   } catch {
     // The core rejected the arguments, or it panicked. The error is dropped because its message may contain session data.
     // The slot is not reused: a late answer must not settle another request.
@@ -397,18 +391,6 @@ function submit (entry, handle, waiting, a, b, c, d, e, f, g, h) {
     finished()
     nextTick(() => failed(waiting, internal()))
   }
-}
-
-/**
- * Makes a request that is traced: the core also reports the node that answered it, and the size of the batch.
- *
- * @param {Entry} entry
- * @param {StoreHandle} handle
- * @param {TracedRequest} traced
- * @param {any[]} args
- */
-function submitTraced (entry, handle, traced, ...args) {
-  submit((handle, slot, ...args) => entry(handle, slot | TRACED, ...args), handle, traced, ...args)
 }
 
 /**

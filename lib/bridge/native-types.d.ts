@@ -10,9 +10,7 @@ export interface StoreHandle { [store]: never }
 export interface DevServerHandle { [devServer]: never }
 
 /** An operation on a store. Its answer arrives through the hub, with the slot's number. */
-export type Entry = (
-  store: StoreHandle, slot: number, a?: any, b?: any, c?: any, d?: any, e?: any, f?: any, g?: any, h?: any
-) => void
+export type Entry = (store: StoreHandle, slot: number, ...args: any[]) => void
 
 export interface Native {
   openHub(dispatch: (batch: any[]) => void, mayDrive: boolean): HubHandle

@@ -178,7 +178,7 @@ function checkUser (user) {
 async function * scan (store, readPage, sizeOf, words) {
   const { connection } = store
   const progress = new Progress()
-  const ask = (/** @type {number} */ first, /** @type {number} */ count) => readPage(operation => connection.request(operation, undefined, first, count))
+  const ask = (/** @type {number} */ first, /** @type {number} */ count) => readPage(operation => connection.request(operation, undefined, [first, count]))
   try {
     for await (const { page, done } of pages(ask, BATCH, sizeOf)) {
       progress.clear()

@@ -52,7 +52,7 @@ async function collect (options, { rounds }) {
  */
 async function examine (sessions, target, rounds) {
   const connection = /** @type {import('../connection').Connection} */ (Connection.of(sessions))
-  const ask = (/** @type {string[]} */ commands) => connection.request(operations.info, undefined, commands)
+  const ask = (/** @type {string[]} */ commands) => connection.request(operations.info, undefined, [commands])
   const answers = await ask(Object.values(infoCommands(target)))
   const nodes = answers.map((/** @type {any} */ node) => nodeFacts(node, target))
   // If the namespace does not exist, there is nothing more to collect.
@@ -72,7 +72,7 @@ async function examine (sessions, target, rounds) {
 async function queryUser (connection, nodes, target) {
   if (!nodes.some(node => userIndex(node, target) !== undefined)) return undefined
   try {
-    await connection.request(operations.countOf, undefined, PREFIX)
+    await connection.request(operations.countOf, undefined, [PREFIX])
     return /** @type {const} */ ('ok')
   } catch (error) {
     return failureFacts(error)

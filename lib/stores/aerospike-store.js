@@ -71,7 +71,11 @@ class AerospikeStore extends BaseStore {
     // Events of a set are emitted in its AsyncLocalStorage context. Without listeners none is needed.
     const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
     const write = new PendingSet(this, known, json, context)
-    return this.connection.sessionRequest(operations.set, sid, done, write, json, expires, known.writer, known.head, known.json, known.notes(), owner)
+    const { writer, head, json: base } = known
+    const notes = known.notes()
+    return this.connection.sessionRequest(operations.set, sid, done, write, (handle, slot) => {
+      operations.set.entry(handle, slot, sid, json, expires, writer, head, base, notes, owner)
+    })
   }
 
   /**
@@ -100,7 +104,11 @@ class AerospikeStore extends BaseStore {
     if (expires <= now()) return this.#destroy(sid, done)
     const known = this.baselines.of(object, sid)
     const write = new PendingTouch(known, cookie)
-    return this.connection.sessionRequest(operations.refresh, sid, done, write, cookie, expires, known.writer, known.head, known.notesOfCookie())
+    const { writer, head } = known
+    const notes = known.notesOfCookie()
+    return this.connection.sessionRequest(operations.refresh, sid, done, write, (handle, slot) => {
+      operations.refresh.entry(handle, slot, sid, cookie, expires, writer, head, notes)
+    })
   }
 
   /**

@@ -73,7 +73,7 @@ class BaseStore extends Store {
 
   /** @param {any} [callback] */
   all (callback) {
-    return quiet(this.connection.request(operations.all, optional(callback), undefined, undefined, this.#list), arguments.length > 0)
+    return quiet(this.connection.request(operations.all, optional(callback), [], this.#list), arguments.length > 0)
   }
 
   /** @param {any} [callback] */
@@ -141,7 +141,7 @@ class BaseStore extends Store {
     } catch (error) {
       return this.connection.fail(operations.sessionsOf, /** @type {Error} */ (error), done)
     }
-    return this.#userRequest(operations.sessionsOf, user, done, limit, this.#list)
+    return this.#userRequest(operations.sessionsOf, user, done, [limit], this.#list)
   }
 
   /**
@@ -149,7 +149,7 @@ class BaseStore extends Store {
    * @param {any} [callback]
    */
   countOf (user, callback) {
-    return quiet(this.#userRequest(operations.countOf, user, optional(callback)), arguments.length > 1)
+    return quiet(this.#userRequest(operations.countOf, user, optional(callback), []), arguments.length > 1)
   }
 
   /**
@@ -176,7 +176,7 @@ class BaseStore extends Store {
     }
     const fault = except === undefined ? undefined : idFault(except)
     if (fault !== undefined) return this.connection.fail(operations.destroyOf, badKey(fault), done)
-    return this.#userRequest(operations.destroyOf, user, done, except)
+    return this.#userRequest(operations.destroyOf, user, done, [except])
   }
 
   stats () {
@@ -206,11 +206,11 @@ class BaseStore extends Store {
    * @param {import('../tracing').Operation} operation
    * @param {any} user
    * @param {import('../bridge/hub').Callback | undefined} done
-   * @param {any} [a]
+   * @param {any[]} args after the user
    * @param {import('../bridge/hub').Decode} [decode]
    */
-  #userRequest (operation, user, done, a, decode) {
-    return this.connection.attempt(operation, done, () => this.connection.request(operation, done, ownerArgument(user), a, decode))
+  #userRequest (operation, user, done, args, decode) {
+    return this.connection.attempt(operation, done, () => this.connection.request(operation, done, [ownerArgument(user), ...args], decode))
   }
 
   /**
@@ -234,7 +234,7 @@ class BaseStore extends Store {
    * @param {import('../bridge/hub').Decode} [decode]
    */
   #pages (operation, batch, sizeOf, decode) {
-    return pages((first, count) => this.connection.request(operation, undefined, first, count, decode), batch, sizeOf)
+    return pages((first, count) => this.connection.request(operation, undefined, [first, count], decode), batch, sizeOf)
   }
 
   /**

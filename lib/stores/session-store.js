@@ -45,7 +45,10 @@ class SessionStore extends EventEmitter {
     const done = optional(callback)
     return quiet(this.#connection.attempt(operations.save, done, () => {
       const expires = this.#expires(options)
-      return this.#connection.sessionRequest(operations.save, id, done, JSON.parse, stringify(data), expires)
+      const json = stringify(data)
+      return this.#connection.sessionRequest(operations.save, id, done, JSON.parse, (handle, slot) => {
+        operations.save.entry(handle, slot, id, json, expires)
+      })
     }), arguments.length > 3)
   }
 
@@ -66,7 +69,10 @@ class SessionStore extends EventEmitter {
     if (typeof options === 'function') [options, callback] = [undefined, options]
     const done = optional(callback)
     return quiet(this.#connection.attempt(operations.touch, done, () => {
-      return this.#connection.sessionRequest(operations.touch, id, done, JSON.parse, this.#expires(options))
+      const expires = this.#expires(options)
+      return this.#connection.sessionRequest(operations.touch, id, done, JSON.parse, (handle, slot) => {
+        operations.touch.entry(handle, slot, id, expires)
+      })
     }), arguments.length > 2)
   }
 
