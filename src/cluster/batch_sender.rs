@@ -68,7 +68,7 @@ async fn run(queue: Arc<NodeQueue>, transport: Transport) {
         sender.send_all().await;
         sender.queue.state().idle += 1;
         drop(sender);
-        // An error is the end of everything, and so of the store.
+        // An error means that the store was dropped.
         let closed = closing.wait_for(|closing| *closing);
         let permit = match select(pin!(closed), pin!(wake.acquire())).await {
             Either::Left(_) => None,
@@ -113,7 +113,7 @@ impl BatchSender {
         };
         let is_closed = tokio::select! {
             biased;
-            // An error is the end of everything, and so of the store.
+            // An error means that the store was dropped.
             _ = closing.wait_for(|closing| *closing) => true,
             () = send => false,
         };
@@ -155,7 +155,7 @@ impl BatchSender {
         }
         let (policy, is_alone) = (policy::batch(context.replica, end), together == 1);
         let outcome = {
-            // Pinned where it is made: it is as large as everything else here.
+            // Pinned where it is created: it is as large as the rest of this future, and a move would need its space twice.
             let mut batch = pin!(self.transport.batch(&policy, &mut rows));
             let batch = yielding(together >= YIELDING_FROM, batch.as_mut());
             let mut batch = pin!(timeout_at(end, batch));

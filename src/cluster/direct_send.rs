@@ -51,7 +51,7 @@ impl DirectSend {
             .alone(key, command, context.replica, end, trace);
         let outcome = tokio::select! {
             biased;
-            // An error is the end of everything, and so of the store.
+            // An error means that the store was dropped.
             _ = closing.wait_for(|closing| *closing) => return None,
             outcome = timeout_at(end, work) => outcome,
         };

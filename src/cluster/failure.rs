@@ -193,8 +193,8 @@ pub fn operation(
 
 /// Returns whether a write that failed may have been applied.
 ///
-/// For the crate everything is in doubt that it sent and would have repeated. But a write that the server has refused was not applied,
-/// whatever the reason. Only the server's "timeout" can come from the middle of a write.
+/// For the crate every command is in doubt that it has sent and would have repeated. But a write that the server has refused was not
+/// applied, whatever the reason. Only the server's "timeout" can come from the middle of a write.
 fn may_be_applied(error: &aerospike::Error) -> bool {
     match error.server_result_code() {
         Some(ResultCode::Timeout) | None => error.in_doubt(),

@@ -1,7 +1,7 @@
 //! Finds out whether the cluster has a namespace.
 //!
 //! The crate knows a namespace once a node has reported its partitions. Until then it fails every command with "invalid namespace". That
-//! happens while a cluster starts, and if the name is wrong. Only the nodes can tell the difference: they list their namespaces.
+//! happens while a cluster starts, and if the name is wrong. So the nodes are asked for the list of their namespaces.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -69,7 +69,7 @@ pub struct QueueContext {
     pub attempt_timeout: Duration,
     /// The replica of a record that is read first.
     pub replica: Replica,
-    /// Becomes true when the store is closed: then nothing is sent any more, and what is in flight is given up.
+    /// Becomes true when the store is closed. Then nothing more is sent, and requests in flight are given up.
     pub closing: watch::Receiver<bool>,
     /// The runtime for large sessions.
     pub bulk: Bulk,
@@ -153,7 +153,7 @@ impl NodeQueue {
     }
 
     /// Returns another queue of the same node; `is_bulk`: for large sessions.
-    pub fn beside(&self, is_bulk: bool) -> Arc<NodeQueue> {
+    pub fn sibling(&self, is_bulk: bool) -> Arc<NodeQueue> {
         let (context, node) = (self.context.clone(), self.node.clone());
         NodeQueue::with(context, node, self.is_suspect.clone(), is_bulk)
     }

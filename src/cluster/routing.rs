@@ -238,8 +238,8 @@ impl NodeQueues {
     fn new(context: &QueueContext, node: Option<Arc<str>>) -> NodeQueues {
         let all = NodeQueue::new(context, node);
         NodeQueues {
-            large: all.beside(true),
-            reads: all.beside(false),
+            large: all.sibling(true),
+            reads: all.sibling(false),
             all,
         }
     }

@@ -125,7 +125,8 @@ impl SocketAffinity {
     }
 }
 
-/// Guards work that may open sockets in another runtime than that of the requests. When it is dropped, these are reopened.
+/// Guards work that may open sockets in another runtime than that of the requests. When it is dropped, idle connections are reopened in
+/// the runtime of the requests.
 pub struct ForeignSockets {
     requests: Handle,
     /// The nodes, and how many connections each had at the beginning.
@@ -203,7 +204,7 @@ pub mod tests {
 
     use super::*;
 
-    /// Waits wait_for_gauges `is_expected` returns true for the number of idle connections and of all connections.
+    /// Waits until `is_expected` returns true for the number of idle connections and of all connections.
     async fn wait_for_gauges(node: &Node, is_expected: impl Fn(u64, u64) -> bool) {
         for _ in 0..500 {
             let gauges = node.pool_gauges();

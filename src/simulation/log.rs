@@ -108,7 +108,7 @@ impl Operation {
     fn is_certain_of(&self, key: &str) -> bool {
         match &self.effect {
             Effect::Change { uncertain, .. } => !uncertain.contains(key),
-            // The method `save` keeps the cookie of an existing session.
+            // The recipe's `save` keeps the cookie of an existing session.
             Effect::Whole(_) => self.name != "save" || key != COOKIE,
             _ => true,
         }

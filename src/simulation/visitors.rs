@@ -86,8 +86,8 @@ impl Site {
         }
     }
 
-    /// Simulates many visitors at once while the node of their sessions is silent or slow. Some operations wait for others of the same session.
-    /// So first attempts, repetitions and operations close to their deadline wait for the node together.
+    /// Simulates many visitors at once while the node of their sessions is silent or slow. Some operations wait for others of the same
+    /// session. So first attempts, repetitions and operations close to their deadline wait for the node together.
     pub async fn rush(&self, period: &FaultPeriod, mut random: Random) {
         let ms = Duration::from_millis;
         let process = random.below(PROCESSES as u64) as usize;
@@ -148,8 +148,8 @@ impl Site {
         }
     }
 
-    /// Simulates two programs. One reads a session and stores the whole session again, as with any other store. The other uses the methods
-    /// of the store's recipe.
+    /// Simulates two programs. One reads a session and stores the whole session again, as with any other store. The other uses the
+    /// operations of Aerospike's session-store recipe.
     pub async fn administer(&self, mut random: Random) {
         while !self.is_over() {
             pause(&mut random, 2_500).await;
@@ -232,7 +232,7 @@ impl Site {
     }
 
     /// Reads several sessions at once.
-    pub async fn look(&self, mut random: Random) {
+    pub async fn read_many(&self, mut random: Random) {
         while !self.is_over() {
             pause(&mut random, 150).await;
             let process = random.below(PROCESSES as u64) as usize;
