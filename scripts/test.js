@@ -15,7 +15,7 @@ const { strict } = require('./test-node')
 
 const RESULTS = path.join(ROOT, '.cache/jest.json')
 /** The tests that run on every supported version of Node.js: the installed package, and what uses the C interface of Node.js. */
-const OTHER_NODES = ['package.test', 'store.test', 'contract', 'http.test', 'errors', 'threads']
+const OTHER_NODES = ['package/install', 'contract/', 'process/worker-threads', 'process/event-loop']
 
 /** @typedef {{ passed: number, failed: number, skipped?: string[] }} Counts */
 

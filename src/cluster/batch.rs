@@ -1,4 +1,4 @@
-//! Commands as rows of a batch, and back.
+//! Turns commands into rows of a batch, and answered rows into outcomes.
 
 use aerospike::policy::ReadTouchTtl;
 use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, Key};
@@ -9,28 +9,29 @@ use super::policy;
 use super::rows::Row;
 use crate::failpoint;
 
-/// What came of an operation.
-// As `Reply`: a box would be one allocation more for each.
+/// The outcome of one attempt of a command.
+// Not boxed, like `Reply`: a box would cost one more allocation for each command.
 #[allow(clippy::large_enum_variant)]
 pub enum Outcome {
-    /// Of its own doing.
+    /// The command has its own answer, or its own failure.
     Own(Result<Reply, Failure>),
-    /// It has none: the answer to all was given up at a row that cannot be read, and it was not this one, as far as is
-    /// known.
-    Lost(Failure),
-    /// It was sent away: the node is silent, or the time of those it went with was up.
+    /// The batch was given up at a row that cannot be read. This row has no answer of its own, and is probably not the unreadable
+    /// one.
+    NoAnswer(Failure),
+    /// The command was sent, but not answered in time: the node is silent, or its batch ended with an earlier deadline.
     TimedOut,
-    /// The store was closed before it left.
+    /// The store was closed before the command was sent.
     Closed,
 }
 
-/// What the answer to a command looks like.
+/// The form of the answer to a command.
 #[derive(Clone, Copy)]
 pub enum Shape {
-    /// What a read returns.
+    /// The bins that were read.
     Read,
-    /// A header, and what was read besides.
+    /// A header, and the bins that the write has read.
     Record,
+    /// No record.
     Done,
 }
 
@@ -40,7 +41,7 @@ impl Shape {
     }
 }
 
-/// A command as a row of a batch, under the policies it would have alone.
+/// Returns a command as a row of a batch, under the same policies as a command sent alone.
 pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
     let key = key.clone();
     match command {
@@ -71,37 +72,37 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
     }
 }
 
-/// What a row has come to; `whole` is what the batch has, `alone`: with no other row.
-pub fn outcome(row: Row, shape: Shape, alone: bool, whole: &Result<(), Failure>) -> Outcome {
+/// Returns the outcome of a row. `batch` is the outcome of the whole batch. `is_alone`: the batch has no other row.
+pub fn outcome(row: Row, shape: Shape, is_alone: bool, batch: &Result<(), Failure>) -> Outcome {
     let row = match row {
         Row::Client(row) => row.into_batch_record(),
         #[cfg(test)]
         Row::Simulated(row) => {
             return match row.outcome {
                 Some(outcome) => Outcome::Own(outcome),
-                None => unanswered(alone, whole),
+                None => unanswered(is_alone, batch),
             };
         }
     };
     failpoint::panic_in("flight", row.key.set_name());
     if let Some(error) = row.error() {
         let failure = Failure::Client(error.clone());
-        return match alone || !failure.is_unreadable() {
+        return match is_alone || !failure.is_unreadable() {
             true => Outcome::Own(Err(failure)),
-            false => Outcome::Lost(failure),
+            false => Outcome::NoAnswer(failure),
         };
     }
     match (row.record, shape) {
         (Some(record), Shape::Read | Shape::Record) => Outcome::Own(Ok(Reply::Record(record))),
         (Some(_), Shape::Done) => Outcome::Own(Ok(Reply::Done)),
-        (None, _) => unanswered(alone, whole),
+        (None, _) => unanswered(is_alone, batch),
     }
 }
 
-/// Every row has an outcome, unless the batch has failed as a whole.
-fn unanswered(alone: bool, whole: &Result<(), Failure>) -> Outcome {
-    match whole {
-        Err(failure) if !alone && failure.is_unreadable() => Outcome::Lost(failure.clone()),
+/// Returns the outcome of a row without an answer. Every row has one, unless the whole batch failed.
+fn unanswered(is_alone: bool, batch: &Result<(), Failure>) -> Outcome {
+    match batch {
+        Err(failure) if !is_alone && failure.is_unreadable() => Outcome::NoAnswer(failure.clone()),
         Err(failure) => Outcome::Own(Err(failure.clone())),
         Ok(()) => {
             let error = Error::client_error("a row of a batch was not answered");

@@ -23,7 +23,7 @@ use super::trace::{Trace, Way};
 use super::transport::Transport;
 use crate::tasks;
 
-/// Commands from which on a batch yields while its answer is read: nobody knows how large that is.
+/// From this many commands on, a batch yields while its answer is read: the size of the answer is not known.
 const YIELDING_FROM: usize = 8;
 /// tokio's budget of a task, and how much of it a yielding batch uses before it yields. Each unit is a read of up to 64 KiB.
 const BUDGET: usize = 128;
@@ -43,7 +43,7 @@ pub fn enqueue(
     ticket
 }
 
-/// Gives back the place of a request in flight.
+/// Ends a request in flight, and starts a batch sender if commands wait.
 pub(super) fn finish(queue: &Arc<NodeQueue>, transport: &Transport) {
     let needs_sender = queue.finish(transport);
     start(queue, transport, needs_sender);
@@ -69,7 +69,7 @@ async fn run(queue: Arc<NodeQueue>, transport: Transport) {
         sender.send_all().await;
         sender.queue.state().idle += 1;
         drop(sender);
-        // An error is the end of everything, and so of the store.
+        // An error means that the store was dropped.
         let closed = closing.wait_for(|closing| *closing);
         let permit = match select(pin!(closed), pin!(wake.acquire())).await {
             Either::Left(_) => None,
@@ -96,7 +96,7 @@ async fn run(queue: Arc<NodeQueue>, transport: Transport) {
     }
 }
 
-/// Holds the place of a request in flight.
+/// A request in flight. It ends when this is dropped.
 struct BatchSender {
     queue: Arc<NodeQueue>,
     transport: Transport,
@@ -114,7 +114,7 @@ impl BatchSender {
         };
         let is_closed = tokio::select! {
             biased;
-            // An error is the end of everything, and so of the store.
+            // An error means that the store was dropped.
             _ = closing.wait_for(|closing| *closing) => true,
             () = send => false,
         };
@@ -125,7 +125,7 @@ impl BatchSender {
             let unsent = std::mem::take(&mut state.waiting);
             drop(state);
             for one in unsent {
-                // An error means that nobody waits for the answer any more.
+                // An error means that the caller no longer waits.
                 let _ = one.answer.send(Outcome::Closed);
             }
         }
@@ -142,7 +142,7 @@ impl BatchSender {
         let context = &self.queue.context;
         let sent = Instant::now();
         let together = commands.len();
-        context.counters.flight(together);
+        context.counters.request(together);
         let mut rows = self.transport.rows(together);
         let mut expected = Vec::with_capacity(together);
         let mut answers = Vec::with_capacity(together);
@@ -151,12 +151,12 @@ impl BatchSender {
                 trace.note(Way { node, together });
             }
             rows.push(one.row);
-            expected.push((one.shape, one.place));
+            expected.push((one.shape, one.slot));
             answers.push(one.answer);
         }
         let (policy, is_alone) = (policy::batch(context.replica, end), together == 1);
         let outcome = {
-            // Pinned where it is made: it is as large as everything else here.
+            // Pinned where it is created: it is as large as the rest of this future, and a move would need its space twice.
             let mut batch = pin!(self.transport.batch(&policy, &mut rows));
             let batch = yielding(together >= YIELDING_FROM, batch.as_mut());
             let mut batch = pin!(timeout_at(end, batch));
@@ -177,14 +177,14 @@ impl BatchSender {
         let mut expected = expected.into_iter().zip(answers);
         // A failure of the whole batch counts for the rows that have no answer.
         rows.for_each(|row| {
-            let Some(((shape, place), answer)) = expected.next() else {
+            let Some(((shape, slot), answer)) = expected.next() else {
                 return;
             };
             let outcome = batch::outcome(row, shape, is_alone, &outcome);
             if shape.is_read() {
-                context.learn_size(&outcome, place);
+                context.learn_size(&outcome, slot);
             }
-            // An error means that nobody waits for the answer any more: its time was up.
+            // An error means that the caller no longer waits: its attempt timed out.
             let _ = answer.send(outcome);
         });
     }
@@ -192,7 +192,7 @@ impl BatchSender {
 
 impl Drop for BatchSender {
     fn drop(&mut self) {
-        // For commands that came after the last look, and for those that waited for this one, should it have panicked.
+        // Starts another sender for commands that came after the last check, or that are left if this one has panicked.
         finish(&self.queue, &self.transport);
     }
 }
@@ -216,7 +216,7 @@ fn yielding<'a, F: Future>(
 
 fn send_timed_out(answers: Vec<oneshot::Sender<Outcome>>) {
     for answer in answers {
-        // An error means that nobody waits for the answer any more.
+        // An error means that the caller no longer waits.
         let _ = answer.send(Outcome::TimedOut);
     }
 }
@@ -246,7 +246,7 @@ mod tests {
     /// Milliseconds.
     const ATTEMPT: u64 = 250;
 
-    /// A network on which a batch takes its time.
+    /// A network on which every batch takes the time `takes`.
     #[derive(Clone)]
     struct Network {
         takes: Duration,
@@ -277,7 +277,7 @@ mod tests {
         }
     }
 
-    /// Ends with the batch, however that ends.
+    /// Marks the keys of a batch as under way, until it is dropped.
     struct UnderWay(Network, Vec<[u8; 20]>);
 
     impl Drop for UnderWay {
@@ -324,7 +324,7 @@ mod tests {
         Key::new("test", "sessions", as_val!(i64::try_from(name).unwrap())).unwrap()
     }
 
-    /// A queue, and what keeps it open.
+    /// Returns a queue, and the sender that keeps it open.
     fn queue() -> (Arc<NodeQueue>, watch::Sender<bool>) {
         let (open, closing) = watch::channel(false);
         let context = QueueContext {
@@ -347,8 +347,8 @@ mod tests {
         }
     }
 
-    /// An operation that may take so long, and its attempt `attempt_timeout` milliseconds of it.
-    fn enter(
+    /// Enqueues a command. Its deadline is in `left` milliseconds, and its attempt may take `attempt_timeout` milliseconds.
+    fn enqueue_write(
         queue: &Arc<NodeQueue>,
         network: &Network,
         name: u64,
@@ -364,7 +364,7 @@ mod tests {
         matches!(outcome, Ok(Outcome::TimedOut))
     }
 
-    /// Each is allocated, or moved, for every operation.
+    /// These are allocated or moved for every operation.
     #[test]
     fn commands_and_senders_are_small() {
         fn future<F>(_: fn(Arc<NodeQueue>, Transport) -> F) -> usize {
@@ -372,16 +372,16 @@ mod tests {
         }
         assert!(size_of::<QueuedCommand>() <= 760);
         assert!(size_of::<Outcome>() <= 248);
-        // One stays for many operations.
+        // A sender is reused for many operations.
         assert!(future(run) <= 12_000);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_of_a_command_is_in_flight_after_its_end() {
+    async fn no_request_of_a_command_is_in_flight_after_its_deadline() {
         let (queue, _open) = queue();
         let network = Network::new(300);
-        let short = enter(&queue, &network, 1, 1_000, 100);
-        let long = enter(&queue, &network, 2, 1_000, 2_000);
+        let short = enqueue_write(&queue, &network, 1, 1_000, 100);
+        let long = enqueue_write(&queue, &network, 2, 1_000, 2_000);
         let entered = Instant::now();
         assert!(is_timed_out(short.answer.await));
         assert!(entered.elapsed() <= ms(101));
@@ -391,11 +391,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn commands_that_come_together_and_end_together_are_one_batch() {
+    async fn commands_with_the_same_start_and_deadline_are_one_batch() {
         let (queue, _open) = queue();
         let network = Network::new(1);
         let tickets: Vec<_> = (0..100)
-            .map(|name| enter(&queue, &network, name, 1_000, 3_000))
+            .map(|name| enqueue_write(&queue, &network, name, 1_000, 3_000))
             .collect();
         for ticket in tickets {
             assert!(!is_timed_out(ticket.answer.await));
@@ -409,10 +409,10 @@ mod tests {
         let network = Network::new(500);
         let mut sent = Vec::new();
         for name in 0..MAX_IN_FLIGHT as u64 {
-            sent.push(enter(&queue, &network, name, 1_000, 3_000));
+            sent.push(enqueue_write(&queue, &network, name, 1_000, 3_000));
             tokio::time::sleep(ms(1)).await;
         }
-        let waits = enter(&queue, &network, 9, 1_000, 3_000);
+        let waits = enqueue_write(&queue, &network, 9, 1_000, 3_000);
         tokio::time::sleep(ms(1)).await;
         assert!(sent.iter().all(|ticket| !queue.withdraw(ticket)));
         assert!(queue.withdraw(&waits));
@@ -428,18 +428,18 @@ mod tests {
         let (queue, _open) = queue();
         let network = Network::new(100);
         assert!(is_timed_out(
-            enter(&queue, &network, 1, 1_000, 20).answer.await
+            enqueue_write(&queue, &network, 1, 1_000, 20).answer.await
         ));
         assert!(!queue.is_suspect());
         let slow = Network::new(10_000);
         assert!(is_timed_out(
-            enter(&queue, &slow, 1, 1_000, 3_000).answer.await
+            enqueue_write(&queue, &slow, 1, 1_000, 3_000).answer.await
         ));
         assert!(queue.is_suspect());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_senders_are_idle_than_requests_may_be_in_flight_and_none_without_the_queue() {
+    async fn idle_senders_are_limited_and_end_with_the_queue() {
         let (queue, _open) = queue();
         let network = Network::new(10);
         let tasks = || {
@@ -450,7 +450,13 @@ mod tests {
         for round in 0..20 {
             let mut tickets = Vec::new();
             for name in 0..10 {
-                tickets.push(enter(&queue, &network, round * 10 + name, 1_000, 3_000));
+                tickets.push(enqueue_write(
+                    &queue,
+                    &network,
+                    round * 10 + name,
+                    1_000,
+                    3_000,
+                ));
                 tokio::time::sleep(ms(1)).await;
             }
             for ticket in tickets {

@@ -1,4 +1,4 @@
-//! What can be asked of one record, and what comes back.
+//! Commands on one record, and their replies.
 
 use std::collections::BTreeMap;
 
@@ -8,31 +8,31 @@ use aerospike::operations::maps::{put_items, remove_by_key_list, MapOrder};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, MapPolicy, MapReturnType, MapWriteFlags, Record, Value};
 
-/// Bytes: the most that a server can be told to take of one record (`max-record-size`, WBLOCK_SZ in
-/// as/include/storage/storage.h), before it compresses any. What is larger need not travel.
+/// The largest record that a server can be configured to accept, in bytes before compression (`max-record-size`, WBLOCK_SZ in
+/// as/include/storage/storage.h). Larger records are not sent.
 pub const LARGEST_RECORD: usize = 8 * 1024 * 1024;
 
-/// What can be asked of one record.
+/// A command on one record.
 #[derive(Clone)]
 pub enum Command {
-    /// Its header and these bins.
+    /// Reads the header of the record and these bins.
     Read {
         bins: Bins,
-        /// Ask the server to extend the record, if less than this percentage of its life is left.
+        /// The server extends the record if less than this percentage of its lifetime is left.
         touch: Option<u8>,
     },
-    /// The operations are applied and then the bins written, if the record is there, passes the filter and still has
-    /// the generation. Doing so twice must be the same as doing it once.
+    /// Applies the operations and then writes the bins, if the record exists, passes the filter and still has the generation. Doing so
+    /// twice must have the same effect as doing it once.
     Change {
         operations: Vec<Step>,
-        /// About how many bytes the operations hold; no fewer, if more than [`LARGEST_RECORD`].
+        /// The approximate size of the operations, in bytes. If they are larger than [`LARGEST_RECORD`], this is not an underestimate.
         size: usize,
         bins: Vec<Bin>,
         ttl: Expiration,
         only_if: Expression,
         generation: Option<u32>,
     },
-    /// As [`Command::Change`], but the record is created if it is missing.
+    /// Like [`Command::Change`], but creates the record if it is missing.
     Upsert {
         operations: Vec<Step>,
         bins: Vec<Bin>,
@@ -41,7 +41,7 @@ pub enum Command {
         send_key: bool,
         only_if: Expression,
     },
-    /// The record is removed if it passes the filter, and what the operations read of it just before is returned.
+    /// Deletes the record if it passes the filter. Returns the bins that the operations read just before.
     Delete {
         reading: Vec<Step>,
         /// Leave a tombstone that survives a cold restart (Enterprise Edition).
@@ -50,18 +50,18 @@ pub enum Command {
     },
 }
 
-/// One thing that a command does to a record.
+/// One step of a command that writes.
 #[derive(Clone)]
 pub enum Step {
     /// Reads a bin.
     Read(String),
     /// Writes a bin.
     Put(Bin),
-    /// Writes what an expression comes to into a bin.
+    /// Writes the value of an expression into a bin.
     PutExpression(&'static str, Expression),
-    /// Puts entries into the map that a bin holds.
+    /// Puts entries into the map in a bin.
     PutEntries(String, BTreeMap<Value, Value>),
-    /// Takes keys out of the map that a bin holds.
+    /// Removes keys from the map in a bin.
     RemoveKeys(String, Vec<Value>),
 }
 
@@ -85,7 +85,7 @@ impl Step {
 }
 
 impl Command {
-    /// Sets another TTL, where the command sets one.
+    /// Replaces the TTL, if the command sets one.
     pub fn set_ttl(&mut self, new: Expiration) {
         match self {
             Command::Change { ttl, .. } | Command::Upsert { ttl, .. } => *ttl = new,
@@ -93,19 +93,19 @@ impl Command {
         }
     }
 
-    /// About how many bytes it sends, apart from what every command does.
+    /// Returns about how many bytes of data it sends.
     pub(super) fn size(&self) -> usize {
         let (bins, operations) = self.sizes();
         bins + operations
     }
 
-    /// Whether no server can take it.
+    /// Returns whether it is too large for any server.
     pub(super) fn is_too_big(&self) -> bool {
         let (bins, operations) = self.sizes();
         bins > LARGEST_RECORD || operations > LARGEST_RECORD
     }
 
-    /// Bytes of the bins, and, about, of the operations.
+    /// Returns the bytes of the bins, and the approximate bytes of the operations.
     fn sizes(&self) -> (usize, usize) {
         let size = |bin: &Bin| match &bin.value {
             Value::String(text) => text.len(),
@@ -125,7 +125,7 @@ impl Command {
         !matches!(self, Command::Read { .. })
     }
 
-    /// What the server is to do, one after the other, of a command that writes.
+    /// Returns the server's operations of a command that writes, in order.
     pub(super) fn operations(&self) -> Vec<Operation> {
         let (steps, bins): (&[Step], &[Bin]) = match self {
             Command::Read { .. } => (&[], &[]),
@@ -147,19 +147,19 @@ impl Command {
     }
 }
 
-/// What came of a command.
-// A record is moved once or twice on its way; a box would be one allocation more a read.
+/// The reply to a command.
+// A record is moved once or twice. A box would cost one more allocation for each read.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Reply {
-    /// The record that was asked for, or, of a change, its header and what was read.
+    /// The record that was read. For a write: its header and the bins that the operations read.
     Record(Record),
     /// The command was applied.
     Done,
-    /// There is no such record, or the filter kept the command from it.
+    /// The record does not exist, or does not pass the filter.
     Missing,
-    /// The record has another generation than asked for.
+    /// The record has another generation than the command requires.
     Moved,
-    /// A bin holds another type than the operation works on.
+    /// A bin holds a type that the operation cannot be applied to.
     WrongType,
 }

@@ -1,7 +1,7 @@
-//! One task owns the connection to the cluster: it connects, connects again, and closes.
+//! The task that owns the connection to the cluster: it connects, reconnects and closes.
 //!
-//! Guards against the crate's defects: a client that is dropped without `close` leaks its tend task and sockets, so
-//! this task closes every client it made; a client that is not let in any more is replaced, see `doubt`.
+//! It guards against two defects of the crate. A client that is dropped without `close` leaks its tend task and sockets, so this task
+//! closes every client that it made. A client that the cluster no longer accepts is replaced, see `reconnect`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{watch, Notify};
 use tokio::time::{timeout, timeout_at, Instant};
 
-use super::connect_attempt::{connect, unwound, Connected};
+use super::connect_attempt::{catch_panic, connect, Connected};
 use super::failure::Limit;
 use super::node_queue::QueueContext;
 use super::options::Options;
 use super::peer_addresses::PeerAddresses;
-use super::reconnect::{is_lost, AuthCheck, Probe};
+use super::reconnect::{is_disconnected, AuthCheck, Probe};
 use super::routing::Routing;
 use super::socket_affinity::SocketAffinity;
 use super::stats::NodeStats;
@@ -25,22 +25,22 @@ use super::{failure, server_features};
 use crate::bulk_runtime::Bulk;
 use crate::error::{Code, Error, Result};
 
-/// The pause after a failed attempt, unless somebody asks for the cluster.
+/// The pause after a failed attempt, unless an operation needs the cluster.
 const PAUSE: Duration = Duration::from_millis(1_000);
-/// The shortest time between the starts of two attempts, however many ask.
+/// The shortest time between the starts of two attempts, however many operations wait.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// The same after a login that was refused: servers count those.
+/// The same after a refused login: servers count these.
 const SHORTEST_PAUSE_REFUSED: Duration = Duration::from_millis(1_000);
-/// How long the end of a client is waited for.
-const ENDING: Duration = Duration::from_millis(1_000);
-/// How often a connected client is asked whether it has any node left.
+/// How long to wait until a client is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(1_000);
+/// How often to check whether a connected client has any node left.
 const HEALTH_CHECK: Duration = Duration::from_millis(200);
 
 #[derive(Clone)]
 enum State {
-    /// An attempt is under way; why the one before has failed, if it has.
+    /// An attempt is in progress. The error is that of the attempt before, if there was one.
     Connecting(Option<Error>),
-    /// The crate's client; it finds new nodes, and lost ones again, by itself.
+    /// The crate's client is connected. It finds new and returning nodes by itself.
     Up(Client),
     /// The last attempt failed.
     Down(Error),
@@ -51,8 +51,8 @@ enum State {
 pub struct Connection {
     options: Arc<Options>,
     state: watch::Receiver<State>,
-    /// Somebody waits for a new attempt.
-    wanted: Arc<Notify>,
+    /// Notified when an operation waits for a new attempt.
+    attempt_wanted: Arc<Notify>,
     closing: watch::Sender<bool>,
     health: watch::Receiver<Option<bool>>,
     routing: Arc<Routing>,
@@ -62,7 +62,7 @@ pub struct Connection {
     simulated: Option<Transport>,
 }
 
-/// What the task tells the others.
+/// Where the task publishes the state of the connection.
 struct Publish {
     state: watch::Sender<State>,
     health: watch::Sender<Option<bool>>,
@@ -73,12 +73,12 @@ struct Publish {
 }
 
 impl Connection {
-    /// Must be called within the runtime that requests run in.
+    /// Starts the task in the runtime `tending`. Must be called within the runtime of the requests.
     pub fn open(options: Arc<Options>, tending: &Handle, bulk: Bulk) -> Connection {
         let (publish_state, state) = watch::channel(State::Connecting(None));
         let (publish_health, health) = watch::channel(None);
         let (closing, close) = watch::channel(false);
-        let wanted = Arc::new(Notify::new());
+        let attempt_wanted = Arc::new(Notify::new());
         let context = QueueContext::new(&options, close.clone(), bulk);
         let routing = Arc::new(Routing::new(context));
         let auth_check = Arc::new(AuthCheck::default());
@@ -92,11 +92,11 @@ impl Connection {
             peers: peers.clone(),
             sockets,
         };
-        tending.spawn(keep(options.clone(), publish, wanted.clone(), close));
+        tending.spawn(run(options.clone(), publish, attempt_wanted.clone(), close));
         Connection {
             options,
             state,
-            wanted,
+            attempt_wanted,
             closing,
             health,
             routing,
@@ -107,7 +107,7 @@ impl Connection {
         }
     }
 
-    /// Of a simulated cluster, with these nodes.
+    /// Returns the connection to a simulated cluster with these nodes.
     #[cfg(test)]
     pub fn simulated(
         options: Arc<Options>,
@@ -123,7 +123,7 @@ impl Connection {
         Connection {
             options,
             state,
-            wanted: Arc::default(),
+            attempt_wanted: Arc::default(),
             closing,
             health: watch::channel(None).1,
             routing: Arc::new(routing),
@@ -133,22 +133,22 @@ impl Connection {
         }
     }
 
-    /// The queues to the nodes, as far as they are known.
+    /// Returns the queues of the known nodes.
     pub fn routing(&self) -> &Routing {
         &self.routing
     }
 
-    /// Where operations tell that they get no connection, and learn why.
+    /// Returns where operations report that they get no connection, and find the reason.
     pub fn auth_check(&self) -> &AuthCheck {
         &self.auth_check
     }
 
-    /// Nodes that cannot be reached.
+    /// Returns what is known of nodes that cannot be reached.
     pub fn peers(&self) -> &PeerAddresses {
         &self.peers
     }
 
-    /// Whether the cluster is there, and its nodes.
+    /// Returns whether the cluster is connected, and its nodes.
     pub fn nodes(&self) -> (bool, Vec<NodeStats>) {
         let State::Up(client) = &*self.state.borrow() else {
             return (false, Vec::new());
@@ -161,7 +161,7 @@ impl Connection {
         (client.is_connected(), nodes.collect())
     }
 
-    /// Whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
+    /// Returns whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
     pub fn touches_on_read(&self) -> bool {
         match &*self.state.borrow() {
             State::Up(client) => server_features::touch_on_read(client),
@@ -173,7 +173,7 @@ impl Connection {
         self.health.clone()
     }
 
-    /// The client, if there is one.
+    /// Returns the client, if it is connected now.
     pub fn present(&self) -> Option<Client> {
         match &*self.state.borrow() {
             State::Up(client) => Some(client.clone()),
@@ -181,7 +181,7 @@ impl Connection {
         }
     }
 
-    /// What carries commands, as soon as it is there: see [`Connection::client`].
+    /// Waits for the transport of commands, see [`Connection::client`].
     pub async fn transport(&self, deadline: Instant) -> Result<Transport> {
         #[cfg(test)]
         if let Some(simulated) = &self.simulated {
@@ -193,20 +193,19 @@ impl Connection {
         self.client(deadline).await.map(Transport::Client)
     }
 
-    /// The client, as soon as there is one.
+    /// Waits for the client.
     ///
-    /// While the cluster is down this starts an attempt, or joins the one under way, and returns
-    /// its outcome: an operation fails at once when connections are refused, and succeeds as soon
-    /// as the cluster is back.
+    /// While the cluster is down this starts an attempt, or joins the one in progress, and returns its outcome. So an operation fails at
+    /// once if connections are refused, and succeeds as soon as the cluster is back.
     pub async fn client(&self, deadline: Instant) -> Result<Client> {
         if let Some(client) = self.present() {
             return Ok(client);
         }
-        // Rare, and not part of the future of every operation.
+        // Rare, so it is boxed and not part of the future of every operation.
         Box::pin(self.next_client(deadline, Limit::Timeout)).await
     }
 
-    /// The client, as soon as there is one; `limit` is the option that has decided the deadline.
+    /// Waits for the client. `limit`: the option that decides the deadline.
     pub async fn next_client(&self, deadline: Instant, limit: Limit) -> Result<Client> {
         let mut state = self.state.clone();
         let mut asked = false;
@@ -220,9 +219,9 @@ impl Connection {
                 State::Down(error) => {
                     asked = true;
                     last = Some(error);
-                    self.wanted.notify_one();
+                    self.attempt_wanted.notify_one();
                 }
-                // An attempt that began before we came counts as well.
+                // An attempt that is already in progress counts as well.
                 State::Connecting(before) => {
                     asked = true;
                     last = before.or(last);
@@ -236,7 +235,7 @@ impl Connection {
         }
     }
 
-    /// The attempt under way has not ended in time. What it will come to is most likely what the `last` one has.
+    /// Returns the error if the attempt in progress has not ended in time. It will most likely fail with the error of the `last` one.
     fn unanswered(&self, last: Option<Error>, limit: Limit) -> Error {
         let waited = failure::unanswered(&self.options, limit);
         match last {
@@ -253,7 +252,7 @@ impl Connection {
     pub async fn close(&self) {
         self.closing.send_replace(true);
         let mut state = self.state.clone();
-        // An error means the task has ended, which is as closed as can be.
+        // An error means that the task has ended, so the connection is closed.
         let _ = state.wait_for(|state| matches!(state, State::Closed)).await;
     }
 
@@ -273,18 +272,18 @@ impl Drop for Connection {
     }
 }
 
-/// Keeps a client connected, until the end.
-async fn keep(
+/// Keeps a client connected until the store is closed.
+async fn run(
     options: Arc<Options>,
     publish: Publish,
-    wanted: Arc<Notify>,
+    attempt_wanted: Arc<Notify>,
     mut close: watch::Receiver<bool>,
 ) {
     let work = async {
         loop {
-            let connected = connect_at_last(&options, &publish, &wanted).await;
-            let refusal = look_after(connected, &options, &publish).await;
-            publish.down(refusal);
+            let connected = connect_until_success(&options, &publish, &attempt_wanted).await;
+            let refusal = supervise(connected, &options, &publish).await;
+            publish.failure(refusal);
             tokio::time::sleep(SHORTEST_PAUSE_REFUSED).await;
         }
     };
@@ -297,13 +296,17 @@ async fn keep(
         _ => None,
     };
     if let Some(client) = client {
-        shut(client).await;
+        close_client(client).await;
     }
     publish.state.send_replace(State::Closed);
 }
 
-/// Connects, again and again, until there is a client.
-async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) -> Connected {
+/// Repeats attempts to connect until one succeeds.
+async fn connect_until_success(
+    options: &Options,
+    publish: &Publish,
+    attempt_wanted: &Notify,
+) -> Connected {
     let mut last = None;
     loop {
         publish.state.send_replace(State::Connecting(last));
@@ -317,26 +320,26 @@ async fn connect_at_last(options: &Options, publish: &Publish, wanted: &Notify) 
             _ => SHORTEST_PAUSE,
         };
         last = Some(error.clone());
-        publish.down(error);
+        publish.failure(error);
         tokio::time::sleep_until(started + shortest).await;
-        // An error of the timeout is the pause having passed with nobody asking.
-        let _ = timeout(PAUSE, wanted.notified()).await;
+        // An error means that the pause has passed and no operation wants an attempt.
+        let _ = timeout(PAUSE, attempt_wanted.notified()).await;
     }
 }
 
-/// Looks after a client that is connected, until the cluster will not have us any more: returns why.
-async fn look_after(mut connected: Connected, options: &Options, publish: &Publish) -> Error {
+/// Checks a connected client and keeps its routing up to date, until the cluster no longer accepts it. Returns the reason.
+async fn supervise(mut connected: Connected, options: &Options, publish: &Publish) -> Error {
     let mut probe = Probe::new(options, &publish.peers);
-    publish.up(&connected.client).await;
-    let mut routing = Box::pin(keep_routes(publish, options, connected.client.clone()));
+    publish.client(&connected.client).await;
+    let mut routing = Box::pin(refresh_routing(publish, options, connected.client.clone()));
     loop {
         let client = &connected.client;
         if let Err(error) = server_features::check(client) {
             publish.state.send_replace(State::Connecting(None));
-            shut(connected.client).await;
+            close_client(connected.client).await;
             return error;
         }
-        publish.is(client.is_connected());
+        publish.health(client.is_connected());
         probe.consider(&publish.auth_check, client);
         let probed = tokio::select! {
             () = &mut routing => continue,
@@ -344,45 +347,45 @@ async fn look_after(mut connected: Connected, options: &Options, publish: &Publi
             probed = probe.done() => probed,
         };
         match probed.outcome {
-            // The same login as before: what the old client has not got is not to be had.
+            // The login is the same as before, so the new client would have no more connections than the old one.
             Ok(new)
                 if new.auth == connected.auth && !probed.renews_login && client.is_connected() =>
             {
                 publish.auth_check.clear();
-                tokio::spawn(shut(new.client));
+                tokio::spawn(close_client(new.client));
             }
             Ok(new) => {
                 publish.auth_check.clear();
-                publish.up(&new.client).await;
-                routing = Box::pin(keep_routes(publish, options, new.client.clone()));
+                publish.client(&new.client).await;
+                routing = Box::pin(refresh_routing(publish, options, new.client.clone()));
                 let old = std::mem::replace(&mut connected, new);
-                tokio::spawn(shut(old.client));
+                tokio::spawn(close_client(old.client));
             }
-            // Nobody there: the crate goes on looking.
+            // No node could be reached. The crate keeps trying.
             Err(error) if error.code == Code::Unavailable => {}
-            Err(error) if is_lost(client) => {
+            Err(error) if is_disconnected(client) => {
                 publish.state.send_replace(State::Connecting(None));
-                shut(connected.client).await;
+                close_client(connected.client).await;
                 return error;
             }
-            // The connections there are may still be of use.
+            // The open connections may still work.
             Err(error) => publish.auth_check.found(error),
         }
     }
 }
 
-/// Keeps the routes up to date, without end. A node that does not answer holds up nothing else.
-async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
+/// Keeps the routing and the list of unreachable nodes up to date. Never ends. A node that does not answer does not delay anything else.
+async fn refresh_routing(publish: &Publish, options: &Options, client: Client) {
     let routing = async {
         loop {
-            // What came of it is in the routes; should it have panicked they are as they were.
-            let _ = unwound(publish.routing.refresh(&client, options, &publish.sockets)).await;
+            // If it panics, the routing stays as it was.
+            let _ = catch_panic(publish.routing.refresh(&client, options, &publish.sockets)).await;
             tokio::time::sleep(HEALTH_CHECK).await;
         }
     };
     let peers = async {
         loop {
-            let _ = unwound(publish.peers.watch(&client)).await;
+            let _ = catch_panic(publish.peers.watch(&client)).await;
             tokio::time::sleep(HEALTH_CHECK).await;
         }
     };
@@ -392,26 +395,26 @@ async fn keep_routes(publish: &Publish, options: &Options, client: Client) {
     }
 }
 
-/// Closes a client. What is under way on it is repeated with the next one.
-async fn shut(client: Client) {
-    // Idempotent, and the only error it knows is that of having been closed. It waits for its tend task, and that for
-    // nodes that may not answer: then both end later, by themselves.
-    let _ = timeout(ENDING, client.close()).await;
+/// Closes a client. Commands in flight on it are repeated with the next client.
+async fn close_client(client: Client) {
+    // `close` is idempotent. Its only error is that the client is already closed. It waits for the client's tend task, which may wait for
+    // nodes that do not answer. After the timeout both end later, by themselves.
+    let _ = timeout(CLOSE_TIMEOUT, client.close()).await;
 }
 
 impl Publish {
-    async fn up(&self, client: &Client) {
-        self.sockets.ready(client).await;
+    async fn client(&self, client: &Client) {
+        self.sockets.prepare(client).await;
         self.state.send_replace(State::Up(client.clone()));
     }
 
-    fn down(&self, error: Error) {
+    fn failure(&self, error: Error) {
         self.state.send_replace(State::Down(error));
-        self.is(false);
+        self.health(false);
     }
 
-    fn is(&self, healthy: bool) {
+    fn health(&self, is_healthy: bool) {
         self.health
-            .send_if_modified(|before| before.replace(healthy) != Some(healthy));
+            .send_if_modified(|before| before.replace(is_healthy) != Some(is_healthy));
     }
 }

@@ -1,4 +1,4 @@
-//! Who we are to the nodes: users and passwords, and where they come from.
+//! How to log in to the nodes: users and passwords, and where they come from.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::error::{Code, Error, Result};
 /// How to log in.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// Not at all.
+    /// No login.
     None,
-    /// With a password, which the cluster, or a directory (LDAP) behind it, knows.
+    /// With a user and a password, which the cluster or an LDAP directory behind it checks.
     Password {
         mode: Mode,
         credentials: Credentials,
@@ -23,22 +23,22 @@ pub enum Auth {
     Certificate,
 }
 
-/// Who knows the password, and how it travels.
+/// Where the password is checked, and how it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The cluster; hashed.
+    /// Checked by the cluster, sent as a hash.
     Internal,
-    /// A directory; in clear, over TLS.
+    /// Checked by a directory, sent in clear, only over TLS.
     External,
-    /// A directory; in clear, whatever the connection.
+    /// Checked by a directory, sent in clear, even without TLS.
     ExternalInsecure,
 }
 
-/// Where user and password come from.
+/// The source of user and password.
 #[derive(Clone)]
 pub enum Credentials {
     Known(Login),
-    /// Asked for at each attempt to connect, so that they may change.
+    /// A function that is called for each attempt to connect, so that they may change.
     Asked(Arc<dyn Ask>),
 }
 
@@ -48,24 +48,24 @@ pub struct Login {
     pub password: String,
 }
 
-/// Who can be asked for a user and a password.
+/// Returns a user and a password on request.
 pub trait Ask: Send + Sync {
     /// # Errors
-    /// What went wrong instead, in words without the password.
+    /// A message that does not contain the password.
     fn ask(&self) -> BoxFuture<'static, Result<Login, String>>;
 }
 
 impl Auth {
-    /// What to log in with now.
+    /// Returns the login for one attempt to connect.
     ///
     /// # Errors
-    /// Nobody could tell, until `deadline`.
-    pub async fn now(&self, deadline: Instant) -> Result<AuthMode> {
+    /// There is no user and password by `deadline`.
+    pub async fn resolve(&self, deadline: Instant) -> Result<AuthMode> {
         match self {
             Auth::None => Ok(AuthMode::None),
             Auth::Certificate => Ok(AuthMode::Pki),
             Auth::Password { mode, credentials } => {
-                let Login { user, password } = credentials.now(deadline).await?;
+                let Login { user, password } = credentials.resolve(deadline).await?;
                 Ok(match mode {
                     Mode::Internal => AuthMode::Internal(user, password),
                     Mode::External => AuthMode::External(user, password),
@@ -77,7 +77,7 @@ impl Auth {
 }
 
 impl Credentials {
-    async fn now(&self, deadline: Instant) -> Result<Login> {
+    async fn resolve(&self, deadline: Instant) -> Result<Login> {
         let ask = match self {
             Credentials::Known(login) => return Ok(login.clone()),
             Credentials::Asked(ask) => ask,
@@ -91,18 +91,18 @@ impl Credentials {
             ),
         };
         let mut error = Error::new(Code::Auth, format!("the function in option 'auth' {words}"));
-        // Where it asks others, they may well answer the next time.
+        // The function may call another service, which may answer the next time.
         error.retryable = true;
         error.cause = cause;
         Err(error)
     }
 }
 
-// By hand, so that no password is ever printed.
+// Not derived, so that no password is ever printed.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Credentials::Known(_) => "Tracked(..)",
+            Credentials::Known(_) => "Known(..)",
             Credentials::Asked(_) => "Asked(..)",
         })
     }

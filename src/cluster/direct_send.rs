@@ -13,7 +13,7 @@ use super::record_sizes::RecordSizes;
 use super::trace::{Trace, Way};
 use super::transport::Transport;
 
-/// Holds the place of a request in flight.
+/// A request in flight. It ends when this is dropped.
 pub struct DirectSend {
     queue: Arc<NodeQueue>,
     transport: Transport,
@@ -38,7 +38,7 @@ impl DirectSend {
     ) -> Option<Outcome> {
         let (queue, context) = (&self.queue, &self.queue.context);
         let sent = Instant::now();
-        context.counters.flight(1);
+        context.counters.request(1);
         if let Some(trace) = trace {
             trace.note(Way {
                 node: queue.node.clone(),
@@ -51,7 +51,7 @@ impl DirectSend {
             .alone(key, command, context.replica, end, trace);
         let outcome = tokio::select! {
             biased;
-            // An error is the end of everything, and so of the store.
+            // An error means that the store was dropped.
             _ = closing.wait_for(|closing| *closing) => return None,
             outcome = timeout_at(end, work) => outcome,
         };
@@ -60,10 +60,10 @@ impl DirectSend {
             return Some(Outcome::TimedOut);
         };
         queue.report_outcome(&outcome);
-        let (place, outcome) = (RecordSizes::place(key), Outcome::Own(outcome));
+        let (slot, outcome) = (RecordSizes::slot(key), Outcome::Own(outcome));
         match command {
-            Command::Read { .. } => context.learn_size(&outcome, place),
-            Command::Upsert { .. } => context.sizes.learn(place, command.size().max(1)),
+            Command::Read { .. } => context.learn_size(&outcome, slot),
+            Command::Upsert { .. } => context.sizes.learn(slot, command.size().max(1)),
             _ => {}
         }
         Some(outcome)

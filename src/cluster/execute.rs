@@ -1,13 +1,13 @@
-//! One command, within its deadline, with retries.
+//! Runs one command within its deadline, with repetitions and fail-over.
 //!
-//! Every command may be repeated, also one that was perhaps applied: they all set absolute values, and what updates
-//! a session does not create it. A whole write could bring back a session that was removed in between; but then it
-//! was still under way when the session was removed, and might as well have come after that.
+//! Every command may be repeated, even one that may have been applied: all set absolute values, and an update of a session does not
+//! create it. A whole write that is repeated could bring back a session that was removed in between. But such a write was still in
+//! progress when the session was removed, so it could as well have come after the removal.
 //!
-//! An attempt gets a part of the time only, so that enough is left for another: a node that has died, or stopped answering,
-//! is not waited for. Reads then go to other nodes that have the record, at once as soon as the node is known to be in
-//! trouble, and take whichever answer comes first. Writes have to wait until the cluster has noticed as well and made another node the master, which takes two to
-//! three seconds; they are repeated until then.
+//! An attempt gets only a part of the timeout, so that enough time is left for another one: a node that has died, or does not answer,
+//! is not waited for. Reads then go to other nodes that have the record, and take the first answer. If the node is already suspect,
+//! they go there at once. Writes have to wait until the cluster has noticed the failure and made another node the master, which
+//! takes two to three seconds. They are repeated until then.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -36,90 +36,91 @@ use crate::clock::noise;
 use crate::error::{Code, Error, Result};
 use crate::tasks::Punctual;
 
-/// The first pause before a repetition; it doubles up to [`LONGEST_PAUSE`], with jitter.
+/// The first pause before a repetition. It doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// One command on one record, to be answered by its deadline.
+/// One command on one record, answered by its deadline.
 pub struct Call<'a> {
     pub cluster: &'a Cluster,
     pub key: &'a Key,
     pub command: &'a Command,
-    pub terms: CallOptions<'a>,
+    pub options: CallOptions<'a>,
 }
 
-/// What a command is carried out for.
+/// How a command is run.
 #[derive(Clone, Copy)]
 pub struct CallOptions<'a> {
     pub deadline: Instant,
-    /// Who wants to know which way it takes.
+    /// The trace of the operation, if it is traced.
     pub trace: Option<&'a Arc<Trace>>,
-    /// Set once an attempt to write may have been carried out although it failed.
+    /// Set when an attempt to write has failed but may have been applied (the operation is in doubt).
     pub doubt: &'a AtomicBool,
-    /// Hardly anything else was asked of the store as this was: there is nothing to travel with.
+    /// The store has hardly any other operations now, so there is nothing to batch this command with.
     pub is_lone: bool,
 }
 
-/// Where a read is answered later.
+/// A read in flight whose attempt has timed out. It may still be answered.
 enum Pending<'a> {
-    Together(oneshot::Receiver<Outcome>),
-    // Boxed already where it began: it would have to be moved.
-    Alone(Pin<Box<dyn Future<Output = Option<Outcome>> + Send + 'a>>),
+    Queued(oneshot::Receiver<Outcome>),
+    // Boxed from the start, so that it does not have to be moved.
+    Direct(Pin<Box<dyn Future<Output = Option<Outcome>> + Send + 'a>>),
 }
 
 impl Cluster {
-    /// Runs one command. It may succeed with a repetition after an attempt that is in doubt: see [`CallOptions::doubt`].
+    /// Runs one command, and ends by the deadline. It may succeed after an attempt that is in doubt: see [`CallOptions::doubt`].
     ///
     /// # Errors
     ///
-    /// Anything but "there is no such record", which is [`Reply::Missing`]. Never later than the deadline.
+    /// Any failure, except that the record does not exist: that is [`Reply::Missing`].
     pub fn execute<'a>(
         &'a self,
         key: &'a Key,
         command: &'a Command,
-        terms: CallOptions<'a>,
+        options: CallOptions<'a>,
     ) -> impl Future<Output = Result<Reply>> + 'a {
         let call = Call {
             cluster: self,
             key,
             command,
-            terms,
+            options,
         };
         async move { call.run().await }
     }
 }
 
 impl Call<'_> {
-    /// Makes attempts until one is answered.
+    /// Makes attempts until one is answered, or the deadline.
     pub async fn run(&self) -> Result<Reply> {
         if self.command.is_too_big() {
             return Err(failure::too_big());
         }
-        let transport = self.connection().transport(self.terms.deadline).await?;
+        let transport = self.connection().transport(self.options.deadline).await?;
         let (outcome, pending) = match self.command.is_write() {
             true => (self.write(&transport, None).await?, None),
             false => self.read(&transport).await?,
         };
-        // What follows is rare, and much larger than all before: boxed, it is no part of every operation.
-        let again = match pending {
+        // Retries are rare, and their future is much larger than the first attempt. It is boxed so that it is not part of the future
+        // of every operation.
+        let retry = match pending {
             Some(_) => {
                 self.counters().retry();
-                Box::pin(self.again(None, pending))
+                Box::pin(self.retry(None, pending))
             }
-            None => match self.judged(&transport, outcome, None)? {
+            None => match self.evaluate(&transport, outcome, None)? {
                 Verdict::Answered(reply) => return Ok(reply),
-                Verdict::Failed(error) => Box::pin(self.again(Some(error), None)),
+                Verdict::Failed(error) => Box::pin(self.retry(Some(error), None)),
             },
         };
-        again.await.map_err(|error| self.explained(error))
+        retry.await.map_err(|error| self.with_reason(error))
     }
 
-    /// A write, together with others, if there are any; `attempt_timeout` is that of a further attempt. `None` if it was taken back
-    /// before it left.
+    /// Makes one attempt to write. Returns `None` if the attempt timed out and the command was withdrawn before it was sent.
+    /// `attempt_timeout`: that of a further attempt; `None` for the first attempt.
     ///
-    /// A write that has left is waited for until its flight is over, and that is by the deadline: as long as it may still be
-    /// carried out it is neither repeated nor answered, or else it might be carried out after the repetition, and after what
-    /// comes then; that would undo a change, or a logout.
+    /// A write that was sent is waited for until its request has ended, which is by the deadline. Until then the server may still
+    /// apply it, so it is neither repeated nor answered. Otherwise it could be applied after its repetition, or after a later
+    /// operation, and undo a change or a logout.
     async fn write(
         &self,
         transport: &Transport,
@@ -132,34 +133,34 @@ impl Call<'_> {
             false => self.part(FIRST_PART),
         });
         if let Some(direct) = self.try_direct(&queue, transport).filter(|_| is_first) {
-            let last = self.until(attempt_timeout);
-            let mut alone = Box::pin(direct.send(self.key, self.command, self.terms.trace, last));
-            let silent = queue.silence().min(attempt_timeout);
-            let answer = match timeout_at(self.until(silent), &mut alone).await {
+            let end = self.end_after(attempt_timeout);
+            let mut sent = Box::pin(direct.send(self.key, self.command, self.options.trace, end));
+            let silence = queue.silence().min(attempt_timeout);
+            let answer = match timeout_at(self.end_after(silence), &mut sent).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    queue.report_timeout(Instant::now() - silent);
-                    alone.await
+                    queue.report_timeout(Instant::now() - silence);
+                    sent.await
                 }
             };
-            return self.received(answer);
+            return self.check_answer(answer);
         }
         let mut ticket = self.enqueue(&queue, transport, attempt_timeout);
-        // The crate's own timeouts start anew with every read from the socket; these do not.
-        match timeout_at(self.until(attempt_timeout), &mut ticket.answer).await {
-            Ok(answer) => self.received(answer.ok()),
+        // The crate's timeouts restart with every read from the socket. This one does not.
+        match timeout_at(self.end_after(attempt_timeout), &mut ticket.answer).await {
+            Ok(answer) => self.check_answer(answer.ok()),
             Err(_) if queue.withdraw(&ticket) => Ok(None),
-            Err(_) => self.received(ticket.answer.await.ok()),
+            Err(_) => self.check_answer(ticket.answer.await.ok()),
         }
     }
 
-    /// A read, together with others, if there are any. If there is no answer soon, as there will hardly be from a node in
-    /// trouble, it is not waited for alone any more: `Some` is where it will come, if it does.
+    /// Makes the first attempt to read. If there is no answer soon, returns the request in flight as [`Pending`], so that the caller can
+    /// also read from other nodes. A suspect node is not waited for at all.
     async fn read(&self, transport: &Transport) -> Result<(Option<Outcome>, Option<Pending<'_>>)> {
         let queue = self.connection().routing().queue(self.key, self.command);
         let attempt_timeout = match queue.is_suspect() {
             true => Duration::ZERO,
-            // What the nodes hold is about to change, and the crate may learn of it later than the routes.
+            // The partitions are about to move, and the crate may notice that later than `routing` does.
             false
                 if self
                     .connection()
@@ -176,27 +177,27 @@ impl Call<'_> {
             .try_direct(&queue, transport)
             .filter(|_| !attempt_timeout.is_zero())
         {
-            let last = self.until(self.part(FIRST_PART));
-            let mut alone = Box::pin(direct.send(self.key, self.command, self.terms.trace, last));
-            return match timeout_at(self.until(attempt_timeout), &mut alone).await {
-                Ok(answer) => Ok((self.received(answer)?, None)),
+            let end = self.end_after(self.part(FIRST_PART));
+            let mut sent = Box::pin(direct.send(self.key, self.command, self.options.trace, end));
+            return match timeout_at(self.end_after(attempt_timeout), &mut sent).await {
+                Ok(answer) => Ok((self.check_answer(answer)?, None)),
                 Err(_) => {
                     queue.report_timeout(Instant::now() - attempt_timeout);
-                    Ok((None, Some(Pending::Alone(alone))))
+                    Ok((None, Some(Pending::Direct(sent))))
                 }
             };
         }
         let mut answer = self
             .enqueue(&queue, transport, self.part(FIRST_PART))
             .answer;
-        match timeout_at(self.until(attempt_timeout), &mut answer).await {
-            Ok(answer) => Ok((self.received(answer.ok())?, None)),
-            Err(_) => Ok((None, Some(Pending::Together(answer)))),
+        match timeout_at(self.end_after(attempt_timeout), &mut answer).await {
+            Ok(answer) => Ok((self.check_answer(answer.ok())?, None)),
+            Err(_) => Ok((None, Some(Pending::Queued(answer)))),
         }
     }
 
     fn try_direct(&self, queue: &Arc<NodeQueue>, transport: &Transport) -> Option<DirectSend> {
-        self.terms
+        self.options
             .is_lone
             .then(|| DirectSend::begin(queue, transport))
             .flatten()
@@ -210,7 +211,7 @@ impl Call<'_> {
     ) -> QueueTicket {
         let time = (
             attempt_timeout.min(self.part(FIRST_PART)),
-            self.terms.deadline,
+            self.options.deadline,
         );
         batch_sender::enqueue(
             queue,
@@ -218,27 +219,27 @@ impl Call<'_> {
             time,
             self.key,
             self.command,
-            self.terms.trace,
+            self.options.trace,
         )
     }
 
-    /// What a queue has answered.
-    fn received(&self, answer: Option<Outcome>) -> Result<Option<Outcome>> {
+    /// Checks the answer to a request: fails if the store was closed, or if the sender has ended without an answer.
+    fn check_answer(&self, answer: Option<Outcome>) -> Result<Option<Outcome>> {
         match answer {
             Some(Outcome::Closed) => Err(Error::closed()),
             Some(outcome) => Ok(Some(outcome)),
-            // It was under way.
+            // The request was in flight when the store was closed.
             None if self.connection().is_closed() => {
                 Err(Error::closed().in_doubt(self.command.is_write()))
             }
-            // Nobody gave it up for a reason: what carried it has panicked.
+            // The sender has panicked.
             None => Err(Error::given_up().in_doubt(self.command.is_write())),
         }
     }
 
-    /// Makes further attempts. `last` is the failure of the first, if there was one; `pending`, where it may still be
-    /// answered.
-    async fn again(
+    /// Makes further attempts. `last`: the failure of the first attempt, if it has failed. `pending`: the first attempt, if it may still
+    /// be answered.
+    async fn retry(
         &self,
         mut last: Option<Error>,
         mut pending: Option<Pending<'_>>,
@@ -248,7 +249,7 @@ impl Call<'_> {
         let mut attempt_timeout = self.part(SMALLEST_PART);
         loop {
             let left = self
-                .terms
+                .options
                 .deadline
                 .saturating_duration_since(Instant::now());
             if let Some(error) = last.take_if(|_| left <= FIRST_PAUSE) {
@@ -262,11 +263,11 @@ impl Call<'_> {
                 if !is_first {
                     tokio::time::sleep(jittered(pause.min(left / 2))).await;
                 }
-                let transport = self.link_again().await?;
+                let transport = self.transport_for_retry().await?;
                 let outcome = match self.command.is_write() {
-                    // Together with others that wait for the same node.
+                    // In a batch with other commands that wait for the same node.
                     true => self.write(&transport, Some(attempt_timeout)).await?,
-                    false => self.read_elsewhere(&transport, attempt_timeout).await,
+                    false => self.read_from_replicas(&transport, attempt_timeout).await,
                 };
                 Ok::<_, Error>((transport, outcome))
             };
@@ -280,13 +281,13 @@ impl Call<'_> {
             };
             let (transport, outcome) = match attempt {
                 Ok(attempt) => attempt,
-                // Nobody there: what was known before says more.
+                // No node could be reached: the earlier error says more.
                 Err(error) if error.code == Code::Unavailable => return Err(last.unwrap_or(error)),
                 Err(error) => return Err(error.in_doubt(last.is_some_and(|last| last.in_doubt))),
             };
-            match self.judged(&transport, outcome, last)? {
+            match self.evaluate(&transport, outcome, last)? {
                 Verdict::Answered(reply) => return Ok(reply),
-                Verdict::Failed(error) if Instant::now() >= self.terms.deadline => {
+                Verdict::Failed(error) if Instant::now() >= self.options.deadline => {
                     return Err(error)
                 }
                 Verdict::Failed(error) => last = Some(error),
@@ -296,19 +297,19 @@ impl Call<'_> {
         }
     }
 
-    /// A read, alone, from two nodes that have the record, if there are two: the one that is silent is one of them at most.
-    /// `None`: its time was up.
-    async fn read_elsewhere(
+    /// Reads from two nodes that have the record, if there are two: at most one of them is the silent one. Returns `None` if the attempt
+    /// timed out.
+    async fn read_from_replicas(
         &self,
         transport: &Transport,
         attempt_timeout: Duration,
     ) -> Option<Outcome> {
-        let until = self.until(attempt_timeout);
+        let end = self.end_after(attempt_timeout);
         let read = async {
-            // An error means that the semaphore was closed, and it never is.
-            let _permits = self.cluster.elsewhere.acquire_many(2).await;
-            if let Some(trace) = self.terms.trace {
-                // Which node it is, the crate alone knows.
+            // An error would mean that the semaphore was closed, which never happens.
+            let _permits = self.cluster.replica_reads.acquire_many(2).await;
+            if let Some(trace) = self.options.trace {
+                // Only the crate knows the node.
                 trace.note(Way {
                     node: None,
                     together: 1,
@@ -318,8 +319,8 @@ impl Call<'_> {
                 Command::Read { bins, touch } => (bins.clone(), *touch),
                 _ => (Bins::None, None),
             };
-            let policy = policy::read(touch, until);
-            // The crate takes the nodes in turn: two reads that begin at the same time go to different ones.
+            let policy = policy::read(touch, end);
+            // The crate takes the nodes in turn, so two reads that start together go to different nodes.
             let one = Box::pin(transport.get(&policy, self.key, bins.clone()));
             let other = Box::pin(transport.get(&policy, self.key, bins));
             let (first, rest) = select(one, other).await.factor_first();
@@ -328,76 +329,82 @@ impl Call<'_> {
                 _ => first,
             }
         };
-        let outcome = timeout_at(until, read).await.ok()?;
+        let outcome = timeout_at(end, read).await.ok()?;
         Some(Outcome::Own(outcome.map(Reply::Record)))
     }
 
-    /// [`Call::judge`], and takes note of a doubt.
-    fn judged(
+    /// Returns [`Call::verdict`], and sets [`CallOptions::doubt`] if it is in doubt.
+    fn evaluate(
         &self,
         transport: &Transport,
         outcome: Option<Outcome>,
         last: Option<Error>,
     ) -> Result<Verdict> {
-        let verdict = self.judge(transport, outcome, last);
+        let verdict = self.verdict(transport, outcome, last);
         if let Err(error) | Ok(Verdict::Failed(error)) = &verdict {
             if error.in_doubt {
-                self.terms.doubt.store(true, Ordering::Relaxed);
+                self.options.doubt.store(true, Ordering::Relaxed);
             }
         }
         verdict
     }
 
-    /// `outcome`: `None` where its time was up before it had left. `last`: the failure of the attempt before.
-    fn judge(
+    /// Decides what follows from an attempt. `outcome`: `None` if the attempt timed out before the command was sent. `last`: the failure
+    /// of the attempt before.
+    fn verdict(
         &self,
         transport: &Transport,
         outcome: Option<Outcome>,
         last: Option<Error>,
     ) -> Result<Verdict> {
-        let error = match outcome {
+        let was_in_doubt = last.as_ref().is_some_and(|last| last.in_doubt);
+        let (mut error, is_transient) = match outcome {
             Some(Outcome::Own(Ok(reply))) => return Ok(Verdict::Answered(reply)),
-            Some(Outcome::Own(Err(error))) => error,
-            // Another's fault, or ours: alone it will show.
-            Some(Outcome::Lost(error)) => {
-                let mut told = self.told(transport, &error);
-                told.in_doubt |= last.is_some_and(|last| last.in_doubt);
-                return Ok(Verdict::Failed(told));
+            Some(Outcome::Own(Err(failure))) => {
+                let is_transient = match failure::kind(&failure) {
+                    Kind::Missing => return Ok(Verdict::Answered(Reply::Missing)),
+                    Kind::Moved => return Ok(Verdict::Answered(Reply::Moved)),
+                    Kind::WrongType => return Ok(Verdict::Answered(Reply::WrongType)),
+                    Kind::Permanent => false,
+                    Kind::Transient => true,
+                };
+                (self.failed(transport, &failure), is_transient)
             }
-            // The last is an error by now.
+            // Another row may be the unreadable one. A repetition without it shows which one it is.
+            Some(Outcome::NoAnswer(failure)) => (self.to_error(transport, &failure), true),
+            // `check_answer` has already turned `Closed` into an error.
             Some(Outcome::TimedOut | Outcome::Closed) | None => {
                 self.connection().auth_check().no_connection();
-                let has_left = outcome.is_some();
-                let mut told = last.unwrap_or_else(|| transport.late(&self.cluster.options));
-                told.in_doubt |= has_left && transport.is_connected() && self.command.is_write();
-                return Ok(Verdict::Failed(told));
+                let is_sent = outcome.is_some();
+                let mut error = last.unwrap_or_else(|| transport.timed_out(&self.cluster.options));
+                error.in_doubt |= is_sent && transport.is_connected() && self.command.is_write();
+                (error, true)
             }
         };
-        let is_passing = match failure::kind(&error) {
-            Kind::Missing => return Ok(Verdict::Answered(Reply::Missing)),
-            Kind::Moved => return Ok(Verdict::Answered(Reply::Moved)),
-            Kind::WrongType => return Ok(Verdict::Answered(Reply::WrongType)),
-            Kind::Final => false,
-            Kind::Passing => true,
-        };
-        if failure::is_not_logged_in(&error) {
-            self.connection().auth_check().not_logged_in();
-        }
-        let mut told = self.told(transport, &error);
-        let is_unknown = transport.is_connected() && !transport.knows(self.key.namespace());
-        if told.code == Code::Unavailable && !is_unknown && !error.lacks_node() {
-            self.connection().auth_check().no_connection();
-        }
-        // Of what an earlier try may have done this one knows nothing.
-        told.in_doubt |= last.is_some_and(|last| last.in_doubt);
-        match is_passing {
-            true => Ok(Verdict::Failed(told)),
-            false => Err(told),
+        // An earlier attempt may have been applied, whatever the outcome of this one.
+        error.in_doubt |= was_in_doubt;
+        match is_transient {
+            true => Ok(Verdict::Failed(error)),
+            false => Err(error),
         }
     }
 
-    /// That there is no connection, or none in time, has a reason of its own where connecting anew is refused.
-    fn explained(&self, error: Error) -> Error {
+    /// Returns the error of an attempt that failed, and reports to [`Connection::auth_check`] if the login or the connections may be the
+    /// reason.
+    fn failed(&self, transport: &Transport, failure: &Failure) -> Error {
+        if failure::is_not_logged_in(failure) {
+            self.connection().auth_check().not_logged_in();
+        }
+        let error = self.to_error(transport, failure);
+        let is_unknown = transport.is_connected() && !transport.knows(self.key.namespace());
+        if error.code == Code::Unavailable && !is_unknown && !failure.lacks_node() {
+            self.connection().auth_check().no_connection();
+        }
+        error
+    }
+
+    /// Returns the reason why new connections are refused, if that is known and explains this error.
+    fn with_reason(&self, error: Error) -> Error {
         match error.code {
             Code::Unavailable | Code::Timeout => match self.connection().auth_check().finding() {
                 Some(reason) => reason.in_doubt(error.in_doubt),
@@ -407,24 +414,24 @@ impl Call<'_> {
         }
     }
 
-    /// A link for a further attempt, which knows the namespace: where it does not, no attempt can succeed.
-    async fn link_again(&self) -> Result<Transport> {
-        let transport = self.connection().transport(self.terms.deadline).await?;
+    /// Returns the transport for a further attempt. Waits until it knows the namespace, because no attempt can succeed before.
+    async fn transport_for_retry(&self) -> Result<Transport> {
+        let transport = self.connection().transport(self.options.deadline).await?;
         let namespace = self.key.namespace();
         match transport.knows(namespace) || !transport.is_connected() {
             true => Ok(transport),
             false => {
-                let client = self.cluster.client(namespace, self.terms.deadline);
+                let client = self.cluster.client(namespace, self.options.deadline);
                 Box::pin(client).await.map(Transport::Client)
             }
         }
     }
 
-    fn told(&self, transport: &Transport, failure: &Failure) -> Error {
-        let told = transport.told(&self.cluster.options, failure, self.key.namespace());
+    fn to_error(&self, transport: &Transport, failure: &Failure) -> Error {
+        let error = transport.to_error(&self.cluster.options, failure, self.key.namespace());
         match transport.is_connected() && failure.lacks_node() {
-            true => self.connection().peers().explained(told),
-            false => told,
+            true => self.connection().peers().with_reason(error),
+            false => error,
         }
     }
 
@@ -436,22 +443,22 @@ impl Call<'_> {
         &self.connection().routing().context().counters
     }
 
-    /// A part of the time an operation has.
-    fn part(&self, of: u32) -> Duration {
-        self.cluster.options.timeout / of
+    /// Returns the timeout of an operation divided by `divisor`.
+    fn part(&self, divisor: u32) -> Duration {
+        self.cluster.options.timeout / divisor
     }
 
-    /// So long from now, but not beyond the deadline.
-    fn until(&self, attempt_timeout: Duration) -> Instant {
-        self.terms.deadline.min(Instant::now() + attempt_timeout)
+    /// Returns when an attempt ends that starts now: not after the deadline.
+    fn end_after(&self, attempt_timeout: Duration) -> Instant {
+        self.options.deadline.min(Instant::now() + attempt_timeout)
     }
 }
 
-/// What a queue has answered after all, if that is of any use.
+/// Waits for the answer to a read whose attempt has timed out. Returns `None` if there is none, or if it is an error.
 async fn late_reply(pending: &mut Option<Pending<'_>>) -> Option<Reply> {
     let answer = match pending.as_mut()? {
-        Pending::Together(answer) => answer.await.ok(),
-        Pending::Alone(alone) => alone.await,
+        Pending::Queued(answer) => answer.await.ok(),
+        Pending::Direct(sent) => sent.await,
     };
     *pending = None;
     match answer? {
@@ -463,14 +470,14 @@ async fn late_reply(pending: &mut Option<Pending<'_>>) -> Option<Reply> {
     }
 }
 
-/// What an attempt has come to.
+/// The result of an attempt.
 enum Verdict {
     Answered(Reply),
-    /// It may well succeed the next time.
+    /// The attempt failed. A repetition may succeed.
     Failed(Error),
 }
 
-/// Between half of `pause` and all of it, so that many waiting operations do not return at once.
+/// Returns between half of `pause` and all of it, so that many waiting operations are not repeated at once.
 fn jittered(pause: Duration) -> Duration {
     pause / 2 + (pause / 2) * noise(1_000) / 1_000
 }

@@ -1,8 +1,7 @@
-//! The crate's errors in our words.
+//! Turns the crate's errors into ours.
 //!
-//! The crate's kinds and codes mislead here and there (facts verified on 3.0.0): a command that
-//! ran out of retries is always kind `Timeout`, code -11, with the real failure as its cause; a
-//! client that has lost every node answers "invalid namespace" to everything.
+//! Some of the crate's kinds and codes are misleading (verified with 3.0.0). A command that ran out of retries is always kind
+//! `Timeout`, code -11, with the real failure as its cause. A client without any node left fails everything with "invalid namespace".
 
 use aerospike::{Client, ClientResultCode, ErrorKind, ResultCode};
 
@@ -10,25 +9,25 @@ use super::credentials::Auth;
 use super::options::Options;
 use crate::error::{Code, Error};
 
-/// What an error means for the loop that runs a command.
+/// What a failure means for the repetitions of a command.
 pub enum Kind {
-    /// The record is not there, or a filter kept the command from it.
+    /// The record does not exist, or does not pass the filter.
     Missing,
     /// The record has another generation.
     Moved,
     /// A bin holds another type.
     WrongType,
-    /// May be gone the next time: worth repeating where that is safe.
-    Passing,
-    /// Will be the same the next time.
-    Final,
+    /// A repetition may succeed.
+    Transient,
+    /// A repetition would fail in the same way.
+    Permanent,
 }
 
-/// What a command has failed with.
+/// The failure of a command.
 #[derive(Debug, Clone)]
 pub enum Failure {
     Client(aerospike::Error),
-    /// The server's result code, if it was the server, and whether a write may have been applied.
+    /// The server's result code, if it comes from the server, and whether a write may have been applied.
     #[cfg(test)]
     Simulated(Option<ResultCode>, bool),
 }
@@ -42,7 +41,7 @@ impl Failure {
         }
     }
 
-    /// The crate's error; `None` of one that is simulated.
+    /// Returns the crate's error. `None`: it is simulated.
     fn error(&self) -> Option<&aerospike::Error> {
         match self {
             Failure::Client(error) => Some(error),
@@ -51,8 +50,7 @@ impl Failure {
         }
     }
 
-    /// Whether the crate could not make sense of what a node answered: it gives up the rest of the answer then, and all
-    /// rows in it.
+    /// Returns whether the crate could not read the answer of a node. It then gives up the rest of the answer, with all its rows.
     pub fn is_unreadable(&self) -> bool {
         matches!(
             self.error().map(aerospike::Error::kind),
@@ -60,13 +58,13 @@ impl Failure {
         )
     }
 
-    /// Whether no node that is known has the part of the data that was asked for.
+    /// Returns whether no known node has the partition of the command.
     pub fn lacks_node(&self) -> bool {
         self.error().is_some_and(lacks_node)
     }
 }
 
-/// A failure of a simulated cluster.
+/// Returns the error for a failure of a simulated cluster.
 #[cfg(test)]
 pub fn simulated(failure: &Failure) -> Error {
     let Failure::Simulated(code, in_doubt) = failure else {
@@ -81,13 +79,13 @@ pub fn kind(failure: &Failure) -> Kind {
         Some(ResultCode::KeyNotFoundError | ResultCode::FilteredOut) => return Kind::Missing,
         Some(ResultCode::GenerationError) => return Kind::Moved,
         Some(ResultCode::BinTypeError) => return Kind::WrongType,
-        Some(code) if is_passing(code) => return Kind::Passing,
-        Some(_) => return Kind::Final,
+        Some(code) if is_transient(code) => return Kind::Transient,
+        Some(_) => return Kind::Permanent,
         None => {}
     }
-    // A simulated failure that is no server's is of a connection.
+    // A simulated failure without a result code is a broken connection.
     match failure.error().map(aerospike::Error::kind) {
-        None => Kind::Passing,
+        None => Kind::Transient,
         Some(kind) => kind_of(kind),
     }
 }
@@ -100,28 +98,28 @@ fn kind_of(kind: &ErrorKind) -> Kind {
         | ErrorKind::NoMoreConnections
         | ErrorKind::MaxErrorRate
         | ErrorKind::InvalidNode
-        | ErrorKind::Io(_) => Kind::Passing,
-        // No partition map: no node is left, or the namespace is not there. Only time tells.
-        ErrorKind::InvalidNamespace => Kind::Passing,
-        _ => Kind::Final,
+        | ErrorKind::Io(_) => Kind::Transient,
+        // The crate has no partition map. Either no node is left, or the namespace does not exist. That is not known yet.
+        ErrorKind::InvalidNamespace => Kind::Transient,
+        _ => Kind::Permanent,
     }
 }
 
-/// Result codes that a later attempt may well not meet.
-fn is_passing(code: ResultCode) -> bool {
+/// Returns whether a repetition may succeed after this result code.
+fn is_transient(code: ResultCode) -> bool {
     matches!(
         code,
         ResultCode::Timeout
             | ResultCode::KeyBusy
             | ResultCode::DeviceOverload
             | ResultCode::PartitionUnavailable
-            // A connection whose login is no more: another one, or another client, has one.
+            // The login of this connection has expired. Another connection, or a new client, may have a valid one.
             | ResultCode::NotAuthenticated
             | ResultCode::ExpiredSession
     )
 }
 
-/// The connection is that of nobody, as far as the server knows, or of somebody whose login has expired.
+/// Returns whether the server says that the connection has no login, or an expired one.
 pub fn is_not_logged_in(failure: &Failure) -> bool {
     matches!(
         failure.server_result_code(),
@@ -129,9 +127,9 @@ pub fn is_not_logged_in(failure: &Failure) -> bool {
     )
 }
 
-/// An operation the server or the crate failed.
+/// Returns the error of an operation that failed in the server or in the crate.
 ///
-/// `namespace`: that of the operation, if it has one.
+/// `namespace`: the namespace of the operation, if it has one.
 pub fn operation(
     options: &Options,
     client: &Client,
@@ -143,7 +141,7 @@ pub fn operation(
         None if lacks_node(error) => Code::Unavailable,
         None => match error.kind() {
             _ if !client.is_connected() => Code::Unavailable,
-            // Not known to the crate, which may only be early, see `namespaces`.
+            // The crate does not know the namespace, perhaps only because it has just connected, see `namespaces`.
             ErrorKind::InvalidNamespace => Code::Unavailable,
             _ if never_sent(error) => Code::Unavailable,
             ErrorKind::Timeout => Code::Timeout,
@@ -161,7 +159,7 @@ pub fn operation(
     let message = match code {
         Code::Unavailable if error.server_result_code().is_some() || is_incomplete => format!(
             "no node has the part of the data that this session belongs to at present{}",
-            at(error.node())
+            node_suffix(error.node())
         ),
         Code::Unavailable
             if client.is_connected() && matches!(error.kind(), ErrorKind::InvalidNamespace) =>
@@ -171,27 +169,32 @@ pub fn operation(
         Code::Unavailable if client.is_connected() && !never_sent(error) => {
             format!(
                 "the connection broke before the answer came{}",
-                at(error.node())
+                node_suffix(error.node())
             )
         }
         Code::Unavailable => no_node(options),
-        Code::Timeout => late_words(options, error.node()),
-        Code::Namespace => format!("{}{}", lacks(namespace), at(error.node())),
-        _ => format!("{}{}", words(code, error), at(error.node())),
+        Code::Timeout => timeout_message(options, error.node()),
+        Code::Namespace => format!(
+            "{}{}",
+            missing_namespace_message(namespace),
+            node_suffix(error.node())
+        ),
+        _ => format!("{}{}", message_of(code, error), node_suffix(error.node())),
     };
-    let mut told = Error::new(code, message)
+    let mut result = Error::new(code, message)
         .caused_by(error.base_message())
         .in_doubt(may_be_applied(error));
-    // Of a command that ran out of tries the crate's own code tells nothing: what the server said is behind it.
-    let said = error.server_result_code();
-    told.result_code = Some(said.map_or_else(|| error.result_code(), |code| u8::from(code).into()));
-    told
+    // If a command ran out of retries, the crate's own code says nothing. The server's code is in the cause.
+    let server_code = error.server_result_code();
+    result.result_code =
+        Some(server_code.map_or_else(|| error.result_code(), |code| u8::from(code).into()));
+    result
 }
 
-/// Whether a write that failed may have been applied all the same.
+/// Returns whether a write that failed may have been applied.
 ///
-/// The crate is in doubt of everything that it sent and would have tried again; but what a server has refused was not
-/// applied, whatever the reason. Only its "timeout" can come from the middle of a write.
+/// For the crate every command is in doubt that it has sent and would have repeated. But a write that the server has refused was not
+/// applied, whatever the reason. Only the server's "timeout" can come from the middle of a write.
 fn may_be_applied(error: &aerospike::Error) -> bool {
     match error.server_result_code() {
         Some(ResultCode::Timeout) | None => error.in_doubt(),
@@ -199,20 +202,20 @@ fn may_be_applied(error: &aerospike::Error) -> bool {
     }
 }
 
-/// No answer within the deadline.
-pub fn late(options: &Options, client: &Client) -> Error {
-    of_silence(options, client, late_words(options, None))
+/// Returns the error of an operation that was not answered within its deadline.
+pub fn timed_out(options: &Options, client: &Client) -> Error {
+    timeout_or_unreachable(options, client, timeout_message(options, None))
 }
 
-/// Nothing heard for several times the timeout.
+/// Returns the error of an operation without any answer for several times the timeout.
 pub fn silent(options: &Options, client: &Client, times: u32) -> Error {
     let within = (options.timeout * times).as_millis();
     let words = format!("no answer within {within} ms ({times} times option 'timeout')");
-    of_silence(options, client, words)
+    timeout_or_unreachable(options, client, words)
 }
 
-/// The building of an index does not get on.
-pub fn standstill(options: &Options, times: u32) -> Error {
+/// Returns the error if the building of an index makes no progress.
+pub fn no_progress(options: &Options, times: u32) -> Error {
     let within = (options.timeout * times).as_secs();
     let words = format!(
         "the servers have not got on with the index for {within} s ({times} times option 'timeout'); they may still complete it"
@@ -220,14 +223,14 @@ pub fn standstill(options: &Options, times: u32) -> Error {
     Error::new(Code::Timeout, words)
 }
 
-fn of_silence(options: &Options, client: &Client, words: String) -> Error {
+fn timeout_or_unreachable(options: &Options, client: &Client, message: String) -> Error {
     match client.is_connected() {
-        true => Error::new(Code::Timeout, words),
+        true => Error::new(Code::Timeout, message),
         false => unreachable(options, None),
     }
 }
 
-/// Partitions that nobody would read.
+/// Returns the error of a scan if no node answers for some partitions.
 pub fn incomplete() -> Error {
     Error::new(
         Code::Unavailable,
@@ -235,34 +238,34 @@ pub fn incomplete() -> Error {
     )
 }
 
-/// An attempt to connect that failed, after the seeds had answered (see `knock`). What each of them said reaches us
-/// only as text.
-pub fn connecting(options: &Options, error: &aerospike::Error) -> Error {
-    let said = error.to_string();
-    let refused = LOGIN_REFUSED.iter().find(|(text, _)| said.contains(text));
+/// Returns the error of an attempt to connect that failed after the seeds had answered (see `seed_probe`). The crate reports the
+/// reasons of the seeds only as text.
+pub fn connect_failed(options: &Options, error: &aerospike::Error) -> Error {
+    let text = error.to_string();
+    let refused = LOGIN_REFUSED.iter().find(|(part, _)| text.contains(part));
     if let Some((_, words)) = refused {
         return Error::new(Code::Auth, format!("{} {words}", hosts(options)));
     }
-    // A node tells nothing, not even its name, to who has not logged in.
-    if matches!(options.auth, Auth::None) && said.contains("Missing node name") {
+    // Without a login a node does not even report its name.
+    if matches!(options.auth, Auth::None) && text.contains("Missing node name") {
         let message = format!("{} asks for a user and a password", hosts(options));
         return Error::new(Code::Auth, message);
     }
     if let Some(expected) = &options.cluster_name {
-        if said.contains("Cluster name mismatch") || said.contains("Missing cluster name") {
+        if text.contains("Cluster name mismatch") || text.contains("Missing cluster name") {
             let words = format!("is not of cluster '{expected}' (option 'clusterName')");
             let message = format!("{} {words}", hosts(options));
-            return Error::new(Code::Server, message).caused_by(said);
+            return Error::new(Code::Server, message).caused_by(text);
         }
     }
-    if HANDSHAKE_FAILED.iter().any(|text| said.contains(text)) {
+    if HANDSHAKE_FAILED.iter().any(|part| text.contains(part)) {
         let message = format!("no TLS connection to a node behind {}", hosts(options));
-        return Error::new(Code::Tls, message).caused_by(said);
+        return Error::new(Code::Tls, message).caused_by(text);
     }
-    unreachable(options, Some(said))
+    unreachable(options, Some(text))
 }
 
-/// What the crate says of a login that was refused, and what we say.
+/// The crate's texts for a refused login, and our messages.
 const LOGIN_REFUSED: [(&str, &str); 9] = [
     ("Invalid credential", "refused the user or the password"),
     ("Invalid user", "refused the user or the password"),
@@ -281,21 +284,21 @@ const LOGIN_REFUSED: [(&str, &str); 9] = [
     ),
 ];
 
-/// What the crate says of a handshake that failed.
+/// The crate's texts for a failed TLS handshake.
 const HANDSHAKE_FAILED: [&str; 3] = [
     "invalid peer certificate",
     "invalid dns name",
     "received fatal alert",
 ];
 
-/// Every node says that there is no such namespace.
+/// Returns the error if every node says that the namespace does not exist.
 pub fn no_namespace(namespace: &str) -> Error {
-    let mut error = Error::new(Code::Namespace, lacks(Some(namespace)));
+    let mut error = Error::new(Code::Namespace, missing_namespace_message(Some(namespace)));
     error.result_code = Some(u8::from(ResultCode::InvalidNamespace).into());
     error
 }
 
-/// No node has reported its partitions of this namespace, and it is not certain that there is none.
+/// Returns the error if no node has reported partitions of this namespace, but it may exist.
 pub fn unknown_namespace(namespace: &str) -> Error {
     let message = format!(
         "no node that answers has partitions of namespace '{namespace}' (option 'namespace') at present"
@@ -303,21 +306,21 @@ pub fn unknown_namespace(namespace: &str) -> Error {
     Error::new(Code::Unavailable, message)
 }
 
-fn lacks(namespace: Option<&str>) -> String {
+fn missing_namespace_message(namespace: Option<&str>) -> String {
     match namespace {
         Some(name) => format!("the cluster has no namespace '{name}' (option 'namespace')"),
         None => "the cluster has no such namespace (option 'namespace')".to_owned(),
     }
 }
 
-/// Of a session that no server takes.
+/// Returns the error of a session that is too large for any server.
 pub fn too_big() -> Error {
     Error::new(Code::TooBig, TOO_BIG)
 }
 
 const TOO_BIG: &str = "the session is larger than the server stores in one record";
 
-/// The option that decides how long an answer is waited for.
+/// The option that limits how long to wait for an answer.
 #[derive(Clone, Copy)]
 pub enum Limit {
     Timeout,
@@ -334,13 +337,13 @@ impl Limit {
     }
 }
 
-/// No node answered yet.
+/// Returns the error if no node has answered within a limit.
 pub fn unanswered(options: &Options, limit: Limit) -> Error {
     let cause = format!("no answer {}", limit.words(options));
     unreachable(options, Some(cause))
 }
 
-/// No node answered.
+/// Returns the error if no node could be reached.
 pub fn unreachable(options: &Options, cause: Option<String>) -> Error {
     let error = Error::new(Code::Unavailable, no_node(options));
     match cause {
@@ -356,8 +359,9 @@ fn no_node(options: &Options) -> String {
     )
 }
 
-fn late_words(options: &Options, node: Option<&str>) -> String {
-    format!("no answer {}{}", Limit::Timeout.words(options), at(node))
+fn timeout_message(options: &Options, node: Option<&str>) -> String {
+    let limit = Limit::Timeout.words(options);
+    format!("no answer {limit}{}", node_suffix(node))
 }
 
 fn hosts(options: &Options) -> String {
@@ -365,17 +369,17 @@ fn hosts(options: &Options) -> String {
     names.join(", ")
 }
 
-fn at(node: Option<&str>) -> String {
+fn node_suffix(node: Option<&str>) -> String {
     node.map_or(String::new(), |node| format!(" (node {node})"))
 }
 
-/// No node that is known has the part of the data that was asked for. A command that ran out of tries says so in its cause.
+/// Returns whether no known node has the partition of the command. If a command ran out of retries, the cause says so.
 pub fn lacks_node(error: &aerospike::Error) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.cause());
     causes.any(|error| matches!(error.kind(), ErrorKind::InvalidNode))
 }
 
-/// QueuedCommand for a connection and never getting one, as the crate tells it.
+/// Returns whether the command waited for a connection and never got one.
 fn never_sent(error: &aerospike::Error) -> bool {
     error.iteration() == Some(0)
         || error.matches_client(&[
@@ -408,7 +412,7 @@ fn code_of(code: ResultCode) -> Code {
     }
 }
 
-fn words(code: Code, error: &aerospike::Error) -> String {
+fn message_of(code: Code, error: &aerospike::Error) -> String {
     match code {
         Code::TooBig => TOO_BIG.into(),
         Code::Forbidden => "the server forbids this operation".into(),
@@ -423,7 +427,7 @@ fn words(code: Code, error: &aerospike::Error) -> String {
         .into(),
         Code::Auth => "the server refused the user, the password or the user's permissions".into(),
         Code::BadData => "the record holds what is no session".into(),
-        // Nothing else that is sent needs it.
+        // We send nothing else that needs the Enterprise Edition.
         _ if error.matches(&[ResultCode::EnterpriseOnly]) => {
             "option 'durableDelete' needs the Enterprise Edition of Aerospike".into()
         }

@@ -19,32 +19,32 @@ use super::transport::Transport;
 use crate::bulk_runtime::Bulk;
 use crate::error::{Error, Result};
 
-/// A cluster. Created unconnected; connects by itself, for as long as it is not closed.
+/// A cluster. It connects in the background, and reconnects until it is closed.
 pub struct Cluster {
     pub(super) options: Arc<Options>,
     pub(super) connection: Connection,
-    /// Reads that go elsewhere than usual, see `execute`: each would try again every millisecond for a connection.
-    pub(super) elsewhere: Semaphore,
+    /// Limits the reads from replicas, see `execute`: each of them asks for a connection every millisecond while there is none.
+    pub(super) replica_reads: Semaphore,
     pub(super) namespaces: Namespaces,
 }
 
-/// Reads that look for another node at the same time.
-const ELSEWHERE: usize = 64;
+/// Reads from replicas at the same time.
+const MAX_REPLICA_READS: usize = 64;
 
 impl Cluster {
-    /// Starts connecting in the background. The cluster is looked after in `tending`; large commands run in `bulk`. Must be called
-    /// within the runtime that requests run in.
+    /// Starts connecting in the background. `tending`: the runtime of the connection and its checks. `bulk`: the runtime of large
+    /// commands. Must be called within the runtime of the requests.
     pub fn open(options: Options, tending: &Handle, bulk: Bulk) -> Cluster {
         let options = Arc::new(options);
         Cluster {
             connection: Connection::open(options.clone(), tending, bulk),
-            elsewhere: Semaphore::new(ELSEWHERE),
+            replica_reads: Semaphore::new(MAX_REPLICA_READS),
             namespaces: Namespaces::default(),
             options,
         }
     }
 
-    /// A simulated one. `nodes`: their names, and the partitions that each is master of.
+    /// Returns a simulated cluster. `nodes`: their names, and the partitions that each is master of.
     #[cfg(test)]
     pub fn simulated(
         options: Options,
@@ -54,7 +54,7 @@ impl Cluster {
         let options = Arc::new(options);
         Cluster {
             connection: Connection::simulated(options.clone(), transport, nodes),
-            elsewhere: Semaphore::new(ELSEWHERE),
+            replica_reads: Semaphore::new(MAX_REPLICA_READS),
             namespaces: Namespaces::default(),
             options,
         }
@@ -72,87 +72,89 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Why connecting failed, once an attempt has, or at `deadline`; or that there is no such namespace.
+    /// The reason why connecting failed, as soon as an attempt has failed, or at `deadline`. Also if the namespace does not exist.
     pub async fn ready(&self, namespace: &str, deadline: Instant) -> Result<()> {
         let limit = Limit::ConnectTimeout;
         let client = self.connection.next_client(deadline, limit).await?;
         self.namespaces.refuse_missing(&client, namespace).await
     }
 
-    /// What an operation has.
+    /// Returns the timeout of an operation.
     pub fn timeout(&self) -> Duration {
         self.options.timeout
     }
 
-    /// What an operation fails with that is not answered by its deadline.
+    /// Returns the error of an operation that is not answered by its deadline.
     pub fn late(&self) -> Error {
         match self.connection.present() {
-            Some(client) => failure::late(&self.options, &client),
+            Some(client) => failure::timed_out(&self.options, &client),
             None => failure::unreachable(&self.options, None),
         }
     }
 
-    /// When an operation that starts now has to be over.
+    /// Returns the deadline of an operation that starts now.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.options.timeout
     }
 
-    /// How long ago an operation started that has to be over at `deadline`.
+    /// Returns how long ago an operation with this deadline started.
     pub fn since(&self, deadline: Instant) -> Duration {
         (Instant::now() + self.options.timeout).saturating_duration_since(deadline)
     }
 
-    /// Whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
+    /// Returns whether every node supports read-touch (option `touchOnRead`). `true` as long as no node is known.
     pub fn touches_on_read(&self) -> bool {
         self.connection.touches_on_read()
     }
 
-    /// Whether a session is large, or probably is: that shows when it was read or written before.
+    /// Returns whether a session is probably large, judged by the last read or write, see [`RecordSizes`].
+    ///
+    /// [`RecordSizes`]: super::record_sizes::RecordSizes
     pub fn is_large(&self, key: &Key) -> bool {
         let context = self.connection.routing().context();
         context.sizes.is_session_large(key)
     }
 
-    /// What the cluster is, as far as is known, and how it was used.
+    /// Returns the known nodes of the cluster, and how it was used.
     pub fn stats(&self) -> Stats {
         let (connected, nodes) = self.connection.nodes();
         let counters = &self.connection.routing().context().counters;
         counters.stats(connected, nodes)
     }
 
-    /// The longest [`Cluster::ready`] should be waited for.
+    /// Returns the deadline for a [`Cluster::ready`] that is called now.
     pub fn connect_deadline(&self) -> Instant {
         Instant::now() + self.options.connect_timeout
     }
 
-    /// Waits until other nodes cannot be reached, at the addresses that are announced, than those that were `seen`.
+    /// Waits until the nodes that cannot be reached at their announced addresses differ from `seen`, and updates it.
     pub async fn unreachable(&self, seen: &mut UnreachableAddresses) {
         self.connection.peers().changed(seen).await;
     }
 
-    /// Which nodes cannot be reached, in words, and what to do about it.
+    /// Returns a message with the nodes that cannot be reached and how to fix it, if there are any.
     pub fn unreachable_words(&self) -> Option<String> {
-        self.connection.peers().words()
+        self.connection.peers().message()
     }
 
-    /// Whether the cluster is there; changes with it. Starts as `None`: nobody knows yet.
+    /// Returns a receiver that reports whether the cluster is connected. `None`: not known yet.
     pub fn health(&self) -> watch::Receiver<Option<bool>> {
         self.connection.health()
     }
 
-    /// Closes every connection. What is pending fails with [`Code::Closed`]. Idempotent.
+    /// Closes every connection. Pending operations fail with [`Code::Closed`]. Idempotent.
     ///
     /// [`Code::Closed`]: crate::error::Code::Closed
     pub async fn close(&self) {
         self.connection.close().await;
     }
 
-    /// Whether [`Cluster::close`] has been called.
+    /// Returns whether [`Cluster::close`] has been called.
     pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
     }
 
-    /// Resolves when [`Cluster::close`] has been called.
+    /// Waits until [`Cluster::close`] has been called.
     pub async fn closed(&self) {
         self.connection.closed().await;
     }

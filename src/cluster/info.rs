@@ -1,4 +1,4 @@
-//! What every node says of itself: the info protocol, for `lib/doctor`.
+//! Sends info commands to every node, for `lib/doctor`.
 
 use std::collections::BTreeMap;
 
@@ -11,47 +11,47 @@ use super::handle::Cluster;
 use super::{failure, policy};
 use crate::error::{Error, Result};
 
-/// One node's answers.
+/// The answers of one node.
 #[derive(Debug, Serialize)]
 pub struct NodeInfo {
     pub name: String,
     pub address: String,
-    /// By command. What the node refuses it answers as well, by `ERROR:` and a reason.
+    /// The answers, by command. If the node refuses a command, its answer is `ERROR:` and a reason.
     pub answers: BTreeMap<String, String>,
-    /// Why there are no answers.
+    /// The reason why there are no answers.
     pub error: Option<String>,
 }
 
 impl Cluster {
-    /// Asks all nodes at once, each of them everything.
+    /// Sends all commands to all nodes, in parallel.
     ///
     /// # Errors
     ///
-    /// There is no cluster. A node that does not answer by `deadline` is no error, but told in its place.
+    /// No node can be reached. If a node does not answer by `deadline`, its [`NodeInfo::error`] says so.
     pub async fn info(&self, commands: &[String], deadline: Instant) -> Result<Vec<NodeInfo>> {
         let client = self.connection.client(deadline).await?;
         let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
         let policy = policy::admin(self.options.timeout);
-        let asking = client.nodes().into_iter().map(|node| {
+        let requests = client.nodes().into_iter().map(|node| {
             let (client, policy, commands) = (&client, &policy, &commands);
             async move {
                 let answers = match timeout_at(deadline, node.info(policy, commands)).await {
                     Ok(Ok(answers)) => Ok(answers.into_iter().collect()),
                     Ok(Err(error)) => Err(failure::operation(&self.options, client, &error, None)),
-                    Err(_) => Err(failure::late(&self.options, client)),
+                    Err(_) => Err(failure::timed_out(&self.options, client)),
                 };
-                told(&node, answers)
+                node_info(&node, answers)
             }
         });
-        let asking = join_all(asking);
+        let requests = join_all(requests);
         tokio::select! {
-            all = asking => Ok(all),
+            all = requests => Ok(all),
             () = self.closed() => Err(Error::closed()),
         }
     }
 }
 
-fn told(node: &Node, answers: Result<BTreeMap<String, String>>) -> NodeInfo {
+fn node_info(node: &Node, answers: Result<BTreeMap<String, String>>) -> NodeInfo {
     let (answers, error) = match answers {
         Ok(answers) => (answers, None),
         Err(error) => (BTreeMap::new(), Some(error.message)),

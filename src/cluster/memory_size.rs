@@ -1,22 +1,23 @@
-//! About how many bytes a record holds, without a walk over all of it: what is large is handled a little at a time.
+//! Estimates the size of a record from a sample of its values, so that the estimate is cheap for large records too.
 
 use aerospike::{Record, Value};
 
-/// Entries of a list or map that are looked at; the others are taken to be like them.
+/// Entries of a list or map in the sample. The other entries are assumed to be of the same size.
 const SAMPLE: usize = 16;
-/// How deep it is looked.
+/// Levels of nested lists and maps in the sample.
 const DEPTH: usize = 3;
-/// What a value weighs that holds nothing of its own.
+/// Bytes of a value without a size of its own.
 const LEAST: usize = 8;
 
+/// Returns the approximate size of a record, in bytes.
 pub fn of_record(record: &Record) -> usize {
     record.bins.values().map(|value| of(value, DEPTH)).sum()
 }
 
 fn of(value: &Value, depth: usize) -> usize {
-    let sampled = |length: usize, sample: usize| {
-        let looked_at = length.clamp(1, SAMPLE);
-        LEAST + sample * length / looked_at
+    let scaled = |length: usize, sample: usize| {
+        let sampled = length.clamp(1, SAMPLE);
+        LEAST + sample * length / sampled
     };
     match value {
         Value::String(text) => text.len(),
@@ -24,15 +25,15 @@ fn of(value: &Value, depth: usize) -> usize {
         _ if depth == 0 => LEAST,
         Value::List(list) => {
             let sample = list.iter().take(SAMPLE).map(|one| of(one, depth - 1));
-            sampled(list.len(), sample.sum())
+            scaled(list.len(), sample.sum())
         }
         Value::SortedMap(map) => {
             let entry = |(key, value)| of(key, 0) + of(value, depth - 1);
-            sampled(map.len(), map.iter().take(SAMPLE).map(entry).sum())
+            scaled(map.len(), map.iter().take(SAMPLE).map(entry).sum())
         }
         Value::OrderedMap(map) => {
             let entry = |(key, value)| of(key, 0) + of(value, depth - 1);
-            sampled(map.len(), map.iter().take(SAMPLE).map(entry).sum())
+            scaled(map.len(), map.iter().take(SAMPLE).map(entry).sum())
         }
         _ => LEAST,
     }
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_small_values_weigh_as_much_as_a_large_one() {
+    fn the_sizes_of_nested_values_are_added_up() {
         let text = |length| Value::String("x".repeat(length));
         assert_eq!(of(&text(1_000), DEPTH), 1_000);
         let list = Value::List((0..100).map(|_| text(10)).collect());

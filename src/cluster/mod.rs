@@ -1,24 +1,24 @@
-//! The `aerospike` crate behind one interface: a [`Command`] on a key in, a [`Reply`] out. From the top down:
+//! Wraps the `aerospike` crate in one interface: it takes a [`Command`] on a key and returns a [`Reply`]. From the top down:
 //!
-//! - [`handle`]: the cluster as the store holds it. [`execute`], [`scan`], [`info`]: what it can do.
-//! - [`execute`]: one command within its deadline, with repetitions and fail-over.
+//! - [`handle`]: the cluster as the store holds it. [`execute`], [`scan`] and [`info`] add its operations.
+//! - [`execute`]: runs one command within its deadline, with repetitions and fail-over.
 //! - [`connection`]: the task that owns the connection: it connects, reconnects and closes.
-//! - [`connect_attempt`], [`seed_probe`]: one attempt to connect, and what it asks the seeds first.
+//! - [`connect_attempt`], [`seed_probe`]: one attempt to connect, and the probe of the seeds before it.
 //! - [`reconnect`]: finds out why a connected client gets no connections any more.
-//! - [`namespaces`], [`peer_addresses`], [`server_features`]: does the cluster have the namespace, can its nodes be reached, and what
-//!   can they not do?
+//! - [`namespaces`], [`peer_addresses`], [`server_features`]: whether the cluster has the namespace, whether its nodes can be reached,
+//!   and which features they lack.
 //! - [`routing`], [`node_queue`]: the node of a command, and the commands that wait for that node.
-//! - [`batch_sender`], [`direct_send`], [`batch`]: sending: in batches, or a command alone; a batch and its answers.
+//! - [`batch_sender`], [`direct_send`], [`batch`]: send commands in batches or one alone, and decode the answers of a batch.
 //! - [`node_health`]: whether a node has failed to answer lately.
-//! - [`record_sizes`], [`memory_size`]: about how large sessions are.
-//! - [`transport`], [`rows`]: the crate's client, or a simulated cluster in its place.
+//! - [`record_sizes`], [`memory_size`]: the approximate size of sessions.
+//! - [`transport`], [`rows`]: the crate's client, or a simulated cluster in tests.
 //! - [`socket_affinity`]: the thread that watches the sockets of operations.
-//! - [`policy`]: every policy that the crate is given, and the parts of a deadline.
-//! - [`failure`]: the crate's errors as ours.
+//! - [`policy`]: every policy for the crate, and the parts of a deadline.
+//! - [`failure`]: turns the crate's errors into ours.
 //! - [`command`], [`options`], [`credentials`], [`tls`], [`stats`], [`trace`]: plain data.
 //!
 //! The guards against defects of the crate (no deadline for connecting, connection storms, no fail-over of reads, a client that
-//! leaks unless it is closed) are in these files and nowhere else; docs/architecture.md lists them.
+//! leaks unless it is closed) are only in these files. docs/architecture.md lists them.
 
 mod batch;
 mod batch_sender;

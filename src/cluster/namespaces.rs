@@ -1,8 +1,7 @@
-//! Whether the cluster has a namespace.
+//! Finds out whether the cluster has a namespace.
 //!
-//! The crate knows a namespace once a node has reported its partitions. Until then it fails every command with "invalid
-//! namespace", while a cluster starts as well as where the name is wrong. Only the nodes know which it is: they list their
-//! namespaces.
+//! The crate knows a namespace once a node has reported its partitions. Until then it fails every command with "invalid namespace". That
+//! happens while a cluster starts, and if the name is wrong. So the nodes are asked for the list of their namespaces.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,16 +17,16 @@ use super::transport::knows_namespace;
 use super::{failure, policy};
 use crate::error::Result;
 
-/// The info command that lists them, separated by semicolons.
+/// The info command that lists the namespaces of a node, separated by semicolons.
 const COMMAND: &str = "namespaces";
 /// How long a node may take to answer it.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(1_000);
-/// How long the answers count. Operations that fail together do not each ask again.
-const FRESH: Duration = Duration::from_millis(500);
-/// The time between two looks at a namespace whose partitions are not known yet.
+/// How long the answers are reused, so that operations that fail at the same time do not each ask the nodes.
+const MAX_AGE: Duration = Duration::from_millis(500);
+/// The time between two checks of a namespace whose partitions are not known yet.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What the nodes have answered last, and when.
+/// The last answers of the nodes, and when they were requested.
 #[derive(Default)]
 pub struct Namespaces(Mutex<Option<(Instant, Listed)>>);
 
@@ -39,11 +38,13 @@ struct Listed {
 }
 
 impl Namespaces {
+    /// Fails if the namespace certainly does not exist.
+    ///
     /// # Errors
     ///
     /// `NAMESPACE`: every node answers, and none has the namespace.
     pub async fn refuse_missing(&self, client: &Client, namespace: &str) -> Result<()> {
-        if knows_namespace(client, namespace) || !self.lack(client, namespace).await {
+        if knows_namespace(client, namespace) || !self.is_missing(client, namespace).await {
             return Ok(());
         }
         Err(failure::no_namespace(namespace))
@@ -53,8 +54,8 @@ impl Namespaces {
     ///
     /// # Errors
     ///
-    /// `NAMESPACE`, at once: there is no such namespace. `UNAVAILABLE`, at `deadline`: that is not known, or the nodes that
-    /// have it have not reported its partitions.
+    /// `NAMESPACE`, at once: the namespace does not exist. `UNAVAILABLE`, at `deadline`: it is not known whether it exists, or the nodes
+    /// that have it have not reported its partitions.
     pub async fn client(
         &self,
         connection: &Connection,
@@ -67,7 +68,7 @@ impl Namespaces {
             if knows_namespace(&client, namespace) {
                 return Ok(client);
             }
-            // An error is the deadline.
+            // An error means that the deadline has passed.
             if let Ok(refused) = timeout_at(deadline, self.refuse_missing(&client, namespace)).await
             {
                 refused?;
@@ -85,17 +86,17 @@ impl Namespaces {
         }
     }
 
-    /// Whether every node answers, and none lists the namespace. A node that is silent may be the one that has it.
-    async fn lack(&self, client: &Client, namespace: &str) -> bool {
+    /// Returns whether every node answers, and none lists the namespace. A silent node may be the one that has it.
+    async fn is_missing(&self, client: &Client, namespace: &str) -> bool {
         let mut last = self.0.lock().await;
-        let fresh = last.take().filter(|(asked, _)| asked.elapsed() < FRESH);
+        let fresh = last.take().filter(|(asked, _)| asked.elapsed() < MAX_AGE);
         let (asked, listed) = match fresh {
             Some(fresh) => fresh,
             None => (Instant::now(), list(client).await),
         };
-        let lacks = listed.is_complete && !listed.names.contains(namespace);
+        let is_missing = listed.is_complete && !listed.names.contains(namespace);
         *last = Some((asked, listed));
-        lacks
+        is_missing
     }
 }
 
@@ -108,7 +109,7 @@ async fn list(client: &Client) -> Listed {
     }
 }
 
-/// `None`: no answer, or a refusal.
+/// Returns the namespaces of a node. `None`: no answer, or a refusal.
 async fn ask(node: &Node) -> Option<Vec<String>> {
     let policy = policy::admin(ANSWERS_WITHIN);
     let answers = timeout(ANSWERS_WITHIN, node.info(&policy, &[COMMAND])).await;

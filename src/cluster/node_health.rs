@@ -1,19 +1,19 @@
-//! Whether a node of the cluster has lately failed to answer.
+//! Tracks whether a node of the cluster has lately failed to answer.
 //!
-//! Then writes stall on other nodes as well: those whose copies it holds. A batch is answered when its last row is, so
-//! for as long as there is trouble reads do not go in one batch with writes.
+//! Then writes stall on other nodes as well: on the masters whose replicas it holds. A batch is answered when its last row is. So while
+//! any node is suspect, reads are not batched with writes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long there is trouble after the last failure.
-const LASTS: Duration = Duration::from_millis(1_000);
+/// How long a node counts as suspect after the last failure.
+const SUSPECT_FOR: Duration = Duration::from_millis(1_000);
 
 pub struct NodeHealth {
     opened: Instant,
-    /// Milliseconds since `opened`; 0: there was none yet.
+    /// Until when a node is suspect, in milliseconds since `opened`. 0: no failure yet.
     until: AtomicU64,
 }
 
@@ -31,8 +31,9 @@ impl NodeHealth {
     }
 
     pub fn report_silence(&self) {
-        let lasts = u64::try_from(LASTS.as_millis()).unwrap_or(u64::MAX);
-        self.until.store(self.now() + lasts, Ordering::Relaxed);
+        let suspect_for = u64::try_from(SUSPECT_FOR.as_millis()).unwrap_or(u64::MAX);
+        self.until
+            .store(self.now() + suspect_for, Ordering::Relaxed);
     }
 
     fn now(&self) -> u64 {

@@ -22,7 +22,7 @@ use super::failure::{self, Failure, Kind};
 use super::node_health::NodeHealth;
 use super::options::Options;
 use super::policy::SMALLEST_PART;
-use super::record_sizes::{Place, RecordSizes};
+use super::record_sizes::{RecordSizes, Slot};
 use super::rows::Row;
 use super::stats::Counters;
 use super::trace::Trace;
@@ -35,8 +35,8 @@ pub const MAX_IN_FLIGHT: usize = 4;
 /// Commands of a batch. Far below the `batch-max-requests` of older servers (5,000), and few enough that none waits long for the
 /// others.
 const MAX_BATCH_ROWS: usize = 128;
-/// Bytes of a batch, unless a single command has more: a session may have a megabyte, and a hundred of them in one message would keep
-/// everybody else waiting. For reads the expected answers count, see [`RecordSizes`].
+/// Bytes of a batch, unless a single command has more: a session may have a megabyte, and a hundred of them in one message would delay
+/// all other commands. For reads the expected answers count, see [`RecordSizes`].
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// A batch holds only commands whose attempts end within this time of each other. It ends with the first of them, so that nothing
 /// of a command is in flight once its caller has been answered.
@@ -69,7 +69,7 @@ pub struct QueueContext {
     pub attempt_timeout: Duration,
     /// The replica of a record that is read first.
     pub replica: Replica,
-    /// Becomes true when the store is closed: then nothing is sent any more, and what is in flight is given up.
+    /// Becomes true when the store is closed. Then nothing more is sent, and requests in flight are given up.
     pub closing: watch::Receiver<bool>,
     /// The runtime for large sessions.
     pub bulk: Bulk,
@@ -100,7 +100,7 @@ pub(super) struct QueuedCommand {
     number: u64,
     pub row: Row,
     pub shape: Shape,
-    pub place: Place,
+    pub slot: Slot,
     size: usize,
     /// The longest this attempt may take.
     attempt_timeout: Duration,
@@ -128,7 +128,7 @@ impl QueueContext {
     }
 
     /// Remembers the size of a session that was read.
-    pub(super) fn learn_size(&self, outcome: &Outcome, place: Place) {
+    pub(super) fn learn_size(&self, outcome: &Outcome, slot: Slot) {
         let bytes = match outcome {
             Outcome::Own(Ok(Reply::Record(record))) if !record.bins.is_empty() => {
                 memory_size::of_record(record)
@@ -136,7 +136,7 @@ impl QueueContext {
             Outcome::Own(Err(failure)) if matches!(failure::kind(failure), Kind::Missing) => 0,
             _ => return,
         };
-        self.sizes.learn(place, bytes.max(1));
+        self.sizes.learn(slot, bytes.max(1));
     }
 }
 
@@ -153,7 +153,7 @@ impl NodeQueue {
     }
 
     /// Returns another queue of the same node; `is_bulk`: for large sessions.
-    pub fn beside(&self, is_bulk: bool) -> Arc<NodeQueue> {
+    pub fn sibling(&self, is_bulk: bool) -> Arc<NodeQueue> {
         let (context, node) = (self.context.clone(), self.node.clone());
         NodeQueue::with(context, node, self.is_suspect.clone(), is_bulk)
     }
@@ -220,10 +220,10 @@ impl NodeQueue {
     ) -> (QueueTicket, NeedsSender) {
         let (answer, answered) = oneshot::channel();
         let (row, shape) = transport.row(key, command, trace);
-        let (place, sizes) = (RecordSizes::place(key), &self.context.sizes);
+        let (slot, sizes) = (RecordSizes::slot(key), &self.context.sizes);
         let size = sizes.expected(key, command);
         if matches!(command, Command::Upsert { .. }) {
-            sizes.learn(place, size.max(1));
+            sizes.learn(slot, size.max(1));
         }
         let mut state = self.state();
         state.pushed += 1;
@@ -232,7 +232,7 @@ impl NodeQueue {
             number,
             row,
             shape,
-            place,
+            slot,
             size,
             attempt_timeout,
             deadline,
@@ -250,15 +250,14 @@ impl NodeQueue {
     /// Withdraws a command. Returns `false` if it has been sent.
     pub fn withdraw(&self, ticket: &QueueTicket) -> bool {
         let mut state = self.state();
-        let place = state
+        let position = state
             .waiting
             .iter()
             .position(|one| one.number == ticket.number);
-        place.is_some_and(|place| state.waiting.remove(place).is_some())
+        position.is_some_and(|position| state.waiting.remove(position).is_some())
     }
 
-    /// Takes the place of a request in flight, if nothing is in flight and nothing waits. To be given back by
-    /// [`NodeQueue::finish`].
+    /// Starts a request in flight, if nothing is in flight and nothing waits. [`NodeQueue::finish`] ends it.
     pub(super) fn start_alone(&self) -> bool {
         let mut state = self.state();
         let is_free = state.in_flight == 0 && state.waiting.is_empty();
@@ -284,8 +283,8 @@ impl NodeQueue {
         NeedsSender(true)
     }
 
-    /// Takes the commands that have waited longest and whose attempts end together, and returns them with that end. Commands that
-    /// nobody waits for any more are left out.
+    /// Takes the commands that have waited longest and whose attempts end together, and returns them with that end. Leaves out commands
+    /// whose callers no longer wait.
     pub(super) fn take_batch(
         &self,
         transport: &Transport,

@@ -1,30 +1,30 @@
-//! Where the cluster is and how to speak to it. Already validated.
+//! Options of the connection to a cluster.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::credentials::Auth;
 
-/// Where the cluster is and how to speak to it. Already validated.
+/// How to connect to a cluster. Already validated.
 #[derive(Clone)]
 pub struct Options {
     /// Seeds, at least one.
     pub hosts: Vec<Host>,
-    /// Who we are, where the cluster asks for it.
+    /// How to log in, if the cluster requires a login.
     pub auth: Auth,
-    /// How to shake hands, where connections are to be encrypted, see [`tls::config`](super::tls::config).
+    /// The TLS configuration, see [`tls::config`](super::tls::config). `None`: connections are not encrypted.
     pub tls: Option<Arc<rustls::ClientConfig>>,
-    /// The longest an operation may take, everything included.
+    /// The longest an operation may take, with all its attempts.
     pub timeout: Duration,
     /// The longest an attempt to connect may take, TLS and login included.
     pub connect_timeout: Duration,
-    /// Connections kept per node, at the most.
+    /// The most connections to each node.
     pub max_conns_per_node: usize,
-    /// The name the cluster must have; any, if `None`.
+    /// The name the cluster must have. `None`: any name.
     pub cluster_name: Option<String>,
-    /// Use the addresses that nodes announce as their alternate ones.
+    /// Use the alternate addresses that the nodes announce.
     pub services_alternate: bool,
-    /// The racks to read from, the best first; none: read wherever the record is.
+    /// The racks to read from, in order of preference. Empty: read from the master.
     pub rack_ids: Vec<usize>,
 }
 
@@ -38,7 +38,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// The name that its certificate has to be for.
+    /// Returns the name that its certificate must be for.
     pub fn certified_name(&self) -> &str {
         self.tls_name.as_deref().unwrap_or(&self.name)
     }

@@ -1,4 +1,4 @@
-//! Every policy the crate is given, made in one place.
+//! Creates every policy for the crate.
 
 use std::time::Duration;
 
@@ -12,32 +12,31 @@ use tokio::time::Instant;
 use super::command::Command;
 use super::options::Options;
 
-/// The part of its time that the first attempt of an operation gets.
+/// The first attempt of an operation gets this part of the timeout: one third.
 pub const FIRST_PART: u32 = 3;
-/// The part that an attempt gets where the last one failed; each further one gets twice that of the one before.
+/// The attempt after a failed one gets this part of the timeout. Each further attempt gets twice as much as the one before.
 pub const SMALLEST_PART: u32 = 12;
-/// The part of a silence that a read waits for a node while another one is in trouble.
+/// While another node is suspect, a read waits for its node only this part of the time after which a silent node is suspect.
 pub const WARY_PART: u32 = 10;
 
-/// Connections opened at the same time, over the whole cluster. Without a bound the crate opens
-/// one more per millisecond and waiting command (a storm, where a login takes 100 ms).
+/// Connections that are opened at the same time, in the whole cluster. Without a limit the crate opens one more per millisecond and
+/// waiting command: a connection storm if a login takes 100 ms.
 const CONNECTIONS_OPENING: usize = 8;
-/// Idle connections are closed before the server's `proto-fd-idle-ms` (60 s) does it.
+/// Idle connections are closed after this time, before the server closes them (`proto-fd-idle-ms`, 60 s).
 const IDLE: Duration = Duration::from_secs(55);
-/// How often the crate looks for lost and new nodes.
+/// How often the crate checks for new and failed nodes.
 const TEND_INTERVAL: Duration = Duration::from_millis(500);
-/// The crate's own retries of a read, each on the next replica.
+/// The crate's own retries of a read. Each goes to the next replica.
 const READ_RETRIES: usize = 2;
 
-/// The part of an operation's time that a node gets to tell how the cluster is. Until all have, or not, nothing new is
-/// known of any.
+/// The part of the timeout that a node gets to answer when the crate checks the cluster. The crate learns nothing new about any node
+/// until all have answered or timed out.
 const TEND_PART: u32 = 4;
-/// Further tries of a scan, of the partitions that were not answered.
+/// Retries of a scan, for the partitions that were not answered.
 const SCAN_RETRIES: usize = 30;
-/// Milliseconds between them.
+/// Milliseconds between two retries.
 const SCAN_PAUSE: u32 = 200;
-/// Records of a scan that wait to be looked at. What reads them from a node does so at one go until as many wait, and they
-/// may be large.
+/// Records of a scan that are buffered. The task that reads from a node fills the buffer without a pause, and records may be large.
 const SCAN_QUEUE: usize = 16;
 
 pub fn client(options: &Options, auth_mode: AuthMode) -> ClientPolicy {
@@ -49,20 +48,20 @@ pub fn client(options: &Options, auth_mode: AuthMode) -> ClientPolicy {
         login_timeout: connect,
         idle_timeout: millis(IDLE),
         max_conns_per_node: options.max_conns_per_node,
-        // More than one pool costs a bcrypt hash and a login each (on the runtime's threads).
+        // Each further pool would cost a login, with a bcrypt hash on the runtime's threads.
         conn_pools_per_node: 1,
         tls_policy: options.tls.clone().map(TlsPolicy::new),
         opening_connection_threshold: CONNECTIONS_OPENING,
         tend_interval: millis(TEND_INTERVAL),
         cluster_name: options.cluster_name.clone(),
         use_services_alternate: options.services_alternate,
-        // An empty list would be refused.
+        // The crate refuses an empty list.
         rack_ids: (!options.rack_ids.is_empty()).then(|| options.rack_ids.clone()),
         ..ClientPolicy::default()
     }
 }
 
-/// Which copy of a record is read first. `PreferRack` without racks fails every read of the crate's.
+/// Returns which replica of a record is read first. With `PreferRack` and no racks, the crate fails every read.
 pub fn replica(options: &Options) -> Replica {
     match options.rack_ids.is_empty() {
         true => Replica::Sequence,
@@ -70,22 +69,22 @@ pub fn replica(options: &Options) -> Replica {
     }
 }
 
-/// Of a command alone that reads, and may do so from any node that has the record.
+/// Returns the policy of a single read from any node that has the record.
 pub fn read(touch: Option<u8>, deadline: Instant) -> ReadPolicy {
     let mut policy = ReadPolicy::default();
     policy.base_policy.max_retries = READ_RETRIES;
-    // `Sequence` would wait for a connection to a dead master, and never go on to the next node.
+    // `Sequence` would wait for a connection to a dead master, and never try the next node.
     policy.base_policy.replica = Replica::MasterProles;
     if let Some(percent) = touch {
         policy.base_policy.read_touch_ttl = ReadTouchTtl::Percent(percent);
     }
     within(&mut policy.base_policy, deadline);
-    // Half the time for the node that is asked first: it may be the one that does not answer.
+    // The first node gets half of the time: it may be the one that does not answer.
     policy.base_policy.socket_timeout = (policy.base_policy.total_timeout / 2).max(1);
     policy
 }
 
-/// Of a command that writes, as a row of a batch.
+/// Returns the policy of a write as a row of a batch.
 pub fn row(command: &Command) -> BatchWritePolicy {
     let mut policy = BatchWritePolicy::default();
     match command {
@@ -127,7 +126,7 @@ pub fn row(command: &Command) -> BatchWritePolicy {
     policy
 }
 
-/// Of a command that reads and goes alone, to the node that has the record.
+/// Returns the policy of a read that is sent alone, to the node that has the record.
 pub fn read_alone(touch: Option<u8>, replica: Replica, deadline: Instant) -> ReadPolicy {
     let mut policy = ReadPolicy::default();
     if let Some(percent) = touch {
@@ -137,7 +136,7 @@ pub fn read_alone(touch: Option<u8>, replica: Replica, deadline: Instant) -> Rea
     policy
 }
 
-/// Of a command that writes and goes alone.
+/// Returns the policy of a write that is sent alone.
 pub fn write_alone(command: &Command, replica: Replica, deadline: Instant) -> WritePolicy {
     let row = row(command);
     let mut policy = WritePolicy {
@@ -154,21 +153,21 @@ pub fn write_alone(command: &Command, replica: Replica, deadline: Instant) -> Wr
     policy
 }
 
-/// As in [`batch`].
+/// Sets the same limits as [`batch`].
 fn alone(policy: &mut BasePolicy, replica: Replica, deadline: Instant) {
     policy.replica = replica;
     policy.max_retries = 0;
     within(policy, deadline);
 }
 
-/// A scan has no deadline as a whole. `silence`: of one node, after which its partitions are asked for again, of whichever
-/// node has them then.
+/// Returns the policy of a scan. The whole scan has no deadline. `silence`: if a node is silent for this long, its partitions are requested
+/// again, from the nodes that have them by then.
 pub fn scan(silence: Duration) -> QueryPolicy {
     let mut policy = QueryPolicy::default();
     policy.base_policy.total_timeout = 0;
     policy.base_policy.socket_timeout = millis(silence);
-    // While nodes come and go partitions are asked for in vain. The crate's five tries at once are over before that is:
-    // these take some seconds, or as long as the silence may last.
+    // While nodes join and leave, requests for partitions fail. The crate's default of five tries without a pause ends too early. These
+    // retries take some seconds, or as long as the silence may last.
     policy.base_policy.max_retries = SCAN_RETRIES;
     policy.base_policy.sleep_between_retries = SCAN_PAUSE;
     policy.record_queue_size = SCAN_QUEUE;
@@ -184,15 +183,15 @@ pub fn admin(timeout: Duration) -> AdminPolicy {
 pub fn batch(replica: Replica, deadline: Instant) -> BatchPolicy {
     let mut policy = BatchPolicy::default();
     policy.base_policy.replica = replica;
-    // Whether a row is repeated is ours to decide, see `execute`. The rows of one batch go to one node, mostly:
-    // then this saves a task.
+    // `execute` decides whether a command is repeated.
     policy.base_policy.max_retries = 0;
+    // Nearly all batches go to one node. `Sequential` then saves a task.
     policy.concurrency = Concurrency::Sequential;
     within(&mut policy.base_policy, deadline);
     policy
 }
 
-/// The crate's timeout is one of several guards; zero would mean "none".
+/// Sets the crate's timeouts, which are one of several guards. 0 would mean that there is no timeout.
 fn within(policy: &mut BasePolicy, deadline: Instant) {
     let left = millis(deadline.saturating_duration_since(Instant::now())).max(1);
     policy.total_timeout = left;

@@ -1,9 +1,8 @@
-//! Why a connected client gets no connections any more.
+//! Finds out why a connected client gets no connections any more.
 //!
-//! The crate opens connections in the background, and keeps to itself why it could not: to an operation a login that is
-//! refused looks like a node that is away. And a connection on which the login has expired goes back to its pool. So when
-//! operations get no connection, or are told that nobody has logged in, we connect anew: the answer to that is the reason,
-//! or a client that works.
+//! The crate opens connections in the background, and does not report why it fails. To an operation a refused login looks like a node
+//! that is down. And a connection whose login has expired goes back to its pool. So when operations get no connection, or the server
+//! says that they are not logged in, we connect with a new client. That gives the reason, or a client that works.
 
 use std::future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,37 +18,37 @@ use super::options::Options;
 use super::peer_addresses::PeerAddresses;
 use crate::error::{Error, Result};
 
-/// The time between the starts of two probes: it doubles while the doubts last. Each is a login.
+/// The time between the starts of two probes, which are logins. It doubles while there is a reason to probe.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long a finding explains failures. While they go on there are new ones.
-const FRESH: Duration = Duration::from_secs(15);
+/// How long the result of a probe explains failures. While operations fail there are new probes.
+const MAX_FINDING_AGE: Duration = Duration::from_secs(15);
 
-/// What operations have met.
+/// Symptoms that operations have reported, and the reason that a probe has found.
 #[derive(Default)]
 pub struct AuthCheck {
     no_connection: AtomicBool,
     not_logged_in: AtomicBool,
-    /// Why nobody gets a connection, and when that was found.
+    /// The reason why operations get no connection, and when it was found.
     finding: Mutex<Option<(Instant, Error)>>,
 }
 
 impl AuthCheck {
-    /// An operation waits for a connection, or got none.
+    /// Reports that an operation waits for a connection, or got none.
     pub fn no_connection(&self) {
         self.no_connection.store(true, Ordering::Relaxed);
     }
 
-    /// The server took an operation for that of somebody who has not logged in.
+    /// Reports that the server has refused an operation because its connection is not logged in.
     pub fn not_logged_in(&self) {
         self.not_logged_in.store(true, Ordering::Relaxed);
     }
 
-    /// Why there are no connections, as far as that is known.
+    /// Returns the reason why there are no connections, if it is known.
     pub fn finding(&self) -> Option<Error> {
         let finding = self.lock();
         let (found, error) = finding.as_ref()?;
-        (found.elapsed() < FRESH).then(|| error.clone())
+        (found.elapsed() < MAX_FINDING_AGE).then(|| error.clone())
     }
 
     pub fn found(&self, error: Error) {
@@ -67,22 +66,22 @@ impl AuthCheck {
     }
 }
 
-/// The attempts to connect that are made out of doubt, one at a time.
+/// Attempts to connect that find out whether the cluster still accepts us, one at a time.
 pub struct Probe<'a> {
     options: &'a Options,
     peers: &'a PeerAddresses,
-    under_way: Option<BoxFuture<'a, Result<Connected>>>,
-    /// Whether the one under way was begun because a login had expired.
+    attempt: Option<BoxFuture<'a, Result<Connected>>>,
+    /// Whether the attempt was started because a login had expired.
     renews_login: bool,
     pause: Duration,
-    /// No probe before.
+    /// The earliest start of the next probe.
     next: Instant,
 }
 
-/// What a probe has come to.
+/// The outcome of a probe.
 pub struct Probed {
     pub outcome: Result<Connected>,
-    /// The connections of the old client are of no use, however many it has.
+    /// The probe was started because a login had expired: the connections of the old client are useless.
     pub renews_login: bool,
 }
 
@@ -91,44 +90,44 @@ impl<'a> Probe<'a> {
         Probe {
             options,
             peers,
-            under_way: None,
+            attempt: None,
             renews_login: false,
             pause: FIRST_PAUSE,
             next: Instant::now(),
         }
     }
 
-    /// Begins a probe, if there is reason for one and the last is long enough ago.
+    /// Starts a probe, if there is a reason for one and the pause since the last one has passed.
     pub fn consider(&mut self, auth_check: &AuthCheck, client: &Client) {
         let now = Instant::now();
-        if self.under_way.is_some() || now < self.next {
+        if self.attempt.is_some() || now < self.next {
             return;
         }
         let renews_login = auth_check.not_logged_in.swap(false, Ordering::Relaxed);
         let no_connection = auth_check.no_connection.swap(false, Ordering::Relaxed);
-        if !(renews_login || no_connection || is_lost(client)) {
+        if !(renews_login || no_connection || is_disconnected(client)) {
             if now > self.next + self.pause {
                 self.pause = FIRST_PAUSE;
             }
             return;
         }
-        // A cluster that is gone may come back elsewhere, under the same names: the seeds are asked again and again.
+        // The cluster may come back at other addresses under the same names, so the seeds are probed often.
         if !client.is_connected() {
             self.pause = FIRST_PAUSE;
         }
         self.next = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.renews_login = renews_login;
-        self.under_way = Some(Box::pin(connect(self.options, self.peers)));
+        self.attempt = Some(Box::pin(connect(self.options, self.peers)));
     }
 
-    /// Waits for the probe under way; for ever, if there is none.
+    /// Waits for the probe in progress. Waits forever if there is none.
     pub async fn done(&mut self) -> Probed {
-        let outcome = match &mut self.under_way {
+        let outcome = match &mut self.attempt {
             Some(probe) => probe.await,
             None => future::pending().await,
         };
-        self.under_way = None;
+        self.attempt = None;
         Probed {
             outcome,
             renews_login: self.renews_login,
@@ -136,7 +135,7 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// Whether a client has no node left that answers.
-pub fn is_lost(client: &Client) -> bool {
+/// Returns whether no node of a client answers any more.
+pub fn is_disconnected(client: &Client) -> bool {
     client.nodes().iter().all(|node| node.failures() > 0)
 }

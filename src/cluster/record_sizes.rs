@@ -1,7 +1,7 @@
-//! How large sessions are, as far as is known: what was read or written last, by a part of the key's digest.
+//! Remembers the approximate size of sessions when they are read or written, by a part of the key's digest.
 //!
-//! It is a hint. Of sessions that share a place the largest is remembered; the others count as unknown, and of what is
-//! unknown the usual is expected.
+//! The sizes are a hint. If sessions share a slot, the largest is remembered and the others count as unknown. For an unknown session the
+//! usual size is expected.
 
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
@@ -9,61 +9,61 @@ use aerospike::Key;
 
 use super::command::Command;
 
-/// Bytes from which on a session is large.
+/// A session of this many bytes or more is large.
 const LARGE: usize = 32 * 1024;
-const PLACES: usize = 1 << 16;
+const SLOTS: usize = 1 << 16;
 
-/// The part of a new size in [`RecordSizes::mean`].
+/// A new size changes [`RecordSizes::mean`] by this part of the difference: 1/32.
 const NEW_PART: u32 = 32;
-/// The units of [`RecordSizes::low`] in a bit, and how many of them a smaller and a larger session moves it.
+/// The units of [`RecordSizes::low`] per bit, and by how many units a smaller session lowers it and a larger one raises it.
 const UNITS: u32 = 256;
 const DOWN: u32 = 32;
 const UP: u32 = 4;
 
-/// The index of a session in [`RecordSizes::places`], and a tag: sessions with the same index mostly differ in it.
+/// The index of a session in [`RecordSizes::slots`], and a tag that mostly differs between sessions with the same index.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Slot {
     index: u16,
     tag: u8,
 }
 
 pub struct RecordSizes {
-    /// The tag of a session and the bits that its size takes, which are 0 where nothing is known.
-    places: Vec<AtomicU16>,
+    /// The tag of a session and the number of bits of its size. 0 bits: not known.
+    slots: Vec<AtomicU16>,
     /// A moving average of all sizes.
     mean: AtomicU32,
-    /// About the bits that one in nine takes fewer of than: large sessions that come in a burst hardly change it.
+    /// About one session in nine has fewer bits than this. A burst of large sessions hardly changes it.
     low: AtomicU32,
 }
 
 impl RecordSizes {
     pub fn new() -> RecordSizes {
         RecordSizes {
-            places: (0..PLACES).map(|_| AtomicU16::new(0)).collect(),
+            slots: (0..SLOTS).map(|_| AtomicU16::new(0)).collect(),
             mean: AtomicU32::new(0),
             low: AtomicU32::new(0),
         }
     }
 
-    pub fn place(key: &Key) -> Place {
-        // The first two bytes are the partition: those of one node are not spread evenly.
+    pub fn slot(key: &Key) -> Slot {
+        // The first two bytes decide the partition, so those of one node are not spread evenly.
         let [_, _, low, high, tag, ..] = key.digest();
-        Place {
+        Slot {
             index: u16::from_le_bytes([low, high]),
             tag,
         }
     }
 
-    /// Takes note of a session of so many bytes, at least one.
-    pub fn learn(&self, place: Place, bytes: usize) {
+    /// Remembers the size of a session. `bytes` is at least 1.
+    pub fn learn(&self, slot: Slot, bytes: usize) {
         let bits = u8::try_from(usize::BITS - bytes.leading_zeros()).unwrap_or(u8::MAX);
-        if let Some(known) = self.places.get(usize::from(place.index)) {
+        if let Some(known) = self.slots.get(usize::from(slot.index)) {
             let [tag, before] = known.load(Ordering::Relaxed).to_be_bytes();
-            if tag == place.tag || bits >= before {
-                known.store(u16::from_be_bytes([place.tag, bits]), Ordering::Relaxed);
+            if tag == slot.tag || bits >= before {
+                known.store(u16::from_be_bytes([slot.tag, bits]), Ordering::Relaxed);
             }
         }
-        // Two threads that learn at the same time may lose the size of one: it is a hint.
+        // If two threads learn at the same time, one size may be lost. That is acceptable for a hint.
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let mean = match self.mean.load(Ordering::Relaxed) {
             0 => bytes,
@@ -79,15 +79,15 @@ impl RecordSizes {
         self.low.store(low, Ordering::Relaxed);
     }
 
-    /// About how many bytes a command sends, or is answered with.
+    /// Returns about how many bytes a write sends, or the answer to a read has.
     pub fn expected(&self, key: &Key, command: &Command) -> usize {
         match command {
-            Command::Read { .. } => self.of(RecordSizes::place(key)),
+            Command::Read { .. } => self.of(RecordSizes::slot(key)),
             _ => command.size(),
         }
     }
 
-    /// Whether a command sends a large session, or is probably answered with one.
+    /// Returns whether a write sends a large session, or the answer to a read probably has one.
     pub fn is_large(&self, key: &Key, command: &Command) -> bool {
         match command {
             Command::Read { .. } => self.is_session_large(key),
@@ -95,31 +95,32 @@ impl RecordSizes {
         }
     }
 
-    /// Whether a session is large, or probably is: nothing is known yet of any, or of this one, where nearly all are large.
+    /// Returns whether a session is probably large. An unknown session counts as large while no size is known, or if nearly all sessions
+    /// are large.
     pub fn is_session_large(&self, key: &Key) -> bool {
         let low = match self.low.load(Ordering::Relaxed) {
             0 => LARGE,
             low => 1 << (low / UNITS).min(30),
         };
-        is_large(self.known(RecordSizes::place(key)).unwrap_or(low))
+        is_large(self.known(RecordSizes::slot(key)).unwrap_or(low))
     }
 
-    fn of(&self, place: Place) -> usize {
-        self.known(place)
+    fn of(&self, slot: Slot) -> usize {
+        self.known(slot)
             .unwrap_or_else(|| match self.mean.load(Ordering::Relaxed) {
                 0 => LARGE,
                 mean => mean as usize,
             })
     }
 
-    fn known(&self, place: Place) -> Option<usize> {
-        let known = self.places.get(usize::from(place.index))?;
+    fn known(&self, slot: Slot) -> Option<usize> {
+        let known = self.slots.get(usize::from(slot.index))?;
         let [tag, bits] = known.load(Ordering::Relaxed).to_be_bytes();
-        (bits > 0 && tag == place.tag).then(|| 1 << bits.min(30))
+        (bits > 0 && tag == slot.tag).then(|| 1 << bits.min(30))
     }
 }
 
-/// Whether so many bytes are many.
+/// Returns whether a session of this size is large.
 pub fn is_large(bytes: usize) -> bool {
     bytes >= LARGE
 }
@@ -140,19 +141,19 @@ mod tests {
         Key::new("test", "sessions", as_val!(name)).unwrap()
     }
 
-    /// A key of the same place as another one.
-    fn beside(key: &Key, tag: u8) -> Key {
+    /// Returns a key with the same index as another one, and this tag.
+    fn key_with_tag(key: &Key, tag: u8) -> Key {
         let mut digest = key.digest();
         digest[4] = tag;
         Key::with_digest("test", "sessions", None, digest)
     }
 
     fn learn(sizes: &RecordSizes, key: &Key, bytes: usize) {
-        sizes.learn(RecordSizes::place(key), bytes);
+        sizes.learn(RecordSizes::slot(key), bytes);
     }
 
     #[test]
-    fn what_was_seen_is_expected_again_and_while_nothing_was_all_may_be_large() {
+    fn the_last_size_is_expected_and_before_the_first_size_every_session_counts_as_large() {
         let (sizes, key) = (RecordSizes::new(), key("a"));
         assert_eq!(sizes.expected(&key, &READ), LARGE);
         assert!(sizes.is_large(&key, &READ));
@@ -166,21 +167,21 @@ mod tests {
     }
 
     #[test]
-    fn a_small_session_is_not_taken_for_a_large_one_in_the_same_place() {
+    fn a_small_session_does_not_count_as_large_if_a_large_one_has_the_same_index() {
         let (sizes, small) = (RecordSizes::new(), key("a"));
-        let large = beside(&small, small.digest()[4] ^ 1);
+        let large = key_with_tag(&small, small.digest()[4] ^ 1);
         learn(&sizes, &small, 300);
         learn(&sizes, &large, 170_000);
         assert!(sizes.is_large(&large, &READ));
         assert!(!sizes.is_large(&small, &READ));
-        // The small one is seen again: the other is still known to be large.
+        // The small session is seen again. The other one is still known to be large.
         learn(&sizes, &small, 300);
         assert!(sizes.is_large(&large, &READ));
         assert!(!sizes.is_large(&small, &READ));
     }
 
     #[test]
-    fn a_burst_of_large_sessions_does_not_make_large_what_is_unknown() {
+    fn unknown_sessions_do_not_count_as_large_after_a_burst_of_large_ones() {
         let sizes = RecordSizes::new();
         for n in 0..100 {
             learn(&sizes, &key(&format!("small-{n}")), 450);
@@ -189,12 +190,12 @@ mod tests {
             learn(&sizes, &key(&format!("large-{n}")), 170_000);
         }
         assert!(!sizes.is_large(&key("unknown"), &READ));
-        // But not many of them travel together.
+        // But few of them are put into one batch.
         assert!(sizes.expected(&key("unknown"), &READ) > 100_000);
     }
 
     #[test]
-    fn where_all_sessions_are_large_an_unknown_one_is_too() {
+    fn unknown_sessions_count_as_large_if_all_known_ones_are_large() {
         let sizes = RecordSizes::new();
         for n in 0..100 {
             learn(&sizes, &key(&format!("large-{n}")), 170_000);

@@ -1,8 +1,8 @@
-//! Which node an operation will go to: what may go together in one batch.
+//! Finds the node of a command, so that commands for the same node can be batched.
 //!
-//! The crate routes operations by itself, and does not tell. So this asks the nodes for the partitions they hold, again
-//! whenever one of them says that they have changed. It is a hint: where it is out of date, a batch is split by the
-//! crate, and goes to the right nodes all the same.
+//! The crate routes commands by itself, and does not report where. So the nodes are asked here for the partitions they hold, and again
+//! whenever one of them reports a change. This is a hint: if it is out of date, the crate splits a batch and still sends its rows to the
+//! right nodes.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,22 +22,22 @@ use super::socket_affinity::SocketAffinity;
 
 /// Partitions of every namespace: a constant of Aerospike.
 const PARTITIONS: usize = 4_096;
-/// How long a node may take to say what it holds. All are asked at once, and the news of the others waits for it.
+/// How long a node may take to report its partitions. All nodes are asked in parallel, and the routing changes when all have answered.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(1_000);
-/// The generation of a node that did not answer: it is asked again the next time.
+/// The partition generation of a node that did not answer. It differs from any real one, so the node is asked again the next time.
 const UNANSWERED: isize = isize::MIN;
 
-/// The queues to one node.
+/// The queues of one node.
 #[derive(Clone)]
 struct NodeQueues {
     all: Arc<NodeQueue>,
-    /// For large sessions, which others need not wait for, and for those that may be large.
+    /// For sessions that are probably large, so that others do not wait for them.
     large: Arc<NodeQueue>,
-    /// For reads, as long as a node is in trouble.
+    /// For reads while any node is suspect.
     reads: Arc<NodeQueue>,
 }
 
-/// The queues to the nodes.
+/// The queues of all nodes.
 pub struct Routing {
     context: QueueContext,
     current: RwLock<Arc<Map>>,
@@ -45,14 +45,14 @@ pub struct Routing {
 
 #[derive(Default)]
 struct Map {
-    /// One for each node, and never none.
+    /// The queues of each node. Never empty.
     queues: Vec<NodeQueues>,
-    /// The nodes this was made from, and what they hold.
-    made_from: Vec<Source>,
+    /// The nodes that this map was built from, with their generations.
+    sources: Vec<Source>,
     copies: Copies,
-    /// By namespace: the queue of each partition, for what writes.
+    /// The queue of each partition for writes.
     masters: Table,
-    /// The same for reads, where those go to a rack.
+    /// The queue of each partition for reads. Only for namespaces whose reads go to a rack.
     readers: Table,
 }
 
@@ -64,9 +64,9 @@ struct Source {
     racks: isize,
 }
 
-/// By namespace: a queue for each partition. What is not known is the first one's.
+/// For each namespace, the queue of each partition. Unknown partitions belong to the first queue.
 type Table = HashMap<String, Vec<u8>>;
-/// By namespace, by copy: the node that holds each partition.
+/// For each namespace and each copy, the node that holds each partition. The first copy is the master's.
 type Copies = HashMap<String, Vec<Vec<Option<u8>>>>;
 
 impl Routing {
@@ -84,7 +84,7 @@ impl Routing {
         &self.context
     }
 
-    /// The queue to the node that a command on this record goes to.
+    /// Returns the queue of the node that a command on this record goes to.
     pub fn queue(&self, key: &Key, command: &Command) -> Arc<NodeQueue> {
         let map = self.current();
         let is_write = command.is_write();
@@ -109,32 +109,34 @@ impl Routing {
         }
     }
 
-    /// Asks the nodes again, if one of them says that something has changed.
+    /// Asks the nodes for their partitions, if one of them has reported a change.
     pub async fn refresh(&self, client: &Client, options: &Options, sockets: &SocketAffinity) {
-        sockets.take_over(client).await;
+        sockets.check_new_nodes(client).await;
         let nodes = client.nodes();
         let before = self.current();
-        let mut made_from: Vec<_> = nodes.iter().map(|node| Source::of(node)).collect();
-        if made_from == before.made_from || nodes.is_empty() {
+        let mut sources: Vec<_> = nodes.iter().map(|node| Source::of(node)).collect();
+        if sources == before.sources || nodes.is_empty() {
             return;
         }
         let mut copies = Copies::new();
         if nodes.len() > 1 {
             let within = options.connect_timeout.min(ANSWERS_WITHIN);
-            let asking = nodes.iter().map(|node| ask(sockets, node, within));
-            let answers = answers(asking, within).await;
-            for ((queue, answer), source) in (0..=u8::MAX).zip(answers).zip(&mut made_from) {
+            let requests = nodes
+                .iter()
+                .map(|node| request_replicas(sockets, node, within));
+            let answers = answers(requests, within).await;
+            for ((queue, answer), source) in (0..=u8::MAX).zip(answers).zip(&mut sources) {
                 match answer {
-                    Some(answer) => enter(&mut copies, &answer, queue),
+                    Some(answer) => add_partitions(&mut copies, &answer, queue),
                     None => source.partitions = UNANSWERED,
                 }
             }
         }
-        before.keep(&mut copies, &made_from);
+        before.keep_silent_nodes(&mut copies, &sources);
         let namespaces = copies.iter();
         let masters = namespaces.map(|(namespace, copies)| (namespace.clone(), masters(copies)));
         let readers = copies.iter().filter_map(|(namespace, copies)| {
-            // With strong consistency the crate reads from the master, whatever the rack.
+            // With strong consistency the crate always reads from the master.
             let reads_from_racks = client.is_strong_consistency(namespace) == Some(false);
             let has_rack = |queue: u8, rack| {
                 let node = nodes.get(usize::from(queue));
@@ -145,8 +147,8 @@ impl Routing {
             Some((namespace.clone(), readers))
         });
         let (masters, readers) = (masters.collect(), readers.collect());
-        let queues = made_from.iter().map(|source| {
-            let queues = before.lane_of(&source.name);
+        let queues = sources.iter().map(|source| {
+            let queues = before.queue_of(&source.name);
             queues.map_or_else(
                 || NodeQueues::new(&self.context, Some(source.name.as_str().into())),
                 |queue| before.queues[queue].clone(),
@@ -154,7 +156,7 @@ impl Routing {
         });
         let map = Map {
             queues: queues.collect(),
-            made_from,
+            sources,
             copies,
             masters,
             readers,
@@ -162,7 +164,7 @@ impl Routing {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(map);
     }
 
-    /// Takes these for the nodes, and for what each is master of in every namespace.
+    /// Sets the nodes and the partitions that each is master of, in place of an answer.
     #[cfg(test)]
     pub fn simulate(&self, nodes: &[(String, Vec<u16>)]) {
         let mut masters = vec![0; PARTITIONS];
@@ -190,21 +192,22 @@ impl Routing {
 }
 
 impl Map {
-    /// The place of a node's queues.
-    fn lane_of(&self, name: &str) -> Option<usize> {
-        let queue = self.made_from.iter().position(|node| node.name == name)?;
+    /// Returns the index of a node's queues.
+    fn queue_of(&self, name: &str) -> Option<usize> {
+        let queue = self.sources.iter().position(|node| node.name == name)?;
         Some(queue).filter(|queue| *queue < self.queues.len())
     }
 
-    /// What a node held that does not answer now it is taken to hold still, unless another says that it does.
-    fn keep(&self, copies: &mut Copies, nodes: &[Source]) {
-        let place = |before: &Source| {
-            let place = nodes.iter().position(|node| node.name == before.name)?;
-            let is_silent = nodes.get(place)?.partitions == UNANSWERED;
-            u8::try_from(place).ok().filter(|_| is_silent)
+    /// Keeps the partitions of nodes that do not answer now, unless another node reports that it holds them.
+    fn keep_silent_nodes(&self, copies: &mut Copies, nodes: &[Source]) {
+        // The new index of a node that was known before, if it does not answer now.
+        let silent_index = |before: &Source| {
+            let index = nodes.iter().position(|node| node.name == before.name)?;
+            let is_silent = nodes.get(index)?.partitions == UNANSWERED;
+            u8::try_from(index).ok().filter(|_| is_silent)
         };
-        let places: Vec<Option<u8>> = self.made_from.iter().map(place).collect();
-        if places.iter().all(Option::is_none) {
+        let indexes: Vec<Option<u8>> = self.sources.iter().map(silent_index).collect();
+        if indexes.iter().all(Option::is_none) {
             return;
         }
         for (namespace, before) in &self.copies {
@@ -213,7 +216,7 @@ impl Map {
                 now.resize(before.len(), vec![None; PARTITIONS]);
             }
             for (holder, before) in now.iter_mut().flatten().zip(before.iter().flatten()) {
-                let kept = before.and_then(|queue| places.get(usize::from(queue)).copied()?);
+                let kept = before.and_then(|queue| indexes.get(usize::from(queue)).copied()?);
                 *holder = holder.or(kept);
             }
         }
@@ -231,12 +234,12 @@ impl Source {
 }
 
 impl NodeQueues {
-    /// All lead to the same node: what one learns about it holds for the others.
+    /// Returns queues that share whether their node is suspect.
     fn new(context: &QueueContext, node: Option<Arc<str>>) -> NodeQueues {
         let all = NodeQueue::new(context, node);
         NodeQueues {
-            large: all.beside(true),
-            reads: all.beside(false),
+            large: all.sibling(true),
+            reads: all.sibling(false),
             all,
         }
     }
@@ -247,27 +250,32 @@ pub fn partition(key: &Key) -> usize {
     usize::from(u16::from_le_bytes([low, high])) % PARTITIONS
 }
 
-async fn ask(sockets: &SocketAffinity, node: &Arc<Node>, within: Duration) -> Option<String> {
+async fn request_replicas(
+    sockets: &SocketAffinity,
+    node: &Arc<Node>,
+    within: Duration,
+) -> Option<String> {
     const COMMANDS: &[&str] = &["replicas"];
     let mut answers = sockets.info(node, COMMANDS, within).await?;
     answers.swap_remove(COMMANDS[0])
 }
 
-/// The answers of all nodes, which are asked at once: several silent ones cost no more than one. `None`: no answer in time.
+/// Returns the answers of all nodes. The requests run in parallel, so several silent nodes take no more time than one. `None`: no answer in
+/// time.
 async fn answers(
-    asking: impl Iterator<Item = impl Future<Output = Option<String>>>,
+    requests: impl Iterator<Item = impl Future<Output = Option<String>>>,
     within: Duration,
 ) -> Vec<Option<String>> {
-    let asking = asking.map(|one| async move { timeout(within, one).await.ok().flatten() });
-    join_all(asking).await
+    let requests = requests.map(|one| async move { timeout(within, one).await.ok().flatten() });
+    join_all(requests).await
 }
 
-/// Notes the partitions that one node holds, from `namespace:regime,copies,bitmap,bitmap;…` (as/src/fabric/partition.c), in
-/// base64: the first bitmap tells what it is master of.
-fn enter(copies: &mut Copies, answer: &str, queue: u8) {
-    for (namespace, told) in answer.split(';').filter_map(|part| part.split_once(':')) {
+/// Adds the partitions that one node holds, from `namespace:regime,copies,bitmap,bitmap;…` (as/src/fabric/partition.c). The bitmaps are in
+/// base64. The first one contains the partitions that the node is master of.
+fn add_partitions(copies: &mut Copies, answer: &str, queue: u8) {
+    for (namespace, fields) in answer.split(';').filter_map(|part| part.split_once(':')) {
         let of_namespace = copies.entry(namespace.to_owned()).or_default();
-        for (copy, bitmap) in told.split(',').skip(2).enumerate() {
+        for (copy, bitmap) in fields.split(',').skip(2).enumerate() {
             let Ok(bits) = BASE64.decode(bitmap) else {
                 continue;
             };
@@ -286,7 +294,7 @@ fn enter(copies: &mut Copies, answer: &str, queue: u8) {
     }
 }
 
-/// The master of each partition.
+/// Returns the master of each partition.
 fn masters(copies: &[Vec<Option<u8>>]) -> Vec<u8> {
     let master = |partition: usize| *copies.first()?.get(partition)?;
     (0..PARTITIONS)
@@ -294,8 +302,8 @@ fn masters(copies: &[Vec<Option<u8>>]) -> Vec<u8> {
         .collect()
 }
 
-/// The node that the crate reads each partition from (`get_rack_node` in cluster/partition.rs): in the first of these racks
-/// that has a copy, and of those in one rack the first copy; the first of all, if none has. `None`: there are no racks.
+/// Returns the node that the crate reads each partition from (`get_rack_node` in cluster/partition.rs): the first copy in the first of these
+/// racks that has one, or the first of all copies if no rack has one. `None`: there are no racks.
 fn readers(
     copies: &[Vec<Option<u8>>],
     racks: &[usize],
@@ -318,7 +326,7 @@ fn readers(
 mod tests {
     use super::*;
 
-    fn told(namespace: &str, copies: &[&[u8]]) -> String {
+    fn answer(namespace: &str, copies: &[&[u8]]) -> String {
         let bitmaps: Vec<_> = copies.iter().map(|bits| BASE64.encode(bits)).collect();
         format!("{namespace}:0,{},{}", copies.len(), bitmaps.join(","))
     }
@@ -326,43 +334,43 @@ mod tests {
     const EVEN: [u8; PARTITIONS / 8] = [0b1010_1010; PARTITIONS / 8];
     const ODD: [u8; PARTITIONS / 8] = [0b0101_0101; PARTITIONS / 8];
 
-    /// Two nodes, at 1 and 2: each has all partitions, and is master of every other one.
+    /// Returns the copies of two nodes, with the indexes 1 and 2. Each has all partitions, and is master of every other one.
     fn two_nodes() -> Copies {
         let mut copies = Copies::new();
         let other = "other:0,2,,";
-        let answer = format!("{};{other}", told("test", &[&EVEN, &ODD]));
-        enter(&mut copies, &answer, 1);
-        enter(&mut copies, &told("test", &[&ODD, &EVEN]), 2);
+        let first = format!("{};{other}", answer("test", &[&EVEN, &ODD]));
+        add_partitions(&mut copies, &first, 1);
+        add_partitions(&mut copies, &answer("test", &[&ODD, &EVEN]), 2);
         copies
     }
 
     #[tokio::test(start_paused = true)]
-    async fn several_silent_nodes_cost_the_time_of_one() {
+    async fn several_silent_nodes_take_no_more_time_than_one() {
         let began = tokio::time::Instant::now();
-        let asking = (0..6).map(|node| async move {
+        let requests = (0..6).map(|node| async move {
             if node % 2 == 0 {
                 std::future::pending::<()>().await;
             }
             Some(node.to_string())
         });
-        let answers = answers(asking, ANSWERS_WITHIN).await;
-        let (silent, said) = (None, |node: &str| Some(node.to_owned()));
+        let answers = answers(requests, ANSWERS_WITHIN).await;
+        let (silent, answered) = (None, |node: &str| Some(node.to_owned()));
         assert_eq!(
             answers,
             [
                 silent.clone(),
-                said("1"),
+                answered("1"),
                 silent.clone(),
-                said("3"),
+                answered("3"),
                 silent,
-                said("5")
+                answered("5")
             ]
         );
         assert_eq!(began.elapsed(), ANSWERS_WITHIN);
     }
 
     #[test]
-    fn every_partition_is_entered_under_the_node_that_says_it_has_it() {
+    fn every_partition_belongs_to_the_node_that_reports_it() {
         let copies = two_nodes();
         let test = masters(&copies["test"]);
         assert!((0..PARTITIONS).all(|partition| usize::from(test[partition]) == 1 + partition % 2));
@@ -371,31 +379,31 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_makes_no_sense_changes_nothing() {
+    fn an_answer_that_cannot_be_parsed_changes_nothing() {
         let mut copies = Copies::new();
-        enter(&mut copies, "ERROR:4:no;;:;test:#;test:0,1;test:0,1,#", 1);
+        add_partitions(&mut copies, "ERROR:4:no;;:;test:#;test:0,1;test:0,1,#", 1);
         assert!(copies
             .values()
             .all(|copies| masters(copies).iter().all(|queue| *queue == 0)));
     }
 
     #[test]
-    fn what_a_silent_node_held_stays_with_it_unless_another_has_it_now() {
+    fn a_silent_node_keeps_its_partitions_unless_another_node_reports_them() {
         let named = |name: &str, partitions| Source {
             name: name.into(),
             partitions,
             racks: 1,
         };
         let before = Map {
-            made_from: vec![named("A", 1), named("B", 1), named("C", 1)],
+            sources: vec![named("A", 1), named("B", 1), named("C", 1)],
             copies: two_nodes(),
             ..Map::default()
         };
-        // B is silent, and C has gone. A new node has taken over what C was master of, up to partition 7.
+        // B is silent, and C has left. The new node D has taken over the partitions up to 7 that C was master of.
         let nodes = [named("A", 2), named("D", 1), named("B", UNANSWERED)];
         let mut copies = Copies::new();
-        enter(&mut copies, &told("test", &[&[0b0101_0101], &[]]), 1);
-        before.keep(&mut copies, &nodes);
+        add_partitions(&mut copies, &answer("test", &[&[0b0101_0101], &[]]), 1);
+        before.keep_silent_nodes(&mut copies, &nodes);
         let test = masters(&copies["test"]);
         assert_eq!(test[..10], [2, 1, 2, 1, 2, 1, 2, 1, 2, 0]);
     }

@@ -1,4 +1,4 @@
-//! Commands as rows of a batch: the crate's, or those of a simulated cluster.
+//! Commands as rows of a batch, for the crate or for a simulated cluster.
 
 #[cfg(test)]
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use super::failure::Failure;
 #[cfg(test)]
 use super::trace::Trace;
 
-/// A command, ready to travel.
-// A simulated one is for tests alone.
+/// A command that is ready to be sent.
+// Only tests have the simulated one, so the difference in size does not matter.
 #[allow(clippy::large_enum_variant)]
 pub enum Row {
     Client(BatchOperation),
@@ -23,7 +23,7 @@ pub enum Row {
     Simulated(SimulatedRow),
 }
 
-/// Commands that travel together.
+/// The rows of one batch.
 pub enum Rows {
     Client(Vec<BatchOperation>),
     #[cfg(test)]
@@ -55,9 +55,9 @@ impl Rows {
 pub struct SimulatedRow {
     pub key: Key,
     pub command: Command,
-    /// Whose it is, if that is followed.
+    /// The trace of its operation, if that is traced.
     pub trace: Option<Arc<Trace>>,
-    /// `None`: it was not answered.
+    /// `None`: not answered.
     pub outcome: Option<Result<Reply, Failure>>,
 }
 

@@ -1,4 +1,4 @@
-//! Many records, streamed: those of a set that pass a filter, by a scan or by an index.
+//! Streams the records of a set that pass a filter, found by a scan or by an index.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -22,35 +22,35 @@ pub const PARTITIONS: usize = 4_096;
 
 /// The part of the timeout for which a node may be silent in a scan.
 const SILENT_PART: u32 = 3;
-/// Timeouts without a word of any node: until a cluster has given up a lost one, nobody has its partitions.
+/// How many timeouts a scan waits without an answer of any node: until the cluster has noticed a failed node, no node has its partitions.
 const LONGEST_SILENCE: u32 = 2;
-/// Timeouts for which an index that is being built may not get on.
+/// How many timeouts an index that is being built may make no progress.
 const LONGEST_STANDSTILL: u32 = 100;
 
-/// How long a scan looks at records that are there before others get their turn.
-const AT_ONE_GO: Duration = Duration::from_micros(500);
+/// How long a scan handles records that have arrived before it yields to other tasks.
+const YIELD_AFTER: Duration = Duration::from_micros(500);
 
-/// What the crate says when partitions have been asked for in vain for too often (query/partition_tracker.rs).
-const TRIES_SPENT: &str = "Max retries exceeded";
+/// The crate's message if partitions were not answered after all retries (query/partition_tracker.rs).
+const RETRIES_EXCEEDED: &str = "Max retries exceeded";
 
-/// Which records.
+/// The records that a scan returns.
 #[derive(Clone)]
 pub struct Query<'a> {
     pub namespace: &'a str,
     pub set: &'a str,
     pub bins: Bins,
     pub filter: Expression,
-    /// Only those whose bin has this value, found by the bin's index.
+    /// A bin and a value: only records whose bin has this value, found by the bin's index.
     pub indexed: Option<(&'a str, &'a str)>,
-    /// Only those of these partitions: the first, and how many.
+    /// The first partition and the number of partitions: only records in these. `None`: all partitions.
     pub partitions: Option<(usize, usize)>,
 }
 
 impl Cluster {
-    /// Hands every record of the query to `each`, until it breaks.
+    /// Calls `each` with every record of the query, until it breaks.
     ///
-    /// A scan takes as long as it takes. But of a node that is silent its part is asked for again, of the one that has it
-    /// then; and when none has said anything for [`LONGEST_SILENCE`] timeouts the scan has failed.
+    /// A scan has no deadline. But if a node is silent, its partitions are requested again from the nodes that have them by then. And if no
+    /// node has answered for [`LONGEST_SILENCE`] timeouts, the scan fails.
     ///
     /// # Errors
     ///
@@ -61,8 +61,8 @@ impl Cluster {
         mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let client = self.client(query.namespace, self.deadline()).await?;
-        let told = |error: &aerospike::Error| match error.base_message() {
-            said if said.contains(TRIES_SPENT) => self.incomplete(),
+        let to_error = |error: &aerospike::Error| match error.base_message() {
+            text if text.contains(RETRIES_EXCEEDED) => self.incomplete(),
             _ if failure::lacks_node(error) => self.incomplete().caused_by(error.base_message()),
             _ => failure::operation(&self.options, &client, error, Some(query.namespace)),
         };
@@ -78,22 +78,22 @@ impl Cluster {
         };
         let silence = self.options.timeout * LONGEST_SILENCE;
         let bulk = &self.connection.routing().context().bulk;
-        let _elsewhere = ForeignSockets::begin(&client);
-        let asking = bulk.spawn_all({
+        let _foreign_sockets = ForeignSockets::begin(&client);
+        let request = bulk.spawn_all({
             let client = client.clone();
             // The crate reads from each node in a task of its own.
             async move { client.query(&policy, partitions, statement).await }
         });
-        let records = timeout(silence, asking)
+        let records = timeout(silence, request)
             .await
             .map_err(|_| failure::silent(&self.options, &client, LONGEST_SILENCE))?
             .map_err(|_| Error::given_up())?
-            .map_err(|error| told(&error))?;
+            .map_err(|error| to_error(&error))?;
         let mut records = records.into_stream();
         let mut began = Instant::now();
         loop {
-            if began.elapsed() > AT_ONE_GO {
-                // A scan takes as long as it takes: others get their turn meanwhile.
+            if began.elapsed() > YIELD_AFTER {
+                // A scan may take long, so other tasks get a turn.
                 tokio::task::yield_now().await;
                 began = Instant::now();
             }
@@ -103,9 +103,9 @@ impl Cluster {
             };
             match next.map_err(|_| failure::silent(&self.options, &client, LONGEST_SILENCE))? {
                 None => return Ok(()),
-                Some(Err(error)) => return Err(told(&error)),
+                Some(Err(error)) => return Err(to_error(&error)),
                 Some(Ok(record)) => {
-                    // The crate takes some refusals for a record: one of no namespace.
+                    // The crate returns some refusals as a record without a namespace.
                     let is_record = |key: &Key| key.namespace() == query.namespace;
                     if !record.key.as_ref().is_some_and(is_record) {
                         return Err(self.incomplete());
@@ -118,16 +118,16 @@ impl Cluster {
         }
     }
 
-    /// Partitions that no node has answered for.
+    /// Returns the error of a scan if no node has answered for some partitions.
     fn incomplete(&self) -> Error {
-        self.connection.peers().explained(failure::incomplete())
+        self.connection.peers().with_reason(failure::incomplete())
     }
 
-    /// Makes a string index on a bin, unless there is one, and waits until it is complete.
+    /// Creates a string index on a bin, unless it exists, and waits until it is complete.
     ///
     /// # Errors
     ///
-    /// Another index has this name. Anything else that keeps the cluster from making one.
+    /// Another index has this name, or the cluster cannot create the index.
     pub async fn create_index(
         &self,
         namespace: &str,
@@ -136,7 +136,7 @@ impl Cluster {
         name: &str,
     ) -> Result<()> {
         let client = self.client(namespace, self.deadline()).await?;
-        let told = |error: &aerospike::Error| {
+        let to_error = |error: &aerospike::Error| {
             failure::operation(&self.options, &client, error, Some(namespace))
         };
         let policy = policy::admin(self.options.timeout);
@@ -152,10 +152,10 @@ impl Cluster {
         );
         let created = timeout(self.options.timeout, created)
             .await
-            .map_err(|_| failure::late(&self.options, &client))?;
+            .map_err(|_| failure::timed_out(&self.options, &client))?;
         match created {
             Ok(_) => {}
-            // Servers up to 7.1 say so in capitals, which the crate takes for a failure.
+            // Servers up to 7.1 report success in capitals, which the crate turns into an error.
             Err(error) if error.base_message().ends_with(": OK") => {}
             Err(error) if error.matches(&[ResultCode::IndexFound]) => {
                 let wanted = [
@@ -165,48 +165,47 @@ impl Cluster {
                     ("indexname", name),
                 ];
                 if !self.has_index(&wanted).await? {
-                    return Err(told(&error));
+                    return Err(to_error(&error));
                 }
             }
-            Err(error) => return Err(told(&error)),
+            Err(error) => return Err(to_error(&error)),
         }
         tokio::select! {
-            built = self.until_built(&client, namespace, name) => built,
+            built = self.wait_until_built(&client, namespace, name) => built,
             () = self.closed() => Err(Error::closed()),
         }
     }
 
-    /// Waits until every node has built an index. That takes as long as it takes to read the set; but a node that does not
-    /// answer is waited for no longer than a silent one in a scan, and an index that does not get on for no longer than
-    /// [`LONGEST_STANDSTILL`] timeouts.
-    async fn until_built(&self, client: &Client, namespace: &str, name: &str) -> Result<()> {
+    /// Waits until every node has built an index. That takes as long as reading the set. But a node that does not answer is waited for no
+    /// longer than in a scan, and an index without progress no longer than [`LONGEST_STANDSTILL`] timeouts.
+    async fn wait_until_built(&self, client: &Client, namespace: &str, name: &str) -> Result<()> {
         const PAUSE: Duration = Duration::from_millis(100);
-        let attempt_timeout = self.options.timeout * LONGEST_SILENCE;
+        let silence = self.options.timeout * LONGEST_SILENCE;
         let standstill = self.options.timeout * LONGEST_STANDSTILL;
-        let mut heard = Instant::now();
-        let mut last = (None, heard);
+        let mut last_answer = Instant::now();
+        let mut last = (None, last_answer);
         loop {
-            let built = self.built(client, namespace, name).await;
+            let built = self.built_percent(client, namespace, name).await;
             if built.is_some() && built != last.0 {
                 last = (built, Instant::now());
             }
             match built {
                 Some(100) => return Ok(()),
                 Some(_) if last.1.elapsed() >= standstill => {
-                    return Err(failure::standstill(&self.options, LONGEST_STANDSTILL))
+                    return Err(failure::no_progress(&self.options, LONGEST_STANDSTILL))
                 }
-                Some(_) => heard = Instant::now(),
-                None if heard.elapsed() < attempt_timeout => {}
+                Some(_) => last_answer = Instant::now(),
+                None if last_answer.elapsed() < silence => {}
                 None => return Err(failure::silent(&self.options, client, LONGEST_SILENCE)),
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// How much of an index the node has built that has built least of it, in percent; `None` if a node does not say.
-    async fn built(&self, client: &Client, namespace: &str, name: &str) -> Option<u32> {
+    /// Returns how much of an index is built, in percent, on the node that has built the least. `None`: a node does not report it.
+    async fn built_percent(&self, client: &Client, namespace: &str, name: &str) -> Option<u32> {
         let policy = &policy::admin(self.options.timeout);
-        let asking = client.nodes().into_iter().map(|node| async move {
+        let requests = client.nodes().into_iter().map(|node| async move {
             let command = match *node.version() >= Version::new(8, 1, 0, 0) {
                 true => format!("sindex-stat:namespace={namespace};indexname={name}"),
                 false => format!("sindex/{namespace}/{name}"),
@@ -218,14 +217,14 @@ impl Cluster {
             let percent = fields.find_map(|field| field.strip_prefix("load_pct="))?;
             percent.parse::<u32>().ok()
         });
-        let percents: Option<Vec<u32>> = join_all(asking).await.into_iter().collect();
+        let percents: Option<Vec<u32>> = join_all(requests).await.into_iter().collect();
         Some(percents?.into_iter().fold(100, u32::min))
     }
 }
 
 impl Cluster {
-    /// Whether a node has a string index with these properties. That there is one of the name alone says little: it may be
-    /// on another set, or on another bin.
+    /// Returns whether a node has a string index with these properties. The name alone is not enough: the index may be on another set or
+    /// another bin.
     async fn has_index(&self, properties: &[(&str, &str)]) -> Result<bool> {
         const COMMAND: &str = "sindex-list";
         let nodes = self.info(&[COMMAND.to_owned()], self.deadline()).await?;
@@ -235,7 +234,7 @@ impl Cluster {
                 let mut fields = index.split(':').filter_map(|field| field.split_once('='));
                 fields.find_map(|(key, value)| (key == name).then_some(value))
             };
-            // In the words of server 8.1, and of those before.
+            // Servers from 8.1 on use other names than those before.
             let is = |name: &str, words: &[&str]| {
                 field(name)
                     .is_some_and(|value| words.iter().any(|word| value.eq_ignore_ascii_case(word)))
@@ -249,7 +248,7 @@ impl Cluster {
     }
 }
 
-/// Whether an indexed query failed because the bin has no index, or none that is built.
+/// Returns whether an indexed query failed because the bin has no index, or one that is not complete.
 pub fn lacks_index(error: &Error) -> bool {
     let is_one_of = |codes: [i32; 2]| error.result_code.is_some_and(|code| codes.contains(&code));
     error.code == Code::Server && is_one_of([INDEX_NOT_FOUND, INDEX_NOT_READABLE])

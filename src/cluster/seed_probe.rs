@@ -1,8 +1,8 @@
-//! Speaking to the seeds before the crate does.
+//! Probes the seeds before the crate connects to them.
 //!
-//! The crate shakes hands without a deadline, goes through the seeds one after the other, tells what went wrong as text, and
-//! does not leave off when it is given up. So each seed is first asked for its name here: one that does not answer keeps
-//! nobody waiting, and what is wrong with it can be said exactly.
+//! The crate has no deadline for the handshake, tries the seeds one after the other, reports errors only as text, and continues when its
+//! future is dropped. So each seed is first asked for its name here. A seed that does not answer then delays nothing, and the error says
+//! exactly what is wrong with a seed.
 
 use std::io;
 use std::sync::Arc;
@@ -20,55 +20,55 @@ use super::failure;
 use super::options::{Host, Options};
 use crate::error::{Code, Error, Result};
 
-/// How long the other seeds have, once one has answered. The crate finds the rest of the cluster by itself.
+/// How long the other seeds may still answer once one has answered. The crate finds the rest of the cluster by itself.
 const GRACE: Duration = Duration::from_millis(100);
-/// How long a server has that ended a connection to say why.
-const LISTENING: Duration = Duration::from_millis(500);
+/// How long a server that has closed a connection may take to report the reason.
+const REASON_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// `node` as an info request: version 2, type 1, and the length of what follows (as/include/base/proto.h).
-const QUESTION: &[u8] = b"\x02\x01\0\0\0\0\0\x05node\n";
-/// What an answer begins with: the protocol's version.
+/// The info command `node` as a request: version 2, type 1, and the length of the rest (as/include/base/proto.h).
+const REQUEST: &[u8] = b"\x02\x01\0\0\0\0\0\x05node\n";
+/// The first byte of an answer: the protocol's version.
 const ANSWER: u8 = 2;
-/// What a TLS server begins with that is not spoken to in TLS: an alert (RFC 8446, section 5.1).
+/// The first byte of a TLS server if the client does not use TLS: an alert (RFC 8446, section 5.1).
 const TLS_ALERT: u8 = 21;
 
-/// How long an address has to answer.
-pub struct Waits {
+/// How long an address may take to answer.
+pub struct Limit {
     pub until: Instant,
-    /// The same in words, such as `within 1000 ms`.
+    /// The same for error messages, such as `within 1000 ms`.
     pub words: String,
 }
 
 /// What is wrong with an address.
 pub struct ProbeError {
     code: Code,
-    /// What it does, after its name.
+    /// The message after the name of the address.
     words: String,
     cause: Option<String>,
-    /// Whether it took the connection.
-    pub is_taken: bool,
+    /// Whether it accepted the connection.
+    pub is_accepted: bool,
 }
 
-/// The seeds that answer.
+/// Returns the seeds that answer.
 ///
 /// # Errors
-/// None of them does, until `deadline`.
-pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host>> {
+/// No seed answers by `deadline`.
+pub async fn answering_seeds(options: &Options, deadline: Instant) -> Result<Vec<&Host>> {
     let hosts = &options.hosts;
-    let waits = &Waits {
+    let limit = &Limit {
         until: deadline,
         words: format!(
             "(option 'connectTimeout': {} ms)",
             options.connect_timeout.as_millis()
         ),
     };
-    let ask = |(index, host)| async move { (index, probe(options, host, waits).await) };
-    let mut knocks: FuturesUnordered<_> = hosts.iter().enumerate().map(ask).collect();
+    let probe_seed = |(index, host)| async move { (index, probe(options, host, limit).await) };
+    let mut probes: FuturesUnordered<_> = hosts.iter().enumerate().map(probe_seed).collect();
     let mut answered = Vec::with_capacity(hosts.len());
     let mut refused = Vec::new();
     let mut until = deadline;
-    // Every knock ends by the deadline itself: this one is only ever that of the grace.
-    while let Ok(Some((index, outcome))) = timeout_at(until + GRACE, knocks.next()).await {
+    // Every probe ends by the deadline, so this timeout only ends the grace period.
+    while let Ok(Some((index, outcome))) = timeout_at(until + GRACE, probes.next()).await {
         match outcome {
             Ok(_) => {
                 if answered.is_empty() {
@@ -80,7 +80,7 @@ pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host
         }
     }
     if answered.is_empty() {
-        return Err(told(options, refused));
+        return Err(combined_error(options, refused));
     }
     answered.sort_unstable();
     Ok(answered
@@ -89,8 +89,9 @@ pub async fn answering(options: &Options, deadline: Instant) -> Result<Vec<&Host
         .collect())
 }
 
-/// What is said of all of them is what can be said of one: rather a mistake than that nobody is there.
-fn told(options: &Options, mut refused: Vec<(usize, ProbeError)>) -> Error {
+/// Combines the errors of all seeds into one. Its message is that of one seed, preferably of one that answers but cannot be used, because
+/// that is likely a mistake in the options.
+fn combined_error(options: &Options, mut refused: Vec<(usize, ProbeError)>) -> Error {
     refused.sort_unstable_by_key(|(index, refusal)| (refusal.code == Code::Unavailable, *index));
     let name = |index: &usize| options.hosts.get(*index).map(ToString::to_string);
     let lines = refused
@@ -106,24 +107,24 @@ fn told(options: &Options, mut refused: Vec<(usize, ProbeError)>) -> Error {
     }
 }
 
-/// Asks a node for its name. `None`: it tells it only to those who have logged in.
+/// Asks a node for its name. Returns `None` if the node reports it only after a login.
 pub async fn probe(
     options: &Options,
     host: &Host,
-    waits: &Waits,
+    limit: &Limit,
 ) -> Result<Option<String>, ProbeError> {
-    let silent = |words: &str| ProbeError::unavailable(format!("{words} {}", waits.words));
-    let stream = match timeout_at(waits.until, connect(host)).await {
+    let silent = |words: &str| ProbeError::unavailable(format!("{words} {}", limit.words));
+    let stream = match timeout_at(limit.until, connect(host)).await {
         Ok(stream) => stream?,
-        Err(_) => return Err(silent("did not take the connection").not_taken()),
+        Err(_) => return Err(silent("did not take the connection").not_accepted()),
     };
-    let asking = async {
+    let request = async {
         match &options.tls {
-            Some(tls) => ask_encrypted(stream, host, tls).await,
-            None => ask_plainly(stream).await,
+            Some(tls) => probe_with_tls(stream, host, tls).await,
+            None => probe_without_tls(stream).await,
         }
     };
-    match timeout_at(waits.until, asking).await {
+    match timeout_at(limit.until, request).await {
         Ok(outcome) => outcome,
         Err(_) => Err(silent("took the connection and did not answer")),
     }
@@ -132,12 +133,12 @@ pub async fn probe(
 async fn connect(host: &Host) -> Result<TcpStream, ProbeError> {
     let connected = TcpStream::connect((host.name.as_str(), host.port)).await;
     connected.map_err(|error| {
-        let refusal = ProbeError::unavailable("could not be connected to").not_taken();
+        let refusal = ProbeError::unavailable("could not be connected to").not_accepted();
         refusal.caused_by(error)
     })
 }
 
-async fn ask_plainly(mut stream: TcpStream) -> Result<Option<String>, ProbeError> {
+async fn probe_without_tls(mut stream: TcpStream) -> Result<Option<String>, ProbeError> {
     match first_byte(&mut stream).await {
         Ok(Some(ANSWER)) => Ok(name(&mut stream).await),
         Ok(Some(TLS_ALERT)) => Err(ProbeError::tls("speaks TLS on this port: set option 'tls'")),
@@ -151,7 +152,7 @@ async fn ask_plainly(mut stream: TcpStream) -> Result<Option<String>, ProbeError
     }
 }
 
-async fn ask_encrypted(
+async fn probe_with_tls(
     stream: TcpStream,
     host: &Host,
     tls: &Arc<ClientConfig>,
@@ -165,7 +166,7 @@ async fn ask_encrypted(
     let connector = TlsConnector::from(Arc::clone(tls));
     let mut stream = match connector.connect(certified.clone(), stream).await {
         Ok(stream) => stream,
-        Err(error) => return Err(of_handshake(host, error).await),
+        Err(error) => return Err(handshake_error(host, error).await),
     };
     match first_byte(&mut stream).await {
         Ok(Some(ANSWER)) => return Ok(name(&mut stream).await),
@@ -174,18 +175,19 @@ async fn ask_encrypted(
                 "does not speak Aerospike's protocol on this port",
             ))
         }
-        Err(error) if reason(&error).is_some() => return Err(of_handshake(host, error).await),
+        Err(error) if reason(&error).is_some() => return Err(handshake_error(host, error).await),
         Ok(None) | Err(_) => {}
     }
-    // It may have said why, and our question have met a closed connection, which makes the system forget what came
-    // before: this time we only listen. (With TLS 1.3 a server looks at our certificate when we think we are done.)
-    let listening = async {
+    // The server may have sent the reason. But our request has then reached a closed connection, so the operating system has discarded
+    // what was received before. So we connect again and only read. (With TLS 1.3 a server checks our certificate after the handshake is
+    // complete for us.)
+    let reading = async {
         let stream = connect(host).await.ok()?;
         let mut stream = connector.connect(certified, stream).await.ok()?;
         stream.read_u8().await.err()
     };
-    match timeout(LISTENING, listening).await {
-        Ok(Some(error)) if reason(&error).is_some() => Err(of_handshake(host, error).await),
+    match timeout(REASON_TIMEOUT, reading).await {
+        Ok(Some(error)) if reason(&error).is_some() => Err(handshake_error(host, error).await),
         _ => Err(ProbeError::unavailable("closed the connection unanswered")),
     }
 }
@@ -194,15 +196,15 @@ fn reason(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Why the handshake failed.
-async fn of_handshake(host: &Host, error: io::Error) -> ProbeError {
+/// Returns the error for a failed TLS handshake.
+async fn handshake_error(host: &Host, error: io::Error) -> ProbeError {
     let words = match reason(&error) {
-        Some(rustls::Error::InvalidCertificate(wrong)) => of_certificate(wrong),
-        Some(rustls::Error::AlertReceived(alert)) => of_alert(*alert),
+        Some(rustls::Error::InvalidCertificate(wrong)) => certificate_words(wrong),
+        Some(rustls::Error::AlertReceived(alert)) => alert_words(*alert),
         Some(rustls::Error::PeerIncompatible(_)) => "has no version of TLS that we have",
-        // It said what is no TLS, or nothing.
+        // The server has sent something that is not TLS, or nothing.
         Some(rustls::Error::InvalidMessage(_)) | None => {
-            if answers_plainly(host).await {
+            if answers_without_tls(host).await {
                 return ProbeError::tls(
                     "answers without TLS on this port: make sure that it is your node and not an impostor before you change \
                      option 'tls'; a node's TLS port is its 'tls-port'",
@@ -216,14 +218,14 @@ async fn of_handshake(host: &Host, error: io::Error) -> ProbeError {
     ProbeError::tls(words).caused_by(error)
 }
 
-async fn answers_plainly(host: &Host) -> bool {
+async fn answers_without_tls(host: &Host) -> bool {
     match connect(host).await {
-        Ok(stream) => ask_plainly(stream).await.is_ok(),
+        Ok(stream) => probe_without_tls(stream).await.is_ok(),
         Err(_) => false,
     }
 }
 
-fn of_certificate(wrong: &CertificateError) -> &'static str {
+fn certificate_words(wrong: &CertificateError) -> &'static str {
     use CertificateError as Wrong;
     match wrong {
         Wrong::Expired | Wrong::ExpiredContext { .. } => "has a certificate that has expired",
@@ -243,7 +245,7 @@ fn of_certificate(wrong: &CertificateError) -> &'static str {
     }
 }
 
-fn of_alert(alert: AlertDescription) -> &'static str {
+fn alert_words(alert: AlertDescription) -> &'static str {
     use AlertDescription as Alert;
     match alert {
         Alert::CertificateRequired => {
@@ -258,22 +260,23 @@ fn of_alert(alert: AlertDescription) -> &'static str {
         | Alert::DecryptError
         | Alert::AccessDenied => "does not accept our certificate (option 'tls.cert')",
         Alert::ProtocolVersion => "has no version of TLS that we have",
-        // Before TLS 1.3 this is also how a missing certificate is refused.
+        // Before TLS 1.3 a server also sends this if our certificate is missing.
         Alert::HandshakeFailure => "refused the TLS handshake",
         _ => "refused the TLS connection",
     }
 }
 
-/// What the answer to the question begins with; `None`: it was not answered.
+/// Sends the request, and returns the first byte of the answer. `None`: there is no answer.
 async fn first_byte(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Option<u8>> {
-    stream.write_all(QUESTION).await?;
+    stream.write_all(REQUEST).await?;
     stream.flush().await?;
     let mut byte = [0];
     let read = stream.read(&mut byte).await?;
     Ok((read > 0).then_some(byte[0]))
 }
 
-/// The rest of the answer: a header, of which the first byte has been read, and `node`, a tab and the name.
+/// Reads the rest of the answer and returns the name. The answer is a header, whose first byte has been read, then `node`, a tab and the
+/// name.
 async fn name(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     const HEADER: usize = 7;
     const LONGEST: u64 = 256;
@@ -305,7 +308,7 @@ impl ProbeError {
             code,
             words: words.into(),
             cause: None,
-            is_taken: true,
+            is_accepted: true,
         }
     }
 
@@ -317,8 +320,8 @@ impl ProbeError {
         ProbeError::new(Code::Unavailable, words)
     }
 
-    fn not_taken(mut self) -> ProbeError {
-        self.is_taken = false;
+    fn not_accepted(mut self) -> ProbeError {
+        self.is_accepted = false;
         self
     }
 

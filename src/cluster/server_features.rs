@@ -1,17 +1,19 @@
-//! What servers of earlier versions cannot do.
+//! Features that earlier server versions lack.
 
 use aerospike::{Client, Version};
 
 use crate::error::{Code, Error, Result};
 
-/// Batches that read and write, which carry every operation under load (`batch-any`).
+/// The first version with batches that read and write (`batch-any`). Under load every operation is sent in one.
 const OLDEST: Version = Version::new(6, 0, 0, 0);
-/// Reads that extend the record (`read-touch-ttl-pct`). Earlier servers ignore the percentage.
+/// The first version with reads that extend the record (`read-touch-ttl-pct`). Earlier servers ignore the percentage.
 const TOUCH_ON_READ: Version = Version::new(7, 1, 0, 0);
 
+/// Checks the version of every node.
+///
 /// # Errors
 ///
-/// A node is of a version that cannot be used.
+/// The version of a node is too old.
 pub fn check(client: &Client) -> Result<()> {
     let nodes = client.nodes();
     match nodes.iter().find(|node| *node.version() < OLDEST) {
@@ -20,7 +22,7 @@ pub fn check(client: &Client) -> Result<()> {
     }
 }
 
-/// Whether every node extends a record when it is read, if it is told to.
+/// Returns whether every node can extend a record when it is read.
 pub fn touch_on_read(client: &Client) -> bool {
     let nodes = client.nodes();
     nodes.iter().all(|node| *node.version() >= TOUCH_ON_READ)

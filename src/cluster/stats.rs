@@ -1,10 +1,10 @@
-//! What is counted of a cluster, for `stats()`.
+//! Counters of a cluster, for `stats()`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-/// How a cluster was used.
+/// Counts how a cluster is used.
 #[derive(Default)]
 pub struct Counters {
     retries: AtomicU64,
@@ -12,16 +12,16 @@ pub struct Counters {
     batched: AtomicU64,
 }
 
-/// What the cluster is, as far as is known, and how it was used.
+/// The known nodes of the cluster, and how it was used.
 #[derive(Default, Serialize)]
 pub struct Stats {
     connected: bool,
     nodes: Vec<NodeStats>,
     /// Attempts beyond the first.
     retries: u64,
-    /// Requests to a node that carried more than one operation.
+    /// Requests to a node with more than one operation.
     batches: u64,
-    /// Operations that went in batches.
+    /// Operations that were sent in batches.
     batched: u64,
 }
 
@@ -29,7 +29,7 @@ pub struct Stats {
 pub struct NodeStats {
     pub name: String,
     pub address: String,
-    /// Whether it answered when it was last asked.
+    /// Whether it answered the last request of the crate.
     pub active: bool,
 }
 
@@ -38,8 +38,8 @@ impl Counters {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many operations went to a node together.
-    pub fn flight(&self, operations: usize) {
+    /// Counts a request to a node that has this many operations.
+    pub fn request(&self, operations: usize) {
         if operations > 1 {
             self.batches.fetch_add(1, Ordering::Relaxed);
             let operations = u64::try_from(operations).unwrap_or(u64::MAX);

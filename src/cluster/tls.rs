@@ -1,4 +1,4 @@
-//! TLS towards the nodes: whom to trust, and what to show when a node asks who we are.
+//! TLS connections to the nodes: which certificates to trust, and our own certificate.
 
 use std::sync::Arc;
 
@@ -16,30 +16,30 @@ use rustls::{
 /// The SHA-256 of a certificate's public key (SubjectPublicKeyInfo, as in RFC 7469).
 pub type Pin = [u8; 32];
 
-/// Whom to trust, and who we are. Certificates and keys are PEM.
+/// Which certificates to trust, and our own. Certificates and keys are PEM.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {
     pub authorities: Authorities<'a>,
-    /// Our certificate and its key, where the nodes ask for one.
+    /// Our certificate and its key, if the nodes ask for one.
     pub own: Option<(&'a str, &'a str)>,
-    /// The keys that a node's certificate may be for; any, if there are none.
+    /// The keys that a node's certificate may have. Empty: any key.
     pub pins: &'a [Pin],
 }
 
-/// Who may have signed the nodes' certificates.
+/// The authorities that may have signed the nodes' certificates.
 #[derive(Clone, Copy)]
 pub enum Authorities<'a> {
-    /// These.
+    /// Only these.
     Given(&'a str),
-    /// Those the operating system trusts, and these.
+    /// Those of the operating system, and these.
     System(&'a str),
 }
 
-/// The handshake of every connection. A node's certificate must be signed by one of the authorities, be valid today,
-/// be for the name the node is called by, and for one of the pinned keys if there are any.
+/// Returns the configuration of every TLS connection. A node's certificate must be signed by one of the authorities, be valid today,
+/// be for the name of the node, and have one of the pinned keys if there are any.
 ///
 /// # Errors
-/// In words: PEM that holds nothing we can use. They never show any of it.
+/// A message if the PEM cannot be used. It never contains any of the PEM.
 pub fn config(identity: Identity<'_>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(default_provider());
     let roots = Arc::new(roots(identity.authorities)?);
@@ -72,14 +72,14 @@ pub fn config(identity: Identity<'_>) -> Result<Arc<ClientConfig>, String> {
 
 fn roots(authorities: Authorities<'_>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    // A bundle may hold some that we cannot read and need not.
+    // A bundle may hold certificates that cannot be read. They are left out.
     let (given, is_system) = match authorities {
         Authorities::Given(given) => (given, false),
         Authorities::System(more) => (more, true),
     };
     roots.add_parsable_certificates(certificates(given)?);
     if is_system {
-        // What cannot be read of the system's is missing, as it is to everybody else.
+        // Certificates of the system that cannot be read are left out, as in other programs.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     if roots.is_empty() {
@@ -94,7 +94,7 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
         .map_err(|_| "a certificate cannot be read".into())
 }
 
-/// Checks what is always checked, and then the key.
+/// Does the standard checks, and then compares the key with the pins.
 #[derive(Debug)]
 struct Pinned {
     verifier: Arc<WebPkiServerVerifier>,
@@ -122,7 +122,7 @@ impl ServerCertVerifier for Pinned {
         if self.pins.iter().any(|pin| pin == found.as_ref()) {
             Ok(verified)
         } else {
-            // The one error that is left to verifiers of their own.
+            // The error that rustls provides for custom verifiers.
             Err(CertificateError::ApplicationVerificationFailure.into())
         }
     }

@@ -1,17 +1,17 @@
-//! The way one operation takes, for whoever wants to know it.
+//! Traces where an operation was sent, for diagnostics.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Where an operation went last, as far as is known: an operation may send several commands, and each more than once.
+/// Where an operation was last sent, as far as is known. An operation may send several commands, and each more than once.
 #[derive(Clone, Default)]
 pub struct Way {
     /// The node's name.
     pub node: Option<Arc<str>>,
-    /// How many operations went together, itself included; 0: it has not left.
+    /// Operations in the same request, including this one. 0: not sent yet.
     pub together: usize,
 }
 
-/// Of one operation. What carries it takes note here.
+/// The trace of one operation. The sender of each command notes where it sends it.
 #[derive(Default)]
 pub struct Trace(Mutex<Way>);
 

@@ -1,6 +1,6 @@
-//! The other end of all commands: the crate's client, or, in tests, a simulated cluster.
+//! Sends commands: through the crate's client or, in tests, to a simulated cluster.
 //!
-//! What waits, is repeated, goes together or is given up is decided above this; what travels, below.
+//! The layers above decide on queues, batches, repetitions and timeouts.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// A command as a row, and what its answer will look like.
+    /// Returns a command as a row, and the form of its answer.
     #[cfg_attr(not(test), allow(unused_variables))]
     pub fn row(&self, key: &Key, command: &Command, trace: Option<&Arc<Trace>>) -> (Row, Shape) {
         let (row, shape) = batch::row(key, command);
@@ -51,7 +51,7 @@ impl Transport {
         }
     }
 
-    /// Carries out rows together. Those that were answered hold their outcome then, whatever became of the others.
+    /// Sends rows as one batch. Rows that were answered then hold their outcome, even if the batch has failed.
     pub async fn batch(&self, policy: &BatchPolicy, rows: &mut Rows) -> Result<(), Failure> {
         match (self, rows) {
             (Transport::Client(client), Rows::Client(rows)) => {
@@ -64,7 +64,7 @@ impl Transport {
         }
     }
 
-    /// Carries out a command alone, at the node that has the record.
+    /// Sends a command alone, to the node that has the record.
     pub async fn alone(
         &self,
         key: &Key,
@@ -114,7 +114,7 @@ impl Transport {
         reply.map_err(Failure::Client)
     }
 
-    /// Reads one record, from whichever node has it.
+    /// Reads one record, from any node that has it.
     pub async fn get(&self, policy: &ReadPolicy, key: &Key, bins: Bins) -> Result<Record, Failure> {
         match self {
             Transport::Client(client) => {
@@ -139,7 +139,7 @@ impl Transport {
         }
     }
 
-    /// Whether it is known which nodes have the partitions of a namespace.
+    /// Returns whether it is known which nodes have the partitions of a namespace.
     pub fn knows(&self, namespace: &str) -> bool {
         match self {
             Transport::Client(client) => knows_namespace(client, namespace),
@@ -148,8 +148,8 @@ impl Transport {
         }
     }
 
-    /// A failure of a command on a record of this namespace, in our words.
-    pub fn told(&self, options: &Options, failure: &Failure, namespace: &str) -> Error {
+    /// Returns our error for the failure of a command on a record of this namespace.
+    pub fn to_error(&self, options: &Options, failure: &Failure, namespace: &str) -> Error {
         match (self, failure) {
             (Transport::Client(client), Failure::Client(error)) => {
                 failure::operation(options, client, error, Some(namespace))
@@ -159,17 +159,17 @@ impl Transport {
         }
     }
 
-    /// What a command fails with that is not answered by its deadline.
-    pub fn late(&self, options: &Options) -> Error {
+    /// Returns the error of a command that is not answered by its deadline.
+    pub fn timed_out(&self, options: &Options) -> Error {
         match self {
-            Transport::Client(client) => failure::late(options, client),
+            Transport::Client(client) => failure::timed_out(options, client),
             #[cfg(test)]
             Transport::Simulated(_) => Error::new(crate::error::Code::Timeout, "no answer"),
         }
     }
 }
 
-/// What takes the crate's place in tests.
+/// A cluster in place of the crate, for tests.
 #[cfg(test)]
 pub trait Simulated: Send + Sync {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>>;
@@ -178,7 +178,7 @@ pub trait Simulated: Send + Sync {
         -> BoxFuture<'a, Result<Record, Failure>>;
 }
 
-/// Whether the crate knows which nodes have the partitions of a namespace.
+/// Returns whether the crate knows which nodes have the partitions of a namespace.
 pub fn knows_namespace(client: &Client, namespace: &str) -> bool {
     client.is_strong_consistency(namespace).is_some()
 }

@@ -1,4 +1,4 @@
-//! The answers of the stores: taken down as they come, and how soon each read has to be answered.
+//! Records the answers of the stores, and how soon each read has to be answered.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,26 +14,26 @@ use crate::error::Error;
 use crate::store::request::Kind;
 use crate::store::{self, Output, SessionOp, Ticket};
 
-// What the design promises to reads, as parts of the timeout. These are not the constants of `src/store` and `src/cluster`: a
-// change there has to be noticed here.
-/// The part that a read waits for a node that does not answer.
+// The guaranteed limits of reads, as parts of the timeout. They deliberately do not use the constants of `src/store` and `src/cluster`, so
+// that a change there is noticed here.
+/// The part of the timeout that a read waits for a node that does not answer.
 const FOR_NODE: u32 = 6;
-/// The part that it waits for a node while any is known not to answer.
+/// The part that it waits for its node while another node is suspect.
 const FOR_WARY: u32 = 60;
-/// The part that a read waits for writes of its session that came before it, and the part that it waits for touches.
+/// The part that a read waits for earlier writes of its session, and the part that it waits for earlier touches.
 const FOR_WRITES: u32 = 6;
 const FOR_TOUCHES: u32 = 60;
 
-/// What the processes know of the nodes, as far as can be seen from outside.
+/// What the processes know about the nodes, as far as their answers show.
 #[derive(Default)]
 pub struct Learned {
-    /// A read of this process has waited for this node, in the silence that began then.
+    /// By process and node: when the silence began in which a read of the process has waited for the node.
     pub silent: HashMap<(usize, usize), Duration>,
-    /// The operations of this process on this session that are not answered yet.
+    /// By process and session: the operations that are not answered yet.
     pub pending: HashMap<(usize, usize), Pending>,
 }
 
-/// Operations on one session, by what they mean for a read that comes after them.
+/// The number of operations on one session, by their kind for a later read.
 #[derive(Clone, Copy, Default)]
 pub struct Pending {
     reads: u32,
@@ -50,9 +50,9 @@ impl Pending {
         }
     }
 
-    /// Returns how soon a read that comes after these must be answered. `for_node`: how long a read waits for its node. The read
-    /// waits for its turn first, and for the reads before it, each of which may go to the node for itself, and may have been asked
-    /// before the node was known to be silent.
+    /// Returns how soon a read that follows these operations must be answered. `for_node`: how long a read waits for its node. The read
+    /// first waits for earlier writes and touches, and for the reads before it. Each of these may be sent to the node by itself, and may have
+    /// started before the node was known to be silent.
     fn within(self, timeout: Duration, for_node: Duration) -> Duration {
         let for_turn = match (self.writes, self.touches) {
             (0, 0) => Duration::ZERO,
@@ -64,7 +64,7 @@ impl Pending {
     }
 }
 
-/// What an operation means for the reads that come after it.
+/// Returns the kind of an operation for later reads.
 pub fn kind(what: &SessionOp) -> Kind {
     match what {
         SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
@@ -75,20 +75,21 @@ pub fn kind(what: &SessionOp) -> Kind {
     }
 }
 
-/// Takes the answer to one operation down.
+/// Records the answer to one operation.
 pub struct Reply {
     pub process: usize,
     pub session: usize,
-    /// The node it goes to.
+    /// The master of the session.
     pub node: usize,
     pub kind: Kind,
-    /// What of its session was not answered when it was asked. `None`: it does not read, or answers may be lost or refused.
+    /// The pending operations of its session when it started. `None`: it is not a read, or answers may be lost or refused.
     pub before: Option<Pending>,
-    /// The silence of the node that the process knew of when it was asked.
+    /// When the silence of the node began, if the process knew of it when the operation started.
     pub known: Option<Duration>,
     pub learned: Arc<Mutex<Learned>>,
     pub timeout: Duration,
-    pub place: usize,
+    /// The index of the operation in the log.
+    pub index: usize,
     pub log: Arc<Mutex<Vec<Operation>>>,
     pub nodes: Arc<Nodes>,
     pub trace: Arc<Trace>,
@@ -106,7 +107,7 @@ impl store::Answer for Reply {
                 *pending.count(self.kind) -= 1;
             }
             let mut log = self.log.lock().expect("a log");
-            let one = &mut log[self.place];
+            let one = &mut log[self.index];
             one.end = self.started.elapsed();
             let for_node = self.timeout / FOR_NODE;
             let waited = self.kind == Kind::Read && one.end - one.start >= for_node;
@@ -114,7 +115,7 @@ impl store::Answer for Reply {
                 learned.silent.insert((self.process, self.node), since);
             }
             let for_node = match self.known.filter(|_| self.known == silence) {
-                // Its partitions have another master, which is asked first again, with what is still on its way to the node before.
+                // Its partitions have another master, which is now asked first. Earlier requests may still wait for the old one.
                 Some(since) if self.nodes.is_noticed(since) => self.timeout / FOR_WARY,
                 Some(_) => Duration::ZERO,
                 None => for_node,

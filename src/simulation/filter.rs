@@ -1,5 +1,5 @@
-//! What a filter of a command says of a record, as the server evaluates it (as/src/base/exp.c). Only what the store's own
-//! filters use is known; anything else is a panic.
+//! Evaluates the filter of a command for a record, like the server (as/src/base/exp.c). Supports only the expressions that the store's
+//! filters use, and panics for others.
 
 use aerospike::expressions::Expression;
 use aerospike::Value;
@@ -9,16 +9,16 @@ use base64::Engine;
 use super::msgpack;
 use super::record::Record;
 
-/// Seconds from 1970 to 2010, from where void times count.
+/// Seconds from 1970 to 2010, the epoch of void times.
 const EPOCH_S: i64 = 1_262_304_000;
 
-/// Whether a record passes a filter.
+/// Returns whether a record passes a filter.
 pub fn passes(filter: &Expression, record: &Record) -> bool {
-    matches!(evaluated(filter, record), Some(Value::Bool(true)))
+    matches!(evaluate(filter, record), Some(Value::Bool(true)))
 }
 
-/// What an expression comes to; `None`: unknown.
-pub fn evaluated(expression: &Expression, record: &Record) -> Option<Value> {
+/// Returns the value of an expression. `None`: unknown.
+pub fn evaluate(expression: &Expression, record: &Record) -> Option<Value> {
     let text = expression
         .base64()
         .expect("an expression that can be packed");
@@ -51,7 +51,7 @@ fn value(expression: &Value, record: &Record) -> Option<Value> {
         3 => Some(Value::Bool(
             integer(&arguments[0])? > integer(&arguments[1])?,
         )),
-        // and, or: what is unknown decides only where nothing else does.
+        // and, or: an unknown argument decides only if no other one does.
         16 => all(arguments.iter().map(truth), false),
         17 => all(arguments.iter().map(truth), true),
         // not
@@ -98,7 +98,7 @@ fn value(expression: &Value, record: &Record) -> Option<Value> {
     }
 }
 
-/// The first that is `decisive` decides; else an unknown one; else all are the other.
+/// Returns `decisive` if any argument is `decisive`, otherwise unknown if any is unknown, otherwise the opposite.
 fn all(truths: impl Iterator<Item = Option<bool>>, decisive: bool) -> Option<Value> {
     let mut is_known = true;
     for truth in truths {
@@ -129,7 +129,7 @@ fn particle_type(value: &Value) -> i64 {
     }
 }
 
-/// Expressions number types in another way (`result_type_e`).
+/// Returns the type number in expressions, which differs from the particle type (`result_type_e`).
 fn expression_type(value: &Value) -> i64 {
     match value {
         Value::Int(_) => 2,

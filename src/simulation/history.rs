@@ -1,68 +1,68 @@
-//! One history: what a site's visitors and programs do in some seconds, on a cluster in some weather, and what came of it.
+//! Runs one history: visitors and programs use a site for some seconds, on a cluster with faults. Then checks the answers.
 
 use futures::future::{join_all, LocalBoxFuture};
 use tokio::time::sleep;
 
-use super::log::{judge, KEPT};
+use super::log::{check, FIRST_SHORT_LIVED};
 use super::random::Random;
 use super::setting::Setting;
-use super::site::{Site, AT_START, LASTS};
+use super::site::{Site, DURATION, START_MS};
 use crate::clock;
 
 const VISITORS: usize = 4;
 
-/// Runs the history of a seed: what is wrong with it, and how many operations it has.
+/// Runs the history of a seed. Returns the violations, and the number of operations.
 pub async fn run(seed: u64) -> (Vec<String>, usize) {
     let mut random = Random::new(seed);
-    clock::simulated::start(AT_START, random.next());
+    clock::simulated::start(START_MS, random.next());
     let setting = Setting::of(&mut random);
     let site = Site::open(&setting, &mut random);
-    let spells = setting.weather.spells();
-    let mut doing: Vec<LocalBoxFuture<'_, ()>> = Vec::new();
+    let periods = setting.faults.periods();
+    let mut tasks: Vec<LocalBoxFuture<'_, ()>> = Vec::new();
     for visitor in 0..VISITORS {
-        doing.push(Box::pin(site.visit(visitor, random.fork())));
+        tasks.push(Box::pin(site.visit(visitor, random.fork())));
     }
-    doing.push(Box::pin(site.administer(random.fork())));
-    doing.push(Box::pin(site.look(random.fork())));
-    let weather = &setting.weather;
+    tasks.push(Box::pin(site.administer(random.fork())));
+    tasks.push(Box::pin(site.read_many(random.fork())));
+    let faults = &setting.faults;
     if let Some(percent) = setting.options.touch_on_read {
-        // A read that goes to a replica while the master is silent extends nothing.
-        if weather.silences.is_empty() && weather.outage.is_none() {
-            for session in KEPT..KEPT + 2 {
-                doing.push(Box::pin(site.keep(session, percent, random.fork())));
+        // A read from a replica does not extend the record, so sessions may end early while a master is silent.
+        if faults.silences.is_empty() && faults.outage.is_none() {
+            for session in FIRST_SHORT_LIVED..FIRST_SHORT_LIVED + 2 {
+                tasks.push(Box::pin(site.keep(session, percent, random.fork())));
             }
         }
     }
-    for spell in &spells {
-        doing.push(Box::pin(site.rush(spell, random.fork())));
+    for period in &periods {
+        tasks.push(Box::pin(site.rush(period, random.fork())));
     }
-    join_all(doing).await;
-    // Every silence is over, and everything was answered.
-    sleep(LASTS).await;
+    join_all(tasks).await;
+    // Every fault period is over, and every operation was answered.
+    sleep(DURATION).await;
     for session in 0..setting.sessions {
         site.load(0, session).await;
     }
     let refuses = setting.refuses_ttl;
-    let mut wrong = site.nodes.broken();
-    wrong.append(&mut site.wrong.borrow_mut());
+    let mut violations = site.nodes.violations();
+    violations.append(&mut site.violations.borrow_mut());
     let immortal = site
         .nodes
         .void_times()
         .iter()
         .filter(|time| **time == 0)
         .count();
-    if immortal > 0 && !refuses && setting.weather.forbidden == 0 {
-        wrong.push(format!("{immortal} records never end"));
+    if immortal > 0 && !refuses && setting.faults.forbidden == 0 {
+        violations.push(format!("{immortal} records never end"));
     }
     let operations = site.log().clone();
-    wrong.extend(judge(&operations, setting.timeout, setting.weather.outage));
-    if !wrong.is_empty() {
-        wrong.push(format!("{setting:?}"));
+    violations.extend(check(&operations, setting.timeout, setting.faults.outage));
+    if !violations.is_empty() {
+        violations.push(format!("{setting:?}"));
     }
     if std::env::var_os("SIMULATION_LOG").is_some() {
         for one in &operations {
             println!("{one:?}");
         }
     }
-    (wrong, operations.len())
+    (violations, operations.len())
 }

@@ -1,4 +1,4 @@
-//! A session object of a request, and what it knows of the record.
+//! The session object of a request, and its knowledge of the stored record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,68 +11,71 @@ use super::setting::TTL;
 use crate::store::baseline::Baseline;
 use crate::store::Writer;
 
-/// A request's session object, and what lib/baselines.js keeps beside it.
+/// The session object of a request, with the data that lib/baselines.js keeps for it.
 pub struct Loaded {
     pub head: Option<String>,
     pub json: String,
     pub cookie: Option<String>,
     /// Writes in doubt: the letter of the note, and its text.
     pub doubts: Vec<(char, String)>,
-    pub data: Known,
-    pub cookies: Known,
+    pub data: StoredValues,
+    pub cookies: StoredValues,
+    /// The session with the changes of the request.
     pub now: Value,
+    /// When it was loaded.
     pub at: Duration,
-    /// How long it lives after a set or touch, in milliseconds.
+    /// The lifetime that a set or touch gives it, in milliseconds.
     pub life: i64,
     pub writer: Arc<Writer>,
 }
 
-/// What may be stored of a session by what its object knows.
-pub struct Known {
-    sure: Vec<Value>,
-    /// By writes that are not answered yet.
+/// The values that may be stored, as far as the session object knows.
+pub struct StoredValues {
+    /// The value of the last write that succeeded, and those of later writes in doubt.
+    written: Vec<Value>,
+    /// The values of writes that are not answered yet.
     pub pending: Vec<(i64, Value)>,
 }
 
-/// How a value that is written differs from those that may be stored.
+/// Whether a new value differs from the values that may be stored.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Differs {
     No,
-    Perhaps,
-    Surely,
+    Maybe,
+    Yes,
 }
 
-impl Known {
-    fn of(value: Value) -> Known {
-        Known {
-            sure: vec![value],
+impl StoredValues {
+    fn of(value: Value) -> StoredValues {
+        StoredValues {
+            written: vec![value],
             pending: Vec::new(),
         }
     }
 
-    /// Of a set or touch that is made now, by a part of the value.
+    /// Returns whether a set or touch that starts now changes a part of the value. `is_same` compares that part with the new one.
     fn differs(&self, is_same: impl Fn(&Value) -> bool) -> Differs {
-        let from_sure = !self.sure.iter().all(&is_same);
+        let from_written = !self.written.iter().all(&is_same);
         let mut pending = self.pending.iter().map(|(_, value)| is_same(value));
-        if from_sure && pending.all(|is_same| !is_same) {
-            return Differs::Surely;
+        if from_written && pending.all(|is_same| !is_same) {
+            return Differs::Yes;
         }
         let mut pending = self.pending.iter();
-        match from_sure || !pending.all(|(_, value)| is_same(value)) {
-            true => Differs::Perhaps,
+        match from_written || !pending.all(|(_, value)| is_same(value)) {
+            true => Differs::Maybe,
             false => Differs::No,
         }
     }
 
-    /// A write is answered: it was carried out, or nothing came of it, or it is in doubt.
+    /// Notes the answer to a write: it was applied, or it was not, or it is in doubt.
     pub fn answered(&mut self, number: i64, answer: &Answer) {
-        let Some(place) = self.pending.iter().position(|(one, _)| *one == number) else {
+        let Some(index) = self.pending.iter().position(|(one, _)| *one == number) else {
             return;
         };
-        let (_, value) = self.pending.remove(place);
+        let (_, value) = self.pending.remove(index);
         match answer {
-            Answer::Done => self.sure = vec![value],
-            Answer::Failed { in_doubt: true, .. } => self.sure.push(value),
+            Answer::Done => self.written = vec![value],
+            Answer::Failed { in_doubt: true, .. } => self.written.push(value),
             _ => {}
         }
     }
@@ -86,8 +89,8 @@ impl Loaded {
             json,
             cookie: None,
             doubts: Vec::new(),
-            cookies: Known::of(now[COOKIE].clone()),
-            data: Known::of(now.clone()),
+            cookies: StoredValues::of(now[COOKIE].clone()),
+            data: StoredValues::of(now.clone()),
             now,
             at,
             life: TTL,
@@ -95,7 +98,7 @@ impl Loaded {
         }
     }
 
-    /// `notes()` of lib/baselines.js, with another `letter` for sets that a touch takes for touches.
+    /// Returns the notes of a baseline, like `notes()` of lib/baselines.js.
     fn notes(&self, cookie: Option<&str>, doubts: &[(char, String)]) -> String {
         let stored = cookie.map(|cookie| format!("\u{1e}k{cookie}"));
         let doubts = doubts
@@ -112,7 +115,7 @@ impl Loaded {
         })
     }
 
-    /// The same for a touch.
+    /// Returns the baseline for a touch, which contains only the cookie.
     pub fn without_data(&self) -> Option<Baseline> {
         let cookie = self.cookie.clone().or_else(|| cookie_of(&self.json));
         let doubts = self.doubts.iter().map(|(letter, text)| match letter {
@@ -129,22 +132,22 @@ impl Loaded {
         })
     }
 
-    /// What a set of the session as it is changes, or a touch, which writes nothing but the cookie.
+    /// Returns the effect of a set of the current session, or of a touch, which writes only the cookie.
     pub fn effect(&self, is_touch: bool) -> Effect {
-        let (mut keys, mut perhaps) = (BTreeMap::new(), BTreeSet::new());
+        let (mut keys, mut uncertain) = (BTreeMap::new(), BTreeSet::new());
         let mut note = |key: &str, differs: Differs, value: Option<i64>| {
             if differs > Differs::No {
                 keys.insert(key.to_owned(), value);
             }
-            if differs == Differs::Perhaps {
-                perhaps.insert(key.to_owned());
+            if differs == Differs::Maybe {
+                uncertain.insert(key.to_owned());
             }
         };
         let cookie = &self.now[COOKIE];
         let differs = self.cookies.differs(|one| same_cookie(one, cookie));
         note(COOKIE, differs, cookie[COOKIE].as_i64());
         if !is_touch {
-            let all = self.data.sure.iter();
+            let all = self.data.written.iter();
             let all = all.chain(self.data.pending.iter().map(|(_, value)| value));
             let names = all.chain([&self.now]).flat_map(Value::as_object);
             for name in names.flat_map(|object| object.keys()) {
@@ -157,19 +160,19 @@ impl Loaded {
         }
         Effect::Change {
             keys,
-            perhaps,
+            uncertain,
             loaded: self.at,
         }
     }
 }
 
-/// The text of the cookie in that of a session.
+/// Returns the JSON of the cookie of a session.
 fn cookie_of(json: &str) -> Option<String> {
     let session: Value = serde_json::from_str(json).expect("JSON");
     session.get(COOKIE).map(Value::to_string)
 }
 
-/// Whether two cookies differ in nothing but their end.
+/// Returns whether two cookies are equal apart from their expiry.
 fn same_cookie(a: &Value, b: &Value) -> bool {
     let [mut a, mut b] = [a, b].map(Clone::clone);
     for cookie in [&mut a, &mut b] {

@@ -1,9 +1,8 @@
-//! What was asked in a history, what was answered, and whether the two agree.
+//! The operations of a history with their answers, and the check whether they are consistent.
 //!
-//! Each key of each session is a register: a value is read rightly if somebody wrote it who had begun by then, unless an
-//! acknowledged write of that key lies wholly between the end of that write and the beginning of the read. That a session is
-//! there at all is one more register: sessions that are made write it, logouts clear it, changes of a loaded session do not
-//! touch it.
+//! Each key of each session is a register. A read may return a value if the write of that value had begun before the end of the read,
+//! unless an acknowledged write of that key lies entirely between the end of that write and the beginning of the read. The existence of a
+//! session is one more register: creating a session sets it, a logout clears it, and a change of a loaded session does not affect it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,16 +11,16 @@ use serde_json::Value;
 
 use crate::error::Code;
 
-/// The data of a session, and under [`COOKIE`] the number that tells its cookie from others.
+/// The data of a session. The number under [`COOKIE`] identifies its cookie.
 pub type Data = BTreeMap<String, i64>;
 
 pub const COOKIE: &str = "cookie";
-/// Sessions from this number on are asked for by many at once.
-pub const RUSHED: usize = 10;
-/// Sessions from this number on end by themselves: who makes them judges when.
-pub const KEPT: usize = 100;
+/// Sessions from this number on are used by many visitors at once, see `rush`.
+pub const FIRST_RUSHED: usize = 10;
+/// Sessions from this number on expire during the history. `Site::keep` creates them and checks when they end.
+pub const FIRST_SHORT_LIVED: usize = 100;
 
-/// The numbers in a session.
+/// Returns the numbers in a session.
 pub fn data(json: &str) -> Data {
     let value: Value = serde_json::from_str(json).expect("JSON");
     let members = value.as_object().expect("an object").iter();
@@ -32,31 +31,32 @@ pub fn data(json: &str) -> Data {
     members.filter_map(number).collect()
 }
 
-/// What an operation does if it is applied.
+/// The effect of an operation if it is applied.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// It reads.
+    /// No effect: a read.
     None,
-    /// Other keys than these stay as they are, and no session is made; `loaded`: when what is changed was asked for. Some it
-    /// writes only `perhaps`: it depends on what became of a write before it, that was not awaited.
+    /// Changes these keys of an existing session. `uncertain`: keys that it may not write, depending on the outcome of an earlier write that
+    /// was not awaited. `loaded`: when the session was requested.
     Change {
         keys: BTreeMap<String, Option<i64>>,
-        perhaps: BTreeSet<String>,
+        uncertain: BTreeSet<String>,
         loaded: Duration,
     },
-    /// Whatever was there, the session has just this then.
+    /// Replaces or creates the whole session.
     Whole(Data),
+    /// Deletes the session.
     Removal,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// Not yet, or never.
+    /// Not answered yet.
     Open,
     Done,
-    /// There was nothing to write, or, of a write without data, no session.
+    /// There was nothing to write. For a write without data: there was no session.
     Nothing,
-    /// The session was gone.
+    /// The session had been deleted.
     Gone,
     Read(Option<Data>),
     Failed {
@@ -73,9 +73,9 @@ pub struct Operation {
     pub start: Duration,
     pub end: Duration,
     pub answer: Answer,
-    /// It reads the cookie as well.
+    /// A read that includes the cookie.
     pub shows_cookie: bool,
-    /// It reads, and has to be answered this soon, since one node at the most is silent or slow.
+    /// A read that must be answered within this time, because at most one node is silent or slow.
     pub within: Option<Duration>,
 }
 
@@ -84,18 +84,18 @@ impl Operation {
         self.answer == Answer::Done
     }
 
-    /// Whether it may have been applied.
-    fn may_have_been(&self) -> bool {
+    /// Returns whether it may have been applied.
+    fn may_be_applied(&self) -> bool {
         match &self.answer {
-            // A change whose first attempt was applied, and not answered, may find the session gone with the next.
+            // If the first attempt of a change was applied but not answered, its repetition may find that the session is gone.
             Answer::Done | Answer::Nothing | Answer::Gone | Answer::Open => true,
             Answer::Failed { in_doubt, .. } => *in_doubt,
             Answer::Read(_) => false,
         }
     }
 
-    /// What it leaves of a key: `None` if it does not touch it.
-    fn leaves(&self, key: &str) -> Option<Option<i64>> {
+    /// Returns the value of a key after it. `None`: it does not write the key.
+    fn value_after(&self, key: &str) -> Option<Option<i64>> {
         match &self.effect {
             Effect::None => None,
             Effect::Change { keys, .. } => keys.get(key).copied(),
@@ -104,18 +104,18 @@ impl Operation {
         }
     }
 
-    /// Whether it writes the key for certain, if it is applied.
-    fn is_sure_of(&self, key: &str) -> bool {
+    /// Returns whether it certainly writes the key, if it is applied.
+    fn is_certain_of(&self, key: &str) -> bool {
         match &self.effect {
-            Effect::Change { perhaps, .. } => !perhaps.contains(key),
-            // The recipe leaves the cookie of a session that goes on.
+            Effect::Change { uncertain, .. } => !uncertain.contains(key),
+            // The recipe's `save` keeps the cookie of an existing session.
             Effect::Whole(_) => self.name != "save" || key != COOKIE,
             _ => true,
         }
     }
 
-    /// Whether it leaves a session, or none.
-    fn leaves_session(&self) -> Option<bool> {
+    /// Returns whether the session exists after it. `None`: it does not create or delete a session.
+    fn exists_after(&self) -> Option<bool> {
         match &self.effect {
             Effect::None | Effect::Change { .. } => None,
             Effect::Whole(_) => Some(true),
@@ -124,10 +124,10 @@ impl Operation {
     }
 }
 
-/// What the operations on one register leave in it.
+/// The writes of one register, with their values.
 struct Register<'o, T> {
     writes: Vec<(&'o Operation, T)>,
-    /// When writes began that are acknowledged, and when they ended.
+    /// The begin and end of acknowledged writes.
     acknowledged: Vec<(Duration, Duration)>,
     initial: T,
 }
@@ -136,16 +136,16 @@ impl<'o, T: PartialEq> Register<'o, T> {
     fn new(
         operations: &[&'o Operation],
         initial: T,
-        leaves: impl Fn(&Operation) -> Option<T>,
-        is_sure: impl Fn(&Operation) -> bool,
+        value_after: impl Fn(&Operation) -> Option<T>,
+        is_certain: impl Fn(&Operation) -> bool,
     ) -> Register<'o, T> {
-        let writes = operations.iter().filter(|one| one.may_have_been());
+        let writes = operations.iter().filter(|one| one.may_be_applied());
         let writes: Vec<_> = writes
-            .filter_map(|one| Some((*one, leaves(one)?)))
+            .filter_map(|one| Some((*one, value_after(one)?)))
             .collect();
         let acknowledged = writes
             .iter()
-            .filter(|(one, _)| one.is_acknowledged() && is_sure(one));
+            .filter(|(one, _)| one.is_acknowledged() && is_certain(one));
         Register {
             acknowledged: acknowledged.map(|(one, _)| (one.start, one.end)).collect(),
             writes,
@@ -153,36 +153,38 @@ impl<'o, T: PartialEq> Register<'o, T> {
         }
     }
 
-    /// Whether `value` may be what a reader finds between `start` and `end`.
+    /// Returns whether a read from `start` to `end` may return `value`.
     fn may_be(&self, value: &T, start: Duration, end: Duration) -> bool {
-        // What ended before this began was overwritten before the reader came.
+        // A write that ended before `newest` was overwritten before the read began.
         let overwriting = self.acknowledged.iter().filter(|(_, end)| *end <= start);
         let overwriting = overwriting.map(|(start, _)| *start);
         let newest = overwriting.max();
         if *value == self.initial && newest.is_none() {
             return true;
         }
-        self.writes.iter().any(|(one, left)| {
-            left == value && one.start <= end && newest.is_none_or(|newest| newest < one.end)
+        self.writes.iter().any(|(one, written)| {
+            written == value && one.start <= end && newest.is_none_or(|newest| newest < one.end)
         })
     }
 }
 
-/// A read that waits for no silent node takes less. It takes 8 milliseconds at the most to a node and back, and as long before that
-/// if all flights to the node are under way.
+/// A read that does not wait for a silent node takes less than this. A request takes at most 8 milliseconds, and waits as long before that
+/// if the node already has all its requests in flight.
 pub const NO_WAIT: Duration = Duration::from_millis(20);
-/// So long before its deadline an operation may be given up: another attempt would have no time.
+/// An operation may fail this long before its deadline, because there is no time for another attempt.
 const NO_TIME: Duration = Duration::from_millis(30);
 
-/// What is wrong with a history. `timeout`: of an operation; `outage`: when no node was heard.
-pub fn judge(
+/// Returns the violations in a history. `timeout`: of an operation. `outage`: when all nodes were silent.
+pub fn check(
     operations: &[Operation],
     timeout: Duration,
     outage: Option<(Duration, Duration)>,
 ) -> Vec<String> {
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     let sessions: BTreeSet<usize> = operations.iter().map(|one| one.session).collect();
-    let sessions = sessions.into_iter().filter(|session| *session < KEPT);
+    let sessions = sessions
+        .into_iter()
+        .filter(|session| *session < FIRST_SHORT_LIVED);
     for session in sessions {
         let of_session: Vec<_> = operations
             .iter()
@@ -196,17 +198,17 @@ pub fn judge(
                 _ => {}
             }
         }
-        let is_there = Register::new(&of_session, false, Operation::leaves_session, |_| true);
+        let existence = Register::new(&of_session, false, Operation::exists_after, |_| true);
         let keys = keys.iter().map(|key| {
-            let is_sure = |one: &Operation| one.is_sure_of(key);
-            let register = Register::new(&of_session, None, |one| one.leaves(key), is_sure);
+            let is_certain = |one: &Operation| one.is_certain_of(key);
+            let register = Register::new(&of_session, None, |one| one.value_after(key), is_certain);
             (key, register)
         });
         let keys: Vec<_> = keys.collect();
         for one in &of_session {
             if let Answer::Read(found) = &one.answer {
-                if !is_there.may_be(&found.is_some(), one.start, one.end) {
-                    wrong.push(format!("whether the session is there is wrong, {one:?}"));
+                if !existence.may_be(&found.is_some(), one.start, one.end) {
+                    violations.push(format!("whether the session is there is wrong, {one:?}"));
                 }
                 for (key, register) in &keys {
                     if !one.shows_cookie && *key == COOKIE {
@@ -214,7 +216,7 @@ pub fn judge(
                     }
                     let value = found.as_ref().and_then(|data| data.get(*key).copied());
                     if !register.may_be(&value, one.start, one.end) {
-                        wrong.push(format!("key {key} is {value:?}, {one:?}"));
+                        violations.push(format!("key {key} is {value:?}, {one:?}"));
                     }
                 }
             }
@@ -222,42 +224,42 @@ pub fn judge(
                 let is_reason = |other: &&&Operation| {
                     let removes = matches!(other.effect, Effect::Removal);
                     removes
-                        && other.may_have_been()
+                        && other.may_be_applied()
                         && other.start <= one.end
                         && other.end >= *loaded
                 };
                 if !of_session.iter().any(|other| is_reason(&other)) {
-                    wrong.push(format!("gone, though nobody removed the session, {one:?}"));
+                    violations.push(format!("gone, though nobody removed the session, {one:?}"));
                 }
             }
         }
     }
-    let met =
+    let is_in_outage =
         |one: &Operation| outage.is_some_and(|(from, until)| one.start < until && from < one.end);
     for one in operations {
         let took = one.end.saturating_sub(one.start);
         let reads = matches!(one.effect, Effect::None) && one.name != "touch";
         match &one.answer {
-            Answer::Open => wrong.push(format!("never answered, {one:?}")),
+            Answer::Open => violations.push(format!("never answered, {one:?}")),
             _ if took > timeout + Duration::from_millis(1) => {
-                wrong.push(format!("answered after its deadline, {one:?}"));
+                violations.push(format!("answered after its deadline, {one:?}"));
             }
             Answer::Failed {
                 code: Code::Timeout,
                 ..
             } if took + NO_TIME < timeout => {
-                wrong.push(format!("its time was said to be up before it was, {one:?}"));
+                violations.push(format!("its time was said to be up before it was, {one:?}"));
             }
-            Answer::Failed { .. } if reads && !met(one) => {
-                wrong.push(format!(
+            Answer::Failed { .. } if reads && !is_in_outage(one) => {
+                violations.push(format!(
                     "a read failed, with another node to read from, {one:?}"
                 ));
             }
             Answer::Read(_) if one.within.is_some_and(|within| took >= within) => {
-                wrong.push(format!("waited for longer than a read has to, {one:?}"));
+                violations.push(format!("waited for longer than a read has to, {one:?}"));
             }
             _ => {}
         }
     }
-    wrong
+    violations
 }

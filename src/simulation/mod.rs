@@ -1,12 +1,12 @@
-//! The store on a simulated cluster and a simulated clock: thousands of histories, each of which follows from its seed.
+//! Tests the store on a simulated cluster and a simulated clock. Runs thousands of histories, each determined by its seed.
 //!
-//! `src/store` and the queues of `src/cluster` are those that run in production; the crate's client is replaced by
-//! [`nodes`], behind [`Transport`](crate::cluster::Transport).
+//! `src/store` and the queues of `src/cluster` are the production code. [`nodes`] replaces the crate's client behind
+//! [`Transport`](crate::cluster::Transport).
 //!
 //! ```sh
-//! cargo test --lib simulation                               # histories of a minute of CI
-//! SIMULATION_SEEDS=100000 cargo test --lib simulation       # more of them
-//! SIMULATION_SEED=4711 cargo test --lib simulation          # one again; with SIMULATION_LOG=1 all of its operations
+//! cargo test --lib simulation                               # as in CI: about a minute
+//! SIMULATION_SEEDS=100000 cargo test --lib simulation       # more histories
+//! SIMULATION_SEED=4711 cargo test --lib simulation          # repeats one history; SIMULATION_LOG=1 prints its operations
 //! ```
 
 mod answers;
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::runtime::Builder;
 
-/// Histories, unless told otherwise.
+/// The number of histories, unless `SIMULATION_SEEDS` sets it.
 const HISTORIES: u64 = 3_000;
 
 fn number(name: &str) -> Option<u64> {
@@ -46,7 +46,7 @@ fn run(seed: u64) -> (Vec<String>, usize) {
 }
 
 #[test]
-fn every_history_keeps_the_promises() {
+fn every_history_keeps_the_guarantees() {
     let seeds = match number("SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIMULATION_SEEDS").unwrap_or(HISTORIES),
@@ -61,10 +61,10 @@ fn every_history_keeps_the_promises() {
                 if seed >= seeds.end {
                     return;
                 }
-                let (wrong, count) = run(seed);
+                let (violations, count) = run(seed);
                 operations.fetch_add(count, Ordering::Relaxed);
-                if !wrong.is_empty() {
-                    failed.lock().expect("a list").push((seed, wrong));
+                if !violations.is_empty() {
+                    failed.lock().expect("a list").push((seed, violations));
                 }
             });
         }
@@ -76,12 +76,12 @@ fn every_history_keeps_the_promises() {
         seeds.end - seeds.start,
         operations.into_inner()
     );
-    if let Some((seed, wrong)) = failed.first() {
+    if let Some((seed, violations)) = failed.first() {
         let others: Vec<_> = failed.iter().map(|(seed, _)| seed).take(20).collect();
         panic!(
             "{} histories are wrong: {others:?}\nagain: SIMULATION_SEED={seed} cargo test --lib simulation\n{}",
             failed.len(),
-            wrong.join("\n"),
+            violations.join("\n"),
         );
     }
 }

@@ -1,10 +1,10 @@
-//! Reads what was packed for the server: values of bins, and expressions.
+//! Parses MessagePack that was encoded for the server: values of bins, and expressions.
 
 use std::collections::BTreeMap;
 
 use aerospike::Value;
 
-/// Particle type of a string, in front of every string that is a value; the names of bins have none.
+/// The particle type of a string. It precedes every string that is a value, but not the names of bins.
 const PARTICLE_STRING: u8 = 3;
 
 pub fn parse(packed: &[u8]) -> Value {
@@ -87,7 +87,7 @@ impl Reader<'_> {
         let mut map = BTreeMap::new();
         for _ in 0..length {
             if self.0.first() == Some(&0xc7) {
-                // The mark of a sorted map: an extension without data, and nil.
+                // The marker of a sorted map: an extension without data, and nil.
                 self.take::<4>();
             } else {
                 let key = self.value();

@@ -1,8 +1,8 @@
-//! A simulated cluster: its nodes, how long everything takes, and what goes wrong.
+//! A simulated cluster with latencies and faults.
 //!
-//! Every partition has a master and a replica. A node that is silent takes nothing in until it is heard again; when it has
-//! been silent for long enough its partitions have another master. A request that has not begun when its connection is
-//! closed does not begin any more; one that has begun is carried out at once, whoever listens.
+//! Every partition has a master and a replica. A silent node accepts nothing until its silence ends. After it has been silent for some
+//! time, its partitions get another master. If the connection of a request is closed before the node has begun with it, the request is not
+//! executed. Otherwise it is executed at once, even if its caller no longer waits.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,39 +17,39 @@ use super::records::Records;
 use crate::cluster::trace::Trace;
 use crate::cluster::{partition, Command, Failure, Reply, Simulated, SimulatedRow};
 
-/// After so long the other nodes do without a silent one (1.5 s of heartbeats, and the crate's tend).
+/// After this time the other nodes have replaced a silent one (1.5 s of heartbeats, and the crate's tend interval).
 const NOTICED: Duration = Duration::from_millis(1_900);
 const PARTITIONS: u16 = 4_096;
 
-/// A time of one node's.
+/// A period in which one node is silent or slow.
 #[derive(Debug, Clone)]
-pub struct Spell {
+pub struct FaultPeriod {
     pub node: usize,
     pub from: Duration,
     pub until: Duration,
 }
 
-/// What goes wrong in a history.
+/// The faults in a history.
 #[derive(Debug, Clone, Default)]
-pub struct Weather {
-    pub silences: Vec<Spell>,
-    /// All nodes are silent, from when until when.
+pub struct Faults {
+    pub silences: Vec<FaultPeriod>,
+    /// When all nodes are silent: begin and end.
     pub outage: Option<(Duration, Duration)>,
-    /// Each request takes so much longer.
-    pub slow: Vec<(Spell, Duration)>,
-    /// Of a hundred rows, how many the server refuses for reasons that pass.
+    /// Periods in which each request to a node takes longer, and by how much.
+    pub slow: Vec<(FaultPeriod, Duration)>,
+    /// The percentage of rows that the server refuses with a transient error.
     pub refused: u64,
-    /// Of a hundred batches, how many lose their answer.
-    pub lost: u64,
-    /// Of a hundred writes, how many the server forbids, for a reason of its own.
+    /// The percentage of batches whose answer is lost.
+    pub lost_answers: u64,
+    /// The percentage of writes that the server forbids.
     pub forbidden: u64,
 }
 
-impl Weather {
-    /// When a node is silent or slow; of an outage, the first of them.
-    pub fn spells(&self) -> Vec<Spell> {
-        let slow = self.slow.iter().map(|(spell, _)| spell);
-        let outage = self.outage.map(|(from, until)| Spell {
+impl Faults {
+    /// Returns the periods in which a node is silent or slow. An outage counts for the first node.
+    pub fn periods(&self) -> Vec<FaultPeriod> {
+        let slow = self.slow.iter().map(|(period, _)| period);
+        let outage = self.outage.map(|(from, until)| FaultPeriod {
             node: 0,
             from,
             until,
@@ -61,16 +61,16 @@ impl Weather {
 
 pub struct Nodes {
     pub count: usize,
-    weather: Weather,
+    faults: Faults,
     started: Instant,
     at_start: i64,
     state: Mutex<State>,
 }
 
-/// What tells operations apart: the address of what notes their way, which lives as long as the history.
-type Name = usize;
+/// Identifies an operation: the address of its trace, which is kept until the end of the history.
+type OperationId = usize;
 
-fn name(trace: &Arc<Trace>) -> Name {
+fn operation_id(trace: &Arc<Trace>) -> OperationId {
     Arc::as_ptr(trace) as usize
 }
 
@@ -78,17 +78,17 @@ struct State {
     records: Records,
     random: Random,
     turn: usize,
-    /// The writes that may still be carried out: each is that of an operation.
-    under_way: Vec<Name>,
+    /// The operations of the writes that may still be executed.
+    under_way: Vec<OperationId>,
     /// The operations that were answered.
-    answered: HashSet<Name>,
-    broken: Vec<String>,
+    answered: HashSet<OperationId>,
+    violations: Vec<String>,
 }
 
 impl Nodes {
     pub fn new(
         count: usize,
-        weather: Weather,
+        faults: Faults,
         refuses_ttl: bool,
         at_start: i64,
         random: Random,
@@ -99,7 +99,7 @@ impl Nodes {
         };
         Arc::new(Nodes {
             count,
-            weather,
+            faults,
             started: Instant::now(),
             at_start,
             state: Mutex::new(State {
@@ -108,12 +108,12 @@ impl Nodes {
                 turn: 0,
                 under_way: Vec::new(),
                 answered: HashSet::new(),
-                broken: Vec::new(),
+                violations: Vec::new(),
             }),
         })
     }
 
-    /// The nodes' names, and the partitions that each is master of as long as all are heard.
+    /// Returns the names of the nodes, and the partitions that each is master of while no node is silent.
     pub fn masters(&self) -> Vec<(String, Vec<u16>)> {
         let of = |node: usize| {
             let partitions = (0..PARTITIONS).filter(|one| usize::from(*one) % self.count == node);
@@ -122,23 +122,23 @@ impl Nodes {
         (0..self.count).map(of).collect()
     }
 
-    /// An operation is answered: nothing of it may be under way any more.
+    /// Notes that an operation is answered. None of its writes may be under way any more.
     pub fn answered(&self, trace: &Arc<Trace>) {
         let mut state = self.state();
-        let trace = name(trace);
+        let trace = operation_id(trace);
         state.answered.insert(trace);
         if state.under_way.contains(&trace) {
             state
-                .broken
+                .violations
                 .push("a write is still under way as its operation is answered".into());
         }
     }
 
-    pub fn broken(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().broken)
+    pub fn violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().violations)
     }
 
-    /// What is stored in the end.
+    /// Returns the void times of all records.
     pub fn void_times(&self) -> Vec<u32> {
         self.state()
             .records
@@ -148,18 +148,18 @@ impl Nodes {
             .collect()
     }
 
-    /// The node that has this key as long as all are heard.
+    /// Returns the master of this key while no node is silent.
     pub fn master(&self, key: &Key) -> usize {
         partition(key) % self.count
     }
 
-    /// Whether requests are refused, answers lost, or all nodes silent at a time.
-    pub fn is_rough(&self) -> bool {
-        let weather = &self.weather;
-        weather.refused > 0 || weather.lost > 0 || weather.outage.is_some()
+    /// Returns whether requests may be refused, answers lost, or all nodes silent at a time. Then reads have no time limit.
+    pub fn has_no_read_limit(&self) -> bool {
+        let faults = &self.faults;
+        faults.refused > 0 || faults.lost_answers > 0 || faults.outage.is_some()
     }
 
-    /// The node that is asked for this key now, and the other that has it.
+    /// Returns the current master of this key, and the other node that has it.
     pub fn holders(&self, key: &Key) -> [usize; 2] {
         let master = self.master(key);
         let replica = (master + 1) % self.count;
@@ -169,23 +169,23 @@ impl Nodes {
         }
     }
 
-    /// When the silence of a node began, if it is silent.
+    /// Returns when the silence of a node began, if it is silent.
     pub fn silence_since(&self, node: usize) -> Option<Duration> {
         self.silence(node).map(|(from, _)| from)
     }
 
-    /// Whether others do without a node that is silent since then.
+    /// Returns whether the other nodes have replaced a node that has been silent since then.
     pub fn is_noticed(&self, since: Duration) -> bool {
         self.passed() >= since + NOTICED
     }
 
-    /// When the silence of a node began, and when it ends.
+    /// Returns when the silence of a node began, and when it ends, if it is silent.
     fn silence(&self, node: usize) -> Option<(Duration, Duration)> {
         let now = self.passed();
-        let own = self.weather.silences.iter().filter(|one| one.node == node);
+        let own = self.faults.silences.iter().filter(|one| one.node == node);
         let mut all = own
             .map(|one| (one.from, one.until))
-            .chain(self.weather.outage);
+            .chain(self.faults.outage);
         all.find(|(from, until)| *from <= now && now < *until)
     }
 
@@ -197,46 +197,47 @@ impl Nodes {
         self.at_start + i64::try_from(self.passed().as_millis()).expect("a short history")
     }
 
-    /// The way to a node, until it begins with what was sent.
-    async fn way_to(&self, node: usize) {
-        let travels = self.state().random.between(1, 4);
-        sleep(Duration::from_millis(travels)).await;
+    /// Waits until a node begins with a request.
+    async fn deliver_to(&self, node: usize) {
+        let latency = self.state().random.between(1, 4);
+        sleep(Duration::from_millis(latency)).await;
         let now = self.passed();
-        let slow = self.weather.slow.iter();
-        let slow =
-            slow.filter(|(spell, _)| spell.node == node && spell.from <= now && now < spell.until);
+        let slow = self.faults.slow.iter();
+        let slow = slow
+            .filter(|(period, _)| period.node == node && period.from <= now && now < period.until);
         for (_, by) in slow {
             sleep(*by).await;
         }
         while let Some((_, until)) = self.silence(node) {
-            // What waits for it is not done in order, nor all at once.
+            // Requests that waited are not executed in order, nor all at once.
             let later = self.state().random.between(0, 3);
             sleep_until(self.started + until + Duration::from_millis(later)).await;
         }
     }
 
-    async fn way_back(&self) {
-        let travels = self.state().random.between(1, 4);
-        sleep(Duration::from_millis(travels)).await;
+    /// Waits until an answer has arrived.
+    async fn deliver_answer(&self) {
+        let latency = self.state().random.between(1, 4);
+        sleep(Duration::from_millis(latency)).await;
     }
 
-    fn carried_out(&self, row: &SimulatedRow) -> Result<Reply, Failure> {
+    fn execute(&self, row: &SimulatedRow) -> Result<Reply, Failure> {
         let mut state = self.state();
         let is_write = !matches!(row.command, Command::Read { .. });
         if is_write {
             if let Some(trace) = &row.trace {
-                if state.answered.contains(&name(trace)) {
+                if state.answered.contains(&operation_id(trace)) {
                     state
-                        .broken
+                        .violations
                         .push("a write was carried out after its operation was answered".into());
                 }
             }
         }
         let now = self.now();
-        if is_write && state.random.percent(self.weather.forbidden) {
+        if is_write && state.random.percent(self.faults.forbidden) {
             return Err(Failure::Simulated(Some(ResultCode::FailForbidden), false));
         }
-        if state.random.percent(self.weather.refused) {
+        if state.random.percent(self.faults.refused) {
             let codes = [
                 ResultCode::KeyBusy,
                 ResultCode::Timeout,
@@ -254,25 +255,26 @@ impl Nodes {
         outcome.map_err(|code| Failure::Simulated(Some(code), false))
     }
 
-    /// The rows that go to one node.
-    async fn part(&self, node: usize, rows: &mut [&mut SimulatedRow]) -> Result<(), Failure> {
-        let (is_lost, before) = {
+    /// Executes rows on one node.
+    async fn execute_on(&self, node: usize, rows: &mut [&mut SimulatedRow]) -> Result<(), Failure> {
+        // If the answer is lost, the connection breaks before or after the rows are executed.
+        let (is_lost, is_before) = {
             let mut state = self.state();
             (
-                state.random.percent(self.weather.lost),
+                state.random.percent(self.faults.lost_answers),
                 state.random.percent(50),
             )
         };
-        self.way_to(node).await;
+        self.deliver_to(node).await;
         let broken = Err(Failure::Simulated(None, true));
-        if is_lost && before {
+        if is_lost && is_before {
             return broken;
         }
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows.iter() {
-            outcomes.push(self.carried_out(row));
+            outcomes.push(self.execute(row));
         }
-        self.way_back().await;
+        self.deliver_answer().await;
         if is_lost {
             return broken;
         }
@@ -287,15 +289,15 @@ impl Nodes {
     }
 }
 
-/// Writes that are under way as long as this is held.
-struct UnderWay<'a>(&'a Nodes, Vec<Name>);
+/// Marks writes as under way until it is dropped.
+struct UnderWay<'a>(&'a Nodes, Vec<OperationId>);
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         for trace in &self.1 {
-            let place = state.under_way.iter().position(|one| one == trace);
-            place.map(|place| state.under_way.swap_remove(place));
+            let index = state.under_way.iter().position(|one| one == trace);
+            index.map(|index| state.under_way.swap_remove(index));
         }
     }
 }
@@ -306,21 +308,21 @@ impl Simulated for Nodes {
             .iter()
             .filter(|row| !matches!(row.command, Command::Read { .. }));
         let traces: Vec<_> = writes
-            .filter_map(|row| row.trace.as_ref().map(name))
+            .filter_map(|row| row.trace.as_ref().map(operation_id))
             .collect();
         self.state().under_way.extend_from_slice(&traces);
         let under_way = UnderWay(self, traces);
         Box::pin(async move {
             let _under_way = under_way;
             let mut outcome = Ok(());
-            // One node after the other, as the crate does it.
+            // One node after the other, like the crate.
             for node in 0..self.count {
                 let mut of_node: Vec<_> = rows
                     .iter_mut()
                     .filter(|row| row.outcome.is_none() && self.holders(&row.key)[0] == node)
                     .collect();
                 if !of_node.is_empty() {
-                    outcome = self.part(node, &mut of_node).await.and(outcome);
+                    outcome = self.execute_on(node, &mut of_node).await.and(outcome);
                 }
             }
             outcome
@@ -348,7 +350,7 @@ impl Simulated for Nodes {
             outcome: None,
         };
         Box::pin(async move {
-            self.part(node, &mut [&mut row]).await?;
+            self.execute_on(node, &mut [&mut row]).await?;
             match row.outcome {
                 Some(Ok(Reply::Record(record))) => Ok(record),
                 Some(Err(failure)) => Err(failure),

@@ -1,4 +1,4 @@
-//! Numbers that are the same for the same seed.
+//! Random numbers that are the same for the same seed.
 
 /// SplitMix64.
 #[derive(Clone)]
@@ -9,7 +9,7 @@ impl Random {
         Random(seed)
     }
 
-    /// Another one, which goes its own way.
+    /// Returns another generator with its own sequence.
     pub fn fork(&mut self) -> Random {
         Random(self.next())
     }
@@ -22,17 +22,17 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to below `bound`.
+    /// Returns a number from 0 to below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
-    /// From `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    /// `true` in so many of a hundred cases.
+    /// Returns `true` with this probability.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }

@@ -8,8 +8,8 @@ use aerospike::Value;
 pub struct Record {
     pub bins: BTreeMap<String, Value>,
     pub generation: u32,
-    /// Seconds since 2010; 0: it never ends.
+    /// Seconds since 2010. 0: the record never expires.
     pub void_time: u32,
-    /// Seconds since 2010, of the last write, or of a read that extended it.
+    /// When the record was last written, or extended by a read, in seconds since 2010.
     pub last_update: u32,
 }

@@ -1,5 +1,5 @@
-//! The records of a simulated namespace, and what commands do to them: the rules of `write_master()` in
-//! as/src/transaction/write.c, as far as sessions need them.
+//! The records of a simulated namespace. Applies commands by the rules of `write_master()` in as/src/transaction/write.c, as far as
+//! sessions need them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +10,7 @@ use super::msgpack;
 use super::record::Record;
 use crate::cluster::{Command, Reply, Step};
 
-/// Seconds from 1970 to 2010, from where void times count.
+/// Seconds from 1970 to 2010, the epoch of void times.
 const EPOCH_S: i64 = 1_262_304_000;
 const PARTICLE_MAP: u8 = 19;
 
@@ -20,7 +20,7 @@ pub struct Records {
     pub all: HashMap<[u8; 20], Record>,
 }
 
-/// What a write asks for beside its operations.
+/// The parameters of a write.
 struct Write<'a> {
     steps: &'a [Step],
     bins: &'a [Bin],
@@ -30,7 +30,7 @@ struct Write<'a> {
 }
 
 impl Records {
-    /// Carries out a command. `now`: milliseconds since 1970.
+    /// Applies a command. `now`: milliseconds since 1970.
     pub fn apply(&mut self, key: &Key, command: &Command, now: i64) -> Result<Reply, ResultCode> {
         let seconds = now / 1_000 - EPOCH_S;
         let digest = key.digest();
@@ -101,7 +101,7 @@ impl Records {
                     return Err(ResultCode::FilteredOut);
                 }
                 let mut record = record.clone();
-                let read = applied(&mut record, reading)?;
+                let read = apply_steps(&mut record, reading)?;
                 self.all.remove(&digest);
                 Ok(match reading.is_empty() {
                     true => Reply::Done,
@@ -142,7 +142,7 @@ impl Records {
         };
         record.generation += 1;
         record.last_update = u32::try_from(seconds).unwrap_or(0);
-        let read = applied(&mut record, write.steps)?;
+        let read = apply_steps(&mut record, write.steps)?;
         for bin in write.bins {
             put(&mut record, bin);
         }
@@ -156,7 +156,7 @@ impl Records {
     }
 }
 
-/// A read extends a record of whose life less than so many percent are left (`as/src/transaction/read_touch.c`).
+/// Extends a record that is read, if less than this percentage of its lifetime is left (`as/src/transaction/read_touch.c`).
 fn extend(record: &mut Record, percent: u8, seconds: u32) {
     let life = record.void_time.saturating_sub(record.last_update);
     let left = u64::from(life) * u64::from(percent) / 100;
@@ -167,8 +167,8 @@ fn extend(record: &mut Record, percent: u8, seconds: u32) {
     }
 }
 
-/// Carries out operations one after the other; what they read.
-fn applied(record: &mut Record, steps: &[Step]) -> Result<IndexMap<String, Value>, ResultCode> {
+/// Applies operations in order. Returns the bins that they read.
+fn apply_steps(record: &mut Record, steps: &[Step]) -> Result<IndexMap<String, Value>, ResultCode> {
     let mut read = IndexMap::new();
     for step in steps {
         match step {
@@ -178,7 +178,7 @@ fn applied(record: &mut Record, steps: &[Step]) -> Result<IndexMap<String, Value
             }
             Step::Put(bin) => put(record, bin),
             Step::PutExpression(bin, expression) => {
-                let value = filter::evaluated(expression, record);
+                let value = filter::evaluate(expression, record);
                 let value = value.ok_or(ResultCode::OpNotApplicable)?;
                 put(record, &Bin::new(*bin, value));
             }
@@ -217,7 +217,7 @@ fn put(record: &mut Record, bin: &Bin) {
     };
 }
 
-/// A value as it is read again.
+/// Returns a value in the form in which it is read again.
 fn stored(value: &Value) -> Value {
     match value {
         Value::Unknown(PARTICLE_MAP, packed) => msgpack::parse(packed),

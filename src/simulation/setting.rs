@@ -1,8 +1,8 @@
-//! What a history is made of.
+//! The parameters of a history.
 
 use std::time::Duration;
 
-use super::nodes::{Spell, Weather};
+use super::nodes::{FaultPeriod, Faults};
 use super::random::Random;
 use crate::store::Options;
 
@@ -10,13 +10,13 @@ use crate::store::Options;
 pub const TTL: i64 = 3_600_000;
 pub const NODES: usize = 3;
 
-/// All of it follows from the seed.
+/// All parameters follow from the seed.
 #[derive(Debug)]
 pub struct Setting {
     pub timeout: Duration,
     pub sessions: usize,
     pub refuses_ttl: bool,
-    pub weather: Weather,
+    pub faults: Faults,
     pub options: Options,
 }
 
@@ -24,38 +24,38 @@ impl Setting {
     pub fn of(random: &mut Random) -> Setting {
         let ms = Duration::from_millis;
         let timeout = [1_000, 2_000, 3_000][random.below(3) as usize];
-        let mut weather = Weather::default();
+        let mut faults = Faults::default();
         // One node is silent or slow at a time.
         let mut from = random.between(300, 2_000);
         for _ in 0..random.below(3) {
             let until = from + random.between(200, 3_500);
-            let spell = Spell {
+            let period = FaultPeriod {
                 node: random.below(NODES as u64) as usize,
                 from: ms(from),
                 until: ms(until),
             };
             match random.percent(70) {
-                true => weather.silences.push(spell),
-                false => weather
+                true => faults.silences.push(period),
+                false => faults
                     .slow
-                    .push((spell, ms(random.between(20, timeout / 3)))),
+                    .push((period, ms(random.between(20, timeout / 3)))),
             }
-            // Until what waited for it has been answered.
+            // The next period begins after all requests that waited for the node have been answered.
             from = until + timeout + random.below(1_000);
         }
         if random.percent(25) {
             let from = random.between(500, 4_000);
             let until = from + random.between(timeout / 2, 2 * timeout);
-            weather.outage = Some((ms(from), ms(until)));
+            faults.outage = Some((ms(from), ms(until)));
         }
         if random.percent(30) {
-            weather.refused = random.between(1, 8);
+            faults.refused = random.between(1, 8);
         }
         if random.percent(30) {
-            weather.lost = random.between(1, 6);
+            faults.lost_answers = random.between(1, 6);
         }
         if random.percent(20) {
-            weather.forbidden = random.between(1, 5);
+            faults.forbidden = random.between(1, 5);
         }
         let touch_on_read = random
             .percent(35)
@@ -64,7 +64,7 @@ impl Setting {
             timeout: ms(timeout),
             sessions: random.between(1, 3) as usize,
             refuses_ttl: random.percent(15),
-            weather,
+            faults,
             options: Options {
                 namespace: "test".into(),
                 set: "sessions".into(),

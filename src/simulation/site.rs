@@ -1,4 +1,4 @@
-//! A site: its stores, and what can be asked of them.
+//! A site with several stores, and the operations of these stores.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +26,10 @@ use crate::store::request::Kind;
 use crate::store::{self, Notice, Output, SessionOp, Store, View, Writer};
 
 /// When histories begin, in milliseconds since 1970.
-pub const AT_START: i64 = 1_780_000_000_000;
-/// How long a history is; then it settles.
-pub const LASTS: Duration = Duration::from_millis(7_000);
-/// Processes with a store each.
+pub const START_MS: i64 = 1_780_000_000_000;
+/// How long visitors use the site. After that, pending operations end.
+pub const DURATION: Duration = Duration::from_millis(7_000);
+/// The number of processes. Each has a store.
 pub const PROCESSES: usize = 2;
 
 pub struct Site {
@@ -40,20 +40,20 @@ pub struct Site {
     pub sessions: u64,
     pub timeout: Duration,
     pub log: Arc<Mutex<Vec<Operation>>>,
-    /// What notes the way of each operation, which names it.
+    /// The trace of each operation. Its address identifies the operation, so it is kept until the end of the history.
     pub traces: Mutex<Vec<Arc<Trace>>>,
     pub values: Mutex<i64>,
-    /// What was found to be wrong on the way.
-    pub wrong: RefCell<Vec<String>>,
+    /// The violations found during the history.
+    pub violations: RefCell<Vec<String>>,
 }
 
 impl Site {
     pub fn open(setting: &Setting, random: &mut Random) -> Site {
         let nodes = Nodes::new(
             NODES,
-            setting.weather.clone(),
+            setting.faults.clone(),
             setting.refuses_ttl,
-            AT_START,
+            START_MS,
             random.fork(),
         );
         let open = |_| {
@@ -72,8 +72,8 @@ impl Site {
                 services_alternate: false,
                 rack_ids: Vec::new(),
             };
-            let link = Transport::Simulated(nodes.clone());
-            let cluster = Cluster::simulated(options, link, &nodes.masters());
+            let transport = Transport::Simulated(nodes.clone());
+            let cluster = Cluster::simulated(options, transport, &nodes.masters());
             let store = Store::on(cluster, Bulk::default(), 10_000, |_: Notice| {});
             (store, View::new(setting.options.clone()))
         };
@@ -87,7 +87,7 @@ impl Site {
             log: Arc::default(),
             traces: Mutex::default(),
             values: Mutex::new(0),
-            wrong: RefCell::default(),
+            violations: RefCell::default(),
         }
     }
 
@@ -95,7 +95,7 @@ impl Site {
         self.log.lock().expect("a log")
     }
 
-    /// A value that nobody has written before.
+    /// Returns a value that was not written before.
     pub fn value(&self) -> i64 {
         let mut values = self.values.lock().expect("a number");
         *values += 1;
@@ -103,7 +103,7 @@ impl Site {
     }
 
     pub fn is_over(&self) -> bool {
-        self.started.elapsed() >= LASTS
+        self.started.elapsed() >= DURATION
     }
 
     pub async fn ask(
@@ -116,7 +116,7 @@ impl Site {
         let (store, view) = &self.stores[process];
         let trace = Arc::new(Trace::default());
         self.traces.lock().expect("traces").push(trace.clone());
-        let place = {
+        let index = {
             let mut log = self.log();
             log.push(Operation {
                 name: what.name(),
@@ -142,7 +142,7 @@ impl Site {
             let known = learned.silent.get(&(process, node)).copied();
             (before, known)
         };
-        let is_timed = kind == Kind::Read && !self.nodes.is_rough();
+        let is_timed = kind == Kind::Read && !self.nodes.has_no_read_limit();
         let reply = Reply {
             process,
             session,
@@ -152,7 +152,7 @@ impl Site {
             known,
             learned: self.learned.clone(),
             timeout: self.timeout,
-            place,
+            index,
             log: self.log.clone(),
             nodes: self.nodes.clone(),
             trace,
@@ -190,14 +190,14 @@ impl Site {
         self.stores[process].1.writer(self.value().unsigned_abs())
     }
 
-    /// A session that was not loaded.
-    pub fn made(&self, process: usize) -> Loaded {
+    /// Returns a new session, which was not loaded.
+    pub fn new_session(&self, process: usize) -> Loaded {
         let cookie = json!({ "originalMaxAge": TTL, "httpOnly": true, "path": "/" });
         let json = json!({ COOKIE: cookie }).to_string();
         Loaded::new(None, json, self.started.elapsed(), self.writer(process))
     }
 
-    /// What the answer to a set or touch means, as lib/aerospike-store.js sees it.
+    /// Returns the answer to a set or touch, and the new head, as in lib/aerospike-store.js.
     fn answer(outcome: &Result<Output, Error>) -> (Answer, Option<String>) {
         match outcome {
             Ok(Output::Written(written, _)) => match written.meta.clone() {
@@ -212,7 +212,7 @@ impl Site {
         }
     }
 
-    /// Whether it succeeded.
+    /// Stores a session. Returns whether that succeeded.
     pub async fn set(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) -> bool {
         let number = self.value();
         let (what, effect, json) = {
@@ -250,7 +250,7 @@ impl Site {
         outcome.is_ok()
     }
 
-    /// Whether it succeeded.
+    /// Touches a session. Returns whether that succeeded.
     pub async fn touch(&self, process: usize, session: usize, loaded: &RefCell<Loaded>) -> bool {
         let number = self.value();
         let (what, effect, cookie) = {
@@ -267,7 +267,7 @@ impl Site {
                 Some(_) => loaded.effect(true),
                 None => Effect::Change {
                     keys: BTreeMap::from([(COOKIE.to_owned(), now[COOKIE].as_i64())]),
-                    perhaps: BTreeSet::new(),
+                    uncertain: BTreeSet::new(),
                     loaded: loaded.at,
                 },
             };
@@ -289,7 +289,7 @@ impl Site {
     }
 }
 
-/// The id of a session.
+/// Returns the id of a session.
 pub fn id(session: usize) -> String {
     format!("session-{session}")
 }

@@ -1,4 +1,4 @@
-//! What the visitors of a site do, and its programs.
+//! The behaviour of the visitors of a site, and of its programs.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -8,22 +8,22 @@ use serde_json::json;
 use tokio::time::{sleep, sleep_until};
 
 use super::loaded::Loaded;
-use super::log::{Data, Effect, COOKIE, KEPT, RUSHED};
-use super::nodes::Spell;
+use super::log::{Data, Effect, COOKIE, FIRST_RUSHED, FIRST_SHORT_LIVED};
+use super::nodes::FaultPeriod;
 use super::random::Random;
 use super::setting::TTL;
 use super::site::{id, Site, PROCESSES};
 use crate::clock;
 use crate::store::SessionOp;
 
-/// How long sessions that live for seconds are used.
-const KEEPS: Duration = Duration::from_secs(90);
-/// By how many milliseconds a session that reads extend may end earlier than the percentage says: an end that was moved by no
-/// more than 2 seconds does not count, the server's seconds are whole, and the two clocks do not go alike.
-const INEXACT: u64 = 4_500;
+/// How long short-lived sessions are used.
+const SHORT_LIVED_DURATION: Duration = Duration::from_secs(90);
+/// By how many milliseconds a session that reads extend may end earlier than the percentage says. The reasons: an expiry that moved by at
+/// most 2 seconds is not written, the server counts whole seconds, and the two clocks differ.
+const TOLERANCE: u64 = 4_500;
 
 impl Site {
-    /// Pages of one visitor, who has keys of his own in the sessions and shares one with the others.
+    /// Simulates the requests of one visitor, who has keys of his own in the sessions and shares one key with the others.
     pub async fn visit(&self, visitor: usize, mut random: Random) {
         while !self.is_over() {
             pause(&mut random, 400).await;
@@ -32,13 +32,13 @@ impl Site {
             let Some(loaded) = self.load(process, session).await else {
                 // Logs in.
                 if random.percent(60) {
-                    let made = RefCell::new(self.made(process));
-                    self.change(visitor, &made, &mut random);
-                    self.set(process, session, &made).await;
+                    let new = RefCell::new(self.new_session(process));
+                    self.change(visitor, &new, &mut random);
+                    self.set(process, session, &new).await;
                     if random.percent(60) {
-                        // As a login does that saves, and changes one more thing.
-                        self.change(visitor, &made, &mut random);
-                        self.set(process, session, &made).await;
+                        // Some logins save the session, and change it once more.
+                        self.change(visitor, &new, &mut random);
+                        self.set(process, session, &new).await;
                     }
                 }
                 continue;
@@ -56,7 +56,7 @@ impl Site {
                     self.touch(process, session, &loaded).await;
                 }
                 4 | 5 => {
-                    // Saves and touches that nobody waits for, and the one at the end of the response.
+                    // Saves and touches that are not awaited, and the save at the end of the response.
                     let mut later = 0;
                     let calls = (0..=random.between(1, 3)).map(|_| {
                         later += [0, random.below(15)][random.below(2) as usize];
@@ -86,30 +86,31 @@ impl Site {
         }
     }
 
-    /// Many visitors come at once while the node that has their sessions is silent or slow. Some operations wait behind others of the
-    /// same session. So first attempts, repetitions and operations whose time is nearly up wait for the node together.
-    pub async fn rush(&self, spell: &Spell, mut random: Random) {
+    /// Simulates many visitors at once while the node of their sessions is silent or slow. Some operations wait for others of the same
+    /// session. So first attempts, repetitions and operations close to their deadline wait for the node together.
+    pub async fn rush(&self, period: &FaultPeriod, mut random: Random) {
         let ms = Duration::from_millis;
         let process = random.below(PROCESSES as u64) as usize;
         let (_, view) = &self.stores[process];
-        let is_there = |session: &usize| self.nodes.master(&view.key(&id(*session))) == spell.node;
-        let sessions = (RUSHED..KEPT).filter(is_there);
-        let lasts = (spell.until - spell.from).min(self.timeout);
-        let lasts = u64::try_from(lasts.as_millis()).expect("a short spell");
+        let is_on_node =
+            |session: &usize| self.nodes.master(&view.key(&id(*session))) == period.node;
+        let sessions = (FIRST_RUSHED..FIRST_SHORT_LIVED).filter(is_on_node);
+        let duration = (period.until - period.from).min(self.timeout);
+        let duration = u64::try_from(duration.as_millis()).expect("a short period");
         let visits = sessions
             .take(random.between(6, 12) as usize)
             .map(|session| {
                 let mut random = random.fork();
                 async move {
-                    sleep_until(self.started + spell.from.saturating_sub(ms(200))).await;
-                    let loaded = RefCell::new(self.made(process));
+                    sleep_until(self.started + period.from.saturating_sub(ms(200))).await;
+                    let loaded = RefCell::new(self.new_session(process));
                     self.change(session, &loaded, &mut random);
                     self.set(process, session, &loaded).await;
                     if loaded.borrow().head.is_none() {
                         return;
                     }
                     let calls = (0..=random.below(3)).map(|_| {
-                        let at = spell.from + ms(random.below(lasts));
+                        let at = period.from + ms(random.below(duration));
                         let (mut random, loaded) = (random.fork(), &loaded);
                         async move {
                             sleep_until(self.started + at).await;
@@ -126,7 +127,7 @@ impl Site {
         join_all(visits.collect::<Vec<_>>()).await;
     }
 
-    /// Changes some keys of a session object, and at times its cookie.
+    /// Changes some keys of a session object, and sometimes its cookie.
     fn change(&self, visitor: usize, loaded: &RefCell<Loaded>, random: &mut Random) {
         let now = &mut loaded.borrow_mut().now;
         for _ in 0..=random.below(2) {
@@ -147,8 +148,8 @@ impl Site {
         }
     }
 
-    /// A program that reads a session and stores the whole of it again, as it does with any other store; and one that uses the
-    /// recipe's methods.
+    /// Simulates two programs. One reads a session and stores the whole session again, as with any other store. The other uses the
+    /// operations of Aerospike's session-store recipe.
     pub async fn administer(&self, mut random: Random) {
         while !self.is_over() {
             pause(&mut random, 2_500).await;
@@ -175,15 +176,15 @@ impl Site {
         }
     }
 
-    /// Pages of a visitor whose session lives for some seconds, and is extended when it is read: one that is used goes on, and
-    /// one that is left ends.
+    /// Simulates a visitor whose session lives for some seconds and is extended when it is read. Checks that a used session continues, and an
+    /// unused one ends.
     pub async fn keep(&self, session: usize, percent: u8, mut random: Random) {
         let life = random.between(15_000, 25_000);
         let ms = Duration::from_millis;
-        let least = ms((life * u64::from(percent) / 100).saturating_sub(INEXACT));
-        // When the last use began that succeeded, and when the last ended.
+        let least = ms((life * u64::from(percent) / 100).saturating_sub(TOLERANCE));
+        // When the last successful use began, and when the last use ended.
         let (mut used, mut tried) = (None, Duration::ZERO);
-        while self.started.elapsed() < KEEPS {
+        while self.started.elapsed() < SHORT_LIVED_DURATION {
             let process = random.below(PROCESSES as u64) as usize;
             let at = match random.percent(80) {
                 true => {
@@ -200,15 +201,15 @@ impl Site {
                 Err(_) => continue,
                 Ok(Some(loaded)) => {
                     if is_late {
-                        self.mistake("went on although it was not used", session, start, used);
+                        self.report("went on although it was not used", session, start, used);
                     }
                     loaded
                 }
                 Ok(None) => {
                     if used.is_some_and(|used: Duration| tried <= used + least) {
-                        self.mistake("ended although it was used", session, start, used);
+                        self.report("ended although it was used", session, start, used);
                     }
-                    self.made(process)
+                    self.new_session(process)
                 }
             };
             loaded.life = i64::try_from(life).expect("a short life");
@@ -225,13 +226,13 @@ impl Site {
         }
     }
 
-    fn mistake(&self, what: &str, session: usize, start: Duration, used: Option<Duration>) {
-        let mistake = format!("session {session} {what}: read at {start:?}, used at {used:?}");
-        self.wrong.borrow_mut().push(mistake);
+    fn report(&self, what: &str, session: usize, start: Duration, used: Option<Duration>) {
+        let violation = format!("session {session} {what}: read at {start:?}, used at {used:?}");
+        self.violations.borrow_mut().push(violation);
     }
 
-    /// Reads, many at once.
-    pub async fn look(&self, mut random: Random) {
+    /// Reads several sessions at once.
+    pub async fn read_many(&self, mut random: Random) {
         while !self.is_over() {
             pause(&mut random, 150).await;
             let process = random.below(PROCESSES as u64) as usize;
