@@ -54,7 +54,7 @@ class Baseline {
     this.doubts = NONE
     /** Hidden keys with the JSON of their values. @type {Map<string, string> | undefined} */
     this.hidden = undefined
-    /** Identifies sets of the same session object, before the first one is answered (src/store/writers.rs). */
+    /** Identifies sets of the same session object, before the first one is answered (src/store/pending_writes.rs). */
     this.writer = ++lastWriter
   }
 

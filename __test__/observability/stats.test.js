@@ -97,10 +97,10 @@ describe('a call that fails before the cluster is asked', () => {
         }
       }
       const channel = tracingChannel(`aerospike-session:${method}`)
-      for (const isFollowed of [true, false]) {
-        if (isFollowed) channel.subscribe(subscriber)
+      for (const isSubscribed of [true, false]) {
+        if (isSubscribed) channel.subscribe(subscriber)
         for (const args of every) await run(store, method, args)
-        if (isFollowed) channel.unsubscribe(subscriber)
+        if (isSubscribed) channel.unsubscribe(subscriber)
       }
     }
     // Calls without subscribers are counted, too.
