@@ -9,8 +9,8 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use super::credential_requests::Questions;
-use super::event_loop;
-use super::hub::{Batch, Hub, Reply};
+use super::event_loop::{self, Handover};
+use super::hub::{self, Batch, Hub, Reply};
 use super::options::{ClusterOptions, IoThread, ViewOptions};
 use super::runtime::threads;
 use super::text::Text;
@@ -35,7 +35,11 @@ pub fn open_hub(
     drain: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>,
     may_drive: bool,
 ) -> Result<External<Hub>> {
-    event_loop::attach(&env, may_drive)?;
+    let handover = Handover {
+        wake: hub::wake_for_given,
+        hand_over: hub::hand_over_given,
+    };
+    event_loop::attach(&env, may_drive, &threads()?.driven, handover)?;
     Ok(External::new(Hub::open(&env, &drain)?))
 }
 

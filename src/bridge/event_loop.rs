@@ -35,9 +35,7 @@ use std::time::{Duration, Instant};
 use napi::bindgen_prelude::*;
 use tokio::runtime::Runtime;
 
-use super::hub;
-use super::runtime::{threads, STACKS};
-use super::stack::{self, Reserved};
+use super::stack::{self, Reserved, STACKS};
 use super::uv::{self, Handles};
 use crate::tasks;
 
@@ -81,10 +79,19 @@ struct Server {
     waker: Waker,
 }
 
+/// Hands over the answers of a turn.
+pub struct Handover {
+    /// Wakes JavaScript: after a turn that JavaScript began.
+    pub wake: fn(),
+    /// Calls JavaScript at once: after a turn that the event loop began.
+    pub hand_over: fn(),
+}
+
 /// What the JavaScript thread has to drive with.
 struct Loop {
     handles: Handles,
     runtime: &'static Runtime,
+    handover: Handover,
     stack: Reserved,
     is_watching: Cell<bool>,
     /// There is something to do before the event loop waits.
@@ -182,7 +189,12 @@ pub fn switch_off() {
 }
 
 /// Called in every environment that wants to ask something. `is_proven`: it is known to work there.
-pub fn attach(env: &Env, is_proven: bool) -> Result<()> {
+pub fn attach(
+    env: &Env,
+    is_proven: bool,
+    runtime: &'static Runtime,
+    handover: Handover,
+) -> Result<()> {
     if !is_proven || !uv::is_main_thread() {
         switch_off();
         return Ok(());
@@ -190,7 +202,6 @@ pub fn attach(env: &Env, is_proven: bool) -> Result<()> {
     if IS_OFF.load(Ordering::SeqCst) || LOOP.with_borrow(Option::is_some) {
         return Ok(());
     }
-    let runtime: &Runtime = &threads()?.driven;
     let Some(stack) = Reserved::new(STACKS[0]) else {
         return Ok(());
     };
@@ -199,6 +210,7 @@ pub fn attach(env: &Env, is_proven: bool) -> Result<()> {
         LOOP.set(Some(Box::leak(Box::new(Loop {
             handles,
             runtime,
+            handover,
             stack,
             is_watching: Cell::new(false),
             is_due: Cell::new(false),
@@ -241,7 +253,7 @@ pub fn submit(is_small: bool, hand_over: impl FnOnce()) {
         return this.runtime.block_on(async { hand_over() });
     }
     this.turn(hand_over);
-    hub::wake_for_given();
+    (this.handover.wake)();
 }
 
 /// JavaScript was handed answers, or woken to drive. `wakes` makes what wakes it.
@@ -343,7 +355,7 @@ fn on_event(is_readable: bool) {
     this.begins();
     if is_readable || this.is_due.get() {
         this.turn(|| {});
-        hub::hand_over_given();
+        (this.handover.hand_over)();
     }
 }
 

@@ -14,14 +14,9 @@ use std::thread;
 use napi::{Error, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::{event_loop, stack};
+use super::event_loop;
+use super::stack::{self, STACKS};
 use crate::bulk_runtime::Bulk;
-
-/// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
-/// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of
-/// 8 MiB, the most that can be configured, and of 1 MiB, the server's default; and for a system that gives neither.
-/// Address space only: pages are committed when touched, and given back when the thread has nothing to do (see `stack`).
-pub const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
 
 /// Turns of tasks after which a thread looks for what came in from the network, and for new requests. tokio's own 61 and 31
 /// are for many threads: with one, and turns of a millisecond where sessions are large, they are a tenth of a second.

@@ -6,13 +6,19 @@
 //!
 //! The JavaScript thread has a small stack. Where it decodes records it changes to a reserved one.
 
+/// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
+/// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of
+/// 8 MiB, the most that can be configured, and of 1 MiB, the server's default; and for a system that gives neither.
+/// Address space only: pages are committed when touched, and given back when the thread has nothing to do (see [`give_back`]).
+pub const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
+
 /// Called when a thread is about to wait for work: with a shallow stack, always from the same place.
 #[cfg(target_os = "linux")]
 pub fn give_back() {
     use std::cell::OnceCell;
 
-    // Then what runs is on a reserved stack, which is given back when that ends.
-    if super::event_loop::is_turning() {
+    // A reserved stack is given back when the work on it has ended.
+    if linux::is_on_reserved() {
         return;
     }
     thread_local! {
@@ -50,6 +56,7 @@ impl Reserved {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::cell::Cell;
     use std::ffi::c_void;
     use std::mem::MaybeUninit;
 
@@ -113,6 +120,15 @@ mod linux {
         }
     }
 
+    thread_local! {
+        static IS_ON_RESERVED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Returns whether this thread is on a reserved stack.
+    pub fn is_on_reserved() -> bool {
+        IS_ON_RESERVED.get()
+    }
+
     /// A stack that a thread changes to for a while. Address space, most of it: pages are committed when touched, and given
     /// back when the thread has changed back.
     pub struct Reserved {
@@ -155,7 +171,9 @@ mod linux {
         pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
             // SAFETY: the stack is mapped, in whole pages, for ever, and nothing else runs on it: it belongs to one thread (a raw
             // pointer is not `Send`), which does not come here from `work`.
+            IS_ON_RESERVED.set(true);
             let done = unsafe { psm::on_stack(self.base, self.size, work) };
+            IS_ON_RESERVED.set(false);
             self.unused.discard();
             done
         }
