@@ -336,7 +336,7 @@ test('a node that does not answer, together with the answers of the others, in t
   cleanups.push(() => sessions.close())
   await sessions.ready()
   await server.freeze(1)
-  const nodes = await Connection.of(sessions).request(operations.info, undefined, ['build', 'no-such-thing'])
+  const nodes = await Connection.of(sessions).request(operations.info, undefined, [['build', 'no-such-thing']])
   const [{ address, name }] = await server.nodes()
   expect(nodes.find(node => node.name === name)).toEqual({
     name, address, error: null, answers: { build: expect.stringMatching(/^8\.1/), 'no-such-thing': expect.stringMatching(/^ERROR:/) }

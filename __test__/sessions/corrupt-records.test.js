@@ -209,7 +209,7 @@ onLinux('the memory that a record nested a million levels deep takes is given ba
   const server = await startTypeSpoofingServer({ data: 'list' })
   const levels = Buffer.concat([Buffer.alloc(1_000_000, 0x91), Buffer.from([0xc0])])
   await putRaw(server.server.hosts, ['test', 'deep', 'deep'], { data: ['blob', levels] })
-  const given = [require.resolve('../..'), { hosts: server.hosts, set: 'deep' }].map(value => JSON.stringify(value))
+  const given = [require.resolve('../..'), { hosts: server.hosts, set: 'deep', ioThread: 'always' }].map(value => JSON.stringify(value))
   const child = spawn(process.execPath, ['-e', `(${readDeep})(${given})`], { stdio: ['ignore', 'pipe', 'inherit'] })
   let out = ''
   child.stdout.on('data', data => { out += data })
