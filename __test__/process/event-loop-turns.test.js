@@ -1,6 +1,6 @@
 'use strict'
 
-// How the JavaScript side of the hub hands out batches. The batches are made by hand; src/bridge/hub.rs numbers the kinds.
+// How the JavaScript side of the hub hands out batches. The batches are made by hand; src/bridge/answer_values.rs numbers the kinds.
 
 const KIND = { DONE: 0, TEXT: 5, PIECE: 12, MORE: 13 }
 const KIND_BITS = 4
