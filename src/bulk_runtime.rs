@@ -1,10 +1,10 @@
 //! The thread for long work, so that small requests never wait for it.
 //!
 //! The crate and the codec need several milliseconds for a session of 170 kB that is stored as a map. A scan takes
-//! even longer. On the request thread, all other requests would wait meanwhile.
+//! even longer. On the I/O thread, all other requests would wait meanwhile.
 //!
-//! Work spawned here runs within the runtime of the request thread. Timers and sockets belong to that runtime, also
-//! those opened here. A socket of this thread would go back to the crate's pool, and small requests would then wait
+//! Work spawned here runs within the context of the I/O thread's runtime. Timers and sockets belong to that runtime, even
+//! if they are created here. A socket of this thread would go back to the crate's pool, and small requests would then wait
 //! for this thread.
 
 use std::future::{poll_fn, Future};

@@ -1,6 +1,7 @@
-//! Failpoints: places that panic on demand. Only the build for `__test__/process/panics.test.js` has them (feature `failpoints`).
+//! Failpoints: places in the code that panic on demand. Only the build for `__test__/process/panics.test.js` has them (feature
+//! `failpoints`).
 
-/// Panics, once for each place and process, if `name` is `panic-in-` and the place. The name is that of the set of a request.
+/// Panics if `name`, the set of a request, is `panic-in-` followed by the place. It panics once per place and process.
 #[cfg(feature = "failpoints")]
 pub fn panic_in(place: &'static str, name: &str) {
     use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ pub fn panic_in(place: &'static str, name: &str) {
     assert!(!is_first, "failpoint, with a secret in its message");
 }
 
-/// Panics as [`panic_in`] does; the name is in the environment.
+/// Panics as [`panic_in`] does. The name is the environment variable `AEROSPIKE_SESSION_FAILPOINT`.
 #[cfg(feature = "failpoints")]
 pub fn panic_at(place: &'static str) {
     let name = std::env::var("AEROSPIKE_SESSION_FAILPOINT");

@@ -1,8 +1,8 @@
-//! The tasks of requests, and how many of them are ready to go on.
+//! Tasks of requests, which count how many of them are ready to run.
 //!
-//! tokio has no stable way to learn whether any task of a runtime is ready. Who drives a runtime now and then, instead of all the time, has to
-//! know: what is left ready would stay so until the next time (`bridge::event_loop`). So these tasks count themselves. They
-//! are tasks of tokio's in every other way.
+//! tokio has no stable API that reports whether a runtime has ready tasks. `bridge::event_loop` drives its runtime in turns, and needs to
+//! know: a task that is left ready would not run before the next turn. So these tasks count themselves. Otherwise they are
+//! ordinary tokio tasks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,19 +13,19 @@ use std::task::{Context, Poll, Wake, Waker};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// Tasks that were woken and have not run since.
+/// Tasks that have been woken and have not been polled since.
 static READY: AtomicUsize = AtomicUsize::new(0);
 /// Tasks that have not ended.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
-/// What must not be late: see [`Punctual`].
-static PUNCTUAL: AtomicUsize = AtomicUsize::new(0);
+/// Existing guards, see [`ExactTimers`].
+static EXACT_TIMERS: AtomicUsize = AtomicUsize::new(0);
 
-/// Starts a task in the runtime this is called in.
+/// Spawns a task on the current runtime.
 pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(Counted::new(work)));
 }
 
-/// Starts a task in the runtime of requests, from elsewhere.
+/// Spawns a task on the runtime of requests, from any thread.
 pub fn spawn_on<T: Send + 'static>(
     requests: &Handle,
     work: impl Future<Output = T> + Send + 'static,
@@ -33,42 +33,43 @@ pub fn spawn_on<T: Send + 'static>(
     requests.spawn(Counted::new(work))
 }
 
-/// Whether any task is ready. One that another thread is just waking may be missed: tokio tells the runtime's driver of that.
+/// Returns whether any task is ready. It may miss a task that another thread is waking at this moment. tokio then also wakes the
+/// runtime's driver.
 pub fn is_any_ready() -> bool {
     READY.load(Ordering::SeqCst) > 0
 }
 
-/// How many there are.
+/// Returns the number of tasks that have not ended.
 pub fn alive() -> usize {
     ALIVE.load(Ordering::SeqCst)
 }
 
-/// Whether anything must not be late.
-pub fn is_any_punctual() -> bool {
-    PUNCTUAL.load(Ordering::SeqCst) > 0
+/// Returns whether any [`ExactTimers`] exists.
+pub fn needs_exact_timers() -> bool {
+    EXACT_TIMERS.load(Ordering::SeqCst) > 0
 }
 
-/// While it is there, timers must end in time: pauses between attempts, say, after which there is still time for another one. Who
-/// drives the runtime now and then cannot promise that.
-pub struct Punctual(());
+/// A guard: while it exists, timers must fire on time. An example is the pause between two attempts, after which there must be
+/// time for the next one. A thread that drives the runtime only in turns cannot guarantee that.
+pub struct ExactTimers(());
 
-impl Punctual {
-    pub fn new() -> Punctual {
-        PUNCTUAL.fetch_add(1, Ordering::SeqCst);
-        Punctual(())
+impl ExactTimers {
+    pub fn new() -> ExactTimers {
+        EXACT_TIMERS.fetch_add(1, Ordering::SeqCst);
+        ExactTimers(())
     }
 }
 
-impl Drop for Punctual {
+impl Drop for ExactTimers {
     fn drop(&mut self) {
-        PUNCTUAL.fetch_sub(1, Ordering::SeqCst);
+        EXACT_TIMERS.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 struct Counted<F> {
     work: Pin<Box<F>>,
-    /// What the task is woken by, from when it has run first.
-    alarm: Option<(Arc<Alarm>, Waker)>,
+    /// Wakes the task, and counts it as ready. Made at the first poll.
+    waker: Option<(Arc<CountingWaker>, Waker)>,
 }
 
 impl<F: Future> Counted<F> {
@@ -77,7 +78,7 @@ impl<F: Future> Counted<F> {
         READY.fetch_add(1, Ordering::SeqCst);
         Counted {
             work: Box::pin(work),
-            alarm: None,
+            waker: None,
         }
     }
 }
@@ -87,59 +88,59 @@ impl<F: Future> Future for Counted<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
-        // A task of tokio's is woken by the same waker all its life.
-        let (alarm, waker) = this.alarm.get_or_insert_with(|| {
-            let alarm = Arc::new(Alarm {
+        // tokio passes the same waker to every poll of a task.
+        let (counting, waker) = this.waker.get_or_insert_with(|| {
+            let counting = Arc::new(CountingWaker {
                 task: context.waker().clone(),
-                state: AtomicU8::new(RINGS),
+                state: AtomicU8::new(READY_TO_RUN),
             });
-            (alarm.clone(), Waker::from(alarm))
+            (counting.clone(), Waker::from(counting))
         });
-        alarm.becomes(SILENT);
+        counting.set_state(IDLE);
         this.work.as_mut().poll(&mut Context::from_waker(waker))
     }
 }
 
 impl<F> Drop for Counted<F> {
     fn drop(&mut self) {
-        match &self.alarm {
-            Some((alarm, _)) => alarm.becomes(OVER),
+        match &self.waker {
+            Some((counting, _)) => counting.set_state(ENDED),
             None => drop(READY.fetch_sub(1, Ordering::SeqCst)),
         }
         ALIVE.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-struct Alarm {
+/// The waker of a counted task.
+struct CountingWaker {
     task: Waker,
     state: AtomicU8,
 }
 
-const SILENT: u8 = 0;
-/// The task is one of those that are ready.
-const RINGS: u8 = 1;
-/// The task has ended.
-const OVER: u8 = 2;
+const IDLE: u8 = 0;
+/// The task is counted in [`READY`].
+const READY_TO_RUN: u8 = 1;
+const ENDED: u8 = 2;
 
-impl Alarm {
-    fn becomes(&self, state: u8) {
-        if self.state.swap(state, Ordering::SeqCst) == RINGS {
+impl CountingWaker {
+    fn set_state(&self, state: u8) {
+        if self.state.swap(state, Ordering::SeqCst) == READY_TO_RUN {
             READY.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
 
-impl Wake for Alarm {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Counted before it is in tokio's queue, and no more once it runs.
-        let was = self
-            .state
-            .compare_exchange(SILENT, RINGS, Ordering::SeqCst, Ordering::SeqCst);
-        if was.is_ok() {
+        // Counted before tokio queues the task: after that, it may run at any time, which ends the count.
+        let became_ready =
+            self.state
+                .compare_exchange(IDLE, READY_TO_RUN, Ordering::SeqCst, Ordering::SeqCst);
+        if became_ready.is_ok() {
             READY.fetch_add(1, Ordering::SeqCst);
         }
         self.task.wake_by_ref();

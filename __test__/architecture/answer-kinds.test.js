@@ -1,12 +1,12 @@
 'use strict'
 
-// src/bridge/hub.rs encodes answers as numbers and values, and lib/bridge/hub.js decodes them. Both have the same list of kinds.
+// src/bridge/answer_values.rs encodes answers as numbers and values, and lib/bridge/hub.js decodes them. Both have the same list of kinds.
 
 const fs = require('node:fs')
 const path = require('node:path')
 
 const read = file => fs.readFileSync(path.join(__dirname, '../..', file), 'utf8')
-const native = read('src/bridge/hub.rs')
+const native = read('src/bridge/answer_values.rs')
 const facade = read('lib/bridge/hub.js')
 
 const WORDS = { None: 0, Undefined: 0, Null: 0, One: 1, Two: 2 }

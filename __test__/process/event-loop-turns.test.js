@@ -1,6 +1,6 @@
 'use strict'
 
-// How the JavaScript side of the hub dispatches batches. The test creates the batches; src/bridge/hub.rs has the kinds.
+// How the JavaScript side of the hub dispatches batches. The test creates the batches; src/bridge/answer_values.rs has the kinds.
 
 const KIND = { DONE: 0, TEXT: 5, PIECE: 12, MORE: 13 }
 const KIND_BITS = 4

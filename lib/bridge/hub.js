@@ -27,7 +27,7 @@ const { serialize } = require('../options/secrets')
  * @typedef {PendingRequest & { note: (node: string | null, together: number) => void, setResult: (result: string) => void }} TracedRequest
  */
 
-// The kinds of answers, in the lowest bits of their numbers. src/bridge/hub.rs has the same list.
+// The kinds of answers, in the lowest bits of their numbers. src/bridge/answer_values.rs has the same list.
 const KIND_BITS = 4
 const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, SET_RESULT, ERROR, NOTICE, TRACE, PIECE, MORE] = Array(14).keys()
 /** The number of values of each kind. */

@@ -1,7 +1,7 @@
-//! What the core asks of JavaScript: a user and a password, where the application gives them by a function.
+//! Requests of the core to JavaScript for a user name and a password, if the application provides them by a function.
 //!
-//! A question goes out as a notice, with a number, and comes back through an entry point with that number. Who asks
-//! waits no longer than he likes: an answer that comes later is dropped.
+//! A request goes out as a notice with a number. The answer comes back with the same number, through
+//! [`give_credentials`](super::entry::give_credentials). An answer that comes after the core has stopped waiting is dropped.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,46 +14,46 @@ use crate::store::Output;
 
 type Answer = Result<Login, String>;
 
-/// The questions of one store.
-pub struct Questions {
-    tell: Box<dyn Fn(Output) + Send + Sync>,
-    waiting: Mutex<Waiting>,
+/// The credential requests of one store.
+pub struct CredentialRequests {
+    notify: Box<dyn Fn(Output) + Send + Sync>,
+    pending: Mutex<Pending>,
 }
 
 #[derive(Default)]
-struct Waiting {
-    last: u32,
+struct Pending {
+    last_number: u32,
     answers: HashMap<u32, oneshot::Sender<Answer>>,
 }
 
-impl Questions {
-    pub fn new(tell: impl Fn(Output) + Send + Sync + 'static) -> Questions {
-        Questions {
-            tell: Box::new(tell),
-            waiting: Mutex::default(),
+impl CredentialRequests {
+    pub fn new(notify: impl Fn(Output) + Send + Sync + 'static) -> CredentialRequests {
+        CredentialRequests {
+            notify: Box::new(notify),
+            pending: Mutex::default(),
         }
     }
 
-    /// Hands the answer to who asked, if he still waits.
+    /// Answers the request of this number, if the core still waits for it.
     pub fn answer(&self, number: u32, answer: Answer) {
-        if let Some(waiting) = lock(&self.waiting).answers.remove(&number) {
-            // He may have gone meanwhile.
-            let _ = waiting.send(answer);
+        if let Some(answered) = lock(&self.pending).answers.remove(&number) {
+            // An error means that the core has stopped waiting.
+            let _ = answered.send(answer);
         }
     }
 }
 
-impl Ask for Questions {
+impl Ask for CredentialRequests {
     fn ask(&self) -> BoxFuture<'static, Answer> {
         let (answer, answered) = oneshot::channel();
-        let mut waiting = lock(&self.waiting);
-        waiting.last = waiting.last.wrapping_add(1);
-        let number = waiting.last;
-        // Nobody waits for the answers to earlier ones, unless he has not given up yet.
-        waiting.answers.retain(|_, answer| !answer.is_closed());
-        waiting.answers.insert(number, answer);
-        drop(waiting);
-        (self.tell)(Output::Json(format!("{{\"question\":{number}}}")));
+        let mut pending = lock(&self.pending);
+        pending.last_number = pending.last_number.wrapping_add(1);
+        let number = pending.last_number;
+        // Forgets earlier requests that the core has given up.
+        pending.answers.retain(|_, answer| !answer.is_closed());
+        pending.answers.insert(number, answer);
+        drop(pending);
+        (self.notify)(Output::Json(format!("{{\"question\":{number}}}")));
         Box::pin(async move {
             let gone = |_| Err("nobody is there any more to answer".to_owned());
             answered.await.unwrap_or_else(gone)
@@ -61,7 +61,7 @@ impl Ask for Questions {
     }
 }
 
-fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
     // Nothing that holds this lock can panic half-way through a change.
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }

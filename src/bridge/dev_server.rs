@@ -1,7 +1,7 @@
-//! The development server's handle. Nothing here is on the way of a session: plain promises do.
+//! The handle of the development server. No session operation passes through this file, so it uses plain promises.
 //!
-//! The server runs on threads of its own, so that it behaves as another process would: a busy
-//! store does not starve it, nor the other way round.
+//! The server has its own threads, so that it behaves like another process: a busy store does not starve it, and a busy server does
+//! not starve the store.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ fn runtime() -> Result<&'static Runtime> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime);
     }
-    // As in `runtime.rs`: several worker threads of Node.js may come at the same time.
+    // Several worker threads of Node.js may call this at the same time, as in `runtime.rs`.
     static STARTING: Mutex<()> = Mutex::new(());
     let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = RUNTIME.get() {
@@ -36,7 +36,7 @@ fn runtime() -> Result<&'static Runtime> {
     Ok(RUNTIME.get_or_init(|| runtime))
 }
 
-/// Starts a server; the promise resolves to its handle.
+/// Starts a server. The promise resolves to its handle.
 #[napi(ts_return_type = "Promise<unknown>")]
 pub fn start_dev_server(env: &Env, options: String) -> Result<Object<'_>> {
     let config: Config = serde_json::from_str(&options)
@@ -55,14 +55,14 @@ pub fn start_dev_server(env: &Env, options: String) -> Result<Object<'_>> {
     Ok(promise)
 }
 
-/// What clients of a server with TLS need, as JSON of PEM texts: `{ ca, cert?, key? }`.
+/// Returns the PEM texts that clients of a server with TLS need, as JSON: `{ ca, cert?, key? }`.
 #[napi]
 pub fn dev_server_tls(server: &External<Handle>) -> Option<String> {
     serde_json::to_string(server.0.tls()?).ok()
 }
 
-/// Tells a running server something (`Command` as JSON); the promise resolves to the answer as JSON. An error of
-/// status `InvalidArg` is a command that makes no sense.
+/// Sends a command (`Command` as JSON) to a running server. The promise resolves to the answer, as JSON. An error of status
+/// `InvalidArg` means that the command is invalid.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn control_dev_server<'env>(
     env: &'env Env,
@@ -90,7 +90,7 @@ fn status_of(error: &io::Error) -> Status {
     }
 }
 
-/// Stops a server; the promise resolves when its port is free again.
+/// Stops a server. The promise resolves when its port is free again.
 #[napi(ts_return_type = "Promise<void>")]
 pub fn stop_dev_server<'env>(env: &'env Env, server: &External<Handle>) -> Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
@@ -102,14 +102,14 @@ pub fn stop_dev_server<'env>(env: &'env Env, server: &External<Handle>) -> Resul
     Ok(promise)
 }
 
-/// Tests of the layers below that need a server: those do not know the development server.
+/// Tests of lower layers that need a server. Those layers do not know the development server.
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cluster::socket_affinity;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn connections_that_were_opened_elsewhere_are_replaced_by_one_that_is_opened_here() {
+    async fn connections_opened_on_another_runtime_are_replaced() {
         let server = DevServer::start(Config::default()).await.expect("a server");
         socket_affinity::tests::replaces_what_was_opened_elsewhere(server.addr()).await;
         server.stop().await;

@@ -1,16 +1,17 @@
-//! The functions the JavaScript facade calls. Private to it: `lib/bridge/hub.js` is their only caller.
+//! The functions that the JavaScript facade calls. They are private to it: `lib/bridge/hub.js` is their only caller.
 //!
-//! Every operation returns at once, and throws what panics; its answer comes through the hub, under `slot`. Points in
-//! time are milliseconds since 1970, which a JavaScript number holds exactly.
+//! Every operation returns immediately, and throws if it panics. Its answer comes through the hub, under `slot`. Times are
+//! milliseconds since 1970, which a JavaScript number represents exactly.
 
 use std::sync::Arc;
 
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use super::credential_requests::Questions;
-use super::event_loop::{self, Handover};
-use super::hub::{self, Batch, Hub, Reply};
+use super::answer_values::Batch;
+use super::credential_requests::CredentialRequests;
+use super::event_loop;
+use super::hub::{self, Hub, Reply};
 use super::options::{ClusterOptions, IoThread, ViewOptions};
 use super::runtime::threads;
 use super::text::Text;
@@ -19,45 +20,42 @@ use crate::failpoint;
 use crate::store::baseline::Baseline;
 use crate::store::{self, Notice, Operation, Output, ScanOp, SessionOp, Store, View};
 
-/// A store's view as JavaScript holds it; when the last of a store is garbage, the store closes.
+/// A view of a store, as JavaScript holds it. When the last view of a store is garbage-collected, the store closes.
 pub struct Handle {
     store: Arc<Store<Reply>>,
     view: Arc<View>,
     hub: Hub,
-    credential_requests: Arc<Questions>,
+    credential_requests: Arc<CredentialRequests>,
 }
 
-/// Makes the hub, which hands completions to `drain`: one for all stores of the caller. `may_drive`: whether the event loop may
-/// do the work of requests.
+/// Opens a hub for all stores of the caller. It passes completions to `dispatch`. `may_drive`: whether the event loop may do the
+/// work of requests.
 #[napi(catch_unwind)]
 pub fn open_hub(
     env: Env,
-    drain: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>,
+    dispatch: Function<'_, FnArgs<(Batch,)>, Unknown<'static>>,
     may_drive: bool,
 ) -> Result<External<Hub>> {
-    let handover = Handover {
-        wake: hub::wake_for_given,
-        hand_over: hub::hand_over_given,
-    };
-    event_loop::attach(&env, may_drive, &threads()?.driven, handover)?;
-    Ok(External::new(Hub::open(&env, &drain)?))
+    let runtime = || Ok(&*threads()?.driven);
+    event_loop::attach(&env, may_drive, runtime, hub::hand_over_after_turn)?;
+    Ok(External::new(Hub::open(&env, &dispatch)?))
 }
 
-/// Completions that were left when some were handed over.
+/// Returns completions that the last batch left in the queue.
 #[napi(catch_unwind)]
 pub fn take_more(env: Env, hub: &External<Hub>) -> Result<Batch> {
     hub.take(&env)
 }
 
-/// Lets go of the hub, once nothing is in flight and nothing will be.
+/// Closes the hub. No request may be in flight, and none may follow.
 #[napi(catch_unwind)]
 pub fn close_hub(hub: &External<Hub>) {
     hub.close();
 }
 
-/// Opens a store, whose connection starts to be made in the background.
+/// Opens a store, which connects in the background.
 ///
-/// Both options are the JSON text of complete options; notices, and questions, come under `notice_slot`.
+/// Both options are the JSON text of complete options. Notices and credential requests come under `notice_slot`.
 #[napi(catch_unwind)]
 pub fn open_store(
     hub: &External<Hub>,
@@ -72,11 +70,11 @@ pub fn open_store(
     }
     let view: ViewOptions = parsed(&view)?;
     let hub = Hub::clone(hub);
-    let credential_requests = Arc::new(Questions::new(hub.notifier(notice_slot)));
+    let credential_requests = Arc::new(CredentialRequests::new(hub.notifier(notice_slot)));
     let cluster = cluster
         .complete(credential_requests.clone())
         .map_err(|error| Error::new(Status::InvalidArg, format!("option 'tls': {error}")))?;
-    let tell = hub.notifier(notice_slot);
+    let notify = hub.notifier(notice_slot);
     let threads = threads()?;
     let _requests = threads.requests.enter();
     let store = Store::open(
@@ -99,7 +97,7 @@ pub fn open_store(
                 _ => None,
             };
             let notice = serde_json::json!({ "notice": name, "words": words });
-            tell(Output::Json(notice.to_string()));
+            notify(Output::Json(notice.to_string()));
         },
     );
     Ok(External::new(Handle {
@@ -110,7 +108,7 @@ pub fn open_store(
     }))
 }
 
-/// Another view of the same store.
+/// Opens another view of the same store.
 #[napi(catch_unwind)]
 pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Handle>> {
     let view: ViewOptions = parsed(&view)?;
@@ -135,11 +133,14 @@ fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {
 impl Handle {
     fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
         failpoint::panic_in("entry", self.view.set());
-        let reply = self.hub.expect(env, slot)?;
+        let reply = self.hub.start_request(env, slot)?;
         let is_small = matches!(operation, Operation::Session { .. });
-        event_loop::submit(is_small, || {
+        let was_turn = event_loop::submit(is_small, || {
             self.store.submit(self.view.clone(), operation, reply);
         });
+        if was_turn {
+            hub::wake_after_turn();
+        }
         Ok(())
     }
 
@@ -152,11 +153,11 @@ impl Handle {
     }
 }
 
-/// The answer to a question for credentials, or why there is none.
+/// Answers a credential request: with a user and a password, or with the reason why there are none.
 #[napi(catch_unwind)]
 pub fn give_credentials(
     store: &Opened,
-    question: u32,
+    request: u32,
     user: String,
     password: String,
     failure: Option<String>,
@@ -165,13 +166,13 @@ pub fn give_credentials(
         None => Ok(Login { user, password }),
         Some(failure) => Err(failure),
     };
-    store.credential_requests.answer(question, answer);
+    store.credential_requests.answer(request, answer);
 }
 
-/// What `open_store` and `open_view` returned.
+/// The result of `open_store` and `open_view`.
 type Opened = External<Handle>;
 
-/// What has been asked of the store and what came of it, as JSON.
+/// Returns the counters of the store, as JSON.
 #[napi(catch_unwind)]
 pub fn stats(store: &Opened) -> Result<String> {
     serde_json::to_string(&store.store.stats())
@@ -183,13 +184,13 @@ pub fn ready(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.submit(&env, slot, Operation::Ready)
 }
 
-/// Asks every node info commands: internal, for `lib/doctor`.
+/// Sends info commands to every node. Internal, for `lib/doctor`.
 #[napi(catch_unwind)]
 pub fn info(env: Env, store: &Opened, slot: u32, commands: Vec<String>) -> Result<()> {
     store.submit(&env, slot, Operation::Info { commands })
 }
 
-/// Closes the connection; what is pending fails with `CLOSED`, and then this is answered.
+/// Closes the store. Pending operations fail with `CLOSED`; the answer follows them.
 #[napi(catch_unwind)]
 pub fn close(env: Env, store: &Opened, slot: u32) -> Result<()> {
     store.submit(&env, slot, Operation::Close)
@@ -233,8 +234,8 @@ pub fn load(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, SessionOp::Load)
 }
 
-/// `writer`: the number of the session object. `head`, `base`, `notes`: its baseline, of which there may be no notes. `user`:
-/// `undefined` where the store keeps no owners, `""` for a session that has none.
+/// `writer`: the number of the session object. `head`, `base`, `notes`: its baseline; `notes` is optional. `user`: `undefined` if
+/// the store does not keep owners, `""` if the session has none.
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments)]
 pub fn set(
@@ -264,7 +265,7 @@ pub fn set(
     store.one(&env, slot, id, what)
 }
 
-/// `head`, `notes`: the session object's baseline, without the session.
+/// `head`, `notes`: the baseline of the session object, without the session.
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments)]
 pub fn refresh(
@@ -296,7 +297,7 @@ pub fn destroy(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, SessionOp::Destroy)
 }
 
-/// Of all partitions, or, for a page, of `count` from `first` on.
+/// Returns the first partition of a page and their number. `None`: all partitions.
 fn page(first: Option<u32>, count: Option<u32>) -> Option<(usize, usize)> {
     let (first, count) = first.zip(count)?;
     Some((first as usize, count as usize))

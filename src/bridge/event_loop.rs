@@ -1,26 +1,42 @@
-//! Who does the work of requests: a thread of its own, or the JavaScript thread.
+//! Lets the JavaScript thread do the work of requests while only a few are pending.
 //!
-//! An operation alone costs little work and much waking: JavaScript wakes the thread `aerospike-session`, the answer on the
-//! socket wakes it again, and that wakes JavaScript. So while little is asked, the JavaScript thread does the work itself.
-//! The runtime of requests is one of tokio's that whoever calls `block_on` drives. The event loop watches the runtime's
-//! epoll descriptor, and when something comes in, or was asked, it has a turn: it runs what is ready (`run_ready`), and no thread
-//! is woken at all. Where more is asked, the thread does the work, beside JavaScript.
+//! # The problem
 //!
-//! | [`MODE`] | who drives | becomes |
+//! A single operation needs little work, but three wakes: JavaScript wakes the I/O thread (`aerospike-session`), the reply on the
+//! socket wakes it again, and the I/O thread wakes JavaScript with the answer. The wakes cost more than the work.
+//!
+//! # The mechanism
+//!
+//! Requests run on a current-thread runtime of tokio. Such a runtime has no thread of its own: it makes progress on the thread
+//! that calls `block_on`. Usually that is the I/O thread. While few requests are pending, it is the JavaScript thread:
+//!
+//! 1. libuv watches the epoll descriptor of the runtime ([`uv`]).
+//! 2. When the descriptor becomes readable, or when a request was submitted, the event loop gives the runtime a *turn*: it calls
+//!    `block_on` with [`run_ready`], which runs all ready tasks and returns without waiting.
+//! 3. At the end of the turn the answers are passed to JavaScript directly. No thread is woken.
+//!
+//! When more requests are pending, the I/O thread drives the runtime, in parallel to JavaScript.
+//!
+//! # Modes
+//!
+//! | [`MODE`] | The runtime is driven by | Next mode |
 //! |---|---|---|
-//! | `THREAD` | the thread, all the time | `WANTED`, when for a while little was under way (`landed`) |
-//! | `WANTED` | the thread, until it sees this | `EVENT_LOOP`, by the thread, which tells JavaScript |
-//! | `EVENT_LOOP` | JavaScript, when there is something | `THREAD`, when more is asked (`submit`), or something unusual is (`is_unusual`), or JavaScript has no turn for a while (`watch`) |
+//! | `IO_THREAD` | the I/O thread, continuously | `REQUESTED`, after few requests have been pending for a while ([`batch_delivered`]) |
+//! | `REQUESTED` | the I/O thread, until it sees this mode | `EVENT_LOOP`, set by the I/O thread, which then wakes JavaScript ([`serve`]) |
+//! | `EVENT_LOOP` | the JavaScript thread, in turns | `IO_THREAD`, if more requests are pending or one is not small ([`submit`]), if the runtime needs the I/O thread ([`Loop::needs_io_thread`]), or if the event loop had no turn for a while ([`watch`]) |
 //!
-//! What can go wrong, and what is done about it:
-//! - JavaScript is busy, or the server is silent: nobody drives, no timer ends. The thread looks every [`TICK`], and takes over if
-//!   something is pending and there was no turn. So deadlines are late by two ticks at the most.
-//! - Records nested deep need a large stack: turns have one of their own (`stack::Reserved`).
-//! - A turn must neither block nor lose anything: it ends when no task is ready (`tasks`), and what comes later on the sockets
-//!   shows at the descriptor. tokio gives the runtime to one thread at a time, whatever `MODE` says.
-//! - Attempts that are repeated wait between them, and must not begin too late (`tasks::Punctual`): the thread drives.
-//! - What the crate starts by itself (it opens connections, say) does not count its tasks: as long as there are such, the thread drives.
-//! - Workers, other runtimes than Node.js, other systems than Linux: the thread drives, and nothing of this is ever used.
+//! # Risks and guards
+//!
+//! - **JavaScript is busy, or the server does not reply.** Then the runtime is not driven, and its timers do not fire. The I/O thread
+//!   checks every [`TICK`], and takes over if a request is pending and there was no turn. Deadlines are at most two ticks late.
+//! - **A deeply nested record needs a large stack.** Turns run on a reserved stack ([`Reserved`]).
+//! - **A turn must not block, and must leave no task ready.** It ends when no task is ready ([`tasks::is_any_ready`]). What arrives on a
+//!   socket later makes the descriptor readable.
+//! - **Both threads could drive.** tokio lets only one thread at a time drive a runtime, whatever `MODE` says.
+//! - **Retries wait between attempts, and must not start too late.** The I/O thread drives meanwhile ([`tasks::ExactTimers`]).
+//! - **The crate starts tasks of its own**, for example to open connections. They are not counted by [`tasks`], so the I/O thread drives
+//!   until they have ended.
+//! - **Worker threads, other runtimes than Node.js, and other systems than Linux.** There the I/O thread always drives.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -35,70 +51,64 @@ use std::time::{Duration, Instant};
 use napi::bindgen_prelude::*;
 use tokio::runtime::Runtime;
 
-use super::stack::{self, Reserved, STACKS};
+use super::stack::{self, Reserved};
 use super::uv::{self, Handles};
 use crate::tasks;
 
-static MODE: AtomicU8 = AtomicU8::new(THREAD);
-const THREAD: u8 = 0;
-const WANTED: u8 = 1;
+static MODE: AtomicU8 = AtomicU8::new(IO_THREAD);
+const IO_THREAD: u8 = 0;
+const REQUESTED: u8 = 1;
 const EVENT_LOOP: u8 = 2;
 
-/// Operations pending at the most, when the event loop drives.
-const MOST: usize = 8;
-/// And when it begins to: at the most, for as long as this.
-const FEW: usize = 4;
-const FOR: Duration = Duration::from_millis(10);
-/// How long the thread drives at least, after something unusual, and after it had to take over.
-const PAUSE: Duration = Duration::from_millis(100);
-/// How often the thread looks whether the event loop has turns.
+/// Requests that may be pending while the event loop drives.
+const MAX_PENDING_INLINE: usize = 8;
+/// The event loop starts to drive if at most `MAX_PENDING_TO_START` requests were pending throughout `OBSERVATION`.
+const MAX_PENDING_TO_START: usize = 4;
+const OBSERVATION: Duration = Duration::from_millis(10);
+/// The shortest time for which the I/O thread drives after it was needed ([`Loop::needs_io_thread`]), or had to take over.
+const MIN_IO_THREAD_TIME: Duration = Duration::from_millis(100);
+/// How often the I/O thread checks that the event loop has turns.
 const TICK: Duration = Duration::from_millis(20);
-/// Ticks without a turn and without anything pending, after which the thread drives, which then has nothing to do but wait.
-const IDLE: usize = 50;
-/// Times that a turn asks whether anything is ready, at the most: others have turns as well.
-const ROUNDS: usize = 64;
+/// Ticks without a turn after which the I/O thread drives again although nothing is pending. It then only waits for events.
+const MAX_IDLE_TICKS: usize = 50;
+/// Rounds of a turn. Then other work of the event loop goes first.
+const MAX_ROUNDS: usize = 64;
 
-/// Never again.
+/// The I/O thread drives until the process ends.
 static IS_OFF: AtomicBool = AtomicBool::new(false);
-/// Requests that are not answered yet.
+/// Requests without an answer.
 static PENDING: AtomicUsize = AtomicUsize::new(0);
-/// Turns there were.
+/// Turns so far.
 static TURNS: AtomicUsize = AtomicUsize::new(0);
-/// The thread had to take over.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-/// The event loop may drive, and does not know yet.
-static IS_NEW: AtomicBool = AtomicBool::new(false);
-static SERVER: OnceLock<Server> = OnceLock::new();
-/// Tells JavaScript that it may drive.
-static OFFER: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+/// The I/O thread took over because a request was pending and the event loop had no turn.
+static HAS_TAKEN_OVER: AtomicBool = AtomicBool::new(false);
+/// The event loop has been permitted to drive, and has not noticed yet.
+static IS_NEWLY_PERMITTED: AtomicBool = AtomicBool::new(false);
+static IO_THREAD_HANDLE: OnceLock<IoThread> = OnceLock::new();
+/// Wakes JavaScript once it may drive.
+static WAKE_JAVASCRIPT: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
-/// The thread of requests.
-struct Server {
+struct IoThread {
     thread: Thread,
-    /// Of what it waits for in `block_on`. Always the same; one that is asked for by a thread that does not drive wakes nobody.
+    /// The waker of the future that the I/O thread passes to `block_on`. tokio uses the same waker for every such future. A waker
+    /// obtained on a thread that does not drive would wake nothing.
     waker: Waker,
 }
 
-/// Hands over the answers of a turn.
-pub struct Handover {
-    /// Wakes JavaScript: after a turn that JavaScript began.
-    pub wake: fn(),
-    /// Calls JavaScript at once: after a turn that the event loop began.
-    pub hand_over: fn(),
-}
-
-/// What the JavaScript thread has to drive with.
+/// What the event loop of the main thread needs to drive the runtime.
 struct Loop {
     handles: Handles,
     runtime: &'static Runtime,
-    handover: Handover,
     stack: Reserved,
+    /// Passes the answers of a turn to JavaScript.
+    hand_over: fn(),
     is_watching: Cell<bool>,
-    /// There is something to do before the event loop waits.
-    is_due: Cell<bool>,
-    /// Until when the thread drives in any case, and the most that was pending since the last look.
+    /// A turn is needed before the event loop waits.
+    is_turn_due: Cell<bool>,
+    /// The I/O thread drives at least until then.
     not_before: Cell<Option<Instant>>,
-    most: Cell<usize>,
+    /// The most requests that were pending since the last observation.
+    max_pending: Cell<usize>,
 }
 
 thread_local! {
@@ -106,116 +116,121 @@ thread_local! {
     static IS_TURNING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is the JavaScript thread, in a turn: what is answered is handed over when it ends.
+/// Returns whether the calling thread is in a turn. Answers are then handed over at its end.
 pub fn is_turning() -> bool {
     IS_TURNING.get()
 }
 
-pub fn began() {
+pub fn request_started() {
     PENDING.fetch_add(1, Ordering::SeqCst);
 }
 
-pub fn ended() {
+pub fn request_answered() {
     PENDING.fetch_sub(1, Ordering::SeqCst);
 }
 
-/// What the thread of requests does, for ever.
+/// The main function of the I/O thread.
 pub fn serve(runtime: &Runtime) -> ! {
     let waker = runtime.block_on(poll_fn(|context| Poll::Ready(context.waker().clone())));
     let thread = thread::current();
-    let _ = SERVER.set(Server { thread, waker });
+    let _ = IO_THREAD_HANDLE.set(IoThread { thread, waker });
     loop {
-        // Woken by `Server::waker` alone.
+        // Woken by `IoThread::waker` only.
         runtime.block_on(poll_fn(|_| match MODE.load(Ordering::SeqCst) {
-            THREAD => Poll::Pending,
+            IO_THREAD => Poll::Pending,
             _ => Poll::Ready(()),
         }));
-        IS_NEW.store(true, Ordering::SeqCst);
-        if !changes(WANTED, EVENT_LOOP) {
+        IS_NEWLY_PERMITTED.store(true, Ordering::SeqCst);
+        if !change_mode(REQUESTED, EVENT_LOOP) {
             continue;
         }
         if IS_OFF.load(Ordering::SeqCst) {
-            MODE.store(THREAD, Ordering::SeqCst);
+            MODE.store(IO_THREAD, Ordering::SeqCst);
             continue;
         }
-        let offer = lock(&OFFER).take();
-        if let Some(offer) = offer {
-            offer();
+        let wake_javascript = lock(&WAKE_JAVASCRIPT).take();
+        if let Some(wake_javascript) = wake_javascript {
+            wake_javascript();
         }
         watch();
     }
 }
 
-fn changes(from: u8, to: u8) -> bool {
+/// Returns whether the mode was `from`, and has been changed.
+fn change_mode(from: u8, to: u8) -> bool {
     MODE.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
         .is_ok()
 }
 
-/// Waits until the thread drives again, and decides that it does.
+/// Waits on the I/O thread while the event loop drives. Takes over if the event loop has no turns.
 fn watch() {
-    // It may be a while before it drives again.
+    // The thread may wait here for long.
     stack::give_back();
-    let mut seen = TURNS.load(Ordering::SeqCst);
-    let mut still = 0;
+    let mut turns_seen = TURNS.load(Ordering::SeqCst);
+    let mut ticks_without_turn = 0;
     while MODE.load(Ordering::SeqCst) == EVENT_LOOP {
         thread::park_timeout(TICK);
         let turns = TURNS.load(Ordering::SeqCst);
-        if std::mem::replace(&mut seen, turns) != turns {
-            still = 0;
+        if std::mem::replace(&mut turns_seen, turns) != turns {
+            ticks_without_turn = 0;
             continue;
         }
-        still += 1;
+        ticks_without_turn += 1;
         let is_needed = PENDING.load(Ordering::SeqCst) > 0;
-        if is_needed || still >= IDLE {
-            TAKEN.store(is_needed, Ordering::SeqCst);
-            changes(EVENT_LOOP, THREAD);
+        if is_needed || ticks_without_turn >= MAX_IDLE_TICKS {
+            HAS_TAKEN_OVER.store(is_needed, Ordering::SeqCst);
+            change_mode(EVENT_LOOP, IO_THREAD);
         }
     }
 }
 
-/// The thread drives, from now on.
-fn leave() {
-    if MODE.swap(THREAD, Ordering::SeqCst) == EVENT_LOOP {
-        if let Some(server) = SERVER.get() {
-            server.thread.unpark();
+/// Makes the I/O thread drive.
+fn return_to_io_thread() {
+    if MODE.swap(IO_THREAD, Ordering::SeqCst) == EVENT_LOOP {
+        if let Some(io_thread) = IO_THREAD_HANDLE.get() {
+            io_thread.thread.unpark();
         }
     }
 }
 
-/// The thread drives, for ever.
+/// Makes the I/O thread drive until the process ends.
 pub fn switch_off() {
     IS_OFF.store(true, Ordering::SeqCst);
-    leave();
+    return_to_io_thread();
 }
 
-/// Called in every environment that wants to ask something. `is_proven`: it is known to work there.
+/// Prepares the event loop of an environment for driving the runtime. Called when a hub is opened.
+///
+/// `is_supported`: whether the mode is known to work in this JavaScript runtime. If it is not, or in a worker thread, the mode is
+/// switched off for the process. `hand_over` passes the answers of a turn to JavaScript.
 pub fn attach(
     env: &Env,
-    is_proven: bool,
-    runtime: &'static Runtime,
-    handover: Handover,
+    is_supported: bool,
+    runtime: impl FnOnce() -> Result<&'static Runtime>,
+    hand_over: fn(),
 ) -> Result<()> {
-    if !is_proven || !uv::is_main_thread() {
+    if !is_supported || !uv::is_main_thread() {
         switch_off();
         return Ok(());
     }
     if IS_OFF.load(Ordering::SeqCst) || LOOP.with_borrow(Option::is_some) {
         return Ok(());
     }
-    let Some(stack) = Reserved::new(STACKS[0]) else {
+    let runtime = runtime()?;
+    let Some(stack) = Reserved::new(stack::SIZES[0]) else {
         return Ok(());
     };
     if let Some(handles) = Handles::new(env, runtime, (on_readable, on_prepare, on_end)) {
-        // Made once, and then there for the whole process.
+        // Created once a process, and never freed.
         LOOP.set(Some(Box::leak(Box::new(Loop {
             handles,
             runtime,
-            handover,
             stack,
+            hand_over,
             is_watching: Cell::new(false),
-            is_due: Cell::new(false),
+            is_turn_due: Cell::new(false),
             not_before: Cell::new(None),
-            most: Cell::new(0),
+            max_pending: Cell::new(0),
         }))));
     }
     Ok(())
@@ -226,61 +241,70 @@ fn this_loop() -> Option<&'static Loop> {
     LOOP.try_with(|this| *this.borrow()).ok().flatten()
 }
 
-/// Whether this thread's event loop may ever drive.
-pub fn may_drive() -> bool {
+/// Returns whether the event loop of this thread can drive the runtime at all.
+pub fn can_drive() -> bool {
     this_loop().is_some()
 }
 
-/// Hands a request over. `is_small`: it is one on a single session.
-pub fn submit(is_small: bool, hand_over: impl FnOnce()) {
+/// Submits a request by calling `send`. Returns whether that was a turn, which may have produced answers.
+///
+/// `is_small`: whether the request is for a single session.
+#[must_use]
+pub fn submit(is_small: bool, send: impl FnOnce()) -> bool {
     let Some(this) = this_loop() else {
-        return hand_over();
+        send();
+        return false;
     };
     let pending = PENDING.load(Ordering::SeqCst);
-    this.most.set(this.most.get().max(pending));
+    this.max_pending.set(this.max_pending.get().max(pending));
     if MODE.load(Ordering::SeqCst) != EVENT_LOOP {
-        return hand_over();
+        send();
+        return false;
     }
-    if pending > MOST || !is_small {
-        this.leaves(Duration::ZERO);
-        return hand_over();
+    if pending > MAX_PENDING_INLINE || !is_small {
+        this.stop_driving(Duration::ZERO);
+        send();
+        return false;
     }
-    this.begins();
+    this.start_driving_if_permitted();
     if pending > 1 {
-        // With others, before the event loop waits.
-        this.is_due.set(true);
+        // Other requests may follow. They are sent together, in a turn before the event loop waits.
+        this.is_turn_due.set(true);
         TURNS.fetch_add(1, Ordering::SeqCst);
-        return this.runtime.block_on(async { hand_over() });
+        this.runtime.block_on(async { send() });
+        return false;
     }
-    this.turn(hand_over);
-    (this.handover.wake)();
+    this.turn(send);
+    true
 }
 
-/// JavaScript was handed answers, or woken to drive. `wakes` makes what wakes it.
-pub fn landed<W: FnOnce() + Send + 'static>(wakes: impl FnOnce() -> W) {
+/// Decides whether the event loop is to drive. Called when JavaScript has been woken, with or without answers.
+///
+/// `make_wake` returns a function that wakes JavaScript.
+pub fn batch_delivered<W: FnOnce() + Send + 'static>(make_wake: impl FnOnce() -> W) {
     let Some(this) = this_loop() else { return };
     match MODE.load(Ordering::SeqCst) {
-        EVENT_LOOP => this.begins(),
-        THREAD if !IS_OFF.load(Ordering::SeqCst) => {
+        EVENT_LOOP => this.start_driving_if_permitted(),
+        IO_THREAD if !IS_OFF.load(Ordering::SeqCst) => {
             let now = Instant::now();
-            let pause = match TAKEN.swap(false, Ordering::SeqCst) {
-                true => Some(PAUSE),
-                false if this.not_before.get().is_none() => Some(FOR),
+            let wait = match HAS_TAKEN_OVER.swap(false, Ordering::SeqCst) {
+                true => Some(MIN_IO_THREAD_TIME),
+                false if this.not_before.get().is_none() => Some(OBSERVATION),
                 false => None,
             };
-            if let Some(pause) = pause {
-                return this.not_before.set(Some(now + pause));
+            if let Some(wait) = wait {
+                return this.not_before.set(Some(now + wait));
             }
             if this.not_before.get().is_some_and(|then| now < then) {
                 return;
             }
-            let most = this.most.replace(PENDING.load(Ordering::SeqCst));
-            this.not_before.set(Some(now + FOR));
-            if most <= FEW && !this.is_unusual() {
-                *lock(&OFFER) = Some(Box::new(wakes()));
-                if changes(THREAD, WANTED) {
-                    if let Some(server) = SERVER.get() {
-                        server.waker.wake_by_ref();
+            let max_pending = this.max_pending.replace(PENDING.load(Ordering::SeqCst));
+            this.not_before.set(Some(now + OBSERVATION));
+            if max_pending <= MAX_PENDING_TO_START && !this.needs_io_thread() {
+                *lock(&WAKE_JAVASCRIPT) = Some(Box::new(make_wake()));
+                if change_mode(IO_THREAD, REQUESTED) {
+                    if let Some(io_thread) = IO_THREAD_HANDLE.get() {
+                        io_thread.waker.wake_by_ref();
                     }
                 }
             }
@@ -290,47 +314,49 @@ pub fn landed<W: FnOnce() + Send + 'static>(wakes: impl FnOnce() -> W) {
 }
 
 impl Loop {
-    fn stops(&self) {
+    fn stop_watching(&self) {
         if self.is_watching.replace(false) {
             self.handles.stop();
         }
     }
 
-    fn leaves(&self, pause: Duration) {
-        self.stops();
-        self.not_before.set(Some(Instant::now() + FOR.max(pause)));
-        leave();
+    /// Makes the I/O thread drive for at least `duration`, and not for less than an observation takes.
+    fn stop_driving(&self, duration: Duration) {
+        self.stop_watching();
+        self.not_before
+            .set(Some(Instant::now() + OBSERVATION.max(duration)));
+        return_to_io_thread();
     }
 
-    /// There are tasks that do not count themselves, or timers that must not be late.
-    fn is_unusual(&self) -> bool {
-        tasks::is_any_punctual() || self.runtime.metrics().num_alive_tasks() > tasks::alive()
+    /// Returns whether timers must be exact, or tasks exist that are not counted.
+    fn needs_io_thread(&self) -> bool {
+        tasks::needs_exact_timers() || self.runtime.metrics().num_alive_tasks() > tasks::alive()
     }
 
-    /// Does what is ready, and before it this.
+    /// Calls `first` and runs all ready tasks, on the reserved stack.
     fn turn(&self, first: impl FnOnce()) {
-        self.is_due.set(false);
+        self.is_turn_due.set(false);
         TURNS.fetch_add(1, Ordering::SeqCst);
         IS_TURNING.set(true);
-        // Nothing may unwind from one stack to another.
-        let ended = self.stack.run(|| {
+        // A panic must not unwind from one stack to another.
+        let result = self.stack.run(|| {
             let run = || self.runtime.block_on(run_ready(first));
             catch_unwind(AssertUnwindSafe(run))
         });
         IS_TURNING.set(false);
-        match ended {
-            Ok(_) if self.is_unusual() => self.leaves(PAUSE),
+        match result {
+            Ok(_) if self.needs_io_thread() => self.stop_driving(MIN_IO_THREAD_TIME),
             Ok(true) => {}
-            Ok(false) => self.leaves(Duration::ZERO),
-            // It was reported as it began.
-            Err(_) => self.leaves(PAUSE),
+            Ok(false) => self.stop_driving(Duration::ZERO),
+            // The panic hook has reported it.
+            Err(_) => self.stop_driving(MIN_IO_THREAD_TIME),
         }
     }
 
-    /// The event loop drives since a moment ago: it has a turn before it waits.
-    fn begins(&self) {
-        if IS_NEW.swap(false, Ordering::SeqCst) {
-            self.is_due.set(true);
+    /// Starts to watch the descriptor if the event loop has just been permitted to drive. A turn follows before the event loop waits.
+    fn start_driving_if_permitted(&self) {
+        if IS_NEWLY_PERMITTED.swap(false, Ordering::SeqCst) {
+            self.is_turn_due.set(true);
             if !self.is_watching.replace(true) && !self.handles.start() {
                 switch_off();
             }
@@ -338,11 +364,12 @@ impl Loop {
     }
 }
 
+/// libuv calls this when the descriptor of the runtime is readable.
 unsafe extern "C" fn on_readable(_: *mut c_void, _: c_int, _: c_int) {
     on_event(true);
 }
 
-/// Before the event loop waits.
+/// libuv calls this before the event loop waits.
 unsafe extern "C" fn on_prepare(_: *mut c_void) {
     on_event(false);
 }
@@ -350,22 +377,22 @@ unsafe extern "C" fn on_prepare(_: *mut c_void) {
 fn on_event(is_readable: bool) {
     let Some(this) = this_loop() else { return };
     if MODE.load(Ordering::SeqCst) != EVENT_LOOP {
-        return this.stops();
+        return this.stop_watching();
     }
-    this.begins();
-    if is_readable || this.is_due.get() {
+    this.start_driving_if_permitted();
+    if is_readable || this.is_turn_due.get() {
         this.turn(|| {});
-        (this.handover.hand_over)();
+        (this.hand_over)();
     }
 }
 
-/// The environment ends.
+/// Called when the environment ends.
 fn on_end() {
     switch_off();
     LOOP.set(None);
 }
 
-/// Runs what is ready, until nothing is, and before it this. `false`: there was no end to it.
+/// Calls `first` and then lets tokio run tasks until none is ready. Returns `false` if tasks were still ready after [`MAX_ROUNDS`].
 fn run_ready(first: impl FnOnce()) -> impl Future<Output = bool> {
     let mut first = Some(first);
     let mut rounds = 0;
@@ -373,19 +400,19 @@ fn run_ready(first: impl FnOnce()) -> impl Future<Output = bool> {
         if let Some(first) = first.take() {
             first();
         }
-        // Another thread drives: this one must not wait for it.
+        // If the I/O thread drives, this thread must not wait for it.
         if MODE.load(Ordering::SeqCst) != EVENT_LOOP {
             return Poll::Ready(true);
         }
-        // After the first round tokio has looked at the sockets once.
+        // At least one round is needed, for tokio to check the sockets.
         if rounds > 0 && !tasks::is_any_ready() {
             return Poll::Ready(true);
         }
-        if rounds == ROUNDS {
+        if rounds == MAX_ROUNDS {
             return Poll::Ready(false);
         }
         rounds += 1;
-        // Woken, this is asked again after tokio has run what is ready and has looked at the sockets, without waiting for them.
+        // Because this future is woken already, tokio runs the ready tasks, checks the sockets without waiting, and polls it again.
         context.waker().wake_by_ref();
         Poll::Pending
     })

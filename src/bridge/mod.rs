@@ -1,20 +1,23 @@
-//! napi only: the way from the JavaScript facade to the core and back. No session logic.
+//! The napi layer between the JavaScript facade and the core. It has no session logic.
 //!
-//! - [`entry`]: the functions the facade calls. Free functions on an external: a method of a napi
-//!   class costs three times as much (measured).
-//! - [`hub`]: the way back. Completions gather in a queue and wake JavaScript once for many.
-//! - [`options`]: the one struct of validated options that comes over.
-//! - [`credential_requests`]: what the core asks of JavaScript.
+//! - [`entry`]: the functions that the facade calls. They are free functions on an external: calling a method of a napi class costs
+//!   three times as much (measured).
+//! - [`hub`]: sends answers and notices to JavaScript. [`completion_queue`] gathers them, and wakes JavaScript once for many;
+//!   [`answer_values`] converts them into JavaScript values.
+//! - [`options`]: the validated options from JavaScript.
+//! - [`credential_requests`]: requests of the core to JavaScript for a user name and a password.
 //! - [`text`]: strings from JavaScript, copied once.
-//! - [`runtime`]: the threads everything runs on.
-//! - [`event_loop`]: which of them does the work of requests; [`uv`]: Node.js's event loop, as far as that needs it.
-//! - [`stack`]: gives back the stack of a thread that has nothing to do.
+//! - [`runtime`]: the threads of the core.
+//! - [`event_loop`]: decides which thread does the work of requests. [`uv`]: the functions of libuv that it needs.
+//! - [`stack`]: releases the unused stack of idle threads; reserved stacks.
 //! - [`pin_module`]: keeps the library loaded.
-//! - [`dev_server`]: the development server's handle.
+//! - [`dev_server`]: the handle of the development server.
 
-// napi registers nothing in a test build, so nothing there calls what is only called from JavaScript.
+// napi registers nothing in a test build, so functions that only JavaScript calls are unused there.
 #![cfg_attr(test, allow(dead_code))]
 
+mod answer_values;
+mod completion_queue;
 mod credential_requests;
 mod dev_server;
 mod entry;

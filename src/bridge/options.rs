@@ -1,5 +1,4 @@
-//! The options that come over from JavaScript: complete and already validated (`lib/options/options.js`),
-//! so that nothing is checked or defaulted twice.
+//! The options from JavaScript. `lib/options/options.js` has validated them and added the defaults, so neither is repeated here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::store::encryption::{Keyring, KEY};
 use crate::store::id_hash::Hasher;
 use crate::{cluster, store};
 
-/// Of the connection.
+/// The options of the connection.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterOptions {
@@ -29,18 +28,18 @@ pub struct ClusterOptions {
     cluster_name: Option<String>,
     services_alternate: bool,
     rack_ids: Vec<usize>,
-    /// Operations under way.
+    /// The most operations that may be pending.
     pub max_pending: usize,
     pub io_thread: IoThread,
 }
 
-/// Who does the work of requests: see `event_loop`.
+/// Which thread does the work of requests: see `event_loop`.
 #[derive(Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum IoThread {
-    /// The event loop, where that is better.
+    /// The event loop while few requests are pending, otherwise the I/O thread.
     Auto,
-    /// Their thread.
+    /// Always the I/O thread.
     Always,
 }
 
@@ -52,7 +51,7 @@ struct Host {
     tls_name: Option<String>,
 }
 
-/// How to log in. Without `user` and `password`, where they are needed, they are asked for.
+/// How to log in. If `user` and `password` are needed and missing, they are requested from JavaScript.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Auth {
@@ -70,19 +69,19 @@ enum AuthMode {
     Pki,
 }
 
-/// All PEM, but for the pins, which are base64.
+/// Everything is PEM, except the pins, which are base64.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Tls {
     ca: String,
-    /// Whether to trust what the system trusts as well.
+    /// Whether to trust the certificate authorities of the system too.
     system: bool,
     cert: Option<String>,
     key: Option<String>,
     pins: Vec<String>,
 }
 
-/// Of a view of the store.
+/// The options of a view of the store.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ViewOptions {
@@ -124,10 +123,10 @@ enum Conflict {
 }
 
 impl ClusterOptions {
-    /// `ask` is asked for credentials that are not given.
+    /// Completes the options. `ask` provides credentials that the options do not have.
     ///
     /// # Errors
-    /// In words: certificates and keys are the one thing that cannot be wholly validated before.
+    /// A message about certificates or keys. JavaScript cannot validate these completely.
     pub fn complete(self, ask: Arc<dyn Ask>) -> Result<cluster::Options, String> {
         let tls = self.tls.as_ref().map(Tls::config).transpose()?;
         let hosts = self.hosts.into_iter().map(|host| cluster::Host {
@@ -186,7 +185,7 @@ impl Tls {
 }
 
 impl TryFrom<ViewOptions> for store::Options {
-    /// Never quotes a secret.
+    /// A message, which never quotes a secret.
     type Error = String;
 
     fn try_from(options: ViewOptions) -> Result<Self, String> {

@@ -1,10 +1,10 @@
-//! The threads everything runs on, started with the first store, and then there for the whole process.
+//! The threads of the core. They start with the first store and run until the process ends.
 //!
-//! - `aerospike-session`: every request, from its coming in to its answer. One thread: the work per request is small, and
-//!   more threads spend their time on waking each other (measured; with two, a request costs a third more).
-//! - `aerospike-bulk`: requests on large sessions and on many, so that the others need not wait for them.
-//! - `aerospike-tend`: connecting, and looking after the cluster. It logs in, and for that hashes passwords, for a tenth
-//!   of a second each: no request waits for that.
+//! - `aerospike-session`, the I/O thread: handles requests, from submission to answer. It is one thread, because the work per request is
+//!   small and several threads would spend their time waking each other (measured: with two, a request costs a third more).
+//! - `aerospike-bulk`: handles large sessions and scans, so that other requests do not wait for them.
+//! - `aerospike-tend`: connects, and tracks the state of the cluster. Its logins hash passwords, which takes a tenth of a second each. No
+//!   request waits for that.
 
 use std::future::pending;
 use std::io::Write;
@@ -14,45 +14,45 @@ use std::thread;
 use napi::{Error, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::event_loop;
-use super::stack::{self, STACKS};
+use super::{event_loop, stack};
 use crate::bulk_runtime::Bulk;
 
-/// Turns of tasks after which a thread looks for what came in from the network, and for new requests. tokio's own 61 and 31
-/// are for many threads: with one, and turns of a millisecond where sessions are large, they are a tenth of a second.
+/// Polls of tasks after which a thread checks for events from the network, and for new requests. tokio's defaults, 61 and 31, suit
+/// many threads. With one thread, and polls of a millisecond for large sessions, they would be up to a tenth of a second.
 const EVENTS_EVERY: u32 = 8;
 const REQUESTS_EVERY: u32 = 4;
 
-/// Never stopped: they hold nothing open, and the process ends without waiting for them.
+/// The runtimes of the threads. They are never stopped: they keep nothing open, and the process ends without waiting for them.
 pub struct Threads {
     pub requests: Handle,
-    /// The runtime of requests, for who may drive it: see `event_loop`.
+    /// The runtime of requests, which the event loop can drive too: see `event_loop`.
     pub driven: Arc<Runtime>,
     pub tending: Handle,
     pub bulk: Bulk,
 }
 
+/// Returns the threads, and starts them at the first call.
 pub fn threads() -> Result<&'static Threads> {
     static THREADS: OnceLock<Threads> = OnceLock::new();
     if let Some(threads) = THREADS.get() {
         return Ok(threads);
     }
-    // Worker threads of Node.js that start at the same time: one of them starts the threads, the others wait for it.
+    // If worker threads of Node.js call this at the same time, one of them starts the threads and the others wait.
     static STARTING: Mutex<()> = Mutex::new(());
     let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(threads) = THREADS.get() {
         return Ok(threads);
     }
     quiet_panics();
-    let driven = start("aerospike-session", &STACKS, |runtime| {
+    let driven = start("aerospike-session", &stack::SIZES, |runtime| {
         event_loop::serve(runtime)
     })?;
     let requests = driven.handle().clone();
-    let bulk = start("aerospike-bulk", &STACKS, |runtime| {
+    let bulk = start("aerospike-bulk", &stack::SIZES, |runtime| {
         lower_priority();
         runtime.block_on(pending())
     })?;
-    let tending = start("aerospike-tend", &STACKS[2..], |runtime| {
+    let tending = start("aerospike-tend", &stack::SIZES[2..], |runtime| {
         runtime.block_on(pending())
     })?;
     let threads = Threads {
@@ -64,12 +64,12 @@ pub fn threads() -> Result<&'static Threads> {
     Ok(THREADS.get_or_init(|| threads))
 }
 
-/// What a panic says may quote what it stumbled on, a session say, and would go to the terminal. Where it was is enough.
+/// Makes panics print only their location. The message of a panic may quote data, for example a session.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let place = place.unwrap_or_default();
-        // A terminal that is gone is no reason for another panic.
+        // `eprintln!` would panic again if stderr is closed.
         let _ = writeln!(
             std::io::stderr(),
             "aerospike-session: internal error at {place}"
@@ -77,14 +77,14 @@ fn quiet_panics() {
     }));
 }
 
-/// A runtime, and a thread that runs it, with the first of the stacks that the system gives.
+/// Creates a runtime and a thread that runs it, with the first size of stack that the system provides.
 fn start(name: &str, stacks: &[usize], run: fn(&Runtime)) -> Result<Arc<Runtime>> {
     let failed = |error| Error::from_reason(format!("no thread could be started: {error}"));
     let runtime = Builder::new_current_thread()
         .enable_all()
         .event_interval(EVENTS_EVERY)
         .global_queue_interval(REQUESTS_EVERY)
-        .on_thread_park(stack::give_back)
+        .on_thread_park(give_back_stack)
         .build()
         .map_err(failed)?;
     let runtime = Arc::new(runtime);
@@ -104,15 +104,23 @@ fn start(name: &str, stacks: &[usize], run: fn(&Runtime)) -> Result<Arc<Runtime>
     Ok(runtime)
 }
 
-/// Of this thread. The event loop and its garbage collector, and the thread of requests, go first then.
+/// Releases the unused stack of a thread that is about to wait. In a turn of the event loop the code runs on a reserved stack, which
+/// is released when the turn ends.
+fn give_back_stack() {
+    if !event_loop::is_turning() {
+        stack::give_back();
+    }
+}
+
+/// Lowers the priority of this thread, below that of the event loop, the garbage collector and the I/O thread.
 #[cfg(target_os = "linux")]
 fn lower_priority() {
-    // About a tenth of what each of the others gets, where all are busy.
+    // If all threads are busy, this one gets about a tenth of the time that each of the others gets.
     const NICE: libc::c_int = 10;
-    // SAFETY: it takes numbers alone. On Linux 0 is this thread, not the process. Should it fail the priority stays.
+    // SAFETY: the arguments are numbers. On Linux, 0 means this thread and not the process. If it fails, the priority stays.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
-/// Other systems have no priority of a thread that could be set so simply.
+/// Other systems have no simple call for the priority of one thread.
 #[cfg(not(target_os = "linux"))]
 fn lower_priority() {}

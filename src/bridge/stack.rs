@@ -1,26 +1,24 @@
-//! Gives back the stack that a deeply nested record took.
+//! Stacks large enough for deeply nested records.
 //!
-//! The crate decodes records by recursion. A record of 1 MiB can be nested a million levels deep, and then commits a third of
-//! a gigabyte of the thread's stack. The system keeps those pages for the thread until it ends, which it never does. So
-//! whenever the thread has nothing to do, what lies far below its stack pointer is given back.
+//! The crate decodes records by recursion. A record of 1 MiB can be nested a million levels deep, and then commits a third of a
+//! gigabyte of the thread's stack. The system keeps these pages committed until the thread ends, and the threads of the core never
+//! end. So whenever a thread is about to wait, the pages far below its stack pointer are released.
 //!
-//! The JavaScript thread has a small stack. Where it decodes records it changes to a reserved one.
+//! The JavaScript thread has a small stack. It switches to a reserved stack before it decodes records.
 
-/// The crate decodes records by recursion, without a bound, and the server stores whatever is nested: each byte of a
-/// record can be a level, and each level takes about 330 bytes of stack (measured). These are the stacks for a record of
-/// 8 MiB, the most that can be configured, and of 1 MiB, the server's default; and for a system that gives neither.
-/// Address space only: pages are committed when touched, and given back when the thread has nothing to do (see [`give_back`]).
-pub const STACKS: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
+/// Sizes of stacks, in bytes: for a record of 8 MiB, the configurable maximum; for a record of 1 MiB, the server's default; and for
+/// systems that provide neither.
+///
+/// The crate's recursion has no limit, and the server stores records of any nesting. Each byte of a record can be a level, and each level
+/// takes about 330 bytes of stack (measured). The stacks are address space only: pages are committed when they are touched.
+pub const SIZES: [usize; 3] = [3 << 30, 512 << 20, 64 << 20];
 
-/// Called when a thread is about to wait for work: with a shallow stack, always from the same place.
+/// Releases the unused part of this thread's stack. Called when the thread is about to wait for work: with a shallow stack, always
+/// from about the same place, and not from a reserved stack.
 #[cfg(target_os = "linux")]
 pub fn give_back() {
     use std::cell::OnceCell;
 
-    // A reserved stack is given back when the work on it has ended.
-    if linux::is_on_reserved() {
-        return;
-    }
     thread_local! {
         static UNUSED: OnceCell<Option<linux::Unused>> = const { OnceCell::new() };
     }
@@ -39,7 +37,7 @@ pub fn give_back() {}
 #[cfg(target_os = "linux")]
 pub use linux::Reserved;
 
-/// Only on Linux there is one.
+/// Reserved stacks exist on Linux only.
 #[cfg(not(target_os = "linux"))]
 pub enum Reserved {}
 
@@ -56,27 +54,27 @@ impl Reserved {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::cell::Cell;
     use std::ffi::c_void;
     use std::mem::MaybeUninit;
 
-    /// Bytes below the stack pointer of an idle thread that are not given back. An ordinary operation needs less.
+    /// Bytes below the stack pointer of an idle thread that stay committed. An ordinary operation needs less.
     const KEPT: usize = 1 << 20;
-    /// Bytes that the kernel writes when it delivers a signal lie below the stack pointer as well.
-    const LEAST: usize = 256 * 1024;
-    /// Bytes that tell whether the stack was used as far down as they are: some levels of a recursion, of about 330 bytes each.
-    /// They are read whenever the thread is about to wait (measured: 0.04 µs).
+    /// The smallest distance between the stack pointer and the released pages. When the kernel delivers a signal, it writes below the
+    /// stack pointer.
+    const MIN_DISTANCE: usize = 256 * 1024;
+    /// Bytes that show whether the stack was used down to them: a few levels of the recursion, of about 330 bytes each. They are read
+    /// whenever the thread is about to wait, which takes 0.04 µs (measured).
     const MARK: usize = 1024;
 
-    /// The part of this thread's stack that ordinary operations do not use: from `low` up to `high`, in whole pages. Its
-    /// uppermost bytes tell whether any of it was used: each level of a recursion leaves an address that is not zero.
+    /// The part of a stack that ordinary operations do not use: from `low` up to `high`, in whole pages. Its uppermost bytes show whether
+    /// any of it was used: each level of a recursion leaves an address that is not zero.
     pub struct Unused {
         low: usize,
         high: usize,
     }
 
     impl Unused {
-        /// `None` if the stack is too small, or its bounds are not known.
+        /// Returns `None` if the stack is too small, or if its bounds are unknown.
         pub fn of_this_thread() -> Option<Unused> {
             let page = page()?;
             let (low, size) = stack_of_this_thread()?;
@@ -87,10 +85,10 @@ mod linux {
             is_inside.then_some(Unused { low, high })
         }
 
-        /// To be called with a shallow stack.
+        /// Releases the pages if they were used. To be called with a shallow stack.
         pub fn give_back(&self) {
-            // A call from deeper on the stack than the first one: pages below it may still be in use.
-            if stack_pointer() >= self.high + LEAST {
+            // Otherwise this call is deeper on the stack than the first one, and pages below it may be in use.
+            if stack_pointer() >= self.high + MIN_DISTANCE {
                 self.discard();
             }
         }
@@ -99,9 +97,9 @@ mod linux {
             if !self.was_used() {
                 return;
             }
-            // SAFETY: these are whole pages of this thread's own stack (`of_this_thread`), far below the stack pointer, or of one that
-            // nothing runs on (`Reserved`), so no frame is in them, and no other thread refers to them. They stay mapped, and read as
-            // zeros. Should it fail they stay as they are.
+            // SAFETY: these are whole pages, either of this thread's own stack, far below the stack pointer (`of_this_thread`), or of a
+            // stack on which nothing runs (`Reserved`). So no frame is in them, and no other thread refers to them. They stay mapped, and
+            // read as zeros. If the call fails, they stay as they are.
             unsafe {
                 libc::madvise(
                     self.low as *mut c_void,
@@ -115,22 +113,13 @@ mod linux {
             let first = (self.high - MARK) as *const usize;
             let words = MARK / size_of::<usize>();
             // SAFETY: these bytes are aligned, and in a page that is mapped (`of_this_thread`). They belong to this thread, which
-            // does nothing else meanwhile; the compiler knows nothing of them, hence volatile.
+            // does nothing else meanwhile. The reads are volatile because the compiler does not know these bytes.
             (0..words).any(|word| unsafe { first.add(word).read_volatile() } != 0)
         }
     }
 
-    thread_local! {
-        static IS_ON_RESERVED: Cell<bool> = const { Cell::new(false) };
-    }
-
-    /// Returns whether this thread is on a reserved stack.
-    pub fn is_on_reserved() -> bool {
-        IS_ON_RESERVED.get()
-    }
-
-    /// A stack that a thread changes to for a while. Address space, most of it: pages are committed when touched, and given
-    /// back when the thread has changed back.
+    /// A reserved stack, to which a thread can switch. It is address space: pages are committed when they are touched, and released
+    /// when the thread has switched back.
     pub struct Reserved {
         base: *mut u8,
         size: usize,
@@ -138,14 +127,15 @@ mod linux {
     }
 
     impl Reserved {
-        /// `None` if the system does not give that much. It is never freed.
+        /// Returns `None` if the system does not provide that much. The stack is never freed.
         pub fn new(size: usize) -> Option<Reserved> {
             let page = page()?;
             let size = size / page * page;
             let flags =
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
             let rights = libc::PROT_READ | libc::PROT_WRITE;
-            // SAFETY: a new mapping, wherever there is room. Its lowest page is the end of the stack: who touches it ends the process.
+            // SAFETY: this is a new mapping, at an address that the system chooses. Its lowest page is a guard: a stack overflow touches it,
+            // which ends the process.
             let base = unsafe {
                 let base = libc::mmap(std::ptr::null_mut(), size, rights, flags, -1, 0);
                 if base == libc::MAP_FAILED {
@@ -166,39 +156,37 @@ mod linux {
             })
         }
 
-        /// Does something on this stack. It must not panic, and not call anything that knows of the thread's own stack, as
-        /// JavaScript does.
+        /// Runs `work` on this stack. `work` must not panic, and must not call code that knows the bounds of the thread's own stack, such as
+        /// JavaScript.
         pub fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-            // SAFETY: the stack is mapped, in whole pages, for ever, and nothing else runs on it: it belongs to one thread (a raw
-            // pointer is not `Send`), which does not come here from `work`.
-            IS_ON_RESERVED.set(true);
-            let done = unsafe { psm::on_stack(self.base, self.size, work) };
-            IS_ON_RESERVED.set(false);
+            // SAFETY: the stack is mapped, in whole pages, and never unmapped. Nothing else runs on it: it belongs to one thread (a raw
+            // pointer is not `Send`), and `work` does not call this function.
+            let result = unsafe { psm::on_stack(self.base, self.size, work) };
             self.unused.discard();
-            done
+            result
         }
     }
 
     fn page() -> Option<usize> {
-        // SAFETY: it reads a constant of the system.
+        // SAFETY: the call reads a constant of the system.
         usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()
     }
 
-    /// About where the stack pointer is.
+    /// Returns about where the stack pointer is.
     fn stack_pointer() -> usize {
         let here = 0_u8;
         std::ptr::from_ref(std::hint::black_box(&here)) as usize
     }
 
-    /// The lowest address of the stack, and its size.
+    /// Returns the lowest address of the stack, and its size.
     fn stack_of_this_thread() -> Option<(usize, usize)> {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::zeroed();
-        // SAFETY: `attributes` has room for what is known of this thread, and is read only if that was put there.
+        // SAFETY: `attributes` has room for the attributes of this thread, and is read only if the call has filled it.
         if unsafe { libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) } != 0 {
             return None;
         }
         let (mut low, mut size) = (std::ptr::null_mut(), 0);
-        // SAFETY: the attributes were filled in above, and are destroyed once.
+        // SAFETY: the attributes were filled above, and are destroyed once.
         let failed = unsafe {
             let failed =
                 libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut low, &raw mut size);
@@ -213,7 +201,7 @@ mod linux {
     mod tests {
         use super::*;
 
-        /// Megabytes of it that are in memory.
+        /// Returns how many megabytes of the unused part are in memory.
         fn resident(unused: &Unused) -> usize {
             const PAGE: usize = 4_096;
             let mut pages = vec![0_u8; (unused.high - unused.low).div_ceil(PAGE)];
@@ -236,7 +224,7 @@ mod linux {
         }
 
         #[test]
-        fn what_a_deep_recursion_took_is_given_back() {
+        fn the_stack_of_a_deep_recursion_is_released() {
             const LEVELS: usize = 300_000;
             let thread = std::thread::Builder::new().stack_size(1 << 30);
             let thread = thread.spawn(|| {

@@ -1,5 +1,5 @@
-//! Node.js's event loop, libuv, as far as `event_loop` needs it: watches the descriptor of tokio's runtime, and calls before the
-//! loop waits. Its functions are looked up when they are needed: where they are not there, the mode is not used.
+//! The functions of libuv, the event loop of Node.js, that `event_loop` needs. They watch the descriptor of tokio's runtime, and call back
+//! before the loop waits. They are looked up at run time. If any is missing, the event loop does not drive the runtime.
 
 use std::ffi::{c_int, c_void};
 
@@ -52,7 +52,7 @@ mod linux {
 
     use super::*;
 
-    /// The numbers of uv.h, which are part of its binary interface.
+    /// Constants of uv.h, which are part of its ABI.
     const READABLE: c_int = 1;
     const POLL: c_int = 8;
     const PREPARE: c_int = 9;
@@ -81,14 +81,14 @@ mod linux {
         /// `T` must be the type of the function of this name.
         unsafe fn find<T: Copy>(name: &CStr) -> Option<T> {
             const { assert!(size_of::<T>() == size_of::<*mut c_void>()) };
-            // SAFETY: it looks up a name, which is a C string.
+            // SAFETY: the call looks up a name, which is a C string.
             let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr().cast::<c_char>()) };
-            // SAFETY: a pointer to a function of C, of the type that the caller vouches for.
+            // SAFETY: this is a pointer to a C function, whose type the caller guarantees.
             (!found.is_null()).then(|| unsafe { std::mem::transmute_copy(&found) })
         }
 
         let find_all = || {
-            // SAFETY: these are the functions of uv.h, with its types.
+            // SAFETY: the functions and their types are those of uv.h.
             unsafe {
                 Some(Uv {
                     handle_size: find(c"uv_handle_size")?,
@@ -108,17 +108,17 @@ mod linux {
         UV.get_or_init(find_all).as_ref()
     }
 
-    /// The handles of the event loop, which they do not keep alive. They are closed with the environment.
+    /// Handles on the event loop. They do not keep it alive, and are closed with the environment.
     pub struct Handles {
         uv: &'static Uv,
         poll: *mut c_void,
         prepare: *mut c_void,
-        calls: (OnReadable, OnPrepare),
+        callbacks: (OnReadable, OnPrepare),
     }
 
     impl Handles {
-        /// `calls`: when there is something on the sockets; before the loop waits; and at the end of the environment, after which
-        /// nothing of this may be used.
+        /// Creates the handles. The callbacks run when the descriptor is readable, before the loop waits, and when the environment ends.
+        /// After that the handles must not be used.
         pub fn new(
             env: &Env,
             runtime: &Runtime,
@@ -127,8 +127,8 @@ mod linux {
             let uv = uv()?;
             let descriptor = epoll(runtime)?;
             let event_loop = env.get_uv_event_loop().ok()?.cast::<c_void>();
-            // SAFETY: handles of the size that libuv asks for, on the loop of the thread we are on. They are freed when they are closed, or if
-            // they were never of the loop.
+            // SAFETY: the handles have the size that libuv reports, and belong to the loop of this thread. They are freed when they are
+            // closed, or if they were never added to the loop.
             unsafe {
                 let poll = libc::calloc(1, (uv.handle_size)(POLL));
                 let prepare = libc::calloc(1, (uv.handle_size)(PREPARE));
@@ -140,7 +140,7 @@ mod linux {
                     libc::free(prepare);
                     return None;
                 }
-                // It always succeeds.
+                // This always succeeds.
                 (uv.prepare_init)(event_loop, prepare);
                 (uv.unref)(poll);
                 (uv.unref)(prepare);
@@ -169,17 +169,17 @@ mod linux {
                     uv,
                     poll,
                     prepare,
-                    calls: (on_readable, on_prepare),
+                    callbacks: (on_readable, on_prepare),
                 })
             }
         }
 
-        /// `false`: the loop does not watch.
+        /// Starts both callbacks. Returns `false` if the loop cannot watch the descriptor.
         pub fn start(&self) -> bool {
-            // SAFETY: live handles, on their thread.
+            // SAFETY: the handles are live, and this is their thread.
             unsafe {
-                (self.uv.prepare_start)(self.prepare, self.calls.1);
-                (self.uv.poll_start)(self.poll, READABLE, self.calls.0) == 0
+                (self.uv.prepare_start)(self.prepare, self.callbacks.1);
+                (self.uv.poll_start)(self.poll, READABLE, self.callbacks.0) == 0
             }
         }
 
@@ -192,7 +192,7 @@ mod linux {
         }
     }
 
-    /// Node.js waits for its end until both handles are closed.
+    /// Closes the handles when the environment ends. Node.js waits until both are closed.
     struct Ending {
         handles: [*mut c_void; 2],
         left: Cell<usize>,
@@ -202,7 +202,7 @@ mod linux {
 
     unsafe extern "C" fn end(hook: sys::napi_async_cleanup_hook_handle, ending: *mut c_void) {
         let Some(uv) = uv() else { return };
-        // SAFETY: `ending` is what `Handles::new` has made, and is there until both are closed.
+        // SAFETY: `Handles::new` has made `ending`, which lives until both handles are closed.
         unsafe {
             let ending = &*ending.cast::<Ending>();
             ending.hook.set(hook);
@@ -215,7 +215,7 @@ mod linux {
 
     unsafe extern "C" fn closed(handle: *mut c_void) {
         let Some(uv) = uv() else { return };
-        // SAFETY: libuv is done with the handle; `ending` goes with the last one.
+        // SAFETY: libuv no longer uses the handle. `ending` is freed with the last one.
         unsafe {
             let ending = (uv.get_data)(handle).cast::<Ending>();
             libc::free(handle);
@@ -232,7 +232,7 @@ mod linux {
     }
 
     pub fn is_main_thread() -> bool {
-        // SAFETY: they return numbers.
+        // SAFETY: both calls return numbers.
         unsafe { libc::gettid() == libc::getpid() }
     }
 
@@ -242,13 +242,13 @@ mod linux {
         number.strip_suffix(']')?.parse().ok()
     }
 
-    /// The descriptor that a runtime waits at, which tokio keeps to itself: the one that watches a socket which we have the
-    /// runtime watch. (The kernel lists what an epoll descriptor watches: man 5 proc_pid_fdinfo.)
+    /// Returns the epoll descriptor of a runtime. tokio has no API for it, so this registers a socket with the runtime, and looks for the
+    /// descriptor that watches it. The kernel lists what an epoll descriptor watches (man 5 proc_pid_fdinfo).
     fn epoll(runtime: &Runtime) -> Option<c_int> {
         let (ours, _other) = UnixStream::pair().ok()?;
         ours.set_nonblocking(true).ok()?;
         let number = ours.as_raw_fd().to_string();
-        // A number alone may be that of a file that was closed.
+        // The number alone is not enough: it may have belonged to a file that was closed.
         let inode = format!("ino:{:x}", inode(&ours)?);
         let _within = runtime.enter();
         let _watched = net::UnixStream::from_std(ours).ok()?;

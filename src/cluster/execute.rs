@@ -34,7 +34,7 @@ use super::trace::{Trace, Way};
 use super::transport::Transport;
 use crate::clock::noise;
 use crate::error::{Code, Error, Result};
-use crate::tasks::Punctual;
+use crate::tasks::ExactTimers;
 
 /// The first pause before a repetition. It doubles up to [`LONGEST_PAUSE`], with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -244,7 +244,7 @@ impl Call<'_> {
         mut last: Option<Error>,
         mut pending: Option<Pending<'_>>,
     ) -> Result<Reply> {
-        let _punctual = Punctual::new();
+        let _exact_timers = ExactTimers::new();
         let mut pause = FIRST_PAUSE;
         let mut attempt_timeout = self.part(SMALLEST_PART);
         loop {
