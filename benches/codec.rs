@@ -4,7 +4,7 @@ mod work;
 
 use std::hint::black_box;
 
-use criterion::{criterion_group, criterion_main, Criterion, Throughput};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn codec(c: &mut Criterion) {
     for (size, items) in [("0.5 kB", work::SMALL), ("4 kB", work::LARGE)] {

@@ -2,7 +2,7 @@
 
 mod work;
 
-use criterion::{criterion_group, criterion_main, Criterion, Throughput};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn dispatch(c: &mut Criterion) {
     let dispatcher = work::Dispatcher::open();

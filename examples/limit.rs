@@ -15,7 +15,7 @@ use std::io::BufRead;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aerospike::operations::maps::{put_items, MapOrder};
+use aerospike::operations::maps::{MapOrder, put_items};
 use aerospike::operations::{self, Operation};
 use aerospike::{
     AdminPolicy, BatchOperation, BatchPolicy, BatchReadPolicy, BatchWritePolicy, Bin, Bins, Client,

@@ -7,7 +7,7 @@
 //! if they are created here. A socket of this thread would go back to the crate's pool, and small requests would then wait
 //! for this thread.
 
-use std::future::{poll_fn, Future};
+use std::future::{Future, poll_fn};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;

@@ -1,8 +1,8 @@
 //! Runs the inputs of fuzz/cases: for each fuzz target, the shortest inputs that reach code that no other input
 //! reaches.
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 #[path = "../fuzz/cases/decode.rs"]
 mod decode;

@@ -3,7 +3,7 @@
 
 use aerospike_session::codec::{decode, encode, members, tree};
 use proptest::prelude::*;
-use serde_json::{json, Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aerospike::{IndexMap, Value};
-use aerospike_session::codec::{decode, MAX_FOREIGN_DEPTH};
+use aerospike_session::codec::{MAX_FOREIGN_DEPTH, decode};
 use arbitrary::{Arbitrary, Unstructured};
 
 pub fn run(bytes: &[u8]) {

@@ -2,7 +2,7 @@
 //! value as the text.
 
 use aerospike_session::codec::encode::{self, Encoded};
-use aerospike_session::codec::{decode, members, tree, MAX_SAFE};
+use aerospike_session::codec::{MAX_SAFE, decode, members, tree};
 use serde_json::{Map, Number, Value as Json};
 
 pub fn run(text: &str) {

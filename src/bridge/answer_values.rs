@@ -1,6 +1,6 @@
 //! Converts completions into JavaScript values.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use napi::bindgen_prelude::*;
@@ -197,7 +197,7 @@ impl Values {
                 Err(error) => return Ok(Err(error)),
             },
             Output::Loaded(baseline) => {
-                return self.push_baseline(slot, &baseline.meta, &baseline.json)
+                return self.push_baseline(slot, &baseline.meta, &baseline.json);
             }
             Output::Written(written, _) => match written {
                 Written {

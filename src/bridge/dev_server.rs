@@ -7,9 +7,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use aerospike_session_devserver::{explain, Command, Config, DevServer};
-use napi::bindgen_prelude::*;
+use aerospike_session_devserver::{Command, Config, DevServer, explain};
 use napi::JsDeferred;
+use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use tokio::runtime::{Builder, Runtime};
 

@@ -40,8 +40,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
-use std::future::{poll_fn, Future};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
@@ -186,10 +186,10 @@ fn watch() {
 
 /// Makes the I/O thread drive.
 fn return_to_io_thread() {
-    if MODE.swap(IO_THREAD, Ordering::SeqCst) == EVENT_LOOP {
-        if let Some(io_thread) = IO_THREAD_HANDLE.get() {
-            io_thread.thread.unpark();
-        }
+    if MODE.swap(IO_THREAD, Ordering::SeqCst) == EVENT_LOOP
+        && let Some(io_thread) = IO_THREAD_HANDLE.get()
+    {
+        io_thread.thread.unpark();
     }
 }
 
@@ -302,10 +302,10 @@ pub fn batch_delivered<W: FnOnce() + Send + 'static>(make_wake: impl FnOnce() ->
             this.not_before.set(Some(now + OBSERVATION));
             if max_pending <= MAX_PENDING_TO_START && !this.needs_io_thread() {
                 *lock(&WAKE_JAVASCRIPT) = Some(Box::new(make_wake()));
-                if change_mode(IO_THREAD, REQUESTED) {
-                    if let Some(io_thread) = IO_THREAD_HANDLE.get() {
-                        io_thread.waker.wake_by_ref();
-                    }
+                if change_mode(IO_THREAD, REQUESTED)
+                    && let Some(io_thread) = IO_THREAD_HANDLE.get()
+                {
+                    io_thread.waker.wake_by_ref();
                 }
             }
         }

@@ -17,7 +17,7 @@ use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
 use super::answer_values::{Batch, Completion, TRACED};
-use super::completion_queue::{take_filled_in_turn, CompletionQueue};
+use super::completion_queue::{CompletionQueue, take_filled_in_turn};
 use super::event_loop;
 use crate::cluster::trace::Trace;
 use crate::error;

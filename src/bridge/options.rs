@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use crate::cluster::credentials::{self, Ask, Credentials, Login, Mode};
 use crate::cluster::tls::{self, Authorities};
-use crate::store::encryption::{Keyring, KEY};
+use crate::store::encryption::{KEY, Keyring};
 use crate::store::id_hash::Hasher;
 use crate::{cluster, store};
 

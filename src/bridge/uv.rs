@@ -10,10 +10,10 @@ pub type OnReadable = unsafe extern "C" fn(*mut c_void, c_int, c_int);
 pub type OnPrepare = unsafe extern "C" fn(*mut c_void);
 
 #[cfg(target_os = "linux")]
-pub use linux::{is_main_thread, Handles};
+pub use linux::{Handles, is_main_thread};
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{is_main_thread, Handles};
+pub use elsewhere::{Handles, is_main_thread};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
@@ -41,7 +41,7 @@ mod elsewhere {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::cell::Cell;
-    use std::ffi::{c_char, CStr};
+    use std::ffi::{CStr, c_char};
     use std::fs;
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;

@@ -3,17 +3,17 @@
 //! A batch sender is a task. It sends what waits, batch after batch, and then stays idle until more commands come: its future is
 //! large, and a new one for each command would cost much of what the command itself costs.
 
-use std::future::{poll_fn, Future};
-use std::pin::{pin, Pin};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use aerospike::Key;
-use futures::future::{select, Either};
+use futures::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::task::coop;
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{Instant, timeout_at};
 
 use super::batch::{self, Outcome};
 use super::command::Command;
@@ -229,14 +229,14 @@ mod tests {
 
     use aerospike::expressions::bool_val;
     use aerospike::policy::Replica;
-    use aerospike::{as_val, Record};
+    use aerospike::{Record, as_val};
     use futures::future::BoxFuture;
     use tokio::sync::watch;
 
     use super::super::command::Reply;
     use super::super::failure::Failure;
     use super::super::node_health::NodeHealth;
-    use super::super::node_queue::{QueueContext, MAX_IN_FLIGHT};
+    use super::super::node_queue::{MAX_IN_FLIGHT, QueueContext};
     use super::super::record_sizes::RecordSizes;
     use super::super::rows::SimulatedRow;
     use super::super::transport::Simulated;

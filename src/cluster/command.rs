@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aerospike::expressions::Expression;
-use aerospike::operations::exp::{write_exp, ExpWriteFlags};
-use aerospike::operations::maps::{put_items, remove_by_key_list, MapOrder};
+use aerospike::operations::exp::{ExpWriteFlags, write_exp};
+use aerospike::operations::maps::{MapOrder, put_items, remove_by_key_list};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, MapPolicy, MapReturnType, MapWriteFlags, Record, Value};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aerospike::{AuthMode, Client};
 use futures::FutureExt;
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{Instant, timeout_at};
 
 use super::failure::Limit;
 use super::options::Options;

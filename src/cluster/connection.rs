@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use aerospike::Client;
 use tokio::runtime::Handle;
-use tokio::sync::{watch, Notify};
-use tokio::time::{timeout, timeout_at, Instant};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connect_attempt::{catch_panic, connect, Connected};
+use super::connect_attempt::{Connected, catch_panic, connect};
 use super::failure::Limit;
 use super::node_queue::QueueContext;
 use super::options::Options;
 use super::peer_addresses::PeerAddresses;
-use super::reconnect::{is_disconnected, AuthCheck, Probe};
+use super::reconnect::{AuthCheck, Probe, is_disconnected};
 use super::routing::Routing;
 use super::socket_affinity::SocketAffinity;
 use super::stats::NodeStats;

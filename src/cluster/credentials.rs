@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aerospike::AuthMode;
 use futures::future::BoxFuture;
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Code, Error, Result};
 

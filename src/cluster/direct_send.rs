@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aerospike::Key;
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{Instant, timeout_at};
 
 use super::batch::Outcome;
 use super::batch_sender;

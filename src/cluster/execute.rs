@@ -11,14 +11,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aerospike::{Bins, Key};
 use futures::future::select;
 use tokio::sync::oneshot;
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{Instant, timeout_at};
 
 use super::batch::Outcome;
 use super::batch_sender;
@@ -288,7 +288,7 @@ impl Call<'_> {
             match self.evaluate(&transport, outcome, last)? {
                 Verdict::Answered(reply) => return Ok(reply),
                 Verdict::Failed(error) if Instant::now() >= self.options.deadline => {
-                    return Err(error)
+                    return Err(error);
                 }
                 Verdict::Failed(error) => last = Some(error),
             }
@@ -341,10 +341,10 @@ impl Call<'_> {
         last: Option<Error>,
     ) -> Result<Verdict> {
         let verdict = self.verdict(transport, outcome, last);
-        if let Err(error) | Ok(Verdict::Failed(error)) = &verdict {
-            if error.in_doubt {
-                self.options.doubt.store(true, Ordering::Relaxed);
-            }
+        if let Err(error) | Ok(Verdict::Failed(error)) = &verdict
+            && error.in_doubt
+        {
+            self.options.doubt.store(true, Ordering::Relaxed);
         }
         verdict
     }

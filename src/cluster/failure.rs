@@ -251,12 +251,12 @@ pub fn connect_failed(options: &Options, error: &aerospike::Error) -> Error {
         let message = format!("{} asks for a user and a password", hosts(options));
         return Error::new(Code::Auth, message);
     }
-    if let Some(expected) = &options.cluster_name {
-        if text.contains("Cluster name mismatch") || text.contains("Missing cluster name") {
-            let words = format!("is not of cluster '{expected}' (option 'clusterName')");
-            let message = format!("{} {words}", hosts(options));
-            return Error::new(Code::Server, message).caused_by(text);
-        }
+    if let Some(expected) = &options.cluster_name
+        && (text.contains("Cluster name mismatch") || text.contains("Missing cluster name"))
+    {
+        let words = format!("is not of cluster '{expected}' (option 'clusterName')");
+        let message = format!("{} {words}", hosts(options));
+        return Error::new(Code::Server, message).caused_by(text);
     }
     if HANDSHAKE_FAILED.iter().any(|part| text.contains(part)) {
         let message = format!("no TLS connection to a node behind {}", hosts(options));

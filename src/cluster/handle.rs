@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aerospike::{Client, Key};
 use tokio::runtime::Handle;
-use tokio::sync::{watch, Semaphore};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::connection::Connection;

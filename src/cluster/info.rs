@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aerospike::Node;
 use futures::future::join_all;
 use serde::Serialize;
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{Instant, timeout_at};
 
 use super::handle::Cluster;
 use super::{failure, policy};

@@ -51,11 +51,11 @@ pub mod tls;
 pub mod trace;
 mod transport;
 
-pub use command::{Command, Reply, Step, LARGEST_RECORD};
+pub use command::{Command, LARGEST_RECORD, Reply, Step};
 pub use execute::CallOptions;
-pub use failure::too_big;
 #[cfg(test)]
 pub use failure::Failure;
+pub use failure::too_big;
 pub use handle::Cluster;
 pub use options::{Host, Options};
 pub use peer_addresses::UnreachableAddresses;

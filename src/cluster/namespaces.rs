@@ -9,7 +9,7 @@ use std::time::Duration;
 use aerospike::{Client, Node};
 use futures::future::join_all;
 use tokio::sync::Mutex;
-use tokio::time::{timeout, timeout_at, Instant};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connection::Connection;
 use super::options::Options;

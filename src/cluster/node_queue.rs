@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aerospike::policy::Replica;
 use aerospike::Key;
-use tokio::sync::{oneshot, watch, Semaphore};
+use aerospike::policy::Replica;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::batch::{Outcome, Shape};

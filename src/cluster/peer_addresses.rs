@@ -12,11 +12,11 @@ use std::time::Duration;
 use aerospike::{AuthMode, Client, Node};
 use futures::future::join_all;
 use tokio::sync::watch;
-use tokio::time::{sleep, Instant};
+use tokio::time::{Instant, sleep};
 
 use super::options::{Host, Options};
 use super::policy;
-use super::seed_probe::{probe, Limit};
+use super::seed_probe::{Limit, probe};
 use super::socket_affinity::SocketAffinity;
 use crate::error::{Code, Error};
 
@@ -335,8 +335,12 @@ fn message(found: &[Unreachable], is_alternate: bool) -> Option<String> {
     }
     let advice = match is_alternate {
         _ if !found.iter().any(|one| one.is_wrong_address) => "see why they do not answer",
-        false => "make the addresses that the nodes announce reachable from here ('access-address' in aerospike.conf), or set option 'servicesAlternate' if the nodes have an 'alternate-access-address'",
-        true => "option 'servicesAlternate' is on: set an 'alternate-access-address' in aerospike.conf that can be reached from here, or leave the option out",
+        false => {
+            "make the addresses that the nodes announce reachable from here ('access-address' in aerospike.conf), or set option 'servicesAlternate' if the nodes have an 'alternate-access-address'"
+        }
+        true => {
+            "option 'servicesAlternate' is on: set an 'alternate-access-address' in aerospike.conf that can be reached from here, or leave the option out"
+        }
     };
     Some(format!(
         "a part of the cluster cannot be reached, and operations on its sessions fail: {words}. To fix it, {advice}"

@@ -13,7 +13,7 @@ use aerospike::Client;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::connect_attempt::{connect, Connected};
+use super::connect_attempt::{Connected, connect};
 use super::options::Options;
 use super::peer_addresses::PeerAddresses;
 use crate::error::{Error, Result};

@@ -128,7 +128,7 @@ pub fn is_large(bytes: usize) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use aerospike::{as_val, Bins};
+    use aerospike::{Bins, as_val};
 
     use super::*;
 

@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use aerospike::{Client, Key, Node};
-use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::future::join_all;
 use tokio::time::timeout;
 
@@ -382,9 +382,11 @@ mod tests {
     fn an_answer_that_cannot_be_parsed_changes_nothing() {
         let mut copies = Copies::new();
         add_partitions(&mut copies, "ERROR:4:no;;:;test:#;test:0,1;test:0,1,#", 1);
-        assert!(copies
-            .values()
-            .all(|copies| masters(copies).iter().all(|queue| *queue == 0)));
+        assert!(
+            copies
+                .values()
+                .all(|copies| masters(copies).iter().all(|queue| *queue == 0))
+        );
     }
 
     #[test]

@@ -8,9 +8,9 @@ use aerospike::query::{Filter, PartitionFilter};
 use aerospike::{
     Bins, Client, CollectionIndexType, IndexType, Key, Record, ResultCode, Statement, Version,
 };
-use futures::future::join_all;
 use futures::StreamExt;
-use tokio::time::{timeout, Instant};
+use futures::future::join_all;
+use tokio::time::{Instant, timeout};
 
 use super::handle::Cluster;
 use super::socket_affinity::ForeignSockets;
@@ -192,7 +192,7 @@ impl Cluster {
             match built {
                 Some(100) => return Ok(()),
                 Some(_) if last.1.elapsed() >= standstill => {
-                    return Err(failure::no_progress(&self.options, LONGEST_STANDSTILL))
+                    return Err(failure::no_progress(&self.options, LONGEST_STANDSTILL));
                 }
                 Some(_) => last_answer = Instant::now(),
                 None if last_answer.elapsed() < silence => {}

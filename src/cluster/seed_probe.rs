@@ -13,7 +13,7 @@ use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{timeout, timeout_at, Instant};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::failure;
@@ -173,7 +173,7 @@ async fn probe_with_tls(
         Ok(Some(_)) => {
             return Err(ProbeError::unavailable(
                 "does not speak Aerospike's protocol on this port",
-            ))
+            ));
         }
         Err(error) if reason(&error).is_some() => return Err(handshake_error(host, error).await),
         Ok(None) | Err(_) => {}

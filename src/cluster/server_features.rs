@@ -37,6 +37,8 @@ fn too_old(address: &str, version: &Version) -> Error {
     } = version;
     Error::new(
         Code::Server,
-        format!("{address} is Aerospike {major}.{minor}.{patch}.{build}; aerospike-session needs 6.0 or later"),
+        format!(
+            "{address} is Aerospike {major}.{minor}.{patch}.{build}; aerospike-session needs 6.0 or later"
+        ),
     )
 }

@@ -6,7 +6,7 @@
 //! The crate opens most sockets there by itself. But its first connection to a new node is opened in the runtime where it tends the
 //! cluster. The crate leaves that connection in the pool, and reuses it often because the pool is last-in first-out.
 
-use std::future::{poll_fn, Future};
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use aerospike::{Client, IndexMap, Node};
 use tokio::runtime::Handle;
 use tokio::task::{coop, yield_now};
-use tokio::time::{sleep, timeout, Instant};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::policy;
 use crate::tasks;
@@ -200,7 +200,7 @@ impl Drop for AbortOnDrop {
 pub mod tests {
     use std::net::SocketAddr;
 
-    use aerospike::{as_val, Bins, ClientPolicy, Key};
+    use aerospike::{Bins, ClientPolicy, Key, as_val};
     use futures::future::join_all;
 
     use super::*;

@@ -175,7 +175,7 @@ pub trait Simulated: Send + Sync {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>>;
 
     fn get<'a>(&'a self, key: &'a Key, touch: Option<u8>)
-        -> BoxFuture<'a, Result<Record, Failure>>;
+    -> BoxFuture<'a, Result<Record, Failure>>;
 }
 
 /// Returns whether the crate knows which nodes have the partitions of a namespace.

@@ -3,7 +3,7 @@
 use aerospike::Value;
 
 use super::encode::nests_deeper;
-use super::{keys, CodecError, MAX_FOREIGN_DEPTH, MAX_SAFE};
+use super::{CodecError, MAX_FOREIGN_DEPTH, MAX_SAFE, keys};
 
 /// Appends the JSON text of `value` to `out`.
 pub fn value(out: &mut String, value: &Value) -> Result<(), CodecError> {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::number::Number;
-use super::{packer, CodecError, MAX_DEPTH};
+use super::{CodecError, MAX_DEPTH, packer};
 
 /// A converted JSON object.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use aerospike::Value;
 
-use super::{packer, MAX_SAFE};
+use super::{MAX_SAFE, packer};
 
 /// A stored number: an integer if it is whole and within ±2^53, otherwise a double.
 pub enum Number {

@@ -42,7 +42,7 @@ pub fn is_larger(json: &str, limit: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::encode::{object, Encoded};
+    use super::super::encode::{Encoded, object};
     use super::is_larger;
 
     /// Returns texts whose packed size is as small as possible compared with the text.

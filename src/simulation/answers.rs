@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::log::{data, Answer, Operation, NO_WAIT};
+use super::log::{Answer, NO_WAIT, Operation, data};
 use super::nodes::Nodes;
 use crate::cluster::trace::Trace;
 use crate::error::Error;

@@ -1,10 +1,10 @@
 //! Evaluates the filter of a command for a record, like the server (as/src/base/exp.c). Supports only the expressions that the store's
 //! filters use, and panics for others.
 
-use aerospike::expressions::Expression;
 use aerospike::Value;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use aerospike::expressions::Expression;
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::msgpack;
 use super::record::Record;

@@ -1,12 +1,12 @@
 //! Runs one history: visitors and programs use a site for some seconds, on a cluster with faults. Then checks the answers.
 
-use futures::future::{join_all, LocalBoxFuture};
+use futures::future::{LocalBoxFuture, join_all};
 use tokio::time::sleep;
 
-use super::log::{check, FIRST_SHORT_LIVED};
+use super::log::{FIRST_SHORT_LIVED, check};
 use super::random::Random;
 use super::setting::Setting;
-use super::site::{Site, DURATION, START_MS};
+use super::site::{DURATION, START_MS, Site};
 use crate::clock;
 
 const VISITORS: usize = 4;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::log::{Answer, Effect, COOKIE};
+use super::log::{Answer, COOKIE, Effect};
 use super::setting::TTL;
-use crate::store::baseline::Baseline;
 use crate::store::Writer;
+use crate::store::baseline::Baseline;
 
 /// The session object of a request, with the data that lib/baselines.js keeps for it.
 pub struct Loaded {

@@ -56,15 +56,17 @@ fn every_history_keeps_the_guarantees() {
     let failed = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds.end {
-                    return;
-                }
-                let (violations, count) = run(seed);
-                operations.fetch_add(count, Ordering::Relaxed);
-                if !violations.is_empty() {
-                    failed.lock().expect("a list").push((seed, violations));
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let (violations, count) = run(seed);
+                    operations.fetch_add(count, Ordering::Relaxed);
+                    if !violations.is_empty() {
+                        failed.lock().expect("a list").push((seed, violations));
+                    }
                 }
             });
         }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use aerospike::{Key, ResultCode};
 use futures::future::BoxFuture;
-use tokio::time::{sleep, sleep_until, Instant};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::random::Random;
 use super::records::Records;
 use crate::cluster::trace::Trace;
-use crate::cluster::{partition, Command, Failure, Reply, Simulated, SimulatedRow};
+use crate::cluster::{Command, Failure, Reply, Simulated, SimulatedRow, partition};
 
 /// After this time the other nodes have replaced a silent one (1.5 s of heartbeats, and the crate's tend interval).
 const NOTICED: Duration = Duration::from_millis(1_900);
@@ -224,14 +224,13 @@ impl Nodes {
     fn execute(&self, row: &SimulatedRow) -> Result<Reply, Failure> {
         let mut state = self.state();
         let is_write = !matches!(row.command, Command::Read { .. });
-        if is_write {
-            if let Some(trace) = &row.trace {
-                if state.answered.contains(&operation_id(trace)) {
-                    state
-                        .violations
-                        .push("a write was carried out after its operation was answered".into());
-                }
-            }
+        if is_write
+            && let Some(trace) = &row.trace
+            && state.answered.contains(&operation_id(trace))
+        {
+            state
+                .violations
+                .push("a write was carried out after its operation was answered".into());
         }
         let now = self.now();
         if is_write && state.random.percent(self.faults.forbidden) {

@@ -9,12 +9,12 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::answers::{kind, Learned, Reply};
+use super::answers::{Learned, Reply, kind};
 use super::loaded::Loaded;
-use super::log::{data, Answer, Effect, Operation, COOKIE};
+use super::log::{Answer, COOKIE, Effect, Operation, data};
 use super::nodes::Nodes;
 use super::random::Random;
-use super::setting::{Setting, NODES, TTL};
+use super::setting::{NODES, Setting, TTL};
 use crate::bulk_runtime::Bulk;
 use crate::clock;
 use crate::cluster::credentials::Auth;

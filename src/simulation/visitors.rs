@@ -8,11 +8,11 @@ use serde_json::json;
 use tokio::time::{sleep, sleep_until};
 
 use super::loaded::Loaded;
-use super::log::{Data, Effect, COOKIE, FIRST_RUSHED, FIRST_SHORT_LIVED};
+use super::log::{COOKIE, Data, Effect, FIRST_RUSHED, FIRST_SHORT_LIVED};
 use super::nodes::FaultPeriod;
 use super::random::Random;
 use super::setting::TTL;
-use super::site::{id, Site, PROCESSES};
+use super::site::{PROCESSES, Site, id};
 use crate::clock;
 use crate::store::SessionOp;
 

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 
 use aerospike::Value;
+use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
-use time::OffsetDateTime;
 
-use crate::codec::{decode, members, CodecError};
+use crate::codec::{CodecError, decode, members};
 
 /// The format of `Date.prototype.toISOString`.
 const ISO: &[BorrowedFormatItem<'static>] =

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aerospike::expressions::{
-    and, bin_type, eq, gt, int_bin, int_val, not, num_add, num_mul, or, void_time, Expression,
+    Expression, and, bin_type, eq, gt, int_bin, int_val, not, num_add, num_mul, or, void_time,
 };
 use aerospike::{Expiration, ParticleType};
 use tokio::time::Instant;

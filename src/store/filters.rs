@@ -5,9 +5,9 @@
 //! only the times in it do. So it is packed once with marker values in place of the times, and each write replaces
 //! the markers.
 
-use aerospike::expressions::{from_packed_bytes, Expression};
-use base64::engine::general_purpose::STANDARD as BASE64;
+use aerospike::expressions::{Expression, from_packed_bytes};
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::layout::Layout;
 

@@ -72,7 +72,7 @@ mod tests {
 
     /// HMAC-SHA-256 from its definition (RFC 2104), as another program would compute it.
     fn hmac_sha_256(key: &[u8], text: &[u8]) -> Vec<u8> {
-        use ring::digest::{digest, SHA256};
+        use ring::digest::{SHA256, digest};
         let mut block = [0; 64];
         block[..key.len()].copy_from_slice(key);
         let padded = |pad: u8, rest: &[u8]| {

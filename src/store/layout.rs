@@ -20,19 +20,19 @@
 use std::borrow::Cow;
 
 use aerospike::expressions::{
-    and, bin_exists, cond, eq, int_bin, int_val, not, or, string_bin, string_val, Expression,
+    Expression, and, bin_exists, cond, eq, int_bin, int_val, not, or, string_bin, string_val,
 };
 use aerospike::{Bin, Key, ParticleType, Record, Value};
 
 use super::baseline::{BaselineMeta, Origin, RecordFormat};
 use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
-use super::encryption::{encrypted, DecryptError, Place};
+use super::encryption::{DecryptError, Place, encrypted};
 use super::merge::Session;
 use super::options::Options;
 use super::{cookie, expiry};
 use crate::codec::encode::Encoded;
 use crate::codec::keys::hex;
-use crate::codec::{decode, encode, keys, members, packer, tree, CodecError};
+use crate::codec::{CodecError, decode, encode, keys, members, packer, tree};
 use crate::error::{Code, Error, Result};
 
 /// The record layout of one view.

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value as Json;
 
 use super::bins::COOKIE;
-use crate::codec::members::{self, Member};
 use crate::codec::CodecError;
+use crate::codec::members::{self, Member};
 
 /// The changes from one text of a session to the next.
 #[derive(Debug)]
@@ -78,10 +78,10 @@ impl<'a> Diff<'a> {
     }
 
     fn compare_cookies(&mut self, before: Option<&str>, now: Option<&'a str>) {
-        if let Some(cookie) = now {
-            if !before.is_some_and(|old| same_cookie(old, cookie)) {
-                self.cookie = Some(cookie);
-            }
+        if let Some(cookie) = now
+            && !before.is_some_and(|old| same_cookie(old, cookie))
+        {
+            self.cookie = Some(cookie);
         }
     }
 

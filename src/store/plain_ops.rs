@@ -12,7 +12,7 @@ use super::notice::Notice;
 use super::record_ref::RecordRef;
 use super::request::Output;
 use super::sessions::Sessions;
-use crate::cluster::{memory_size, Command, Reply, Step};
+use crate::cluster::{Command, Reply, Step, memory_size};
 use crate::error::{Code, Error, Result};
 
 impl Sessions<'_> {

@@ -1,13 +1,13 @@
 //! The record of one session, and how long an operation on it may take.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aerospike::Key;
 use tokio::time::Instant;
 
-use crate::cluster::trace::Trace;
 use crate::cluster::CallOptions;
+use crate::cluster::trace::Trace;
 use crate::codec::keys::hex;
 use crate::error::Error;
 

@@ -61,10 +61,10 @@ impl<A: Answer> SessionRequest<A> {
 
     /// Copies the trace of the operation that also answered this request.
     pub fn copy_trace(&self, other: Option<&Arc<Trace>>) {
-        if let (Some(own), Some(other)) = (&self.target.trace, other) {
-            if !Arc::ptr_eq(own, other) {
-                own.note(other.way());
-            }
+        if let (Some(own), Some(other)) = (&self.target.trace, other)
+            && !Arc::ptr_eq(own, other)
+        {
+            own.note(other.way());
         }
     }
 

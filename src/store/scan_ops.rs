@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use aerospike::expressions::{and, not, Expression};
+use aerospike::expressions::{Expression, and, not};
 use aerospike::{Bins, Key, Record};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -15,7 +15,7 @@ use super::expiry::{is_integer, now};
 use super::record_ref::RecordRef;
 use super::request::Output;
 use super::sessions::Sessions;
-use crate::cluster::scan::{Query, PARTITIONS};
+use crate::cluster::scan::{PARTITIONS, Query};
 use crate::cluster::{Command, Reply};
 use crate::codec::decode;
 use crate::error::{Code, Result};

@@ -1,14 +1,14 @@
 //! Accepts requests, runs them in order for each session, and answers each exactly once.
 
 use std::collections::BTreeSet;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::AtomicBool;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until, Instant};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::metrics::Stats;
 use super::notice::Notice;
@@ -355,10 +355,10 @@ async fn watch_nodes(shared: Arc<Shared>) {
             if tokio::time::timeout(SETTLE_TIME, changed).await.is_ok() {
                 continue;
             }
-            if let Some(message) = shared.cluster.unreachable_words() {
-                if reported.insert(seen.clone()) {
-                    (shared.notify)(Notice::NodesUnreachable(message));
-                }
+            if let Some(message) = shared.cluster.unreachable_words()
+                && reported.insert(seen.clone())
+            {
+                (shared.notify)(Notice::NodesUnreachable(message));
             }
         }
     };

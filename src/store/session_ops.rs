@@ -20,7 +20,7 @@ use super::baseline::{Baseline, BaselineMeta, InDoubtWrite, Notes, Origin, Recor
 use super::bins::LEGACY;
 use super::expiry::{self, now};
 use super::layout::bad_session;
-use super::merge::{same_cookie, Diff, Session};
+use super::merge::{Diff, Session, same_cookie};
 use super::notice::Notice;
 use super::plain_ops::Precondition;
 use super::record_ref::RecordRef;
@@ -373,10 +373,10 @@ fn remove_shown_id<'s, 'a: 's>(
     let Some(shown) = place(before) else { return };
     let shown = before.data.remove(shown);
     for session in others {
-        if let Some(now) = place(session) {
-            if session.data[now].value == shown.value {
-                session.data.remove(now);
-            }
+        if let Some(now) = place(session)
+            && session.data[now].value == shown.value
+        {
+            session.data.remove(now);
         }
     }
 }

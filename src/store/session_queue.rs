@@ -296,7 +296,7 @@ impl<A: Answer> Drop for OvertakeGuard<'_, A> {
 mod tests {
     use std::sync::Arc;
 
-    use aerospike::{as_val, Key};
+    use aerospike::{Key, as_val};
 
     use super::super::options::Options;
     use super::super::record_ref::RecordRef;
@@ -386,10 +386,12 @@ mod tests {
         assert_eq!(overtakes_at, Instant::now() + WRITE_WAIT / 10);
         tokio::time::sleep_until(overtakes_at).await;
         assert_eq!(session.take_overtaking(), ["get"]);
-        assert!(session
-            .queues
-            .finish_overtaking(&session.digest())
-            .is_none());
+        assert!(
+            session
+                .queues
+                .finish_overtaking(&session.digest())
+                .is_none()
+        );
         assert_eq!(session.next(), Some("destroy"));
         assert_eq!(session.next(), Some("get 2"));
         assert_eq!(session.next(), None);
@@ -462,10 +464,12 @@ mod tests {
         // The write has ended, but the overtaking read still runs.
         assert_eq!(session.next(), None);
         assert_eq!(session.enter("get 2"), "runs");
-        assert!(session
-            .queues
-            .finish_overtaking(&session.digest())
-            .is_none());
+        assert!(
+            session
+                .queues
+                .finish_overtaking(&session.digest())
+                .is_none()
+        );
         assert_eq!(session.next(), None);
         assert!(session.queues.lock().is_empty());
     }

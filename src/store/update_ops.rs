@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use aerospike::{Bin, Bins, Value};
 use futures::future::BoxFuture;
-use tokio::time::{sleep_until, Instant};
+use tokio::time::{Instant, sleep_until};
 
 use super::baseline::{BaselineMeta, RecordFormat};
 use super::bins::LEGACY;
 use super::expiry::now;
 use super::layout::{bad_session, unreadable};
-use super::merge::{key_text, Diff, Session};
+use super::merge::{Diff, Session, key_text};
 use super::plain_ops::Precondition;
 use super::record_ref::RecordRef;
 use super::request::Written;
 use super::sessions::Sessions;
 use crate::clock::noise;
-use crate::cluster::{Command, Reply, Step, LARGEST_RECORD};
+use crate::cluster::{Command, LARGEST_RECORD, Reply, Step};
 use crate::codec::encode::{self, Encoded};
 use crate::codec::{keys, members, tree};
 use crate::error::{Code, Error, Result};
@@ -97,11 +97,12 @@ impl Sessions<'_> {
             // Whatever the record holds, as long as the session is alive.
             return self.overwrite_command(write, None).map(Some);
         }
-        if base.format == RecordFormat::Map && !options.json {
-            if let Some(operations) = self.merge_operations(write)? {
-                let bins = self.other_bins(write, base.format)?;
-                return Ok(Some(self.change(operations, bins, write.precondition())));
-            }
+        if base.format == RecordFormat::Map
+            && !options.json
+            && let Some(operations) = self.merge_operations(write)?
+        {
+            let bins = self.other_bins(write, base.format)?;
+            return Ok(Some(self.change(operations, bins, write.precondition())));
         }
         match base.generation {
             0 => Ok(None),

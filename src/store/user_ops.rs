@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
-use aerospike::expressions::{and, eq, string_bin, string_val, Expression};
+use aerospike::expressions::{Expression, and, eq, string_bin, string_val};
 use aerospike::{Bins, Key, Value};
 
 use super::bins::USER;
@@ -16,7 +16,7 @@ use super::notice::Notice;
 use super::request::Output;
 use super::scan_ops::Found;
 use super::sessions::Sessions;
-use crate::cluster::scan::{lacks_index, Query};
+use crate::cluster::scan::{Query, lacks_index};
 use crate::error::Result;
 
 /// The longest name of an index (INAME_MAX_SZ in as/include/base/datamodel.h, less one for the NUL).
