@@ -15,7 +15,7 @@ const { strict } = require('./test-node')
 
 const RESULTS = path.join(ROOT, '.cache/jest.json')
 /** The tests that run on every supported version of Node.js: the installed package, and what uses the C interface of Node.js. */
-const OTHER_NODES = ['package/install', 'contract/', 'process/worker-threads', 'process/event-loop']
+const OTHER_NODES = ['package/install', 'contract/aerospike-store', 'contract/session-store', 'contract/contract.test', 'contract/http', 'contract/errors', 'process/worker-threads']
 
 /** @typedef {{ passed: number, failed: number, skipped?: string[] }} Counts */
 
