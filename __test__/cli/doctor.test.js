@@ -86,19 +86,25 @@ describe('on the server of the test suite', () => {
     expect(await store.get('a')).toMatchObject({ n: 1 })
   })
 
-  test('compares the formats if sessions are large', async () => {
-    const set = freshSet()
-    const store = openStore({ set })
+  test.each([
+    ['this server', async () => hosts()],
+    // Each node counts the replicas that it holds as well.
+    ['a cluster with two replicas', async () => (await start({ nodes: 3, replicationFactor: 2 })).hosts]
+  ])('compares the formats if sessions are large, and 100 or more: %s', async (_name, place) => {
+    const [where, set] = [await place(), freshSet()]
+    const store = new AerospikeStore({ hosts: where, set })
+    cleanups.push(() => store.close())
     const save = (from, count) => Promise.all(Array.from({ length: count }, (_, n) => store.set(`${from + n}`, { cookie: {}, text: 'x'.repeat(4_096) })))
     await save(0, 99)
-    expect((await examine(hosts(), ['--set', set])).facts).not.toHaveProperty('formats')
+    expect((await examine(where, ['--set', set])).facts).not.toHaveProperty('formats')
     await save(99, 1)
-    const { map, json, size } = (await examine(hosts(), ['--set', set])).facts.formats
+    const { map, json, size } = (await examine(where, ['--set', set])).facts.formats
     expect(size).toBeGreaterThan(4_096)
     expect(size).toBeLessThan(8_192)
     expect(map).toBeGreaterThan(0)
     expect(json).toBeGreaterThan(0)
-    expect(await left(hosts(), { set })).toBe(0)
+    expect(await left(where, { set })).toBe(0)
+    await store.clear()
   })
 
   test('finds the index of users once it exists', async () => {

@@ -9,6 +9,7 @@ use crate::faults::NodeFaults;
 use crate::memory_limiter::MemoryLimiter;
 use crate::security::{Access, Login, Security};
 use crate::storage::namespace::Namespace;
+use crate::storage::sets::Set;
 use crate::tls::Tls;
 use crate::wire::result::{Outcome, ResultCode};
 
@@ -89,13 +90,7 @@ impl State {
             objects.master = namespace.objects.load(Ordering::Relaxed);
             return objects;
         }
-        let shares = self.cluster.with_owners(|owners| {
-            let shares = owners
-                .iter()
-                .map(|owners| (owners.master == self.node, owners.holders.has(self.node)));
-            shares.collect::<Vec<_>>()
-        });
-        for (partition, (is_master, is_holder)) in shares.into_iter().enumerate() {
+        for (partition, (is_master, is_holder)) in self.held_partitions().into_iter().enumerate() {
             let count = namespace
                 .partition(partition)
                 .map_or(0, |partition| partition.len() as u64);
@@ -106,6 +101,34 @@ impl State {
             }
         }
         objects
+    }
+
+    /// Returns the number of records of a set that this node holds, and their bytes in storage.
+    pub fn set_usage(&self, namespace: &Namespace, set_id: u16, set: &Set) -> (u64, u64) {
+        if self.cluster.size() == 1 {
+            let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            return (of(&set.objects), of(&set.data_used));
+        }
+        let held = self.held_partitions();
+        let (mut objects, mut bytes) = (0, 0);
+        namespace.for_each(|partition, _, record| {
+            let (is_master, is_holder) = held[partition];
+            if record.set_id == set_id && (is_master || is_holder) {
+                objects += 1;
+                bytes += record.stored_size(Some(&set.name)) as u64;
+            }
+        });
+        (objects, bytes)
+    }
+
+    /// Returns for each partition whether this node is its master, and whether it holds a replica.
+    fn held_partitions(&self) -> Vec<(bool, bool)> {
+        self.cluster.with_owners(|owners| {
+            owners
+                .iter()
+                .map(|owners| (owners.master == self.node, owners.holders.has(self.node)))
+                .collect()
+        })
     }
 
     /// Returns what a connection may do.

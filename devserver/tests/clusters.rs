@@ -119,6 +119,29 @@ fn ask_code(addr: SocketAddr, frame: &[u8]) -> u8 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_counts_the_records_of_a_set_that_it_holds_as_master_or_replica() {
+    let (server, client) = start_with(three()).await;
+    fill(&client).await;
+    let copies = i64::try_from(Config::default().replication_factor).unwrap();
+    let (mut objects, mut bytes) = (0, 0);
+    for addr in addresses(&server).await {
+        let response = info_at(addr, "sets/test/sessions\n");
+        let value = |name: &str| {
+            let start = response.find(&format!("{name}=")).unwrap() + name.len() + 1;
+            let (value, _) = response[start..].split_once(':').unwrap();
+            value.parse::<i64>().unwrap()
+        };
+        assert!((1..copies.max(2) * KEYS).contains(&value("objects")));
+        objects += value("objects");
+        bytes += value("data_used_bytes");
+    }
+    assert_eq!(objects, copies * KEYS);
+    // Records of one integer take up to 64 bytes each.
+    assert!(bytes > objects && bytes <= 64 * objects);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_node_reports_its_peers_and_partitions() {
     let server = DevServer::start(three()).await.unwrap();
     let addresses = addresses(&server).await;

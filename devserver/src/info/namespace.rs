@@ -86,18 +86,21 @@ fn sets(state: &State, params: &str) -> String {
     let mut out = String::new();
     for namespace in chosen {
         for (id, set) in (1..).zip(namespace.sets.all()) {
-            let indexes = namespace.indexes.count_on_set(id);
+            let properties = || {
+                let usage = state.set_usage(namespace, id, &set);
+                properties(&set, usage, namespace.indexes.count_on_set(id))
+            };
             match set_name {
                 None => {
                     out += &format!(
                         "ns={}:set={}:{};",
                         namespace.name(),
                         set.name,
-                        properties(&set, indexes)
+                        properties()
                     )
                 }
                 Some(name) if *set.name == *name => {
-                    out += &format!("{};", properties(&set, indexes))
+                    out += &format!("{};", properties())
                 }
                 Some(_) => {}
             }
@@ -106,12 +109,10 @@ fn sets(state: &State, params: &str) -> String {
     out
 }
 
-fn properties(set: &Set, indexes: usize) -> String {
+fn properties(set: &Set, (objects, data_used): (u64, u64), indexes: usize) -> String {
     format!(
-        "objects={}:tombstones=0:data_used_bytes={}:truncate_lut={}:sindexes={indexes}:index_populating=false:truncating=false:\
+        "objects={objects}:tombstones=0:data_used_bytes={data_used}:truncate_lut={}:sindexes={indexes}:index_populating=false:truncating=false:\
          default-read-touch-ttl-pct=0:default-ttl=0:disable-eviction=false:enable-index=false:stop-writes-count=0:stop-writes-size=0",
-        set.objects.load(Ordering::Relaxed),
-        set.data_used.load(Ordering::Relaxed),
         set.truncate_lut.load(Ordering::Relaxed),
     )
 }
