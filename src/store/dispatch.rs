@@ -24,9 +24,8 @@ impl Shared {
         };
         match op {
             SessionOp::Save { json, .. } | SessionOp::Set { json, .. } => is_large(json.len()),
-            SessionOp::Get | SessionOp::Load => {
-                !target.is_lone && self.cluster.is_large(&target.key)
-            }
+            // Alone, too: decoding takes milliseconds, and the event loop may be driving (see `bridge::event_loop`).
+            SessionOp::Get | SessionOp::Load => self.cluster.is_large(&target.key),
             SessionOp::Touch { .. }
             | SessionOp::Refresh { .. }
             | SessionOp::Delete

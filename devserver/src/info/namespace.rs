@@ -92,16 +92,9 @@ fn sets(state: &State, params: &str) -> String {
             };
             match set_name {
                 None => {
-                    out += &format!(
-                        "ns={}:set={}:{};",
-                        namespace.name(),
-                        set.name,
-                        properties()
-                    )
+                    out += &format!("ns={}:set={}:{};", namespace.name(), set.name, properties())
                 }
-                Some(name) if *set.name == *name => {
-                    out += &format!("{};", properties())
-                }
+                Some(name) if *set.name == *name => out += &format!("{};", properties()),
                 Some(_) => {}
             }
         }
