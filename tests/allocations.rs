@@ -87,5 +87,7 @@ fn a_request_and_its_answer_do_not_allocate_more() {
             dispatcher.answer(IN_FLIGHT);
         }
     });
-    assert_about(16.0, counted);
+    // Two of them count the task as ready (`tasks`). Without the box of the task, a debug build of tokio makes one, and a release
+    // build copies the task more often: 6 % more instructions.
+    assert_about(17.0, counted);
 }
