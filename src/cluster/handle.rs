@@ -107,12 +107,12 @@ impl Cluster {
         self.connection.touches_on_read()
     }
 
-    /// Returns whether a session is probably large, judged by the last read or write, see [`RecordSizes`].
+    /// Returns whether a session probably has this many bytes or more, judged by the last read or write, see [`RecordSizes`].
     ///
     /// [`RecordSizes`]: super::record_sizes::RecordSizes
-    pub fn is_large(&self, key: &Key) -> bool {
+    pub fn is_at_least(&self, key: &Key, bytes: usize) -> bool {
         let context = self.connection.routing().context();
-        context.sizes.is_session_large(key)
+        context.sizes.is_session_at_least(key, bytes)
     }
 
     /// Returns the known nodes of the cluster, and how it was used.

@@ -90,19 +90,19 @@ impl RecordSizes {
     /// Returns whether a write sends a large session, or the answer to a read probably has one.
     pub fn is_large(&self, key: &Key, command: &Command) -> bool {
         match command {
-            Command::Read { .. } => self.is_session_large(key),
+            Command::Read { .. } => self.is_session_at_least(key, LARGE),
             _ => is_large(command.size()),
         }
     }
 
-    /// Returns whether a session is probably large. An unknown session counts as large while no size is known, or if nearly all sessions
-    /// are large.
-    pub fn is_session_large(&self, key: &Key) -> bool {
+    /// Returns whether a session probably has this many bytes or more. Sizes are rounded up to a power of two. An unknown session counts
+    /// as large while no size is known, or if nearly all sessions are large.
+    pub fn is_session_at_least(&self, key: &Key, bytes: usize) -> bool {
         let low = match self.low.load(Ordering::Relaxed) {
             0 => LARGE,
             low => 1 << (low / UNITS).min(30),
         };
-        is_large(self.known(RecordSizes::slot(key)).unwrap_or(low))
+        self.known(RecordSizes::slot(key)).unwrap_or(low) >= bytes
     }
 
     fn of(&self, slot: Slot) -> usize {

@@ -17,15 +17,15 @@ use crate::failpoint;
 impl Shared {
     /// Returns whether an operation takes so long that others should not wait for it.
     pub fn is_bulk(&self, target: &RecordRef, op: &SessionOp) -> bool {
-        let is_large = |bytes: usize| match target.is_lone {
-            // Hardly any other request would wait, and using the other thread means waking it.
-            true => bytes >= 4 * LARGE,
-            false => bytes >= LARGE,
+        let limit = match target.is_lone {
+            // Hardly any other request would wait, and using the other thread means waking it. There is a limit all the same: the
+            // event loop may be driving (see `bridge::event_loop`), and large sessions take milliseconds.
+            true => 4 * LARGE,
+            false => LARGE,
         };
         match op {
-            SessionOp::Save { json, .. } | SessionOp::Set { json, .. } => is_large(json.len()),
-            // Alone, too: decoding takes milliseconds, and the event loop may be driving (see `bridge::event_loop`).
-            SessionOp::Get | SessionOp::Load => self.cluster.is_large(&target.key),
+            SessionOp::Save { json, .. } | SessionOp::Set { json, .. } => json.len() >= limit,
+            SessionOp::Get | SessionOp::Load => self.cluster.is_at_least(&target.key, limit),
             SessionOp::Touch { .. }
             | SessionOp::Refresh { .. }
             | SessionOp::Delete
