@@ -196,6 +196,27 @@ export interface SessionStoreOptions {
    */
   format?: 'map' | 'json' | undefined
   /**
+   * Turns values into JSON, as the second argument of `JSON.stringify` does. With `reviver` it stores values that JSON has no type for:
+   * Date, Map, BigInt, a decimal class. It sees the data, and never the cookie. Changes are still merged by top-level key, in every format.
+   *
+   * If it throws, `set` and `save` fail with `BAD_DATA`.
+   * @default none
+   * @example
+   * new AerospikeStore({
+   *   replacer: (key, value) => value instanceof Map ? { $map: [...value] } : value,
+   *   reviver: (key, value) => value?.$map ? new Map(value.$map) : value
+   * })
+   */
+  replacer?: ((this: any, key: string, value: any) => any) | ReadonlyArray<string | number> | undefined
+  /**
+   * Turns JSON into values, as the second argument of `JSON.parse` does. For the session itself it must return an object. It sees the data,
+   * and never the cookie.
+   *
+   * If it throws for a session, `get` of that session fails with `BAD_DATA`; `all`, `sessions` and `sessionsOf` leave the session out.
+   * @default none
+   */
+  reviver?: ((this: any, key: string, value: any, context?: { source?: string }) => any) | undefined
+  /**
    * Encrypt data and cookie, by AES-256-GCM: keys of 32 bytes each, as a Buffer or in base64. The first encrypts, all of
    * them decrypt. What was stored before, without encryption or with an older key, is read, and encrypted with the first
    * by its next write. A record that no key opens fails its `get` with `BAD_DATA`, and stays as it is. See

@@ -12,26 +12,15 @@
 // properties `id`, `req` and `save`, so it skips keys of these names. Such keys are hidden: they are kept here and stored
 // again with every set, so that a request does not delete data of another application in the same session.
 
+const { AerospikeSessionError } = require('./errors')
+const { PLAIN, cookieIn } = require('./json')
+
 /** Precedes each note. JSON never contains it. */
 const SEPARATOR = '\x1e'
 /** @type {string[]} */
 const NONE = []
 /** How many writes in doubt are kept. Older ones are dropped. */
 const DOUBTS = 8
-/** Matches the cookie at the start, where the core and Express put it. Does not match a cookie that contains objects. */
-const COOKIE_IN_FRONT = /^\{"cookie":(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})/
-
-/**
- * Returns the JSON of the cookie in a session's JSON, or an empty string if there is no cookie.
- * @param {string} json
- */
-function cookieIn (json) {
-  const found = COOKIE_IN_FRONT.exec(json)
-  if (found !== null) return found[1]
-  const { cookie } = JSON.parse(json)
-  return cookie === undefined ? '' : JSON.stringify(cookie)
-}
-
 /**
  * The baseline of a session object. The next set or touch passes it to the core as text (src/store/baseline.rs). A touch
  * writes no data, so it passes only the cookies of the session and of sets in doubt.
@@ -231,10 +220,21 @@ function hide (session, isHidden) {
   if (baseline === undefined) return
   for (const name of Object.keys(session)) {
     if (name === 'cookie' || !isHidden(name)) continue
-    baseline.hidden ??= new Map()
-    baseline.hidden.set(name, JSON.stringify(session[name]))
-    delete session[name]
+    hideMember(baseline, session, name)
   }
+}
+
+/**
+ * @param {Baseline} baseline
+ * @param {any} session
+ * @param {string} name
+ */
+function hideMember (baseline, session, name) {
+  const json = baseline.owner.json.memberOf(session, name, baseline.json ?? '{}')
+  baseline.hidden ??= new Map()
+  // A key that is not in the JSON was added after the session was loaded: it is no key of the record.
+  if (json !== undefined) baseline.hidden.set(name, json)
+  delete session[name]
 }
 
 /**
@@ -277,6 +277,16 @@ function innerOf ({ header, data }) {
 class Baselines {
   /** Baselines of objects that already hold another store's, or that are not extensible. @type {WeakMap<object, Baseline>} */
   #others = new WeakMap()
+  #onUnreadable
+
+  /**
+   * @param {import('./json').SessionJson} [json]
+   * @param {() => void} [onUnreadable] called for a session of a list that cannot be parsed
+   */
+  constructor (json = PLAIN, onUnreadable = () => {}) {
+    this.json = json
+    this.#onUnreadable = onUnreadable
+  }
 
   /**
    * Creates the session object of a loaded session.
@@ -286,7 +296,8 @@ class Baselines {
    * @returns {object}
    */
   load (sid, head, json) {
-    return this.#attached(JSON.parse(json), new Baseline(this, sid, head, json))
+    const session = this.json.parse(json)
+    return this.#attached(session, new Baseline(this, sid, head, this.json.loaded(session, json)))
   }
 
   /**
@@ -309,7 +320,38 @@ class Baselines {
    */
   list (text) {
     const piece = new ListPiece(this, text)
-    return Array.from({ length: piece.count }, (_, n) => this.#attached(JSON.parse(piece.json(n)), new LazyBaseline(piece, n)))
+    const sessions = []
+    for (let n = 0; n < piece.count; n++) {
+      const session = this.#listed(piece.json(n))
+      if (session !== undefined) sessions.push(this.#attached(session, this.#listBaseline(piece, n, session)))
+    }
+    return sessions
+  }
+
+  /**
+   * Parses a session of a list. Returns undefined if the application's `reviver` rejects it: one session does not fail the list.
+   * @param {string} json
+   */
+  #listed (json) {
+    try {
+      return this.json.parse(json)
+    } catch (error) {
+      if (!(error instanceof AerospikeSessionError)) throw error
+      this.#onUnreadable()
+    }
+  }
+
+  /**
+   * @param {ListPiece} piece
+   * @param {number} n
+   * @param {any} session
+   */
+  #listBaseline (piece, n, session) {
+    if (this.json === PLAIN) return new LazyBaseline(piece, n)
+    // Made now: the application may change the session's objects in place.
+    const baseline = piece.baseline(n)
+    baseline.json = this.json.loaded(session, piece.json(n))
+    return baseline
   }
 
   /**
@@ -327,10 +369,7 @@ class Baselines {
     passed.doubts = baseline.doubts
     if (baseline.hidden !== undefined) passed.hidden = new Map(baseline.hidden)
     for (const name of Object.keys(from)) {
-      if (shows(to, name)) continue
-      passed.hidden ??= new Map()
-      passed.hidden.set(name, JSON.stringify(from[name]))
-      delete from[name]
+      if (!shows(to, name)) hideMember(passed, from, name)
     }
     this.#note(to, passed)
   }

@@ -45,11 +45,13 @@ class Connection {
    * @param {StoreHandle} handle
    * @param {Shared} shared state that all views of a store share
    * @param {ViewOptions} view
+   * @param {import('./json').SessionJson} json
    */
-  constructor (handle, shared, view) {
+  constructor (handle, shared, view, json) {
     this.#handle = handle
     this.#shared = shared
     this.view = view
+    this.json = json
     sharedByHandle.set(handle, shared)
   }
 
@@ -61,9 +63,10 @@ class Connection {
    * @param {import('./options/options').ClusterOptions} cluster
    * @param {ViewOptions} view
    * @param {(owner: T, notice: string, words: string | null) => void} listener
-   * @param {() => any} [ask] returns the user and password
+   * @param {(() => any) | undefined} ask returns the user and password
+   * @param {import('./json').SessionJson} json
    */
-  static open (owner, cluster, view, listener, ask) {
+  static open (owner, cluster, view, listener, ask, json) {
     // Weak references, so that an unused store is garbage collected and closes.
     const weakOwner = new WeakRef(owner)
     const { handle, notices } = hub.openStore(cluster, view, ({ notice, words, question }) => {
@@ -75,7 +78,7 @@ class Connection {
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
     const shared = { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, events: new EventForwarder() }
     const weakShared = new WeakRef(shared)
-    const connection = new Connection(handle, shared, view)
+    const connection = new Connection(handle, shared, view, json)
     connections.set(owner, connection)
     return connection
   }
@@ -96,9 +99,10 @@ class Connection {
   /**
    * Returns a connection to the same store with another view.
    * @param {ViewOptions} view
+   * @param {import('./json').SessionJson} json
    */
-  withView (view) {
-    return new Connection(native.openView(this.#handle, serialize(view)), this.#shared, view)
+  withView (view, json) {
+    return new Connection(native.openView(this.#handle, serialize(view)), this.#shared, view, json)
   }
 
   /**

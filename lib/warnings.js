@@ -12,7 +12,7 @@ const MESSAGES = {
     'of the set: createUserIndex() makes one',
   TOUCH_ON_READ_UNSUPPORTED: "option 'touchOnRead' needs Aerospike 7.1 or later on every node: until then the store writes each touch",
   UNREADABLE: 'a record that should hold a session cannot be read: it is none, or is encrypted with a key that is not in option ' +
-    "'encryptionKeys'. It stays as it is; get() fails with BAD_DATA, and all(), sessions() and sessionsOf() leave it out"
+    "'encryptionKeys', or the function in option 'reviver' rejects it. It stays as it is; get() fails with BAD_DATA, and all(), sessions() and sessionsOf() leave it out"
 }
 
 /**

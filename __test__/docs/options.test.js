@@ -126,8 +126,8 @@ describe('docs/options.md', () => {
   })
 
   test('says "none" or "any" only for options that are off by default', () => {
-    const { cluster } = sessionStoreOptions({ hosts: 'localhost' })
-    const all = { ...cluster, ...view({}, 86_400) }
+    const { cluster, json } = sessionStoreOptions({ hosts: 'localhost' })
+    const all = { ...cluster, ...view({}, 86_400), ...json }
     const off = rows.filter(([, , standard]) => ['none', 'any'].includes(standard)).map(([name]) => nameOf(name))
     expect(off.filter(name => !['user', 'password'].includes(name)).map(name => [name, [all[name]].flat().length === 0 || all[name] === null]))
       .toStrictEqual(off.filter(name => !['user', 'password'].includes(name)).map(name => [name, true]))

@@ -10,7 +10,7 @@ const { AsyncResource } = require('node:async_hooks')
 const { elapsed, nextTick, setImmediate } = require('../clock')
 const native = require('./native')
 const nativeCallback = require('./native-callback')
-const { badData, badOption, fromNative, internal } = require('../errors')
+const { AerospikeSessionError, badData, badOption, fromNative, internal } = require('../errors')
 const { inNoContext } = require('./no-context')
 const { mayDrive } = require('./platforms')
 const { serialize } = require('../options/secrets')
@@ -284,10 +284,10 @@ function settleText (waiting, text, more) {
   try {
     value = /** @type {Decode} */ (waiting.decode)(text, more)
     if (lists.has(waiting)) value = joinPieces(waiting, value)
-  } catch {
+  } catch (error) {
     lists.delete(waiting)
-    // Without the cause, because V8 quotes the text that it could not parse.
-    return waiting.settle(badData('what is stored is not valid JSON'), undefined)
+    // Without the cause, because V8 quotes the text that it could not parse. The application's `reviver` may have failed instead.
+    return waiting.settle(error instanceof AerospikeSessionError ? error : badData('what is stored is not valid JSON'), undefined)
   }
   waiting.settle(null, value)
 }

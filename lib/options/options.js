@@ -39,7 +39,9 @@ const CONNECTION = [
   'clusterName', 'servicesAlternate', 'rackIds', 'ioThread'
 ]
 const PLACE = ['namespace', 'set', 'bin']
-const RECORDS = ['prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
+const RECORDS = [
+  'prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead', 'replacer', 'reviver'
+]
 const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
 
 const SESSION_STORE = [...CONNECTION, ...PLACE, ...RECORDS]
@@ -124,6 +126,22 @@ function view (options, ttl) {
 }
 
 /**
+ * Checks the functions that turn sessions into JSON and back.
+ *
+ * @param {any} options
+ * @returns {{ replacer: import('../json').Replacer | null, reviver: import('../json').Reviver | null }}
+ */
+function jsonOptions ({ replacer = null, reviver = null }) {
+  if (replacer !== null && typeof replacer !== 'function' && !Array.isArray(replacer)) {
+    throw badOption(`option 'replacer' must be a function or an array of keys, not ${kind(replacer)}`)
+  }
+  if (reviver !== null && typeof reviver !== 'function') {
+    throw badOption(`option 'reviver' must be a function, not ${kind(reviver)}`)
+  }
+  return { replacer, reviver }
+}
+
+/**
  * Checks the options of a SessionStore.
  * @param {any} [options]
  */
@@ -131,7 +149,7 @@ function sessionStoreOptions (options = {}) {
   const own = given(options, SESSION_STORE)
   const ttl = seconds('ttl', own.ttl ?? DEFAULT_TTL)
   const ask = typeof own.auth === 'function' ? own.auth : undefined
-  return { ttl, ask, cluster: cluster(own), view: view(own, ttl) }
+  return { ttl, ask, cluster: cluster(own), view: view(own, ttl), json: jsonOptions(own) }
 }
 
 /**
@@ -253,5 +271,5 @@ function nodeNumber (node) {
 }
 
 module.exports = {
-  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, scanOptions, sessionStoreOptions, sessionsOfOptions, view
+  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, jsonOptions, nodeNumber, scanOptions, sessionStoreOptions, sessionsOfOptions, view
 }

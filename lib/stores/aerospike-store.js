@@ -14,10 +14,16 @@ const { nextTick, now } = require('../clock')
 const { operations, optional, quiet } = require('../connection')
 const { withHidden } = require('../baselines')
 const { badData, badOption } = require('../errors')
-const { isPlain, stringify, unquoted } = require('../json')
+const { PLAIN, isPlain, showAsJson, stringify, unquoted } = require('../json')
 const { LAST_TIME, kind, notAwaited, timeOf } = require('../options/validate')
 
 class AerospikeStore extends BaseStore {
+  /** @param {import('../../index').AerospikeStoreOptions} [options] */
+  constructor (options) {
+    super(options)
+    if (this.connection.json !== PLAIN) showGenerated(this)
+  }
+
   /**
    * Creates the Session of a request and copies the baseline of the loaded session to it. express-session calls this with
    * the object from `get`.
@@ -28,6 +34,9 @@ class AerospikeStore extends BaseStore {
   createSession (req, session) {
     const made = super.createSession(req, session)
     this.baselines.pass(session, made)
+    // express-session compares the two.
+    showAsJson(session, this.connection.json)
+    showAsJson(made, this.connection.json)
     return made
   }
 
@@ -58,7 +67,7 @@ class AerospikeStore extends BaseStore {
     let json, expires, owner
     try {
       // Serialized now, because later changes belong to a later set.
-      json = stringify(session)
+      json = this.connection.json.stringify(session)
       expires = this.#expires(session, sid)
       if (!hasCookie(session)) json = withCookie(json, expires)
       owner = this.ownerOf?.(session)
@@ -142,6 +151,27 @@ class AerospikeStore extends BaseStore {
     const date = expires ? timeOf(expires) : NaN
     return Math.min(Math.ceil(Number.isNaN(date) ? now() + ttl * 1_000 : date), LAST_TIME)
   }
+}
+
+/**
+ * Lets new sessions of express-session show as JSON what is stored. express-session sets `generate` on its store, and calls it there.
+ * @param {AerospikeStore} store
+ */
+function showGenerated (store) {
+  const { json } = store.connection
+  /** @type {import('./express-store').Generate | undefined} */
+  let generate
+  Object.defineProperty(store, 'generate', {
+    configurable: true,
+    enumerable: true,
+    get: () => generate,
+    set (/** @type {import('./express-store').Generate} */ given) {
+      generate = req => {
+        given(req)
+        showAsJson(req.session, json)
+      }
+    }
+  })
 }
 
 /** A set in flight. It updates the baseline with the result before the caller receives the answer. */

@@ -11,12 +11,13 @@ const { name } = require('../../package.json')
 const { badKey, badOption } = require('../errors')
 const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
-const { aerospikeStoreOptions, clientOptions, scanOptions, sessionsOfOptions, view } = require('../options/options')
+const { sessionJson } = require('../json')
+const { aerospikeStoreOptions, clientOptions, jsonOptions, scanOptions, sessionsOfOptions, view } = require('../options/options')
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names, type } = require('../options/validate')
-const { emitWarning } = require('../warnings')
+const { emitWarning, warn } = require('../warnings')
 
 /**
  * The error that express-session gets instead of a session. It passes the error to `next`, and for this value Express
@@ -39,6 +40,7 @@ class BaseStore extends Store {
   /** @param {string} text */
   #list = text => this.baselines.list(text)
   #isAnonymous
+  #isUnreadableReported = false
   /** When the cluster last answered. */
   #lastAnswer = 0
   /** Callbacks of pending reads. If the cluster goes down, they are answered without a session. @type {Set<(...args: any[]) => void>} */
@@ -57,8 +59,10 @@ class BaseStore extends Store {
     const own = { ...inherited, ...given }
     this.ttl = ttl ?? number
     this.ownerOf = user
-    this.connection = connection.withView(view(own, number))
-    this.baselines = new Baselines()
+    const { replacer, reviver } = jsonOptions(own)
+    const json = sessionJson(replacer ?? connection.json.replacer, reviver ?? connection.json.reviver, true)
+    this.connection = connection.withView(view(own, number), json)
+    this.baselines = new Baselines(this.connection.json, () => this.#reportUnreadable())
     // Own properties instead of methods, so that a subclass cannot override them by accident.
     this.served = this.#served.bind(this)
     this.touched = this.#touched.bind(this)
@@ -252,6 +256,13 @@ class BaseStore extends Store {
     this.on('newListener', (event, listener) => {
       if (event === 'disconnect' && this.#isDown) inNoContext(() => nextTick(listener))
     })
+  }
+
+  /** Warns once of a session that the application's `reviver` rejects. The core warns of others. */
+  #reportUnreadable () {
+    if (this.#isUnreadableReported) return
+    this.#isUnreadableReported = true
+    nextTick(() => warn(this, 'UNREADABLE'))
   }
 
   /** @param {boolean} isDown */

@@ -5,7 +5,7 @@
 const { EventEmitter } = require('node:events')
 const { now } = require('../clock')
 const { Connection, operations, optional, quiet } = require('../connection')
-const { stringify } = require('../json')
+const { sessionJson } = require('../json')
 const { callOptions, sessionStoreOptions } = require('../options/options')
 const { debug } = require('../tracing')
 const { warn } = require('../warnings')
@@ -14,6 +14,7 @@ const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')
 
 class SessionStore extends EventEmitter {
   #connection
+  #json
   #ttl
   /** @type {boolean | undefined} */
   #up
@@ -21,9 +22,10 @@ class SessionStore extends EventEmitter {
   /** @param {import('../../index').SessionStoreOptions} [options] */
   constructor (options) {
     super()
-    const { ask, cluster, ttl, view } = sessionStoreOptions(options)
+    const { ask, cluster, json, ttl, view } = sessionStoreOptions(options)
     this.#ttl = ttl
-    this.#connection = Connection.open(this, cluster, view, (self, notice, words) => self.#onNotice(notice, words), ask)
+    this.#json = sessionJson(json.replacer, json.reviver, false)
+    this.#connection = Connection.open(this, cluster, view, (self, notice, words) => self.#onNotice(notice, words), ask, this.#json)
   }
 
   get ttl () {
@@ -45,7 +47,7 @@ class SessionStore extends EventEmitter {
     const done = optional(callback)
     return quiet(this.#connection.attempt(operations.save, done, () => {
       const expires = this.#expires(options)
-      const json = stringify(data)
+      const json = this.#json.stringify(data)
       return this.#connection.sessionRequest(operations.save, id, done, JSON.parse, (handle, slot) => {
         operations.save.entry(handle, slot, id, json, expires)
       })
@@ -57,7 +59,7 @@ class SessionStore extends EventEmitter {
    * @param {any} [callback]
    */
   get (id, callback) {
-    return quiet(this.#connection.sessionRequest(operations.get, id, optional(callback), JSON.parse), arguments.length > 1)
+    return quiet(this.#connection.sessionRequest(operations.get, id, optional(callback), json => this.#json.parse(json)), arguments.length > 1)
   }
 
   /**
