@@ -643,4 +643,22 @@ export class AerospikeStore extends EventEmitter {
   once(event: string | symbol, listener: (...args: any[]) => void): this
 }
 
+/** Options of {@link sessionErrors}. */
+export interface SessionErrorsOptions {
+  /** Called with each error of a session, and the request. @default `console.error` with its code and message */
+  log?: ((error: AerospikeSessionError, req: any) => void) | undefined
+}
+
+/**
+ * Returns an error handler for Express, for sessions that could not be loaded or stored. It answers with 503 if the same request may succeed
+ * a little later (`error.retryable`), else with 500, and with `{ "code": … }` as JSON. It also handles what express-session reports after the
+ * answer was sent: then it only logs. Other errors go to the next handler.
+ *
+ * @example
+ * app.use(session({ store, secret, resave: false, saveUninitialized: false }))
+ * app.get('/', …)
+ * app.use(sessionErrors())
+ */
+export function sessionErrors(options?: SessionErrorsOptions): (error: any, req: any, res: any, next: (error?: any) => void) => void
+
 export default AerospikeStore

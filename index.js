@@ -2,6 +2,7 @@
 
 const { AerospikeStore } = require('./lib/stores/aerospike-store')
 const { AerospikeSessionError } = require('./lib/errors')
+const { sessionErrors } = require('./lib/integrations/session-errors')
 const { SessionStore } = require('./lib/stores/session-store')
 
 // For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
@@ -10,4 +11,5 @@ Object.defineProperty(exports, '__esModule', { value: true })
 exports.AerospikeStore = AerospikeStore
 exports.SessionStore = SessionStore
 exports.AerospikeSessionError = AerospikeSessionError
+exports.sessionErrors = sessionErrors
 exports.default = AerospikeStore

@@ -7,6 +7,7 @@ const path = require('node:path')
 const { spawn, spawnSync } = require('node:child_process')
 const { once } = require('node:events')
 const session = require('express-session')
+const { MigratingStore } = require('../../exports/migrate')
 const { startRedis } = require('../../bench/servers')
 const { cookie } = require('../support/cookie')
 const { Visitor, serve } = require('../support/http')
@@ -111,11 +112,10 @@ class HeldStore extends session.MemoryStore {
 
 /** Opens the store of the page, which migrates from an old store to a new one. */
 function moving ({ from = new HeldStore(), at = new Date(0) } = {}) {
-  const { MovingStore } = require(path.join(folder, 'moving.js'))
   const set = freshSet()
   const to = openStore({ set })
   openStore({ set, prefix: 'gone:' }) // removes the records of the migration
-  return { from, to, store: new MovingStore({ from, to, at }) }
+  return { from, to, store: new MigratingStore({ from, to, at }) }
 }
 
 function routes (app) {
@@ -174,13 +174,14 @@ describe('during the migration', () => {
     await open(one)
     const { visitor: ada } = await visitor()
     one.store.at = new Date(0)
-    const { moved } = one.store
-    let waiting = 0
+    const { get } = one.to
+    let missed = 0
+    // All three have looked in the new store before the old one answers.
     const allWait = new Promise(resolve => {
-      one.store.moved = sid => {
-        const move = moved.call(one.store, sid)
-        if (++waiting === 3) resolve()
-        return move
+      one.to.get = async sid => {
+        const found = await get.call(one.to, sid)
+        if (++missed === 3) setImmediate(resolve)
+        return found
       }
     })
     one.from.asked = 0
@@ -202,8 +203,7 @@ describe('during the migration', () => {
     const reading = tab.get('/get')
     const release = await held
     // Another process logs out.
-    const { MovingStore } = require(path.join(folder, 'moving.js'))
-    await call(new MovingStore({ ...one, at: new Date(0) }), 'destroy', sid())
+    await call(new MigratingStore({ from: one.from, to: one.to, at: new Date(0) }), 'destroy', sid())
     release()
     expect((await reading).body).toStrictEqual({})
     expect((await ada.get('/get')).body).toStrictEqual({})

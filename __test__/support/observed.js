@@ -9,6 +9,8 @@ const { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } = requi
 const { register } = require('prom-client')
 const { AerospikeStore } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
+const { traceSessions } = require('../../exports/opentelemetry')
+const { collectSessions } = require('../../exports/prometheus')
 
 const [folder] = process.argv.slice(2)
 const example = name => require(path.join(folder, name))
@@ -29,13 +31,13 @@ async function main () {
   example('session-latency.js')
   const exporter = new InMemorySpanExporter()
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
-  example('session-spans.js').traceSessions(provider)
+  const stop = traceSessions(provider)
   const tracer = provider.getTracer('site')
 
   const alive = setInterval(() => {}, 1_000)
   const server = await DevServer.start()
   const store = new AerospikeStore({ hosts: server.hosts, set: 'observed', timeout: 500 })
-  example('session-metrics.js').collectSessions(store)
+  collectSessions(store)
   await store.ready()
   await store.set('one', { cookie: {}, n: 1 })
   await new Promise(resolve => tracer.startActiveSpan('page', page => {
@@ -52,6 +54,8 @@ async function main () {
   await store.get('one').catch(() => {})
   await down
   const after = await register.metrics()
+  stop()
+  await store.get('none').catch(() => {})
   await store.close()
   clearInterval(alive)
   const names = new Map(exporter.getFinishedSpans().map(span => [span.spanContext().spanId, span.name]))

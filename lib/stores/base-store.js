@@ -378,4 +378,14 @@ function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnR
   }
 }
 
-module.exports = { BaseStore }
+/**
+ * Returns the options of another store on the same client, whose sessions have one more prefix.
+ * @param {BaseStore} store
+ * @param {string} prefix
+ */
+function optionsWithPrefix ({ client, connection }, prefix) {
+  const { namespace, set, bin, ttl, ...options } = asOptions(connection.view)
+  return { ...options, client, prefix: options.prefix + prefix }
+}
+
+module.exports = { BaseStore, optionsWithPrefix }

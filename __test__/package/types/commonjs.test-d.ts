@@ -7,10 +7,13 @@ import api = require('aerospike-session')
 import {
   DevServer, DevServerOptions, DevServerTls, DevServerTlsFiles, Fault, FaultInfo, FaultOptions
 } from 'aerospike-session/dev-server'
+import { MigratingStore } from 'aerospike-session/migrate'
+import { traceSessions } from 'aerospike-session/opentelemetry'
+import { collectSessions } from 'aerospike-session/prometheus'
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
-  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredCookie, StoredSession
+  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredCookie, StoredSession, sessionErrors
 } from 'aerospike-session'
 
 declare module 'express-session' {
@@ -367,3 +370,13 @@ diagnosticsChannel.tracingChannel<unknown, OperationMessage>('aerospike-session:
 expectAssignable<OperationName>('destroyOf')
 expectNotAssignable<OperationName>('close')
 expectType<number>(sessions.stats().latency.sum)
+
+// ---- integrations
+
+expectType<Promise<any>>(new MigratingStore({ from: {}, to: new AerospikeStore(), at: new Date() }).get('id'))
+expectError(new MigratingStore({ from: {}, to: sessions, at: new Date() }))
+expectType<void>(collectSessions(sessions))
+expectType<void>(collectSessions(new AerospikeStore(), {}))
+expectType<() => void>(traceSessions())
+sessionErrors({ log: error => { expectType<AerospikeSessionErrorCode>(error.code) } })
+expectError(sessionErrors({ status: 500 }))

@@ -48,7 +48,17 @@ test('a TypeScript module that is compiled to CommonJS has the exports of the ty
   expect(await outputOf('--input-type=commonjs', '--eval', outputText)).toBe(EXPECTED)
 })
 
-test.each(['fastify', 'hono', 'koa', 'react-router'])('%s: both module systems share one class, which is the default export', async name => {
+test.each(['prometheus', 'opentelemetry'])('%s: both module systems share one function, which is the default export', async name => {
+  const script = `
+    import { createRequire } from 'node:module'
+    import start, * as all from 'aerospike-session/${name}'
+    const required = createRequire(process.cwd() + '/')('aerospike-session/${name}')
+    console.log(typeof start, start === all[start.name], required.default === start, required[start.name] === start)
+  `
+  expect(await outputOf('--input-type=module', '--eval', script)).toBe('function true true true\n')
+})
+
+test.each(['fastify', 'hono', 'koa', 'migrate', 'react-router'])('%s: both module systems share one class, which is the default export', async name => {
   const script = `
     import { createRequire } from 'node:module'
     import Store, * as all from 'aerospike-session/${name}'

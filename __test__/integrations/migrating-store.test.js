@@ -1,0 +1,58 @@
+'use strict'
+
+// The options and the calls of MigratingStore. __test__/docs/migrating.test.js moves sessions of a site.
+
+const { MemoryStore } = require('express-session')
+const { AerospikeStore } = require('../..')
+const { MigratingStore } = require('../../exports/migrate')
+const { cookie } = require('../support/cookie')
+const { freshSet, openStore } = require('../support/server')
+
+const set = freshSet()
+const to = openStore({ set, prefix: 'shop:', encryptionKeys: [Buffer.alloc(32, 7)], hashIds: 'a secret of 16 bytes' })
+openStore({ set, prefix: 'shop:gone:', hashIds: 'a secret of 16 bytes' }) // removes the records of the migration
+const from = new MemoryStore()
+const at = new Date(0)
+
+test.each([
+  ['nothing', undefined, "'from'"], ['no old store', { to, at }, "'from'"], ['an old store without methods', { from: {}, to, at }, "'from'"],
+  ['no new store', { from, at }, "'to'"], ['a new store of another kind', { from, to: new MemoryStore(), at }, "'to'"],
+  ['no time', { from, to }, "'at'"], ['a time that is no Date', { from, to, at: '2027-01-10' }, "'at'"], ['an invalid Date', { from, to, at: new Date('x') }, "'at'"],
+  ['an unknown option', { from, to, at, more: 1 }, "'more'"]
+])('refuses %s', (_, options, option) => {
+  expect(() => new MigratingStore(options)).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining(option) }))
+})
+
+test('each method takes a callback or returns a promise', async () => {
+  const store = new MigratingStore({ from, to, at })
+  const call = (method, ...args) => new Promise((resolve, reject) => store[method](...args, (error, value) => error ? reject(error) : resolve(value)))
+  expect(await call('set', 'a', { cookie: cookie(60_000), n: 1 })).toBeUndefined()
+  expect(await store.get('a')).toMatchObject({ n: 1 })
+  expect(await call('get', 'a')).toMatchObject({ n: 1 })
+  await call('touch', 'a', await store.get('a'))
+  await store.destroy('a')
+  expect(await store.get('a')).toBeNull()
+  expect(await to.get('a')).toBeNull()
+})
+
+test('an old store without touch is asked for none', async () => {
+  const old = { get: (sid, callback) => callback(null, null), set: (sid, session, callback) => callback(), destroy: (sid, callback) => callback() }
+  await new MigratingStore({ from: old, to, at: new Date(Date.now() + 60_000) }).touch('a', { cookie: {} })
+})
+
+test('an error of either store reaches the callback, and a destroy without one ends no process', async () => {
+  const failing = { ...from, get: (sid, callback) => callback(new Error('away')), set: from.set, destroy: (sid, callback) => callback(new Error('away')) }
+  const store = new MigratingStore({ from: failing, to, at })
+  await expect(store.get('b')).rejects.toThrow('away')
+  store.destroy('b')
+  store.destroy('b', undefined)
+  await expect(store.destroy('b')).rejects.toThrow('away')
+})
+
+test('logouts that it remembers have the options of the new store, and are no sessions of it', async () => {
+  const store = new MigratingStore({ from, to, at })
+  const before = await to.length()
+  await store.destroy('gone')
+  expect(await to.length()).toBe(before)
+  expect(await new AerospikeStore({ client: to.client, prefix: 'shop:gone:', hashIds: 'a secret of 16 bytes', encryptionKeys: [Buffer.alloc(32, 7)] }).length()).toBeGreaterThan(0)
+})

@@ -1,0 +1,2 @@
+export * from './migrate.js'
+export { MigratingStore as default } from './migrate.js'

@@ -1,0 +1,4 @@
+import api from './migrate.js'
+
+export const { MigratingStore } = api
+export default MigratingStore

@@ -1,0 +1,2 @@
+export * from './opentelemetry.js'
+export { traceSessions as default } from './opentelemetry.js'

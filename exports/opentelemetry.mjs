@@ -1,0 +1,4 @@
+import api from './opentelemetry.js'
+
+export const { traceSessions } = api
+export default traceSessions

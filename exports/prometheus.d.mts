@@ -1,0 +1,2 @@
+export * from './prometheus.js'
+export { collectSessions as default } from './prometheus.js'

@@ -1,0 +1,4 @@
+import api from './prometheus.js'
+
+export const { collectSessions } = api
+export default collectSessions
