@@ -16,6 +16,12 @@
 const SEPARATOR = '\x1e'
 /** @type {string[]} */
 const NONE = []
+/** How many values describe a session in a list: the lengths of its head and its JSON. */
+const LENGTHS = 2
+/** The same in a list of a user's sessions: also the digest, and when the session was created and last written. */
+const LENGTHS_AND_TIMES = 5
+/** Properties of the sessions of a user that are not part of their data. */
+const PROPERTIES = ['digest', 'created', 'updated']
 /** How many writes in doubt are kept. Older ones are dropped. */
 const DOUBTS = 8
 /** Matches the cookie at the start, where the core and Express put it. Does not match a cookie that contains objects. */
@@ -122,16 +128,19 @@ let lastWriter = 0
 class ListPiece {
   /**
    * @param {Baselines} owner
-   * @param {string} text The first line is a JSON array with two numbers per session: the lengths of its head and of its
-   *   JSON. All heads follow, then all JSON.
+   * @param {string} text The first line is a JSON array with `width` values per session, which begin with the lengths of its
+   *   head and of its JSON. All heads follow, then all JSON.
+   * @param {number} width
    */
-  constructor (owner, text) {
+  constructor (owner, text, width) {
     this.owner = owner
     this.text = text
     const start = text.indexOf('\n') + 1
-    /** @type {number[]} */
-    const lengths = JSON.parse(text.slice(0, start))
-    this.count = lengths.length / 2
+    /** @type {any[]} */
+    const values = JSON.parse(text.slice(0, start))
+    this.width = width
+    this.values = width > LENGTHS ? values : []
+    this.count = values.length / width
     /** The offset of each head, and the end of the last one. */
     this.heads = new Int32Array(this.count + 1)
     /** The offset of each session's JSON, and the end of the last one. */
@@ -139,15 +148,23 @@ class ListPiece {
     let at = start
     for (let n = 0; n < this.count; n++) {
       this.heads[n] = at
-      at += lengths[2 * n]
+      at += values[width * n]
     }
     this.heads[this.count] = this.texts[0] = at
-    for (let n = 0; n < this.count; n++) this.texts[n + 1] = at += lengths[2 * n + 1]
+    for (let n = 0; n < this.count; n++) this.texts[n + 1] = at += values[width * n + 1]
   }
 
   /** @param {number} n */
   json (n) {
     return this.text.slice(this.texts[n], this.texts[n + 1])
+  }
+
+  /**
+   * Returns the values of {@link PROPERTIES} of a session.
+   * @param {number} n
+   */
+  properties (n) {
+    return this.values.slice(this.width * n + LENGTHS, this.width * (n + 1))
   }
 
   /** @param {number} n */
@@ -238,6 +255,26 @@ function hide (session, isHidden) {
 }
 
 /**
+ * Adds properties to a session that are not part of its data: JSON and copies leave them out. A key of the data with the
+ * name of one becomes hidden. If the application assigns to one, it becomes a key of the data.
+ *
+ * @param {any} session
+ * @param {any[]} values of {@link PROPERTIES}
+ */
+function describe (session, values) {
+  if (PROPERTIES.some(name => shows(session, name))) hide(session, name => PROPERTIES.includes(name))
+  for (const [n, name] of PROPERTIES.entries()) {
+    const value = values[n] ?? undefined
+    Object.defineProperty(session, name, {
+      get: () => value,
+      set: changed => Object.defineProperty(session, name, { value: changed, enumerable: true, configurable: true, writable: true }),
+      enumerable: false,
+      configurable: true
+    })
+  }
+}
+
+/**
  * Returns true if JSON.stringify would include the key.
  *
  * @param {object} object
@@ -308,7 +345,24 @@ class Baselines {
    * @returns {object[]}
    */
   list (text) {
-    const piece = new ListPiece(this, text)
+    return this.#listed(new ListPiece(this, text, LENGTHS))
+  }
+
+  /**
+   * Creates the session objects of a list of a user's sessions, which have the properties `digest`, `created` and `updated`.
+   *
+   * @param {string} text
+   * @returns {object[]}
+   */
+  listWithTimes (text) {
+    const piece = new ListPiece(this, text, LENGTHS_AND_TIMES)
+    const sessions = this.#listed(piece)
+    for (const [n, session] of sessions.entries()) describe(session, piece.properties(n))
+    return sessions
+  }
+
+  /** @param {ListPiece} piece */
+  #listed (piece) {
     return Array.from({ length: piece.count }, (_, n) => this.#attached(JSON.parse(piece.json(n)), new LazyBaseline(piece, n)))
   }
 

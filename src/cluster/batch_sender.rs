@@ -310,7 +310,7 @@ mod tests {
         fn get<'a>(
             &'a self,
             _key: &'a Key,
-            _touch: Option<u8>,
+            _command: &'a Command,
         ) -> BoxFuture<'a, Result<Record, Failure>> {
             unreachable!("nothing is read here")
         }

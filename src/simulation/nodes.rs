@@ -223,7 +223,7 @@ impl Nodes {
 
     fn execute(&self, row: &SimulatedRow) -> Result<Reply, Failure> {
         let mut state = self.state();
-        let is_write = !matches!(row.command, Command::Read { .. });
+        let is_write = row.command.is_write();
         if is_write
             && let Some(trace) = &row.trace
             && state.answered.contains(&operation_id(trace))
@@ -303,9 +303,7 @@ impl Drop for UnderWay<'_> {
 
 impl Simulated for Nodes {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>> {
-        let writes = rows
-            .iter()
-            .filter(|row| !matches!(row.command, Command::Read { .. }));
+        let writes = rows.iter().filter(|row| row.command.is_write());
         let traces: Vec<_> = writes
             .filter_map(|row| row.trace.as_ref().map(operation_id))
             .collect();
@@ -331,7 +329,7 @@ impl Simulated for Nodes {
     fn get<'a>(
         &'a self,
         key: &'a Key,
-        touch: Option<u8>,
+        command: &'a Command,
     ) -> BoxFuture<'a, Result<aerospike::Record, Failure>> {
         let holders = self.holders(key);
         let node = {
@@ -341,10 +339,7 @@ impl Simulated for Nodes {
         };
         let mut row = SimulatedRow {
             key: key.clone(),
-            command: Command::Read {
-                bins: aerospike::Bins::All,
-                touch,
-            },
+            command: command.clone(),
             trace: None,
             outcome: None,
         };

@@ -60,6 +60,11 @@ impl Records {
                         .collect(),
                 ))
             }
+            Command::ReadSteps { steps } => {
+                let record = self.all.get(&digest).ok_or(ResultCode::KeyNotFoundError)?;
+                let read = apply_steps(&mut record.clone(), steps)?;
+                Ok(reply(record, read))
+            }
             Command::Change {
                 operations,
                 bins,
@@ -175,6 +180,13 @@ fn apply_steps(record: &mut Record, steps: &[Step]) -> Result<IndexMap<String, V
             Step::Read(bin) => {
                 let value = record.bins.get(bin).cloned().unwrap_or(Value::Nil);
                 read.insert(bin.clone(), value);
+            }
+            Step::ReadExpression(name, expression) => {
+                let value = filter::evaluate(expression, record);
+                read.insert(
+                    (*name).to_owned(),
+                    value.ok_or(ResultCode::OpNotApplicable)?,
+                );
             }
             Step::Put(bin) => put(record, bin),
             Step::PutExpression(bin, expression) => {

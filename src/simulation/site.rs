@@ -23,7 +23,7 @@ use crate::cluster::{Cluster, Host, Options as ClusterOptions, Transport};
 use crate::error::Error;
 use crate::store::baseline::Baseline;
 use crate::store::request::Kind;
-use crate::store::{self, Notice, Output, SessionOp, Store, View, Writer};
+use crate::store::{self, Notice, Output, SessionName, SessionOp, Store, View, Writer};
 
 /// When histories begin, in milliseconds since 1970.
 pub const START_MS: i64 = 1_780_000_000_000;
@@ -161,7 +161,10 @@ impl Site {
         };
         store.submit(
             view.clone(),
-            store::Operation::Session { id, op: what },
+            store::Operation::Session {
+                name: SessionName::Id(id),
+                op: what,
+            },
             reply,
         );
         answered.await.expect("an answer")
