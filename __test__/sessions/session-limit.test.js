@@ -382,7 +382,7 @@ describe('if the limit cannot be enforced, the login succeeds, with a warning', 
 })
 
 test('a login of the store that may not create the index is no error', async () => {
-  const server = await DevServer.start({ security: { users: [{ name: 'web', password: 'secret', roles: ['read-write'] }] } })
+  const server = await DevServer.start({ security: { users: { web: { password: 'secret', roles: ['read-write'] } } } })
   const store = new AerospikeStore({ hosts: server.hosts, auth: { user: 'web', password: 'secret' }, user: 'userId', maxSessionsPerUser: 1 })
   const warnings = []
   store.on('warning', ({ code }) => warnings.push(code))

@@ -121,6 +121,7 @@ impl Transport {
         key: &Key,
         command: &Command,
     ) -> Result<Record, Failure> {
+        #[cfg_attr(not(test), allow(clippy::infallible_destructuring_match))]
         let client = match self {
             Transport::Client(client) => client,
             #[cfg(test)]
