@@ -239,6 +239,7 @@ mod tests {
     use super::super::node_queue::{MAX_IN_FLIGHT, QueueContext};
     use super::super::record_sizes::RecordSizes;
     use super::super::rows::SimulatedRow;
+    use super::super::scan::Query;
     use super::super::transport::Simulated;
     use super::*;
     use crate::bulk_runtime::Bulk;
@@ -312,6 +313,13 @@ mod tests {
             _key: &'a Key,
             _command: &'a Command,
         ) -> BoxFuture<'a, Result<Record, Failure>> {
+            unreachable!("nothing is read here")
+        }
+
+        fn scan<'a>(
+            &'a self,
+            _query: &'a Query<'_>,
+        ) -> BoxFuture<'a, Result<Vec<Record>, Failure>> {
             unreachable!("nothing is read here")
         }
     }

@@ -18,6 +18,8 @@ use super::policy;
 #[cfg(test)]
 use super::rows::SimulatedRow;
 use super::rows::{Row, Rows};
+#[cfg(test)]
+use super::scan::Query;
 use super::trace::Trace;
 use crate::error::Error;
 
@@ -189,6 +191,9 @@ pub trait Simulated: Send + Sync {
         key: &'a Key,
         command: &'a Command,
     ) -> BoxFuture<'a, Result<Record, Failure>>;
+
+    /// Returns the records of a query.
+    fn scan<'a>(&'a self, query: &'a Query<'_>) -> BoxFuture<'a, Result<Vec<Record>, Failure>>;
 }
 
 /// Returns whether the crate knows which nodes have the partitions of a namespace.

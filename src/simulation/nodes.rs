@@ -12,8 +12,10 @@ use aerospike::{Key, ResultCode};
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::filter;
 use super::random::Random;
-use super::records::Records;
+use super::records::{Place, Records};
+use crate::cluster::scan::Query;
 use crate::cluster::trace::Trace;
 use crate::cluster::{Command, Failure, Reply, Simulated, SimulatedRow, partition};
 
@@ -146,6 +148,17 @@ impl Nodes {
             .values()
             .map(|record| record.void_time)
             .collect()
+    }
+
+    /// Returns the places of the sessions of a user that are there, and of those that were removed.
+    pub fn places_of(&self, user: &str) -> (Vec<Place>, Vec<Place>) {
+        let state = self.state();
+        let removed = state.records.removed.iter();
+        let removed = removed.filter(|(owner, _)| owner == user);
+        (
+            state.records.of_user(user),
+            removed.map(|(_, place)| *place).collect(),
+        )
     }
 
     /// Returns the master of this key while no node is silent.
@@ -350,6 +363,45 @@ impl Simulated for Nodes {
                 Some(Err(failure)) => Err(failure),
                 _ => Err(Failure::Simulated(None, false)),
             }
+        })
+    }
+
+    /// Reads from one node after the other. While one is silent, the query waits.
+    fn scan<'a>(
+        &'a self,
+        query: &'a Query<'_>,
+    ) -> BoxFuture<'a, Result<Vec<aerospike::Record>, Failure>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for node in 0..self.count {
+                self.deliver_to(node).await;
+                let is_failed = {
+                    let mut state = self.state();
+                    let of_node = state.records.all.iter().filter_map(|(digest, record)| {
+                        let key = Key::with_digest("test", query.set, None, *digest);
+                        let is_found =
+                            self.master(&key) == node && filter::passes(&query.filter, record);
+                        is_found.then(|| {
+                            let bins = record.bins.clone().into_iter().collect();
+                            aerospike::Record::new(
+                                Some(key),
+                                bins,
+                                None,
+                                record.generation,
+                                record.void_time,
+                            )
+                        })
+                    });
+                    found.extend(of_node.collect::<Vec<_>>());
+                    let percent = self.faults.lost_answers + self.faults.refused;
+                    state.random.percent(percent)
+                };
+                self.deliver_answer().await;
+                if is_failed {
+                    return Err(Failure::Simulated(None, false));
+                }
+            }
+            Ok(found)
         })
     }
 }
