@@ -289,7 +289,8 @@ impl Records<'_> {
         Ok((found, is_whole))
     }
 
-    /// Reads when each session was last written. Those that are gone are left out.
+    /// Reads when each session was last written. Those that are gone are left out, and so are those that no longer belong to
+    /// the user: a tombstone has been written last, but is no session.
     async fn with_times(&self, found: Vec<Candidate>) -> Result<Vec<Candidate>> {
         let keys: Vec<_> = found
             .iter()
@@ -297,12 +298,14 @@ impl Records<'_> {
             .collect();
         let mut timed = Vec::with_capacity(found.len());
         for keys in keys.chunks(TOGETHER) {
-            let (bins, deadline) = (&[CREATED, LOGIN, RENEWS], self.own.deadline);
+            let (bins, deadline) = (&[USER, CREATED, LOGIN, RENEWS], self.own.deadline);
             let add = |key: &aerospike::Key, record: &Record, updated| {
-                timed.push(Candidate {
-                    updated: Some(updated),
-                    ..candidate(key.digest(), record)
-                });
+                if matches!(record.bins.get(USER), Some(Value::String(user)) if user == self.user) {
+                    timed.push(Candidate {
+                        updated: Some(updated),
+                        ..candidate(key.digest(), record)
+                    });
+                }
             };
             self.sessions
                 .read_with_time(keys, bins, deadline, add)
@@ -332,7 +335,10 @@ impl Records<'_> {
     }
 
     fn reference(&self, digest: Digest) -> RecordRef {
-        RecordRef::untraced(self.sessions.layout.key_of(digest), self.own.deadline)
+        RecordRef {
+            trace: self.own.trace.clone(),
+            ..RecordRef::untraced(self.sessions.layout.key_of(digest), self.own.deadline)
+        }
     }
 
     fn check_deadline(&self) -> Result<()> {
@@ -734,10 +740,6 @@ mod tests {
             }
         }
         Ok(())
-    }
-
-    fn of_evict() -> [Evict; 2] {
-        [Evict::Oldest, Evict::Idle]
     }
 
     /// Returns the settings of `count` logins at once, beside sessions that exist, and with some of them only.
