@@ -88,8 +88,8 @@ export interface Credentials {
  * Options of a {@link SessionStore}. Unknown names and wrong values are refused with `BAD_OPTION`.
  *
  * An option that is `undefined` counts as left out, unless it protects something: `auth`, `user` and `password`, `tls` with
- * its `ca`, `cert`, `key` and `pins`, `clusterName`, `prefix`, `encryptionKeys`, `hashIds`, `absoluteTtl`, `tombstones`,
- * `durableDelete`, `client`. If one of these is present and `undefined`, as `process.env.MISSING` is, it is refused with
+ * its `ca`, `cert`, `key` and `pins`, `clusterName`, `prefix`, `encryptionKeys`, `hashIds`, `absoluteTtl`,
+ * `maxSessionsPerUser`, `tombstones`, `durableDelete`, `client`. If one of these is present and `undefined`, as `process.env.MISSING` is, it is refused with
  * `BAD_OPTION`. With TypeScript's `exactOptionalPropertyTypes` the types say the same.
  */
 export interface SessionStoreOptions {
@@ -298,6 +298,22 @@ export interface AerospikeStoreOptions extends Omit<SessionStoreOptions, 'ttl' |
    */
   user?: string | ((session: SessionData) => SessionOwner | null | undefined) | undefined
   /**
+   * How many sessions a user may have at a time: 1 to 1,000. A `set` that gives a session to a user (a login) removes the
+   * user's sessions beyond the limit before it is answered, and emits `evicted` for each. It never removes the session that
+   * it stores. See docs/users.md. Needs option `user`.
+   *
+   * `evict` chooses the sessions that are removed: `'oldest'` those created first, `'idle'` those that were not written or
+   * touched for longest.
+   *
+   * If the limit cannot be enforced, the login succeeds, and the store emits a `warning` with code `LIMIT_NOT_ENFORCED`.
+   * {@link AerospikeStore.ready} creates the index that finds a user's sessions, if the login of the store may do so.
+   * @default none
+   * @example
+   * new AerospikeStore({ user: 'userId', maxSessionsPerUser: 3 })
+   * new AerospikeStore({ user: 'userId', maxSessionsPerUser: { limit: 3, evict: 'idle' } })
+   */
+  maxSessionsPerUser?: number | { limit: number, evict?: 'oldest' | 'idle' | undefined }
+  /**
    * What requests get while no node can be reached: `'error'`, at once; `'anonymous'`: no session
    * and no error (by express-session's `disconnect` and `connect` events).
    * @default 'error'
@@ -357,9 +373,11 @@ export interface SessionStoreWarning {
    * touch. Emitted once.
    * `NODES_UNREACHABLE`: nodes announce addresses that cannot be reached, so the sessions on them fail. The message names the nodes,
    * the addresses and option `servicesAlternate`. Emitted once for the same nodes and addresses.
+   * `LIMIT_NOT_ENFORCED`: a login succeeded, but its user may have more sessions than option `maxSessionsPerUser` allows. The
+   * message says why. The next login of the user enforces the limit. Emitted each time.
    * `UNREADABLE`: a record cannot be read: it holds no session, or no key of `encryptionKeys` opens it. Told once.
    */
-  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED'
+  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED' | 'LIMIT_NOT_ENFORCED'
   message: string
 }
 
@@ -383,8 +401,24 @@ export interface PruneOptions extends WalkOptions {
   onProgress?: ((progress: { done: number, pruned: number }) => void | Promise<void>) | undefined
 }
 
-/** A session as `all`, `sessions` and `sessionsOf` give it: with its `id` where `storeIds` is on. */
+/** A session as `all` and `sessions` give it: with its `id` where `storeIds` is on. */
 export type StoredSession = Omit<LoadedSession, 'id'> & { id?: string }
+
+/** What `sessionsOf` adds to each session. The properties are not enumerable: JSON and copies of the session leave them out. */
+export interface UserSessionProperties {
+  /** The digest of the session's key, 40 hexadecimal digits: for `destroyByDigest`. It may be shown, unlike the session id. */
+  digest: string
+  /** When the session was created, in milliseconds since 1970. `undefined` if the record was not written by this package. */
+  created: number | undefined
+  /** When the record was last written or touched, in milliseconds since 1970, by the server's clock. */
+  updated: number
+}
+
+/**
+ * A session as `sessionsOf` returns it. Keys of the data named `digest`, `created` or `updated` are not shown, and a later `set`
+ * stores them unchanged.
+ */
+export type UserSession = Omit<StoredSession, keyof UserSessionProperties> & UserSessionProperties
 
 /** Node's callback. Called exactly once, in the AsyncLocalStorage context of the call. */
 export type Callback<T> = (error: AerospikeSessionError | null, value?: T) => void
@@ -420,7 +454,7 @@ export interface SessionStoreStats {
 /** The operations that diagnostics channels tell of, by the method that asks for them. `sessions` and `prune` ask once for each page. */
 export type OperationName =
   | 'get' | 'set' | 'touch' | 'destroy' | 'save' | 'delete' | 'has' | 'all' | 'sessions' | 'ids' | 'length' | 'clear' | 'prune'
-  | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'ready'
+  | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'destroyByDigest' | 'ready'
 
 /**
  * The message of the channels `tracing:aerospike-session:<operation>:<event>`, made for
@@ -597,13 +631,14 @@ export class AerospikeStore extends EventEmitter {
   /**
    * Returns the sessions of a user: at most `limit` of them (1 to 10,000, default 1,000), and no further one once they hold
    * 4 MiB of JSON, because JavaScript parses them in one piece. Which ones are left out is undefined. `countOf` returns how
-   * many there are, and `destroyOf` removes all of them. Without the index this reads every record of the set and emits a
+   * many there are, and `destroyOf` removes all of them. Each session has its `digest`, and when it was `created` and
+   * `updated`. Without the index this reads every record of the set and emits a
    * `warning`. Fails with `BAD_KEY` if `user` means that a session has no owner, as `undefined`, `''` and `NaN` do; so do
    * `countOf` and `destroyOf`.
    */
-  sessionsOf(user: SessionOwner, options?: { limit?: number | undefined }): Promise<StoredSession[]>
-  sessionsOf(user: SessionOwner, callback: Callback<StoredSession[]>): void
-  sessionsOf(user: SessionOwner, options: { limit?: number | undefined } | undefined, callback: Callback<StoredSession[]>): void
+  sessionsOf(user: SessionOwner, options?: { limit?: number | undefined }): Promise<UserSession[]>
+  sessionsOf(user: SessionOwner, callback: Callback<UserSession[]>): void
+  sessionsOf(user: SessionOwner, options: { limit?: number | undefined } | undefined, callback: Callback<UserSession[]>): void
 
   /** How many sessions a user has. */
   countOf(user: SessionOwner): Promise<number>
@@ -617,10 +652,38 @@ export class AerospikeStore extends EventEmitter {
   destroyOf(user: SessionOwner, callback: Callback<number>): void
   destroyOf(user: SessionOwner, options: { except?: string | undefined } | undefined, callback: Callback<number>): void
 
+  /**
+   * Removes the session with this digest. With `of`, only if it belongs to this user: for a page on which visitors log out
+   * their other devices. Without options it removes the session of any user. The digest is that of `sessionsOf` and of events.
+   * A request that is under way with the session does not bring it back.
+   *
+   * @returns true if there was such a session
+   * @throws {AerospikeSessionError} `BAD_KEY` if the digest is malformed, or `of` means that a session has no owner, as
+   *   `undefined` and `''` do; `BAD_OPTION` if there are options without `of`
+   * @example
+   * app.post('/logout/:digest', async (req, res) => {
+   *   res.json({ removed: await store.destroyByDigest(req.params.digest, { of: req.session.userId }) })
+   * })
+   */
+  destroyByDigest(digest: string, options?: { of: SessionOwner }): Promise<boolean>
+  destroyByDigest(digest: string, callback: Callback<boolean>): void
+  destroyByDigest(digest: string, options: { of: SessionOwner } | undefined, callback: Callback<boolean>): void
+
+  /**
+   * Returns the digest that events and `sessionsOf` show for a session id. It costs no request to the cluster.
+   * @throws {AerospikeSessionError} `BAD_KEY` if the session id cannot be one
+   * @example
+   * const isThisDevice = session.digest === store.digestOf(req.sessionID)
+   */
+  digestOf(sid: string): string
+
   /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
   stats(): SessionStoreStats
 
-  /** Resolves once connected; rejects when the attempt to connect fails, with the reason. */
+  /**
+   * Resolves once connected; rejects when the attempt to connect fails, with the reason. With option `maxSessionsPerUser`, it
+   * also creates the index of users if the login may, and waits for it until `connectTimeout`.
+   */
   ready(): Promise<void>
   ready(callback: DoneCallback): void
 
@@ -629,6 +692,8 @@ export class AerospikeStore extends EventEmitter {
   close(callback: DoneCallback): void
   [Symbol.asyncDispose](): Promise<void>
 
+  /** A login removed a session because of option `maxSessionsPerUser`. Emitted by the store that carried out the login. */
+  on(event: 'evicted', listener: (event: SessionEvent) => void): this
   /** A set found its session gone (a logout, its end), and did not bring it back. */
   on(event: 'gone', listener: (event: SessionEvent) => void): this
   /** A set met another's, and the two were merged after a second read. */
@@ -637,7 +702,7 @@ export class AerospikeStore extends EventEmitter {
   /** The cluster can be reached, or can no longer. */
   on(event: 'up' | 'down', listener: () => void): this
   on(event: string | symbol, listener: (...args: any[]) => void): this
-  once(event: 'gone' | 'conflict', listener: (event: SessionEvent) => void): this
+  once(event: 'gone' | 'conflict' | 'evicted', listener: (event: SessionEvent) => void): this
   once(event: 'warning', listener: (warning: SessionStoreWarning) => void): this
   once(event: 'up' | 'down', listener: () => void): this
   once(event: string | symbol, listener: (...args: any[]) => void): this

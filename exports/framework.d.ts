@@ -23,7 +23,7 @@ export abstract class FrameworkStore {
   constructor(options?: FrameworkStoreOptions)
 
   /**
-   * The store beneath, which has the events (`gone`, `conflict`, `warning`, `up`, `down`) and what concerns many
+   * The store beneath, which has the events (`gone`, `conflict`, `evicted`, `warning`, `up`, `down`) and what concerns many
    * sessions: `all`, `length`, `clear`, `destroyOf` and so on. It adds a `cookie` to a session's data, for its end.
    */
   readonly store: AerospikeStore

@@ -19,6 +19,12 @@ const { PLAIN, cookieIn } = require('./json')
 const SEPARATOR = '\x1e'
 /** @type {string[]} */
 const NONE = []
+/** How many values describe a session in a list: the lengths of its head and its JSON. */
+const LENGTHS = 2
+/** The same in a list of a user's sessions: also the digest, and when the session was created and last written. */
+const LENGTHS_AND_TIMES = 5
+/** Properties of the sessions of a user that are not part of their data. */
+const PROPERTIES = ['digest', 'created', 'updated']
 /** How many writes in doubt are kept. Older ones are dropped. */
 const DOUBTS = 8
 /**
@@ -111,16 +117,19 @@ let lastWriter = 0
 class ListPiece {
   /**
    * @param {Baselines} owner
-   * @param {string} text The first line is a JSON array with two numbers per session: the lengths of its head and of its
-   *   JSON. All heads follow, then all JSON.
+   * @param {string} text The first line is a JSON array with `width` values per session, which begin with the lengths of its
+   *   head and of its JSON. All heads follow, then all JSON.
+   * @param {number} width
    */
-  constructor (owner, text) {
+  constructor (owner, text, width) {
     this.owner = owner
     this.text = text
     const start = text.indexOf('\n') + 1
-    /** @type {number[]} */
-    const lengths = JSON.parse(text.slice(0, start))
-    this.count = lengths.length / 2
+    /** @type {any[]} */
+    const values = JSON.parse(text.slice(0, start))
+    this.width = width
+    this.values = width > LENGTHS ? values : []
+    this.count = values.length / width
     /** The offset of each head, and the end of the last one. */
     this.heads = new Int32Array(this.count + 1)
     /** The offset of each session's JSON, and the end of the last one. */
@@ -128,15 +137,23 @@ class ListPiece {
     let at = start
     for (let n = 0; n < this.count; n++) {
       this.heads[n] = at
-      at += lengths[2 * n]
+      at += values[width * n]
     }
     this.heads[this.count] = this.texts[0] = at
-    for (let n = 0; n < this.count; n++) this.texts[n + 1] = at += lengths[2 * n + 1]
+    for (let n = 0; n < this.count; n++) this.texts[n + 1] = at += values[width * n + 1]
   }
 
   /** @param {number} n */
   json (n) {
     return this.text.slice(this.texts[n], this.texts[n + 1])
+  }
+
+  /**
+   * Returns the values of {@link PROPERTIES} of a session.
+   * @param {number} n
+   */
+  properties (n) {
+    return this.values.slice(this.width * n + LENGTHS, this.width * (n + 1))
   }
 
   /** @param {number} n */
@@ -238,6 +255,26 @@ function hideMember (baseline, session, name) {
 }
 
 /**
+ * Adds properties to a session that are not part of its data: JSON and copies leave them out. A key of the data with the
+ * name of one becomes hidden. If the application assigns to one, it becomes a key of the data.
+ *
+ * @param {any} session
+ * @param {any[]} values of {@link PROPERTIES}
+ */
+function describe (session, values) {
+  if (PROPERTIES.some(name => shows(session, name))) hide(session, name => PROPERTIES.includes(name))
+  for (const [n, name] of PROPERTIES.entries()) {
+    const value = values[n] ?? undefined
+    Object.defineProperty(session, name, {
+      get: () => value,
+      set: changed => Object.defineProperty(session, name, { value: changed, enumerable: true, configurable: true, writable: true }),
+      enumerable: false,
+      configurable: true
+    })
+  }
+}
+
+/**
  * Returns true if JSON.stringify would include the key.
  *
  * @param {object} object
@@ -319,11 +356,30 @@ class Baselines {
    * @returns {object[]}
    */
   list (text) {
-    const piece = new ListPiece(this, text)
+    return this.#listed(new ListPiece(this, text, LENGTHS))
+  }
+
+  /**
+   * Creates the session objects of a list of a user's sessions, which have the properties `digest`, `created` and `updated`.
+   *
+   * @param {string} text
+   * @returns {object[]}
+   */
+  listWithTimes (text) {
+    return this.#listed(new ListPiece(this, text, LENGTHS_AND_TIMES), (session, properties) => describe(session, properties))
+  }
+
+  /**
+   * @param {ListPiece} piece
+   * @param {(session: any, properties: any[]) => void} [complete]
+   */
+  #listed (piece, complete) {
     const sessions = []
     for (let n = 0; n < piece.count; n++) {
-      const session = this.#listed(piece.json(n))
-      if (session !== undefined) sessions.push(this.#attached(session, this.#listBaseline(piece, n, session)))
+      const session = this.#parsed(piece.json(n))
+      if (session === undefined) continue
+      sessions.push(this.#attached(session, this.#listBaseline(piece, n, session)))
+      complete?.(session, piece.properties(n))
     }
     return sessions
   }
@@ -332,7 +388,7 @@ class Baselines {
    * Parses a session of a list. Returns undefined if the application's `reviver` rejects it: one session does not fail the list.
    * @param {string} json
    */
-  #listed (json) {
+  #parsed (json) {
     try {
       return this.json.parse(json)
     } catch (error) {

@@ -106,6 +106,17 @@ class Connection {
   }
 
   /**
+   * Returns the digest of a session id, as events show it.
+   * @param {any} id
+   * @returns {string}
+   */
+  digestOf (id) {
+    const fault = idFault(id)
+    if (fault !== undefined) throw badKey(fault)
+    return native.digestOf(this.#handle, id)
+  }
+
+  /**
    * Makes a request that is not about a single session.
    *
    * @param {Operation} operation

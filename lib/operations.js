@@ -18,6 +18,7 @@ module.exports = {
   set: new Operation('set', native.set),
   refresh: new Operation('touch', native.refresh),
   destroy: new Operation('destroy', native.destroy),
+  destroyByDigest: new Operation('destroyByDigest', native.destroyByDigest),
 
   all: new Operation('all', native.all),
   sessions: new Operation('sessions', native.all),

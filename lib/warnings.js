@@ -11,6 +11,8 @@ const MESSAGES = {
   NO_USER_INDEX: "the sessions of a user were looked for without an index on bin 'user', by reading every record " +
     'of the set: createUserIndex() makes one',
   TOUCH_ON_READ_UNSUPPORTED: "option 'touchOnRead' needs Aerospike 7.1 or later on every node: until then the store writes each touch",
+  LIMIT_NOT_ENFORCED: "a login succeeded, but option 'maxSessionsPerUser' could not be enforced: its user may have more sessions until the " +
+    'next login',
   UNREADABLE: 'a record that should hold a session cannot be read: it is none, or is encrypted with a key that is not in option ' +
     "'encryptionKeys', or the function in option 'reviver' rejects it. It stays as it is; get() fails with BAD_DATA, and all(), sessions() and sessionsOf() leave it out"
 }
@@ -18,10 +20,12 @@ const MESSAGES = {
 /**
  * @param {import('node:events').EventEmitter} emitter
  * @param {string} code
- * @param {string | null} [message] if the code has no fixed message
+ * @param {string | null} [message] the message, or what is added to the fixed message of the code
  */
 function warn (emitter, code, message) {
-  emitWarning(emitter, /** @type {Warning} */ ({ code, message: message ?? MESSAGES[code] }))
+  const fixed = MESSAGES[code]
+  const text = fixed === undefined || !message ? fixed ?? message : `${fixed} (${message})`
+  emitWarning(emitter, /** @type {Warning} */ ({ code, message: text }))
 }
 
 /**

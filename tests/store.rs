@@ -10,7 +10,7 @@ use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::error::{Code, Error};
 use aerospike_session::store::expiry::now;
 use aerospike_session::store::{
-    Answer, Notice, Operation, Options, Output, ScanOp, SessionOp, Store, Ticket, View,
+    Answer, Notice, Operation, Options, Output, ScanOp, SessionName, SessionOp, Store, Ticket, View,
 };
 use aerospike_session_devserver::{Config, DevServer};
 use tokio::runtime::Handle;
@@ -89,7 +89,12 @@ impl Client {
 
     async fn one(&self, op: SessionOp) -> Result<Output, Error> {
         let id = "sess-abc123".into();
-        self.ask(Operation::Session { id, op }).await.unwrap()
+        self.ask(Operation::Session {
+            name: SessionName::Id(id),
+            op,
+        })
+        .await
+        .unwrap()
     }
 
     async fn save(&self, json: &str) -> Result<Output, Error> {
@@ -192,7 +197,10 @@ async fn requests_for_one_session_run_in_order() {
         };
         for op in [save, SessionOp::Get] {
             let id = "same".into();
-            answers.push(client.ask(Operation::Session { id, op }));
+            answers.push(client.ask(Operation::Session {
+                name: SessionName::Id(id),
+                op,
+            }));
         }
     }
     for (index, answer) in answers.into_iter().enumerate() {

@@ -49,6 +49,7 @@ describe('without options', () => {
         format: 'map',
         encryptionKeys: null,
         hashIds: null,
+        maxSessionsPerUser: null,
         conflict: 'merge',
         storeIds: false,
         tombstones: false,

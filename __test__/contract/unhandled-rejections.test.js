@@ -29,7 +29,8 @@ const EXPRESS = [
   ['set', 'a', { cookie: { expires: new Date(0) } }], ['touch', 'a', { cookie: { expires: new Date(0) } }],
   ['get', ''], ['set', '', { cookie: {} }], ['touch', '', { cookie: {} }], ['destroy', ''], ['set', 'a', 'no object'],
   ['all'], ['ids'], ['length'], ['clear'], ['createUserIndex'], ['sessionsOf', 'ada', {}], ['countOf', 'ada'], ['destroyOf', 'ada', {}],
-  ['sessionsOf', 'ada', { limit: 0 }], ['destroyOf', 'ada', { except: '' }], ['ready'], ['close']
+  ['sessionsOf', 'ada', { limit: 0 }], ['destroyOf', 'ada', { except: '' }], ['destroyByDigest', '0'.repeat(40), { of: 'ada' }],
+  ['destroyByDigest', '', { of: 'ada' }], ['destroyByDigest', '0'.repeat(40), {}], ['ready'], ['close']
 ]
 const SESSIONS = [['save', 'a', {}, {}], ['get', 'a'], ['touch', 'a', {}], ['delete', 'a'], ['has', 'a'], ['save', 'a', 'no object', {}], ['get', ''], ['ready'], ['close']]
 const OTHERS = [['ready'], ['close']]

@@ -106,7 +106,7 @@ describe('docs/options.md', () => {
   test('lists the method options of the types', () => {
     const names = rowsUnder('docs/options.md', 'method').map(([, name]) => nameOf(name))
     const types = ['TtlOptions', 'WalkOptions', 'PruneOptions'].flatMap(name => declared('index.d.ts', name))
-    expect(names.sort()).toStrictEqual([...types, 'except'].sort())
+    expect(names.sort()).toStrictEqual([...types, 'except', 'of'].sort())
   })
 
   const SECONDS = ['ttl', 'absoluteTtl', 'touchAfter']

@@ -56,6 +56,16 @@ describe.each([['a FastifyStore', true], ['an AerospikeStore', false]])('@fastif
     expect((await browser.get(`${url}/session`)).body).toEqual({})
   })
 
+  test('a login ends the sessions of the user beyond maxSessionsPerUser', async () => {
+    const { url, records } = await openBoth(isMade, { user: 'userId', maxSessionsPerUser: 1 })
+    await records.createUserIndex()
+    const [phone, laptop] = [new Browser(), new Browser()]
+    for (const browser of [phone, laptop]) await browser.get(`${url}/put?key=userId&value=ada`)
+    await laptop.get(`${url}/put?key=n&value=1`)
+    expect((await phone.get(`${url}/session`)).body).toEqual({})
+    expect((await laptop.get(`${url}/session`)).body).toEqual({ userId: 'ada', n: '1' })
+  })
+
   test('a session can be saved twice in a request, and reloaded', async () => {
     const browser = new Browser()
     await browser.get(`${url}/twice`)

@@ -72,6 +72,16 @@ describe('koa-session:', () => {
     await store.touch(browser.cookies.get('sid'), session)
   }
 
+  test('a login ends the sessions of the user beyond maxSessionsPerUser', async () => {
+    const { url, store } = await openSite({ user: 'userId', maxSessionsPerUser: 1 })
+    await store.createUserIndex()
+    const [phone, laptop] = [new Browser(), new Browser()]
+    for (const browser of [phone, laptop]) await browser.get(`${url}/put?key=userId&value=ada`)
+    await laptop.get(`${url}/put?key=n&value=1`)
+    expect((await phone.get(`${url}/`)).body).toEqual({})
+    expect((await laptop.get(`${url}/`)).body).toEqual({ userId: 'ada', n: '1' })
+  })
+
   test('a session lives for ten seconds longer than its maxAge, as koa-session requests', async () => {
     const { url, store } = await openSite({}, { maxAge: HALF_AN_HOUR })
     await new Browser().get(`${url}/put?key=a&value=1`)

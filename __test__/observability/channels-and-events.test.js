@@ -17,7 +17,7 @@ const { freshSet, hosts, openSessions, openStore } = require('../support/server'
 const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error']
 const OPERATIONS = [
   'get', 'set', 'touch', 'destroy', 'save', 'delete', 'has', 'all', 'sessions', 'ids', 'length', 'clear', 'prune', 'createUserIndex',
-  'sessionsOf', 'countOf', 'destroyOf', 'ready'
+  'sessionsOf', 'countOf', 'destroyOf', 'destroyByDigest', 'ready'
 ]
 const SUCCESS = ['start', 'end', 'asyncStart', 'asyncEnd']
 const FAILURE = ['start', 'end', 'error', 'asyncStart', 'asyncEnd']
@@ -163,6 +163,8 @@ test('a failure before the server is asked is published, too', async () => {
     ['ids', 'BAD_OPTION', () => store.ids()],
     ['destroyOf', 'BAD_OPTION', () => store.destroyOf('ada', { but: 'one' })],
     ['destroyOf', 'BAD_KEY', () => store.destroyOf('ada', { except: '' })],
+    ['destroyByDigest', 'BAD_KEY', () => store.destroyByDigest('one', { of: 'ada' })],
+    ['destroyByDigest', 'BAD_OPTION', () => store.destroyByDigest(store.digestOf('one'), {})],
     ['countOf', 'BAD_KEY', () => store.countOf({})],
     ['save', 'BAD_OPTION', () => store.client.save('one', {}, { ttl: -1 })],
     ['touch', 'BAD_OPTION', () => store.client.touch('one', { ttl: -1 })],
@@ -229,6 +231,7 @@ test('every operation has its own channels', async () => {
   await store.sessionsOf('ada')
   await store.countOf('ada')
   await store.destroyOf('ada')
+  await store.destroyByDigest(store.digestOf('one'), { of: 'ada' })
   await store.all()
   await store.sessions().next()
   await store.ids()

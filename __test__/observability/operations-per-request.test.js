@@ -26,6 +26,11 @@ function routes (app) {
     req.session.user = 'ada'
     req.session.save(error => error ? next(error) : res.json('ada'))
   }))
+  app.get('/login-as', (req, res, next) => req.session.regenerate(error => {
+    if (error) return next(error)
+    req.session.userId = req.query.user
+    req.session.save(error => error ? next(error) : res.json(req.query.user))
+  }))
   app.get('/remember', (req, res) => { req.session.cookie.maxAge += 3_600_000; res.json(null) })
   app.get('/logout', (req, res, next) => req.session.destroy(error => error ? next(error) : res.json(null)))
 }
@@ -39,6 +44,12 @@ const REQUESTS = [
   ['only changes how long the cookie lives', '/remember', ['read', 'write'], ['read', 'write'], ['read', 'write']],
   ['logs in: regenerate() and save()', '/login', ['read', 'delete', 'write'], ['read', 'delete', 'write'], ['read', 'delete', 'write']],
   ['logs out', '/logout', ['read', 'delete'], ['read', 'delete'], ['read', 'delete']]
+]
+
+// [the request, how many sessions the user has before, the commands with maxSessionsPerUser: 2]
+const LIMITED = [
+  ['logs in, and has fewer sessions than the limit', 1, ['read', 'delete', 'write', 'query']],
+  ['logs in, and has as many sessions as the limit', 2, ['read', 'delete', 'write', 'query', 'delete']]
 ]
 
 // A page that takes a second correctly costs more: its session's expiry has moved by then, or an attempt timed out. If the
@@ -82,6 +93,41 @@ describe.each(OPTIONS.map(([name, options], index) => [name, options, index + 2]
   })
 })
 
+describe('with maxSessionsPerUser', () => {
+  let store, app
+  beforeAll(async () => {
+    store = new AerospikeStore({ hosts: tap.hosts, set: 'ops-limit', user: 'userId', maxSessionsPerUser: 2 })
+    app = await serve(store, routes, { cookie: { maxAge: 600_000 } })
+    await store.ready()
+  })
+  afterAll(async () => {
+    await app.stop()
+    await store.close()
+  })
+
+  let users = 0
+  const logins = async before => {
+    const user = `user-${++users}`
+    for (let n = 0; n < before; n++) await new Visitor(app.url).get(`/login-as?user=${user}`)
+    const visitor = new Visitor(app.url)
+    await visitor.get('/write')
+    const commands = await tap.during(async () => {
+      expect((await visitor.get(`/login-as?user=${user}`)).status).toBe(200)
+    })
+    const later = await tap.during(async () => {
+      for (const path of ['/write', '/read', '/save']) await visitor.get(path)
+    })
+    return { commands, later }
+  }
+
+  test.each(LIMITED)('a visitor who %s', async (_, before, expected) => {
+    const { commands, later } = await unhurried(() => logins(before))
+    expect(commands).toStrictEqual(expected)
+    // Requests of a visitor who is logged in cost nothing more.
+    expect(later).toStrictEqual(['read', 'write', 'read', 'write', 'read', 'write'])
+  })
+})
+
 test('a touch is written after touchAfter has passed', async () => {
   const store = new AerospikeStore({ hosts: tap.hosts, set: 'ops-after', touchAfter: 0.3 })
   const app = await serve(store, routes, { cookie: { maxAge: 600_000 } })
@@ -100,4 +146,5 @@ test('the table in docs/operations-per-request.md has these counts', () => {
   for (const [what, , ...columns] of REQUESTS) {
     expect(docs).toContain(`| ${what} | ${columns.map(words).join(' | ')} |`)
   }
+  for (const [what, , commands] of LIMITED) expect(docs).toContain(`| ${what} | ${words(commands)} |`)
 })

@@ -73,6 +73,7 @@ describe('a call that fails before the cluster is asked', () => {
     sessionsOf: [['', {}], ['ada', { limit: 0 }], ['ada', { limits: 1 }]],
     countOf: [[''], [{}]],
     destroyOf: [[''], ['ada', { except: '' }], ['ada', { exept: 'a' }]],
+    destroyByDigest: [[''], ['0'.repeat(40), {}], ['0'.repeat(40), { of: '' }]],
     prune: [[{ batch: 0 }], [{ onProgress: 5 }]],
     sessions: [[{ batch: 0 }], [{ size: 1 }]]
   }

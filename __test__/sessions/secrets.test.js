@@ -35,7 +35,7 @@ test('a store reports no secrets, and Node.js and the core write none', async ()
   expect(probe.codes.sort()).toEqual(expect.arrayContaining([
     'AUTH', 'BAD_DATA', 'BAD_KEY', 'BAD_OPTION', 'CLOSED', 'FORBIDDEN', 'NAMESPACE', 'OVERLOAD', 'SERVER', 'TIMEOUT', 'TLS', 'TOO_BIG', 'UNAVAILABLE'
   ]))
-  const calledMethods = ['get', 'set', 'touch', 'destroy', 'save', 'delete', 'all', 'sessions', 'ids', 'sessionsOf', 'countOf', 'destroyOf']
+  const calledMethods = ['get', 'set', 'touch', 'destroy', 'save', 'delete', 'all', 'sessions', 'ids', 'sessionsOf', 'countOf', 'destroyOf', 'destroyByDigest']
   expect(probe.followed).toEqual(expect.arrayContaining(calledMethods.flatMap(name => [`${name} start`, `${name} error`, `${name} asyncEnd`])))
   expect(written).toMatch(/^AEROSPIKE-SESSION \d+: get test\.sessions hit /m)
   // The options of a view say where sessions are. A prefix is not secret.

@@ -2,6 +2,7 @@
 
 // The sessions of one user, and the scans over all sessions.
 
+const crypto = require('node:crypto')
 const fc = require('fast-check')
 const express = require('express')
 const passport = require('passport')
@@ -155,6 +156,178 @@ describe('sessionsOf', () => {
     const refused = { code: 'BAD_OPTION', message: expect.stringContaining("'limit'") }
     await expect(openStore({ user: 'userId' }).sessionsOf('ada', options)).rejects.toMatchObject(refused)
   })
+})
+
+describe('the sessions of sessionsOf', () => {
+  test.each([
+    ['native maps', {}],
+    ['JSON', { format: 'json' }],
+    ['encrypted', { encryptionKeys: [crypto.randomBytes(32)] }],
+    ['hashed ids', { hashIds: 'a secret of at least 16 bytes' }],
+    ['a prefix', { prefix: 'shop:' }],
+    ['ids that are stored', { storeIds: true }],
+    ['a bin of another name', { bin: 'updated' }]
+  ])('have their digest, and the times of their creation and last write: %s', async (_, options) => {
+    const store = openStore({ user: 'userId', ...options })
+    store.on('warning', () => {})
+    const before = Date.now()
+    await store.set('a', { cookie: cookie(), userId: 'ada' })
+    const [created] = await store.sessionsOf('ada')
+    expect(created.digest).toBe(store.digestOf('a'))
+    expect(created.digest).toMatch(/^[0-9a-f]{40}$/)
+    expect(created.created).toBeGreaterThanOrEqual(before)
+    expect(created.created).toBeLessThanOrEqual(Date.now())
+    // The clocks of the store and of the server are those of the same machine.
+    expect(Math.abs(created.updated - created.created)).toBeLessThan(1_000)
+    await new Promise(resolve => setTimeout(resolve, 5))
+    await store.set('a', Object.assign(await store.get('a'), { n: 1 }))
+    const [changed] = await store.sessionsOf('ada')
+    expect([changed.digest, changed.created]).toStrictEqual([created.digest, created.created])
+    expect(changed.updated).toBeGreaterThan(created.updated)
+    await new Promise(resolve => setTimeout(resolve, 5))
+    await store.touch('a', Object.assign(await store.get('a'), { cookie: lasting(90_000) }))
+    expect((await store.sessionsOf('ada'))[0].updated).toBeGreaterThan(changed.updated)
+  })
+
+  test('show these only if they are asked for', async () => {
+    const store = openStore({ user: 'userId' })
+    store.on('warning', () => {})
+    const data = { cookie: cookie(), userId: 'ada', n: 1 }
+    await store.set('a', data)
+    const [found] = await store.sessionsOf('ada')
+    const plain = JSON.parse(JSON.stringify({ ...data, cookie: (await store.get('a')).cookie }))
+    expect(JSON.parse(JSON.stringify(found))).toStrictEqual(plain)
+    expect({ ...found }).toStrictEqual(plain)
+    expect(Object.keys(found).sort()).toStrictEqual(['cookie', 'n', 'userId'])
+    for (const other of [await store.all(), [await store.get('a')]].flat()) {
+      expect([other.digest, other.created, other.updated]).toStrictEqual([undefined, undefined, undefined])
+    }
+    // The next set stores the data alone.
+    await store.set('a', Object.assign(found, { n: 2 }))
+    expect(JSON.parse(JSON.stringify(await store.get('a')))).toStrictEqual({ ...plain, n: 2 })
+  })
+
+  test('keep data under the same names', async () => {
+    const store = openStore({ user: 'userId' })
+    store.on('warning', () => {})
+    const own = { digest: 'mine', created: 'once', updated: ['twice'] }
+    await store.set('a', { cookie: cookie(), userId: 'ada', ...own })
+    const [found] = await store.sessionsOf('ada')
+    expect(found.digest).toBe(store.digestOf('a'))
+    expect(found.updated).toBeGreaterThan(0)
+    await store.set('a', Object.assign(found, { n: 1 }))
+    expect(await store.get('a')).toMatchObject({ ...own, n: 1 })
+    // What the application assigns becomes data.
+    found.created = 'again'
+    expect(found.created).toBe('again')
+    await store.set('a', found)
+    expect(await store.get('a')).toMatchObject({ ...own, created: 'again' })
+  })
+
+  test('have no time of creation if another program wrote them', async () => {
+    const set = freshSet()
+    const store = openStore({ set, user: 'userId' })
+    store.on('warning', () => {})
+    await official.put(['test', set, 'foreign'], { data: { userId: 'ada' }, user: 'ada' }, 60)
+    expect(await store.sessionsOf('ada')).toMatchObject([{ created: undefined, updated: expect.any(Number), digest: store.digestOf('foreign') }])
+  })
+
+  test('are read from the records of aerospike-session-store 0.4, too', async () => {
+    const set = freshSet()
+    const store = openStore({ set, user: 'userId' })
+    store.on('warning', () => {})
+    await official.put(['test', set, 'old'], { session: JSON.stringify({ cookie: { originalMaxAge: null }, userId: 'ada' }), user: 'ada' }, 60)
+    expect(await store.sessionsOf('ada')).toMatchObject([{ userId: 'ada', digest: store.digestOf('old') }])
+  })
+})
+
+describe.each([
+  ['native maps', {}],
+  ['hashed ids', { hashIds: 'a secret of at least 16 bytes' }],
+  ['a prefix', { prefix: 'shop:' }],
+  ['tombstones', { tombstones: true }]
+])('destroyByDigest, %s', (_, options) => {
+  const set = freshSet()
+  const store = openStore({ set, user: 'userId', ...options })
+  const outside = openStore({ set, user: 'userId', prefix: 'other:' })
+  const save = (id, userId, life = 60_000) => store.set(id, { cookie: lasting(life), userId })
+
+  test('removes the session of this user, once', async () => {
+    await save('a', 'ada')
+    const digest = store.digestOf('a')
+    expect(await store.destroyByDigest(digest, { of: 'grace' })).toBe(false)
+    expect(await outside.destroyByDigest(digest, { of: 'ada' })).toBe(false)
+    expect(await outside.destroyByDigest(digest)).toBe(false)
+    expect(await store.get('a')).not.toBeNull()
+    expect(await store.destroyByDigest(digest.toUpperCase(), { of: 'ada' })).toBe(true)
+    expect(await store.get('a')).toBeNull()
+    expect(await store.destroyByDigest(digest, { of: 'ada' })).toBe(false)
+    expect(await store.destroyByDigest(digest)).toBe(false)
+  })
+
+  test('without a user removes the session of anyone', async () => {
+    await save('b', 'ada')
+    await save('c', undefined)
+    for (const id of ['b', 'c']) {
+      expect(await store.destroyByDigest(store.digestOf(id))).toBe(true)
+      expect(await store.get(id)).toBeNull()
+    }
+  })
+
+  test('finds no session that has ended', async () => {
+    await save('d', 'ada', 40)
+    await new Promise(resolve => setTimeout(resolve, 60))
+    expect(await store.destroyByDigest(store.digestOf('d'), { of: 'ada' })).toBe(false)
+  })
+
+  test('ends a request that is under way with the session', async () => {
+    await save('e', 'ada')
+    const slow = await store.get('e')
+    await store.destroyByDigest(store.digestOf('e'), { of: 'ada' })
+    const told = once(store, 'gone')
+    await store.set('e', Object.assign(slow, { n: 1 }))
+    expect(await told).toStrictEqual([{ digest: store.digestOf('e') }])
+    expect(await store.get('e')).toBeNull()
+  })
+
+  test('runs in the order of the calls', async () => {
+    const created = save('f', 'ada')
+    const removed = store.destroyByDigest(store.digestOf('f'), { of: 'ada' })
+    const found = store.get('f')
+    expect(await Promise.all([created, removed, found])).toStrictEqual([undefined, true, null])
+  })
+
+  test('takes a callback', async () => {
+    await save('g', 'ada')
+    const ask = (...args) => new Promise(resolve => store.destroyByDigest(store.digestOf('g'), ...args, (error, removed) => resolve(error ?? removed)))
+    expect(await ask({ of: 'eve' })).toBe(false)
+    expect(await ask()).toBe(true)
+  })
+})
+
+describe('destroyByDigest refuses', () => {
+  const store = openStore({ user: 'userId' })
+  const digest = '0'.repeat(40)
+
+  test.each([
+    [''], ['0'.repeat(39)], ['0'.repeat(41)], ['g'.repeat(40)], [`${digest}\n`], [undefined], [null], [7], [{}], [[digest]]
+  ])('the digest %p', async wrong => {
+    await expect(store.destroyByDigest(wrong, { of: 'ada' })).rejects.toMatchObject({ code: 'BAD_KEY' })
+    await expect(store.destroyByDigest(wrong)).rejects.toMatchObject({ code: 'BAD_KEY' })
+  })
+
+  test.each([
+    ['no user', {}, 'BAD_OPTION'], ['another name', { off: 'ada' }, 'BAD_OPTION'], ['null', null, 'BAD_OPTION'], ['a user in place of options', 'ada', 'BAD_OPTION'],
+    ['undefined as the user', { of: undefined }, 'BAD_KEY'], ['an empty user', { of: '' }, 'BAD_KEY'], ['null as the user', { of: null }, 'BAD_KEY'],
+    ['an object as the user', { of: {} }, 'BAD_KEY']
+  ])('options with %s', async (_, options, code) => {
+    await expect(store.destroyByDigest(digest, options)).rejects.toMatchObject({ code })
+  })
+})
+
+test('digestOf throws for a session id that cannot be one', () => {
+  const store = openStore()
+  for (const sid of ['', undefined, 7, '\ud800']) expect(() => store.digestOf(sid)).toThrow(expect.objectContaining({ code: 'BAD_KEY' }))
 })
 
 describe('createUserIndex', () => {

@@ -71,6 +71,7 @@ async function ask (sessions, store) {
     () => callback(done => store.get(SID, done)), () => callback(done => sessions.save(SID, data, done)),
     () => store.all(), () => store.ids(), () => store.length(), () => store.prune(), () => store.createUserIndex(),
     () => store.sessionsOf(secret('owner')), () => store.countOf(secret('owner')), () => store.destroyOf(secret('owner'), { except: SID }),
+    () => store.destroyByDigest(store.digestOf(SID), { of: secret('owner') }), () => store.destroyByDigest(SID, { of: secret('owner') }),
     async () => { for await (const one of store.sessions()) show(one.expires) }
   ].map(tries))
   // A set of a removed session, and one of a session that another writer has changed.
@@ -93,9 +94,9 @@ async function ask (sessions, store) {
 
 function open (options, more = {}) {
   const sessions = new SessionStore({ timeout: 1_000, ...options })
-  const store = new AerospikeStore({ client: sessions, storeIds: true, user: 'owner', prefix: secret('prefix'), ...more })
+  const store = new AerospikeStore({ client: sessions, storeIds: true, user: 'owner', maxSessionsPerUser: 1, prefix: secret('prefix'), ...more })
   for (const emitter of [sessions, store]) {
-    for (const event of ['up', 'down', 'gone', 'conflict', 'warning']) emitter.on(event, (...args) => show([event, ...args]))
+    for (const event of ['up', 'down', 'gone', 'conflict', 'evicted', 'warning']) emitter.on(event, (...args) => show([event, ...args]))
   }
   return { sessions, store }
 }
@@ -121,6 +122,7 @@ async function refused () {
     () => sessions.get(SID.repeat(10_000)), () => sessions.get(Number(SECRET.replace(/\D/g, ''))), () => sessions.get([SID]),
     () => sessions.get(SID, secret('callback')), () => sessions.save(SID, {}, { ttl: secret('ttl') }), () => sessions.save(SID, {}, secret('options')),
     () => store.sessionsOf(`${secret('owner')}\ud800`), () => store.destroyOf(secret('owner'), { except: `${SID}\ud800` }),
+    async () => store.digestOf(`${SID}\ud800`), () => store.destroyByDigest('0'.repeat(40), { of: `${secret('owner')}\ud800` }),
     () => sessions.save(SID, { big: secret('big').repeat(5_000_000) })
   ]
   const options = [

@@ -86,7 +86,22 @@ class Frames {
   }
 }
 
+/** The field with the partitions of a query (AS_MSG_FIELD_TYPE_PID_ARRAY). */
+const FIELD_PARTITIONS = 11
+const FIELDS_START = 22
+
+/** Returns true if a field of the message has the type. */
+function hasField (message, type) {
+  let at = FIELDS_START
+  for (let left = message.readUInt16BE(18); left > 0; left--) {
+    if (message[at + 4] === type) return true
+    at += 4 + message.readUInt32BE(at)
+  }
+  return false
+}
+
 function kindOf (message) {
+  if (hasField(message, FIELD_PARTITIONS)) return 'query'
   const info2 = message[2]
   if (info2 & INFO2_DELETE) return 'delete'
   return info2 & INFO2_WRITE ? 'write' : 'read'

@@ -14,7 +14,7 @@ use aerospike_session::error::Error;
 use aerospike_session::store::baseline::Baseline;
 use aerospike_session::store::expiry::now;
 use aerospike_session::store::{
-    Answer, Operation, Options, Output, SessionOp, Store, Ticket, View,
+    Answer, Operation, Options, Output, SessionName, SessionOp, Store, Ticket, View,
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
@@ -148,7 +148,10 @@ impl Dispatcher {
                     writer: self.view.writer(number as u64),
                 };
                 let id = format!("sess-{number:08}");
-                let operation = Operation::Session { id, op };
+                let operation = Operation::Session {
+                    name: SessionName::Id(id),
+                    op,
+                };
                 self.store
                     .submit(self.view.clone(), operation, Reply(reply));
                 answers.push(answer);

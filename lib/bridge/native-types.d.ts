@@ -36,6 +36,8 @@ export interface Native {
   set: Entry
   refresh: Entry
   destroy: Entry
+  destroyByDigest: Entry
+  digestOf(store: StoreHandle, id: string): string
 
   all: Entry
   ids: Entry

@@ -6,7 +6,7 @@ const net = require('node:net')
 const { authOptions } = require('./auth')
 const { badOption } = require('../errors')
 const { DEFAULT_PORT, parseHosts } = require('./hosts')
-const { ownerOption } = require('./owner')
+const { ownerArgument, ownerOption } = require('./owner')
 const { protectionOptions } = require('../dev-server/security-options')
 const { encryptionKeys, hashSecret } = require('./secrets')
 const { tlsOptions } = require('./tls')
@@ -22,7 +22,7 @@ const { boolean, bytes, choice, given, integer, kind, name, names, seconds, stri
  *   encryptionKeys: import('./secrets').Secret[] | null, hashIds: import('./secrets').Secret | null,
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
  *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
- *   touchOnRead: number | null, ttl: number }} ViewOptions options of a view of the store; times in milliseconds
+ *   touchOnRead: number | null, ttl: number, maxSessionsPerUser: { limit: number, evict: 'oldest' | 'idle' } | null }} ViewOptions options of a view of the store; times in milliseconds
  */
 
 /** Seconds: one day, the same default as connect-redis. */
@@ -31,8 +31,10 @@ const DEFAULT_TTL = 86_400
 const LONGEST_CLUSTER_NAME = 63
 /** The server's limit for `rack-id` (MAX_RACK_ID in as/include/fabric/partition_balance.h). */
 const LARGEST_RACK_ID = 1_000_000
+/** The most sessions that `maxSessionsPerUser` may allow: a login reads all of them. */
+const LARGEST_LIMIT = 1_000
 /** The bins that the store itself writes (src/store/layout.rs). */
-const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session']
+const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'login', 'session']
 
 const CONNECTION = [
   'hosts', 'auth', 'user', 'password', 'authMode', 'tls', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending',
@@ -42,7 +44,7 @@ const PLACE = ['namespace', 'set', 'bin']
 const RECORDS = [
   'prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead', 'replacer', 'reviver'
 ]
-const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
+const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'maxSessionsPerUser', 'whenDown']
 
 const SESSION_STORE = [...CONNECTION, ...PLACE, ...RECORDS]
 const AEROSPIKE_STORE = [...new Set([...SESSION_STORE, ...EXPRESS])]
@@ -121,7 +123,24 @@ function view (options, ttl) {
     absoluteTtl: absoluteTtl === undefined ? null : Math.ceil(seconds('absoluteTtl', absoluteTtl) * 1_000),
     touchAfter: (options.touchAfter ?? 0) === 0 ? 0 : Math.ceil(seconds('touchAfter', options.touchAfter) * 1_000),
     touchOnRead: touchOnRead === undefined ? null : integer('touchOnRead', touchOnRead, 1, 100, ' of percent'),
-    ttl: Math.ceil(ttl * 1_000)
+    ttl: Math.ceil(ttl * 1_000),
+    maxSessionsPerUser: maxSessionsPerUser(options)
+  }
+}
+
+/**
+ * @param {any} options
+ * @returns {{ limit: number, evict: 'oldest' | 'idle' } | null}
+ */
+function maxSessionsPerUser ({ maxSessionsPerUser: value }) {
+  if (value === undefined) return null
+  const option = 'maxSessionsPerUser'
+  if (typeof value !== 'object') return { limit: integer(option, value, 1, LARGEST_LIMIT), evict: 'oldest' }
+  names(value, ['limit', 'evict'], `option '${option}'`)
+  const { limit, evict = 'oldest' } = value
+  return {
+    limit: integer(`${option}.limit`, limit, 1, LARGEST_LIMIT),
+    evict: choice(`${option}.evict`, evict, /** @type {const} */ (['oldest', 'idle']))
   }
 }
 
@@ -165,11 +184,15 @@ function aerospikeStoreOptions (options = {}) {
     if (stray !== undefined) throw badOption(`option '${stray}' belongs to the client: give it to the SessionStore`)
   }
   if (ttl !== undefined && typeof ttl !== 'function') seconds('ttl', ttl)
+  const user = ownerOption(own)
+  if (own.maxSessionsPerUser !== undefined && user === undefined) {
+    throw badOption("option 'maxSessionsPerUser' needs option 'user', the owner of a session")
+  }
   return {
     client,
     ttl,
     given: own,
-    user: ownerOption(own),
+    user,
     whenDown: choice('whenDown', whenDown ?? 'error', /** @type {const} */ (['error', 'anonymous']))
   }
 }
@@ -230,6 +253,20 @@ function sessionsOfOptions (options = {}) {
 }
 
 /**
+ * Checks the options of `destroyByDigest`. If there are any, they must name the user: `{ of: req.session.userId }` of a visitor
+ * who is not logged in must not remove the session of another user.
+ *
+ * @param {any} [options]
+ * @returns {string | undefined} the owner; undefined: whoever it is
+ */
+function destroyByDigestOptions (options) {
+  if (options === undefined) return undefined
+  names(options, ['of'])
+  if (!('of' in options)) throw badOption("option 'of' is missing: give the user, or leave out the options to remove the session of any user")
+  return ownerArgument(options.of)
+}
+
+/**
  * Checks the options of a DevServer.
  * @param {any} [options]
  */
@@ -271,5 +308,16 @@ function nodeNumber (node) {
 }
 
 module.exports = {
-  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, jsonOptions, nodeNumber, scanOptions, sessionStoreOptions, sessionsOfOptions, view
+  aerospikeStoreOptions,
+  callOptions,
+  clientOptions,
+  destroyByDigestOptions,
+  devServerOptions,
+  frameworkOptions,
+  jsonOptions,
+  nodeNumber,
+  scanOptions,
+  sessionStoreOptions,
+  sessionsOfOptions,
+  view
 }

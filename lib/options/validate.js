@@ -100,6 +100,7 @@ const PROTECTING = {
   encryptionKeys: 'to encrypt nothing',
   hashIds: 'to hash nothing',
   absoluteTtl: 'to set no absolute lifetime',
+  maxSessionsPerUser: 'to limit no sessions',
   tombstones: 'to leave no tombstones',
   durableDelete: 'to delete without durability'
 }

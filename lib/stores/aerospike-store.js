@@ -78,7 +78,8 @@ class AerospikeStore extends BaseStore {
     const known = this.baselines.of(session, sid)
     json = withHidden(known, session, json)
     // Events of a set are emitted in its AsyncLocalStorage context. Without listeners none is needed.
-    const context = this.listenerCount('gone') + this.listenerCount('conflict') > 0 ? new AsyncResource('AerospikeSession') : undefined
+    const listeners = this.listenerCount('gone') + this.listenerCount('conflict') + this.listenerCount('evicted')
+    const context = listeners > 0 ? new AsyncResource('AerospikeSession') : undefined
     const write = new PendingSet(this, known, json, context)
     const { writer, head, json: base } = known
     const notes = known.notes()
@@ -203,12 +204,13 @@ class PendingSet {
     if (head !== null) this.#known.stored(head, this.#json)
   }
 
-  /** @param {{ head: string | null, gone: string | null, conflict: string | null }} result */
-  #emitEvents ({ head, gone, conflict }) {
+  /** @param {{ head: string | null, gone: string | null, conflict: string | null, evicted: string[] }} result */
+  #emitEvents ({ head, gone, conflict, evicted }) {
     const emit = () => {
       // After the callback and in a separate call, because a listener may throw.
       if (gone !== null) nextTick(() => this.#store.emit('gone', { digest: gone }))
       if (conflict !== null) nextTick(() => this.#store.emit('conflict', { digest: conflict }))
+      for (const digest of evicted) nextTick(() => this.#store.emit('evicted', { digest }))
     }
     if (this.#context === undefined) emit()
     else this.#context.runInAsyncScope(emit)

@@ -12,7 +12,9 @@ const { badKey, badOption } = require('../errors')
 const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
 const { sessionJson } = require('../json')
-const { aerospikeStoreOptions, clientOptions, jsonOptions, scanOptions, sessionsOfOptions, view } = require('../options/options')
+const {
+  aerospikeStoreOptions, clientOptions, destroyByDigestOptions, jsonOptions, scanOptions, sessionsOfOptions, view
+} = require('../options/options')
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
@@ -29,6 +31,8 @@ const PROBE_INTERVAL = 250
 /** A session id that is never used. */
 const PROBE_ID = 'aerospike-session:is-anybody-there'
 
+const DIGEST = /^[0-9a-f]{40}$/i
+
 /** @param {any} error */
 const isUnanswered = error => error?.code === 'UNAVAILABLE' || error?.code === 'TIMEOUT'
 
@@ -39,6 +43,8 @@ class BaseStore extends Store {
   #isDown = false
   /** @param {string} text */
   #list = text => this.baselines.list(text)
+  /** @param {string} text */
+  #listWithTimes = text => this.baselines.listWithTimes(text)
   #isAnonymous
   #isUnreadableReported = false
   /** When the cluster last answered. */
@@ -145,7 +151,7 @@ class BaseStore extends Store {
     } catch (error) {
       return this.connection.fail(operations.sessionsOf, /** @type {Error} */ (error), done)
     }
-    return this.#userRequest(operations.sessionsOf, user, done, [limit], this.#list)
+    return this.#userRequest(operations.sessionsOf, user, done, [limit], this.#listWithTimes)
   }
 
   /**
@@ -181,6 +187,34 @@ class BaseStore extends Store {
     const fault = except === undefined ? undefined : idFault(except)
     if (fault !== undefined) return this.connection.fail(operations.destroyOf, badKey(fault), done)
     return this.#userRequest(operations.destroyOf, user, done, [except])
+  }
+
+  /**
+   * @param {any} digest
+   * @param {any} [options]
+   * @param {any} [callback]
+   */
+  destroyByDigest (digest, options, callback) {
+    if (typeof options === 'function') [options, callback] = [undefined, options]
+    return quiet(this.#destroyByDigest(digest, options, optional(callback)), arguments.length > 2)
+  }
+
+  /**
+   * @param {any} digest
+   * @param {any} options
+   * @param {import('../bridge/hub').Callback | undefined} done
+   */
+  #destroyByDigest (digest, options, done) {
+    const operation = operations.destroyByDigest
+    return this.connection.attempt(operation, done, () => {
+      if (typeof digest !== 'string' || !DIGEST.test(digest)) throw badKey('a digest must be a string of 40 hexadecimal digits')
+      return this.connection.request(operation, done, [digest, destroyByDigestOptions(options)])
+    })
+  }
+
+  /** @param {any} sid */
+  digestOf (sid) {
+    return this.connection.digestOf(sid)
   }
 
   stats () {
@@ -367,7 +401,7 @@ function hide (object, names) {
  * Returns the view of a shared client as options.
  * @param {import('../options/options').ViewOptions} view
  */
-function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnRead, ...view }) {
+function asOptions ({ absoluteTtl, encryptionKeys, hashIds, maxSessionsPerUser, touchAfter, touchOnRead, ...view }) {
   return {
     ...view,
     ...(encryptionKeys === null ? {} : { encryptionKeys }),

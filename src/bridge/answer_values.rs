@@ -208,8 +208,9 @@ impl Values {
                 Written {
                     meta: Some(head),
                     conflict: None,
+                    evicted,
                     ..
-                } => match self.text(head) {
+                } if evicted.is_empty() => match self.text(head) {
                     Ok(head) => self.push_answer(slot, Kind::Head, [head]),
                     Err(error) => return Ok(Err(error)),
                 },
@@ -217,10 +218,12 @@ impl Values {
                     meta: head,
                     gone,
                     conflict,
+                    evicted,
                     ..
                 } => {
-                    let result =
-                        serde_json::json!({ "head": head, "gone": gone, "conflict": conflict });
+                    let result = serde_json::json!({
+                        "head": head, "gone": gone, "conflict": conflict, "evicted": evicted
+                    });
                     match self.text(&result.to_string()) {
                         Ok(result) => self.push_answer(slot, Kind::SetResult, [result]),
                         Err(error) => return Ok(Err(error)),

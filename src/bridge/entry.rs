@@ -18,7 +18,9 @@ use super::text::Text;
 use crate::cluster::credentials::Login;
 use crate::failpoint;
 use crate::store::baseline::Baseline;
-use crate::store::{self, Notice, Operation, Output, ScanOp, SessionOp, Store, View};
+use crate::store::{
+    self, Notice, Operation, Output, ScanOp, SessionName, SessionOp, Store, View, digest_of_text,
+};
 
 /// A view of a store, as JavaScript holds it. When the last view of a store is garbage-collected, the store closes.
 pub struct Handle {
@@ -88,12 +90,13 @@ pub fn open_store(
                 Notice::NoUserIndex => "NO_USER_INDEX",
                 Notice::Unreadable => "UNREADABLE",
                 Notice::TouchOnReadUnsupported => "TOUCH_ON_READ_UNSUPPORTED",
+                Notice::LimitNotEnforced(_) => "LIMIT_NOT_ENFORCED",
                 Notice::NodesUnreachable(_) => "NODES_UNREACHABLE",
                 Notice::Up => "UP",
                 Notice::Down => "DOWN",
             };
             let words = match &notice {
-                Notice::NodesUnreachable(words) => Some(words),
+                Notice::NodesUnreachable(words) | Notice::LimitNotEnforced(words) => Some(words),
                 _ => None,
             };
             let notice = serde_json::json!({ "notice": name, "words": words });
@@ -145,7 +148,8 @@ impl Handle {
     }
 
     fn one(&self, env: &Env, slot: u32, id: Text, what: SessionOp) -> Result<()> {
-        self.submit(env, slot, Operation::Session { id: id.0, op: what })
+        let name = SessionName::Id(id.0);
+        self.submit(env, slot, Operation::Session { name, op: what })
     }
 
     fn many(&self, env: &Env, slot: u32, many: ScanOp) -> Result<()> {
@@ -295,6 +299,32 @@ pub fn refresh(
 #[napi(catch_unwind)]
 pub fn destroy(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
     store.one(&env, slot, id, SessionOp::Destroy)
+}
+
+/// `digest`: that of the key, as 40 hexadecimal digits. `of`: the owner; `undefined`: whoever it is.
+#[napi(catch_unwind)]
+pub fn destroy_by_digest(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    digest: String,
+    of: Option<Text>,
+) -> Result<()> {
+    let digest = digest_of_text(&digest)
+        .ok_or_else(|| Error::new(Status::InvalidArg, "not a digest".to_owned()))?;
+    let operation = Operation::Session {
+        name: SessionName::Digest(digest),
+        op: SessionOp::DestroyByDigest {
+            of: of.map(|of| of.0),
+        },
+    };
+    store.submit(&env, slot, operation)
+}
+
+/// Returns the digest of the key of a session's record, as 40 hexadecimal digits.
+#[napi(catch_unwind)]
+pub fn digest_of(store: &Opened, id: Text) -> String {
+    store.view.digest(&id.0)
 }
 
 /// Returns the first partition of a page and their number. `None`: all partitions.

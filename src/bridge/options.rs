@@ -106,6 +106,21 @@ pub struct ViewOptions {
     touch_on_read: Option<u8>,
     /// Milliseconds.
     ttl: i64,
+    max_sessions_per_user: Option<MaxSessions>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MaxSessions {
+    limit: usize,
+    evict: Evict,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Evict {
+    Oldest,
+    Idle,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
@@ -214,6 +229,15 @@ impl TryFrom<ViewOptions> for store::Options {
             touch_after: options.touch_after,
             touch_on_read: options.touch_on_read,
             ttl: options.ttl,
+            limit: options
+                .max_sessions_per_user
+                .map(|MaxSessions { limit, evict }| store::SessionLimit {
+                    limit,
+                    evict: match evict {
+                        Evict::Oldest => store::Evict::Oldest,
+                        Evict::Idle => store::Evict::Idle,
+                    },
+                }),
         })
     }
 }

@@ -53,6 +53,11 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
             let row = BatchOperation::read(&policy, key, bins.clone());
             (row, Shape::Read)
         }
+        Command::ReadSteps { .. } => {
+            let policy = BatchReadPolicy::default();
+            let row = BatchOperation::read_ops(&policy, key, command.operations());
+            (row, Shape::Read)
+        }
         Command::Delete {
             reading,
             durable,

@@ -239,6 +239,7 @@ mod tests {
     use super::super::node_queue::{MAX_IN_FLIGHT, QueueContext};
     use super::super::record_sizes::RecordSizes;
     use super::super::rows::SimulatedRow;
+    use super::super::scan::Query;
     use super::super::transport::Simulated;
     use super::*;
     use crate::bulk_runtime::Bulk;
@@ -310,8 +311,15 @@ mod tests {
         fn get<'a>(
             &'a self,
             _key: &'a Key,
-            _touch: Option<u8>,
+            _command: &'a Command,
         ) -> BoxFuture<'a, Result<Record, Failure>> {
+            unreachable!("nothing is read here")
+        }
+
+        fn scan<'a>(
+            &'a self,
+            _query: &'a Query<'_>,
+        ) -> BoxFuture<'a, Result<Vec<Record>, Failure>> {
             unreachable!("nothing is read here")
         }
     }

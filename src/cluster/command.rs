@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aerospike::expressions::Expression;
-use aerospike::operations::exp::{ExpWriteFlags, write_exp};
+use aerospike::operations::exp::{ExpReadFlags, ExpWriteFlags, read_exp, write_exp};
 use aerospike::operations::maps::{MapOrder, put_items, remove_by_key_list};
 use aerospike::operations::{self, Operation};
 use aerospike::{Bin, Bins, Expiration, MapPolicy, MapReturnType, MapWriteFlags, Record, Value};
@@ -21,6 +21,8 @@ pub enum Command {
         /// The server extends the record if less than this percentage of its lifetime is left.
         touch: Option<u8>,
     },
+    /// Reads the header of the record and what the steps read, which must be at least one. A bin that is missing is read as nil.
+    ReadSteps { steps: Vec<Step> },
     /// Applies the operations and then writes the bins, if the record exists, passes the filter and still has the generation. Doing so
     /// twice must have the same effect as doing it once.
     Change {
@@ -50,11 +52,13 @@ pub enum Command {
     },
 }
 
-/// One step of a command that writes.
+/// One step of a command.
 #[derive(Clone)]
 pub enum Step {
     /// Reads a bin.
     Read(String),
+    /// Returns the value of an expression, under this name.
+    ReadExpression(&'static str, Expression),
     /// Writes a bin.
     Put(Bin),
     /// Writes the value of an expression into a bin.
@@ -69,6 +73,9 @@ impl Step {
     fn operation(&self) -> Operation {
         match self {
             Step::Read(bin) => operations::get_bin(bin),
+            Step::ReadExpression(name, value) => {
+                read_exp(*name, value.clone(), ExpReadFlags::DEFAULT)
+            }
             Step::Put(bin) => operations::put(bin),
             Step::PutExpression(bin, value) => {
                 write_exp(*bin, value.clone(), ExpWriteFlags::DEFAULT)
@@ -89,7 +96,7 @@ impl Command {
     pub fn set_ttl(&mut self, new: Expiration) {
         match self {
             Command::Change { ttl, .. } | Command::Upsert { ttl, .. } => *ttl = new,
-            Command::Read { .. } | Command::Delete { .. } => {}
+            Command::Read { .. } | Command::ReadSteps { .. } | Command::Delete { .. } => {}
         }
     }
 
@@ -117,18 +124,19 @@ impl Command {
             Command::Change {
                 bins, size: more, ..
             } => (bins.iter().map(size).sum(), *more),
-            Command::Read { .. } | Command::Delete { .. } => (0, 0),
+            Command::Read { .. } | Command::ReadSteps { .. } | Command::Delete { .. } => (0, 0),
         }
     }
 
-    pub(super) fn is_write(&self) -> bool {
-        !matches!(self, Command::Read { .. })
+    pub fn is_write(&self) -> bool {
+        !matches!(self, Command::Read { .. } | Command::ReadSteps { .. })
     }
 
-    /// Returns the server's operations of a command that writes, in order.
+    /// Returns the server's operations of a command that writes, or that reads by steps, in order.
     pub(super) fn operations(&self) -> Vec<Operation> {
         let (steps, bins): (&[Step], &[Bin]) = match self {
             Command::Read { .. } => (&[], &[]),
+            Command::ReadSteps { steps } => (steps, &[]),
             Command::Change {
                 operations, bins, ..
             }

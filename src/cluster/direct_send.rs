@@ -62,7 +62,7 @@ impl DirectSend {
         queue.report_outcome(&outcome);
         let (slot, outcome) = (RecordSizes::slot(key), Outcome::Own(outcome));
         match command {
-            Command::Read { .. } => context.learn_size(&outcome, slot),
+            Command::Read { .. } | Command::ReadSteps { .. } => context.learn_size(&outcome, slot),
             Command::Upsert { .. } => context.sizes.learn(slot, command.size().max(1)),
             _ => {}
         }

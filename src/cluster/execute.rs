@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aerospike::{Bins, Key};
+use aerospike::Key;
 use futures::future::select;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -315,14 +315,14 @@ impl Call<'_> {
                     together: 1,
                 });
             }
-            let (bins, touch) = match self.command {
-                Command::Read { bins, touch } => (bins.clone(), *touch),
-                _ => (Bins::None, None),
+            let touch = match self.command {
+                Command::Read { touch, .. } => *touch,
+                _ => None,
             };
             let policy = policy::read(touch, end);
             // The crate takes the nodes in turn, so two reads that start together go to different nodes.
-            let one = Box::pin(transport.get(&policy, self.key, bins.clone()));
-            let other = Box::pin(transport.get(&policy, self.key, bins));
+            let one = Box::pin(transport.get(&policy, self.key, self.command));
+            let other = Box::pin(transport.get(&policy, self.key, self.command));
             let (first, rest) = select(one, other).await.factor_first();
             match &first {
                 Err(failure) if failure.server_result_code().is_none() => rest.await,

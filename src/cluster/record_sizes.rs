@@ -82,7 +82,7 @@ impl RecordSizes {
     /// Returns about how many bytes a write sends, or the answer to a read has.
     pub fn expected(&self, key: &Key, command: &Command) -> usize {
         match command {
-            Command::Read { .. } => self.of(RecordSizes::slot(key)),
+            Command::Read { .. } | Command::ReadSteps { .. } => self.of(RecordSizes::slot(key)),
             _ => command.size(),
         }
     }
@@ -90,7 +90,9 @@ impl RecordSizes {
     /// Returns whether a write sends a large session, or the answer to a read probably has one.
     pub fn is_large(&self, key: &Key, command: &Command) -> bool {
         match command {
-            Command::Read { .. } => self.is_session_at_least(key, LARGE),
+            Command::Read { .. } | Command::ReadSteps { .. } => {
+                self.is_session_at_least(key, LARGE)
+            }
             _ => is_large(command.size()),
         }
     }

@@ -14,6 +14,8 @@ use tokio::time::{Instant, timeout};
 
 use super::handle::Cluster;
 use super::socket_affinity::ForeignSockets;
+#[cfg(test)]
+use super::transport::Transport;
 use super::{failure, policy};
 use crate::error::{Code, Error, Result};
 
@@ -60,6 +62,17 @@ impl Cluster {
         query: Query<'_>,
         mut each: impl FnMut(Record) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        #[cfg(test)]
+        if let Transport::Simulated(cluster) = self.connection.transport(self.deadline()).await? {
+            let records = cluster.scan(&query).await;
+            let records = records.map_err(|failure| failure::simulated(&failure))?;
+            for record in records {
+                if each(record)?.is_break() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
         let client = self.client(query.namespace, self.deadline()).await?;
         let to_error = |error: &aerospike::Error| match error.base_message() {
             text if text.contains(RETRIES_EXCEEDED) => self.incomplete(),

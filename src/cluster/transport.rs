@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use aerospike::policy::{ReadPolicy, Replica};
-use aerospike::{BatchPolicy, Bins, Client, Key, Record};
+use aerospike::{BatchPolicy, Bins, Client, Key, Record, WritePolicy};
 #[cfg(test)]
 use futures::future::BoxFuture;
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ use super::policy;
 #[cfg(test)]
 use super::rows::SimulatedRow;
 use super::rows::{Row, Rows};
+#[cfg(test)]
+use super::scan::Query;
 use super::trace::Trace;
 use crate::error::Error;
 
@@ -115,20 +117,30 @@ impl Transport {
     }
 
     /// Reads one record, from any node that has it.
-    pub async fn get(&self, policy: &ReadPolicy, key: &Key, bins: Bins) -> Result<Record, Failure> {
-        match self {
-            Transport::Client(client) => {
-                client.get(policy, key, bins).await.map_err(Failure::Client)
-            }
+    pub async fn get(
+        &self,
+        policy: &ReadPolicy,
+        key: &Key,
+        command: &Command,
+    ) -> Result<Record, Failure> {
+        #[cfg_attr(not(test), allow(clippy::infallible_destructuring_match))]
+        let client = match self {
+            Transport::Client(client) => client,
             #[cfg(test)]
-            Transport::Simulated(cluster) => {
-                let touch = match policy.base_policy.read_touch_ttl {
-                    aerospike::policy::ReadTouchTtl::Percent(percent) => Some(percent),
-                    _ => None,
+            Transport::Simulated(cluster) => return cluster.get(key, command).await,
+        };
+        let record = match command {
+            Command::ReadSteps { .. } => {
+                let policy = WritePolicy {
+                    base_policy: policy.base_policy.clone(),
+                    ..WritePolicy::default()
                 };
-                cluster.get(key, touch).await
+                client.operate(&policy, key, &command.operations()).await
             }
-        }
+            Command::Read { bins, .. } => client.get(policy, key, bins.clone()).await,
+            _ => client.get(policy, key, Bins::None).await,
+        };
+        record.map_err(Failure::Client)
     }
 
     pub fn is_connected(&self) -> bool {
@@ -174,8 +186,14 @@ impl Transport {
 pub trait Simulated: Send + Sync {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>>;
 
-    fn get<'a>(&'a self, key: &'a Key, touch: Option<u8>)
-    -> BoxFuture<'a, Result<Record, Failure>>;
+    fn get<'a>(
+        &'a self,
+        key: &'a Key,
+        command: &'a Command,
+    ) -> BoxFuture<'a, Result<Record, Failure>>;
+
+    /// Returns the records of a query.
+    fn scan<'a>(&'a self, query: &'a Query<'_>) -> BoxFuture<'a, Result<Vec<Record>, Failure>>;
 }
 
 /// Returns whether the crate knows which nodes have the partitions of a namespace.

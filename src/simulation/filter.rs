@@ -63,6 +63,8 @@ fn value(expression: &Value, record: &Record) -> Option<Value> {
         22 => integers()
             .try_fold(1i64, |all, next| all.checked_mul(next?))
             .map(Value::Int),
+        // last_update
+        66 => Some(Value::Int(record.last_update_ms * 1_000_000)),
         // void_time
         68 => Some(Value::Int(match record.void_time {
             0 => -1,

@@ -24,6 +24,9 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
     }
     tasks.push(Box::pin(site.administer(random.fork())));
     tasks.push(Box::pin(site.read_many(random.fork())));
+    for user in 0..2 {
+        tasks.push(Box::pin(site.log_in_often(user, random.fork())));
+    }
     let faults = &setting.faults;
     if let Some(percent) = setting.options.touch_on_read {
         // A read from a replica does not extend the record, so sessions may end early while a master is silent.

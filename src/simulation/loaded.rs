@@ -27,6 +27,8 @@ pub struct Loaded {
     /// The lifetime that a set or touch gives it, in milliseconds.
     pub life: i64,
     pub writer: Arc<Writer>,
+    /// The owner that a set gives it.
+    pub user: Option<String>,
 }
 
 /// The values that may be stored, as far as the session object knows.
@@ -95,6 +97,7 @@ impl Loaded {
             at,
             life: TTL,
             writer,
+            user: None,
         }
     }
 

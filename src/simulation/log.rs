@@ -19,6 +19,8 @@ pub const COOKIE: &str = "cookie";
 pub const FIRST_RUSHED: usize = 10;
 /// Sessions from this number on expire during the history. `Site::keep` creates them and checks when they end.
 pub const FIRST_SHORT_LIVED: usize = 100;
+/// Sessions from this number on belong to users with a limit of sessions, see `limited`. So they may be removed at any time.
+pub const FIRST_LIMITED: usize = 1_000;
 
 /// Returns the numbers in a session.
 pub fn data(json: &str) -> Data {

@@ -12,6 +12,7 @@
 mod answers;
 mod filter;
 mod history;
+mod limited;
 mod loaded;
 mod log;
 mod msgpack;

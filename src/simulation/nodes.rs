@@ -12,8 +12,10 @@ use aerospike::{Key, ResultCode};
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::filter;
 use super::random::Random;
-use super::records::Records;
+use super::records::{Place, Records};
+use crate::cluster::scan::Query;
 use crate::cluster::trace::Trace;
 use crate::cluster::{Command, Failure, Reply, Simulated, SimulatedRow, partition};
 
@@ -148,6 +150,17 @@ impl Nodes {
             .collect()
     }
 
+    /// Returns the places of the sessions of a user that are there, and of those that were removed.
+    pub fn places_of(&self, user: &str) -> (Vec<Place>, Vec<Place>) {
+        let state = self.state();
+        let removed = state.records.removed.iter();
+        let removed = removed.filter(|(owner, _)| owner == user);
+        (
+            state.records.of_user(user),
+            removed.map(|(_, place)| *place).collect(),
+        )
+    }
+
     /// Returns the master of this key while no node is silent.
     pub fn master(&self, key: &Key) -> usize {
         partition(key) % self.count
@@ -223,7 +236,7 @@ impl Nodes {
 
     fn execute(&self, row: &SimulatedRow) -> Result<Reply, Failure> {
         let mut state = self.state();
-        let is_write = !matches!(row.command, Command::Read { .. });
+        let is_write = row.command.is_write();
         if is_write
             && let Some(trace) = &row.trace
             && state.answered.contains(&operation_id(trace))
@@ -303,9 +316,7 @@ impl Drop for UnderWay<'_> {
 
 impl Simulated for Nodes {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>> {
-        let writes = rows
-            .iter()
-            .filter(|row| !matches!(row.command, Command::Read { .. }));
+        let writes = rows.iter().filter(|row| row.command.is_write());
         let traces: Vec<_> = writes
             .filter_map(|row| row.trace.as_ref().map(operation_id))
             .collect();
@@ -331,7 +342,7 @@ impl Simulated for Nodes {
     fn get<'a>(
         &'a self,
         key: &'a Key,
-        touch: Option<u8>,
+        command: &'a Command,
     ) -> BoxFuture<'a, Result<aerospike::Record, Failure>> {
         let holders = self.holders(key);
         let node = {
@@ -341,10 +352,7 @@ impl Simulated for Nodes {
         };
         let mut row = SimulatedRow {
             key: key.clone(),
-            command: Command::Read {
-                bins: aerospike::Bins::All,
-                touch,
-            },
+            command: command.clone(),
             trace: None,
             outcome: None,
         };
@@ -355,6 +363,45 @@ impl Simulated for Nodes {
                 Some(Err(failure)) => Err(failure),
                 _ => Err(Failure::Simulated(None, false)),
             }
+        })
+    }
+
+    /// Reads from one node after the other. While one is silent, the query waits.
+    fn scan<'a>(
+        &'a self,
+        query: &'a Query<'_>,
+    ) -> BoxFuture<'a, Result<Vec<aerospike::Record>, Failure>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for node in 0..self.count {
+                self.deliver_to(node).await;
+                let is_failed = {
+                    let mut state = self.state();
+                    let of_node = state.records.all.iter().filter_map(|(digest, record)| {
+                        let key = Key::with_digest("test", query.set, None, *digest);
+                        let is_found =
+                            self.master(&key) == node && filter::passes(&query.filter, record);
+                        is_found.then(|| {
+                            let bins = record.bins.clone().into_iter().collect();
+                            aerospike::Record::new(
+                                Some(key),
+                                bins,
+                                None,
+                                record.generation,
+                                record.void_time,
+                            )
+                        })
+                    });
+                    found.extend(of_node.collect::<Vec<_>>());
+                    let percent = self.faults.lost_answers + self.faults.refused;
+                    state.random.percent(percent)
+                };
+                self.deliver_answer().await;
+                if is_failed {
+                    return Err(Failure::Simulated(None, false));
+                }
+            }
+            Ok(found)
         })
     }
 }

@@ -12,4 +12,6 @@ pub struct Record {
     pub void_time: u32,
     /// When the record was last written, or extended by a read, in seconds since 2010.
     pub last_update: u32,
+    /// The same in milliseconds since 1970.
+    pub last_update_ms: i64,
 }

@@ -18,6 +18,21 @@ const PARTICLE_MAP: u8 = 19;
 pub struct Records {
     pub refuses_ttl: bool,
     pub all: HashMap<[u8; 20], Record>,
+    /// The owner of each removed session, and its place in the order of a limit by creation.
+    pub removed: Vec<(String, Place)>,
+}
+
+/// The place of a session in the order of a limit by creation: a time, and the digest.
+pub type Place = (i64, [u8; 20]);
+
+fn place(record: &Record) -> i64 {
+    let integer = |bin: &str| match record.bins.get(bin) {
+        Some(Value::Int(time)) => Some(*time),
+        _ => None,
+    };
+    integer("login")
+        .or_else(|| integer("created"))
+        .unwrap_or(i64::MIN)
 }
 
 /// The parameters of a write.
@@ -46,7 +61,7 @@ impl Records {
                 let record = self.all.get_mut(&digest);
                 let record = record.ok_or(ResultCode::KeyNotFoundError)?;
                 if let Some(percent) = touch {
-                    extend(record, *percent, u32::try_from(seconds).unwrap_or(0));
+                    extend(record, *percent, u32::try_from(seconds).unwrap_or(0), now);
                 }
                 let wanted = |name: &String| match bins {
                     Bins::All => true,
@@ -59,6 +74,11 @@ impl Records {
                     bins.map(|(name, value)| (name.clone(), value.clone()))
                         .collect(),
                 ))
+            }
+            Command::ReadSteps { steps } => {
+                let record = self.all.get(&digest).ok_or(ResultCode::KeyNotFoundError)?;
+                let read = apply_steps(&mut record.clone(), steps)?;
+                Ok(reply(record, read))
             }
             Command::Change {
                 operations,
@@ -75,7 +95,7 @@ impl Records {
                     generation: *generation,
                     creates: false,
                 };
-                self.write(digest, &write, only_if, seconds)
+                self.write(digest, &write, only_if, now)
             }
             Command::Upsert {
                 operations,
@@ -91,7 +111,7 @@ impl Records {
                     generation: None,
                     creates: true,
                 };
-                self.write(digest, &write, only_if, seconds)
+                self.write(digest, &write, only_if, now)
             }
             Command::Delete {
                 reading, only_if, ..
@@ -103,6 +123,9 @@ impl Records {
                 let mut record = record.clone();
                 let read = apply_steps(&mut record, reading)?;
                 self.all.remove(&digest);
+                if let Some(Value::String(user)) = record.bins.get("user") {
+                    self.removed.push((user.clone(), (place(&record), digest)));
+                }
                 Ok(match reading.is_empty() {
                     true => Reply::Done,
                     false => reply(&record, read),
@@ -111,13 +134,26 @@ impl Records {
         }
     }
 
+    /// Returns the places of the sessions of a user.
+    pub fn of_user(&self, user: &str) -> Vec<Place> {
+        let user = Value::String(user.to_owned());
+        let of_user = self
+            .all
+            .iter()
+            .filter(|(_, record)| record.bins.get("user") == Some(&user));
+        of_user
+            .map(|(digest, record)| (place(record), *digest))
+            .collect()
+    }
+
     fn write(
         &mut self,
         digest: [u8; 20],
         write: &Write<'_>,
         only_if: &aerospike::expressions::Expression,
-        seconds: i64,
+        now: i64,
     ) -> Result<Reply, ResultCode> {
+        let seconds = now / 1_000 - EPOCH_S;
         let mut record = match self.all.get(&digest) {
             Some(record) => {
                 if write
@@ -142,6 +178,7 @@ impl Records {
         };
         record.generation += 1;
         record.last_update = u32::try_from(seconds).unwrap_or(0);
+        record.last_update_ms = now;
         let read = apply_steps(&mut record, write.steps)?;
         for bin in write.bins {
             put(&mut record, bin);
@@ -157,13 +194,14 @@ impl Records {
 }
 
 /// Extends a record that is read, if less than this percentage of its lifetime is left (`as/src/transaction/read_touch.c`).
-fn extend(record: &mut Record, percent: u8, seconds: u32) {
+fn extend(record: &mut Record, percent: u8, seconds: u32, now: i64) {
     let life = record.void_time.saturating_sub(record.last_update);
     let left = u64::from(life) * u64::from(percent) / 100;
     let is_due = u64::from(record.void_time) <= u64::from(seconds) + left;
     if record.void_time != 0 && is_due && seconds + life > record.void_time {
         record.void_time = seconds + life;
         record.last_update = seconds;
+        record.last_update_ms = now;
     }
 }
 
@@ -175,6 +213,13 @@ fn apply_steps(record: &mut Record, steps: &[Step]) -> Result<IndexMap<String, V
             Step::Read(bin) => {
                 let value = record.bins.get(bin).cloned().unwrap_or(Value::Nil);
                 read.insert(bin.clone(), value);
+            }
+            Step::ReadExpression(name, expression) => {
+                let value = filter::evaluate(expression, record);
+                read.insert(
+                    (*name).to_owned(),
+                    value.ok_or(ResultCode::OpNotApplicable)?,
+                );
             }
             Step::Put(bin) => put(record, bin),
             Step::PutExpression(bin, expression) => {

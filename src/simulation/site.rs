@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::answers::{Learned, Reply, kind};
 use super::loaded::Loaded;
-use super::log::{Answer, COOKIE, Effect, Operation, data};
+use super::log::{Answer, COOKIE, Effect, FIRST_LIMITED, Operation, data};
 use super::nodes::Nodes;
 use super::random::Random;
 use super::setting::{NODES, Setting, TTL};
@@ -23,7 +24,9 @@ use crate::cluster::{Cluster, Host, Options as ClusterOptions, Transport};
 use crate::error::Error;
 use crate::store::baseline::Baseline;
 use crate::store::request::Kind;
-use crate::store::{self, Notice, Output, SessionOp, Store, View, Writer};
+use crate::store::{
+    self, Evict, Notice, Output, SessionLimit, SessionName, SessionOp, Store, View, Writer,
+};
 
 /// When histories begin, in milliseconds since 1970.
 pub const START_MS: i64 = 1_780_000_000_000;
@@ -37,6 +40,11 @@ pub struct Site {
     pub learned: Arc<Mutex<Learned>>,
     pub started: Instant,
     pub stores: Vec<(Store<Reply>, Arc<View>)>,
+    /// A view with a limit of sessions, of each process.
+    pub limited: Vec<Arc<View>>,
+    pub limit: SessionLimit,
+    /// How often a store has reported that a limit could not be enforced.
+    pub unenforced: Arc<AtomicUsize>,
     pub sessions: u64,
     pub timeout: Duration,
     pub log: Arc<Mutex<Vec<Operation>>>,
@@ -56,6 +64,18 @@ impl Site {
             START_MS,
             random.fork(),
         );
+        let unenforced: Arc<AtomicUsize> = Arc::default();
+        let limit = SessionLimit {
+            limit: random.between(1, 3) as usize,
+            evict: match random.percent(60) {
+                true => Evict::Oldest,
+                false => Evict::Idle,
+            },
+        };
+        let limited = store::Options {
+            limit: Some(limit),
+            ..setting.options.clone()
+        };
         let open = |_| {
             let options = ClusterOptions {
                 hosts: vec![Host {
@@ -74,11 +94,20 @@ impl Site {
             };
             let transport = Transport::Simulated(nodes.clone());
             let cluster = Cluster::simulated(options, transport, &nodes.masters());
-            let store = Store::on(cluster, Bulk::default(), 10_000, |_: Notice| {});
+            let unenforced = unenforced.clone();
+            let notify = move |notice: Notice| {
+                if matches!(notice, Notice::LimitNotEnforced(_)) {
+                    unenforced.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            let store = Store::on(cluster, Bulk::default(), 10_000, notify);
             (store, View::new(setting.options.clone()))
         };
         Site {
             stores: (0..PROCESSES).map(open).collect(),
+            limited: (0..PROCESSES).map(|_| View::new(limited.clone())).collect(),
+            limit,
+            unenforced,
             nodes,
             learned: Arc::default(),
             started: Instant::now(),
@@ -114,6 +143,10 @@ impl Site {
         what: SessionOp,
     ) -> Result<Output, Error> {
         let (store, view) = &self.stores[process];
+        let view = match session >= FIRST_LIMITED {
+            true => &self.limited[process],
+            false => view,
+        };
         let trace = Arc::new(Trace::default());
         self.traces.lock().expect("traces").push(trace.clone());
         let index = {
@@ -161,7 +194,10 @@ impl Site {
         };
         store.submit(
             view.clone(),
-            store::Operation::Session { id, op: what },
+            store::Operation::Session {
+                name: SessionName::Id(id),
+                op: what,
+            },
             reply,
         );
         answered.await.expect("an answer")
@@ -227,7 +263,7 @@ impl Site {
                 expires: clock::now() + loaded.life,
                 baseline: loaded.baseline(),
                 writer: loaded.writer.clone(),
-                user: None,
+                user: loaded.user.clone().map(Some),
             };
             let now = loaded.now.clone();
             loaded.cookies.pending.push((number, now[COOKIE].clone()));

@@ -4,7 +4,8 @@
 //! what has happened since. JavaScript keeps them beside the session object and passes them to the next set. A touch
 //! passes only the meta and the notes, because it does not need the data. After a `;`, the meta may list keys of the
 //! data that are not strings, see [`keys`](crate::codec::keys). Before a `:`, it may have the digest of the record.
-//! Only sessions from a list have one, because JavaScript may not know their ids.
+//! Only sessions from a list have one, because JavaScript may not know their ids. With option `maxSessionsPerUser`, the
+//! meta of a session with an owner ends with a hash of the owner, so that a set notices a new one.
 //!
 //! Each note is a separator, a letter and a text:
 //!
@@ -67,6 +68,8 @@ pub struct BaselineMeta<'a> {
     pub created: Option<i64>,
     /// 0: unknown.
     pub generation: u32,
+    /// A hash of the stored owner, if sessions of a user are limited and the session has an owner.
+    pub owner: Option<u64>,
     /// The list of the keys that are not strings.
     pub keys: &'a str,
     /// The record's digest in hexadecimal digits if the session came from a list, else empty.
@@ -189,6 +192,9 @@ impl fmt::Display for BaselineMeta<'_> {
             }
         }
         write!(f, ",{}", self.generation)?;
+        if let Some(owner) = self.owner {
+            write!(f, ",{owner:x}")?;
+        }
         match self.keys {
             "" => Ok(()),
             keys => write!(f, ";{keys}"),
@@ -232,12 +238,17 @@ impl<'a> BaselineMeta<'a> {
         };
         let (expires, created) = (time()?, time()?);
         let generation = fields.next()?.parse().ok()?;
+        let owner = match fields.next() {
+            None => None,
+            Some(owner) => Some(u64::from_str_radix(owner, 16).ok()?),
+        };
         Some(BaselineMeta {
             origin,
             format,
             expires,
             created,
             generation,
+            owner,
             keys,
             digest,
         })
@@ -264,13 +275,19 @@ mod tests {
             (Origin::Loaded, RecordFormat::Outdated, None, None, 3),
         ];
         for (origin, format, expires, created, generation) in metas {
-            for (keys, digest) in [("", ""), ("i7,n", ""), ("", "0f"), ("n", "0f")] {
+            for (keys, digest, owner) in [
+                ("", "", None),
+                ("i7,n", "", Some(0)),
+                ("", "0f", Some(u64::MAX)),
+                ("n", "0f", None),
+            ] {
                 let meta = BaselineMeta {
                     origin,
                     format,
                     expires,
                     created,
                     generation,
+                    owner,
                     keys,
                     digest,
                 };
@@ -308,7 +325,15 @@ mod tests {
 
     #[test]
     fn rejects_invalid_meta() {
-        for text in ["", "L", "Lm,,", "Xm,1,2,3", "Lm,a,2,3", "Lm,1,2,-3"] {
+        for text in [
+            "",
+            "L",
+            "Lm,,",
+            "Xm,1,2,3",
+            "Lm,a,2,3",
+            "Lm,1,2,-3",
+            "Lm,1,2,3,g",
+        ] {
             assert!(BaselineMeta::parse(text).is_none(), "{text}");
         }
     }

@@ -5,4 +5,7 @@ pub const EXPIRES: &str = "expires";
 pub const CREATED: &str = "created";
 pub const USER: &str = "user";
 pub const PREFIX: &str = "prefix";
+pub const LOGIN: &str = "login";
+/// The digest of the record whose session this one continues under a new id.
+pub const RENEWS: &str = "renews";
 pub const LEGACY: &str = "session";

@@ -1,6 +1,6 @@
 //! Runs a request: from the request to its operation.
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::baseline::{Baseline, InDoubtWrite};
 use super::record_ref::RecordRef;
@@ -30,7 +30,8 @@ impl Shared {
             | SessionOp::Refresh { .. }
             | SessionOp::Delete
             | SessionOp::Has
-            | SessionOp::Destroy => false,
+            | SessionOp::Destroy
+            | SessionOp::DestroyByDigest { .. } => false,
         }
     }
 
@@ -44,8 +45,12 @@ impl Shared {
         match operation {
             Operation::Ready => {
                 let namespace = &sessions.options().namespace;
-                let ready = self.cluster.ready(namespace, deadline).await;
-                ready.map(|()| Output::Done)
+                self.cluster.ready(namespace, deadline).await?;
+                if sessions.options().limit.is_some() {
+                    // A login that may not create the index, or an index that is not complete yet, is no failure.
+                    let _ = timeout_at(deadline, sessions.create_user_index()).await;
+                }
+                Ok(Output::Done)
             }
             Operation::Info { commands } => self.info(&commands, deadline).await,
             Operation::Scan(op) => sessions.run_scan_op(op).await,
@@ -102,7 +107,11 @@ impl Sessions<'_> {
                 if let Err(error) = &outcome {
                     writer.failed(error, baseline, &InDoubtWrite::Set(json));
                 }
-                let written = outcome?;
+                let mut written = outcome?;
+                if let (true, Some(user)) = (written.is_login, user.flatten()) {
+                    // Boxed: only logins need it.
+                    Box::pin(self.limit_sessions(target, user, &mut written)).await;
+                }
                 if let Some(meta) = written.meta.clone() {
                     writer.set_stored(Baseline {
                         meta,
@@ -145,6 +154,9 @@ impl Sessions<'_> {
                 Ok(Output::Written(written, writer.clone()))
             }
             SessionOp::Destroy => self.destroy(target).await,
+            SessionOp::DestroyByDigest { of } => {
+                Box::pin(self.destroy_of_user(target, of.as_deref())).await
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `created` | integer | ms since 1970 |
 //! | `user` | string | the owner, if the session has one; with option `hashIds` its hash |
 //! | `prefix` | string | the option, unless it is empty |
+//! | `login` | integer | the place in the order of a limit, if a login moved the session up in it: ms since 1970 |
 //! | `session` | string | JSON of cookie and data: a record of aerospike-session-store 0.4 |
 //!
 //! The key is prefix + session id, or, with option `hashIds`, a hash of the two. The id itself is stored only with
@@ -18,6 +19,8 @@
 //! [`Layout::in_this_view`] in what is written or removed.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 use aerospike::expressions::{
     Expression, and, bin_exists, cond, eq, int_bin, int_val, not, or, string_bin, string_val,
@@ -218,6 +221,18 @@ impl Layout {
         }
     }
 
+    /// Returns a short hash of a value of the owner bin, if sessions of a user are limited. It is valid in this process.
+    pub fn owner_mark(&self, owner: &str) -> Option<u64> {
+        static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        self.options.limit.map(|_| HASHES.hash_one(owner))
+    }
+
+    /// Returns the key of the record with this digest.
+    pub fn key_of(&self, digest: [u8; 20]) -> Key {
+        let (namespace, set) = (&self.options.namespace, &self.options.set);
+        Key::with_digest(namespace.as_str(), set.as_str(), None, digest)
+    }
+
     pub fn prefix_bin(&self) -> Option<Bin> {
         let prefix = self.options.prefix.as_str();
         (!prefix.is_empty()).then(|| Bin::new(PREFIX, Value::String(prefix.to_owned())))
@@ -307,6 +322,10 @@ impl Layout {
             expires: stored.expires,
             created: stored.created,
             generation,
+            owner: match stored.record.bins.get(USER) {
+                Some(Value::String(owner)) => self.owner_mark(owner),
+                _ => None,
+            },
             digest,
             keys: &data.map(keys::non_string_keys).unwrap_or_default(),
         };

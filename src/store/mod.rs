@@ -7,6 +7,7 @@
 //! - [`session_ops`], [`update_ops`]: the operations of express-session. No update is lost, and a removed session
 //!   stays removed.
 //! - [`scan_ops`], [`user_ops`]: the operations on all sessions of a view, and on the sessions of one user.
+//! - [`session_limit`]: the limit of sessions of one user.
 //! - [`sessions`], [`shared`], [`record_ref`]: what operations work with: a view, the state of the store, and one
 //!   record.
 //! - [`view`], [`options`], [`notice`], [`request`]: the inputs and outputs of a store.
@@ -38,6 +39,7 @@ mod record_ref;
 pub mod request;
 mod scan_ops;
 mod service;
+mod session_limit;
 mod session_ops;
 mod session_queue;
 mod sessions;
@@ -48,8 +50,11 @@ mod view;
 
 pub use metrics::Stats;
 pub use notice::Notice;
-pub use options::Options;
+pub use options::{Evict, Options, SessionLimit};
 pub use pending_writes::Writer;
-pub use request::{Answer, Operation, Output, Request, ScanOp, SessionOp, Ticket, Written};
+pub use record_ref::digest_of_text;
+pub use request::{
+    Answer, Operation, Output, Request, ScanOp, SessionName, SessionOp, Ticket, Written,
+};
 pub use service::Store;
 pub use view::View;

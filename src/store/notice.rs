@@ -11,6 +11,8 @@ pub enum Notice {
     Unreadable,
     /// Option `touchOnRead` is set, but a server is too old for it. Touches are written instead.
     TouchOnReadUnsupported,
+    /// A login succeeded, but the limit of sessions of its user could not be enforced. Holds the reason.
+    LimitNotEnforced(String),
     /// Nodes announce addresses that cannot be reached. Holds a message with the addresses and the remedy.
     NodesUnreachable(String),
     /// The cluster is reachable, for the first time or again.

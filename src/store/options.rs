@@ -34,4 +34,22 @@ pub struct Options {
     pub touch_on_read: Option<u8>,
     /// The default lifetime of sessions in milliseconds. A tombstone has to outlive it.
     pub ttl: i64,
+    /// The limit of sessions of one user.
+    pub limit: Option<SessionLimit>,
+}
+
+/// The number of sessions that a user may have, and which are removed if there are more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimit {
+    pub limit: usize,
+    pub evict: Evict,
+}
+
+/// The order in which sessions beyond the limit are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evict {
+    /// By the time of their creation.
+    Oldest,
+    /// By the time of the last write or touch.
+    Idle,
 }

@@ -6,7 +6,7 @@ use std::future::Future;
 use aerospike::expressions::Expression;
 use aerospike::{Bin, Bins, Expiration, Record, Value};
 
-use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
+use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, LOGIN, PREFIX, USER};
 use super::expiry::{self, now};
 use super::notice::Notice;
 use super::record_ref::RecordRef;
@@ -126,7 +126,7 @@ impl Sessions<'_> {
         };
         let existed = self.layout.open(&record, &target.key, now()).is_some();
         let mut bins = vec![Bin::new(self.options().bin.as_str(), Value::Int(0))];
-        let emptied = [COOKIE, EXPIRES, CREATED, USER, LEGACY];
+        let emptied = [COOKIE, EXPIRES, CREATED, USER, LOGIN, LEGACY];
         bins.extend(emptied.map(|bin| Bin::new(bin, Value::Nil)));
         // An earlier version of the record may have had a longer lifetime than the last one.
         let left = record.time_to_live().map(|left| left.as_millis() as i64);
@@ -247,7 +247,7 @@ impl Sessions<'_> {
         };
         let now = now();
         let is_written = |bin: &&str| bins.iter().any(|written| written.name == **bin);
-        let left = [COOKIE, USER, LEGACY, PREFIX]
+        let left = [COOKIE, USER, LOGIN, LEGACY, PREFIX]
             .into_iter()
             .filter(|bin| !is_written(bin));
         let emptied = left.map(|bin| Bin::new(bin, Value::Nil));

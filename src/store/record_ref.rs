@@ -22,6 +22,17 @@ pub struct RecordRef {
     pub is_lone: bool,
 }
 
+/// Returns the digest that [`RecordRef::digest`] shows as this text. `None`: no digest is shown like that.
+pub fn digest_of_text(text: &str) -> Option<[u8; 20]> {
+    let is_hex = text.len() == 40 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let mut digest = [0; 20];
+    for (place, byte) in digest.iter_mut().enumerate() {
+        let digits = text.get(2 * place..2 * place + 2).filter(|_| is_hex)?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(digest)
+}
+
 impl RecordRef {
     pub fn call_options(&self) -> CallOptions<'_> {
         CallOptions {
@@ -52,5 +63,27 @@ impl RecordRef {
     /// Returns the digest of the key, as the server's own tools print it. It may be shown in place of the session id.
     pub fn digest(&self) -> String {
         hex(&self.key.digest())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_round_trips_as_text() {
+        let digest = std::array::from_fn(|place| (place * 13) as u8);
+        assert_eq!(digest_of_text(&hex(&digest)), Some(digest));
+        for wrong in [
+            "",
+            "00",
+            &"0".repeat(39),
+            &"0".repeat(41),
+            &"g".repeat(40),
+            &"+1".repeat(20),
+            &"é".repeat(20),
+        ] {
+            assert_eq!(digest_of_text(wrong), None, "{wrong}");
+        }
     }
 }

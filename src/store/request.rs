@@ -75,7 +75,8 @@ impl<A: Answer> SessionRequest<A> {
             SessionOp::Save { .. }
             | SessionOp::Delete
             | SessionOp::Set { .. }
-            | SessionOp::Destroy => Kind::Write,
+            | SessionOp::Destroy
+            | SessionOp::DestroyByDigest { .. } => Kind::Write,
         }
     }
 
@@ -101,9 +102,16 @@ pub enum Operation {
     /// Close the store. Pending requests fail.
     Close,
     /// An operation on one session.
-    Session { id: String, op: SessionOp },
+    Session { name: SessionName, op: SessionOp },
     /// An operation on many sessions.
     Scan(ScanOp),
+}
+
+/// What identifies a session.
+pub enum SessionName {
+    Id(String),
+    /// The digest of the key of its record.
+    Digest([u8; 20]),
 }
 
 /// An operation on one session. `SessionStore` (plain data, compatible with Aerospike's own session-store example)
@@ -142,6 +150,11 @@ pub enum SessionOp {
     },
     /// Express: remove the session, if it exists.
     Destroy,
+    /// Express: remove the session, if it belongs to this user. Returns whether there was one.
+    DestroyByDigest {
+        /// `None`: whoever its owner is.
+        of: Option<String>,
+    },
 }
 
 /// An operation on all sessions of the view. A range of partitions (first and count) is one page of a scan.
@@ -239,6 +252,7 @@ impl SessionOp {
             SessionOp::Has => "has",
             SessionOp::Set { .. } => "set",
             SessionOp::Destroy => "destroy",
+            SessionOp::DestroyByDigest { .. } => "destroyByDigest",
         }
     }
 }
@@ -271,4 +285,8 @@ pub struct Written {
     pub gone: Option<String>,
     /// The digest of the key, if the set was merged with a concurrent write.
     pub conflict: Option<String>,
+    /// Whether the set has given the session to a user, so that the limit of sessions of this user applies.
+    pub is_login: bool,
+    /// The digests of the keys of the sessions that were removed because of the limit.
+    pub evicted: Vec<String>,
 }

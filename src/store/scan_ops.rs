@@ -18,6 +18,7 @@ use super::sessions::Sessions;
 use crate::cluster::scan::{PARTITIONS, Query};
 use crate::cluster::{Command, Reply};
 use crate::codec::decode;
+use crate::codec::keys::hex;
 use crate::error::{Code, Result};
 
 /// The number of keys held at once, before their records are removed.
@@ -248,7 +249,11 @@ impl Sessions<'_> {
         failure.map_or(Ok(removed), Err)
     }
 
-    async fn remove_one(&self, target: &RecordRef, only_if: Option<&Expression>) -> Result<bool> {
+    pub(super) async fn remove_one(
+        &self,
+        target: &RecordRef,
+        only_if: Option<&Expression>,
+    ) -> Result<bool> {
         match self.options().tombstones {
             true => self.write_tombstone(target, only_if).await,
             false => self.erase(target, only_if).await,
@@ -269,8 +274,10 @@ impl Sessions<'_> {
 /// not hide the others.
 ///
 /// A list consists of pieces, so that JavaScript need not parse all of it at once. Each piece is one text. Its first
-/// line is a JSON array with the lengths, in UTF-16 units, of the baseline's meta and of the text of each session.
-/// Then all metas follow without separators, and then all texts.
+/// line is a JSON array with the lengths, in UTF-16 units, of the baseline's meta and of the text of each session. With
+/// [`Found::add_with_times`], the digest of the key as a string, the time of the creation (or null) and that of the last
+/// write follow for each session, in milliseconds since 1970. Then all metas follow without separators, and then all
+/// texts.
 pub(super) struct Found<'a> {
     sessions: &'a Sessions<'a>,
     /// The full pieces.
@@ -281,6 +288,8 @@ pub(super) struct Found<'a> {
     metas: String,
     json: String,
 }
+
+const NANOS_PER_MS: i64 = 1_000_000;
 
 /// The size in bytes from which on a piece is full. JavaScript parses such a piece in some milliseconds.
 const PIECE: usize = 256 * 1024;
@@ -298,9 +307,19 @@ impl<'a> Found<'a> {
     }
 
     pub(super) fn add(&mut self, key: Option<&Key>, record: &Record) {
-        let (now, layout) = (now(), self.sessions.layout);
         // Every record of a query has a key.
-        let Some(key) = key else { return };
+        if let Some(key) = key {
+            self.add_session(key, record, None);
+        }
+    }
+
+    /// Adds a session with its digest and times. `updated`: when it was last written, in nanoseconds since 1970.
+    pub(super) fn add_with_times(&mut self, key: &Key, record: &Record, updated: i64) {
+        self.add_session(key, record, Some(updated));
+    }
+
+    fn add_session(&mut self, key: &Key, record: &Record, updated: Option<i64>) {
+        let (now, layout) = (now(), self.sessions.layout);
         let Some(stored) = layout.open(record, key, now) else {
             return;
         };
@@ -319,6 +338,14 @@ impl<'a> Found<'a> {
         let text = &self.json[start..];
         let lengths = format!("{},{}", utf16_units(&meta), utf16_units(text));
         self.lengths.push_str(&lengths);
+        if let Some(updated) = updated {
+            let created = stored
+                .created
+                .map_or("null".to_owned(), |created| created.to_string());
+            let (digest, updated) = (hex(&key.digest()), updated / NANOS_PER_MS);
+            self.lengths
+                .push_str(&format!(",\"{digest}\",{created},{updated}"));
+        }
         self.metas.push_str(&meta);
         if self.json.len() >= PIECE {
             self.finish_piece();

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::metrics::Stats;
 use super::notice::Notice;
 use super::record_ref::RecordRef;
-use super::request::{Answer, Operation, Output, Request, SessionRequest, Ticket};
+use super::request::{Answer, Operation, Output, Request, SessionName, SessionRequest, Ticket};
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
 use super::shared::Shared;
@@ -54,7 +54,7 @@ impl<A: Answer> Store<A> {
         max_pending: usize,
         notify: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Store<A> {
-        let shared = Arc::new(Shared::new(cluster, bulk, notify));
+        let shared = Shared::new(cluster, bulk, notify);
         let (requests, queue) = mpsc::unbounded_channel();
         tasks::spawn(drive(shared.clone(), queue));
         tasks::spawn(watch_health(shared.clone()));
@@ -144,7 +144,7 @@ const MAX_LONE: usize = 2;
 
 fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, request: Request<A>) {
     failpoint::panic_in("drive", &request.view.layout.options.set);
-    let Operation::Session { id, op } = request.operation else {
+    let Operation::Session { name, op } = request.operation else {
         let is_bulk = request.operation.is_read_of_many();
         let answer = answer(shared.clone(), request);
         match is_bulk {
@@ -154,7 +154,10 @@ fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, reques
         return;
     };
     let target = RecordRef {
-        key: request.view.layout.key(&id),
+        key: match name {
+            SessionName::Id(id) => request.view.layout.key(&id),
+            SessionName::Digest(digest) => request.view.layout.key_of(digest),
+        },
         deadline: request.deadline,
         trace: request.answer.trace(),
         in_doubt: AtomicBool::new(false),

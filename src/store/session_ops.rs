@@ -14,6 +14,7 @@
 
 use std::sync::atomic::Ordering;
 
+use aerospike::expressions::and;
 use aerospike::{Bin, Bins, Value};
 
 use super::baseline::{Baseline, BaselineMeta, InDoubtWrite, Notes, Origin, RecordFormat};
@@ -27,6 +28,7 @@ use super::record_ref::RecordRef;
 use super::request::{Output, Written};
 use super::sessions::Sessions;
 use super::update_ops::Write;
+use super::user_ops::owned_by;
 use crate::cluster::Reply;
 use crate::error::Result;
 
@@ -66,6 +68,24 @@ impl Sessions<'_> {
         }
         self.erase(target, None).await?;
         Ok(Output::Done)
+    }
+
+    /// Removes the session if it belongs to this user. Returns whether there was one.
+    pub(super) async fn destroy_of_user(
+        &self,
+        target: &RecordRef,
+        of: Option<&str>,
+    ) -> Result<Output> {
+        let is_alive = self.filters.same_and_alive(self.layout, None, now());
+        let only_if = match of {
+            Some(user) => and(vec![is_alive, owned_by(&self.layout.owner(user))]),
+            None => is_alive,
+        };
+        let existed = match self.options().tombstones {
+            true => Box::pin(self.write_tombstone(target, Some(&only_if))).await?,
+            false => self.erase(target, Some(&only_if)).await?,
+        };
+        Ok(Output::Flag(existed))
     }
 
     /// Touches the session. Returns the meta and the notes of the next baseline.
@@ -184,7 +204,16 @@ impl Sessions<'_> {
             },
             user,
         };
-        self.update(&write).await
+        let owner = self.owner_mark(user);
+        let mut written = self.update(&write).await?;
+        written.is_login = written.gone.is_none() && owner.is_some() && owner != base.owner;
+        Ok(written)
+    }
+
+    /// Returns the hash of the owner that a write stores, see [`BaselineMeta::owner`].
+    pub(super) fn owner_mark(&self, user: Option<Option<&str>>) -> Option<u64> {
+        let user = user.flatten()?;
+        self.layout.owner_mark(&self.layout.owner(user))
     }
 
     /// Writes all bins of a session without a baseline. If a session under this id is alive, it stays the same
@@ -214,11 +243,13 @@ impl Sessions<'_> {
             expires: expiry::bounded(Some(expires), stored.created, self.options().absolute_ttl),
             created: stored.created,
             generation: format.known_generation(stored.generation),
+            owner: self.owner_mark(user),
             keys: "",
             digest: "",
         };
         Ok(Written {
             meta: Some(meta.to_string()),
+            is_login: meta.owner.is_some(),
             ..Written::default()
         })
     }

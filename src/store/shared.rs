@@ -1,6 +1,8 @@
 //! What the operations of all views of a store share.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -15,6 +17,8 @@ use crate::error::{Code, Error, Result};
 
 /// State that every operation needs.
 pub struct Shared {
+    /// Itself, for tasks that outlive a request.
+    pub this: Weak<Shared>,
     pub cluster: Cluster,
     pub ttl: TtlSupport,
     pub metrics: Metrics,
@@ -24,6 +28,8 @@ pub struct Shared {
     pub reported_unreadable: AtomicBool,
     /// Whether a notice has reported that servers do not extend records on reads.
     pub reported_no_touch_on_read: AtomicBool,
+    /// The namespaces and sets whose index of users was requested in the background.
+    pub requested_indexes: Mutex<BTreeSet<(String, String)>>,
     pub notify: Box<dyn Fn(Notice) + Send + Sync>,
     /// Held while a large session is decoded or encoded: one at a time.
     pub large_turns: Semaphore,
@@ -40,18 +46,20 @@ impl Shared {
         cluster: Cluster,
         bulk: Bulk,
         notify: impl Fn(Notice) + Send + Sync + 'static,
-    ) -> Shared {
-        Shared {
+    ) -> Arc<Shared> {
+        Arc::new_cyclic(|this| Shared {
+            this: this.clone(),
             cluster,
             ttl: TtlSupport::default(),
             metrics: Metrics::default(),
             reported_no_index: AtomicBool::new(false),
             reported_unreadable: AtomicBool::new(false),
             reported_no_touch_on_read: AtomicBool::new(false),
+            requested_indexes: Mutex::default(),
             notify: Box::new(notify),
             large_turns: Semaphore::new(1),
             bulk,
-        }
+        })
     }
 
     /// Waits for a turn, if this many bytes take long to process. Other tasks run first, and only one large session

@@ -47,8 +47,9 @@ impl Write<'_> {
     }
 
     /// Returns the result of a successful write. `merged`: the data was merged with changes of others. Then it
-    /// differs from what the caller has, and its generation cannot be used for the next write.
-    fn done(&self, generation: u32, merged: bool) -> Written {
+    /// differs from what the caller has, and its generation cannot be used for the next write. `owner`: the hash of the
+    /// owner that was written.
+    fn done(&self, generation: u32, merged: bool, owner: Option<u64>) -> Written {
         let format = self.format;
         let generation = match merged {
             true => 0,
@@ -56,6 +57,10 @@ impl Write<'_> {
         };
         let meta = BaselineMeta {
             format,
+            owner: match self.user {
+                Some(_) => owner,
+                None => self.base.owner,
+            },
             ..self.base
         }
         .written(self.expires, generation);
@@ -77,10 +82,11 @@ impl Write<'_> {
 impl Sessions<'_> {
     /// Writes the changed data of a session that was stored before, with one command except in rare cases.
     pub(super) async fn update(&self, write: &Write<'_>) -> Result<Written> {
+        let owner = self.owner_mark(write.user);
         if let Some(mut change) = self.update_command(write)? {
             let reply = self.apply(write.target, write.expires, &mut change).await?;
             match reply {
-                Reply::Record(record) => return Ok(write.done(record.generation, false)),
+                Reply::Record(record) => return Ok(write.done(record.generation, false, owner)),
                 // The data is no longer a map (JSON, or a tombstone), or has changed.
                 Reply::WrongType | Reply::Moved => {}
                 Reply::Done | Reply::Missing => return Ok(write.gone()),
@@ -176,6 +182,7 @@ impl Sessions<'_> {
     pub(super) fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Written>> {
         Box::pin(async {
             let target = write.target;
+            let owner = self.owner_mark(write.user);
             for attempt in 0..ATTEMPTS {
                 let Some(record) = self.read(target, Bins::All).await? else {
                     return Ok(write.gone());
@@ -200,7 +207,7 @@ impl Sessions<'_> {
                 match self.apply(target, write.expires, &mut change).await? {
                     Reply::Record(written) => {
                         let merged = record.generation != write.base.generation;
-                        return Ok(write.done(written.generation, merged));
+                        return Ok(write.done(written.generation, merged, owner));
                     }
                     Reply::Moved => {}
                     _ => return Ok(write.gone()),

@@ -6,18 +6,25 @@
 //! removal compares it again, and so does the code that reads the records.
 
 use std::ops::ControlFlow;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use aerospike::expressions::{Expression, and, eq, string_bin, string_val};
-use aerospike::{Bins, Key, Value};
+use aerospike::expressions::{Expression, and, eq, last_update, string_bin, string_val};
+use aerospike::{Bins, Key, Record, Value};
+use futures::future::join_all;
+use tokio::time::Instant;
 
-use super::bins::USER;
+use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
 use super::notice::Notice;
+use super::record_ref::RecordRef;
 use super::request::Output;
 use super::scan_ops::Found;
 use super::sessions::Sessions;
 use crate::cluster::scan::{Query, lacks_index};
-use crate::error::Result;
+use crate::cluster::{Command, Reply, Step};
+use crate::codec::keys::hex;
+use crate::error::{Code, Result};
+use crate::tasks;
 
 /// The longest name of an index (INAME_MAX_SZ in as/include/base/datamodel.h, less one for the NUL).
 const LONGEST_INDEX_NAME: usize = 63;
@@ -26,22 +33,52 @@ const READ_TOGETHER: usize = 16;
 /// The size of an answer in bytes of JSON after which no further session is added. JavaScript parses an answer in one
 /// step.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+/// The name under which a read returns when the record was last written. No option allows the `@` in the name of a bin.
+const UPDATED: &str = "@updated";
 
 impl Sessions<'_> {
     pub(super) async fn create_user_index(&self) -> Result<Output> {
         let options = self.options();
-        let mut name = format!("user-{}", options.set);
-        if name.len() > LONGEST_INDEX_NAME {
-            // This name cannot come from the name of a set: those have a hyphen after `user`.
-            let digest = self.layout.key(&options.set).digest();
-            let hex = digest.iter().map(|byte| format!("{byte:02x}"));
-            name = format!("user_{}", hex.collect::<String>());
-        }
         let cluster = &self.shared.cluster;
         cluster
-            .create_index(&options.namespace, &options.set, USER, &name)
+            .create_index(
+                &options.namespace,
+                &options.set,
+                USER,
+                &self.user_index_name(),
+            )
             .await?;
         Ok(Output::Done)
+    }
+
+    fn user_index_name(&self) -> String {
+        let set = &self.options().set;
+        let name = format!("user-{set}");
+        if name.len() <= LONGEST_INDEX_NAME {
+            return name;
+        }
+        // This name cannot come from the name of a set: those have a hyphen after `user`.
+        format!("user_{}", hex(&self.layout.key(set).digest()))
+    }
+
+    /// Creates the index without waiting for it, once in the life of a store. It may fail: the queries work without it.
+    pub(super) fn request_user_index(&self) {
+        let (namespace, set) = (self.options().namespace.clone(), self.options().set.clone());
+        let requested = &self.shared.requested_indexes;
+        let mut requested = requested.lock().unwrap_or_else(PoisonError::into_inner);
+        if !requested.insert((namespace.clone(), set.clone())) {
+            return;
+        }
+        drop(requested);
+        let (Some(shared), name) = (self.shared.this.upgrade(), self.user_index_name()) else {
+            return;
+        };
+        tasks::spawn(async move {
+            let _ = shared
+                .cluster
+                .create_index(&namespace, &set, USER, &name)
+                .await;
+        });
     }
 
     pub(super) async fn sessions_of(&self, user: &str, limit: usize) -> Result<Output> {
@@ -55,10 +92,12 @@ impl Sessions<'_> {
             if found.size() >= LARGEST_ANSWER {
                 break;
             }
-            self.read_each(keys, |key, record| {
+            let deadline = self.shared.cluster.deadline();
+            let bins = self.session_bins();
+            self.read_with_time(keys, &bins, deadline, |key, record, updated| {
                 // The owner may have changed since the session was found.
                 if matches!(record.bins.get(USER), Some(Value::String(owner)) if owner == user) {
-                    found.add(Some(key), record);
+                    found.add_with_times(key, record, updated);
                 }
             })
             .await?;
@@ -66,9 +105,46 @@ impl Sessions<'_> {
         Ok(found.finish())
     }
 
+    /// Returns the names of the bins of a session.
+    fn session_bins(&self) -> Vec<&str> {
+        let data = self.options().bin.as_str();
+        vec![data, COOKIE, EXPIRES, CREATED, USER, PREFIX, LEGACY]
+    }
+
+    /// Reads these bins of the records with these keys, and when each record was last written: by the server's clock, in
+    /// nanoseconds since 1970. Records that are gone or cannot be read are left out.
+    pub(super) async fn read_with_time(
+        &self,
+        keys: &[Key],
+        bins: &[&str],
+        deadline: Instant,
+        mut each: impl FnMut(&Key, &Record, i64),
+    ) -> Result<()> {
+        let mut steps: Vec<Step> = bins.iter().map(|bin| Step::Read((*bin).into())).collect();
+        steps.push(Step::ReadExpression(UPDATED, last_update()));
+        let command = &Command::ReadSteps { steps };
+        let reads = keys.iter().map(|key| async move {
+            let target = RecordRef::untraced(key.clone(), deadline);
+            self.execute(&target, command).await
+        });
+        for (key, outcome) in keys.iter().zip(join_all(reads).await) {
+            match outcome {
+                Ok(Reply::Record(mut record)) => {
+                    if let Some(Value::Int(updated)) = record.bins.shift_remove(UPDATED) {
+                        record.bins.retain(|_, value| *value != Value::Nil);
+                        each(key, &record, updated);
+                    }
+                }
+                Err(error) if error.code != Code::BadData => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     async fn keys(&self, query: Query<'_>, limit: usize) -> Result<Vec<Key>> {
         let mut keys = Vec::new();
-        let take = |record: aerospike::Record| {
+        let take = |record: Record| {
             keys.extend(record.key);
             Ok(match keys.len() < limit {
                 true => ControlFlow::Continue(()),
@@ -106,7 +182,7 @@ impl Sessions<'_> {
         removed.map(Output::Count)
     }
 
-    fn index_query<'a>(&'a self, user: &'a str) -> Query<'a> {
+    pub(super) fn index_query<'a>(&'a self, user: &'a str) -> Query<'a> {
         Query {
             indexed: Some((USER, user)),
             ..self.user_query(user)
@@ -115,7 +191,7 @@ impl Sessions<'_> {
 
     /// Returns the query that reads every record of the set. It is correct without an index, but slow, so a notice
     /// reports it.
-    fn scan_query(&self, user: &str) -> Query<'_> {
+    pub(super) fn scan_query(&self, user: &str) -> Query<'_> {
         if !self.shared.reported_no_index.swap(true, Ordering::Relaxed) {
             (self.shared.notify)(Notice::NoUserIndex);
         }
@@ -129,6 +205,6 @@ impl Sessions<'_> {
 }
 
 /// Passes the records with this value of bin `user`.
-fn owned_by(user: &str) -> Expression {
+pub(super) fn owned_by(user: &str) -> Expression {
     eq(string_bin(USER), string_val(user))
 }

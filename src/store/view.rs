@@ -9,6 +9,7 @@ use super::filters::Filters;
 use super::layout::Layout;
 use super::options::Options;
 use super::pending_writes::{PendingWrites, Writer};
+use crate::codec::keys::hex;
 
 /// A view of a store, with its own options. Several views may share a store.
 pub struct View {
@@ -29,6 +30,11 @@ impl View {
 
     pub fn set(&self) -> &str {
         &self.layout.options.set
+    }
+
+    /// Returns the digest of the key of a session's record, as it is shown in place of the session id.
+    pub fn digest(&self, id: &str) -> String {
+        hex(&self.layout.key(id).digest())
     }
 
     /// Returns the key of a session's record.

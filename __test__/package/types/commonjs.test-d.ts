@@ -13,7 +13,7 @@ import { collectSessions } from 'aerospike-session/prometheus'
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
-  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredCookie, StoredSession, sessionErrors
+  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredCookie, StoredSession, UserSession, sessionErrors
 } from 'aerospike-session'
 
 declare module 'express-session' {
@@ -117,7 +117,7 @@ expectType<void>(sessions.close(error => { expectType<Done>(error) }))
 expectType<Promise<void>>(sessions[Symbol.asyncDispose]())
 
 expectType<SessionStore>(sessions.on('warning', warning => { expectType<SessionStoreWarning>(warning) }))
-expectType<SessionStore>(sessions.once('warning', warning => { expectType<'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED'>(warning.code) }))
+expectType<SessionStore>(sessions.once('warning', warning => { expectType<'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED' | 'LIMIT_NOT_ENFORCED'>(warning.code) }))
 expectType<SessionStore>(sessions.on('anything', (...args) => { expectType<any[]>(args) }))
 expectAssignable<NodeJS.EventEmitter>(sessions)
 
@@ -197,8 +197,20 @@ expectType<void>(store.ids((error, ids) => { expectType<Failure>(error); expectT
 
 expectType<Promise<void>>(store.createUserIndex())
 expectType<void>(store.createUserIndex(error => { expectType<Done>(error) }))
-expectType<Promise<StoredSession[]>>(store.sessionsOf('ada'))
-expectType<void>(store.sessionsOf(7, (error, found) => { expectType<Failure>(error); expectType<StoredSession[] | undefined>(found) }))
+expectType<Promise<UserSession[]>>(store.sessionsOf('ada'))
+expectType<void>(store.sessionsOf(7, (error, found) => { expectType<Failure>(error); expectType<UserSession[] | undefined>(found) }))
+store.sessionsOf('ada').then(([session]) => {
+  expectType<string>(session.digest)
+  expectType<number | undefined>(session.created)
+  expectType<number>(session.updated)
+})
+expectType<Promise<boolean>>(store.destroyByDigest('digest', { of: 'ada' }))
+expectType<Promise<boolean>>(store.destroyByDigest('digest'))
+expectType<void>(store.destroyByDigest('digest', (error, removed) => { expectType<Failure>(error); expectType<boolean | undefined>(removed) }))
+expectType<void>(store.destroyByDigest('digest', { of: 7 }, (error, removed) => { expectType<Failure>(error); expectType<boolean | undefined>(removed) }))
+expectError(store.destroyByDigest('digest', {}))
+expectError(store.destroyByDigest('digest', { of: undefined }))
+expectType<string>(store.digestOf('sid'))
 expectType<Promise<number>>(store.countOf(7))
 expectType<void>(store.countOf('ada', (error, count) => { expectType<Failure>(error); expectType<number | undefined>(count) }))
 expectType<Promise<number>>(store.destroyOf('ada', { except: 'sid' }))
@@ -207,6 +219,8 @@ expectType<void>(store.destroyOf('ada', { except: 'sid' }, (error, count) => { e
 expectError(store.destroyOf('ada', { exept: 'sid' }))
 
 expectType<AerospikeStore>(store.on('gone', event => { expectType<SessionEvent>(event) }))
+expectType<AerospikeStore>(store.on('evicted', event => { expectType<SessionEvent>(event) }))
+expectType<AerospikeStore>(store.once('evicted', event => { expectType<SessionEvent>(event) }))
 expectType<AerospikeStore>(store.on('conflict', event => { expectType<string>(event.digest) }))
 expectType<AerospikeStore>(store.once('down', () => {}))
 
@@ -223,6 +237,10 @@ expectAssignable<AerospikeStoreOptions>({
   auth: { user: 'a', password: 'b' }
 })
 expectAssignable<AerospikeStoreOptions>({ user: 'passport.user', durableDelete: true })
+expectAssignable<AerospikeStoreOptions>({ user: 'id', maxSessionsPerUser: 3 })
+expectAssignable<AerospikeStoreOptions>({ user: 'id', maxSessionsPerUser: { limit: 3, evict: 'idle' } })
+expectNotAssignable<AerospikeStoreOptions>({ user: 'id', maxSessionsPerUser: { evict: 'idle' } })
+expectNotAssignable<AerospikeStoreOptions>({ user: 'id', maxSessionsPerUser: { limit: 3, evict: 'newest' } })
 declare const objectId: { toJSON(): string }
 expectAssignable<AerospikeStoreOptions>({ user: () => objectId })
 expectAssignable<AerospikeStoreOptions>({ user: () => 1n })
