@@ -37,6 +37,9 @@ export interface Native {
   refresh: Entry
   destroy: Entry
 
+  watch(store: StoreHandle, number: number, id: string, touch: boolean): void
+  unwatch(store: StoreHandle, number: number): void
+
   all: Entry
   ids: Entry
   length: Entry

@@ -22,7 +22,7 @@ const { boolean, bytes, choice, given, integer, kind, name, names, seconds, stri
  *   encryptionKeys: import('./secrets').Secret[] | null, hashIds: import('./secrets').Secret | null,
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
  *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
- *   touchOnRead: number | null, ttl: number }} ViewOptions options of a view of the store; times in milliseconds
+ *   touchOnRead: number | null, watchInterval: number, ttl: number }} ViewOptions options of a view of the store; times in milliseconds
  */
 
 /** Seconds: one day, the same default as connect-redis. */
@@ -40,7 +40,9 @@ const CONNECTION = [
 ]
 const PLACE = ['namespace', 'set', 'bin']
 const RECORDS = ['prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead']
-const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'whenDown']
+const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'watchInterval', 'whenDown']
+/** Seconds: the range of `watchInterval`. */
+const WATCH_INTERVAL = { least: 0.1, most: 3_600 }
 
 const SESSION_STORE = [...CONNECTION, ...PLACE, ...RECORDS]
 const AEROSPIKE_STORE = [...new Set([...SESSION_STORE, ...EXPRESS])]
@@ -119,8 +121,20 @@ function view (options, ttl) {
     absoluteTtl: absoluteTtl === undefined ? null : Math.ceil(seconds('absoluteTtl', absoluteTtl) * 1_000),
     touchAfter: (options.touchAfter ?? 0) === 0 ? 0 : Math.ceil(seconds('touchAfter', options.touchAfter) * 1_000),
     touchOnRead: touchOnRead === undefined ? null : integer('touchOnRead', touchOnRead, 1, 100, ' of percent'),
+    watchInterval: watchInterval(options.watchInterval ?? 5),
     ttl: Math.ceil(ttl * 1_000)
   }
+}
+
+/**
+ * @param {any} interval seconds
+ * @returns {number} milliseconds
+ */
+function watchInterval (interval) {
+  const { least, most } = WATCH_INTERVAL
+  seconds('watchInterval', interval)
+  if (interval < least || interval > most) throw badOption(`option 'watchInterval' must be from ${least} to ${most} seconds`)
+  return Math.ceil(interval * 1_000)
 }
 
 /**
@@ -212,6 +226,16 @@ function sessionsOfOptions (options = {}) {
 }
 
 /**
+ * Checks the options of `watch`.
+ * @param {any} [options]
+ * @returns {{ touch: boolean }}
+ */
+function watchOptions (options = {}) {
+  names(options, ['touch'])
+  return { touch: boolean('touch', options.touch ?? false) }
+}
+
+/**
  * Checks the options of a DevServer.
  * @param {any} [options]
  */
@@ -253,5 +277,5 @@ function nodeNumber (node) {
 }
 
 module.exports = {
-  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, scanOptions, sessionStoreOptions, sessionsOfOptions, view
+  aerospikeStoreOptions, callOptions, clientOptions, devServerOptions, frameworkOptions, nodeNumber, scanOptions, sessionStoreOptions, sessionsOfOptions, view, watchOptions
 }

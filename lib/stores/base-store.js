@@ -11,7 +11,7 @@ const { name } = require('../../package.json')
 const { badKey, badOption } = require('../errors')
 const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
-const { aerospikeStoreOptions, clientOptions, scanOptions, sessionsOfOptions, view } = require('../options/options')
+const { aerospikeStoreOptions, clientOptions, scanOptions, sessionsOfOptions, view, watchOptions } = require('../options/options')
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
@@ -177,6 +177,18 @@ class BaseStore extends Store {
     const fault = except === undefined ? undefined : idFault(except)
     if (fault !== undefined) return this.connection.fail(operations.destroyOf, badKey(fault), done)
     return this.#userRequest(operations.destroyOf, user, done, [except])
+  }
+
+  /**
+   * @param {any} sid
+   * @param {any} [options]
+   */
+  watch (sid, options) {
+    const { touch } = watchOptions(options)
+    if (touch && typeof this.ttl === 'function') {
+      throw badOption("watch() cannot touch sessions if option 'ttl' is a function: only a request has the session that the function needs")
+    }
+    return this.connection.watch(sid, touch)
   }
 
   stats () {
@@ -356,7 +368,7 @@ function hide (object, names) {
  * Returns the view of a shared client as options.
  * @param {import('../options/options').ViewOptions} view
  */
-function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnRead, ...view }) {
+function asOptions ({ absoluteTtl, encryptionKeys, hashIds, touchAfter, touchOnRead, watchInterval, ...view }) {
   return {
     ...view,
     ...(encryptionKeys === null ? {} : { encryptionKeys }),

@@ -21,6 +21,9 @@ pub enum Command {
         /// The server extends the record if less than this percentage of its lifetime is left.
         touch: Option<u8>,
     },
+    /// Reads the header of the record and these small bins, in the background. It never extends the record, whatever the server's
+    /// default is. It is sent once, by the thread for long work: no other operation waits for it.
+    Check { bins: Bins },
     /// Applies the operations and then writes the bins, if the record exists, passes the filter and still has the generation. Doing so
     /// twice must have the same effect as doing it once.
     Change {
@@ -89,7 +92,7 @@ impl Command {
     pub fn set_ttl(&mut self, new: Expiration) {
         match self {
             Command::Change { ttl, .. } | Command::Upsert { ttl, .. } => *ttl = new,
-            Command::Read { .. } | Command::Delete { .. } => {}
+            Command::Read { .. } | Command::Check { .. } | Command::Delete { .. } => {}
         }
     }
 
@@ -117,18 +120,23 @@ impl Command {
             Command::Change {
                 bins, size: more, ..
             } => (bins.iter().map(size).sum(), *more),
-            Command::Read { .. } | Command::Delete { .. } => (0, 0),
+            Command::Read { .. } | Command::Check { .. } | Command::Delete { .. } => (0, 0),
         }
     }
 
-    pub(super) fn is_write(&self) -> bool {
-        !matches!(self, Command::Read { .. })
+    pub(crate) fn is_write(&self) -> bool {
+        !matches!(self, Command::Read { .. } | Command::Check { .. })
+    }
+
+    /// Returns whether no operation waits for it.
+    pub(super) fn is_check(&self) -> bool {
+        matches!(self, Command::Check { .. })
     }
 
     /// Returns the server's operations of a command that writes, in order.
     pub(super) fn operations(&self) -> Vec<Operation> {
         let (steps, bins): (&[Step], &[Bin]) = match self {
-            Command::Read { .. } => (&[], &[]),
+            Command::Read { .. } | Command::Check { .. } => (&[], &[]),
             Command::Change {
                 operations, bins, ..
             }

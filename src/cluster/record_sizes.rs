@@ -12,6 +12,8 @@ use super::command::Command;
 /// A session of this many bytes or more is large.
 const LARGE: usize = 32 * 1024;
 const SLOTS: usize = 1 << 16;
+/// The expected size of the bins that a [`Command::Check`] reads.
+const CHECKED: usize = 128;
 
 /// A new size changes [`RecordSizes::mean`] by this part of the difference: 1/32.
 const NEW_PART: u32 = 32;
@@ -83,6 +85,7 @@ impl RecordSizes {
     pub fn expected(&self, key: &Key, command: &Command) -> usize {
         match command {
             Command::Read { .. } => self.of(RecordSizes::slot(key)),
+            Command::Check { .. } => CHECKED,
             _ => command.size(),
         }
     }
@@ -91,6 +94,7 @@ impl RecordSizes {
     pub fn is_large(&self, key: &Key, command: &Command) -> bool {
         match command {
             Command::Read { .. } => self.is_session_large(key),
+            Command::Check { .. } => false,
             _ => is_large(command.size()),
         }
     }

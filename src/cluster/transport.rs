@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use aerospike::policy::{ReadPolicy, Replica};
+use aerospike::policy::{ReadPolicy, ReadTouchTtl, Replica};
 use aerospike::{BatchPolicy, Bins, Client, Key, Record};
 #[cfg(test)]
 use futures::future::BoxFuture;
@@ -92,6 +92,14 @@ impl Transport {
                     .await
                     .map(Reply::Record)
             }
+            Command::Check { bins } => {
+                let mut policy = policy::read_alone(None, replica, deadline);
+                policy.base_policy.read_touch_ttl = ReadTouchTtl::DontReset;
+                client
+                    .get(&policy, key, bins.clone())
+                    .await
+                    .map(Reply::Record)
+            }
             Command::Delete { reading, .. } if reading.is_empty() => {
                 let policy = policy::write_alone(command, replica, deadline);
                 client
@@ -123,7 +131,7 @@ impl Transport {
             #[cfg(test)]
             Transport::Simulated(cluster) => {
                 let touch = match policy.base_policy.read_touch_ttl {
-                    aerospike::policy::ReadTouchTtl::Percent(percent) => Some(percent),
+                    ReadTouchTtl::Percent(percent) => Some(percent),
                     _ => None,
                 };
                 cluster.get(key, touch).await

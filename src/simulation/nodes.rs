@@ -223,7 +223,7 @@ impl Nodes {
 
     fn execute(&self, row: &SimulatedRow) -> Result<Reply, Failure> {
         let mut state = self.state();
-        let is_write = !matches!(row.command, Command::Read { .. });
+        let is_write = row.command.is_write();
         if is_write
             && let Some(trace) = &row.trace
             && state.answered.contains(&operation_id(trace))
@@ -305,7 +305,7 @@ impl Simulated for Nodes {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>> {
         let writes = rows
             .iter()
-            .filter(|row| !matches!(row.command, Command::Read { .. }));
+            .filter(|row| row.command.is_write());
         let traces: Vec<_> = writes
             .filter_map(|row| row.trace.as_ref().map(operation_id))
             .collect();

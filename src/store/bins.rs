@@ -5,4 +5,6 @@ pub const EXPIRES: &str = "expires";
 pub const CREATED: &str = "created";
 pub const USER: &str = "user";
 pub const PREFIX: &str = "prefix";
+/// The digest of the record that a renewed session has now.
+pub const ALIAS: &str = "alias";
 pub const LEGACY: &str = "session";

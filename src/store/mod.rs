@@ -16,6 +16,7 @@
 //! - [`baseline`], [`merge`]: what a request had loaded, what it changed, and the merge with changes of others.
 //! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
 //! - [`expiry`]: when a session ends. The only module that decides it.
+//! - [`watches`], [`watch_ops`]: the sessions that are watched, and the checks whether they are still there.
 //! - [`metrics`]: counters of operations and their outcomes.
 
 pub mod baseline;
@@ -45,6 +46,8 @@ mod shared;
 mod update_ops;
 mod user_ops;
 mod view;
+mod watch_ops;
+mod watches;
 
 pub use metrics::Stats;
 pub use notice::Notice;
@@ -53,3 +56,4 @@ pub use pending_writes::Writer;
 pub use request::{Answer, Operation, Output, Request, ScanOp, SessionOp, Ticket, Written};
 pub use service::Store;
 pub use view::View;
+pub use watches::Ended;
