@@ -103,7 +103,9 @@ pub fn outcome(row: Row, shape: Shape, is_alone: bool, batch: &Result<(), Failur
         };
     }
     match (row.record, shape) {
-        (Some(record), Shape::Read | Shape::Check | Shape::Record) => Outcome::Own(Ok(Reply::Record(record))),
+        (Some(record), Shape::Read | Shape::Check | Shape::Record) => {
+            Outcome::Own(Ok(Reply::Record(record)))
+        }
         (Some(_), Shape::Done) => Outcome::Own(Ok(Reply::Done)),
         (None, _) => unanswered(is_alone, batch),
     }

@@ -303,9 +303,7 @@ impl Drop for UnderWay<'_> {
 
 impl Simulated for Nodes {
     fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>> {
-        let writes = rows
-            .iter()
-            .filter(|row| row.command.is_write());
+        let writes = rows.iter().filter(|row| row.command.is_write());
         let traces: Vec<_> = writes
             .filter_map(|row| row.trace.as_ref().map(operation_id))
             .collect();

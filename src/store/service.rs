@@ -84,7 +84,11 @@ impl<A: Answer> Store<A> {
         if self.shared.watches.add(number, view, digest, touch) {
             // All of it runs on the thread for long work, with its timers: another thread may drive the runtime of requests only now and
             // then. The result is not needed.
-            drop(self.shared.bulk.spawn_all(watch_ops::run(self.shared.clone())));
+            drop(
+                self.shared
+                    .bulk
+                    .spawn_all(watch_ops::run(self.shared.clone())),
+            );
         }
     }
 
