@@ -23,7 +23,7 @@ use crate::cluster::{Cluster, Host, Options as ClusterOptions, Transport};
 use crate::error::Error;
 use crate::store::baseline::Baseline;
 use crate::store::request::Kind;
-use crate::store::{self, Notice, Output, SessionOp, Store, View, Writer};
+use crate::store::{self, Ended, Notice, Output, SessionOp, Store, View, Writer};
 
 /// When histories begin, in milliseconds since 1970.
 pub const START_MS: i64 = 1_780_000_000_000;
@@ -43,6 +43,8 @@ pub struct Site {
     /// The trace of each operation. Its address identifies the operation, so it is kept until the end of the history.
     pub traces: Mutex<Vec<Arc<Trace>>>,
     pub values: Mutex<i64>,
+    /// The watches that were reported as ended, by process and number.
+    pub ended: Arc<Mutex<BTreeSet<(usize, u64)>>>,
     /// The violations found during the history.
     pub violations: RefCell<Vec<String>>,
 }
@@ -56,7 +58,8 @@ impl Site {
             START_MS,
             random.fork(),
         );
-        let open = |_| {
+        let ended: Arc<Mutex<BTreeSet<(usize, u64)>>> = Arc::default();
+        let open = |process| {
             let options = ClusterOptions {
                 hosts: vec![Host {
                     name: "simulated".into(),
@@ -74,7 +77,14 @@ impl Site {
             };
             let transport = Transport::Simulated(nodes.clone());
             let cluster = Cluster::simulated(options, transport, &nodes.masters());
-            let store = Store::on(cluster, Bulk::default(), 10_000, |_: Notice| {});
+            let ended = ended.clone();
+            let store = Store::on(cluster, Bulk::default(), 10_000, move |notice: Notice| {
+                if let Notice::Ended(Ended { gone, expired }) = notice {
+                    let numbers = gone.into_iter().chain(expired);
+                    let mut ended = ended.lock().expect("watches");
+                    ended.extend(numbers.map(|number| (process, number)));
+                }
+            });
             (store, View::new(setting.options.clone()))
         };
         Site {
@@ -88,6 +98,7 @@ impl Site {
             traces: Mutex::default(),
             values: Mutex::new(0),
             violations: RefCell::default(),
+            ended: ended.clone(),
         }
     }
 

@@ -72,6 +72,7 @@ impl Sessions<'_> {
             durable: self.options().durable_delete,
             only_if: self.filters.in_this_view(),
         };
+        let sent = self.shared.watches.stamp();
         let record = match self.execute(target, &command).await {
             Ok(Reply::Record(record)) => Some(record),
             Ok(_) => None,
@@ -83,12 +84,12 @@ impl Sessions<'_> {
             }
             // The record is removed. It held something that cannot be read.
             Err(error) if error.code == Code::BadData => {
-                self.report_removed(target);
+                self.report_removed(target, sent);
                 return Ok(Output::Flag(true));
             }
             Err(error) => return Err(error),
         };
-        self.report_removed(target);
+        self.report_removed(target, sent);
         let open = |record| self.layout.open(record, &target.key, now()).is_some();
         let existed = record.as_ref().is_some_and(open);
         Ok(Output::Flag(existed))
@@ -106,10 +107,11 @@ impl Sessions<'_> {
             durable: self.options().durable_delete,
             only_if: self.or_in_this_view(only_if),
         };
+        let sent = self.shared.watches.stamp();
         let reply = self.execute(target, &command).await?;
         let existed = !matches!(reply, Reply::Missing);
         if existed || only_if.is_none() {
-            self.report_removed(target);
+            self.report_removed(target, sent);
         }
         Ok(existed)
     }
@@ -124,13 +126,14 @@ impl Sessions<'_> {
         target: &RecordRef,
         only_if: Option<&Expression>,
     ) -> Result<bool> {
+        let sent = self.shared.watches.stamp();
         let record = match self.read(target, self.expiry_bins()).await {
             // A record that cannot be read is removed like any other.
             Err(error) if error.code == Code::BadData => self.read(target, Bins::None).await?,
             outcome => outcome?,
         };
         let Some(record) = record else {
-            self.report_removed(target);
+            self.report_removed(target, sent);
             return Ok(false);
         };
         let existed = self.layout.open(&record, &target.key, now()).is_some();
@@ -159,7 +162,7 @@ impl Sessions<'_> {
             outcome => {
                 let is_written = !matches!(outcome?, Reply::Missing);
                 if is_written || only_if.is_none() {
-                    self.report_removed(target);
+                    self.report_removed(target, sent);
                 }
                 Ok(is_written && existed)
             }

@@ -22,7 +22,7 @@ use super::plain_ops::Precondition;
 use super::record_ref::RecordRef;
 use super::sessions::Sessions;
 use super::shared::Shared;
-use super::watches::{Check, Ended, Finding, MAX_SLICE};
+use super::watches::{Check, Ended, Finding, MAX_SLICE, Stamp};
 use crate::cluster::{Command, Reply};
 use crate::error::Result;
 
@@ -90,7 +90,7 @@ impl Slice {
         let shared = &self.shared;
         let checks = self.checks.iter().map(|check| async move {
             let finding = Sessions::new(shared, &check.view).check(check).await;
-            (check.id, finding.unwrap_or(Finding::Unknown))
+            (check.id, check.stamp, finding.unwrap_or(Finding::Unknown))
         });
         let checks: FuturesUnordered<_> = checks.collect();
         let mut findings = checks.ready_chunks(MAX_SLICE);
@@ -110,11 +110,11 @@ impl Drop for Slice {
 }
 
 impl Sessions<'_> {
-    /// Ends the watches of a session that an operation has removed.
-    pub(super) fn report_removed(&self, target: &RecordRef) {
+    /// Ends the watches of a session that a command has removed. `sent`: the stamp from before the command.
+    pub(super) fn report_removed(&self, target: &RecordRef, sent: Stamp) {
         let watches = &self.shared.watches;
         if !watches.is_empty() {
-            let ended = watches.removed(self.options(), &target.key.digest(), now());
+            let ended = watches.removed(self.options(), &target.key.digest(), sent, now());
             self.shared.report_ended(ended);
         }
     }

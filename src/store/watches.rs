@@ -46,6 +46,8 @@ struct State {
     /// Whether the task that checks sessions runs.
     is_running: bool,
     last_id: SessionId,
+    /// The stamp of the last watch.
+    last_stamp: Stamp,
     sessions: HashMap<SessionId, Session>,
     by_digest: BTreeSet<(Digest, SessionId)>,
     /// The sessions that are not being checked, by the time of their next check.
@@ -56,15 +58,26 @@ struct State {
 /// Never used twice, so that a late finding cannot belong to another session.
 type SessionId = u64;
 
+/// Orders watches and commands. What a command has found or done concerns only the watches that were added before it was
+/// sent: after that, another session may have been stored under the same id.
+pub type Stamp = u64;
+
+struct Watch {
+    number: u64,
+    /// Whether it extends the session.
+    touch: bool,
+    added: Stamp,
+}
+
 struct Session {
     view: Arc<View>,
     /// The digest of its current record. It changes when the session is renewed.
     digest: Digest,
-    /// The numbers of its watches, and whether each extends the session.
-    watches: Vec<(u64, bool)>,
+    watches: Vec<Watch>,
     /// When it is checked next. `None`: it is being checked.
     due: Option<Instant>,
-    is_known: bool,
+    /// The stamp of the last check that found it. Watches that were added later may mean another session.
+    found: Option<Stamp>,
     created: Option<i64>,
     /// When the session ends, as far as is known. `None`: never.
     end: Option<i64>,
@@ -76,6 +89,7 @@ struct Session {
 /// A session to check now.
 pub struct Check {
     pub id: SessionId,
+    pub stamp: Stamp,
     pub view: Arc<View>,
     pub key: Key,
     /// Whether the check may have to extend the session, and so has to read its cookie.
@@ -115,12 +129,11 @@ impl Ended {
         self.gone.is_empty() && self.expired.is_empty()
     }
 
-    fn add(&mut self, session: Session, is_expired: bool) {
-        let numbers = match is_expired {
-            true => &mut self.expired,
-            false => &mut self.gone,
-        };
-        numbers.extend(session.watches.into_iter().map(|(number, _)| number));
+    fn add(&mut self, numbers: Vec<u64>, is_expired: bool) {
+        match is_expired {
+            true => self.expired.extend(numbers),
+            false => self.gone.extend(numbers),
+        }
     }
 }
 
@@ -143,6 +156,8 @@ impl Watches {
             session.is_some_and(|session| Arc::ptr_eq(&session.view, view))
         });
         let now = Instant::now();
+        state.last_stamp += 1;
+        let added = state.last_stamp;
         let id = same.unwrap_or_else(|| {
             state.last_id += 1;
             let id = state.last_id;
@@ -153,7 +168,7 @@ impl Watches {
                 digest,
                 watches: Vec::with_capacity(1),
                 due: Some(now),
-                is_known: false,
+                found: None,
                 created: None,
                 end: None,
                 touch_at: None,
@@ -164,7 +179,11 @@ impl Watches {
         });
         state.watches.insert(number, id);
         if let Some(session) = state.sessions.get_mut(&id) {
-            session.watches.push((number, touch));
+            session.watches.push(Watch {
+                number,
+                touch,
+                added,
+            });
         }
         if touch {
             // Its end for extending is not known yet.
@@ -186,7 +205,7 @@ impl Watches {
         let Some(session) = state.sessions.get_mut(&id) else {
             return;
         };
-        session.watches.retain(|(watch, _)| *watch != number);
+        session.watches.retain(|watch| watch.number != number);
         if session.watches.is_empty() {
             state.remove_session(id);
         }
@@ -203,21 +222,29 @@ impl Watches {
         self.count.load(Ordering::SeqCst) == 0
     }
 
-    /// Notes that this process has removed a session. Returns the watches that end.
+    /// Returns the stamp of a command that is about to be sent.
+    pub fn stamp(&self) -> Stamp {
+        match self.is_empty() {
+            true => 0,
+            false => self.lock().last_stamp,
+        }
+    }
+
+    /// Notes that a command of this process, sent after `sent`, has removed a session. Returns the watches that end.
     #[must_use]
-    pub fn removed(&self, options: &Options, digest: &Digest, now: i64) -> Ended {
+    pub fn removed(&self, options: &Options, digest: &Digest, sent: Stamp, now: i64) -> Ended {
         let mut ended = Ended::default();
         if self.is_empty() {
             return ended;
         }
         let mut state = self.lock();
         for id in state.sessions_like(options, digest) {
-            if let Some(session) = state.remove_session(id) {
-                let is_expired = session.end.is_some_and(|end| end <= now);
-                ended.add(session, is_expired);
-            }
+            let end = state.sessions.get(&id).and_then(|session| session.end);
+            let numbers = state.end_watches(id, sent);
+            ended.add(numbers, end.is_some_and(|end| end <= now));
         }
         self.count.store(state.sessions.len(), Ordering::SeqCst);
+        self.changed.notify_one();
         ended
     }
 
@@ -270,6 +297,7 @@ impl Watches {
     pub fn take_due(&self, until: Instant, now: i64) -> Vec<Check> {
         let mut state = self.lock();
         let mut checks = Vec::new();
+        let stamp = state.last_stamp;
         while checks.len() < MAX_SLICE
             && state.due.first().is_some_and(|(due, _)| *due <= until)
             && let Some((_, id)) = state.due.pop_first()
@@ -281,6 +309,7 @@ impl Watches {
             let options = &session.view.layout.options;
             checks.push(Check {
                 id,
+                stamp,
                 key: Key::with_digest(
                     options.namespace.as_str(),
                     options.set.as_str(),
@@ -296,13 +325,11 @@ impl Watches {
 
     /// Notes what checks have found. Returns the watches that end.
     #[must_use]
-    pub fn finish(&self, findings: Vec<(SessionId, Finding)>, now: i64) -> Ended {
+    pub fn finish(&self, findings: Vec<(SessionId, Stamp, Finding)>, now: i64) -> Ended {
         let mut ended = Ended::default();
         let mut state = self.lock();
-        for (id, finding) in findings {
-            if let Some((session, is_expired)) = self.finish_one(&mut state, id, finding, now) {
-                ended.add(session, is_expired);
-            }
+        for (id, stamp, finding) in findings {
+            self.finish_one(&mut state, (id, stamp), finding, now, &mut ended);
         }
         self.count.store(state.sessions.len(), Ordering::SeqCst);
         drop(state);
@@ -310,17 +337,19 @@ impl Watches {
         ended
     }
 
-    /// Returns the session and whether it has expired, if it has ended.
     fn finish_one(
         &self,
         state: &mut State,
-        id: SessionId,
+        (id, stamp): (SessionId, Stamp),
         finding: Finding,
         now: i64,
-    ) -> Option<(Session, bool)> {
+        ended: &mut Ended,
+    ) {
         let count = state.sessions.len();
         // It may have ended meanwhile, because this process has removed it.
-        let session = state.sessions.get_mut(&id)?;
+        let Some(session) = state.sessions.get_mut(&id) else {
+            return;
+        };
         let clock = Instant::now();
         let next = self.next_place(session, count, clock);
         let mut due = next;
@@ -334,10 +363,11 @@ impl Watches {
                     .created
                     .zip(created)
                     .is_some_and(|(before, created)| before != created);
-                if is_another {
-                    return state.remove_session(id).map(|session| (session, false));
+                if let Some(found) = session.found.filter(|_| is_another) {
+                    // Later watches are of the new session.
+                    return ended.add(state.end_watches(id, found), false);
                 }
-                session.is_known = true;
+                session.found = Some(stamp);
                 session.created = created.or(session.created);
                 session.end = end;
                 session.touch_at = touch_at.or(session.touch_at);
@@ -356,18 +386,16 @@ impl Watches {
                 }
                 state.set_digest(id, digest);
             }
-            Finding::Expired => return state.remove_session(id).map(|session| (session, true)),
+            Finding::Expired => return ended.add(state.end_watches(id, stamp), true),
             Finding::Missing => {
-                let was_due = session.is_known
-                    && session
-                        .end
-                        .is_some_and(|end| end.saturating_sub(EARLY_REMOVAL_MS) <= now);
-                return state.remove_session(id).map(|session| (session, was_due));
+                let was_due = session
+                    .end
+                    .is_some_and(|end| end.saturating_sub(EARLY_REMOVAL_MS) <= now);
+                return ended.add(state.end_watches(id, stamp), was_due);
             }
             Finding::Unknown => {}
         }
         state.set_due(id, due);
-        None
     }
 
     /// Plans the next check of sessions whose check was given up.
@@ -441,23 +469,44 @@ impl State {
         }
     }
 
-    fn remove_session(&mut self, id: SessionId) -> Option<Session> {
-        let session = self.sessions.remove(&id)?;
+    /// Removes the watches of a session that were added by `until`, and returns their numbers. What is left is of another
+    /// session with the same id, which is checked now.
+    fn end_watches(&mut self, id: SessionId, until: Stamp) -> Vec<u64> {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return Vec::new();
+        };
+        let all = std::mem::take(&mut session.watches);
+        let (ended, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.added <= until);
+        session.watches = left;
+        session.found = None;
+        session.created = None;
+        session.end = None;
+        session.touch_at = None;
+        match session.watches.is_empty() {
+            true => self.remove_session(id),
+            false => self.set_due(id, Instant::now()),
+        }
+        for watch in &ended {
+            self.watches.remove(&watch.number);
+        }
+        ended.into_iter().map(|watch| watch.number).collect()
+    }
+
+    fn remove_session(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.remove(&id) else {
+            return;
+        };
         self.by_digest.remove(&(session.digest, id));
         if let Some(due) = session.due {
             self.due.remove(&(due, id));
         }
-        for (number, _) in &session.watches {
-            self.watches.remove(number);
-        }
-        Some(session)
     }
 }
 
 impl Session {
     /// Returns whether any of its watches extends it.
     fn is_touched(&self) -> bool {
-        self.watches.iter().any(|(_, touch)| *touch)
+        self.watches.iter().any(|watch| watch.touch)
     }
 }
 
@@ -522,7 +571,13 @@ mod tests {
         }
 
         fn finish(&self, check: &Check, finding: Finding) -> Ended {
-            self.watches.finish(vec![(check.id, finding)], self.now())
+            let found = vec![(check.id, check.stamp, finding)];
+            self.watches.finish(found, self.now())
+        }
+
+        fn removed(&self, digest: &Digest) -> Ended {
+            let sent = self.watches.stamp();
+            self.watches.removed(self.options(), digest, sent, NOW)
         }
     }
 
@@ -725,14 +780,34 @@ mod tests {
         });
         let _ = all.watches.add(4, &elsewhere, digest, false);
         let check = &all.take()[0];
-        assert_eq!(
-            all.watches.removed(all.options(), &digest, NOW),
-            gone(&[1, 2])
-        );
+        assert_eq!(all.removed(&digest), gone(&[1, 2]));
         // A check that was under way finds nothing to end.
         assert!(all.finish(check, Finding::Missing).is_empty());
-        assert!(all.watches.removed(all.options(), &digest, NOW).is_empty());
+        assert!(all.removed(&digest).is_empty());
         assert!(!all.watches.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_was_added_after_a_command_was_sent_is_of_a_later_session() {
+        let all = Registry::new();
+        let digest = all.add(1, "a");
+        let check = &all.take()[0];
+        assert!(all.finish(check, alive(1, None)).is_empty());
+        // A removal is under way. Another process stores a new session under the same id.
+        let sent = all.watches.stamp();
+        all.add(2, "a");
+        let ended = all.watches.removed(all.options(), &digest, sent, NOW);
+        assert_eq!(ended, gone(&[1]));
+        let check = &all.take()[0];
+        all.add(3, "a");
+        assert_eq!(all.finish(check, Finding::Missing), gone(&[2]));
+        let check = &all.take()[0];
+        assert!(all.finish(check, alive(3, None)).is_empty());
+        all.add(4, "a");
+        assert_eq!(all.finish(check, alive(4, None)), gone(&[3]));
+        let check = &all.take()[0];
+        assert!(all.finish(check, alive(4, None)).is_empty());
+        assert_eq!(all.removed(&digest), gone(&[4]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -757,7 +832,7 @@ mod tests {
         assert_eq!(all.take().len(), 1);
         all.watches.remove(2);
         assert!(all.watches.is_empty());
-        assert!(all.watches.removed(all.options(), &digest, NOW).is_empty());
+        assert!(all.removed(&digest).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -770,12 +845,12 @@ mod tests {
         assert!(all.finish(check, Finding::Renewed(new)).is_empty());
         let checks = all.take();
         assert_eq!(checks[0].key.digest(), new);
-        assert!(all.watches.removed(all.options(), &old, NOW).is_empty());
+        assert!(all.removed(&old).is_empty());
         for _ in 0..MAX_HOPS {
             assert!(all.finish(&checks[0], Finding::Renewed(new)).is_empty());
         }
         assert!(all.take().is_empty());
-        assert_eq!(all.watches.removed(all.options(), &new, NOW), gone(&[1]));
+        assert_eq!(all.removed(&new), gone(&[1]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -784,8 +859,8 @@ mod tests {
         let old = all.add(1, "old");
         let new = all.view.key("new").digest();
         all.watches.renewed(all.options(), &old, new);
-        assert!(all.watches.removed(all.options(), &old, NOW).is_empty());
-        assert_eq!(all.watches.removed(all.options(), &new, NOW), gone(&[1]));
+        assert!(all.removed(&old).is_empty());
+        assert_eq!(all.removed(&new), gone(&[1]));
     }
 
     #[tokio::test(start_paused = true)]
