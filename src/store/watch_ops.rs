@@ -12,6 +12,7 @@ use std::sync::Arc;
 use aerospike::{Bins, Record};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Semaphore;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep_until};
 
 use super::bins::{ALIAS, COOKIE, CREATED, EXPIRES, PREFIX};
@@ -30,6 +31,15 @@ use crate::error::Result;
 const MAX_SLICES: usize = 4;
 /// The part of its lifetime that a session may have left before a watch extends it: one half.
 const LEFT_PART: i64 = 2;
+
+/// The bins that tell whether a session is alive, or has been renewed.
+const BINS: [&str; 4] = [EXPIRES, CREATED, PREFIX, ALIAS];
+
+fn read_command(bins: &[&str]) -> Command {
+    Command::Check {
+        bins: Bins::Some(bins.iter().map(ToString::to_string).collect()),
+    }
+}
 
 impl Shared {
     /// Reports watches that have ended.
@@ -58,10 +68,11 @@ pub async fn run(shared: Arc<Shared>) {
                         return;
                     };
                     let slice = Slice::take(&shared);
-                    shared.bulk.spawn(async move {
+                    // With tokio's budget for a task, the slice would yield half-way, and be sent as two batches.
+                    shared.bulk.spawn(unconstrained(async move {
                         slice.check().await;
                         drop(permit);
-                    });
+                    }));
                 }
             }
         }
@@ -88,8 +99,9 @@ impl Slice {
 
     async fn check(mut self) {
         let shared = &self.shared;
-        let checks = self.checks.iter().map(|check| async move {
-            let finding = Sessions::new(shared, &check.view).check(check).await;
+        let read = read_command(&BINS);
+        let checks = self.checks.iter().map(async |check| {
+            let finding = Sessions::new(shared, &check.view).check(check, &read).await;
             (check.id, check.stamp, finding.unwrap_or(Finding::Unknown))
         });
         let checks: FuturesUnordered<_> = checks.collect();
@@ -127,17 +139,24 @@ impl Sessions<'_> {
         }
     }
 
-    async fn check(&self, check: &Check) -> Result<Finding> {
+    /// Checks a session. `read`: reads [`BINS`].
+    async fn check(&self, check: &Check, read: &Command) -> Result<Finding> {
         let target = RecordRef::untraced(check.key.clone(), self.shared.cluster.deadline());
-        let mut bins = vec![EXPIRES, CREATED, PREFIX, ALIAS];
-        bins.extend(check.may_touch.then_some(COOKIE));
-        let Some(mut record) = self.read_bins(&target, &bins).await? else {
+        let with_cookie = [&BINS[..], &[COOKIE]].concat();
+        let found = match check.may_touch {
+            true => {
+                self.read_header(&target, &read_command(&with_cookie))
+                    .await?
+            }
+            false => self.read_header(&target, read).await?,
+        };
+        let Some(mut record) = found else {
             return Ok(Finding::Missing);
         };
         if !record.bins.contains_key(EXPIRES) && !record.bins.contains_key(CREATED) {
             // A tombstone, or a session that another program wrote. The data tells which.
-            bins.push(&self.options().bin);
-            match self.read_bins(&target, &bins).await? {
+            let with_data = [&with_cookie[..], &[&self.options().bin]].concat();
+            match self.read_header(&target, &read_command(&with_data)).await? {
                 Some(whole) => record = whole,
                 None => return Ok(Finding::Missing),
             }
@@ -157,9 +176,8 @@ impl Sessions<'_> {
         }
     }
 
-    async fn read_bins(&self, target: &RecordRef, bins: &[&str]) -> Result<Option<Record>> {
-        let bins = Bins::Some(bins.iter().map(ToString::to_string).collect());
-        match self.execute(target, &Command::Check { bins }).await? {
+    async fn read_header(&self, target: &RecordRef, read: &Command) -> Result<Option<Record>> {
+        match self.execute(target, read).await? {
             Reply::Record(record) => Ok(Some(record)),
             _ => Ok(None),
         }
