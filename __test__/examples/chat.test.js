@@ -1,7 +1,7 @@
 'use strict'
 
 // The chats with ws and socket.io. Each runs in two processes: a socket closes when its session ends, also by a request to the
-// other process.
+// other process. docs/watching.md shows the essential lines.
 
 const { WebSocket } = require('ws')
 const { io } = require('socket.io-client')

@@ -30,7 +30,7 @@ async function measure ({ watched, watchSeconds: seconds }, { hosts, set }, prog
       progress(`${count} watched sessions: the process without a watch`)
       const idle = await minute()
       progress(`${count} watched sessions`)
-      const { callUs, bytes } = await child.ask('watch', { count })
+      const { callUs, bytes } = await child.ask('watch', { count, interval: INTERVAL })
       const watching = await minute()
       if (watching.ended > 0) throw new Error(`${watching.ended} watches ended, though their sessions have not`)
       rows.push({ count, callUs, bytes, idle, watching })

@@ -28,19 +28,21 @@ serve({
     store = new AerospikeStore({ hosts, set, watchInterval: interval })
     for (let from = 0; from < count; from += TOGETHER) {
       const length = Math.min(TOGETHER, count - from)
-      await Promise.all(Array.from({ length }, (_, n) => store.set(idOf(from + n), makeSession(SIZE, n))))
+      await Promise.all(Array.from({ length }, (_, n) => store.set(idOf(from + n), makeSession(SIZE))))
     }
   },
 
-  /** Watches sessions, and waits until each has been checked. @param {{ count: number }} options */
-  async watch ({ count }) {
+  /** Watches sessions, and waits until each has been checked and has its place in the interval. @param {{ count: number, interval: number }} options */
+  async watch ({ count, interval }) {
     const before = process.memoryUsage.rss()
     const called = performance.now()
     watches = Array.from({ length: count }, (_, n) => store.watch(idOf(n)))
     const took = performance.now() - called
     const { signal } = store.watch('a session that was never stored')
     if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
-    return { callUs: took * 1_000 / count, bytes: (process.memoryUsage.rss() - before) / count }
+    const bytes = (process.memoryUsage.rss() - before) / count
+    await pass(interval * 1_000)
+    return { callUs: took * 1_000 / count, bytes }
   },
 
   /** @param {{ seconds: number }} options */
@@ -51,17 +53,17 @@ serve({
     const minutes = (performance.now() - begun) / MINUTE
     const used = usedSince(before, minutes)
     const { batches, batched } = store.stats()
-    const alone = watches.filter(({ signal }) => signal.aborted).length
+    const ended = watches.filter(({ signal }) => signal.aborted).length
     return {
       cpuMs: used.cpuUs / 1_000,
       jsMs: used.jsUs / 1_000,
       batches: (batches - stats.batches) / minutes,
       reads: (batched - stats.batched) / minutes,
-      ended: alone
+      ended
     }
   },
 
-  /** Returns the longest that the event loop was late, in ms. It is measured apart, because measuring costs CPU time. */
+  /** Returns the longest that the event loop was late, in ms. Measured apart, because that costs CPU time. @param {{ seconds: number }} options */
   async delay ({ seconds }) {
     const histogram = monitorEventLoopDelay({ resolution: 1 })
     histogram.enable()

@@ -10,7 +10,7 @@ import {
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
-  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredCookie, StoredSession
+  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, SessionWatch, StoredCookie, StoredSession, WatchOptions
 } from 'aerospike-session'
 
 declare module 'express-session' {
@@ -366,4 +366,16 @@ diagnosticsChannel.tracingChannel<unknown, OperationMessage>('aerospike-session:
 })
 expectAssignable<OperationName>('destroyOf')
 expectNotAssignable<OperationName>('close')
+
+// ---- watching
+
+const watch: SessionWatch = new AerospikeStore({ watchInterval: 0.5 }).watch('a', { touch: true })
+expectType<AbortSignal>(watch.signal)
+expectType<void>(watch.stop())
+expectType<void>(watch[Symbol.dispose]())
+expectAssignable<WatchOptions>({ touch: undefined })
+expectError(new AerospikeStore().watch('a', { tuch: true }))
+expectError(new AerospikeStore().watch())
+expectError(new SessionStore({ watchInterval: 5 }))
+
 expectType<number>(sessions.stats().latency.sum)
