@@ -314,6 +314,11 @@ export interface AerospikeStoreOptions extends Omit<SessionStoreOptions, 'ttl' |
    */
   maxSessionsPerUser?: number | { limit: number, evict?: 'oldest' | 'idle' | undefined }
   /**
+   * Seconds between two checks of a watched session, 0.1 to 3,600: see {@link AerospikeStore.watch}.
+   * @default 5
+   */
+  watchInterval?: number | undefined
+  /**
    * What requests get while no node can be reached: `'error'`, at once; `'anonymous'`: no session
    * and no error (by express-session's `disconnect` and `connect` events).
    * @default 'error'
@@ -399,6 +404,29 @@ export interface PruneOptions extends WalkOptions {
    * that it returns is awaited; if it throws or rejects, `prune` rejects with that error.
    */
   onProgress?: ((progress: { done: number, pruned: number }) => void | Promise<void>) | undefined
+}
+
+/** Options of {@link AerospikeStore.watch}. */
+export interface WatchOptions {
+  /**
+   * Extend the session while it is watched: whenever less than half of its lifetime is left, by its whole lifetime. That is
+   * `originalMaxAge` of its cookie, or else the store's `ttl`. `absoluteTtl` limits it. Not possible if option `ttl` is a function.
+   * @default false
+   */
+  touch?: boolean | undefined
+}
+
+/** A watch, as {@link AerospikeStore.watch} returns it. */
+export interface SessionWatch {
+  /**
+   * Aborts once, when the session has ended. Its `reason` is the string `'gone'` (it was removed, did not exist, or another session was
+   * stored under its id) or `'expired'`. Listeners run without an AsyncLocalStorage context.
+   */
+  readonly signal: AbortSignal
+  /** Ends the watch: the signal does not abort any more. Idempotent. Needs no `this`. */
+  stop(): void
+  /** The same as `stop`. */
+  [Symbol.dispose](): void
 }
 
 /** A session as `all` and `sessions` give it: with its `id` where `storeIds` is on. */
@@ -676,6 +704,23 @@ export class AerospikeStore extends EventEmitter {
    * const isThisDevice = session.digest === store.digestOf(req.sessionID)
    */
   digestOf(sid: string): string
+
+  /**
+   * Watches a session, for a web socket or an event stream that has to end with it. Returns at once.
+   *
+   * The signal aborts at once if this process removes the session, or if the session reaches its end. If another process removes it,
+   * the signal aborts at the next check, within `watchInterval` seconds. A cluster that cannot be reached aborts nothing. Closing the store
+   * ends its watches, and aborts nothing.
+   *
+   * A watch does not keep the process alive, and it keeps its store open. See docs/watching.md for what it costs.
+   *
+   * @throws {AerospikeSessionError} at once: `BAD_KEY` for a wrong id, `BAD_OPTION` for a wrong option, `CLOSED` after `close()`
+   * @example
+   * const { signal, stop } = store.watch(req.sessionID, { touch: true })
+   * signal.addEventListener('abort', () => socket.close(4001, signal.reason))
+   * socket.on('close', stop)
+   */
+  watch(sid: string, options?: WatchOptions): SessionWatch
 
   /** What has been asked of this client and what came of it, since it was made; costs no request to the cluster. */
   stats(): SessionStoreStats

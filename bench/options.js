@@ -7,7 +7,7 @@ const { ScriptError } = require('../scripts/build')
 const { PEERS } = require('./peers')
 
 /** The parts of the benchmark, in the order in which they run. */
-const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness']
+const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness', 'watch']
 
 const HELP = `Usage: npm run bench -- [options]
 
@@ -20,6 +20,7 @@ Options:
                      pages     an Express site, as many pages as it can serve
                      everyday  an Express site at fixed rates; few operations in flight
                      fairness  small reads beside something large
+                     watch     watched sessions, in a process that does nothing else
   --stores LIST    ${Object.keys(PEERS).join(',')} (all)
   --depths LIST    stores: operations in flight (1,16,64,256)
   --mixes LIST     stores: read, write (a read, then a set), touch (a read, then a touch) (write)
@@ -29,6 +30,9 @@ Options:
   --rates LIST     everyday: pages per second (300,1000)
   --rounds N       rounds of each measurement; the median counts (3)
   --seconds S      length of one round (0.5)
+  --watched LIST   watch: watched sessions (1000,10000)
+  --watch-seconds S
+                   watch: length of one measurement (20)
   --page-seconds S length of one round of a page, or of fairness (2)
   --quick          one short round of each measurement: shows that everything works
   --full           every depth, mix and size; 5 rounds of 2 seconds
@@ -41,7 +45,7 @@ Options:
 /**
  * @typedef {import('./stores/visitors').Mix} Mix
  * @typedef {{ only: string[], stores: string[], depths: number[], mixes: Mix[], sizes: number[], rates: number[], rounds: number,
- *   seconds: number, pages: string[], pageSeconds: number, limit: boolean, soak: number, json?: string, plot?: string }} Options
+ *   seconds: number, pages: string[], pageSeconds: number, watched: number[], watchSeconds: number, limit: boolean, soak: number, json?: string, plot?: string }} Options
  */
 
 const USUAL = {
@@ -52,10 +56,12 @@ const USUAL = {
   rounds: '3',
   seconds: '0.5',
   pages: 'read,write',
-  'page-seconds': '2'
+  'page-seconds': '2',
+  watched: '1000,10000',
+  'watch-seconds': '20'
 }
-const QUICK = { ...USUAL, rounds: '1', seconds: '0.1', 'page-seconds': '0.5' }
-const FULL = { ...USUAL, mixes: 'read,write,touch', sizes: '0.5,4,32', rounds: '5', seconds: '2', 'page-seconds': '5' }
+const QUICK = { ...USUAL, rounds: '1', seconds: '0.1', 'page-seconds': '0.5', watched: '1000', 'watch-seconds': '1' }
+const FULL = { ...USUAL, mixes: 'read,write,touch', sizes: '0.5,4,32', rounds: '5', seconds: '2', 'page-seconds': '5', 'watch-seconds': '60' }
 
 const TEXT = /** @type {const} */ ({ type: 'string' })
 const FLAG = /** @type {const} */ ({ type: 'boolean' })
@@ -79,6 +85,8 @@ function readOptions (args) {
     seconds: TEXT,
     pages: TEXT,
     'page-seconds': TEXT,
+    watched: TEXT,
+    'watch-seconds': TEXT,
     'no-limit': FLAG,
     quick: FLAG,
     full: FLAG,
@@ -104,6 +112,8 @@ function readOptions (args) {
     seconds: number('seconds', values.seconds, 0.01, 600),
     pages: choices('pages', values.pages, ['read', 'write']),
     pageSeconds: number('page-seconds', values['page-seconds'], 0.01, 600),
+    watched: values.watched.split(',').map(text => count('watched', text, 1_000_000)),
+    watchSeconds: number('watch-seconds', values['watch-seconds'], 0.1, 600),
     limit: !given['no-limit'],
     soak: given.soak === undefined ? 0 : count('soak', given.soak, 1e9),
     json: given.json,

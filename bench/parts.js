@@ -21,6 +21,7 @@ const PARTS = {
   pages: require('./pages'),
   everyday: require('./everyday'),
   fairness: require('./fairness'),
+  watch: require('./watch'),
   soak: require('./soak')
 }
 

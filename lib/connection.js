@@ -13,6 +13,7 @@ const { AerospikeSessionError, badKey, badOption, closed } = require('./errors')
 const { serialize } = require('./options/secrets')
 const { debug, trace } = require('./tracing')
 const { idFault, type } = require('./options/validate')
+const { Watches } = require('./watches')
 
 const { native } = hub
 
@@ -26,7 +27,7 @@ const { native } = hub
  * @typedef {import('./tracing').Operation} Operation
  * @typedef {Map<string, Map<import('../index').AerospikeSessionErrorCode, number>>} Failures by method and code
  * @typedef {{ handle: StoreHandle, notices: number, closed: boolean, uncount: () => void, failures: Failures, ask?: () => any,
- *   closing?: Promise<void>, events: EventForwarder }} Shared
+ *   closing?: Promise<void>, events: EventForwarder, watches: Watches }} Shared
  */
 
 /** @type {WeakMap<object, Connection>} */
@@ -69,14 +70,17 @@ class Connection {
   static open (owner, cluster, view, listener, ask, json) {
     // Weak references, so that an unused store is garbage collected and closes.
     const weakOwner = new WeakRef(owner)
-    const { handle, notices } = hub.openStore(cluster, view, ({ notice, words, question }) => {
+    const { handle, notices } = hub.openStore(cluster, view, ({ notice, words, question, gone, expired }) => {
       const owner = weakOwner.deref()
       if (question !== undefined) Connection.#answer(weakShared.deref(), question)
+      else if (notice === 'ENDED') weakShared.deref()?.watches.end(gone, expired)
       else if (owner !== undefined) listener(owner, notice, words)
     })
     // Does not log the hosts: a host may be a URL that contains a login.
     debug('connecting, by way of %d host%s', cluster.hosts.length, cluster.hosts.length === 1 ? '' : 's')
-    const shared = { handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, events: new EventForwarder() }
+    const shared = {
+      handle, notices, closed: false, failures: new Map(), uncount: ownConnections.count(cluster.hosts), ask, events: new EventForwarder(), watches: new Watches(handle)
+    }
     const weakShared = new WeakRef(shared)
     const connection = new Connection(handle, shared, view, json)
     connections.set(owner, connection)
@@ -154,6 +158,19 @@ class Connection {
   #request (operation, callback, decode, enter) {
     if (!operation.hasSubscribers()) return hub.request(enter, this.#handle, callback, decode)
     return trace(operation, this.view, callback, decode, waiting => hub.submitTraced(enter, this.#handle, waiting))
+  }
+
+  /**
+   * Watches a session. Throws CLOSED or BAD_KEY.
+   *
+   * @param {any} id
+   * @param {boolean} touch
+   */
+  watch (id, touch) {
+    if (this.#shared.closed) throw closed()
+    const fault = idFault(id)
+    if (fault !== undefined) throw badKey(fault)
+    return this.#shared.watches.add(this.#handle, id, touch)
   }
 
   /**
@@ -245,6 +262,7 @@ class Connection {
     if (!shared.closed) {
       debug('closing')
       shared.uncount()
+      shared.watches.stop()
     }
     shared.closed = true
     shared.closing ??= Promise.resolve(hub.request(native.close, shared.handle, undefined, JSON.parse))

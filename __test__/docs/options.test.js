@@ -65,7 +65,7 @@ describe('docs/options.md', () => {
       // Without a password it is the owner of a session.
       ...ALL.map(name => ['AerospikeStoreOptions', name, Object.hasOwn(PROTECTING, name) && name !== 'user']),
       ...declared('index.d.ts', 'TlsOptions').map(name => ['TlsOptions', name, Object.hasOwn(PROTECTING, `tls.${name}`)]),
-      ...['TtlOptions', 'WalkOptions', 'PruneOptions'].flatMap(type => declared('index.d.ts', type).map(name => [type, name, false])),
+      ...['TtlOptions', 'WalkOptions', 'PruneOptions', 'WatchOptions'].flatMap(type => declared('index.d.ts', type).map(name => [type, name, false])),
       ...['port', 'tlsName'].map(name => ['Host', name, false]),
       ...declared('exports/framework.d.ts', 'FrameworkStoreOptions').map(name => ['KoaStoreOptions', name, false]),
       ...['FastifyStoreOptions', 'KoaStoreOptions', 'HonoStoreOptions', 'ReactRouterStoreOptions'].map(type => [type, 'hashIds', true])
@@ -105,11 +105,11 @@ describe('docs/options.md', () => {
 
   test('lists the method options of the types', () => {
     const names = rowsUnder('docs/options.md', 'method').map(([, name]) => nameOf(name))
-    const types = ['TtlOptions', 'WalkOptions', 'PruneOptions'].flatMap(name => declared('index.d.ts', name))
+    const types = ['TtlOptions', 'WalkOptions', 'PruneOptions', 'WatchOptions'].flatMap(name => declared('index.d.ts', name))
     expect(names.sort()).toStrictEqual([...types, 'except', 'of'].sort())
   })
 
-  const SECONDS = ['ttl', 'absoluteTtl', 'touchAfter']
+  const SECONDS = ['ttl', 'absoluteTtl', 'touchAfter', 'watchInterval']
   const literal = ([, , standard]) => /^`([^`]+)`$/.exec(standard)?.[1]
 
   test.each(rows.filter(literal).map(row => [nameOf(row[0]), row]))('documents the default of %s', (name, row) => {

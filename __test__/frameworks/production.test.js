@@ -12,6 +12,8 @@ beforeAll(async () => { provider = await openProvider() })
 afterAll(() => provider.close())
 
 const EXAMPLES = {
+  'chat-socket-io': {},
+  'chat-ws': {},
   express: { request: (url, headers) => fetch(`${url}/login`, { method: 'POST', body: new URLSearchParams({ name: 'ada' }), headers, redirect: 'manual' }) },
   fastify: {},
   hono: { file: 'app.mjs' },

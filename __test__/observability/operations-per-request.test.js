@@ -140,6 +140,30 @@ test('a touch is written after touchAfter has passed', async () => {
   await store.close()
 })
 
+test('a watched session costs one read at first, one at its end, and none for a removal by the same process', async () => {
+  const store = new AerospikeStore({ hosts: tap.hosts, set: 'ops-watch', watchInterval: 3_600 })
+  const watched = async (sid, act) => {
+    const signals = [store.watch(sid).signal, store.watch(sid).signal]
+    await Promise.all([act(), ...signals.map(signal => new Promise(resolve => signal.addEventListener('abort', resolve)))])
+    return signals.map(({ reason }) => reason)
+  }
+  const cookie = life => ({ cookie: { originalMaxAge: life, expires: new Date(Date.now() + life), path: '/' } })
+  await store.set('a', cookie(600_000))
+  const removed = await tap.during(async () => {
+    expect(await watched('a', async () => {
+      await pass(300)
+      await store.destroy('a')
+    })).toEqual(['gone', 'gone'])
+  })
+  expect(removed).toStrictEqual(['read', 'delete'])
+  await store.set('b', cookie(1_000))
+  const expired = await tap.during(async () => {
+    expect(await watched('b', async () => {})).toEqual(['expired', 'expired'])
+  })
+  expect(expired).toStrictEqual(['read', 'read'])
+  await store.close()
+})
+
 test('the table in docs/operations-per-request.md has these counts', () => {
   const docs = fs.readFileSync(path.join(__dirname, '../../docs/operations-per-request.md'), 'utf8')
   const words = commands => commands.length === 0 ? 'nothing' : commands.join(', ')

@@ -39,6 +39,9 @@ export interface Native {
   destroyByDigest: Entry
   digestOf(store: StoreHandle, id: string): string
 
+  watch(store: StoreHandle, number: number, id: string, touch: boolean): void
+  unwatch(store: StoreHandle, number: number): void
+
   all: Entry
   ids: Entry
   length: Entry

@@ -22,7 +22,7 @@ const { boolean, bytes, choice, given, integer, kind, name, names, seconds, stri
  *   encryptionKeys: import('./secrets').Secret[] | null, hashIds: import('./secrets').Secret | null,
  *   conflict: 'merge' | 'overwrite', storeIds: boolean, tombstones: boolean,
  *   durableDelete: boolean, absoluteTtl: number | null, touchAfter: number,
- *   touchOnRead: number | null, ttl: number, maxSessionsPerUser: { limit: number, evict: 'oldest' | 'idle' } | null }} ViewOptions options of a view of the store; times in milliseconds
+ *   touchOnRead: number | null, watchInterval: number, ttl: number, maxSessionsPerUser: { limit: number, evict: 'oldest' | 'idle' } | null }} ViewOptions options of a view of the store; times in milliseconds
  */
 
 /** Seconds: one day, the same default as connect-redis. */
@@ -44,7 +44,9 @@ const PLACE = ['namespace', 'set', 'bin']
 const RECORDS = [
   'prefix', 'ttl', 'format', 'encryptionKeys', 'hashIds', 'storeIds', 'tombstones', 'durableDelete', 'absoluteTtl', 'touchOnRead', 'replacer', 'reviver'
 ]
-const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'maxSessionsPerUser', 'whenDown']
+const EXPRESS = ['client', 'conflict', 'touchAfter', 'user', 'maxSessionsPerUser', 'watchInterval', 'whenDown']
+/** Seconds: the range of `watchInterval`. */
+const WATCH_INTERVAL = { least: 0.1, most: 3_600 }
 
 const SESSION_STORE = [...CONNECTION, ...PLACE, ...RECORDS]
 const AEROSPIKE_STORE = [...new Set([...SESSION_STORE, ...EXPRESS])]
@@ -123,6 +125,7 @@ function view (options, ttl) {
     absoluteTtl: absoluteTtl === undefined ? null : Math.ceil(seconds('absoluteTtl', absoluteTtl) * 1_000),
     touchAfter: (options.touchAfter ?? 0) === 0 ? 0 : Math.ceil(seconds('touchAfter', options.touchAfter) * 1_000),
     touchOnRead: touchOnRead === undefined ? null : integer('touchOnRead', touchOnRead, 1, 100, ' of percent'),
+    watchInterval: watchInterval(options.watchInterval ?? 5),
     ttl: Math.ceil(ttl * 1_000),
     maxSessionsPerUser: maxSessionsPerUser(options)
   }
@@ -158,6 +161,17 @@ function jsonOptions ({ replacer = null, reviver = null }) {
     throw badOption(`option 'reviver' must be a function, not ${kind(reviver)}`)
   }
   return { replacer, reviver }
+}
+
+/**
+ * @param {any} interval seconds
+ * @returns {number} milliseconds
+ */
+function watchInterval (interval) {
+  const { least, most } = WATCH_INTERVAL
+  seconds('watchInterval', interval)
+  if (interval < least || interval > most) throw badOption(`option 'watchInterval' must be from ${least} to ${most} seconds`)
+  return Math.ceil(interval * 1_000)
 }
 
 /**
@@ -267,6 +281,16 @@ function destroyByDigestOptions (options) {
 }
 
 /**
+ * Checks the options of `watch`.
+ * @param {any} [options]
+ * @returns {{ touch: boolean }}
+ */
+function watchOptions (options = {}) {
+  names(options, ['touch'])
+  return { touch: boolean('touch', options.touch ?? false) }
+}
+
+/**
  * Checks the options of a DevServer.
  * @param {any} [options]
  */
@@ -319,5 +343,6 @@ module.exports = {
   scanOptions,
   sessionStoreOptions,
   sessionsOfOptions,
-  view
+  view,
+  watchOptions
 }

@@ -13,7 +13,7 @@ const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
 const { sessionJson } = require('../json')
 const {
-  aerospikeStoreOptions, clientOptions, destroyByDigestOptions, jsonOptions, scanOptions, sessionsOfOptions, view
+  aerospikeStoreOptions, clientOptions, destroyByDigestOptions, jsonOptions, scanOptions, sessionsOfOptions, view, watchOptions
 } = require('../options/options')
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
@@ -217,6 +217,18 @@ class BaseStore extends Store {
     return this.connection.digestOf(sid)
   }
 
+  /**
+   * @param {any} sid
+   * @param {any} [options]
+   */
+  watch (sid, options) {
+    const { touch } = watchOptions(options)
+    if (touch && typeof this.ttl === 'function') {
+      throw badOption("watch() cannot touch sessions if option 'ttl' is a function: only a request has the session that the function needs")
+    }
+    return this.connection.watch(sid, touch)
+  }
+
   stats () {
     return this.#client.stats()
   }
@@ -401,7 +413,7 @@ function hide (object, names) {
  * Returns the view of a shared client as options.
  * @param {import('../options/options').ViewOptions} view
  */
-function asOptions ({ absoluteTtl, encryptionKeys, hashIds, maxSessionsPerUser, touchAfter, touchOnRead, ...view }) {
+function asOptions ({ absoluteTtl, encryptionKeys, hashIds, maxSessionsPerUser, touchAfter, touchOnRead, watchInterval, ...view }) {
   return {
     ...view,
     ...(encryptionKeys === null ? {} : { encryptionKeys }),

@@ -19,7 +19,8 @@ use crate::cluster::credentials::Login;
 use crate::failpoint;
 use crate::store::baseline::Baseline;
 use crate::store::{
-    self, Notice, Operation, Output, ScanOp, SessionName, SessionOp, Store, View, digest_of_text,
+    self, Ended, Notice, Operation, Output, ScanOp, SessionName, SessionOp, Store, View,
+    digest_of_text,
 };
 
 /// A view of a store, as JavaScript holds it. When the last view of a store is garbage-collected, the store closes.
@@ -84,22 +85,27 @@ pub fn open_store(
         max_pending,
         &threads.tending,
         threads.bulk.clone(),
-        move |notice| {
-            let name = match &notice {
+        move |what| {
+            let name = match &what {
                 Notice::TtlRefused => "TTL_REFUSED",
                 Notice::NoUserIndex => "NO_USER_INDEX",
                 Notice::Unreadable => "UNREADABLE",
                 Notice::TouchOnReadUnsupported => "TOUCH_ON_READ_UNSUPPORTED",
                 Notice::LimitNotEnforced(_) => "LIMIT_NOT_ENFORCED",
                 Notice::NodesUnreachable(_) => "NODES_UNREACHABLE",
+                Notice::Ended(_) => "ENDED",
                 Notice::Up => "UP",
                 Notice::Down => "DOWN",
             };
-            let words = match &notice {
+            let words = match &what {
                 Notice::NodesUnreachable(words) | Notice::LimitNotEnforced(words) => Some(words),
                 _ => None,
             };
-            let notice = serde_json::json!({ "notice": name, "words": words });
+            let mut notice = serde_json::json!({ "notice": name, "words": words });
+            if let Notice::Ended(Ended { gone, expired }) = what {
+                notice["gone"] = gone.into();
+                notice["expired"] = expired.into();
+            }
             notify(Output::Json(notice.to_string()));
         },
     );
@@ -325,6 +331,19 @@ pub fn destroy_by_digest(
 #[napi(catch_unwind)]
 pub fn digest_of(store: &Opened, id: Text) -> String {
     store.view.digest(&id.0)
+}
+
+/// Watches a session under a number that no other watch of the store has. The notice `ENDED` lists it when the session has ended.
+#[napi(catch_unwind)]
+pub fn watch(store: &Opened, number: i64, id: Text, touch: bool) {
+    store
+        .store
+        .watch(&store.view, number.unsigned_abs(), &id.0, touch);
+}
+
+#[napi(catch_unwind)]
+pub fn unwatch(store: &Opened, number: i64) {
+    store.store.unwatch(number.unsigned_abs());
 }
 
 /// Returns the first partition of a page and their number. `None`: all partitions.

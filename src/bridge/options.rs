@@ -105,6 +105,8 @@ pub struct ViewOptions {
     /// Percent.
     touch_on_read: Option<u8>,
     /// Milliseconds.
+    watch_interval: u64,
+    /// Milliseconds.
     ttl: i64,
     max_sessions_per_user: Option<MaxSessions>,
 }
@@ -228,6 +230,7 @@ impl TryFrom<ViewOptions> for store::Options {
             absolute_ttl: options.absolute_ttl,
             touch_after: options.touch_after,
             touch_on_read: options.touch_on_read,
+            watch_interval: Duration::from_millis(options.watch_interval),
             ttl: options.ttl,
             limit: options
                 .max_sessions_per_user

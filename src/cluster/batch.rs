@@ -27,8 +27,10 @@ pub enum Outcome {
 /// The form of the answer to a command.
 #[derive(Clone, Copy)]
 pub enum Shape {
-    /// The bins that were read.
+    /// The bins that were read: the whole session, or a part that is about as large.
     Read,
+    /// The bins of a [`Command::Check`], which say nothing about the size of the session.
+    Check,
     /// A header, and the bins that the write has read.
     Record,
     /// No record.
@@ -57,6 +59,14 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
             let policy = BatchReadPolicy::default();
             let row = BatchOperation::read_ops(&policy, key, command.operations());
             (row, Shape::Read)
+        }
+        Command::Check { bins } => {
+            let policy = BatchReadPolicy {
+                read_touch_ttl: ReadTouchTtl::DontReset,
+                ..BatchReadPolicy::default()
+            };
+            let row = BatchOperation::read(&policy, key, bins.clone());
+            (row, Shape::Check)
         }
         Command::Delete {
             reading,
@@ -98,7 +108,9 @@ pub fn outcome(row: Row, shape: Shape, is_alone: bool, batch: &Result<(), Failur
         };
     }
     match (row.record, shape) {
-        (Some(record), Shape::Read | Shape::Record) => Outcome::Own(Ok(Reply::Record(record))),
+        (Some(record), Shape::Read | Shape::Check | Shape::Record) => {
+            Outcome::Own(Ok(Reply::Record(record)))
+        }
         (Some(_), Shape::Done) => Outcome::Own(Ok(Reply::Done)),
         (None, _) => unanswered(is_alone, batch),
     }

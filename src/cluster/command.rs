@@ -23,6 +23,9 @@ pub enum Command {
     },
     /// Reads the header of the record and what the steps read, which must be at least one. A bin that is missing is read as nil.
     ReadSteps { steps: Vec<Step> },
+    /// Reads the header of the record and these small bins, in the background. It never extends the record, whatever the server's
+    /// default is. It is sent once, by the thread for long work: no other operation waits for it.
+    Check { bins: Bins },
     /// Applies the operations and then writes the bins, if the record exists, passes the filter and still has the generation. Doing so
     /// twice must have the same effect as doing it once.
     Change {
@@ -96,7 +99,10 @@ impl Command {
     pub fn set_ttl(&mut self, new: Expiration) {
         match self {
             Command::Change { ttl, .. } | Command::Upsert { ttl, .. } => *ttl = new,
-            Command::Read { .. } | Command::ReadSteps { .. } | Command::Delete { .. } => {}
+            Command::Read { .. }
+            | Command::ReadSteps { .. }
+            | Command::Check { .. }
+            | Command::Delete { .. } => {}
         }
     }
 
@@ -124,18 +130,29 @@ impl Command {
             Command::Change {
                 bins, size: more, ..
             } => (bins.iter().map(size).sum(), *more),
-            Command::Read { .. } | Command::ReadSteps { .. } | Command::Delete { .. } => (0, 0),
+            Command::Read { .. }
+            | Command::ReadSteps { .. }
+            | Command::Check { .. }
+            | Command::Delete { .. } => (0, 0),
         }
     }
 
     pub fn is_write(&self) -> bool {
-        !matches!(self, Command::Read { .. } | Command::ReadSteps { .. })
+        !matches!(
+            self,
+            Command::Read { .. } | Command::ReadSteps { .. } | Command::Check { .. }
+        )
+    }
+
+    /// Returns whether no operation waits for it.
+    pub(super) fn is_check(&self) -> bool {
+        matches!(self, Command::Check { .. })
     }
 
     /// Returns the server's operations of a command that writes, or that reads by steps, in order.
     pub(super) fn operations(&self) -> Vec<Operation> {
         let (steps, bins): (&[Step], &[Bin]) = match self {
-            Command::Read { .. } => (&[], &[]),
+            Command::Read { .. } | Command::Check { .. } => (&[], &[]),
             Command::ReadSteps { steps } => (steps, &[]),
             Command::Change {
                 operations, bins, ..

@@ -96,6 +96,9 @@ impl Call<'_> {
             return Err(failure::too_big());
         }
         let transport = self.connection().transport(self.options.deadline).await?;
+        if self.command.is_check() {
+            return self.check(&transport).await;
+        }
         let (outcome, pending) = match self.command.is_write() {
             true => (self.write(&transport, None).await?, None),
             false => self.read(&transport).await?,
@@ -193,6 +196,21 @@ impl Call<'_> {
         match timeout_at(self.end_after(attempt_timeout), &mut answer).await {
             Ok(answer) => Ok((self.check_answer(answer.ok())?, None)),
             Err(_) => Ok((None, Some(Pending::Queued(answer)))),
+        }
+    }
+
+    /// Makes the only attempt of a check. It is not repeated: while a node is silent, the reads that visitors wait for go first.
+    async fn check(&self, transport: &Transport) -> Result<Reply> {
+        let queue = self.connection().routing().queue(self.key, self.command);
+        let attempt_timeout = self.part(FIRST_PART);
+        let ticket = self.enqueue(&queue, transport, attempt_timeout);
+        let outcome = match timeout_at(self.end_after(attempt_timeout), ticket.answer).await {
+            Ok(answer) => self.check_answer(answer.ok())?,
+            Err(_) => None,
+        };
+        match self.verdict(transport, outcome, None)? {
+            Verdict::Answered(reply) => Ok(reply),
+            Verdict::Failed(error) => Err(error),
         }
     }
 

@@ -88,7 +88,7 @@ pub fn read(touch: Option<u8>, deadline: Instant) -> ReadPolicy {
 pub fn row(command: &Command) -> BatchWritePolicy {
     let mut policy = BatchWritePolicy::default();
     match command {
-        Command::Read { .. } | Command::ReadSteps { .. } => {}
+        Command::Read { .. } | Command::ReadSteps { .. } | Command::Check { .. } => {}
         Command::Upsert {
             ttl,
             send_key,

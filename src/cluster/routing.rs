@@ -31,7 +31,7 @@ const UNANSWERED: isize = isize::MIN;
 #[derive(Clone)]
 struct NodeQueues {
     all: Arc<NodeQueue>,
-    /// For sessions that are probably large, so that others do not wait for them.
+    /// For sessions that are probably large, so that others do not wait for them, and for checks ([`Command::Check`]).
     large: Arc<NodeQueue>,
     /// For reads while any node is suspect.
     reads: Arc<NodeQueue>,
@@ -100,6 +100,8 @@ impl Routing {
         };
         let queues = map.queues.get(queue).or_else(|| map.queues.first());
         match queues {
+            // Its thread is not the one that other operations wait for.
+            Some(queues) if command.is_check() => queues.large.clone(),
             Some(queues) if !is_write && self.context.health.is_any_suspect() => {
                 queues.reads.clone()
             }

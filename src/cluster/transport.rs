@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use aerospike::policy::{ReadPolicy, Replica};
+use aerospike::policy::{ReadPolicy, ReadTouchTtl, Replica};
 use aerospike::{BatchPolicy, Bins, Client, Key, Record, WritePolicy};
 #[cfg(test)]
 use futures::future::BoxFuture;
@@ -94,6 +94,14 @@ impl Transport {
                     .await
                     .map(Reply::Record)
             }
+            Command::Check { bins } => {
+                let mut policy = policy::read_alone(None, replica, deadline);
+                policy.base_policy.read_touch_ttl = ReadTouchTtl::DontReset;
+                client
+                    .get(&policy, key, bins.clone())
+                    .await
+                    .map(Reply::Record)
+            }
             Command::Delete { reading, .. } if reading.is_empty() => {
                 let policy = policy::write_alone(command, replica, deadline);
                 client
@@ -137,7 +145,9 @@ impl Transport {
                 };
                 client.operate(&policy, key, &command.operations()).await
             }
-            Command::Read { bins, .. } => client.get(policy, key, bins.clone()).await,
+            Command::Read { bins, .. } | Command::Check { bins } => {
+                client.get(policy, key, bins.clone()).await
+            }
             _ => client.get(policy, key, Bins::None).await,
         };
         record.map_err(Failure::Client)

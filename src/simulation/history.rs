@@ -10,6 +10,7 @@ use super::site::{DURATION, START_MS, Site};
 use crate::clock;
 
 const VISITORS: usize = 4;
+const WATCHERS: usize = 3;
 
 /// Runs the history of a seed. Returns the violations, and the number of operations.
 pub async fn run(seed: u64) -> (Vec<String>, usize) {
@@ -38,6 +39,9 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
     }
     for period in &periods {
         tasks.push(Box::pin(site.rush(period, random.fork())));
+    }
+    for _ in 0..WATCHERS {
+        tasks.push(Box::pin(site.watch(random.fork())));
     }
     join_all(tasks).await;
     // Every fault period is over, and every operation was answered.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use aerospike::{Key, ResultCode};
+use aerospike::{Key, ResultCode, Value};
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -78,6 +78,8 @@ fn operation_id(trace: &Arc<Trace>) -> OperationId {
 
 struct State {
     records: Records,
+    /// The sessions that were removed, by digest and creation.
+    removed: HashSet<([u8; 20], i64)>,
     random: Random,
     turn: usize,
     /// The operations of the writes that may still be executed.
@@ -85,6 +87,28 @@ struct State {
     /// The operations that were answered.
     answered: HashSet<OperationId>,
     violations: Vec<String>,
+}
+
+impl State {
+    fn created(&self, key: &Key) -> Option<i64> {
+        let bins = &self.records.all.get(&key.digest())?.bins;
+        match (bins.get("data"), bins.get("created")) {
+            (Some(Value::Int(_)), _) => None,
+            (_, Some(Value::Int(created))) => Some(*created),
+            _ => None,
+        }
+    }
+
+    fn apply(&mut self, key: &Key, command: &Command, now: i64) -> Result<Reply, ResultCode> {
+        let before = self.created(key);
+        let outcome = self.records.apply(key, command, now);
+        if let Some(created) = before
+            && self.created(key) != before
+        {
+            self.removed.insert((key.digest(), created));
+        }
+        outcome
+    }
 }
 
 impl Nodes {
@@ -106,6 +130,7 @@ impl Nodes {
             at_start,
             state: Mutex::new(State {
                 records,
+                removed: HashSet::new(),
                 random,
                 turn: 0,
                 under_way: Vec::new(),
@@ -159,6 +184,24 @@ impl Nodes {
             state.records.of_user(user),
             removed.map(|(_, place)| *place).collect(),
         )
+    }
+
+    /// Returns when the session in this record was created, if the record holds one.
+    pub fn created(&self, key: &Key) -> Option<i64> {
+        self.state().created(key)
+    }
+
+    /// Returns whether the session of this key that was created then was ever removed.
+    pub fn was_removed(&self, key: &Key, created: i64) -> bool {
+        self.state().removed.contains(&(key.digest(), created))
+    }
+
+    /// Returns whether every request to this node is answered, and at once.
+    pub fn answers(&self, node: usize) -> bool {
+        let now = self.passed();
+        let is_slow =
+            |period: &FaultPeriod| period.node == node && period.from <= now && now < period.until;
+        self.silence(node).is_none() && !self.faults.slow.iter().any(|(period, _)| is_slow(period))
     }
 
     /// Returns the master of this key while no node is silent.
@@ -258,12 +301,12 @@ impl Nodes {
             let code = codes[usize::try_from(state.random.below(3)).unwrap_or(0)];
             let applied = code == ResultCode::Timeout && state.random.percent(50);
             if applied {
-                let _ = state.records.apply(&row.key, &row.command, now);
+                let _ = state.apply(&row.key, &row.command, now);
             }
             let in_doubt = is_write && code == ResultCode::Timeout;
             return Err(Failure::Simulated(Some(code), in_doubt));
         }
-        let outcome = state.records.apply(&row.key, &row.command, now);
+        let outcome = state.apply(&row.key, &row.command, now);
         outcome.map_err(|code| Failure::Simulated(Some(code), false))
     }
 

@@ -57,11 +57,16 @@ impl Records {
             self.all.remove(&digest);
         }
         match command {
-            Command::Read { bins, touch } => {
+            Command::Read { .. } | Command::Check { .. } => {
+                let (bins, touch) = match command {
+                    Command::Read { bins, touch } => (bins, *touch),
+                    Command::Check { bins } => (bins, None),
+                    _ => unreachable!("a read"),
+                };
                 let record = self.all.get_mut(&digest);
                 let record = record.ok_or(ResultCode::KeyNotFoundError)?;
                 if let Some(percent) = touch {
-                    extend(record, *percent, u32::try_from(seconds).unwrap_or(0), now);
+                    extend(record, percent, u32::try_from(seconds).unwrap_or(0), now);
                 }
                 let wanted = |name: &String| match bins {
                     Bins::All => true,

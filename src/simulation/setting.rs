@@ -9,6 +9,8 @@ use crate::store::Options;
 /// How long sessions live, in milliseconds.
 pub const TTL: i64 = 3_600_000;
 pub const NODES: usize = 3;
+/// The time between two checks of a watched session.
+pub const WATCH_INTERVAL: Duration = Duration::from_millis(300);
 
 /// All parameters follow from the seed.
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Setting {
                     Some(_) => 0,
                 },
                 touch_on_read,
+                watch_interval: WATCH_INTERVAL,
                 ttl: TTL,
                 ..Options::default()
             },

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::store::baseline::Baseline;
 use crate::store::request::Kind;
 use crate::store::{
-    self, Evict, Notice, Output, SessionLimit, SessionName, SessionOp, Store, View, Writer,
+    self, Ended, Evict, Notice, Output, SessionLimit, SessionName, SessionOp, Store, View, Writer,
 };
 
 /// When histories begin, in milliseconds since 1970.
@@ -51,6 +51,8 @@ pub struct Site {
     /// The trace of each operation. Its address identifies the operation, so it is kept until the end of the history.
     pub traces: Mutex<Vec<Arc<Trace>>>,
     pub values: Mutex<i64>,
+    /// The watches that were reported as ended, by process and number.
+    pub ended: Arc<Mutex<BTreeSet<(usize, u64)>>>,
     /// The violations found during the history.
     pub violations: RefCell<Vec<String>>,
 }
@@ -76,7 +78,8 @@ impl Site {
             limit: Some(limit),
             ..setting.options.clone()
         };
-        let open = |_| {
+        let ended: Arc<Mutex<BTreeSet<(usize, u64)>>> = Arc::default();
+        let open = |process| {
             let options = ClusterOptions {
                 hosts: vec![Host {
                     name: "simulated".into(),
@@ -94,11 +97,17 @@ impl Site {
             };
             let transport = Transport::Simulated(nodes.clone());
             let cluster = Cluster::simulated(options, transport, &nodes.masters());
-            let unenforced = unenforced.clone();
-            let notify = move |notice: Notice| {
-                if matches!(notice, Notice::LimitNotEnforced(_)) {
+            let (unenforced, ended) = (unenforced.clone(), ended.clone());
+            let notify = move |notice: Notice| match notice {
+                Notice::LimitNotEnforced(_) => {
                     unenforced.fetch_add(1, Ordering::Relaxed);
                 }
+                Notice::Ended(Ended { gone, expired }) => {
+                    let numbers = gone.into_iter().chain(expired);
+                    let mut ended = ended.lock().expect("watches");
+                    ended.extend(numbers.map(|number| (process, number)));
+                }
+                _ => {}
             };
             let store = Store::on(cluster, Bulk::default(), 10_000, notify);
             (store, View::new(setting.options.clone()))
@@ -117,6 +126,7 @@ impl Site {
             traces: Mutex::default(),
             values: Mutex::new(0),
             violations: RefCell::default(),
+            ended: ended.clone(),
         }
     }
 

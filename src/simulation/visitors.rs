@@ -1,6 +1,7 @@
 //! The behaviour of the visitors of a site, and of its programs.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -11,7 +12,7 @@ use super::loaded::Loaded;
 use super::log::{COOKIE, Data, Effect, FIRST_RUSHED, FIRST_SHORT_LIVED};
 use super::nodes::FaultPeriod;
 use super::random::Random;
-use super::setting::TTL;
+use super::setting::{TTL, WATCH_INTERVAL};
 use super::site::{PROCESSES, Site, id};
 use crate::clock;
 use crate::store::SessionOp;
@@ -21,6 +22,8 @@ const SHORT_LIVED_DURATION: Duration = Duration::from_secs(90);
 /// By how many milliseconds a session that reads extend may end earlier than the percentage says. The reasons: an expiry that moved by at
 /// most 2 seconds is not written, the server counts whole seconds, and the two clocks differ.
 const TOLERANCE: u64 = 4_500;
+/// How often it is checked whether a watch has ended.
+const WATCH_STEP: Duration = Duration::from_millis(25);
 
 impl Site {
     /// Simulates the requests of one visitor, who has keys of his own in the sessions and shares one key with the others.
@@ -229,6 +232,58 @@ impl Site {
     fn report(&self, what: &str, session: usize, start: Duration, used: Option<Duration>) {
         let violation = format!("session {session} {what}: read at {start:?}, used at {used:?}");
         self.violations.borrow_mut().push(violation);
+    }
+
+    /// Watches a session, as a web socket does. Checks that the watch ends if the session does, and not otherwise.
+    pub async fn watch(&self, mut random: Random) {
+        let has_answers = !self.nodes.has_no_read_limit();
+        while !self.is_over() {
+            pause(&mut random, 300).await;
+            let process = random.below(PROCESSES as u64) as usize;
+            let session = random.below(self.sessions) as usize;
+            let (store, view) = &self.stores[process];
+            let key = view.key(&id(session));
+            let node = self.nodes.master(&key);
+            let Some(created) = self.nodes.created(&key) else {
+                continue;
+            };
+            let number = self.value().unsigned_abs();
+            store.watch(view, number, &id(session), random.percent(30));
+            let until = self.started.elapsed() + Duration::from_millis(random.between(500, 4_000));
+            // Since when there has been no session, and its node has answered.
+            let mut missing_since = None;
+            loop {
+                sleep(WATCH_STEP).await;
+                let now = self.started.elapsed();
+                let is_reported = |ended: &BTreeSet<_>| ended.contains(&(process, number));
+                let has_ended = is_reported(&self.ended.lock().expect("watches"));
+                let found = self.nodes.created(&key);
+                if has_ended {
+                    if !self.nodes.was_removed(&key, created) {
+                        self.report("was not removed, and its watch ended", session, now, None);
+                    }
+                    break;
+                }
+                missing_since = match found {
+                    None if self.nodes.answers(node) => missing_since.or(Some(now)),
+                    _ => None,
+                };
+                let limit = WATCH_INTERVAL + self.timeout;
+                if has_answers && missing_since.is_some_and(|since| now - since > limit) {
+                    self.report(
+                        "is gone, and its watch goes on",
+                        session,
+                        now,
+                        missing_since,
+                    );
+                    break;
+                }
+                if now > until && missing_since.is_none() {
+                    break;
+                }
+            }
+            store.unwatch(number);
+        }
     }
 
     /// Reads several sessions at once.

@@ -8,4 +8,6 @@ pub const PREFIX: &str = "prefix";
 pub const LOGIN: &str = "login";
 /// The digest of the record whose session this one continues under a new id.
 pub const RENEWS: &str = "renews";
+/// The digest of the record that a renewed session has now.
+pub const ALIAS: &str = "alias";
 pub const LEGACY: &str = "session";

@@ -28,7 +28,7 @@ use aerospike::expressions::{
 use aerospike::{Bin, Key, ParticleType, Record, Value};
 
 use super::baseline::{BaselineMeta, Origin, RecordFormat};
-use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
+use super::bins::{ALIAS, COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
 use super::encryption::{DecryptError, Place, encrypted};
 use super::merge::Session;
 use super::options::Options;
@@ -41,6 +41,18 @@ use crate::error::{Code, Error, Result};
 /// The record layout of one view.
 pub struct Layout {
     pub options: Options,
+}
+
+/// What a record says about the session of a key.
+pub enum Resolved<'a> {
+    /// The session is alive.
+    Alive(Stored<'a>),
+    /// The session has another record now, with this digest.
+    Renewed([u8; 20]),
+    /// The session has ended by its time.
+    Expired,
+    /// There is no session: it was removed, or the record belongs to another view.
+    Missing,
 }
 
 /// A record that was read. Its session is alive.
@@ -262,6 +274,45 @@ impl Layout {
             expires,
             created,
         })
+    }
+
+    /// Returns what a record says about its session. It has to be read with its bins [`EXPIRES`], [`CREATED`], [`PREFIX`] and
+    /// [`ALIAS`]; and with its data, if it has neither of the first two.
+    pub fn resolve<'a>(&self, record: &'a Record, key: &Key, now: i64) -> Resolved<'a> {
+        if !self.is_in_this_view(record) {
+            return Resolved::Missing;
+        }
+        // Also after the end of the old id: the session itself goes on.
+        if let Some(renewed) = self.renewed(record) {
+            return Resolved::Renewed(renewed);
+        }
+        match self.open(record, key, now) {
+            Some(stored) => Resolved::Alive(stored),
+            None if matches!(record.bins.get(&self.options.bin), Some(Value::Int(_))) => {
+                Resolved::Missing
+            }
+            None => Resolved::Expired,
+        }
+    }
+
+    /// Returns the digest of the record that a renewed session has now.
+    fn renewed(&self, record: &Record) -> Option<[u8; 20]> {
+        match record.bins.get(ALIAS)? {
+            // GAP: renewal encrypts the digest where `encryptionKeys` are set. This knows only plain digests.
+            Value::Blob(digest) => digest.as_slice().try_into().ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the maximum age in the session's cookie, in milliseconds. `None`: it has none.
+    pub fn max_age(&self, stored: &Stored<'_>) -> Option<i64> {
+        let mut json = String::from("{");
+        self.cookie(&mut json, stored, 0).ok()?;
+        json.push('}');
+        let session: serde_json::Value = serde_json::from_str(&json).ok()?;
+        let age = session.get(COOKIE)?.get("originalMaxAge")?.as_f64()?;
+        // The cast saturates.
+        Some(age as i64).filter(|age| *age > 0)
     }
 
     /// Returns how the record stores its data. `None`: it has none.

@@ -17,6 +17,7 @@
 //! - [`baseline`], [`merge`]: what a request had loaded, what it changed, and the merge with changes of others.
 //! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
 //! - [`expiry`]: when a session ends. The only module that decides it.
+//! - [`watches`], [`watch_ops`]: the sessions that are watched, and the checks whether they are still there.
 //! - [`metrics`]: counters of operations and their outcomes.
 
 pub mod baseline;
@@ -47,6 +48,8 @@ mod shared;
 mod update_ops;
 mod user_ops;
 mod view;
+mod watch_ops;
+mod watches;
 
 pub use metrics::Stats;
 pub use notice::Notice;
@@ -58,3 +61,4 @@ pub use request::{
 };
 pub use service::Store;
 pub use view::View;
+pub use watches::Ended;

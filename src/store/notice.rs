@@ -1,5 +1,7 @@
 //! Events of a store that belong to no request.
 
+use super::watches::Ended;
+
 /// An event that the application may want to know about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -15,6 +17,8 @@ pub enum Notice {
     LimitNotEnforced(String),
     /// Nodes announce addresses that cannot be reached. Holds a message with the addresses and the remedy.
     NodesUnreachable(String),
+    /// Watches have ended, because their sessions have.
+    Ended(Ended),
     /// The cluster is reachable, for the first time or again.
     Up,
     /// No node of the cluster can be reached.

@@ -1,5 +1,7 @@
 //! The options of a view of the store.
 
+use std::time::Duration;
+
 use super::encryption::Keyring;
 use super::id_hash::Hasher;
 
@@ -32,6 +34,8 @@ pub struct Options {
     pub touch_after: i64,
     /// A read makes the server extend a record if less than this percentage of its lifetime is left.
     pub touch_on_read: Option<u8>,
+    /// The time between two checks of a watched session.
+    pub watch_interval: Duration,
     /// The default lifetime of sessions in milliseconds. A tombstone has to outlive it.
     pub ttl: i64,
     /// The limit of sessions of one user.

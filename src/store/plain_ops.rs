@@ -72,6 +72,7 @@ impl Sessions<'_> {
             durable: self.options().durable_delete,
             only_if: self.filters.in_this_view(),
         };
+        let sent = self.shared.watches.stamp();
         let record = match self.execute(target, &command).await {
             Ok(Reply::Record(record)) => Some(record),
             Ok(_) => None,
@@ -82,9 +83,13 @@ impl Sessions<'_> {
                 record
             }
             // The record is removed. It held something that cannot be read.
-            Err(error) if error.code == Code::BadData => return Ok(Output::Flag(true)),
+            Err(error) if error.code == Code::BadData => {
+                self.report_removed(target, sent);
+                return Ok(Output::Flag(true));
+            }
             Err(error) => return Err(error),
         };
+        self.report_removed(target, sent);
         let open = |record| self.layout.open(record, &target.key, now()).is_some();
         let existed = record.as_ref().is_some_and(open);
         Ok(Output::Flag(existed))
@@ -102,8 +107,13 @@ impl Sessions<'_> {
             durable: self.options().durable_delete,
             only_if: self.or_in_this_view(only_if),
         };
+        let sent = self.shared.watches.stamp();
         let reply = self.execute(target, &command).await?;
-        Ok(!matches!(reply, Reply::Missing))
+        let existed = !matches!(reply, Reply::Missing);
+        if existed || only_if.is_none() {
+            self.report_removed(target, sent);
+        }
+        Ok(existed)
     }
 
     /// Replaces the record with a tombstone, if it belongs to this view and passes the filter. Returns whether there
@@ -116,12 +126,14 @@ impl Sessions<'_> {
         target: &RecordRef,
         only_if: Option<&Expression>,
     ) -> Result<bool> {
+        let sent = self.shared.watches.stamp();
         let record = match self.read(target, self.expiry_bins()).await {
             // A record that cannot be read is removed like any other.
             Err(error) if error.code == Code::BadData => self.read(target, Bins::None).await?,
             outcome => outcome?,
         };
         let Some(record) = record else {
+            self.report_removed(target, sent);
             return Ok(false);
         };
         let existed = self.layout.open(&record, &target.key, now()).is_some();
@@ -147,7 +159,13 @@ impl Sessions<'_> {
             Err(error) if error.code == Code::Overload => {
                 Ok(self.erase(target, only_if).await? && existed)
             }
-            outcome => Ok(!matches!(outcome?, Reply::Missing) && existed),
+            outcome => {
+                let is_written = !matches!(outcome?, Reply::Missing);
+                if is_written || only_if.is_none() {
+                    self.report_removed(target, sent);
+                }
+                Ok(is_written && existed)
+            }
         }
     }
 
@@ -334,8 +352,11 @@ impl Sessions<'_> {
         let outcome = self.execute(target, command).await;
         let may_refuse_the_ttl = |error: &Error| error.code == Code::Forbidden && !is_refused;
         if !outcome.as_ref().is_err_and(may_refuse_the_ttl) {
-            if !is_refused && outcome.as_ref().is_ok_and(applied) {
-                support.accept();
+            if outcome.as_ref().is_ok_and(applied) {
+                self.report_written(target, expires);
+                if !is_refused {
+                    support.accept();
+                }
             }
             return outcome;
         }
@@ -345,6 +366,7 @@ impl Sessions<'_> {
         if !applied(&reply) {
             return Ok(reply);
         }
+        self.report_written(target, expires);
         Box::pin(self.verify_ttl_refusal(target, expires, ttl, reply)).await
     }
 

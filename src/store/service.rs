@@ -18,6 +18,7 @@ use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQu
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::view::View;
+use super::watch_ops;
 use crate::bulk_runtime::Bulk;
 use crate::cluster::{self, Cluster, UnreachableAddresses};
 use crate::error::{Code, Error, Result};
@@ -74,6 +75,26 @@ impl<A: Answer> Store<A> {
         self.shared
             .metrics
             .stats(self.shared.cluster.stats(), in_flight)
+    }
+
+    /// Watches a session, under a number that no other watch has. [`Notice::Ended`] reports once that the session has ended.
+    /// `touch`: extends the session meanwhile.
+    pub fn watch(&self, view: &Arc<View>, number: u64, id: &str, touch: bool) {
+        let digest = view.layout.key(id).digest();
+        if self.shared.watches.add(number, view, digest, touch) {
+            // All of it runs on the thread for long work, with its timers: another thread may drive the runtime of requests only now and
+            // then. The result is not needed.
+            drop(
+                self.shared
+                    .bulk
+                    .spawn_all(watch_ops::run(self.shared.clone())),
+            );
+        }
+    }
+
+    /// Ends a watch. No notice about it follows, except one that is already on its way.
+    pub fn unwatch(&self, number: u64) {
+        self.shared.watches.remove(number);
     }
 
     /// Submits a request. Never blocks. The answer comes exactly once, from another thread.

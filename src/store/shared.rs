@@ -11,6 +11,7 @@ use super::expiry::TtlSupport;
 use super::metrics::Metrics;
 use super::notice::Notice;
 use super::request::Output;
+use super::watches::Watches;
 use crate::bulk_runtime::Bulk;
 use crate::cluster::Cluster;
 use crate::error::{Code, Error, Result};
@@ -22,6 +23,7 @@ pub struct Shared {
     pub cluster: Cluster,
     pub ttl: TtlSupport,
     pub metrics: Metrics,
+    pub watches: Watches,
     /// Whether a notice has reported that there is no index of users.
     pub reported_no_index: AtomicBool,
     /// Whether a notice has reported a record that cannot be read.
@@ -52,6 +54,7 @@ impl Shared {
             cluster,
             ttl: TtlSupport::default(),
             metrics: Metrics::default(),
+            watches: Watches::new(),
             reported_no_index: AtomicBool::new(false),
             reported_unreadable: AtomicBool::new(false),
             reported_no_touch_on_read: AtomicBool::new(false),

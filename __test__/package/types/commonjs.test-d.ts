@@ -13,7 +13,8 @@ import { collectSessions } from 'aerospike-session/prometheus'
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
-  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, StoredCookie, StoredSession, UserSession, sessionErrors
+  LoadedSession, SessionData, SessionOwner, SessionStore, SessionEvent, SessionStoreOptions, SessionStoreWarning, SessionWatch, StoredCookie, StoredSession,
+  UserSession, WatchOptions, sessionErrors
 } from 'aerospike-session'
 
 declare module 'express-session' {
@@ -387,6 +388,18 @@ diagnosticsChannel.tracingChannel<unknown, OperationMessage>('aerospike-session:
 })
 expectAssignable<OperationName>('destroyOf')
 expectNotAssignable<OperationName>('close')
+
+// ---- watching
+
+const watch: SessionWatch = new AerospikeStore({ watchInterval: 0.5 }).watch('a', { touch: true })
+expectType<AbortSignal>(watch.signal)
+expectType<void>(watch.stop())
+expectType<void>(watch[Symbol.dispose]())
+expectAssignable<WatchOptions>({ touch: undefined })
+expectError(new AerospikeStore().watch('a', { tuch: true }))
+expectError(new AerospikeStore().watch())
+expectError(new SessionStore({ watchInterval: 5 }))
+
 expectType<number>(sessions.stats().latency.sum)
 
 // ---- integrations
