@@ -288,11 +288,12 @@ test('evicted is emitted in the AsyncLocalStorage context of the set', async () 
 
 describe('50 logins of one user at once, in three processes', () => {
   test.each([
-    ['the oldest', { limit: 3, evict: 'oldest' }],
-    ['those unused for longest', { limit: 3, evict: 'idle' }]
-  ])(`leave three, %s removed, ${ROUNDS} times`, async (_, maxSessionsPerUser) => {
+    ['the oldest', { evict: 'oldest' }, {}],
+    ['those unused for longest', { evict: 'idle' }, {}],
+    ['those unused for longest, by tombstones,', { evict: 'idle' }, { tombstones: true }]
+  ])(`leave three, %s removed, ${ROUNDS} times`, async (_, order, more) => {
     const { store, set } = await openLimited({})
-    const options = { hosts: hosts(), set, user: 'userId', maxSessionsPerUser }
+    const options = { hosts: hosts(), set, user: 'userId', maxSessionsPerUser: { limit: 3, ...order }, ...more }
     const sites = await Promise.all(Array.from({ length: PROCESSES }, () => forkSite('limited-site.js', { options })))
     const [evicted, warnings] = [[], []]
     for (const { events } of sites) {
