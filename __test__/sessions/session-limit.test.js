@@ -157,16 +157,16 @@ describe('which sessions are removed', () => {
   test("with evict: 'idle' a login counts as later than the use of others at the same time", async () => {
     const { store } = await openLimited({ maxSessionsPerUser: { limit: 2, evict: 'idle' } })
     await Promise.all(['a', 'b'].map(id => store.set(id, { cookie: cookie(), userId: 'ada' })))
-    let isOver = false
+    const over = new AbortController()
     const used = ['a', 'b'].map(async id => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const session = await store.get(id)
         if (session === null) return id
         await store.touch(id, Object.assign(session, { cookie: cookie() }))
       }
     })
     await store.set('c', { cookie: cookie(), userId: 'ada' })
-    isOver = true
+    over.abort()
     await Promise.all(used)
     expect(await store.get('c')).not.toBeNull()
     expect(await store.countOf('ada')).toBe(2)
