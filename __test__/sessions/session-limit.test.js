@@ -157,16 +157,16 @@ describe('which sessions are removed', () => {
   test("with evict: 'idle' a login counts as later than the use of others at the same time", async () => {
     const { store } = await openLimited({ maxSessionsPerUser: { limit: 2, evict: 'idle' } })
     await Promise.all(['a', 'b'].map(id => store.set(id, { cookie: cookie(), userId: 'ada' })))
-    let isOver = false
+    const over = new AbortController()
     const used = ['a', 'b'].map(async id => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const session = await store.get(id)
         if (session === null) return id
         await store.touch(id, Object.assign(session, { cookie: cookie() }))
       }
     })
     await store.set('c', { cookie: cookie(), userId: 'ada' })
-    isOver = true
+    over.abort()
     await Promise.all(used)
     expect(await store.get('c')).not.toBeNull()
     expect(await store.countOf('ada')).toBe(2)
@@ -288,11 +288,12 @@ test('evicted is emitted in the AsyncLocalStorage context of the set', async () 
 
 describe('50 logins of one user at once, in three processes', () => {
   test.each([
-    ['the oldest', { limit: 3, evict: 'oldest' }],
-    ['those unused for longest', { limit: 3, evict: 'idle' }]
-  ])(`leave three, %s removed, ${ROUNDS} times`, async (_, maxSessionsPerUser) => {
+    ['the oldest', { evict: 'oldest' }, {}],
+    ['those unused for longest', { evict: 'idle' }, {}],
+    ['those unused for longest, by tombstones,', { evict: 'idle' }, { tombstones: true }]
+  ])(`leave three, %s removed, ${ROUNDS} times`, async (_, order, more) => {
     const { store, set } = await openLimited({})
-    const options = { hosts: hosts(), set, user: 'userId', maxSessionsPerUser }
+    const options = { hosts: hosts(), set, user: 'userId', maxSessionsPerUser: { limit: 3, ...order }, ...more }
     const sites = await Promise.all(Array.from({ length: PROCESSES }, () => forkSite('limited-site.js', { options })))
     const [evicted, warnings] = [[], []]
     for (const { events } of sites) {
