@@ -57,6 +57,7 @@ describe('without options', () => {
         absoluteTtl: null,
         touchAfter: 0,
         touchOnRead: null,
+        watchInterval: 5_000,
         ttl: 86_400_000
       }
     })
@@ -117,7 +118,7 @@ describe('the default may be given', () => {
     const value = eval(`(${literal})`) // eslint-disable-line no-eval
     const login = name === 'authMode' ? { auth: { user: 'a', password: 'b' } } : {}
     const options = { ...login, [name]: value }
-    const isOfBoth = ![...'conflict touchAfter whenDown'.split(' ')].includes(name)
+    const isOfBoth = ![...'conflict touchAfter watchInterval whenDown'.split(' ')].includes(name)
     if (isOfBoth) expect(sessionStoreOptions(options)).toStrictEqual(sessionStoreOptions(login))
     const store = new AerospikeStore({ hosts: '127.0.0.1:9', ...options })
     const { view } = store.connection
@@ -244,6 +245,8 @@ describe('a wrong option is rejected at once with a message', () => {
     [{ whenDown: 'anonymus' }, /'whenDown' must be 'error' or 'anonymous', not 'anonymus'$/],
     [{ conflict: 'Merge' }, /'conflict' must be 'merge' or 'overwrite', not 'Merge'$/],
     [{ touchAfter: -1 }, /'touchAfter' must be/],
+    [{ watchInterval: '5' }, /'watchInterval' must be a number of seconds/],
+    [{ watchInterval: 0.09 }, /'watchInterval' must be from 0.1 to 3600 seconds/],
     [{ whenDown: 'ignore' }, /'whenDown' must be 'error' or 'anonymous'/],
     [{ user: 'a..b' }, /'user' must be a function, a path/],
     [{ user: 5 }, /'user' must be a string, not a number/],
@@ -312,7 +315,7 @@ describe('an option that is undefined', () => {
     'hosts', 'authMode', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending', 'servicesAlternate', 'rackIds', 'namespace', 'set', 'bin', 'ttl',
     'format', 'storeIds', 'touchOnRead', 'ioThread'
   ]
-  const OF_EXPRESS = ['conflict', 'touchAfter', 'user']
+  const OF_EXPRESS = ['conflict', 'touchAfter', 'user', 'watchInterval']
   /** Each class, with its own options. */
   const CLASSES = [
     [SessionStore, ['user'], []],
