@@ -32,7 +32,7 @@ const LONGEST_CLUSTER_NAME = 63
 /** The server's limit for `rack-id` (MAX_RACK_ID in as/include/fabric/partition_balance.h). */
 const LARGEST_RACK_ID = 1_000_000
 /** The bins that the store itself writes (src/store/layout.rs). */
-const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session']
+const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'session', 'alias', 'renewed', 'renews']
 
 const CONNECTION = [
   'hosts', 'auth', 'user', 'password', 'authMode', 'tls', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending',

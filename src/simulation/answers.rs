@@ -69,9 +69,11 @@ pub fn kind(what: &SessionOp) -> Kind {
     match what {
         SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
         SessionOp::Touch { .. } | SessionOp::Refresh { .. } => Kind::Touch,
-        SessionOp::Save { .. } | SessionOp::Delete | SessionOp::Set { .. } | SessionOp::Destroy => {
-            Kind::Write
-        }
+        SessionOp::Save { .. }
+        | SessionOp::Delete
+        | SessionOp::Set { .. }
+        | SessionOp::Renew { .. }
+        | SessionOp::Destroy => Kind::Write,
     }
 }
 

@@ -6,3 +6,6 @@ pub const CREATED: &str = "created";
 pub const USER: &str = "user";
 pub const PREFIX: &str = "prefix";
 pub const LEGACY: &str = "session";
+pub const ALIAS: &str = "alias";
+pub const RENEWED: &str = "renewed";
+pub const RENEWS: &str = "renews";

@@ -18,6 +18,7 @@
 //! - [`expiry`]: when a session ends. The only module that decides it.
 //! - [`metrics`]: counters of operations and their outcomes.
 
+mod aliases;
 pub mod baseline;
 mod bins;
 mod cookie;
@@ -35,6 +36,7 @@ mod options;
 mod pending_writes;
 mod plain_ops;
 mod record_ref;
+mod renew_ops;
 pub mod request;
 mod scan_ops;
 mod service;
