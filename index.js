@@ -2,6 +2,7 @@
 
 const { AerospikeStore } = require('./lib/stores/aerospike-store')
 const { AerospikeSessionError } = require('./lib/errors')
+const { renew, renewal } = require('./lib/renewal')
 const { SessionStore } = require('./lib/stores/session-store')
 
 // For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
@@ -10,4 +11,6 @@ Object.defineProperty(exports, '__esModule', { value: true })
 exports.AerospikeStore = AerospikeStore
 exports.SessionStore = SessionStore
 exports.AerospikeSessionError = AerospikeSessionError
+exports.renew = renew
+exports.renewal = renewal
 exports.default = AerospikeStore

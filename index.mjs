@@ -1,4 +1,4 @@
 import api from './index.js'
 
-export const { AerospikeStore, SessionStore, AerospikeSessionError } = api
+export const { AerospikeStore, SessionStore, AerospikeSessionError, renew, renewal } = api
 export default AerospikeStore

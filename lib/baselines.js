@@ -21,6 +21,10 @@ const DOUBTS = 8
 /** Matches the cookie at the start, where the core and Express put it. Does not match a cookie that contains objects. */
 const COOKIE_IN_FRONT = /^\{"cookie":(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})/
 
+// Fields of a head (src/store/baseline.rs). The list of keys after `;` is not one of them.
+const ALIASED = /^[^;]*,t/
+const TIMES = /^[^;,]*,[^;,]*,(-?\d*),\d+(?:,r(-?\d+))?/
+
 /**
  * Returns the JSON of the cookie in a session's JSON, or an empty string if there is no cookie.
  * @param {string} json
@@ -56,6 +60,18 @@ class Baseline {
     this.hidden = undefined
     /** Identifies sets of the same session object, before the first one is answered (src/store/pending_writes.rs). */
     this.writer = ++lastWriter
+  }
+
+  /** Returns true if the session id is an old one that leads to the session for a while. */
+  isAliased () {
+    return this.head !== undefined && ALIASED.test(this.head)
+  }
+
+  /** Returns when the session got its id, in milliseconds since 1970. undefined: that is not known. */
+  renewedAt () {
+    const [, created, renewed] = TIMES.exec(this.head ?? '') ?? []
+    const at = renewed ?? created
+    return at ? Number(at) : undefined
   }
 
   /** Returns the notes for a set. Usually there are none. */
@@ -333,6 +349,17 @@ class Baselines {
       delete from[name]
     }
     this.#note(to, passed)
+  }
+
+  /**
+   * Returns the baseline of a session object, if it has one for this id.
+   *
+   * @param {object} session
+   * @param {string} sid
+   */
+  peek (session, sid) {
+    const baseline = this.#baseline(session)
+    return baseline?.sid === sid ? baseline : undefined
   }
 
   /**

@@ -285,7 +285,8 @@ impl Sessions<'_> {
                     .saturating_add(60_000)
                     .max(ends)
             }
-            false => ends,
+            // The server counts whole seconds, so a record may live almost a second less than its TTL.
+            false => ends.saturating_add(1_000),
         };
         let reply = self.with_ttl(target, until, &mut change).await?;
         Ok(matches!(reply, Reply::Record(_) | Reply::Done))
