@@ -12,14 +12,21 @@ use aerospike::{Bins, Key, Record};
 use super::bins::{ALIAS, EXPIRES, PREFIX};
 use super::expiry::now;
 use super::layout::Digest;
-use super::plain_ops::Removal;
 use super::record_ref::RecordRef;
 use super::sessions::Sessions;
-use crate::error::Result;
+use crate::error::{Code, Result};
 
 /// The number of aliases that lead from one to the next. A session has more than one only if it is renewed several times
 /// within the grace period.
 const MAX_HOPS: usize = 8;
+
+/// The outcome of a removal.
+pub(super) enum Removal {
+    /// The record is gone. Whether there was one, or a session.
+    Done(bool),
+    /// The record does not pass the filter: it belongs to another view, or it is an alias.
+    Refused,
+}
 
 /// The way of one operation from a record along aliases.
 pub(super) struct Trail<'a> {
@@ -68,7 +75,11 @@ impl Sessions<'_> {
     pub(super) async fn alias_at(&self, target: &RecordRef) -> Result<Option<Digest>> {
         let bin = self.options().bin.as_str();
         let bins = [ALIAS, EXPIRES, PREFIX, bin].map(String::from).to_vec();
-        let record = self.read(target, Bins::Some(bins)).await?;
+        let record = match self.read(target, Bins::Some(bins)).await {
+            // No store has written it.
+            Err(error) if error.code == Code::BadData => None,
+            outcome => outcome?,
+        };
         self.alias_in(record.as_ref(), &target.key)
     }
 

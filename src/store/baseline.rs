@@ -317,9 +317,11 @@ mod tests {
         ];
         for (origin, format, expires, created, generation) in metas {
             for (keys, digest) in [("", ""), ("i7,n", ""), ("", "0f"), ("n", "0f")] {
-                for (renewed, target, flag) in
-                    [(None, "", false), (Some(9), "a0", true), (Some(-9), "", false)]
-                {
+                for (renewed, target, flag) in [
+                    (None, "", false),
+                    (Some(9), "a0", true),
+                    (Some(-9), "", false),
+                ] {
                     let meta = BaselineMeta {
                         origin,
                         format,
@@ -369,7 +371,14 @@ mod tests {
     #[test]
     fn rejects_invalid_meta() {
         for text in [
-            "", "L", "Lm,,", "Xm,1,2,3", "Lm,a,2,3", "Lm,1,2,-3", "Lm,1,2,3,", "Lm,1,2,3,rx",
+            "",
+            "L",
+            "Lm,,",
+            "Xm,1,2,3",
+            "Lm,a,2,3",
+            "Lm,1,2,-3",
+            "Lm,1,2,3,",
+            "Lm,1,2,3,rx",
         ] {
             assert!(BaselineMeta::parse(text).is_none(), "{text}");
         }

@@ -34,9 +34,7 @@ use aerospike::expressions::{
 use aerospike::{Bin, Key, ParticleType, Record, Value};
 
 use super::baseline::{BaselineMeta, Origin, RecordFormat};
-use super::bins::{
-    ALIAS, COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, RENEWED, RENEWS, USER,
-};
+use super::bins::{ALIAS, COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, RENEWED, RENEWS, USER};
 use super::encryption::{DecryptError, Place, encrypted};
 use super::merge::Session;
 use super::options::Options;
@@ -425,9 +423,7 @@ impl Layout {
         let bins = &stored.record.bins;
         let data = bins.get(&self.options.bin);
         let keys = self.non_string_keys(stored);
-        let other_bins = bins
-            .keys()
-            .any(|name| name != USER && !self.is_known(name));
+        let other_bins = bins.keys().any(|name| name != USER && !self.is_known(name));
         let meta = BaselineMeta {
             target,
             has_owner: bins.contains_key(USER),

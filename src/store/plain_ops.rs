@@ -6,11 +6,11 @@ use std::future::Future;
 use aerospike::expressions::{Expression, and, or};
 use aerospike::{Bin, Bins, Expiration, Key, Record, Value};
 
-use super::aliases::Trail;
+use super::aliases::{Removal, Trail};
 use super::bins::{ALIAS, COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, RENEWED, RENEWS, USER};
 use super::expiry::{self, now};
 use super::notice::Notice;
-use super::record_ref::RecordRef;
+use super::record_ref::{Precondition, RecordRef};
 use super::request::Output;
 use super::sessions::Sessions;
 use super::update_ops::{Update, Updated};
@@ -490,14 +490,6 @@ impl Upserted {
     }
 }
 
-/// The outcome of a removal.
-pub(super) enum Removal {
-    /// The record is gone. Whether there was one, or a session.
-    Done(bool),
-    /// The record does not pass the filter: it belongs to another view, or it is an alias.
-    Refused,
-}
-
 /// Returns the last integer in the results of the operations on a bin.
 fn integer(answer: &Value) -> Option<i64> {
     match answer {
@@ -505,15 +497,6 @@ fn integer(answer: &Value) -> Option<i64> {
         Value::MultiResult(answers) => answers.iter().rev().find_map(integer),
         _ => None,
     }
-}
-
-/// Restricts a change, beyond its key.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Precondition {
-    /// Only the session created at this time, and no later one with the same id.
-    pub created: Option<i64>,
-    /// Only a record with this generation.
-    pub generation: Option<u32>,
 }
 
 fn applied(reply: &Reply) -> bool {

@@ -72,3 +72,12 @@ impl RecordRef {
         hex(&self.key.digest())
     }
 }
+
+/// Restricts a change, beyond its key.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Precondition {
+    /// Only the session created at this time, and no later one with the same id.
+    pub created: Option<i64>,
+    /// Only a record with this generation.
+    pub generation: Option<u32>,
+}

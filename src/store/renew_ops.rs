@@ -20,8 +20,7 @@ use super::baseline::{Baseline, BaselineMeta, Origin, RecordFormat};
 use super::expiry::now;
 use super::layout::{bad_session, unreadable};
 use super::merge::{Diff, Session, key_text};
-use super::plain_ops::Precondition;
-use super::record_ref::RecordRef;
+use super::record_ref::{Precondition, RecordRef};
 use super::session_ops::parse_baseline;
 use super::sessions::Sessions;
 use super::update_ops::{ATTEMPTS, conflict, pause};
@@ -79,11 +78,7 @@ enum Old {
 }
 
 impl Sessions<'_> {
-    pub(super) async fn renew(
-        &self,
-        target: &RecordRef,
-        renewal: &Renewal<'_>,
-    ) -> Result<Renewed> {
+    pub(super) async fn renew(&self, target: &RecordRef, renewal: &Renewal<'_>) -> Result<Renewed> {
         let mut session = Session::parse(renewal.json).map_err(bad_session)?;
         let Some((base, text)) = parse_baseline(target, renewal.baseline) else {
             return Ok(Renewed::Missing);

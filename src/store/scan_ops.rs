@@ -10,10 +10,10 @@ use aerospike::{Bins, Key, Record};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 
+use super::aliases::Removal;
 use super::bins::EXPIRES;
 use super::expiry::{is_integer, now};
 use super::layout::Digest;
-use super::plain_ops::Removal;
 use super::record_ref::RecordRef;
 use super::request::Output;
 use super::sessions::Sessions;

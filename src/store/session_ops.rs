@@ -16,14 +16,14 @@ use std::sync::atomic::Ordering;
 
 use aerospike::{Bin, Bins, Key, Record, Value};
 
+use super::aliases::Removal;
 use super::baseline::{Baseline, BaselineMeta, InDoubtWrite, Notes, Origin, RecordFormat};
 use super::bins::LEGACY;
 use super::expiry::{self, now};
 use super::layout::bad_session;
 use super::merge::{Diff, Session, same_cookie};
 use super::notice::Notice;
-use super::plain_ops::{Precondition, Removal};
-use super::record_ref::RecordRef;
+use super::record_ref::{Precondition, RecordRef};
 use super::request::{Output, Written};
 use super::sessions::Sessions;
 use super::update_ops::{Attempt, Update, Updated};
@@ -96,9 +96,27 @@ impl Sessions<'_> {
         expires: i64,
         baseline: Option<&Baseline>,
     ) -> Result<Touched> {
-        let Some((base, text)) = parse_baseline(target, baseline) else {
-            self.update(target, &Update::touch(cookie, expires)).await?;
+        let Some((touch, notes)) = self.prepare_touch(target, cookie, expires, baseline)? else {
             return Ok(Touched::default());
+        };
+        // A touch reports neither that the session is gone nor that others wrote it.
+        let meta = match self.update(target, &touch).await? {
+            Updated::Written(written) => written.meta,
+            Updated::Gone(_) => None,
+        };
+        Ok(Touched { meta, notes })
+    }
+
+    /// Finds out what a touch has to write. Also returns the notes of the next baseline. `None`: nothing has to be written.
+    fn prepare_touch<'t>(
+        &self,
+        target: &RecordRef,
+        cookie: Option<&'t str>,
+        expires: i64,
+        baseline: Option<&'t Baseline>,
+    ) -> Result<Option<(Update<'t>, String)>> {
+        let Some((base, text)) = parse_baseline(target, baseline) else {
+            return Ok(Some((Update::touch(cookie, expires), String::new())));
         };
         let before = text.cookie()?;
         let is_new = |stored: Option<&str>, cookie: &str| {
@@ -117,18 +135,13 @@ impl Sessions<'_> {
         let expires = self.bounded_expires(expires, base.created);
         let is_outdated = base.format == RecordFormat::Outdated;
         if changed.is_none() && !is_outdated && is_certain && self.can_skip_touch(&base, expires) {
-            return Ok(Touched::default());
+            return Ok(None);
         }
         let notes = text.notes.after_touch(cookie);
         let mut touch = Update::touch(changed, expires);
         touch.session.cookie = cookie.or(before);
         touch.base = Some(base);
-        // A touch reports neither that the session is gone nor that others wrote it.
-        let meta = match self.update(target, &touch).await? {
-            Updated::Written(written) => written.meta,
-            Updated::Gone(_) => None,
-        };
-        Ok(Touched { meta, notes })
+        Ok(Some((touch, notes)))
     }
 
     pub(super) async fn set(
@@ -139,9 +152,37 @@ impl Sessions<'_> {
         baseline: Option<&Baseline>,
         user: Option<Option<&str>>,
     ) -> Result<Written> {
+        let prepared = self.prepare_set(target, json, expires, baseline, user)?;
+        let update = match &prepared {
+            PreparedSet::New(session) => {
+                return self.create(target, session, expires, user).await;
+            }
+            PreparedSet::Nothing => return Ok(Written::default()),
+            PreparedSet::Update(update) => update,
+        };
+        Ok(match self.update(target, update).await? {
+            Updated::Written(written) => written,
+            // A touch does not report that the session is gone. It has no changes that would be lost.
+            Updated::Gone(_) if update.changes_nothing() => Written::default(),
+            Updated::Gone(digest) => Written {
+                gone: Some(digest),
+                ..Written::default()
+            },
+        })
+    }
+
+    /// Finds out what a set has to write.
+    fn prepare_set<'s>(
+        &self,
+        target: &RecordRef,
+        json: &'s str,
+        expires: i64,
+        baseline: Option<&'s Baseline>,
+        user: Option<Option<&'s str>>,
+    ) -> Result<PreparedSet<'s>> {
         let mut session = Session::parse(json).map_err(bad_session)?;
         let Some((base, text)) = parse_baseline(target, baseline) else {
-            return self.create(target, &session, expires, user).await;
+            return Ok(PreparedSet::New(session));
         };
         // A list may show the session with an id that is not part of its data.
         let shows_id = !base.digest.is_empty() && self.options().store_ids;
@@ -156,25 +197,16 @@ impl Sessions<'_> {
         let expires = self.bounded_expires(expires, base.created);
         let is_touch = diff.keeps_data() && !base.format.is_outdated();
         if is_touch && diff.cookie.is_none() && is_negligible_move(&base, expires) {
-            return Ok(Written::default());
+            return Ok(PreparedSet::Nothing);
         }
-        let update = Update {
+        Ok(PreparedSet::Update(Update {
             diff,
             session,
             expires,
             base: Some(base),
             user,
             is_touch: false,
-        };
-        Ok(match self.update(target, &update).await? {
-            Updated::Written(written) => written,
-            // A touch does not report that the session is gone. It has no changes that would be lost.
-            Updated::Gone(_) if is_touch => Written::default(),
-            Updated::Gone(digest) => Written {
-                gone: Some(digest),
-                ..Written::default()
-            },
-        })
+        }))
     }
 
     /// Writes all bins of a session without a baseline. If a session under this id is alive, it stays the same
@@ -224,7 +256,7 @@ impl Sessions<'_> {
         target: &RecordRef,
         cookie: Option<&str>,
         expires: i64,
-        base: Option<BaselineMeta<'_>>,
+        base: Option<&BaselineMeta<'_>>,
     ) -> Result<Attempt> {
         let mut bins = vec![self.layout.expires_bin(expires)];
         if cookie.is_some() {
@@ -237,7 +269,7 @@ impl Sessions<'_> {
         let mut change = self.change((vec![], 0), bins, precondition);
         Ok(match self.apply(target, expires, &mut change).await? {
             Reply::Record(record) => Attempt::Written(Written {
-                meta: base.map(|base| extended(base, expires, record.generation).to_string()),
+                meta: base.map(|base| extended(*base, expires, record.generation).to_string()),
                 ..Written::default()
             }),
             Reply::Filtered => Attempt::Refused(None),
@@ -279,6 +311,14 @@ impl Sessions<'_> {
         }
         supported
     }
+}
+
+/// What a set has to write.
+enum PreparedSet<'a> {
+    /// A whole session.
+    New(Session<'a>),
+    Nothing,
+    Update(Update<'a>),
 }
 
 /// The result of a touch.

@@ -14,8 +14,7 @@ use super::bins::LEGACY;
 use super::expiry::now;
 use super::layout::{Digest, bad_session, digest_of, unreadable};
 use super::merge::{Diff, Session, key_text};
-use super::plain_ops::Precondition;
-use super::record_ref::RecordRef;
+use super::record_ref::{Precondition, RecordRef};
 use super::request::Written;
 use super::sessions::Sessions;
 use crate::clock::noise;
@@ -58,6 +57,12 @@ impl<'a> Update<'a> {
             is_touch: true,
         }
     }
+
+    /// Returns whether no data would be lost with it.
+    pub fn changes_nothing(&self) -> bool {
+        let is_outdated = self.base.is_some_and(|base| base.format.is_outdated());
+        self.diff.keeps_data() && !is_outdated
+    }
 }
 
 /// The result of an update.
@@ -81,7 +86,7 @@ pub(super) struct Write<'a> {
     pub diff: &'a Diff<'a>,
     pub session: &'a Session<'a>,
     pub expires: i64,
-    pub base: BaselineMeta<'a>,
+    pub base: &'a BaselineMeta<'a>,
     /// The format of the record after the write.
     pub format: RecordFormat,
     pub user: Option<Option<&'a str>>,
@@ -107,7 +112,7 @@ impl Write<'_> {
         };
         let meta = BaselineMeta {
             format,
-            ..self.base
+            ..*self.base
         }
         .written(self.expires, generation);
         Written {
@@ -121,11 +126,9 @@ impl Write<'_> {
 impl Sessions<'_> {
     /// Updates a session, with one command except in rare cases.
     pub(super) async fn update(&self, target: &RecordRef, update: &Update<'_>) -> Result<Updated> {
-        let alias = update
-            .base
-            .and_then(|base| digest_of(base.target));
+        let alias = update.base.and_then(|base| digest_of(base.target));
         if alias.is_none() {
-            match self.attempt(target, update, update.base).await? {
+            match self.attempt(target, update, update.base.as_ref()).await? {
                 Attempt::Written(written) => return Ok(Updated::Written(written)),
                 Attempt::Gone => return Ok(Updated::Gone(target.digest())),
                 Attempt::Refused(alias) => {
@@ -159,7 +162,7 @@ impl Sessions<'_> {
                 target: &digest,
                 ..base
             });
-            match self.attempt(at, update, base).await? {
+            match self.attempt(at, update, base.as_ref()).await? {
                 Attempt::Written(written) => return Ok(Updated::Written(written)),
                 Attempt::Gone => break,
                 Attempt::Refused(next) => alias = next,
@@ -172,7 +175,7 @@ impl Sessions<'_> {
         &self,
         target: &RecordRef,
         update: &Update<'_>,
-        base: Option<BaselineMeta<'_>>,
+        base: Option<&BaselineMeta<'_>>,
     ) -> Result<Attempt> {
         let Update {
             diff,
@@ -229,7 +232,7 @@ impl Sessions<'_> {
     /// Returns the command that updates a session if its record has not changed in an incompatible way. `None`: too
     /// little is known about the record.
     fn update_command(&self, write: &Write<'_>) -> Result<Option<Command>> {
-        let (base, options) = (&write.base, self.options());
+        let (base, options) = (write.base, self.options());
         if options.overwrite && !write.diff.keeps_data() {
             // Whatever the record holds, as long as the session is alive.
             return self.overwrite_command(write, None).map(Some);
