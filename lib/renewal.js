@@ -8,7 +8,7 @@ const { optional } = require('./connection')
 const { badOption } = require('./errors')
 const { leaveOut } = require('./outdated-cookies')
 const { renewOptions, renewalOptions } = require('./options/renewal')
-const { AerospikeStore, RENEW } = require('./stores/aerospike-store')
+const { AerospikeStore } = require('./stores/aerospike-store')
 const { emitWarning } = require('./warnings')
 
 /**
@@ -91,7 +91,7 @@ function renewSession (req, store, grace, done) {
   } catch (error) {
     return nextTick(done, error)
   }
-  store[RENEW](sid, id, session, grace, (/** @type {any} */ error, /** @type {any} */ answer) => {
+  store.renewTo(sid, id, session, grace, (/** @type {any} */ error, /** @type {any} */ answer) => {
     if (error) return done(error)
     const { outcome, loaded } = answer
     if (outcome === 'lost' && req.res) leaveOut(req.res, sid)

@@ -18,8 +18,6 @@ const { isPlain, stringify, unquoted } = require('../json')
 const { LAST_TIME, idFault, kind, notAwaited, timeOf } = require('../options/validate')
 const { leaveOut } = require('../outdated-cookies')
 
-/** The name of an internal method. */
-const RENEW = Symbol('renew')
 
 class AerospikeStore extends BaseStore {
   /**
@@ -94,7 +92,7 @@ class AerospikeStore extends BaseStore {
    * @param {number} grace milliseconds
    * @param {import('../bridge/hub').Callback} done
    */
-  [RENEW] (sid, id, session, grace, done) {
+  renewTo (sid, id, session, grace, done) {
     let json, expires, owner
     try {
       const fault = idFault(id)
@@ -319,4 +317,4 @@ function cookieOf (session) {
   }
 }
 
-module.exports = { AerospikeStore, RENEW }
+module.exports = { AerospikeStore }

@@ -151,12 +151,10 @@ impl Sessions<'_> {
         if records.pop().is_none() {
             return Ok(false);
         }
-        for alias in records.iter().rev() {
-            let removed = self.remove_record(alias).await;
-            target.absorb(alias);
-            removed?;
+        // The session is removed. An alias that stays leads nowhere, and ends by itself.
+        for alias in records.iter().rev().chain([target]) {
+            drop(self.remove_record(alias).await);
         }
-        self.remove_record(target).await?;
         Ok(existed)
     }
 

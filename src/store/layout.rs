@@ -252,7 +252,8 @@ impl Layout {
     /// Returns the bins that make a record an alias of the record `leads_to`, until `expires`.
     pub fn alias_bins(&self, key: &Key, leads_to: Digest, expires: i64) -> Result<Vec<Bin>> {
         let alias = match self.encrypts() {
-            true => self.encrypt(key, ALIAS, &hex(&leads_to))?,
+            // JSON, like every encrypted value.
+            true => self.encrypt(key, ALIAS, &format!("\"{}\"", hex(&leads_to)))?,
             false => Value::Blob(leads_to.to_vec()),
         };
         let mut bins = vec![
@@ -288,7 +289,7 @@ impl Layout {
         };
         let digest = key.digest();
         let text = self.options.keys.decrypt(&self.place(&digest, ALIAS), blob);
-        Ok(digest_of(&text.map_err(undecryptable)?))
+        Ok(digest_of(text.map_err(undecryptable)?.trim_matches('"')))
     }
 
     /// Returns the bins of the renewal of a record, beside those of every session.
@@ -319,6 +320,15 @@ impl Layout {
             COOKIE, EXPIRES, CREATED, PREFIX, LEGACY, ALIAS, RENEWED, RENEWS,
         ];
         known.contains(&name) || name == self.options.bin
+    }
+
+    /// Returns the bin of the cookie of a stored session, for the record with another key.
+    pub fn copied_cookie(&self, stored: &Stored<'_>, key: &Key, now: i64) -> Result<Bin> {
+        let mut member = String::from("{");
+        self.cookie(&mut member, stored, now)?;
+        member.push('}');
+        let cookie = members::without(&member, COOKIE).map_err(unreadable)?.taken;
+        self.cookie_bin(key, cookie)
     }
 
     /// Returns the map in the data bin. `None`: the data is stored in another format.

@@ -63,6 +63,7 @@ struct Source<'a> {
 /// What is written under the new id.
 struct Copy {
     data: Bin,
+    cookie: Bin,
     /// Bins that are copied as they are.
     others: Vec<Bin>,
     /// The generation of the old record that this is a copy of.
@@ -122,6 +123,7 @@ impl Sessions<'_> {
             let old = match exact.take() {
                 Some(generation) => Old::Copied(Copy {
                     data: self.layout.session_bin(&new.key, &source.session)?,
+                    cookie: self.layout.cookie_bin(&new.key, source.session.cookie)?,
                     others: Vec::new(),
                     generation,
                     is_merged: false,
@@ -208,8 +210,14 @@ impl Sessions<'_> {
                 self.layout.data_bin(&new.key, &merged)?
             }
         };
+        let cookie = match source.diff.cookie {
+            Some(cookie) => self.layout.cookie_bin(&new.key, Some(cookie)),
+            // Another request may have changed it.
+            None => self.layout.copied_cookie(&stored, &new.key, now()),
+        };
         Ok(Old::Copied(Copy {
             data,
+            cookie: self.report_unreadable(cookie)?,
             others: self
                 .layout
                 .copied_bins(&stored, source.renewal.user.is_none()),
@@ -226,12 +234,12 @@ impl Sessions<'_> {
         source: &Source<'_>,
         copy: &Copy,
     ) -> Result<u32> {
-        let (key, now) = (&new.key, now());
+        let now = now();
         let renews = target.key.digest();
         let expires = self.new_expires(source);
         let mut bins = vec![
             copy.data.clone(),
-            self.layout.cookie_bin(key, source.session.cookie)?,
+            copy.cookie.clone(),
             self.layout.expires_bin(expires),
             self.layout.created_bin(source.base.created.unwrap_or(now)),
         ];
