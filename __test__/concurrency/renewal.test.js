@@ -4,9 +4,14 @@
 // both ids. Covers the example in docs/users.md.
 
 const crypto = require('node:crypto')
+const path = require('node:path')
+const { fork } = require('node:child_process')
+const { once } = require('node:events')
 const { setTimeout: pass } = require('node:timers/promises')
 const session = require('express-session')
-const { renew, renewal } = require('../..')
+const { AerospikeStore, renew, renewal } = require('../..')
+const { DevServer } = require('../../exports/dev-server')
+const { serve } = require('../support/http')
 const { OfficialClient } = require('../support/official-client')
 const { nodeReason } = require('../support/official')
 const {
@@ -204,7 +209,7 @@ describe.each([
       const { body: [, id] } = await visitor.ask(req => renew(req, { grace: 20 }).then(done => [done, req.sessionID]))
       const { hashIds, prefix = '', encryptionKeys } = options
       if (hashIds !== undefined) return
-      const { bins, ttl } = await official.get(['test', set, prefix + old])
+      const { bins, ttl } = await official.get('test', set, prefix + old)
       expect(Object.keys(bins).sort()).toStrictEqual(['alias', 'data', 'expires', ...(prefix ? ['prefix'] : [])])
       expect(bins.data).toBe(1)
       expect(bins.expires - Date.now()).toBeLessThanOrEqual(20_000)
@@ -217,7 +222,7 @@ describe.each([
       }
       if (encryptionKeys === undefined) expect(bins.alias.toString('hex')).toBe(target)
       else expect(decrypt(KEY, digest(set, old), 'alias', bins.alias)).toBe(target)
-      const { bins: renewedBins } = await official.get(['test', set, prefix + id])
+      const { bins: renewedBins } = await official.get('test', set, prefix + id)
       expect(renewedBins.renews.toString('hex')).toBe(digest(set, prefix + old))
     } finally {
       await official.close()
@@ -416,3 +421,36 @@ test('a renewal that fails is a warning of the middleware, and the request goes 
   expect((await visitor.ask(req => req.session.user)).body).toBe('ada')
   expect(warnings).toStrictEqual([{ code: 'RENEWAL_FAILED', message: expect.stringContaining("'genid'") }])
 })
+
+test.each([['map'], ['json']])('a process that dies between both writes of a renewal leaves the session under its old id, as %s', async format => {
+  const server = await DevServer.start()
+  const options = { hosts: server.hosts, set: 'sessions', format }
+  const store = new AerospikeStore(options)
+  const site = await serve(store, pages)
+  const child = fork(path.join(__dirname, '../support/renewing-site.js'), { env: { ...process.env, SITE: JSON.stringify({ options }) }, execArgv: [] })
+  try {
+    const [[, port]] = await once(child, 'message')
+    const visitor = new Tab(site)
+    const old = await visitor.login({ user: 'ada' })
+    // The first write of the renewal is carried out but not answered for a minute.
+    await server.inject({ kind: 'latency', ms: 60_000, when: 'after', on: 'write' })
+    const other = visitor.copy({ url: `http://127.0.0.1:${port}` })
+    const lost = other.get('/renew').catch(() => 'lost')
+    while (await store.length() < 2) await pass(20)
+    child.kill('SIGKILL')
+    expect(await lost).toBe('lost')
+    await server.clearFaults()
+    expect((await visitor.ask(req => req.session.user)).body).toBe('ada')
+    await visitor.ask(req => { req.session.n = 1 })
+    const { body: [done, id] } = await visitor.ask(renewed)
+    expect(done).toBe(true)
+    expect(await storedData(store, old)).toStrictEqual({ user: 'ada', n: 1 })
+    expect((await visitor.ask(logout)).status).toBe(200)
+    for (const sid of [old, id]) expect(await store.get(sid)).toBeNull()
+  } finally {
+    child.kill('SIGKILL')
+    await site.stop()
+    await store.close()
+    await server.stop()
+  }
+}, 20_000)

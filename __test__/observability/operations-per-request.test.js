@@ -43,7 +43,7 @@ const REQUESTS = [
   ['renews its id: renew()', '/renew', ['read', 'write', 'write'], ['read', 'write', 'write'], ['read', 'write', 'write']],
   ['reads a page with an old id', 'old /read', ['read', 'read', 'write'], ['read', 'read'], ['read', 'read']],
   ['changes something with an old id', 'old /write', ['read', 'read', 'write'], ['read', 'read', 'write'], ['read', 'read', 'write']],
-  ['logs out with an old id', 'old /logout', ...Array(3).fill(['read', 'read', 'delete', 'read', 'delete', 'delete'])]
+  ['logs out with an old id', 'old /logout', ...Array(3).fill(['read', 'read', 'delete', 'read', 'write', 'delete'])]
 ]
 
 // A page that takes a second correctly costs more: its session's expiry has moved by then, or an attempt timed out. If the

@@ -18,7 +18,6 @@ const { isPlain, stringify, unquoted } = require('../json')
 const { LAST_TIME, idFault, kind, notAwaited, timeOf } = require('../options/validate')
 const { leaveOut } = require('../outdated-cookies')
 
-
 class AerospikeStore extends BaseStore {
   /**
    * Creates the Session of a request and copies the baseline of the loaded session to it. express-session calls this with
