@@ -381,8 +381,9 @@ export interface SessionStoreWarning {
    * `LIMIT_NOT_ENFORCED`: a login succeeded, but its user may have more sessions than option `maxSessionsPerUser` allows. The
    * message says why. The next login of the user enforces the limit. Emitted each time.
    * `UNREADABLE`: a record cannot be read: it holds no session, or no key of `encryptionKeys` opens it. Told once.
+   * `RENEWAL_FAILED`: the middleware of `renewal()` could not renew the id of a session. The request went on under its id.
    */
-  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED' | 'LIMIT_NOT_ENFORCED'
+  code: 'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED' | 'LIMIT_NOT_ENFORCED' | 'RENEWAL_FAILED'
   message: string
 }
 
@@ -482,7 +483,7 @@ export interface SessionStoreStats {
 /** The operations that diagnostics channels tell of, by the method that asks for them. `sessions` and `prune` ask once for each page. */
 export type OperationName =
   | 'get' | 'set' | 'touch' | 'destroy' | 'save' | 'delete' | 'has' | 'all' | 'sessions' | 'ids' | 'length' | 'clear' | 'prune'
-  | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'destroyByDigest' | 'ready'
+  | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'destroyByDigest' | 'ready' | 'renew'
 
 /**
  * The message of the channels `tracing:aerospike-session:<operation>:<event>`, made for
@@ -770,5 +771,58 @@ export interface SessionErrorsOptions {
  * app.use(sessionErrors())
  */
 export function sessionErrors(options?: SessionErrorsOptions): (error: any, req: any, res: any, next: (error?: any) => void) => void
+
+/** A request of express-session, as far as a renewal needs it. */
+export interface RenewableRequest {
+  sessionID: string
+  session: any
+  sessionStore?: any
+}
+
+/** The options of `renew()`. */
+export interface RenewOptions {
+  /** How long the old id leads to the session, in **seconds**. Default: 30. */
+  grace?: number | undefined
+}
+
+/** The options of `renewal()`. */
+export interface RenewalOptions extends RenewOptions {
+  /** A session is renewed if it has had its id for so many **seconds**. Default: 900. */
+  every?: number | undefined
+}
+
+/**
+ * Gives the session of a request a new id, from the application's `genid`. The session keeps its data and its creation time. For
+ * `grace` seconds the old id leads to the same session, so that parallel requests of the same browser lose nothing. After that, it
+ * leads nowhere. A logout through either id ends the session.
+ *
+ * Use it with express-session and an `AerospikeStore`. Afterwards `req.sessionID` is the new id and `req.session` is a new object:
+ * read `req.session` again if you hold it in a variable. For a login use `req.session.regenerate()` instead: it ends the old id at once.
+ *
+ * @returns true if this request has a new id now. false if nothing was renewed: the session is new and not stored yet, or has ended, or
+ *   another request has renewed it and this one goes on under the old id.
+ * @throws {AerospikeSessionError} `BAD_OPTION` for a wrong option or a store of another kind, `BAD_KEY` if `genid` returns an id that
+ *   is in use, otherwise as `set`. The request goes on under the old id.
+ * @example
+ * app.post('/settings/password', async (req, res) => {
+ *   await changePassword(req.session.user, req.body)
+ *   await renew(req)
+ *   res.redirect('/settings')
+ * })
+ */
+export function renew(req: RenewableRequest, options?: RenewOptions): Promise<boolean>
+export function renew(req: RenewableRequest, callback: Callback<boolean>): void
+export function renew(req: RenewableRequest, options: RenewOptions | undefined, callback: Callback<boolean>): void
+
+/**
+ * Creates a middleware that renews the id of a session every `every` seconds, with `renew()`. Mount it after express-session. If a
+ * renewal fails, the store emits the warning `RENEWAL_FAILED`, and the request goes on under its id.
+ *
+ * @throws {AerospikeSessionError} `BAD_OPTION`, at once. `grace` must not be longer than `every`.
+ * @example
+ * app.use(session({ store, secret, resave: false, saveUninitialized: false }))
+ * app.use(renewal({ every: 900, grace: 30 }))
+ */
+export function renewal(options?: RenewalOptions): (req: any, res: any, next: (error?: any) => void) => void
 
 export default AerospikeStore

@@ -3,6 +3,7 @@
 const { AerospikeStore } = require('./lib/stores/aerospike-store')
 const { AerospikeSessionError } = require('./lib/errors')
 const { sessionErrors } = require('./lib/integrations/session-errors')
+const { renew, renewal } = require('./lib/renewal')
 const { SessionStore } = require('./lib/stores/session-store')
 
 // For TypeScript and bundlers that turn `import X from` into a require: the default is `default`. One by one, so that
@@ -12,4 +13,6 @@ exports.AerospikeStore = AerospikeStore
 exports.SessionStore = SessionStore
 exports.AerospikeSessionError = AerospikeSessionError
 exports.sessionErrors = sessionErrors
+exports.renew = renew
+exports.renewal = renewal
 exports.default = AerospikeStore

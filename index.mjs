@@ -1,4 +1,4 @@
 import api from './index.js'
 
-export const { AerospikeStore, SessionStore, AerospikeSessionError, sessionErrors } = api
+export const { AerospikeStore, SessionStore, AerospikeSessionError, renew, renewal, sessionErrors } = api
 export default AerospikeStore

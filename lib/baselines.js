@@ -27,6 +27,10 @@ const LENGTHS_AND_TIMES = 5
 const PROPERTIES = ['digest', 'created', 'updated']
 /** How many writes in doubt are kept. Older ones are dropped. */
 const DOUBTS = 8
+// Fields of a head (src/store/baseline.rs). The list of keys after `;` is not one of them.
+const ALIASED = /^[^;]*,t/
+const TIMES = /^[^;,]*,[^;,]*,(-?\d*),\d+(?:,r(-?\d+))?/
+
 /**
  * The baseline of a session object. The next set or touch passes it to the core as text (src/store/baseline.rs). A touch
  * writes no data, so it passes only the cookies of the session and of sets in doubt.
@@ -51,6 +55,18 @@ class Baseline {
     this.hidden = undefined
     /** Identifies sets of the same session object, before the first one is answered (src/store/pending_writes.rs). */
     this.writer = ++lastWriter
+  }
+
+  /** Returns true if the session id is an old one that leads to the session for a while. */
+  isAliased () {
+    return this.head !== undefined && ALIASED.test(this.head)
+  }
+
+  /** Returns when the session got its id, in milliseconds since 1970. undefined: that is not known. */
+  renewedAt () {
+    const [, created, renewed] = TIMES.exec(this.head ?? '') ?? []
+    const at = renewed ?? created
+    return at ? Number(at) : undefined
   }
 
   /** Returns the notes for a set. Usually there are none. */
@@ -428,6 +444,17 @@ class Baselines {
       if (!shows(to, name)) hideMember(passed, from, name)
     }
     this.#note(to, passed)
+  }
+
+  /**
+   * Returns the baseline of a session object, if it has one for this id.
+   *
+   * @param {object} session
+   * @param {string} sid
+   */
+  peek (session, sid) {
+    const baseline = this.#baseline(session)
+    return baseline?.sid === sid ? baseline : undefined
   }
 
   /**

@@ -16,6 +16,7 @@ module.exports = {
 
   load: new Operation('get', native.load, true),
   set: new Operation('set', native.set),
+  renew: new Operation('renew', native.renew),
   refresh: new Operation('touch', native.refresh),
   destroy: new Operation('destroy', native.destroy),
   destroyByDigest: new Operation('destroyByDigest', native.destroyByDigest),

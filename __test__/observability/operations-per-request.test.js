@@ -6,7 +6,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { setTimeout: pass } = require('node:timers/promises')
-const { AerospikeStore } = require('../..')
+const { AerospikeStore, renew } = require('../..')
 const { serve, Visitor } = require('../support/http')
 const { WireTap } = require('../support/wire-tap')
 
@@ -32,6 +32,7 @@ function routes (app) {
     req.session.save(error => error ? next(error) : res.json(req.query.user))
   }))
   app.get('/remember', (req, res) => { req.session.cookie.maxAge += 3_600_000; res.json(null) })
+  app.get('/renew', (req, res, next) => renew(req).then(renewed => res.json(renewed), next))
   app.get('/logout', (req, res, next) => req.session.destroy(error => error ? next(error) : res.json(null)))
 }
 
@@ -43,7 +44,11 @@ const REQUESTS = [
   ['changes something, and the page waits for save()', '/save', ['read', 'write'], ['read', 'write'], ['read', 'write']],
   ['only changes how long the cookie lives', '/remember', ['read', 'write'], ['read', 'write'], ['read', 'write']],
   ['logs in: regenerate() and save()', '/login', ['read', 'delete', 'write'], ['read', 'delete', 'write'], ['read', 'delete', 'write']],
-  ['logs out', '/logout', ['read', 'delete'], ['read', 'delete'], ['read', 'delete']]
+  ['logs out', '/logout', ['read', 'delete'], ['read', 'delete'], ['read', 'delete']],
+  ['renews its id: renew()', '/renew', ['read', 'write', 'write'], ['read', 'write', 'write'], ['read', 'write', 'write']],
+  ['reads a page with an old id', 'old /read', ['read', 'read', 'write'], ['read', 'read'], ['read', 'read']],
+  ['changes something with an old id', 'old /write', ['read', 'read', 'write'], ['read', 'read', 'write'], ['read', 'read', 'write']],
+  ['logs out with an old id', 'old /logout', ...Array(3).fill(['read', 'read', 'delete', 'read', 'write', 'delete'])]
 ]
 
 // [the request, how many sessions the user has before, the commands with maxSessionsPerUser: 2]
@@ -81,10 +86,17 @@ describe.each(OPTIONS.map(([name, options], index) => [name, options, index + 2]
   })
 
   test.each(REQUESTS.map(request => [request[0], request]))('a visitor who %s', async (_, request) => {
-    const [, path, ...expected] = request
+    const [, place, ...expected] = request
     const visit = async () => {
-      const visitor = new Visitor(app.url)
+      let visitor = new Visitor(app.url)
       if (expected[0].length > 0) await visitor.get('/write')
+      const path = place.replace('old ', '')
+      if (path !== place) {
+        const old = new Visitor(app.url)
+        old.cookies = new Map(visitor.cookies)
+        await visitor.get('/renew')
+        visitor = old
+      }
       return tap.during(async () => {
         expect((await visitor.get(path)).status).toBe(200)
       })

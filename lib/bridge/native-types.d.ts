@@ -34,6 +34,7 @@ export interface Native {
 
   load: Entry
   set: Entry
+  renew: Entry
   refresh: Entry
   destroy: Entry
   destroyByDigest: Entry

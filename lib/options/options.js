@@ -34,7 +34,7 @@ const LARGEST_RACK_ID = 1_000_000
 /** The most sessions that `maxSessionsPerUser` may allow: a login reads all of them. */
 const LARGEST_LIMIT = 1_000
 /** The bins that the store itself writes (src/store/layout.rs). */
-const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'login', 'session']
+const RESERVED_BINS = ['cookie', 'expires', 'created', 'user', 'prefix', 'login', 'session', 'alias', 'renewed', 'renews']
 
 const CONNECTION = [
   'hosts', 'auth', 'user', 'password', 'authMode', 'tls', 'timeout', 'connectTimeout', 'maxConnsPerNode', 'maxPending',

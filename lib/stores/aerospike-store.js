@@ -11,11 +11,12 @@
 const { BaseStore } = require('./base-store')
 const { AsyncResource } = require('node:async_hooks')
 const { nextTick, now } = require('../clock')
-const { operations, optional, quiet } = require('../connection')
+const { answer, operations, optional, quiet } = require('../connection')
 const { withHidden } = require('../baselines')
-const { badData, badOption } = require('../errors')
+const { badData, badKey, badOption } = require('../errors')
 const { PLAIN, isPlain, showAsJson, stringify, unquoted } = require('../json')
-const { LAST_TIME, kind, notAwaited, timeOf } = require('../options/validate')
+const { LAST_TIME, idFault, kind, notAwaited, timeOf } = require('../options/validate')
+const { leaveOut } = require('../outdated-cookies')
 
 class AerospikeStore extends BaseStore {
   /** @param {import('../../index').AerospikeStoreOptions} [options] */
@@ -34,6 +35,8 @@ class AerospikeStore extends BaseStore {
   createSession (req, session) {
     const made = super.createSession(req, session)
     this.baselines.pass(session, made)
+    // The id of the request is an old one. Express sets `req.res`.
+    if (req.res && this.baselines.peek(made, req.sessionID)?.isAliased()) leaveOut(req.res, req.sessionID)
     // express-session compares the two.
     showAsJson(session, this.connection.json)
     showAsJson(made, this.connection.json)
@@ -85,6 +88,45 @@ class AerospikeStore extends BaseStore {
     const notes = known.notes()
     return this.connection.sessionRequest(operations.set, sid, done, write, (handle, slot) => {
       operations.set.entry(handle, slot, sid, json, expires, writer, head, base, notes, owner)
+    })
+  }
+
+  /**
+   * Stores a session under a new id, to which the old one leads for a while. Internal, for lib/renewal.js. The answer is
+   * `{ outcome, loaded }`: 'done' with the session as `get` returns it, or 'lost' or 'missing'.
+   *
+   * @param {string} sid
+   * @param {any} id the new one
+   * @param {any} session
+   * @param {number} grace milliseconds
+   * @param {import('../bridge/hub').Callback} done
+   */
+  renewTo (sid, id, session, grace, done) {
+    let json, expires, owner
+    try {
+      const fault = idFault(id)
+      if (fault !== undefined) throw badKey(`the new session id is not valid: ${fault}`)
+      json = stringify(session)
+      expires = this.#expires(session, sid)
+      owner = this.ownerOf?.(session)
+    } catch (error) {
+      return this.connection.failed(operations.renew, error, done)
+    }
+    if (expires <= now()) return answer({ outcome: 'missing' }, done)
+    const known = this.baselines.of(session, sid)
+    json = withHidden(known, session, json)
+    const decode = (/** @type {string} */ text) => {
+      const { outcome, head } = JSON.parse(text)
+      return { outcome, loaded: head === null ? undefined : this.baselines.load(id, head, json) }
+    }
+    const answered = (/** @type {any} */ error, /** @type {any} */ value) => {
+      if (error?.inDoubt === true) known.doubt('s', json)
+      done(error, value)
+    }
+    const { writer, head, json: base } = known
+    const notes = known.notes()
+    return this.connection.sessionRequest(operations.renew, sid, answered, decode, (handle, slot) => {
+      operations.renew.entry(handle, slot, sid, id, json, expires, grace, writer, head, base, notes, owner)
     })
   }
 

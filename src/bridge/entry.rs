@@ -264,15 +264,53 @@ pub fn set(
     let what = SessionOp::Set {
         json: json.0,
         expires,
-        baseline: head.zip(base).map(|(head, base)| Baseline {
-            meta: head.0,
-            json: base.0,
-            notes: notes.map_or_else(String::new, |notes| notes.0),
-        }),
+        baseline: baseline(head, base, notes),
         writer: store.view.writer(writer.unsigned_abs()),
-        user: user.map(|user| Some(user.0).filter(|user| !user.is_empty())),
+        user: owner(user),
     };
     store.one(&env, slot, id, what)
+}
+
+/// `new_id`: the id that the session gets. `grace`: milliseconds. The others as for [`set`].
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)]
+pub fn renew(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    id: Text,
+    new_id: Text,
+    json: Text,
+    expires: i64,
+    grace: i64,
+    writer: i64,
+    head: Option<Text>,
+    base: Option<Text>,
+    notes: Option<Text>,
+    user: Option<Text>,
+) -> Result<()> {
+    let what = SessionOp::Renew {
+        id: new_id.0,
+        json: json.0,
+        expires,
+        baseline: baseline(head, base, notes),
+        writer: store.view.writer(writer.unsigned_abs()),
+        user: owner(user),
+        grace,
+    };
+    store.one(&env, slot, id, what)
+}
+
+fn baseline(head: Option<Text>, base: Option<Text>, notes: Option<Text>) -> Option<Baseline> {
+    head.zip(base).map(|(head, base)| Baseline {
+        meta: head.0,
+        json: base.0,
+        notes: notes.map_or_else(String::new, |notes| notes.0),
+    })
+}
+
+fn owner(user: Option<Text>) -> Option<Option<String>> {
+    user.map(|user| Some(user.0).filter(|user| !user.is_empty()))
 }
 
 /// `head`, `notes`: the baseline of the session object, without the session.

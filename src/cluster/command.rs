@@ -181,8 +181,10 @@ pub enum Reply {
     Record(Record),
     /// The command was applied.
     Done,
-    /// The record does not exist, or does not pass the filter.
+    /// The record does not exist.
     Missing,
+    /// The record exists, but does not pass the filter.
+    Filtered,
     /// The record has another generation than the command requires.
     Moved,
     /// A bin holds a type that the operation cannot be applied to.

@@ -72,7 +72,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Any failure, except that the record does not exist: that is [`Reply::Missing`].
+    /// Any failure, except those that are replies: [`Reply::Missing`], [`Reply::Filtered`], [`Reply::Moved`] and [`Reply::WrongType`].
     pub fn execute<'a>(
         &'a self,
         key: &'a Key,
@@ -381,6 +381,7 @@ impl Call<'_> {
             Some(Outcome::Own(Err(failure))) => {
                 let is_transient = match failure::kind(&failure) {
                     Kind::Missing => return Ok(Verdict::Answered(Reply::Missing)),
+                    Kind::Filtered => return Ok(Verdict::Answered(Reply::Filtered)),
                     Kind::Moved => return Ok(Verdict::Answered(Reply::Moved)),
                     Kind::WrongType => return Ok(Verdict::Answered(Reply::WrongType)),
                     Kind::Permanent => false,

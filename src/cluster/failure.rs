@@ -11,8 +11,10 @@ use crate::error::{Code, Error};
 
 /// What a failure means for the repetitions of a command.
 pub enum Kind {
-    /// The record does not exist, or does not pass the filter.
+    /// The record does not exist.
     Missing,
+    /// The record does not pass the filter.
+    Filtered,
     /// The record has another generation.
     Moved,
     /// A bin holds another type.
@@ -76,7 +78,8 @@ pub fn simulated(failure: &Failure) -> Error {
 
 pub fn kind(failure: &Failure) -> Kind {
     match failure.server_result_code() {
-        Some(ResultCode::KeyNotFoundError | ResultCode::FilteredOut) => return Kind::Missing,
+        Some(ResultCode::KeyNotFoundError) => return Kind::Missing,
+        Some(ResultCode::FilteredOut) => return Kind::Filtered,
         Some(ResultCode::GenerationError) => return Kind::Moved,
         Some(ResultCode::BinTypeError) => return Kind::WrongType,
         Some(code) if is_transient(code) => return Kind::Transient,

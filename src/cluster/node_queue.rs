@@ -133,7 +133,11 @@ impl QueueContext {
             Outcome::Own(Ok(Reply::Record(record))) if !record.bins.is_empty() => {
                 memory_size::of_record(record)
             }
-            Outcome::Own(Err(failure)) if matches!(failure::kind(failure), Kind::Missing) => 0,
+            Outcome::Own(Err(failure))
+                if matches!(failure::kind(failure), Kind::Missing | Kind::Filtered) =>
+            {
+                0
+            }
             _ => return,
         };
         self.sizes.learn(slot, bytes.max(1));

@@ -6,6 +6,8 @@
 
 use aerospike::Value;
 
+use super::{MAX_FOREIGN_DEPTH, MAX_SAFE};
+
 /// Returns the list of the keys of a map that are not strings. Empty if the value is not a map.
 pub fn non_string_keys(map: &Value) -> String {
     match map {
@@ -31,6 +33,38 @@ fn list<'a>(keys: impl Iterator<Item = &'a Value>) -> String {
         out.push_str(&written);
     }
     out
+}
+
+/// Returns whether JSON shows a value exactly: the value that its JSON text encodes to is the same again.
+pub fn is_shown_exactly(value: &Value) -> bool {
+    is_exact(value, 0)
+}
+
+fn is_exact(value: &Value, depth: usize) -> bool {
+    if depth > MAX_FOREIGN_DEPTH {
+        return false;
+    }
+    fn entries<'v>(
+        mut entries: impl Iterator<Item = (&'v Value, &'v Value)>,
+        depth: usize,
+    ) -> bool {
+        entries.all(|(key, value)| matches!(key, Value::String(_)) && is_exact(value, depth + 1))
+    }
+    match value {
+        Value::Nil | Value::Bool(_) | Value::String(_) => true,
+        Value::Int(value) => (*value as f64).abs() <= MAX_SAFE,
+        // An integral number is encoded as an integer.
+        Value::Float(value) => {
+            let value = f64::from(value);
+            value.is_finite() && (value.fract() != 0.0 || value.abs() > MAX_SAFE)
+        }
+        Value::List(items) => items.iter().all(|item| is_exact(item, depth + 1)),
+        Value::SortedMap(map) => entries(map.iter(), depth),
+        Value::OrderedMap(map) => entries(map.iter(), depth),
+        // Encrypted data is JSON.
+        Value::Blob(_) => depth == 0,
+        _ => false,
+    }
 }
 
 /// Returns the key in a list that JSON shows as `text`.

@@ -72,6 +72,7 @@ pub fn kind(what: &SessionOp) -> Kind {
         SessionOp::Save { .. }
         | SessionOp::Delete
         | SessionOp::Set { .. }
+        | SessionOp::Renew { .. }
         | SessionOp::Destroy
         | SessionOp::DestroyByDigest { .. } => Kind::Write,
     }
@@ -127,6 +128,10 @@ impl store::Answer for Reply {
             one.answer = match &outcome {
                 Ok(Output::Missing) => Answer::Read(None),
                 Ok(Output::Loaded(baseline)) => Answer::Read(Some(data(&baseline.json))),
+                Ok(Output::Json(json)) if one.name == "renew" => match json.contains("\"done\"") {
+                    true => Answer::Done,
+                    false => Answer::Nothing,
+                },
                 Ok(Output::Json(json)) => Answer::Read(Some(data(json))),
                 Ok(Output::Written(written, _)) if written.gone.is_some() => Answer::Gone,
                 Ok(Output::Written(written, _)) if written.meta.is_none() => Answer::Nothing,

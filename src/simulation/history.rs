@@ -1,9 +1,11 @@
 //! Runs one history: visitors and programs use a site for some seconds, on a cluster with faults. Then checks the answers.
 
+use std::cell::RefCell;
+
 use futures::future::{LocalBoxFuture, join_all};
 use tokio::time::sleep;
 
-use super::log::{FIRST_SHORT_LIVED, check};
+use super::log::{FIRST_RENEWED, FIRST_SHORT_LIVED, check};
 use super::random::Random;
 use super::setting::Setting;
 use super::site::{DURATION, START_MS, Site};
@@ -11,6 +13,8 @@ use crate::clock;
 
 const VISITORS: usize = 4;
 const WATCHERS: usize = 3;
+/// The visitors of sessions that are renewed.
+const RENEWING_VISITORS: usize = 3;
 
 /// Runs the history of a seed. Returns the violations, and the number of operations.
 pub async fn run(seed: u64) -> (Vec<String>, usize) {
@@ -19,6 +23,8 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
     let setting = Setting::of(&mut random);
     let site = Site::open(&setting, &mut random);
     let periods = setting.faults.periods();
+    // The ids that each renewed session has had.
+    let ids: RefCell<Vec<Vec<String>>> = RefCell::default();
     let mut tasks: Vec<LocalBoxFuture<'_, ()>> = Vec::new();
     for visitor in 0..VISITORS {
         tasks.push(Box::pin(site.visit(visitor, random.fork())));
@@ -37,6 +43,9 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
             }
         }
     }
+    for visitor in 0..RENEWING_VISITORS {
+        tasks.push(Box::pin(site.use_renewed(visitor, &ids, random.fork())));
+    }
     for period in &periods {
         tasks.push(Box::pin(site.rush(period, random.fork())));
     }
@@ -48,6 +57,11 @@ pub async fn run(seed: u64) -> (Vec<String>, usize) {
     sleep(DURATION).await;
     for session in 0..setting.sessions {
         site.load(0, session).await;
+    }
+    for (number, ids) in ids.into_inner().into_iter().enumerate() {
+        for id in ids {
+            let _ = site.read_as(1, FIRST_RENEWED + number, id).await;
+        }
     }
     let refuses = setting.refuses_ttl;
     let mut violations = site.nodes.violations();

@@ -64,7 +64,7 @@ impl Site {
     async fn log_in(&self, session: usize, user: &str, mut random: Random) -> bool {
         let process = random.below(PROCESSES as u64) as usize;
         sleep(Duration::from_millis(random.below(30))).await;
-        let new = RefCell::new(self.new_session(process));
+        let new = RefCell::new(self.new_session(process, session));
         if random.percent(30) {
             if !self.set(process, session, &new).await {
                 return false;

@@ -13,6 +13,8 @@ use crate::store::baseline::Baseline;
 
 /// The session object of a request, with the data that lib/baselines.js keeps for it.
 pub struct Loaded {
+    /// The id that it was loaded with.
+    pub id: String,
     pub head: Option<String>,
     pub json: String,
     pub cookie: Option<String>,
@@ -84,9 +86,16 @@ impl StoredValues {
 }
 
 impl Loaded {
-    pub fn new(head: Option<String>, json: String, at: Duration, writer: Arc<Writer>) -> Loaded {
+    pub fn new(
+        id: String,
+        head: Option<String>,
+        json: String,
+        at: Duration,
+        writer: Arc<Writer>,
+    ) -> Loaded {
         let now: Value = serde_json::from_str(&json).expect("JSON");
         Loaded {
+            id,
             head,
             json,
             cookie: None,

@@ -17,6 +17,8 @@ pub type Data = BTreeMap<String, i64>;
 pub const COOKIE: &str = "cookie";
 /// Sessions from this number on are used by many visitors at once, see `rush`.
 pub const FIRST_RUSHED: usize = 10;
+/// Sessions from this number on are renewed, see `Site::use_renewed`.
+pub const FIRST_RENEWED: usize = 50;
 /// Sessions from this number on expire during the history. `Site::keep` creates them and checks when they end.
 pub const FIRST_SHORT_LIVED: usize = 100;
 /// Sessions from this number on belong to users with a limit of sessions, see `limited`. So they may be removed at any time.

@@ -6,6 +6,7 @@ use aerospike::Value;
 
 /// The particle type of a string. It precedes every string that is a value, but not the names of bins.
 const PARTICLE_STRING: u8 = 3;
+const PARTICLE_BLOB: u8 = 4;
 
 pub fn parse(packed: &[u8]) -> Value {
     let mut reader = Reader(packed);
@@ -44,6 +45,10 @@ impl Reader<'_> {
             0xc0 => Value::Nil,
             0xc2 => Value::Bool(false),
             0xc3 => Value::Bool(true),
+            0xc4 => {
+                let length = self.length::<1>();
+                self.text(length)
+            }
             0xcb => Value::from(f64::from_be_bytes(self.take())),
             0xcc => Value::Int(i64::from(u8::from_be_bytes(self.take()))),
             0xcd => Value::Int(i64::from(u16::from_be_bytes(self.take()))),
@@ -75,6 +80,9 @@ impl Reader<'_> {
     fn text(&mut self, length: usize) -> Value {
         let (text, rest) = self.0.split_at(length);
         self.0 = rest;
+        if let Some(bytes) = text.strip_prefix(&[PARTICLE_BLOB]) {
+            return Value::Blob(bytes.to_vec());
+        }
         let text = text.strip_prefix(&[PARTICLE_STRING]).unwrap_or(text);
         Value::String(String::from_utf8(text.to_vec()).expect("text"))
     }

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 
 use super::answers::{Learned, Reply, kind};
 use super::loaded::Loaded;
-use super::log::{Answer, COOKIE, Effect, FIRST_LIMITED, Operation, data};
+use super::log::{
+    Answer, COOKIE, Effect, FIRST_LIMITED, FIRST_RENEWED, FIRST_SHORT_LIVED, Operation, data,
+};
 use super::nodes::Nodes;
 use super::random::Random;
 use super::setting::{NODES, Setting, TTL};
@@ -152,6 +154,19 @@ impl Site {
         effect: Effect,
         what: SessionOp,
     ) -> Result<Output, Error> {
+        self.ask_as(process, session, id(session), effect, what)
+            .await
+    }
+
+    /// Makes a request with one of the ids of a session.
+    pub async fn ask_as(
+        &self,
+        process: usize,
+        session: usize,
+        id: String,
+        effect: Effect,
+        what: SessionOp,
+    ) -> Result<Output, Error> {
         let (store, view) = &self.stores[process];
         let view = match session >= FIRST_LIMITED {
             true => &self.limited[process],
@@ -174,7 +189,6 @@ impl Site {
             log.len() - 1
         };
         let (answer, answered) = oneshot::channel();
-        let id = id(session);
         let node = self.nodes.master(&view.key(&id));
         let kind = kind(&what);
         let (before, known) = {
@@ -185,7 +199,9 @@ impl Site {
             let known = learned.silent.get(&(process, node)).copied();
             (before, known)
         };
-        let is_timed = kind == Kind::Read && !self.nodes.has_no_read_limit();
+        // A read that follows an alias asks two nodes.
+        let is_renewed = (FIRST_RENEWED..FIRST_SHORT_LIVED).contains(&session);
+        let is_timed = kind == Kind::Read && !is_renewed && !self.nodes.has_no_read_limit();
         let reply = Reply {
             process,
             session,
@@ -218,9 +234,19 @@ impl Site {
     }
 
     pub async fn read(&self, process: usize, session: usize) -> Result<Option<Loaded>, Error> {
+        self.read_as(process, session, id(session)).await
+    }
+
+    /// Reads a session with one of its ids.
+    pub async fn read_as(
+        &self,
+        process: usize,
+        session: usize,
+        id: String,
+    ) -> Result<Option<Loaded>, Error> {
         let at = self.started.elapsed();
         let output = self
-            .ask(process, session, Effect::None, SessionOp::Load)
+            .ask_as(process, session, id.clone(), Effect::None, SessionOp::Load)
             .await?;
         let Output::Loaded(Baseline {
             meta: head, json, ..
@@ -229,7 +255,7 @@ impl Site {
             return Ok(None);
         };
         let writer = self.writer(process);
-        Ok(Some(Loaded::new(Some(head), json, at, writer)))
+        Ok(Some(Loaded::new(id, Some(head), json, at, writer)))
     }
 
     fn writer(&self, process: usize) -> Arc<Writer> {
@@ -237,10 +263,11 @@ impl Site {
     }
 
     /// Returns a new session, which was not loaded.
-    pub fn new_session(&self, process: usize) -> Loaded {
+    pub fn new_session(&self, process: usize, session: usize) -> Loaded {
         let cookie = json!({ "originalMaxAge": TTL, "httpOnly": true, "path": "/" });
         let json = json!({ COOKIE: cookie }).to_string();
-        Loaded::new(None, json, self.started.elapsed(), self.writer(process))
+        let (at, writer) = (self.started.elapsed(), self.writer(process));
+        Loaded::new(id(session), None, json, at, writer)
     }
 
     /// Returns the answer to a set or touch, and the new head, as in lib/aerospike-store.js.
@@ -280,7 +307,8 @@ impl Site {
             loaded.data.pending.push((number, now));
             (what, effect, json)
         };
-        let outcome = self.ask(process, session, effect, what).await;
+        let id = loaded.borrow().id.clone();
+        let outcome = self.ask_as(process, session, id, effect, what).await;
         let (answer, head) = Site::answer(&outcome);
         let loaded = &mut *loaded.borrow_mut();
         loaded.cookies.answered(number, &answer);
@@ -294,6 +322,57 @@ impl Site {
             loaded.doubts.push(('s', json));
         }
         outcome.is_ok()
+    }
+
+    /// Renews the id of a session, as lib/renewal.js does. Returns the session under its new id.
+    pub async fn renew(
+        &self,
+        process: usize,
+        session: usize,
+        loaded: &RefCell<Loaded>,
+    ) -> Option<Loaded> {
+        let number = self.value();
+        let new_id = format!("renewed-{number}");
+        let (what, effect, json, id) = {
+            let mut loaded = loaded.borrow_mut();
+            let json = loaded.now.to_string();
+            let effect = loaded.effect(false);
+            let what = SessionOp::Renew {
+                id: new_id.clone(),
+                json: json.clone(),
+                expires: clock::now() + loaded.life,
+                baseline: loaded.baseline(),
+                writer: loaded.writer.clone(),
+                user: None,
+                // Longer than a history, in which all ids of a session then lead to it.
+                grace: TTL,
+            };
+            let now = loaded.now.clone();
+            loaded.cookies.pending.push((number, now[COOKIE].clone()));
+            loaded.data.pending.push((number, now));
+            (what, effect, json, loaded.id.clone())
+        };
+        let outcome = self.ask_as(process, session, id, effect, what).await;
+        let head = match &outcome {
+            Ok(Output::Json(answer)) => {
+                let answer: serde_json::Value = serde_json::from_str(answer).expect("JSON");
+                answer["head"].as_str().map(str::to_owned)
+            }
+            _ => None,
+        };
+        let answer = match &outcome {
+            Ok(_) => Answer::Nothing,
+            Err(_) => Site::answer(&outcome).0,
+        };
+        let mut loaded = loaded.borrow_mut();
+        loaded.cookies.answered(number, &answer);
+        loaded.data.answered(number, &answer);
+        if matches!(answer, Answer::Failed { in_doubt: true, .. }) {
+            loaded.doubts.push(('s', json));
+            return None;
+        }
+        let writer = self.writer(process);
+        Some(Loaded::new(new_id, Some(head?), json, loaded.at, writer))
     }
 
     /// Touches a session. Returns whether that succeeded.
@@ -320,7 +399,8 @@ impl Site {
             loaded.cookies.pending.push((number, now));
             (what, effect, cookie)
         };
-        let outcome = self.ask(process, session, effect, what).await;
+        let id = loaded.borrow().id.clone();
+        let outcome = self.ask_as(process, session, id, effect, what).await;
         let (answer, head) = Site::answer(&outcome);
         let loaded = &mut *loaded.borrow_mut();
         loaded.cookies.answered(number, &answer);

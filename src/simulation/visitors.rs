@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::{sleep, sleep_until};
 
 use super::loaded::Loaded;
-use super::log::{COOKIE, Data, Effect, FIRST_RUSHED, FIRST_SHORT_LIVED};
+use super::log::{COOKIE, Data, Effect, FIRST_RENEWED, FIRST_RUSHED, FIRST_SHORT_LIVED};
 use super::nodes::FaultPeriod;
 use super::random::Random;
 use super::setting::{TTL, WATCH_INTERVAL};
@@ -35,7 +35,7 @@ impl Site {
             let Some(loaded) = self.load(process, session).await else {
                 // Logs in.
                 if random.percent(60) {
-                    let new = RefCell::new(self.new_session(process));
+                    let new = RefCell::new(self.new_session(process, session));
                     self.change(visitor, &new, &mut random);
                     self.set(process, session, &new).await;
                     if random.percent(60) {
@@ -89,6 +89,74 @@ impl Site {
         }
     }
 
+    /// Simulates a visitor of a session that he and others renew. `ids`: the ids that the session has had. All of them lead to it until
+    /// somebody logs out, and then to nothing. Then the visitors use another session.
+    pub async fn use_renewed(
+        &self,
+        visitor: usize,
+        ids: &RefCell<Vec<Vec<String>>>,
+        mut random: Random,
+    ) {
+        while !self.is_over() {
+            pause(&mut random, 200).await;
+            let process = random.below(PROCESSES as u64) as usize;
+            let number = ids.borrow().len();
+            let session = FIRST_RENEWED + number.saturating_sub(1);
+            if session + 1 >= FIRST_SHORT_LIVED {
+                return;
+            }
+            let known = ids.borrow().last().cloned().unwrap_or_default();
+            if known.is_empty() {
+                let session = FIRST_RENEWED + number;
+                ids.borrow_mut().push(vec![id(session)]);
+                let new = RefCell::new(self.new_session(process, session));
+                self.change(visitor, &new, &mut random);
+                self.set(process, session, &new).await;
+                continue;
+            }
+            let id = known[random.below(known.len() as u64) as usize].clone();
+            let Ok(Some(loaded)) = self.read_as(process, session, id.clone()).await else {
+                continue;
+            };
+            let mut loaded = RefCell::new(loaded);
+            pause(&mut random, 100).await;
+            match random.below(12) {
+                0 => {
+                    // The next visitor begins another session.
+                    let is_current = ids.borrow().len() == number;
+                    if is_current {
+                        ids.borrow_mut().push(Vec::new());
+                    }
+                    let what = match random.percent(50) {
+                        true => SessionOp::Destroy,
+                        false => SessionOp::Delete,
+                    };
+                    let _ = self
+                        .ask_as(process, session, id, Effect::Removal, what)
+                        .await;
+                    continue;
+                }
+                1..=4 => {
+                    if random.percent(60) {
+                        self.change(visitor, &loaded, &mut random);
+                    }
+                    if let Some(renewed) = self.renew(process, session, &loaded).await {
+                        ids.borrow_mut()[number - 1].push(renewed.id.clone());
+                        loaded = RefCell::new(renewed);
+                    }
+                }
+                _ => {}
+            }
+            match random.below(3) {
+                0 => drop(self.touch(process, session, &loaded).await),
+                _ => {
+                    self.change(visitor, &loaded, &mut random);
+                    self.set(process, session, &loaded).await;
+                }
+            }
+        }
+    }
+
     /// Simulates many visitors at once while the node of their sessions is silent or slow. Some operations wait for others of the same
     /// session. So first attempts, repetitions and operations close to their deadline wait for the node together.
     pub async fn rush(&self, period: &FaultPeriod, mut random: Random) {
@@ -97,7 +165,7 @@ impl Site {
         let (_, view) = &self.stores[process];
         let is_on_node =
             |session: &usize| self.nodes.master(&view.key(&id(*session))) == period.node;
-        let sessions = (FIRST_RUSHED..FIRST_SHORT_LIVED).filter(is_on_node);
+        let sessions = (FIRST_RUSHED..FIRST_RENEWED).filter(is_on_node);
         let duration = (period.until - period.from).min(self.timeout);
         let duration = u64::try_from(duration.as_millis()).expect("a short period");
         let visits = sessions
@@ -106,7 +174,7 @@ impl Site {
                 let mut random = random.fork();
                 async move {
                     sleep_until(self.started + period.from.saturating_sub(ms(200))).await;
-                    let loaded = RefCell::new(self.new_session(process));
+                    let loaded = RefCell::new(self.new_session(process, session));
                     self.change(session, &loaded, &mut random);
                     self.set(process, session, &loaded).await;
                     if loaded.borrow().head.is_none() {
@@ -212,7 +280,7 @@ impl Site {
                     if used.is_some_and(|used: Duration| tried <= used + least) {
                         self.report("ended although it was used", session, start, used);
                     }
-                    self.new_session(process)
+                    self.new_session(process, session)
                 }
             };
             loaded.life = i64::try_from(life).expect("a short life");

@@ -4,8 +4,18 @@
 //! what has happened since. JavaScript keeps them beside the session object and passes them to the next set. A touch
 //! passes only the meta and the notes, because it does not need the data. After a `;`, the meta may list keys of the
 //! data that are not strings, see [`keys`](crate::codec::keys). Before a `:`, it may have the digest of the record.
-//! Only sessions from a list have one, because JavaScript may not know their ids. With option `maxSessionsPerUser`, the
-//! meta of a session with an owner ends with a hash of the owner, so that a set notices a new one.
+//! Only sessions from a list have one, because JavaScript may not know their ids. After the generation, the meta may have
+//! fields that few sessions need. The first letter names the field:
+//!
+//! | letter | field |
+//! |---|---|
+//! | `r` | [`BaselineMeta::renewed`] |
+//! | `t` | [`BaselineMeta::target`] |
+//! | `u` | [`BaselineMeta::has_owner`] |
+//! | `x` | [`BaselineMeta::has_more`] |
+//! | `o` | [`BaselineMeta::owner`], with option `maxSessionsPerUser` |
+//!
+//! lib/baselines.js reads `created`, `r` and `t`.
 //!
 //! Each note is a separator, a letter and a text:
 //!
@@ -21,8 +31,9 @@
 use std::fmt;
 
 /// The source of a baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
+    #[default]
     Loaded,
     /// Loaded from a record without a TTL, which no read extends.
     LoadedWithoutTtl,
@@ -31,8 +42,9 @@ pub enum Origin {
 }
 
 /// How a record stores the data of its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum RecordFormat {
+    #[default]
     Map,
     Json,
     /// The record of aerospike-session-store 0.4: JSON of data and cookie in bin `session`.
@@ -48,18 +60,9 @@ impl RecordFormat {
     pub fn is_outdated(self) -> bool {
         matches!(self, RecordFormat::Legacy | RecordFormat::Outdated)
     }
-
-    /// Returns the generation that a baseline stores. It is 0 for a map, because a change of a map needs no
-    /// generation check.
-    pub fn known_generation(self, generation: u32) -> u32 {
-        match self {
-            RecordFormat::Map => 0,
-            _ => generation,
-        }
-    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct BaselineMeta<'a> {
     pub origin: Origin,
     pub format: RecordFormat,
@@ -74,6 +77,16 @@ pub struct BaselineMeta<'a> {
     pub keys: &'a str,
     /// The record's digest in hexadecimal digits if the session came from a list, else empty.
     pub digest: &'a str,
+    /// When the id was last renewed, in milliseconds since 1970.
+    pub renewed: Option<i64>,
+    /// The digest in hexadecimal digits of the record that holds the session, if the session id leads there through an
+    /// alias, else empty.
+    pub target: &'a str,
+    /// The record has an owner.
+    pub has_owner: bool,
+    /// The record holds something that the JSON does not show: bins of other programs, or values of types that JSON does
+    /// not have. A renewal, which copies the session, then reads the record first.
+    pub has_more: bool,
 }
 
 /// The character before each note: RECORD SEPARATOR. No JSON contains it.
@@ -192,8 +205,20 @@ impl fmt::Display for BaselineMeta<'_> {
             }
         }
         write!(f, ",{}", self.generation)?;
+        if let Some(renewed) = self.renewed {
+            write!(f, ",r{renewed}")?;
+        }
+        if !self.target.is_empty() {
+            write!(f, ",t{}", self.target)?;
+        }
+        if self.has_owner {
+            f.write_str(",u")?;
+        }
+        if self.has_more {
+            f.write_str(",x")?;
+        }
         if let Some(owner) = self.owner {
-            write!(f, ",{owner:x}")?;
+            write!(f, ",o{owner:x}")?;
         }
         match self.keys {
             "" => Ok(()),
@@ -203,6 +228,22 @@ impl fmt::Display for BaselineMeta<'_> {
 }
 
 impl<'a> BaselineMeta<'a> {
+    /// Returns whether an update has to write the data even if it did not change.
+    pub fn needs_rewrite(&self, is_touch: bool) -> bool {
+        match is_touch {
+            // The next set upgrades a record of the old package.
+            true => self.format == RecordFormat::Outdated,
+            false => self.format.is_outdated(),
+        }
+    }
+
+    /// Returns the generation after a change that left the data of others. It belongs to the known data only if nobody wrote in
+    /// between. 0: it does not.
+    pub fn next_generation(&self, generation: u32) -> u32 {
+        let is_next = self.generation > 0 && Some(generation) == self.generation.checked_add(1);
+        if is_next { generation } else { 0 }
+    }
+
     /// Returns the meta of the session after it was written.
     pub fn written(self, expires: i64, generation: u32) -> BaselineMeta<'a> {
         BaselineMeta {
@@ -238,20 +279,27 @@ impl<'a> BaselineMeta<'a> {
         };
         let (expires, created) = (time()?, time()?);
         let generation = fields.next()?.parse().ok()?;
-        let owner = match fields.next() {
-            None => None,
-            Some(owner) => Some(u64::from_str_radix(owner, 16).ok()?),
-        };
-        Some(BaselineMeta {
+        let mut parsed = BaselineMeta {
             origin,
             format,
             expires,
             created,
             generation,
-            owner,
             keys,
             digest,
-        })
+            ..BaselineMeta::default()
+        };
+        for field in fields {
+            match field.split_at_checked(1)? {
+                ("r", time) => parsed.renewed = Some(time.parse().ok()?),
+                ("t", target) => parsed.target = target,
+                ("u", "") => parsed.has_owner = true,
+                ("x", "") => parsed.has_more = true,
+                ("o", owner) => parsed.owner = Some(u64::from_str_radix(owner, 16).ok()?),
+                _ => return None,
+            }
+        }
+        Some(parsed)
     }
 }
 
@@ -281,17 +329,27 @@ mod tests {
                 ("", "0f", Some(u64::MAX)),
                 ("n", "0f", None),
             ] {
-                let meta = BaselineMeta {
-                    origin,
-                    format,
-                    expires,
-                    created,
-                    generation,
-                    owner,
-                    keys,
-                    digest,
-                };
-                assert_eq!(BaselineMeta::parse(&meta.to_string()), Some(meta));
+                for (renewed, target, flag) in [
+                    (None, "", false),
+                    (Some(9), "a0", true),
+                    (Some(-9), "", false),
+                ] {
+                    let meta = BaselineMeta {
+                        origin,
+                        format,
+                        expires,
+                        created,
+                        generation,
+                        owner,
+                        keys,
+                        digest,
+                        renewed,
+                        target,
+                        has_owner: flag,
+                        has_more: flag,
+                    };
+                    assert_eq!(BaselineMeta::parse(&meta.to_string()), Some(meta));
+                }
             }
         }
     }
@@ -332,7 +390,9 @@ mod tests {
             "Xm,1,2,3",
             "Lm,a,2,3",
             "Lm,1,2,-3",
-            "Lm,1,2,3,g",
+            "Lm,1,2,3,",
+            "Lm,1,2,3,rx",
+            "Lm,1,2,3,og",
         ] {
             assert!(BaselineMeta::parse(text).is_none(), "{text}");
         }

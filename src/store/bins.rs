@@ -6,8 +6,7 @@ pub const CREATED: &str = "created";
 pub const USER: &str = "user";
 pub const PREFIX: &str = "prefix";
 pub const LOGIN: &str = "login";
-/// The digest of the record whose session this one continues under a new id.
-pub const RENEWS: &str = "renews";
-/// The digest of the record that a renewed session has now.
-pub const ALIAS: &str = "alias";
 pub const LEGACY: &str = "session";
+pub const ALIAS: &str = "alias";
+pub const RENEWED: &str = "renewed";
+pub const RENEWS: &str = "renews";

@@ -4,6 +4,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::baseline::{Baseline, InDoubtWrite};
 use super::record_ref::RecordRef;
+use super::renew_ops::{Renewal, Renewed};
 use super::request::{Operation, Output, ScanOp, SessionOp, Written};
 use super::session_ops::Touched;
 use super::sessions::Sessions;
@@ -24,7 +25,9 @@ impl Shared {
             false => LARGE,
         };
         match op {
-            SessionOp::Save { json, .. } | SessionOp::Set { json, .. } => json.len() >= limit,
+            SessionOp::Save { json, .. }
+            | SessionOp::Set { json, .. }
+            | SessionOp::Renew { json, .. } => json.len() >= limit,
             SessionOp::Get | SessionOp::Load => self.cluster.is_at_least(&target.key, limit),
             SessionOp::Touch { .. }
             | SessionOp::Refresh { .. }
@@ -64,6 +67,7 @@ impl Sessions<'_> {
     async fn check_size(&self, op: &SessionOp) -> Result<()> {
         let (json, limit) = match op {
             SessionOp::Save { json, .. } => (json, LARGEST_RECORD),
+            SessionOp::Renew { json, .. } => (json, 2 * LARGEST_RECORD),
             SessionOp::Set { json, baseline, .. } => match baseline {
                 None => (json, LARGEST_RECORD),
                 // Other writers may have removed keys and made room for the new ones.
@@ -153,11 +157,54 @@ impl Sessions<'_> {
                 };
                 Ok(Output::Written(written, writer.clone()))
             }
+            // Boxed: it is rare.
+            SessionOp::Renew { .. } => Box::pin(self.run_renewal_op(target, op)).await,
             SessionOp::Destroy => self.destroy(target).await,
             SessionOp::DestroyByDigest { of } => {
                 Box::pin(self.destroy_of_user(target, of.as_deref())).await
             }
         }
+    }
+
+    /// Returns an object: `outcome` is `done`, `lost` or `missing`. If it is done, `head` is the meta of the baseline under the
+    /// new id.
+    async fn run_renewal_op(&self, target: &RecordRef, op: &mut SessionOp) -> Result<Output> {
+        let SessionOp::Renew {
+            id,
+            json,
+            expires,
+            baseline,
+            writer,
+            user,
+            grace,
+        } = op
+        else {
+            return Ok(Output::Done);
+        };
+        let baseline = writer.baseline(baseline.take());
+        let renewal = Renewal {
+            id,
+            json,
+            expires: *expires,
+            baseline: baseline.as_ref(),
+            user: user.as_ref().map(Option::as_deref),
+            grace: *grace,
+        };
+        let outcome = self
+            .renew(target, &renewal)
+            .await
+            .map_err(|error| target.failed(error));
+        if let Err(error) = &outcome {
+            // The session may be stored under the new id, as the request has it, and the old id may lead there.
+            writer.failed(error, baseline, &InDoubtWrite::Set(json));
+        }
+        let (outcome, head) = match outcome? {
+            Renewed::Done(head) => ("done", Some(head)),
+            Renewed::Lost => ("lost", None),
+            Renewed::Missing => ("missing", None),
+        };
+        let answer = serde_json::json!({ "outcome": outcome, "head": head });
+        Ok(Output::Json(answer.to_string()))
     }
 
     async fn run_scan_op(&self, op: ScanOp) -> Result<Output> {

@@ -14,6 +14,7 @@ use super::layout::Layout;
 /// The filters of one view.
 pub struct Filters {
     in_this_view: Vec<u8>,
+    is_removable: Option<Template>,
     alive: Option<Template>,
     same_and_alive: Option<Template>,
     creation: Option<Template>,
@@ -42,6 +43,7 @@ impl Filters {
             |created| Template::new(&layout.same_and_alive(created, NOW), bound, created);
         Filters {
             in_this_view: packed(&layout.in_this_view()),
+            is_removable: Template::new(&layout.is_removable(NOW), None, None),
             alive: same_and_alive(None),
             same_and_alive: same_and_alive(Some(CREATED)),
             creation: Template::new(&layout.creation(NOW), None, None),
@@ -51,6 +53,13 @@ impl Filters {
     /// Returns [`Layout::in_this_view`].
     pub fn in_this_view(&self) -> Expression {
         from_packed_bytes(self.in_this_view.clone())
+    }
+
+    /// Returns [`Layout::is_removable`].
+    pub fn is_removable(&self, layout: &Layout, now: i64) -> Expression {
+        let template = self.is_removable.as_ref();
+        let filled = template.and_then(|template| template.fill(now, None, None));
+        filled.unwrap_or_else(|| layout.is_removable(now))
     }
 
     /// Returns [`Layout::creation`] for a session that would be created now.
@@ -152,6 +161,9 @@ mod tests {
                 let built = layout.creation(now).base64();
                 let filled = filters.creation(&layout, now).base64();
                 assert_eq!(built.expect("packed"), filled.expect("packed"));
+                let built = layout.is_removable(now).base64();
+                let filled = filters.is_removable(&layout, now).base64();
+                assert_eq!(built.expect("packed"), filled.expect("packed"));
                 for created in [None, Some(0), Some(-5), Some(now), Some(now - 1)] {
                     let built = layout.same_and_alive(created, now).base64();
                     let filled = filters.same_and_alive(&layout, created, now).base64();
@@ -173,8 +185,10 @@ mod tests {
             };
             assert!(filled(&filters.alive, None));
             assert!(filled(&filters.same_and_alive, Some(now)));
-            let creation = filters.creation.as_ref().expect("a found marker");
-            assert!(creation.fill(now, None, None).is_some());
+            for template in [&filters.creation, &filters.is_removable] {
+                let template = template.as_ref().expect("a found marker");
+                assert!(template.fill(now, None, None).is_some());
+            }
         }
     }
 }

@@ -10,6 +10,14 @@
 //! | `prefix` | string | the option, unless it is empty |
 //! | `login` | integer | the place in the order of a limit, if a login moved the session up in it: ms since 1970 |
 //! | `session` | string | JSON of cookie and data: a record of aerospike-session-store 0.4 |
+//! | `renewed` | integer | when the id was last renewed, ms since 1970 |
+//! | `renews` | blob | the digest of the record that this one replaced in the last renewal |
+//! | `alias` | blob | in an alias: the digest of the record that it leads to; encrypted if there are keys |
+//!
+//! After a renewal the old record is an alias until `expires`: bin `data` is 1, and of the other bins it has only
+//! `alias`, `expires` and `prefix`. To every reader an integer in bin `data` means that the record holds no session. So
+//! lists, counts, the index of users and older versions of this package skip aliases. An alias that has ended is a
+//! tombstone. See `aliases.rs` and `renew_ops.rs`.
 //!
 //! The key is prefix + session id, or, with option `hashIds`, a hash of the two. The id itself is stored only with
 //! option `storeIds`: otherwise the server keeps only the key's digest.
@@ -23,20 +31,28 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
 use aerospike::expressions::{
-    Expression, and, bin_exists, cond, eq, int_bin, int_val, not, or, string_bin, string_val,
+    Expression, and, bin_exists, blob_bin, blob_val, cond, eq, gt, int_bin, int_val, not, or,
+    string_bin, string_val,
 };
 use aerospike::{Bin, Key, ParticleType, Record, Value};
 
 use super::baseline::{BaselineMeta, Origin, RecordFormat};
-use super::bins::{ALIAS, COOKIE, CREATED, EXPIRES, LEGACY, PREFIX, USER};
+use super::bins::{ALIAS, COOKIE, CREATED, EXPIRES, LEGACY, LOGIN, PREFIX, RENEWED, RENEWS, USER};
 use super::encryption::{DecryptError, Place, encrypted};
 use super::merge::Session;
 use super::options::Options;
+use super::record_ref::digest_of_text;
 use super::{cookie, expiry};
 use crate::codec::encode::Encoded;
 use crate::codec::keys::hex;
 use crate::codec::{CodecError, decode, encode, keys, members, packer, tree};
 use crate::error::{Code, Error, Result};
+
+/// The integer in the data bin of an alias. A tombstone has 0.
+const ALIAS_MARK: i64 = 1;
+
+/// The digest of a record's key.
+pub type Digest = [u8; 20];
 
 /// The record layout of one view.
 pub struct Layout {
@@ -58,7 +74,7 @@ pub enum Resolved<'a> {
 /// A record that was read. Its session is alive.
 pub struct Stored<'a> {
     record: &'a Record,
-    digest: [u8; 20],
+    digest: Digest,
     /// The effective expiry. `None`: never.
     pub expires: Option<i64>,
     pub created: Option<i64>,
@@ -79,6 +95,16 @@ impl Layout {
         Key::with_digest(namespace.as_str(), set, stored.cloned(), key.digest())
     }
 
+    /// Returns the key of the record with this digest. The key itself is not known.
+    pub fn key_of(&self, digest: Digest) -> Key {
+        Key::with_digest(
+            self.options.namespace.as_str(),
+            self.options.set.as_str(),
+            None,
+            digest,
+        )
+    }
+
     /// Returns the session id of a record, if its key was stored.
     pub fn id<'a>(&self, key: &'a Key) -> Option<&'a str> {
         match key.user_key() {
@@ -95,15 +121,43 @@ impl Layout {
         }
     }
 
+    /// Passes the aliases that have not ended.
+    pub fn is_alias(&self, now: i64) -> Expression {
+        and(vec![
+            expiry::is_of_type(ALIAS, ParticleType::Blob),
+            expiry::is_integer(self.options.bin.as_str()),
+            expiry::is_integer(EXPIRES),
+            gt(int_bin(EXPIRES), int_val(now)),
+        ])
+    }
+
+    /// Passes the records of this view that can be removed alone. An alias cannot: the record that it leads to has to be
+    /// removed first.
+    pub fn is_removable(&self, now: i64) -> Expression {
+        and(vec![self.in_this_view(), not(self.is_alias(now))])
+    }
+
+    /// Passes the records that replaced the record with this digest in a renewal.
+    pub fn is_renewal_of(&self, digest: Digest) -> Expression {
+        and(vec![
+            expiry::is_of_type(RENEWS, ParticleType::Blob),
+            eq(blob_bin(RENEWS), blob_val(digest.to_vec())),
+        ])
+    }
+
     /// Passes the records that a new session of this view may replace. These are records of this view whose sessions
-    /// have ended or were removed. Records whose bin `prefix` is not a string belong to no view, because no store
+    /// have ended or were removed, except aliases. Records whose bin `prefix` is not a string belong to no view, because no store
     /// writes them; they pass too.
     pub fn is_free(&self, now: i64) -> Expression {
         // To the server, the string in a bin of another type is unknown, and so is every expression that depends on
         // it.
         let is_text = || expiry::is_of_type(PREFIX, ParticleType::String);
         let of_no_view = and(vec![bin_exists(PREFIX), not(is_text())]);
-        let mut ended = vec![self.in_this_view(), not(self.alive(now))];
+        let mut ended = vec![
+            self.in_this_view(),
+            not(self.alive(now)),
+            not(self.is_alias(now)),
+        ];
         if !self.options.prefix.is_empty() {
             ended.insert(0, is_text());
         }
@@ -211,6 +265,102 @@ impl Layout {
         }
     }
 
+    /// Returns the bins that make a record an alias of the record `leads_to`, until `expires`.
+    pub fn alias_bins(&self, key: &Key, leads_to: Digest, expires: i64) -> Result<Vec<Bin>> {
+        let alias = match self.encrypts() {
+            // JSON, like every encrypted value.
+            true => self.encrypt(key, ALIAS, &format!("\"{}\"", hex(&leads_to)))?,
+            false => Value::Blob(leads_to.to_vec()),
+        };
+        let mut bins = vec![
+            Bin::new(self.options.bin.as_str(), Value::Int(ALIAS_MARK)),
+            Bin::new(ALIAS, alias),
+            self.expires_bin(expires),
+        ];
+        let emptied = [COOKIE, CREATED, USER, LOGIN, LEGACY, RENEWED, RENEWS];
+        bins.extend(emptied.map(|bin| Bin::new(bin, Value::Nil)));
+        Ok(bins)
+    }
+
+    /// Returns where an alias of this view leads to. `None`: the record is no alias, or an alias that has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::BadData`] if it cannot be decrypted.
+    pub fn alias(&self, record: &Record, key: &Key, now: i64) -> Result<Option<Digest>> {
+        let bins = &record.bins;
+        let is_marked = matches!(bins.get(&self.options.bin), Some(Value::Int(_)));
+        let is_alive = matches!(bins.get(EXPIRES), Some(Value::Int(expires)) if *expires > now);
+        match is_marked && is_alive && self.is_in_this_view(record) {
+            true => self.leads_to(record, key),
+            false => Ok(None),
+        }
+    }
+
+    /// Returns the digest in bin [`ALIAS`]: where the session is that this record held before it was renewed.
+    fn leads_to(&self, record: &Record, key: &Key) -> Result<Option<Digest>> {
+        let Some(alias @ Value::Blob(bytes)) = record.bins.get(ALIAS) else {
+            return Ok(None);
+        };
+        if let Ok(digest) = Digest::try_from(bytes.as_slice()) {
+            return Ok(Some(digest));
+        }
+        let Some(blob) = encrypted(alias) else {
+            return Ok(None);
+        };
+        let digest = key.digest();
+        let text = self.options.keys.decrypt(&self.place(&digest, ALIAS), blob);
+        Ok(digest_of_text(
+            text.map_err(undecryptable)?.trim_matches('"'),
+        ))
+    }
+
+    /// Returns the bins of the renewal of a record, beside those of every session.
+    pub fn renewal_bins(&self, renews: Digest, now: i64) -> [Bin; 4] {
+        [
+            Bin::new(RENEWED, Value::Int(now)),
+            Bin::new(RENEWS, Value::Blob(renews.to_vec())),
+            Bin::new(LEGACY, Value::Nil),
+            Bin::new(ALIAS, Value::Nil),
+        ]
+    }
+
+    /// Returns the bins of a session that a renewal copies as they are: those that no operation of this view writes.
+    /// `keeps_owner`: the owner is copied, too.
+    pub fn copied_bins(&self, stored: &Stored<'_>, keeps_owner: bool) -> Vec<Bin> {
+        let bins = stored.record.bins.iter();
+        bins.filter(|(name, _)| match name.as_str() {
+            USER => keeps_owner,
+            name => !self.is_known(name),
+        })
+        .map(|(name, value)| Bin::new(name, value.clone()))
+        .collect()
+    }
+
+    /// Returns whether a bin is one of those that a renewal writes anew.
+    fn is_known(&self, name: &str) -> bool {
+        let known = [
+            COOKIE, EXPIRES, CREATED, PREFIX, LEGACY, ALIAS, RENEWED, RENEWS,
+        ];
+        known.contains(&name) || name == self.options.bin
+    }
+
+    /// Returns the bin of the cookie of a stored session, for the record with another key.
+    pub fn copied_cookie(&self, stored: &Stored<'_>, key: &Key, now: i64) -> Result<Bin> {
+        let mut member = String::from("{");
+        self.cookie(&mut member, stored, now)?;
+        member.push('}');
+        let cookie = members::without(&member, COOKIE).map_err(unreadable)?.taken;
+        self.cookie_bin(key, cookie)
+    }
+
+    /// Returns the map in the data bin. `None`: the data is stored in another format.
+    pub fn map<'a>(&self, stored: &Stored<'a>) -> Option<&'a Value> {
+        let data = stored.record.bins.get(&self.options.bin)?;
+        let is_map = matches!(data, Value::SortedMap(_) | Value::OrderedMap(_));
+        is_map.then_some(data)
+    }
+
     pub fn expires_bin(&self, expires: i64) -> Bin {
         Bin::new(EXPIRES, Value::Int(expires))
     }
@@ -237,12 +387,6 @@ impl Layout {
     pub fn owner_mark(&self, owner: &str) -> Option<u64> {
         static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         self.options.limit.map(|_| HASHES.hash_one(owner))
-    }
-
-    /// Returns the key of the record with this digest.
-    pub fn key_of(&self, digest: [u8; 20]) -> Key {
-        let (namespace, set) = (&self.options.namespace, &self.options.set);
-        Key::with_digest(namespace.as_str(), set.as_str(), None, digest)
     }
 
     pub fn prefix_bin(&self) -> Option<Bin> {
@@ -282,8 +426,8 @@ impl Layout {
         if !self.is_in_this_view(record) {
             return Resolved::Missing;
         }
-        // Also after the end of the old id: the session itself goes on.
-        if let Some(renewed) = self.renewed(record) {
+        // Also after the end of the old id: the session itself goes on. An alias that cannot be decrypted leads nowhere.
+        if let Ok(Some(renewed)) = self.leads_to(record, key) {
             return Resolved::Renewed(renewed);
         }
         match self.open(record, key, now) {
@@ -292,15 +436,6 @@ impl Layout {
                 Resolved::Missing
             }
             None => Resolved::Expired,
-        }
-    }
-
-    /// Returns the digest of the record that a renewed session has now.
-    fn renewed(&self, record: &Record) -> Option<[u8; 20]> {
-        match record.bins.get(ALIAS)? {
-            // GAP: renewal encrypts the digest where `encryptionKeys` are set. This knows only plain digests.
-            Value::Blob(digest) => digest.as_slice().try_into().ok(),
-            _ => None,
         }
     }
 
@@ -352,19 +487,48 @@ impl Layout {
         Ok(Some(Cow::Owned(Value::String(text))))
     }
 
-    /// Returns the meta of the baseline of a record that was read, as text.
-    pub fn meta(&self, stored: &Stored<'_>) -> Option<String> {
-        self.build_meta(stored, stored.record.generation, "")
+    /// Returns the meta of the baseline of a record that was read, as text. `target`: see [`BaselineMeta::target`].
+    pub fn meta(&self, stored: &Stored<'_>, target: &str) -> Option<String> {
+        let bins = &stored.record.bins;
+        let data = bins.get(&self.options.bin);
+        let keys = self.non_string_keys(stored);
+        let other_bins = bins.keys().any(|name| name != USER && !self.is_known(name));
+        let meta = BaselineMeta {
+            target,
+            has_owner: bins.contains_key(USER),
+            has_more: other_bins || !data.is_none_or(keys::is_shown_exactly),
+            ..self.build_meta(stored, "", &keys)?
+        };
+        Some(meta.to_string())
     }
 
     /// Returns the meta of a record from a list. It has no generation, because the list may add an id to the data.
     pub fn list_meta(&self, stored: &Stored<'_>) -> Option<String> {
-        self.build_meta(stored, 0, &hex(&stored.digest))
+        let digest = hex(&stored.digest);
+        let keys = self.non_string_keys(stored);
+        let meta = BaselineMeta {
+            generation: 0,
+            ..self.build_meta(stored, &digest, &keys)?
+        };
+        Some(meta.to_string())
     }
 
-    fn build_meta(&self, stored: &Stored<'_>, generation: u32, digest: &str) -> Option<String> {
+    fn non_string_keys(&self, stored: &Stored<'_>) -> String {
         let data = stored.record.bins.get(&self.options.bin);
-        let meta = BaselineMeta {
+        data.map(keys::non_string_keys).unwrap_or_default()
+    }
+
+    fn build_meta<'m>(
+        &self,
+        stored: &Stored<'_>,
+        digest: &'m str,
+        keys: &'m str,
+    ) -> Option<BaselineMeta<'m>> {
+        let renewed = match stored.record.bins.get(RENEWED) {
+            Some(Value::Int(renewed)) => Some(*renewed),
+            _ => None,
+        };
+        Some(BaselineMeta {
             origin: match stored.record.expiration() {
                 0 => Origin::LoadedWithoutTtl,
                 _ => Origin::Loaded,
@@ -372,15 +536,16 @@ impl Layout {
             format: self.format(stored)?,
             expires: stored.expires,
             created: stored.created,
-            generation,
+            generation: stored.record.generation,
             owner: match stored.record.bins.get(USER) {
                 Some(Value::String(owner)) => self.owner_mark(owner),
                 _ => None,
             },
             digest,
-            keys: &data.map(keys::non_string_keys).unwrap_or_default(),
-        };
-        Some(meta.to_string())
+            keys,
+            renewed,
+            ..BaselineMeta::default()
+        })
     }
 
     /// Returns the data as JSON text. `None`: the record has none.

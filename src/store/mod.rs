@@ -20,6 +20,7 @@
 //! - [`watches`], [`watch_ops`]: the sessions that are watched, and the checks whether they are still there.
 //! - [`metrics`]: counters of operations and their outcomes.
 
+mod aliases;
 pub mod baseline;
 mod bins;
 mod cookie;
@@ -37,6 +38,7 @@ mod options;
 mod pending_writes;
 mod plain_ops;
 mod record_ref;
+mod renew_ops;
 pub mod request;
 mod scan_ops;
 mod service;

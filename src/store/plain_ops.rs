@@ -3,15 +3,17 @@
 
 use std::future::Future;
 
-use aerospike::expressions::Expression;
-use aerospike::{Bin, Bins, Expiration, Record, Value};
+use aerospike::expressions::{Expression, and, or};
+use aerospike::{Bin, Bins, Expiration, Key, Record, Value};
 
-use super::bins::{COOKIE, CREATED, EXPIRES, LEGACY, LOGIN, PREFIX, USER};
+use super::aliases::{Removal, Trail};
+use super::bins::{ALIAS, COOKIE, CREATED, EXPIRES, LEGACY, LOGIN, PREFIX, RENEWED, RENEWS, USER};
 use super::expiry::{self, now};
 use super::notice::Notice;
-use super::record_ref::RecordRef;
+use super::record_ref::{Precondition, RecordRef};
 use super::request::Output;
 use super::sessions::Sessions;
+use super::update_ops::{Update, Updated};
 use crate::cluster::{Command, Reply, Step, memory_size};
 use crate::error::{Code, Error, Result};
 
@@ -22,20 +24,35 @@ impl Sessions<'_> {
         json: &str,
         expires: i64,
     ) -> Result<Output> {
-        let data = self.layout.data_bin(&target.key, json)?;
         let expires = self.bounded_expires(expires, None);
-        let mut bins = vec![data, self.layout.expires_bin(expires)];
-        bins.extend(self.layout.prefix_bin());
-        self.upsert(target, bins, expires).await?;
+        let bins = |key: &Key| {
+            let data = self.layout.data_bin(key, json)?;
+            let mut bins = vec![data, self.layout.expires_bin(expires)];
+            bins.extend(self.layout.prefix_bin());
+            Ok(bins)
+        };
+        self.upsert(target, &bins, expires).await?;
         Ok(Output::Done)
     }
 
     pub(super) async fn get(&self, target: &RecordRef) -> Result<Output> {
         let record = self.read(target, Bins::All).await?;
-        self.wait_turn_for(record.as_ref()).await;
-        let stored = record
-            .as_ref()
-            .and_then(|record| self.layout.open(record, &target.key, now()));
+        match self.alias_in(record.as_ref(), &target.key)? {
+            None => self.data_of(record.as_ref(), &target.key).await,
+            Some(alias) => {
+                let found = Box::pin(self.read_along(target, alias, Bins::All)).await?;
+                match &found {
+                    Some((key, record)) => Box::pin(self.data_of(Some(record), key)).await,
+                    None => Ok(Output::Missing),
+                }
+            }
+        }
+    }
+
+    /// Returns the data in a record.
+    async fn data_of(&self, record: Option<&Record>, key: &Key) -> Result<Output> {
+        self.wait_turn_for(record).await;
+        let stored = record.and_then(|record| self.layout.open(record, key, now()));
         let data = match stored {
             Some(stored) => self.report_unreadable(self.layout.data(&stored))?,
             None => None,
@@ -45,22 +62,35 @@ impl Sessions<'_> {
 
     pub(super) async fn has(&self, target: &RecordRef) -> Result<Output> {
         let record = self.read(target, self.expiry_bins()).await?;
-        let stored = record
-            .as_ref()
-            .and_then(|record| self.layout.open(record, &target.key, now()));
-        Ok(Output::Flag(stored.is_some()))
+        let is_there = |record: &Record, key: &Key| self.layout.open(record, key, now()).is_some();
+        Ok(Output::Flag(
+            match self.alias_in(record.as_ref(), &target.key)? {
+                None => record.is_some_and(|record| is_there(&record, &target.key)),
+                Some(alias) => Box::pin(self.read_along(target, alias, self.expiry_bins()))
+                    .await?
+                    .is_some_and(|(key, record)| is_there(&record, &key)),
+            },
+        ))
     }
 
     pub(super) async fn touch(&self, target: &RecordRef, expires: i64) -> Result<Output> {
-        let bins = vec![self.layout.expires_bin(expires)];
-        let mut change = self.change((vec![], 0), bins, Precondition::default());
-        let reply = self.apply(target, expires, &mut change).await?;
-        Ok(Output::Flag(!matches!(reply, Reply::Missing)))
+        let updated = self.update(target, &Update::touch(None, expires)).await?;
+        Ok(Output::Flag(matches!(updated, Updated::Written(_))))
     }
 
     pub(super) async fn delete(&self, target: &RecordRef) -> Result<Output> {
+        let existed = match self.remove_session(target).await? {
+            Removal::Done(existed) => existed,
+            Removal::Refused => Box::pin(self.remove_along(target)).await?,
+        };
+        Ok(Output::Flag(existed))
+    }
+
+    /// Removes a session, if its record is no alias.
+    pub(super) async fn remove_session(&self, target: &RecordRef) -> Result<Removal> {
+        let only_if = self.filters.is_removable(self.layout, now());
         if self.options().tombstones {
-            return Ok(Output::Flag(self.write_tombstone(target, None).await?));
+            return Box::pin(self.write_tombstone(target, Some(&only_if))).await;
         }
         let command = Command::Delete {
             reading: vec![
@@ -70,54 +100,64 @@ impl Sessions<'_> {
                 Step::Read(PREFIX.into()),
             ],
             durable: self.options().durable_delete,
-            only_if: self.filters.in_this_view(),
+            only_if,
         };
         let sent = self.shared.watches.stamp();
         let record = match self.execute(target, &command).await {
             Ok(Reply::Record(record)) => Some(record),
+            Ok(Reply::Filtered) => return Ok(Removal::Refused),
             Ok(_) => None,
             // A full server refuses writes and takes this command for one. It does not refuse a bare delete.
             Err(error) if error.code == Code::Overload => {
                 let record = self.read(target, self.expiry_bins()).await?;
-                self.erase(target, None).await?;
-                record
+                let only_if = self.filters.is_removable(self.layout, now());
+                match self.erase(target, Some(&only_if)).await? {
+                    Removal::Refused => return Ok(Removal::Refused),
+                    Removal::Done(_) => record,
+                }
             }
             // The record is removed. It held something that cannot be read.
             Err(error) if error.code == Code::BadData => {
                 self.report_removed(target, sent);
-                return Ok(Output::Flag(true));
+                return Ok(Removal::Done(true));
             }
             Err(error) => return Err(error),
         };
         self.report_removed(target, sent);
         let open = |record| self.layout.open(record, &target.key, now()).is_some();
-        let existed = record.as_ref().is_some_and(open);
-        Ok(Output::Flag(existed))
+        Ok(Removal::Done(record.as_ref().is_some_and(open)))
     }
 
-    /// Removes the record, whatever it holds, if it belongs to this view and passes the filter. Returns whether there
-    /// was one.
+    /// Removes a record of this view, whatever it holds.
+    pub(super) async fn remove_record(&self, target: &RecordRef) -> Result<()> {
+        match self.options().tombstones {
+            true => self.write_tombstone(target, None).await.map(drop),
+            false => self.erase(target, None).await.map(drop),
+        }
+    }
+
+    /// Removes the record, whatever it holds, if it belongs to this view and passes the filter.
     pub(super) async fn erase(
         &self,
         target: &RecordRef,
         only_if: Option<&Expression>,
-    ) -> Result<bool> {
+    ) -> Result<Removal> {
         let command = Command::Delete {
             reading: vec![],
             durable: self.options().durable_delete,
             only_if: self.or_in_this_view(only_if),
         };
         let sent = self.shared.watches.stamp();
-        let reply = self.execute(target, &command).await?;
-        let existed = !matches!(reply, Reply::Missing);
-        if existed || only_if.is_none() {
-            self.report_removed(target, sent);
-        }
-        Ok(existed)
+        Ok(match self.execute(target, &command).await? {
+            Reply::Filtered => Removal::Refused,
+            reply => {
+                self.report_removed(target, sent);
+                Removal::Done(!matches!(reply, Reply::Missing))
+            }
+        })
     }
 
-    /// Replaces the record with a tombstone, if it belongs to this view and passes the filter. Returns whether there
-    /// was a session.
+    /// Replaces the record with a tombstone, if it belongs to this view and passes the filter.
     ///
     /// A tombstone is an empty record that outlives the removed one. A cold restart of the Community Edition reads
     /// removed records from disk again, and then finds the newer tombstone.
@@ -125,7 +165,7 @@ impl Sessions<'_> {
         &self,
         target: &RecordRef,
         only_if: Option<&Expression>,
-    ) -> Result<bool> {
+    ) -> Result<Removal> {
         let sent = self.shared.watches.stamp();
         let record = match self.read(target, self.expiry_bins()).await {
             // A record that cannot be read is removed like any other.
@@ -134,11 +174,13 @@ impl Sessions<'_> {
         };
         let Some(record) = record else {
             self.report_removed(target, sent);
-            return Ok(false);
+            return Ok(Removal::Done(false));
         };
         let existed = self.layout.open(&record, &target.key, now()).is_some();
         let mut bins = vec![Bin::new(self.options().bin.as_str(), Value::Int(0))];
-        let emptied = [COOKIE, EXPIRES, CREATED, USER, LOGIN, LEGACY];
+        let emptied = [
+            COOKIE, EXPIRES, CREATED, USER, LOGIN, LEGACY, ALIAS, RENEWED, RENEWS,
+        ];
         bins.extend(emptied.map(|bin| Bin::new(bin, Value::Nil)));
         // An earlier version of the record may have had a longer lifetime than the last one.
         let left = record.time_to_live().map(|left| left.as_millis() as i64);
@@ -157,15 +199,18 @@ impl Sessions<'_> {
         match self.execute(target, &command).await {
             // Removing it without a tombstone is better than not removing it.
             Err(error) if error.code == Code::Overload => {
-                Ok(self.erase(target, only_if).await? && existed)
+                Ok(match self.erase(target, only_if).await? {
+                    Removal::Done(was_there) => Removal::Done(was_there && existed),
+                    Removal::Refused => Removal::Refused,
+                })
             }
-            outcome => {
-                let is_written = !matches!(outcome?, Reply::Missing);
-                if is_written || only_if.is_none() {
+            outcome => Ok(match outcome? {
+                Reply::Filtered => Removal::Refused,
+                reply => {
                     self.report_removed(target, sent);
+                    Removal::Done(!matches!(reply, Reply::Missing) && existed)
                 }
-                Ok(is_written && existed)
-            }
+            }),
         }
     }
 
@@ -197,9 +242,9 @@ impl Sessions<'_> {
         cluster.execute(&target.key, command, target.call_options())
     }
 
-    /// Returns the bins that decide whether a session of this view is alive.
+    /// Returns the bins that decide whether a session of this view is alive, and where an alias leads to.
     pub(super) fn expiry_bins(&self) -> Bins {
-        let bins = [EXPIRES, CREATED, PREFIX, self.options().bin.as_str()];
+        let bins = [EXPIRES, CREATED, PREFIX, ALIAS, self.options().bin.as_str()];
         Bins::Some(bins.map(String::from).to_vec())
     }
 
@@ -210,8 +255,9 @@ impl Sessions<'_> {
             .unwrap_or(expires)
     }
 
-    /// Writes these bins. If a session under this key is alive, it stays the same session: its other bins are kept,
-    /// also its creation time. Otherwise a new session begins, and nothing of an earlier one is kept.
+    /// Writes the bins that `bins` returns for a key. If a session under this key is alive, it stays the same session: its
+    /// other bins are kept, also its creation time. Otherwise a new session begins, and nothing of an earlier one is kept.
+    /// An alias is followed.
     ///
     /// # Errors
     ///
@@ -219,19 +265,24 @@ impl Sessions<'_> {
     pub(super) async fn upsert(
         &self,
         target: &RecordRef,
-        bins: Vec<Bin>,
+        bins: &(dyn Fn(&Key) -> Result<Vec<Bin>> + Sync),
         expires: i64,
     ) -> Result<Upserted> {
         /// A session may begin or end between two commands, but hardly repeatedly.
         const ATTEMPTS: usize = 3;
-        let mut command = self.upsert_command(bins);
+        let mut command = self.upsert_command(bins(&target.key)?);
         for _ in 0..ATTEMPTS {
             if let Some(stored) = self.try_upsert(target, expires, &mut command).await? {
                 return Ok(stored);
             }
             // There is a record, but no session of this view that is alive.
-            let mut replace = self.replace_command(&command);
+            let only_if = self.layout.is_free(now());
+            let mut replace = self.replace_command(&command, only_if);
             if let Some(stored) = Box::pin(self.try_upsert(target, expires, &mut replace)).await? {
+                return Ok(stored);
+            }
+            let along = self.upsert_along(target, bins, expires, &command);
+            if let Some(stored) = Box::pin(along).await? {
                 return Ok(stored);
             }
         }
@@ -239,6 +290,37 @@ impl Sessions<'_> {
             Code::BadKey,
             "this session id cannot be used: with option 'prefix' it makes the key of a session of another prefix",
         ))
+    }
+
+    /// Writes a session through an alias. If the alias leads to no session, a new one takes the place of the alias. Returns
+    /// `None` if the record is no alias.
+    async fn upsert_along(
+        &self,
+        target: &RecordRef,
+        bins: &(dyn Fn(&Key) -> Result<Vec<Bin>> + Sync),
+        expires: i64,
+        command: &Command,
+    ) -> Result<Option<Upserted>> {
+        let mut trail = Trail::new(target);
+        if !self.follow(&mut trail, None).await? {
+            return Ok(None);
+        }
+        loop {
+            let at = trail.record();
+            let steps = vec![Step::Read(CREATED.into())];
+            let mut change = self.change((steps, 0), bins(&at.key)?, Precondition::default());
+            match self.with_ttl(at, expires, &mut change).await? {
+                Reply::Record(record) => return Ok(Some(Upserted::new(&record, at.digest()))),
+                Reply::Filtered if self.follow(&mut trail, None).await? => {}
+                _ => break,
+            }
+        }
+        drop(trail);
+        let now = now();
+        let is_alias = and(vec![self.layout.in_this_view(), self.layout.is_alias(now)]);
+        let only_if = or(vec![self.layout.is_free(now), is_alias]);
+        let mut replace = self.replace_command(command, only_if);
+        self.try_upsert(target, expires, &mut replace).await
     }
 
     /// Returns the command that writes these bins if there is no record, or one whose session is alive.
@@ -257,15 +339,14 @@ impl Sessions<'_> {
         }
     }
 
-    /// Returns the command that writes the same bins if there is no record, or one whose session has ended or was
-    /// removed, or one of no view.
-    fn replace_command(&self, upsert: &Command) -> Command {
+    /// Returns the command that writes the same bins as a new session, if there is no record or one that passes the filter.
+    fn replace_command(&self, upsert: &Command, only_if: Expression) -> Command {
         let Command::Upsert { bins, send_key, .. } = upsert else {
             return self.upsert_command(Vec::new());
         };
         let now = now();
         let is_written = |bin: &&str| bins.iter().any(|written| written.name == **bin);
-        let left = [COOKIE, USER, LOGIN, LEGACY, PREFIX]
+        let left = [COOKIE, USER, LOGIN, LEGACY, PREFIX, ALIAS, RENEWED, RENEWS]
             .into_iter()
             .filter(|bin| !is_written(bin));
         let emptied = left.map(|bin| Bin::new(bin, Value::Nil));
@@ -277,7 +358,7 @@ impl Sessions<'_> {
             bins: bins.iter().cloned().chain(emptied).collect(),
             ttl: Expiration::Never,
             send_key: *send_key,
-            only_if: self.layout.is_free(now),
+            only_if,
         }
     }
 
@@ -290,10 +371,7 @@ impl Sessions<'_> {
     ) -> Result<Option<Upserted>> {
         let reply = self.with_ttl(target, expires, command).await?;
         Ok(match reply {
-            Reply::Record(record) => Some(Upserted {
-                created: record.bins.get(CREATED).and_then(integer),
-                generation: record.generation,
-            }),
+            Reply::Record(record) => Some(Upserted::new(&record, String::new())),
             _ => None,
         })
     }
@@ -416,6 +494,18 @@ impl Sessions<'_> {
 pub(super) struct Upserted {
     pub created: Option<i64>,
     pub generation: u32,
+    /// The digest of the record in hexadecimal digits, if an alias led there, else empty.
+    pub target: String,
+}
+
+impl Upserted {
+    fn new(record: &Record, target: String) -> Upserted {
+        Upserted {
+            created: record.bins.get(CREATED).and_then(integer),
+            generation: record.generation,
+            target,
+        }
+    }
 }
 
 /// Returns the last integer in the results of the operations on a bin.
@@ -425,15 +515,6 @@ fn integer(answer: &Value) -> Option<i64> {
         Value::MultiResult(answers) => answers.iter().rev().find_map(integer),
         _ => None,
     }
-}
-
-/// Restricts a change, beyond its key.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Precondition {
-    /// Only the session created at this time, and no later one with the same id.
-    pub created: Option<i64>,
-    /// Only a record with this generation.
-    pub generation: Option<u32>,
 }
 
 fn applied(reply: &Reply) -> bool {

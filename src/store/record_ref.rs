@@ -43,6 +43,24 @@ impl RecordRef {
         }
     }
 
+    /// Returns a reference to another record, for the same operation.
+    pub fn to(&self, key: Key) -> RecordRef {
+        RecordRef {
+            key,
+            deadline: self.deadline,
+            trace: self.trace.clone(),
+            in_doubt: AtomicBool::new(false),
+            is_lone: self.is_lone,
+        }
+    }
+
+    /// Notes what is in doubt of a command on another record of the same operation.
+    pub fn absorb(&self, other: &RecordRef) {
+        if other.in_doubt.load(Ordering::Relaxed) {
+            self.in_doubt.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Returns the error of a failed operation. It is in doubt if any of its commands is.
     pub fn failed(&self, error: Error) -> Error {
         let in_doubt = error.in_doubt || self.in_doubt.load(Ordering::Relaxed);
@@ -64,6 +82,15 @@ impl RecordRef {
     pub fn digest(&self) -> String {
         hex(&self.key.digest())
     }
+}
+
+/// Restricts a change, beyond its key.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Precondition {
+    /// Only the session created at this time, and no later one with the same id.
+    pub created: Option<i64>,
+    /// Only a record with this generation.
+    pub generation: Option<u32>,
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ impl<A: Answer> SessionRequest<A> {
             SessionOp::Save { .. }
             | SessionOp::Delete
             | SessionOp::Set { .. }
+            | SessionOp::Renew { .. }
             | SessionOp::Destroy
             | SessionOp::DestroyByDigest { .. } => Kind::Write,
         }
@@ -147,6 +148,20 @@ pub enum SessionOp {
         /// As for a set, but without the JSON. Its notes hold the stored cookie.
         baseline: Option<Baseline>,
         writer: Arc<Writer>,
+    },
+    /// Express: store the session under another id, to which the old id leads for a while. Returns a JSON object, see
+    /// `dispatch.rs`.
+    Renew {
+        /// The new session id.
+        id: String,
+        json: String,
+        expires: i64,
+        /// As for a set.
+        baseline: Option<Baseline>,
+        writer: Arc<Writer>,
+        user: Option<Option<String>>,
+        /// How long the old id leads to the session, in milliseconds.
+        grace: i64,
     },
     /// Express: remove the session, if it exists.
     Destroy,
@@ -251,6 +266,7 @@ impl SessionOp {
             SessionOp::Delete => "delete",
             SessionOp::Has => "has",
             SessionOp::Set { .. } => "set",
+            SessionOp::Renew { .. } => "renew",
             SessionOp::Destroy => "destroy",
             SessionOp::DestroyByDigest { .. } => "destroyByDigest",
         }

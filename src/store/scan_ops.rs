@@ -10,8 +10,10 @@ use aerospike::{Bins, Key, Record};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 
+use super::aliases::Removal;
 use super::bins::EXPIRES;
 use super::expiry::{is_integer, now};
+use super::layout::Digest;
 use super::record_ref::RecordRef;
 use super::request::Output;
 use super::sessions::Sessions;
@@ -70,7 +72,7 @@ impl Sessions<'_> {
     pub(super) async fn clear(&self) -> Result<Output> {
         self.remove(
             self.query(Bins::None, self.layout.in_this_view()),
-            None,
+            &[],
             None,
         )
         .await?;
@@ -84,13 +86,14 @@ impl Sessions<'_> {
             self.layout.in_this_view(),
             is_integer(EXPIRES),
             not(self.layout.alive(now())),
+            not(self.layout.is_alias(now())),
         ]);
         let query = Query {
             partitions: Some(partitions),
             ..self.query(Bins::None, ended.clone())
         };
         // The filter is checked again for each record: one that was touched meanwhile is kept.
-        let count = self.remove(query, None, Some(&ended)).await?;
+        let count = self.remove(query, &[], Some(&ended)).await?;
         Ok(Output::Count(count))
     }
 
@@ -181,14 +184,14 @@ impl Sessions<'_> {
         Ok(Output::Count(count))
     }
 
-    /// Removes the sessions that a query finds, except one. Returns their number.
+    /// Removes the sessions that a query finds, except some. Returns their number.
     ///
     /// Gathers the keys of some partitions and then removes their records. It starts with all partitions, and halves
     /// their number if they hold too many keys.
     pub(super) async fn remove(
         &self,
         query: Query<'_>,
-        except: Option<&Key>,
+        except: &[Digest],
         only_if: Option<&Expression>,
     ) -> Result<u64> {
         let (mut first, count) = query.partitions.unwrap_or((0, PARTITIONS));
@@ -204,7 +207,7 @@ impl Sessions<'_> {
                 ..query.clone()
             };
             let scan = self.shared.cluster.scan(gathering, |record| {
-                let is_excepted = |key: &Key| except.map(Key::digest) == Some(key.digest());
+                let is_excepted = |key: &Key| except.contains(&key.digest());
                 keys.extend(record.key.filter(|key| !is_excepted(key)));
                 // A single partition cannot be divided. It never holds that many keys.
                 is_whole = part == 1 || keys.len() < GATHERED;
@@ -254,10 +257,11 @@ impl Sessions<'_> {
         target: &RecordRef,
         only_if: Option<&Expression>,
     ) -> Result<bool> {
-        match self.options().tombstones {
+        let removal = match self.options().tombstones {
             true => self.write_tombstone(target, only_if).await,
             false => self.erase(target, only_if).await,
-        }
+        };
+        Ok(matches!(removal?, Removal::Done(true)))
     }
 
     async fn for_each(

@@ -33,7 +33,7 @@ use super::bins::{CREATED, LOGIN, RENEWS, USER};
 use super::expiry::{is_integer, now};
 use super::notice::Notice;
 use super::options::{Evict, SessionLimit};
-use super::record_ref::RecordRef;
+use super::record_ref::{RecordRef, digest_of_text};
 use super::request::Written;
 use super::session_queue::Digest;
 use super::sessions::Sessions;
@@ -229,6 +229,9 @@ impl Sessions<'_> {
         let Some(base) = BaselineMeta::parse(&meta) else {
             return;
         };
+        // The session may have been set through an alias.
+        let led = digest_of_text(base.target).map(|digest| target.to(self.layout.key_of(digest)));
+        let target = led.as_ref().unwrap_or(target);
         let records = Records {
             sessions: self,
             own: target,

@@ -15,21 +15,22 @@
 use std::sync::atomic::Ordering;
 
 use aerospike::expressions::and;
-use aerospike::{Bin, Bins, Value};
+use aerospike::{Bin, Bins, Key, Record, Value};
 
+use super::aliases::Removal;
 use super::baseline::{Baseline, BaselineMeta, InDoubtWrite, Notes, Origin, RecordFormat};
 use super::bins::LEGACY;
 use super::expiry::{self, now};
 use super::layout::bad_session;
 use super::merge::{Diff, Session, same_cookie};
 use super::notice::Notice;
-use super::plain_ops::Precondition;
-use super::record_ref::RecordRef;
+use super::record_ref::{Precondition, RecordRef};
 use super::request::{Output, Written};
 use super::sessions::Sessions;
-use super::update_ops::Write;
+use super::update_ops::{Attempt, Update, Updated};
 use super::user_ops::owned_by;
 use crate::cluster::Reply;
+use crate::codec::keys::hex;
 use crate::error::Result;
 
 /// A set or touch by the same request right after a write moves the end of the session only slightly. It is skipped
@@ -44,12 +45,28 @@ impl Sessions<'_> {
         let Some(record) = self.read(target, Bins::All).await? else {
             return Ok(Output::Missing);
         };
-        self.wait_turn_for(Some(&record)).await;
+        match self.alias_in(Some(&record), &target.key)? {
+            None => self.loaded(&record, &target.key, "").await,
+            Some(alias) => {
+                let found = Box::pin(self.read_along(target, alias, Bins::All)).await?;
+                match &found {
+                    Some((key, record)) => {
+                        Box::pin(self.loaded(record, key, &hex(&key.digest()))).await
+                    }
+                    None => Ok(Output::Missing),
+                }
+            }
+        }
+    }
+
+    /// Returns the baseline of the session in a record. `alias_target`: see [`BaselineMeta::target`].
+    async fn loaded(&self, record: &Record, key: &Key, alias_target: &str) -> Result<Output> {
+        self.wait_turn_for(Some(record)).await;
         let now = now();
-        let Some(stored) = self.layout.open(&record, &target.key, now) else {
+        let Some(stored) = self.layout.open(record, key, now) else {
             return Ok(Output::Missing);
         };
-        let Some(meta) = self.layout.meta(&stored) else {
+        let Some(meta) = self.layout.meta(&stored, alias_target) else {
             return Ok(Output::Missing);
         };
         let mut json = String::with_capacity(USUAL_LENGTH);
@@ -62,11 +79,14 @@ impl Sessions<'_> {
     }
 
     pub(super) async fn destroy(&self, target: &RecordRef) -> Result<Output> {
-        if self.options().tombstones {
-            Box::pin(self.write_tombstone(target, None)).await?;
-            return Ok(Output::Done);
+        let only_if = Some(self.filters.is_removable(self.layout, now()));
+        let removal = match self.options().tombstones {
+            true => Box::pin(self.write_tombstone(target, only_if.as_ref())).await?,
+            false => self.erase(target, only_if.as_ref()).await?,
+        };
+        if matches!(removal, Removal::Refused) {
+            Box::pin(self.remove_along(target)).await?;
         }
-        self.erase(target, None).await?;
         Ok(Output::Done)
     }
 
@@ -81,11 +101,11 @@ impl Sessions<'_> {
             Some(user) => and(vec![is_alive, owned_by(&self.layout.owner(user))]),
             None => is_alive,
         };
-        let existed = match self.options().tombstones {
+        let removal = match self.options().tombstones {
             true => Box::pin(self.write_tombstone(target, Some(&only_if))).await?,
             false => self.erase(target, Some(&only_if)).await?,
         };
-        Ok(Output::Flag(existed))
+        Ok(Output::Flag(matches!(removal, Removal::Done(true))))
     }
 
     /// Touches the session. Returns the meta and the notes of the next baseline.
@@ -96,9 +116,27 @@ impl Sessions<'_> {
         expires: i64,
         baseline: Option<&Baseline>,
     ) -> Result<Touched> {
-        let Some((base, text)) = parse_baseline(target, baseline) else {
-            self.extend(target, cookie, expires, None).await?;
+        let Some((touch, notes)) = self.prepare_touch(target, cookie, expires, baseline)? else {
             return Ok(Touched::default());
+        };
+        // A touch reports neither that the session is gone nor that others wrote it.
+        let meta = match self.update(target, &touch).await? {
+            Updated::Written(written) => written.meta,
+            Updated::Gone(_) => None,
+        };
+        Ok(Touched { meta, notes })
+    }
+
+    /// Finds out what a touch has to write. Also returns the notes of the next baseline. `None`: nothing has to be written.
+    fn prepare_touch<'t>(
+        &self,
+        target: &RecordRef,
+        cookie: Option<&'t str>,
+        expires: i64,
+        baseline: Option<&'t Baseline>,
+    ) -> Result<Option<(Update<'t>, String)>> {
+        let Some((base, text)) = parse_baseline(target, baseline) else {
+            return Ok(Some((Update::touch(cookie, expires), String::new())));
         };
         let before = text.cookie()?;
         let is_new = |stored: Option<&str>, cookie: &str| {
@@ -117,49 +155,13 @@ impl Sessions<'_> {
         let expires = self.bounded_expires(expires, base.created);
         let is_outdated = base.format == RecordFormat::Outdated;
         if changed.is_none() && !is_outdated && is_certain && self.can_skip_touch(&base, expires) {
-            return Ok(Touched::default());
+            return Ok(None);
         }
         let notes = text.notes.after_touch(cookie);
-        let written = match is_outdated {
-            true => {
-                Box::pin(self.touch_and_convert(target, cookie.or(before), changed, expires, base))
-                    .await?
-            }
-            false => self.extend(target, changed, expires, Some(base)).await?,
-        };
-        // A touch reports neither that the session is gone nor that others wrote it.
-        Ok(Touched {
-            meta: written.meta,
-            notes,
-        })
-    }
-
-    /// Extends the lifetime of a session whose record needs another format. The data is the one in the record.
-    async fn touch_and_convert(
-        &self,
-        target: &RecordRef,
-        cookie: Option<&str>,
-        changed: Option<&str>,
-        expires: i64,
-        base: BaselineMeta<'_>,
-    ) -> Result<Written> {
-        let write = Write {
-            target,
-            diff: Diff {
-                changed: Vec::new(),
-                removed: Vec::new(),
-                cookie: changed,
-            },
-            session: Session {
-                data: Vec::new(),
-                cookie,
-            },
-            expires,
-            base,
-            format: self.own_format(),
-            user: None,
-        };
-        self.rewrite(&write).await
+        let mut touch = Update::touch(changed, expires);
+        touch.session.cookie = cookie.or(before);
+        touch.base = Some(base);
+        Ok(Some((touch, notes)))
     }
 
     pub(super) async fn set(
@@ -170,9 +172,44 @@ impl Sessions<'_> {
         baseline: Option<&Baseline>,
         user: Option<Option<&str>>,
     ) -> Result<Written> {
+        let prepared = self.prepare_set(target, json, expires, baseline, user)?;
+        let update = match &prepared {
+            PreparedSet::New(session) => {
+                return self.create(target, session, expires, user).await;
+            }
+            PreparedSet::Nothing => return Ok(Written::default()),
+            PreparedSet::Update(update) => update,
+        };
+        let owner = self.owner_mark(user);
+        Ok(match self.update(target, update).await? {
+            Updated::Written(written) => Written {
+                // A touch does not write the owner.
+                is_login: !update.changes_nothing()
+                    && owner.is_some()
+                    && update.base.is_none_or(|base| owner != base.owner),
+                ..written
+            },
+            // A touch does not report that the session is gone. It has no changes that would be lost.
+            Updated::Gone(_) if update.changes_nothing() => Written::default(),
+            Updated::Gone(digest) => Written {
+                gone: Some(digest),
+                ..Written::default()
+            },
+        })
+    }
+
+    /// Finds out what a set has to write.
+    fn prepare_set<'s>(
+        &self,
+        target: &RecordRef,
+        json: &'s str,
+        expires: i64,
+        baseline: Option<&'s Baseline>,
+        user: Option<Option<&'s str>>,
+    ) -> Result<PreparedSet<'s>> {
         let mut session = Session::parse(json).map_err(bad_session)?;
         let Some((base, text)) = parse_baseline(target, baseline) else {
-            return self.create(target, &session, expires, user).await;
+            return Ok(PreparedSet::New(session));
         };
         // A list may show the session with an id that is not part of its data.
         let shows_id = !base.digest.is_empty() && self.options().store_ids;
@@ -185,29 +222,18 @@ impl Sessions<'_> {
             None => text.diff(&mut session, shows_id)?,
         };
         let expires = self.bounded_expires(expires, base.created);
-        if diff.keeps_data() && !base.format.is_outdated() {
-            let untouched = diff.cookie.is_none() && is_negligible_move(&base, expires);
-            if untouched {
-                return Ok(Written::default());
-            }
-            return self.extend(target, diff.cookie, expires, Some(base)).await;
+        let is_touch = diff.keeps_data() && !base.format.is_outdated();
+        if is_touch && diff.cookie.is_none() && is_negligible_move(&base, expires) {
+            return Ok(PreparedSet::Nothing);
         }
-        let write = Write {
-            target,
+        Ok(PreparedSet::Update(Update {
             diff,
             session,
             expires,
-            base,
-            format: match base.format.is_outdated() {
-                true => self.own_format(),
-                false => base.format,
-            },
+            base: Some(base),
             user,
-        };
-        let owner = self.owner_mark(user);
-        let mut written = self.update(&write).await?;
-        written.is_login = written.gone.is_none() && owner.is_some() && owner != base.owner;
-        Ok(written)
+            is_touch: false,
+        }))
     }
 
     /// Returns the hash of the owner that a write stores, see [`BaselineMeta::owner`].
@@ -227,25 +253,30 @@ impl Sessions<'_> {
         user: Option<Option<&str>>,
     ) -> Result<Written> {
         let expires = self.bounded_expires(expires, None);
-        let mut bins = vec![
-            self.layout.session_bin(&target.key, session)?,
-            self.layout.cookie_bin(&target.key, session.cookie)?,
-            self.layout.expires_bin(expires),
-            Bin::new(LEGACY, Value::Nil),
-        ];
-        bins.extend(self.layout.prefix_bin());
-        bins.extend(user.map(|user| self.layout.user_bin(user)));
-        let stored = self.upsert(target, bins, expires).await?;
+        let bins = |key: &Key| {
+            let mut bins = vec![
+                self.layout.session_bin(key, session)?,
+                self.layout.cookie_bin(key, session.cookie)?,
+                self.layout.expires_bin(expires),
+                Bin::new(LEGACY, Value::Nil),
+            ];
+            bins.extend(self.layout.prefix_bin());
+            bins.extend(user.map(|user| self.layout.user_bin(user)));
+            Ok(bins)
+        };
+        let stored = self.upsert(target, &bins, expires).await?;
         let format = self.own_format();
         let meta = BaselineMeta {
             origin: Origin::Written,
             format,
             expires: expiry::bounded(Some(expires), stored.created, self.options().absolute_ttl),
             created: stored.created,
-            generation: format.known_generation(stored.generation),
+            generation: stored.generation,
             owner: self.owner_mark(user),
-            keys: "",
-            digest: "",
+            target: &stored.target,
+            // The record may have been there, and may have kept bins.
+            has_more: stored.generation != 1,
+            ..BaselineMeta::default()
         };
         Ok(Written {
             meta: Some(meta.to_string()),
@@ -255,13 +286,13 @@ impl Sessions<'_> {
     }
 
     /// Extends the lifetime, and stores the cookie if it changed.
-    async fn extend(
+    pub(super) async fn extend(
         &self,
         target: &RecordRef,
         cookie: Option<&str>,
         expires: i64,
-        base: Option<BaselineMeta<'_>>,
-    ) -> Result<Written> {
+        base: Option<&BaselineMeta<'_>>,
+    ) -> Result<Attempt> {
         let mut bins = vec![self.layout.expires_bin(expires)];
         if cookie.is_some() {
             bins.push(self.layout.cookie_bin(&target.key, cookie)?);
@@ -271,17 +302,17 @@ impl Sessions<'_> {
             generation: None,
         };
         let mut change = self.change((vec![], 0), bins, precondition);
-        match self.apply(target, expires, &mut change).await? {
-            Reply::Record(record) => Ok(Written {
-                meta: base.map(|base| extended(base, expires, record.generation).to_string()),
+        Ok(match self.apply(target, expires, &mut change).await? {
+            Reply::Record(record) => Attempt::Written(Written {
+                meta: base.map(|base| extended(*base, expires, record.generation).to_string()),
                 ..Written::default()
             }),
-            // A touch does not report that the session is gone. Its changes would be lost anyway.
-            _ => Ok(Written::default()),
-        }
+            Reply::Filtered => Attempt::Refused(None),
+            _ => Attempt::Gone,
+        })
     }
 
-    fn own_format(&self) -> RecordFormat {
+    pub(super) fn own_format(&self) -> RecordFormat {
         match self.options().json {
             _ if self.layout.encrypts() => RecordFormat::Encrypted,
             true => RecordFormat::Json,
@@ -317,6 +348,14 @@ impl Sessions<'_> {
     }
 }
 
+/// What a set has to write.
+enum PreparedSet<'a> {
+    /// A whole session.
+    New(Session<'a>),
+    Nothing,
+    Update(Update<'a>),
+}
+
 /// The result of a touch.
 #[derive(Default)]
 pub(super) struct Touched {
@@ -327,9 +366,9 @@ pub(super) struct Touched {
 }
 
 /// The texts of a baseline without its meta.
-struct BaselineText<'a> {
-    json: &'a str,
-    notes: Notes<'a>,
+pub(super) struct BaselineText<'a> {
+    pub json: &'a str,
+    pub notes: Notes<'a>,
 }
 
 impl<'a> BaselineText<'a> {
@@ -343,7 +382,7 @@ impl<'a> BaselineText<'a> {
     }
 
     /// Returns what a set of `session` has to write, with the changes that are in doubt.
-    fn diff(&self, session: &mut Session<'a>, shows_id: bool) -> Result<Diff<'a>> {
+    pub fn diff(&self, session: &mut Session<'a>, shows_id: bool) -> Result<Diff<'a>> {
         let mut before = self.session()?;
         let mut in_doubt = Vec::new();
         for write in &self.notes.in_doubt {
@@ -378,7 +417,7 @@ impl<'a> BaselineText<'a> {
 }
 
 /// Parses a baseline. Returns `None` if it is malformed or belongs to another session.
-fn parse_baseline<'b>(
+pub(super) fn parse_baseline<'b>(
     target: &RecordRef,
     baseline: Option<&'b Baseline>,
 ) -> Option<(BaselineMeta<'b>, BaselineText<'b>)> {
@@ -422,6 +461,5 @@ fn is_negligible_move(base: &BaselineMeta<'_>, expires: i64) -> bool {
 /// Returns the meta after a change of everything except the data. The new generation belongs to the known data only
 /// if nobody wrote in between.
 fn extended(base: BaselineMeta<'_>, expires: i64, generation: u32) -> BaselineMeta<'_> {
-    let next = base.generation > 0 && Some(generation) == base.generation.checked_add(1);
-    base.written(expires, if next { generation } else { 0 })
+    base.written(expires, base.next_generation(generation))
 }

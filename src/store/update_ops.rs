@@ -1,5 +1,5 @@
-//! A set of a session that was stored before: one update-only command if possible, otherwise a merge under a
-//! generation check.
+//! A set or touch of a session that was stored before: one update-only command if possible, otherwise a merge under a
+//! generation check. Through an alias it is the same on the record that the alias leads to.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use aerospike::{Bin, Bins, Value};
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 
+use super::aliases::Trail;
 use super::baseline::{BaselineMeta, RecordFormat};
 use super::bins::LEGACY;
 use super::expiry::now;
-use super::layout::{bad_session, unreadable};
+use super::layout::{Digest, bad_session, unreadable};
 use super::merge::{Diff, Session, key_text};
-use super::plain_ops::Precondition;
-use super::record_ref::RecordRef;
+use super::record_ref::{Precondition, RecordRef, digest_of_text};
 use super::request::Written;
 use super::sessions::Sessions;
 use crate::clock::noise;
@@ -24,18 +24,74 @@ use crate::codec::{keys, members, tree};
 use crate::error::{Code, Error, Result};
 
 /// The number of attempts to merge under a generation check. Then the set fails with `CONFLICT`.
-const ATTEMPTS: u32 = 32;
+pub(super) const ATTEMPTS: u32 = 32;
 
-/// A set of a session that was stored before.
-pub(super) struct Write<'a> {
-    pub target: &'a RecordRef,
+/// A set or touch of a session that was stored before.
+pub(super) struct Update<'a> {
     pub diff: Diff<'a>,
     pub session: Session<'a>,
     pub expires: i64,
-    pub base: BaselineMeta<'a>,
+    /// `None`: nothing is known about the record. Only the end of the session is written, and the cookie of `diff`.
+    pub base: Option<BaselineMeta<'a>>,
+    pub user: Option<Option<&'a str>>,
+    /// Its session has no data: if the record needs another format, its data is the one in the record.
+    pub is_touch: bool,
+}
+
+impl<'a> Update<'a> {
+    /// Returns a touch that changes nothing else.
+    pub fn touch(cookie: Option<&'a str>, expires: i64) -> Update<'a> {
+        Update {
+            diff: Diff {
+                changed: Vec::new(),
+                removed: Vec::new(),
+                cookie,
+            },
+            session: Session {
+                data: Vec::new(),
+                cookie,
+            },
+            expires,
+            base: None,
+            user: None,
+            is_touch: true,
+        }
+    }
+
+    /// Returns whether no data would be lost with it.
+    pub fn changes_nothing(&self) -> bool {
+        let is_outdated = self.base.is_some_and(|base| base.format.is_outdated());
+        self.diff.keeps_data() && !is_outdated
+    }
+}
+
+/// The result of an update.
+pub(super) enum Updated {
+    Written(Written),
+    /// The session is gone. Holds the digest of its record.
+    Gone(String),
+}
+
+/// The result of an update of one record.
+pub(super) enum Attempt {
+    Written(Written),
+    Gone,
+    /// The record exists, but holds no session that can be updated. It may be an alias. `Some`: where it leads to.
+    Refused(Option<Digest>),
+}
+
+/// An update of the data in one record.
+pub(super) struct Write<'a> {
+    pub target: &'a RecordRef,
+    pub diff: &'a Diff<'a>,
+    pub session: &'a Session<'a>,
+    pub expires: i64,
+    pub base: &'a BaselineMeta<'a>,
     /// The format of the record after the write.
     pub format: RecordFormat,
     pub user: Option<Option<&'a str>>,
+    /// The hash of the owner after the write, see [`BaselineMeta::owner`].
+    pub owner: Option<u64>,
 }
 
 impl Write<'_> {
@@ -49,19 +105,18 @@ impl Write<'_> {
     /// Returns the result of a successful write. `merged`: the data was merged with changes of others. Then it
     /// differs from what the caller has, and its generation cannot be used for the next write. `owner`: the hash of the
     /// owner that was written.
-    fn done(&self, generation: u32, merged: bool, owner: Option<u64>) -> Written {
+    fn done(&self, generation: u32, merged: bool) -> Written {
         let format = self.format;
-        let generation = match merged {
-            true => 0,
-            false => format.known_generation(generation),
+        let generation = match format {
+            _ if merged => 0,
+            // A change of a map leaves what others wrote, and does not return it.
+            RecordFormat::Map => self.base.next_generation(generation),
+            _ => generation,
         };
         let meta = BaselineMeta {
             format,
-            owner: match self.user {
-                Some(_) => owner,
-                None => self.base.owner,
-            },
-            ..self.base
+            owner: self.owner,
+            ..*self.base
         }
         .written(self.expires, generation);
         Written {
@@ -70,26 +125,113 @@ impl Write<'_> {
             ..Written::default()
         }
     }
-
-    fn gone(&self) -> Written {
-        Written {
-            gone: Some(self.target.digest()),
-            ..Written::default()
-        }
-    }
 }
 
 impl Sessions<'_> {
-    /// Writes the changed data of a session that was stored before, with one command except in rare cases.
-    pub(super) async fn update(&self, write: &Write<'_>) -> Result<Written> {
-        let owner = self.owner_mark(write.user);
+    /// Updates a session, with one command except in rare cases.
+    pub(super) async fn update(&self, target: &RecordRef, update: &Update<'_>) -> Result<Updated> {
+        let alias = update.base.and_then(|base| digest_of_text(base.target));
+        if alias.is_none() {
+            match self.attempt(target, update, update.base.as_ref()).await? {
+                Attempt::Written(written) => return Ok(Updated::Written(written)),
+                Attempt::Gone => return Ok(Updated::Gone(target.digest())),
+                Attempt::Refused(alias) => {
+                    return Box::pin(self.update_along(target, update, alias, None)).await;
+                }
+            }
+        }
+        Box::pin(self.update_along(target, update, alias, update.base)).await
+    }
+
+    /// Updates a session through an alias. `alias`: where it leads to, if that is known. `base`: the baseline, if it is that of
+    /// this record.
+    async fn update_along(
+        &self,
+        target: &RecordRef,
+        update: &Update<'_>,
+        mut alias: Option<Digest>,
+        mut base: Option<BaselineMeta<'_>>,
+    ) -> Result<Updated> {
+        let mut trail = Trail::new(target);
+        while self.follow(&mut trail, alias).await? {
+            let at = trail.record();
+            let digest = at.digest();
+            // The generation of another record says nothing about this one, which was written in the current format.
+            let unknown = update.base.map(|base| BaselineMeta {
+                generation: 0,
+                format: self.format_after(base.format),
+                ..base
+            });
+            let base = base.take().or(unknown).map(|base| BaselineMeta {
+                target: &digest,
+                ..base
+            });
+            match self.attempt(at, update, base.as_ref()).await? {
+                Attempt::Written(written) => return Ok(Updated::Written(written)),
+                Attempt::Gone => break,
+                Attempt::Refused(next) => alias = next,
+            }
+        }
+        Ok(Updated::Gone(trail.record().digest()))
+    }
+
+    async fn attempt(
+        &self,
+        target: &RecordRef,
+        update: &Update<'_>,
+        base: Option<&BaselineMeta<'_>>,
+    ) -> Result<Attempt> {
+        let Update {
+            diff,
+            session,
+            expires,
+            user,
+            is_touch,
+            ..
+        } = update;
+        let base = match base {
+            Some(base) if !diff.keeps_data() || base.needs_rewrite(*is_touch) => base,
+            base => return self.extend(target, diff.cookie, *expires, base).await,
+        };
+        let write = Write {
+            target,
+            diff,
+            session,
+            expires: *expires,
+            base,
+            format: self.format_after(base.format),
+            user: *user,
+            owner: match user {
+                Some(_) => self.owner_mark(*user),
+                None => base.owner,
+            },
+        };
+        match is_touch {
+            true => self.rewrite(&write).await,
+            false => self.write(&write).await,
+        }
+    }
+
+    /// Returns the format of a record after its data was written.
+    fn format_after(&self, before: RecordFormat) -> RecordFormat {
+        match before.is_outdated() {
+            true => self.own_format(),
+            false => before,
+        }
+    }
+
+    /// Writes the changed data of a session that was stored before.
+    async fn write(&self, write: &Write<'_>) -> Result<Attempt> {
         if let Some(mut change) = self.update_command(write)? {
             let reply = self.apply(write.target, write.expires, &mut change).await?;
             match reply {
-                Reply::Record(record) => return Ok(write.done(record.generation, false, owner)),
+                Reply::Record(record) => {
+                    return Ok(Attempt::Written(write.done(record.generation, false)));
+                }
                 // The data is no longer a map (JSON, or a tombstone), or has changed.
                 Reply::WrongType | Reply::Moved => {}
-                Reply::Done | Reply::Missing => return Ok(write.gone()),
+                Reply::Filtered => return Ok(Attempt::Refused(None)),
+                Reply::Done | Reply::Missing => return Ok(Attempt::Gone),
             }
         }
         self.rewrite(write).await
@@ -98,7 +240,7 @@ impl Sessions<'_> {
     /// Returns the command that updates a session if its record has not changed in an incompatible way. `None`: too
     /// little is known about the record.
     fn update_command(&self, write: &Write<'_>) -> Result<Option<Command>> {
-        let (base, options) = (&write.base, self.options());
+        let (base, options) = (write.base, self.options());
         if options.overwrite && !write.diff.keeps_data() {
             // Whatever the record holds, as long as the session is alive.
             return self.overwrite_command(write, None).map(Some);
@@ -167,7 +309,7 @@ impl Sessions<'_> {
     /// Returns the command that replaces the data with the writer's whole data, if the record still has the
     /// generation.
     fn overwrite_command(&self, write: &Write<'_>, generation: Option<u32>) -> Result<Command> {
-        let mut bins = vec![self.layout.session_bin(&write.target.key, &write.session)?];
+        let mut bins = vec![self.layout.session_bin(&write.target.key, write.session)?];
         bins.extend(self.other_bins(write, write.base.format)?);
         let precondition = Precondition {
             generation,
@@ -179,13 +321,12 @@ impl Sessions<'_> {
     /// Writes the whole data under a generation check, merged with what the record holds by now.
     ///
     /// Boxed: this is rare, and its future is much larger than the others.
-    pub(super) fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Written>> {
+    fn rewrite<'a>(&'a self, write: &'a Write<'_>) -> BoxFuture<'a, Result<Attempt>> {
         Box::pin(async {
             let target = write.target;
-            let owner = self.owner_mark(write.user);
             for attempt in 0..ATTEMPTS {
                 let Some(record) = self.read(target, Bins::All).await? else {
-                    return Ok(write.gone());
+                    return Ok(Attempt::Gone);
                 };
                 let theirs = match self.layout.open(&record, &target.key, now()) {
                     Some(stored) => self
@@ -194,7 +335,8 @@ impl Sessions<'_> {
                     None => None,
                 };
                 let Some((theirs, format)) = theirs else {
-                    return Ok(write.gone());
+                    let alias = self.alias_in(Some(&record), &target.key)?;
+                    return Ok(alias.map_or(Attempt::Gone, |alias| Attempt::Refused(Some(alias))));
                 };
                 let merged = write.diff.apply(&theirs).map_err(unreadable)?;
                 let mut bins = vec![self.layout.data_bin(&target.key, &merged)?];
@@ -207,23 +349,15 @@ impl Sessions<'_> {
                 match self.apply(target, write.expires, &mut change).await? {
                     Reply::Record(written) => {
                         let merged = record.generation != write.base.generation;
-                        return Ok(write.done(written.generation, merged, owner));
+                        return Ok(Attempt::Written(write.done(written.generation, merged)));
                     }
                     Reply::Moved => {}
-                    _ => return Ok(write.gone()),
+                    Reply::Filtered => return Ok(Attempt::Refused(None)),
+                    _ => return Ok(Attempt::Gone),
                 }
-                // Not longer than until the deadline. After it the next command fails at once.
-                let until = Instant::now() + pause(attempt);
-                sleep_until(until.min(target.deadline)).await;
+                pause(target, attempt).await;
             }
-            let mut error = Error::new(
-                Code::Conflict,
-                format!(
-                    "others wrote to the session faster than it could be merged, {ATTEMPTS} times"
-                ),
-            );
-            error.retryable = true;
-            Err(error)
+            Err(conflict())
         })
     }
 
@@ -247,7 +381,19 @@ impl Sessions<'_> {
     }
 }
 
-/// Returns the pause before the next attempt: longer each time, with jitter.
-fn pause(attempt: u32) -> Duration {
-    Duration::from_millis(u64::from(attempt.min(10) + noise(7)))
+/// Waits before the next attempt: longer each time, with jitter. Not longer than until the deadline, after which the next
+/// command fails at once.
+pub(super) async fn pause(target: &RecordRef, attempt: u32) {
+    let pause = Duration::from_millis(u64::from(attempt.min(10) + noise(7)));
+    sleep_until((Instant::now() + pause).min(target.deadline)).await;
+}
+
+/// Returns the error after the last attempt.
+pub(super) fn conflict() -> Error {
+    let mut error = Error::new(
+        Code::Conflict,
+        format!("others wrote to the session faster than it could be merged, {ATTEMPTS} times"),
+    );
+    error.retryable = true;
+    error
 }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use aerospike::expressions::{Expression, and, eq, last_update, string_bin, string_val};
+use aerospike::expressions::{Expression, and, eq, last_update, not, string_bin, string_val};
 use aerospike::{Bins, Key, Record, Value};
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -164,17 +164,30 @@ impl Sessions<'_> {
     }
 
     pub(super) async fn destroy_of(&self, user: &str, except: Option<&str>) -> Result<Output> {
-        let except = except.map(|id| self.layout.key(id));
-        let except = except.as_ref();
+        let except = match except {
+            None => Vec::new(),
+            Some(id) => {
+                let deadline = self.shared.cluster.deadline();
+                let target = RecordRef::untraced(self.layout.key(id), deadline);
+                self.digests_of(&target).await?
+            }
+        };
         let user = &*self.layout.owner(user);
         // The filter is checked again for each record: a session whose owner changed meanwhile is kept.
-        let only_if = and(vec![self.layout.in_this_view(), owned_by(user)]);
+        let mut filter = vec![self.layout.in_this_view(), owned_by(user)];
+        // The excepted session may be renewed meanwhile.
+        filter.extend(
+            except
+                .last()
+                .map(|kept| not(self.layout.is_renewal_of(*kept))),
+        );
+        let only_if = and(filter);
         let removed = match self
-            .remove(self.index_query(user), except, Some(&only_if))
+            .remove(self.index_query(user), &except, Some(&only_if))
             .await
         {
             Err(error) if lacks_index(&error) => {
-                self.remove(self.scan_query(user), except, Some(&only_if))
+                self.remove(self.scan_query(user), &except, Some(&only_if))
                     .await
             }
             outcome => outcome,

@@ -268,7 +268,6 @@ impl Watches {
     }
 
     /// Notes that this process has renewed a session: it has another record from now on.
-    #[allow(dead_code)]
     pub fn renewed(&self, options: &Options, old: &Digest, new: Digest) {
         if self.is_empty() {
             return;

@@ -118,7 +118,7 @@ expectType<void>(sessions.close(error => { expectType<Done>(error) }))
 expectType<Promise<void>>(sessions[Symbol.asyncDispose]())
 
 expectType<SessionStore>(sessions.on('warning', warning => { expectType<SessionStoreWarning>(warning) }))
-expectType<SessionStore>(sessions.once('warning', warning => { expectType<'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED' | 'LIMIT_NOT_ENFORCED'>(warning.code) }))
+expectType<SessionStore>(sessions.once('warning', warning => { expectType<'TTL_REFUSED' | 'NO_USER_INDEX' | 'NODES_UNREACHABLE' | 'UNREADABLE' | 'TOUCH_ON_READ_UNSUPPORTED' | 'LIMIT_NOT_ENFORCED' | 'RENEWAL_FAILED'>(warning.code) }))
 expectType<SessionStore>(sessions.on('anything', (...args) => { expectType<any[]>(args) }))
 expectAssignable<NodeJS.EventEmitter>(sessions)
 
