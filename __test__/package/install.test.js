@@ -81,10 +81,10 @@ test('includes the licenses of the package and of everything in its binary', () 
   expect(terms(packageFor(platform()), 'THIRD-PARTY-LICENSES.txt')).toMatch(/^aerospike-core 3\.0\.0 /m)
 })
 
-test('installs less than 12 MB', () => {
+test('installs less than 11 MB', () => {
   const bytes = ['aerospike-session', packageFor(platform())].map(name => size(app.path('node_modules', name)))
   expect(bytes[0]).toBeLessThan(0.5 * MB)
-  expect(bytes[0] + bytes[1]).toBeLessThan(12 * MB)
+  expect(bytes[0] + bytes[1]).toBeLessThan(11 * MB)
 })
 
 /** Returns the README's Express example, on this cluster and any free port. */
