@@ -28,6 +28,7 @@ describe('without options', () => {
     expect(sessionStoreOptions()).toStrictEqual({
       ttl: 86_400,
       ask: undefined,
+      json: { replacer: null, reviver: null },
       cluster: {
         hosts: [{ name: 'localhost', port: 3000, tlsName: null }],
         auth: null,

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
-const { blocksOf, pages } = require('../support/pages')
+const { blocksOf, pages, textOf } = require('../support/pages')
 const { testExample, testProduction } = require('../support/site')
 
 const ROOT = path.join(__dirname, '../..')
@@ -18,7 +18,11 @@ test.each(blocks.filter(([name]) => name.startsWith('examples/')))('the code of 
 test('every example is on the page', () => {
   const folders = fs.readdirSync(path.join(ROOT, 'examples'), { withFileTypes: true }).filter(entry => entry.isDirectory())
   const names = blocks.map(([name]) => name.split('/')[1])
-  for (const { name } of folders) if (name !== 'express') expect(names).toContain(name)
+  const watching = textOf('docs/watching.md')
+  for (const { name } of folders) {
+    if (name.startsWith('chat-')) expect(watching).toContain(`examples/${name}`)
+    else if (name !== 'express') expect(names).toContain(name)
+  }
 })
 
 const [, code] = blocks.find(([name]) => name === 'app.js')

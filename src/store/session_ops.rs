@@ -348,7 +348,8 @@ impl Sessions<'_> {
     }
 }
 
-/// What a set has to write.
+/// What a set has to write. Nearly every set is an update, so it is not boxed.
+#[allow(clippy::large_enum_variant)]
 enum PreparedSet<'a> {
     /// A whole session.
     New(Session<'a>),
