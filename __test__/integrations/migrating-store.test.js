@@ -2,12 +2,15 @@
 
 // The options and the calls of MigratingStore. __test__/docs/migrating.test.js moves sessions of a site.
 
-const { MemoryStore } = require('express-session')
+const { once } = require('node:events')
+const express = require('express')
+const session = require('express-session')
 const { AerospikeStore } = require('../..')
 const { MigratingStore } = require('../../exports/migrate')
 const { cookie } = require('../support/cookie')
 const { freshSet, openStore } = require('../support/server')
 
+const { MemoryStore } = session
 const set = freshSet()
 const to = openStore({ set, prefix: 'shop:', encryptionKeys: [Buffer.alloc(32, 7)], hashIds: 'a secret of 16 bytes' })
 openStore({ set, prefix: 'shop:gone:', hashIds: 'a secret of 16 bytes' }) // removes the records of the migration
@@ -55,4 +58,30 @@ test('logouts that it remembers have the options of the new store, and are no se
   await store.destroy('gone')
   expect(await to.length()).toBe(before)
   expect(await new AerospikeStore({ client: to.client, prefix: 'shop:gone:', hashIds: 'a secret of 16 bytes', encryptionKeys: [Buffer.alloc(32, 7)] }).length()).toBeGreaterThan(0)
+})
+
+test('a new session may hold what the replacer of the new store stores', async () => {
+  const set = freshSet()
+  const replacing = openStore({
+    set,
+    replacer: (_, value) => typeof value === 'bigint' ? { $bigint: String(value) } : value,
+    reviver: (_, value) => value?.$bigint === undefined ? value : BigInt(value.$bigint)
+  })
+  openStore({ set, prefix: 'gone:' }) // removes the records of the migration
+  const app = express()
+  app.use(session({ store: new MigratingStore({ from: new MemoryStore(), to: replacing, at }), genid: () => 'new', secret: 'only for tests', resave: false, saveUninitialized: false }))
+  app.get('/', (req, res) => {
+    req.session.big = 1n
+    res.end()
+  })
+  const site = app.listen(0, '127.0.0.1')
+  await once(site, 'listening')
+  try {
+    const { status } = await fetch(`http://127.0.0.1:${site.address().port}/`, { signal: AbortSignal.timeout(5_000) })
+    expect(status).toBe(200)
+    expect(await replacing.get('new')).toMatchObject({ big: 1n })
+  } finally {
+    site.closeAllConnections()
+    site.close()
+  }
 })

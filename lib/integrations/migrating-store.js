@@ -34,6 +34,15 @@ class MigratingStore extends Store {
     this.at = at
     this.#gone = new AerospikeStore(/** @type {any} */ (optionsWithPrefix(to, 'gone:')))
     for (const event of ['connect', 'disconnect']) to.on(event, () => this.emit(event))
+    // express-session gives its store the function that makes sessions. The new store has its own way to call it.
+    /** @type {any} */
+    const maker = to
+    Object.defineProperty(this, 'generate', {
+      configurable: true,
+      enumerable: true,
+      get: () => maker.generate,
+      set: generate => { maker.generate = generate }
+    })
   }
 
   /** Whether `at` has come. */
@@ -48,8 +57,6 @@ class MigratingStore extends Store {
    * @param {any} session
    */
   createSession (req, session) {
-    // express-session gives this store the function that makes sessions.
-    /** @type {any} */ (this.to).generate ??= /** @type {any} */ (this).generate
     return this.to.createSession(req, session)
   }
 
