@@ -185,6 +185,18 @@ describe.each([
     expect(await store.length()).toBe(0)
   })
 
+  test('is found and ended by its first id after many renewals within the grace period', async () => {
+    const { store, visitor, sites: [, other] } = pair
+    await visitor.login({ user: 'ada' })
+    const first = visitor.copy(other)
+    for (let i = 0; i < 20; i++) expect((await visitor.ask(renewed)).body[0]).toBe(true)
+    expect((await first.ask(req => { req.session.first = 1; return req.session.user })).body).toBe('ada')
+    expect((await visitor.ask(req => req.session.first)).body).toBe(1)
+    await first.ask(logout)
+    expect((await visitor.ask(req => req.session.user ?? null)).body).toBeNull()
+    expect(await store.length()).toBe(0)
+  })
+
   test('leads from id to id if it is renewed again', async () => {
     const { store, visitor } = pair
     const first = await visitor.login({ user: 'ada' })

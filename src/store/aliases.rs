@@ -14,11 +14,12 @@ use super::expiry::now;
 use super::layout::Digest;
 use super::record_ref::RecordRef;
 use super::sessions::Sessions;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 /// The number of aliases that lead from one to the next. A session has more than one only if it is renewed several times
-/// within the grace period.
-const MAX_HOPS: usize = 8;
+/// within the grace period. More of them are an error, never a session that seems to be gone: a logout would succeed, and
+/// the session would go on. So aliases that lead in a circle end, too.
+const MAX_HOPS: usize = 100;
 
 /// The outcome of a removal.
 pub(super) enum Removal {
@@ -49,12 +50,15 @@ impl<'a> Trail<'a> {
         self.at.as_ref().unwrap_or(self.origin)
     }
 
-    /// Continues to another record. Returns `false` after too many.
-    fn go(&mut self, key: Key) -> bool {
+    /// Continues to another record. Fails after too many.
+    fn go(&mut self, key: Key) -> Result<()> {
+        if self.hops == MAX_HOPS {
+            return Err(too_many_aliases());
+        }
         self.absorb();
         self.hops += 1;
         self.at = Some(self.origin.to(key));
-        self.hops <= MAX_HOPS
+        Ok(())
     }
 
     fn absorb(&self) {
@@ -62,6 +66,12 @@ impl<'a> Trail<'a> {
             self.origin.absorb(at);
         }
     }
+}
+
+fn too_many_aliases() -> Error {
+    Error::bad_data(format!(
+        "the session id was renewed more than {MAX_HOPS} times within the grace period"
+    ))
 }
 
 impl Drop for Trail<'_> {
@@ -100,7 +110,10 @@ impl Sessions<'_> {
             Some(alias) => Some(alias),
             None => self.alias_at(trail.record()).await?,
         };
-        Ok(alias.is_some_and(|alias| trail.go(self.layout.key_of(alias))))
+        match alias {
+            Some(alias) => trail.go(self.layout.key_of(alias)).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// Reads the record that an alias leads to. `bins` have to be those that make an alias visible.
@@ -113,9 +126,7 @@ impl Sessions<'_> {
         let mut trail = Trail::new(target);
         let mut alias = Some(alias);
         while let Some(digest) = alias {
-            if !trail.go(self.layout.key_of(digest)) {
-                break;
-            }
+            trail.go(self.layout.key_of(digest))?;
             let at = trail.record();
             let Some(record) = self.read(at, bins.clone()).await? else {
                 break;
@@ -133,11 +144,14 @@ impl Sessions<'_> {
     pub(super) async fn remove_along(&self, target: &RecordRef) -> Result<bool> {
         let mut records: Vec<RecordRef> = Vec::new();
         let mut existed = false;
-        while records.len() < MAX_HOPS {
+        loop {
             let at = records.last().unwrap_or(target);
             let Some(alias) = self.alias_at(at).await? else {
                 break;
             };
+            if records.len() == MAX_HOPS {
+                return Err(too_many_aliases());
+            }
             let at = target.to(self.layout.key_of(alias));
             let removal = self.remove_session(&at).await;
             target.absorb(&at);
