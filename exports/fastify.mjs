@@ -1,4 +1,2 @@
-import api from './fastify.js'
-
-export const { FastifyStore } = api
-export default FastifyStore
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { FastifyStore, FastifyStore as default } from './fastify.js'

@@ -1,4 +1,2 @@
-import api from './hono.js'
-
-export const { HonoStore } = api
-export default HonoStore
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { HonoStore, HonoStore as default } from './hono.js'

@@ -1,4 +1,2 @@
-import api from './koa.js'
-
-export const { KoaStore } = api
-export default KoaStore
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { KoaStore, KoaStore as default } from './koa.js'

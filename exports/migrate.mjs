@@ -1,4 +1,2 @@
-import api from './migrate.js'
-
-export const { MigratingStore } = api
-export default MigratingStore
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { MigratingStore, MigratingStore as default } from './migrate.js'

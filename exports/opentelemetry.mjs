@@ -1,4 +1,2 @@
-import api from './opentelemetry.js'
-
-export const { traceSessions } = api
-export default traceSessions
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { traceSessions, traceSessions as default } from './opentelemetry.js'

@@ -1,4 +1,2 @@
-import api from './prometheus.js'
-
-export const { collectSessions } = api
-export default collectSessions
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { collectSessions, collectSessions as default } from './prometheus.js'

@@ -1,4 +1,2 @@
-import api from './react-router.js'
-
-export const { ReactRouterStore } = api
-export default ReactRouterStore
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { ReactRouterStore, ReactRouterStore as default } from './react-router.js'

@@ -9,13 +9,18 @@ const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { ROOT, ScriptError, build, runMain } = require('./build')
 const { checkInstructions } = require('./instructions')
-const { SUPPORTED, prepareNode } = require('./nodes')
 const { preparePython } = require('./python')
-const { strict } = require('./test-node')
+const { RUNTIMES, environment, prepareRuntime } = require('./runtimes')
 
 const RESULTS = path.join(ROOT, '.cache/jest.json')
-/** The tests that run on every supported version of Node.js: the installed package, and what uses the C interface of Node.js. */
-const OTHER_NODES = ['package/install', 'contract/aerospike-store', 'contract/session-store', 'contract/contract.test', 'contract/http', 'contract/errors', 'process/worker-threads']
+/** The tests that run on every runtime: the installed package, and what depends on the runtime. `npm run test:runtime` runs all. */
+const ON_EVERY_RUNTIME = [
+  'package/install', 'contract/aerospike-store', 'contract/session-store', 'contract/contract.test', 'contract/http', 'contract/errors',
+  'process/worker-threads', 'process/exit', 'frameworks/runtimes'
+]
+
+/** @type {string[][]} */
+const table = [['runtime', 'version', 'tests', 'passed', 'failed', 'skipped']]
 
 /** @typedef {{ passed: number, failed: number, skipped?: string[] }} Counts */
 
@@ -85,23 +90,26 @@ async function failpoints () {
 }
 
 /**
- * @param {string} node the program
- * @param {string[]} args
+ * Runs jest on a runtime, and adds a line to the table.
+ * @param {import('./runtimes').Runtime} runtime
+ * @param {{ program: string, version: string }} found
+ * @param {string[]} args of jest
  * @param {Record<string, string>} env
  * @returns {Promise<Counts>}
  */
-async function runJest (node, args, env) {
+async function runJest (runtime, { program, version }, args, env) {
   fs.rmSync(RESULTS, { force: true })
-  const { ok } = await run(node, ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${RESULTS}`, ...args], env)
+  const { ok } = await run(program, [...runtime.jest, '--json', `--outputFile=${RESULTS}`, ...args], env)
   if (!fs.existsSync(RESULTS)) return withStep(ok, { passed: 0, failed: 0 })
   const results = JSON.parse(fs.readFileSync(RESULTS, 'utf8'))
   /** @type {{ status: string, fullName: string }[]} */
   const tests = results.testResults.flatMap((/** @type {any} */ file) => file.assertionResults)
-  return withStep(ok, {
-    passed: results.numPassedTests,
-    failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
-    skipped: tests.filter(({ status }) => status === 'pending').map(({ fullName }) => fullName)
-  })
+  const skipped = tests.filter(({ status }) => status === 'pending').map(({ fullName }) => fullName)
+  const counts = withStep(ok, { passed: results.numPassedTests, failed: results.numFailedTests + results.numRuntimeErrorTestSuites, skipped })
+  table.push([
+    runtime.title, version, args.length === 0 ? 'all' : 'a selection', String(counts.passed), String(counts.failed), String(skipped.length)
+  ])
+  return counts
 }
 
 /** @returns {Promise<Counts>} */
@@ -110,30 +118,40 @@ async function jest () {
   /** @type {Record<string, string>} */
   const env = 'python' in found ? { TEST_PYTHON: found.python } : { TEST_PYTHON_MISSING: found.reason }
   if ('sdkReason' in found && found.sdkReason !== undefined) env.TEST_PYTHON_SDK_MISSING = found.sdkReason
-  return runJest(process.execPath, process.argv.slice(2), { ...env, ...await failpoints() })
+  const own = RUNTIMES.find(({ name }) => name === `node${process.versions.node.split('.')[0]}`) ?? RUNTIMES[0]
+  const program = { program: process.execPath, version: process.versions.node }
+  return runJest(own, program, process.argv.slice(2), { ...env, ...await failpoints() })
 }
 
 /**
- * Runs the tests that depend most on Node.js on the other supported versions, with deprecations as errors. npm run test:node runs
- * all tests.
+ * Runs some tests on the other runtimes. `RUNTIMES=required`: a runtime that is missing is a failure.
  * @returns {Promise<Counts>}
  */
-async function otherNodes () {
+async function otherRuntimes () {
   /** @type {Required<Counts>} */
   const total = { passed: 0, failed: 0, skipped: [] }
-  const others = process.argv.length > 2 ? [] : SUPPORTED.filter(version => version !== process.versions.node.split('.')[0])
-  for (const version of others) {
-    const found = await prepareNode(version)
+  const others = process.argv.length > 2 ? [] : RUNTIMES.filter(({ name }) => name !== `node${process.versions.node.split('.')[0]}`)
+  for (const runtime of others) {
+    const found = await prepareRuntime(runtime)
     if ('reason' in found) {
-      total.skipped.push(`Node.js ${version}: ${found.reason}`)
+      console.log(`${runtime.title} ${runtime.version}: ${found.reason}`)
+      if (process.env.RUNTIMES === 'required') total.failed += 1
+      total.skipped.push(`${runtime.title} ${runtime.version}: ${found.reason}`)
       continue
     }
-    console.log(`-- Node.js ${version}`)
-    const { passed, failed } = await runJest(found.node, OTHER_NODES, strict(found.node))
+    console.log(`-- ${runtime.title} ${found.version}`)
+    const { passed, failed, skipped } = await runJest(runtime, found, ON_EVERY_RUNTIME, environment(runtime, found.program))
     total.passed += passed
     total.failed += failed
+    total.skipped.push(...(skipped ?? []).map(name => `${runtime.title} ${found.version}: ${name}`))
   }
   return total
+}
+
+/** Prints the runtimes with the numbers of their tests. */
+function printTable () {
+  const widths = table[0].map((_, column) => Math.max(...table.map(row => row[column].length)))
+  for (const row of table) console.log(row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd())
 }
 
 async function test () {
@@ -147,7 +165,7 @@ async function test () {
       'Rust tests (cargo)': cargo,
       'Instructions (callgrind)': instructions,
       'JavaScript and type tests (jest)': jest,
-      'Other versions of Node.js (jest)': otherNodes
+      'Other runtimes (jest)': otherRuntimes
     }
     for (const [name, step] of Object.entries(steps)) {
       console.log(`\n== ${name}`)
@@ -160,6 +178,8 @@ async function test () {
     console.error(error instanceof ScriptError ? error.message : error)
     total.failed += 1
   }
+  console.log()
+  printTable()
   console.log()
   for (const name of skipped) console.log(`skipped: ${name}`)
   console.log(`${total.passed} passed, ${total.failed} failed`)

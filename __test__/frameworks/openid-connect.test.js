@@ -82,11 +82,11 @@ describe('in production', () => {
   })
 
   test.each([undefined, '', 'http://shop.example'])(`${EXAMPLE} does not start when BASE_URL is %j`, async BASE_URL => {
-    await expect(open(production({ BASE_URL }))).rejects.toThrow(/ended with 1: [^]*^Error: In production, BASE_URL must be set to the https:\/\/ address of this app/m)
+    await expect(open(production({ BASE_URL }))).rejects.toThrow(/ended with 1: [^]*^[Ee]rror: In production, BASE_URL must be set to the https:\/\/ address of this app/m)
   })
 
   test(`${EXAMPLE} does not start without CLIENT_SECRET`, async () => {
-    await expect(open(production({ CLIENT_SECRET: '' }))).rejects.toThrow(/ended with 1: [^]*^Error: In production, CLIENT_SECRET must be set/m)
+    await expect(open(production({ CLIENT_SECRET: '' }))).rejects.toThrow(/ended with 1: [^]*^[Ee]rror: In production, CLIENT_SECRET must be set/m)
   })
 
   test(`${EXAMPLE} sends a session cookie that is Secure, HttpOnly and signed`, async () => {

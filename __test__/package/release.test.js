@@ -154,10 +154,10 @@ describe('the artifacts of a release', () => {
 })
 
 test('the tests run on every supported version of Node.js', () => {
-  const { SUPPORTED } = require('../../scripts/nodes')
-  expect(manifest.engines.node).toBe(`>=${SUPPORTED[0]}`)
+  const { NODES } = require('../../scripts/runtimes')
+  expect(manifest.engines.node).toBe(`>=${NODES[0]}`)
   const matrices = Array.from(read('.github/workflows/ci.yml').matchAll(/^ {8}node: \[(.*)\]$/gm), ([, versions]) => versions)
-  expect(matrices).toStrictEqual([SUPPORTED.join(', '), SUPPORTED.join(', ')])
+  expect(matrices).toStrictEqual([NODES.join(', '), NODES.join(', ')])
 })
 
 test('docs/contributing.md documents every script of package.json', () => {

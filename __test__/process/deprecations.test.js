@@ -1,12 +1,12 @@
 'use strict'
 
-// The preload of the suite on other versions of Node.js (scripts/test-node.js): the package's own use of deprecated features is an
+// The preload of the suite on other versions of Node.js (scripts/runtimes.js): the package's own use of deprecated features is an
 // error, and that of dependencies is not.
 
 const fs = require('node:fs/promises')
 const os = require('node:os')
 const path = require('node:path')
-const { strict } = require('../../scripts/test-node')
+const { RUNTIMES, environment } = require('../../scripts/runtimes')
 const { ended, launch } = require('../support/cli')
 
 const USE = "process.emitWarning('old', 'DeprecationWarning', 'DEP0000'); setTimeout(() => console.log('went on'), 20)"
@@ -20,7 +20,7 @@ test.each([
   try {
     await fs.mkdir(path.dirname(path.join(folder, file)), { recursive: true })
     await fs.writeFile(path.join(folder, file), USE)
-    const { NODE_OPTIONS } = strict(process.execPath)
+    const { NODE_OPTIONS } = environment(RUNTIMES[0], process.execPath)
     const result = await ended(launch(process.execPath, [path.join(folder, file)], { env: { NODE_OPTIONS } }))
     expect(result).toEqual({ code, out, err: code === 0 ? '' : expect.stringContaining('DeprecationWarning: old') })
   } finally {
