@@ -625,7 +625,7 @@ export class AerospikeStore extends EventEmitter {
   /**
    * Every session of this store's prefix, at once: for administration, and for small sets. Records that hold no session,
    * written by somebody else, are left out; so is one that cannot be read, here and wherever many sessions are returned,
-   * and that is told by a `warning`.
+   * and a `warning` reports it.
    */
   all(): Promise<StoredSession[]>
   all(callback: (error: any, sessions?: StoredSession[]) => void): void

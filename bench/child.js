@@ -52,9 +52,9 @@ class Child {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     this.#process.disconnect()
     const gone = once(this.#process, 'exit')
-    const patience = setTimeout(() => this.#process.kill('SIGKILL'), 5_000)
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), 5_000)
     await gone
-    clearTimeout(patience)
+    clearTimeout(timer)
   }
 }
 

@@ -70,9 +70,9 @@ class Connection {
   static open (owner, cluster, view, listener, ask, json) {
     // Weak references, so that an unused store is garbage collected and closes.
     const weakOwner = new WeakRef(owner)
-    const { handle, notices } = hub.openStore(cluster, view, ({ notice, words, question, gone, expired }) => {
+    const { handle, notices } = hub.openStore(cluster, view, ({ notice, words, credentialRequest, gone, expired }) => {
       const owner = weakOwner.deref()
-      if (question !== undefined) Connection.#answer(weakShared.deref(), question)
+      if (credentialRequest !== undefined) Connection.#giveCredentials(weakShared.deref(), credentialRequest)
       else if (notice === 'ENDED') weakShared.deref()?.watches.end(gone, expired)
       else if (owner !== undefined) listener(owner, notice, words)
     })
@@ -215,15 +215,15 @@ class Connection {
   }
 
   /**
-   * Gives the core the user and password that it asked for.
+   * Answers a credential request of the core.
    * @param {Shared | undefined} shared
-   * @param {number} question
+   * @param {number} request
    */
-  static async #answer (shared, question) {
+  static async #giveCredentials (shared, request) {
     if (shared?.ask === undefined) return
     const { ask, handle } = shared
     const { user, password, failure } = await askFor(ask)
-    native.giveCredentials(handle, question, user, password, failure)
+    native.giveCredentials(handle, request, user, password, failure)
   }
 
   /**

@@ -103,11 +103,11 @@ class TracedOperation extends AsyncResource {
 
   /**
    * @param {string | null} node
-   * @param {number} together
+   * @param {number} batchSize
    */
-  note (node, together) {
+  note (node, batchSize) {
     if (node !== null) this.#message.node = node
-    if (together > 0) this.#message.batch = together
+    if (batchSize > 0) this.#message.batch = batchSize
   }
 
   /** @param {string} result as JSON: the events of a set */
@@ -189,9 +189,9 @@ function trace (operation, view, callback, decode, make) {
  */
 function line ({ operation, namespace, set, duration, outcome, node, batch }, error) {
   const where = node === undefined ? '' : `, node ${node}`
-  const together = batch === undefined ? '' : `, batch of ${batch}`
+  const inBatch = batch === undefined ? '' : `, batch of ${batch}`
   const end = error === null ? '' : `: ${error.message}`
-  return `${operation} ${namespace}.${set} ${error?.code ?? outcome} ${duration?.toFixed(3)} ms${where}${together}${end}`
+  return `${operation} ${namespace}.${set} ${error?.code ?? outcome} ${duration?.toFixed(3)} ms${where}${inBatch}${end}`
 }
 
 module.exports = { Operation, debug, trace }

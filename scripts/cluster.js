@@ -14,7 +14,7 @@ const { ScriptError, runMain } = require('./build')
 const IMAGE = 'aerospike/aerospike-server:8.1.2.3@sha256:73c78ec8c2010dbc83ffb4b1249abbdfad3a66173492f46fa54996d0608f122d'
 const MOST = 8
 /** Milliseconds that a cluster may take to form. */
-const PATIENCE = 60_000
+const READY_TIMEOUT = 60_000
 
 const HELP = `Usage: npm run cluster -- COMMAND
 
@@ -131,11 +131,11 @@ async function info (node, command) {
  * @param {number} [size] of the cluster; undefined: any size
  */
 async function ready (nodes, size) {
-  const deadline = Date.now() + PATIENCE
+  const deadline = Date.now() + READY_TIMEOUT
   for (const node of nodes) {
     const command = `cluster-stable:${size === undefined ? '' : `size=${size}`}`
     while (!/^[0-9A-F]+$/i.test(await info(node, command))) {
-      if (Date.now() > deadline) throw new ScriptError(`node ${node} is not ready after ${PATIENCE / 1_000} s: docker logs ${container(node)}`)
+      if (Date.now() > deadline) throw new ScriptError(`node ${node} is not ready after ${READY_TIMEOUT / 1_000} s: docker logs ${container(node)}`)
       await pass(200)
     }
   }

@@ -15,7 +15,7 @@ const { packageFor, suffixes } = require('../lib/bridge/platforms')
 const manifest = require('../package.json')
 
 /** Milliseconds that the registry may take to show a package after its publication. */
-const PATIENCE = 5 * 60_000
+const TIMEOUT = 5 * 60_000
 
 const HELP = `Usage: node scripts/publish.js [options]
 
@@ -97,11 +97,11 @@ async function isPublished ({ spec, file, integrity }, npm) {
 }
 
 /**
- * @param {{ dist?: string, provenance?: boolean, npm?: Npm, patience?: number, pause?: number,
- *   log?: (line: string) => void }} options `patience`, `pause`: in ms
+ * @param {{ dist?: string, provenance?: boolean, npm?: Npm, timeout?: number, pause?: number,
+ *   log?: (line: string) => void }} options `timeout`, `pause`: in ms
  */
 async function publish ({
-  dist = path.join(ROOT, 'dist'), provenance = false, npm = runNpm, patience = PATIENCE, pause = 5_000, log = console.log
+  dist = path.join(ROOT, 'dist'), provenance = false, npm = runNpm, timeout = TIMEOUT, pause = 5_000, log = console.log
 } = {}) {
   const { binaries, main } = tarballsIn(dist)
   const args = ['--access', 'public', '--tag', manifest.version.includes('-') ? 'next' : 'latest', ...(provenance ? ['--provenance'] : [])]
@@ -120,7 +120,7 @@ async function publish ({
     log(`${tarball.spec} is published`)
   }
   const verify = async (/** @type {Tarball} */ tarball) => {
-    const end = Date.now() + patience
+    const end = Date.now() + timeout
     while (!await isPublished(tarball, npm)) {
       if (Date.now() > end) throw new ScriptError(`${tarball.spec} was published, but the registry does not have it. Nothing more is published.`)
       await pass(pause)

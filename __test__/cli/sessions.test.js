@@ -201,7 +201,7 @@ test('sessions --help prints the commands and exit codes', async () => {
 })
 
 test.each([
-  [[], 'needs to be told what to do'],
+  [[], 'needs a command'],
   [['purge'], "'purge' is nothing"],
   [['toString'], "'toString' is nothing"],
   [['count', 'ada'], "no argument 'ada'"],

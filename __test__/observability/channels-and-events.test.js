@@ -48,7 +48,7 @@ async function nodesKnown (sessions) {
   const seen = []
   const stop = listen('has', { asyncEnd ({ node }) { if (node !== undefined) seen.push(node) } })
   for (let tries = 0; seen.length === 0; tries++) {
-    if (tries === 10_000) throw new Error('no node was told')
+    if (tries === 10_000) throw new Error('no operation reported its node')
     await sessions.has('any')
   }
   stop()

@@ -105,7 +105,7 @@ beforeEach(() => {
 })
 afterEach(() => fs.rmSync(folder, { recursive: true }))
 
-const release = options => publish({ dist, npm: registry.npm, pause: 1, patience: 60_000, log: line => lines.push(line), ...options })
+const release = options => publish({ dist, npm: registry.npm, pause: 1, timeout: 60_000, log: line => lines.push(line), ...options })
 const names = () => registry.published.map(([name]) => name)
 
 test('publishes the packages of the binaries first, then the main package, all of them public', async () => {
@@ -166,7 +166,7 @@ describe('after the binaries are published, the registry', () => {
 
   test('must show them in the end: otherwise the main package is not published', async () => {
     registry.refuse = (method, name) => method === 'GET' && name === FIRST && names().includes(FIRST) ? 404 : undefined
-    await expect(release({ patience: 0 })).rejects.toThrow(`${FIRST}@${version} was published, but the registry does not have it. Nothing more is published.`)
+    await expect(release({ timeout: 0 })).rejects.toThrow(`${FIRST}@${version} was published, but the registry does not have it. Nothing more is published.`)
     expect(names()).toStrictEqual([FIRST])
   })
 })

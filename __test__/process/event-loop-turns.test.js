@@ -4,10 +4,10 @@
 
 const KIND = { DONE: 0, TEXT: 5, PIECE: 12, MORE: 13 }
 const KIND_BITS = 4
-const mockNative = { drain: undefined, takeMore: jest.fn() }
+const mockNative = { dispatch: undefined, takeMore: jest.fn() }
 jest.mock('../../lib/bridge/native', () => ({
-  openHub (drain) {
-    mockNative.drain = drain
+  openHub (dispatch) {
+    mockNative.dispatch = dispatch
     return {}
   },
   openStore: () => ({}),
@@ -45,7 +45,7 @@ test('takes the rest after a batch in a later turn, and timers run in between', 
     untilTimersAreDue()
     return batches.shift()
   })
-  mockNative.drain([KIND.MORE, first.number(KIND.DONE)])
+  mockNative.dispatch([KIND.MORE, first.number(KIND.DONE)])
   order.push('handed over')
   await Promise.all([first, second, third].map(({ answer }) => answer))
   expect(order).toEqual(['handed over', 'asked for 2', 'timer of 2', 'asked for 1'])
@@ -63,7 +63,7 @@ test('takes no more answers before the large ones have been parsed', async () =>
   }
   const requests = [1, 2, 3].map(() => request(slow))
   mockNative.takeMore.mockReturnValue([])
-  mockNative.drain([KIND.MORE, ...requests.flatMap(one => [one.number(KIND.TEXT), large])])
+  mockNative.dispatch([KIND.MORE, ...requests.flatMap(one => [one.number(KIND.TEXT), large])])
   await Promise.all(requests.map(({ answer }) => answer))
   expect(parsed).toHaveLength(3)
   await new Promise(resolve => setTimeout(resolve, 10))
@@ -72,13 +72,13 @@ test('takes no more answers before the large ones have been parsed', async () =>
 
 test('a piece that cannot be parsed fails only its list', async () => {
   const [broken, whole, next] = [1, 2, 3].map(() => request())
-  mockNative.drain([
+  mockNative.dispatch([
     broken.number(KIND.PIECE), '[1]', whole.number(KIND.PIECE), '[1,2]', broken.number(KIND.PIECE), '',
     broken.number(KIND.PIECE), '[3]', whole.number(KIND.PIECE), '[3]', whole.number(KIND.TEXT), '[4]', broken.number(KIND.TEXT), '[4]'
   ])
   await expect(broken.answer).rejects.toMatchObject({ code: 'BAD_DATA' })
   expect(await whole.answer).toEqual([1, 2, 3, 4])
   // The next list in the slot starts empty.
-  mockNative.drain([next.number(KIND.PIECE), '[5]', next.number(KIND.TEXT), '[6]'])
+  mockNative.dispatch([next.number(KIND.PIECE), '[5]', next.number(KIND.TEXT), '[6]'])
   expect(await next.answer).toEqual([5, 6])
 })

@@ -451,10 +451,10 @@ describe('parallel requests', () => {
     const answer = beside(visitor).get('/set/slow')
     await slow.reached
     await visitor.get('/logout')
-    const told = once(store, 'gone')
+    const emitted = once(store, 'gone')
     slow.open()
     await answer
-    await told
+    await emitted
     expect(await store.get(sid)).toBeNull()
   })
 })

@@ -81,9 +81,9 @@ describe.each(['map', 'json'])('format %s', format => {
       const { digest } = await official.get('test', set, 'gone')
       await end()
       loaded.a = 2
-      const told = once(store, 'gone')
+      const emitted = once(store, 'gone')
       await store.set('gone', loaded)
-      expect((await told)[0].digest).toBe(digest)
+      expect((await emitted)[0].digest).toBe(digest)
       await store.touch('gone', loaded)
       expect(await store.get('gone')).toBeNull()
     }
@@ -107,9 +107,9 @@ describe.each(['map', 'json'])('format %s', format => {
     await pass(2)
     await other.set('again', { cookie: cookie(60_000), second: true })
     slow.late = true
-    const told = once(store, 'gone')
+    const emitted = once(store, 'gone')
     await store.set('again', slow)
-    await told
+    await emitted
     const { cookie: _, ...data } = await store.get('again')
     expect(data).toStrictEqual({ second: true })
   })
@@ -130,9 +130,9 @@ test('emits a conflict if a merge had to read again', async () => {
   one.a = 2
   two.b = 2
   await store.set('told', one)
-  const told = once(store, 'conflict')
+  const emitted = once(store, 'conflict')
   await store.set('told', two)
-  expect((await told)[0].digest).toMatch(/^[0-9a-f]{40}$/)
+  expect((await emitted)[0].digest).toMatch(/^[0-9a-f]{40}$/)
 })
 
 describe('with conflict: overwrite', () => {
@@ -273,9 +273,9 @@ describe('tombstones', () => {
     expect(await sessions.delete('buried')).toBe(false)
 
     loaded.owner = 'eve'
-    const told = once(store, 'gone')
+    const emitted = once(store, 'gone')
     await store.set('buried', loaded)
-    await told
+    await emitted
     expect(await store.get('buried')).toBeNull()
   })
 

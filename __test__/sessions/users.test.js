@@ -87,9 +87,9 @@ describe.each([
     const slow = await store.get('a2')
     expect(await store.destroyOf('ada', { except: 'a1' })).toBe(2)
     slow.late = true
-    const told = once(store, 'gone')
+    const emitted = once(store, 'gone')
     await store.set('a2', slow)
-    await told
+    await emitted
     expect(await store.countOf('ada')).toBe(1)
     expect(await store.get('a1')).not.toBeNull()
     expect(await store.get('a2')).toBeNull()
@@ -284,9 +284,9 @@ describe.each([
     await save('e', 'ada')
     const slow = await store.get('e')
     await store.destroyByDigest(store.digestOf('e'), { of: 'ada' })
-    const told = once(store, 'gone')
+    const emitted = once(store, 'gone')
     await store.set('e', Object.assign(slow, { n: 1 }))
-    expect(await told).toStrictEqual([{ digest: store.digestOf('e') }])
+    expect(await emitted).toStrictEqual([{ digest: store.digestOf('e') }])
     expect(await store.get('e')).toBeNull()
   })
 

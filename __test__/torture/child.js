@@ -79,15 +79,15 @@ class Child {
 
   /**
    * Disconnects, and waits until nothing keeps the process alive.
-   * @param {number} patience milliseconds
+   * @param {number} timeout milliseconds
    * @returns {Promise<number | NodeJS.Signals | null>} its exit code, or the signal if it had to be killed
    */
-  async end (patience) {
+  async end (timeout) {
     this.#isEnding = true
     if (!this.isRunning) return this.#process.exitCode ?? this.#process.signalCode
     const gone = once(this.#process, 'exit')
     if (this.#process.connected) this.#process.disconnect()
-    const killing = setTimeout(() => this.#process.kill('SIGKILL'), patience)
+    const killing = setTimeout(() => this.#process.kill('SIGKILL'), timeout)
     const [code, signal] = await gone
     clearTimeout(killing)
     return code ?? signal

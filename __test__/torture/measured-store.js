@@ -8,7 +8,7 @@ const { KNOWN_AFTER, Stalls } = require('./stalls')
 /** Milliseconds that an operation may take beyond its deadline. */
 const TOLERANCE = 50
 /** The number of late operations that are reported. */
-const TOLD = 20
+const MAX_REPORTED = 20
 
 class Stopwatch {
   #timeout
@@ -64,7 +64,7 @@ class Stopwatch {
     this.longest[operation] = Math.max(this.longest[operation] ?? 0, ms)
     // A scan of a user's sessions consists of many operations.
     const isBounded = operation !== 'destroyOf'
-    if (isBounded && ms > this.#timeout + TOLERANCE && this.late.length < TOLD) this.late.push({ operation, ms, code })
+    if (isBounded && ms > this.#timeout + TOLERANCE && this.late.length < MAX_REPORTED) this.late.push({ operation, ms, code })
   }
 }
 

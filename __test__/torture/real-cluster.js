@@ -10,7 +10,7 @@ const { setTimeout: pass } = require('node:timers/promises')
 const { ScriptError } = require('../../scripts/build')
 
 /** Milliseconds that a cluster may take to settle after a change of its nodes. */
-const PATIENCE = 120_000
+const SETTLE_TIMEOUT = 120_000
 const INFO_HEADER = 8
 
 /**
@@ -85,11 +85,11 @@ class RealCluster {
   /** Waits until every node sees all of them, without migrations. */
   async settled () {
     const addresses = this.hosts.split(',')
-    for (const end = Date.now() + PATIENCE; Date.now() < end; await pass(200)) {
+    for (const end = Date.now() + SETTLE_TIMEOUT; Date.now() < end; await pass(200)) {
       const answers = await Promise.all(addresses.map(address => info(address, `cluster-stable:size=${this.size}`).catch(() => '')))
       if (answers.every(answer => /^[0-9A-F]+$/i.test(answer))) return
     }
-    throw new ScriptError(`The cluster has not settled within ${PATIENCE / 1_000} s.`)
+    throw new ScriptError(`The cluster has not settled within ${SETTLE_TIMEOUT / 1_000} s.`)
   }
 
   async close () {}

@@ -14,7 +14,7 @@ const FILES = 100
 /** Milliseconds after which an operation counts as never ending: much longer than any timeout. */
 const FOREVER = 12_000
 /** Milliseconds within which a process must exit after it was asked to. */
-const PATIENCE = 10_000
+const EXIT_TIMEOUT = 10_000
 
 /**
  * @typedef {{ operations: number, pending: number, oldest: number, longest: Record<string, number>, unseen: Record<string, number>,
@@ -103,7 +103,7 @@ class Site {
       } catch (error) {
         this.#ledger.violation('a process of the site did not close', /** @type {Error} */ (error).message)
       }
-      const code = await child.end(PATIENCE)
+      const code = await child.end(EXIT_TIMEOUT)
       if (code !== 0) this.#ledger.violation('a process of the site did not end', `process ${n + 1}: ${code}; ${child.lastOutput}`)
     }))
   }

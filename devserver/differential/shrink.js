@@ -6,7 +6,7 @@
 /** @typedef {import('./history').Difference} Difference */
 
 /** Maximum number of replays, and of milliseconds. */
-const PATIENCE = { replays: 300, time: 15_000 }
+const LIMITS = { replays: 300, time: 15_000 }
 
 /** Whether a server could not be reached. Then shrinking is useless. @param {Difference} difference */
 function isLost ({ left, right }) {
@@ -102,7 +102,7 @@ async function shrink (difference, find) {
   for (let found = true; found;) {
     found = false
     for (const steps of candidates(difference.steps)) {
-      if (replays++ >= PATIENCE.replays || Date.now() - start > PATIENCE.time) return difference
+      if (replays++ >= LIMITS.replays || Date.now() - start > LIMITS.time) return difference
       const next = await find(steps).catch(() => null)
       if (next === null || next.left.status !== difference.left.status || next.right.status !== difference.right.status) continue
       if (next.steps.at(-1)?.kind !== difference.steps.at(-1)?.kind) continue

@@ -150,7 +150,7 @@ async fn survives_malicious_input() {
         body.extend_from_slice(ops);
         body
     };
-    let hostile: Vec<Vec<u8>> = vec![
+    let malformed: Vec<Vec<u8>> = vec![
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
         frame(3, &[]),
         frame(3, &[22; 21]),
@@ -172,7 +172,7 @@ async fn survives_malicious_input() {
         vec![2, 3, 255, 255, 255, 255, 255, 255],
         vec![2, 3, 0, 0, 7, 255, 255, 255],
     ];
-    for bytes in &hostile {
+    for bytes in &malformed {
         exchange(&server, bytes, 50);
         client
             .put(&WritePolicy::default(), &key(1), &[as_bin!("a", 1)])

@@ -24,12 +24,12 @@ const { serialize } = require('../options/secrets')
  * @typedef {{ written: (head: string | null, result?: string) => void, failed: (error: any) => void }} Write receives the result of
  *   a set or touch before its caller does: the head of the next baseline, or the head and the events of a set as JSON, or the error
  * @typedef {{ decode: Decode | Write, settle: (error: Error | null, value: any) => void, store?: StoreHandle }} PendingRequest
- * @typedef {PendingRequest & { note: (node: string | null, together: number) => void, setResult: (result: string) => void }} TracedRequest
+ * @typedef {PendingRequest & { note: (node: string | null, batchSize: number) => void, setResult: (result: string) => void }} TracedRequest
  */
 
 // The kinds of answers, in the lowest bits of their numbers. src/bridge/answer_values.rs has the same list.
 const KIND_BITS = 4
-const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, HEAD, SET_RESULT, ERROR, NOTICE, TRACE, PIECE, MORE] = Array(14).keys()
+const [DONE, MISSING, TRUE, FALSE, COUNT, /* TEXT */, BASELINE, BASELINE_META, SET_RESULT, ERROR, NOTICE, TRACE, PIECE, MORE] = Array(14).keys()
 /** The number of values of each kind. */
 const VALUES = [0, 0, 0, 0, 1, 1, 2, 1, 1, 1, 1, 2, 1, 0]
 /** The bit of the slot that marks a traced request. */
@@ -163,7 +163,7 @@ function dispatch (batch, from = 0) {
         case FALSE: waiting.settle(null, false); break
         case COUNT: waiting.settle(null, first); break
         case ERROR: failed(waiting, fromNative(first)); break
-        case HEAD: written(waiting, first); break
+        case BASELINE_META: written(waiting, first); break
         case SET_RESULT: written(waiting, null, first); break
         case TRACE: /** @type {TracedRequest} */ (waiting).note(first, batch[next - 1]); break
         // Settled in the order of arrival. The answer follows the last piece.

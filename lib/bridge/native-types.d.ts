@@ -19,7 +19,7 @@ export interface Native {
   closeHub(hub: HubHandle): void
   openStore(hub: HubHandle, noticeSlot: number, cluster: string, view: string): StoreHandle
   openView(store: StoreHandle, view: string): StoreHandle
-  giveCredentials(store: StoreHandle, question: number, user: string, password: string, failure?: string): void
+  giveCredentials(store: StoreHandle, request: number, user: string, password: string, failure?: string): void
 
   stats(store: StoreHandle): string
   ready: Entry

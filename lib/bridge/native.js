@@ -83,7 +83,7 @@ function load () {
     // @ts-ignore: generated
     native = require('../binding/native.js')
   } catch (error) {
-    // Without the loader's error as its cause: the list of everything that was tried would bury this message.
+    // Without the loader's error as its cause: the list of everything that was tried would hide this message.
     throw new Error(explain(error))
   }
   // Some bundlers replace the binary with its path.

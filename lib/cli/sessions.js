@@ -57,7 +57,7 @@ const COMMANDS = { count, list, 'destroy-user': destroyUser }
 async function run (args) {
   const { values, positionals: [command, user, stray] } = parse(args, { ...OPTIONS, ...OWN_OPTIONS })
   if (values.help) return write(HELP)
-  if (command === undefined) throw new UsageError('sessions needs to be told what to do: count, list or destroy-user')
+  if (command === undefined) throw new UsageError('sessions needs a command: count, list or destroy-user')
   if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`'${command}' is nothing sessions can do: there are count, list and destroy-user`)
   const named = values.of ?? (command === 'destroy-user' ? user : undefined)
   if (named !== undefined) checkUser(named)

@@ -109,7 +109,7 @@ function view (options, ttl) {
   if (tombstones && durableDelete) throw badOption("options 'tombstones' and 'durableDelete' do the same in two ways: choose one")
   const storeIds = boolean('storeIds', options.storeIds ?? false)
   const hashIds = options.hashIds === undefined ? null : hashSecret(options.hashIds)
-  if (storeIds && hashIds !== null) throw badOption("options 'storeIds' and 'hashIds' contradict each other: hashed ids cannot be told")
+  if (storeIds && hashIds !== null) throw badOption("options 'storeIds' and 'hashIds' contradict each other: hashed ids cannot be returned")
   return {
     namespace: name('namespace', options.namespace ?? 'test'),
     set: name('set', options.set ?? 'sessions'),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
-use crate::cluster::trace::{Trace, Way};
+use crate::cluster::trace::{LastRequest, Trace};
 use crate::error;
 use crate::failpoint;
 use crate::store::{Output, Written};
@@ -65,7 +65,7 @@ enum Kind {
     /// Two values: the head of a baseline and its JSON.
     Baseline = 6,
     /// One value: the head of the next baseline.
-    Head = 7,
+    BaselineMeta = 7,
     /// One value: the full result of a set, as JSON.
     SetResult = 8,
     /// One value: an error, as JSON.
@@ -150,7 +150,7 @@ impl Values {
         });
         let Completion { slot, outcome, .. } = completion;
         if let Some(trace) = &completion.trace {
-            self.push_trace(*slot, trace.way())?;
+            self.push_trace(*slot, trace.last_request())?;
         }
         let outcome = match outcome {
             Ok(Output::Json(notice)) if !completion.is_answer => self.push_notice(*slot, notice)?,
@@ -211,7 +211,7 @@ impl Values {
                     evicted,
                     ..
                 } if evicted.is_empty() => match self.text(head) {
-                    Ok(head) => self.push_answer(slot, Kind::Head, [head]),
+                    Ok(head) => self.push_answer(slot, Kind::BaselineMeta, [head]),
                     Err(error) => return Ok(Err(error)),
                 },
                 Written {
@@ -248,15 +248,15 @@ impl Values {
         }
     }
 
-    fn push_trace(&mut self, slot: u32, way: Way) -> Result<()> {
+    fn push_trace(&mut self, slot: u32, request: LastRequest) -> Result<()> {
         // SAFETY: `env` is that of the thread we are on.
-        let (node, together) = unsafe {
+        let (node, batch_size) = unsafe {
             (
-                Option::<&str>::to_napi_value(self.env, way.node.as_deref())?,
-                f64::to_napi_value(self.env, way.together as f64)?,
+                Option::<&str>::to_napi_value(self.env, request.node.as_deref())?,
+                f64::to_napi_value(self.env, request.batch_size as f64)?,
             )
         };
-        self.push_answer(slot, Kind::Trace, [node, together])
+        self.push_answer(slot, Kind::Trace, [node, batch_size])
     }
 
     fn push_error(&mut self, slot: u32, error: &error::Error) -> Result<()> {

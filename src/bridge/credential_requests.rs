@@ -53,7 +53,7 @@ impl Ask for CredentialRequests {
         pending.answers.retain(|_, answer| !answer.is_closed());
         pending.answers.insert(number, answer);
         drop(pending);
-        (self.notify)(Output::Json(format!("{{\"question\":{number}}}")));
+        (self.notify)(Output::Json(format!("{{\"credentialRequest\":{number}}}")));
         Box::pin(async move {
             let gone = |_| Err("nobody is there any more to answer".to_owned());
             answered.await.unwrap_or_else(gone)

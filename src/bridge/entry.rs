@@ -85,8 +85,8 @@ pub fn open_store(
         max_pending,
         &threads.tending,
         threads.bulk.clone(),
-        move |what| {
-            let name = match &what {
+        move |notice| {
+            let name = match &notice {
                 Notice::TtlRefused => "TTL_REFUSED",
                 Notice::NoUserIndex => "NO_USER_INDEX",
                 Notice::Unreadable => "UNREADABLE",
@@ -97,16 +97,16 @@ pub fn open_store(
                 Notice::Up => "UP",
                 Notice::Down => "DOWN",
             };
-            let words = match &what {
+            let words = match &notice {
                 Notice::NodesUnreachable(words) | Notice::LimitNotEnforced(words) => Some(words),
                 _ => None,
             };
-            let mut notice = serde_json::json!({ "notice": name, "words": words });
-            if let Notice::Ended(Ended { gone, expired }) = what {
-                notice["gone"] = gone.into();
-                notice["expired"] = expired.into();
+            let mut message = serde_json::json!({ "notice": name, "words": words });
+            if let Notice::Ended(Ended { gone, expired }) = notice {
+                message["gone"] = gone.into();
+                message["expired"] = expired.into();
             }
-            notify(Output::Json(notice.to_string()));
+            notify(Output::Json(message.to_string()));
         },
     );
     Ok(External::new(Handle {
@@ -153,13 +153,13 @@ impl Handle {
         Ok(())
     }
 
-    fn one(&self, env: &Env, slot: u32, id: Text, what: SessionOp) -> Result<()> {
+    fn submit_session_op(&self, env: &Env, slot: u32, id: Text, op: SessionOp) -> Result<()> {
         let name = SessionName::Id(id.0);
-        self.submit(env, slot, Operation::Session { name, op: what })
+        self.submit(env, slot, Operation::Session { name, op })
     }
 
-    fn many(&self, env: &Env, slot: u32, many: ScanOp) -> Result<()> {
-        self.submit(env, slot, Operation::Scan(many))
+    fn submit_scan_op(&self, env: &Env, slot: u32, op: ScanOp) -> Result<()> {
+        self.submit(env, slot, Operation::Scan(op))
     }
 }
 
@@ -208,7 +208,7 @@ pub fn close(env: Env, store: &Opened, slot: u32) -> Result<()> {
 
 #[napi(catch_unwind)]
 pub fn save(env: Env, store: &Opened, slot: u32, id: Text, json: Text, expires: i64) -> Result<()> {
-    store.one(
+    store.submit_session_op(
         &env,
         slot,
         id,
@@ -221,27 +221,27 @@ pub fn save(env: Env, store: &Opened, slot: u32, id: Text, json: Text, expires: 
 
 #[napi(catch_unwind)]
 pub fn get(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, SessionOp::Get)
+    store.submit_session_op(&env, slot, id, SessionOp::Get)
 }
 
 #[napi(catch_unwind)]
 pub fn touch(env: Env, store: &Opened, slot: u32, id: Text, expires: i64) -> Result<()> {
-    store.one(&env, slot, id, SessionOp::Touch { expires })
+    store.submit_session_op(&env, slot, id, SessionOp::Touch { expires })
 }
 
 #[napi(catch_unwind)]
 pub fn remove(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, SessionOp::Delete)
+    store.submit_session_op(&env, slot, id, SessionOp::Delete)
 }
 
 #[napi(catch_unwind)]
 pub fn has(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, SessionOp::Has)
+    store.submit_session_op(&env, slot, id, SessionOp::Has)
 }
 
 #[napi(catch_unwind)]
 pub fn load(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, SessionOp::Load)
+    store.submit_session_op(&env, slot, id, SessionOp::Load)
 }
 
 /// `writer`: the number of the session object. `head`, `base`, `notes`: its baseline; `notes` is optional. `user`: `undefined` if
@@ -261,14 +261,14 @@ pub fn set(
     notes: Option<Text>,
     user: Option<Text>,
 ) -> Result<()> {
-    let what = SessionOp::Set {
+    let op = SessionOp::Set {
         json: json.0,
         expires,
         baseline: baseline(head, base, notes),
         writer: store.view.writer(writer.unsigned_abs()),
         user: owner(user),
     };
-    store.one(&env, slot, id, what)
+    store.submit_session_op(&env, slot, id, op)
 }
 
 /// `new_id`: the id that the session gets. `grace`: milliseconds. The others as for [`set`].
@@ -289,7 +289,7 @@ pub fn renew(
     notes: Option<Text>,
     user: Option<Text>,
 ) -> Result<()> {
-    let what = SessionOp::Renew {
+    let op = SessionOp::Renew {
         id: new_id.0,
         json: json.0,
         expires,
@@ -298,7 +298,7 @@ pub fn renew(
         user: owner(user),
         grace,
     };
-    store.one(&env, slot, id, what)
+    store.submit_session_op(&env, slot, id, op)
 }
 
 fn baseline(head: Option<Text>, base: Option<Text>, notes: Option<Text>) -> Option<Baseline> {
@@ -327,7 +327,7 @@ pub fn refresh(
     head: Option<Text>,
     notes: Option<Text>,
 ) -> Result<()> {
-    let what = SessionOp::Refresh {
+    let op = SessionOp::Refresh {
         cookie: cookie.map(|cookie| cookie.0),
         expires,
         baseline: head.zip(notes).map(|(head, notes)| Baseline {
@@ -337,12 +337,12 @@ pub fn refresh(
         }),
         writer: store.view.writer(writer.unsigned_abs()),
     };
-    store.one(&env, slot, id, what)
+    store.submit_session_op(&env, slot, id, op)
 }
 
 #[napi(catch_unwind)]
 pub fn destroy(env: Env, store: &Opened, slot: u32, id: Text) -> Result<()> {
-    store.one(&env, slot, id, SessionOp::Destroy)
+    store.submit_session_op(&env, slot, id, SessionOp::Destroy)
 }
 
 /// `digest`: that of the key, as 40 hexadecimal digits. `of`: the owner; `undefined`: whoever it is.
@@ -399,7 +399,7 @@ pub fn all(
     count: Option<u32>,
 ) -> Result<()> {
     let partitions = page(first, count);
-    store.many(&env, slot, ScanOp::All { partitions })
+    store.submit_scan_op(&env, slot, ScanOp::All { partitions })
 }
 
 #[napi(catch_unwind)]
@@ -411,7 +411,7 @@ pub fn ids(
     count: Option<u32>,
 ) -> Result<()> {
     let partitions = page(first, count);
-    store.many(&env, slot, ScanOp::Ids { partitions })
+    store.submit_scan_op(&env, slot, ScanOp::Ids { partitions })
 }
 
 #[napi(catch_unwind)]
@@ -423,37 +423,37 @@ pub fn length(
     count: Option<u32>,
 ) -> Result<()> {
     let partitions = page(first, count);
-    store.many(&env, slot, ScanOp::Length { partitions })
+    store.submit_scan_op(&env, slot, ScanOp::Length { partitions })
 }
 
 #[napi(catch_unwind)]
 pub fn clear(env: Env, store: &Opened, slot: u32) -> Result<()> {
-    store.many(&env, slot, ScanOp::Clear)
+    store.submit_scan_op(&env, slot, ScanOp::Clear)
 }
 
 #[napi(catch_unwind)]
 pub fn prune(env: Env, store: &Opened, slot: u32, first: u32, count: u32) -> Result<()> {
     let partitions = (first as usize, count as usize);
-    store.many(&env, slot, ScanOp::Prune { partitions })
+    store.submit_scan_op(&env, slot, ScanOp::Prune { partitions })
 }
 
 #[napi(catch_unwind)]
 pub fn create_user_index(env: Env, store: &Opened, slot: u32) -> Result<()> {
-    store.many(&env, slot, ScanOp::CreateUserIndex)
+    store.submit_scan_op(&env, slot, ScanOp::CreateUserIndex)
 }
 
 #[napi(catch_unwind)]
 pub fn sessions_of(env: Env, store: &Opened, slot: u32, user: Text, limit: u32) -> Result<()> {
-    let many = ScanOp::SessionsOf {
+    let op = ScanOp::SessionsOf {
         user: user.0,
         limit: limit as usize,
     };
-    store.many(&env, slot, many)
+    store.submit_scan_op(&env, slot, op)
 }
 
 #[napi(catch_unwind)]
 pub fn count_of(env: Env, store: &Opened, slot: u32, user: Text) -> Result<()> {
-    store.many(&env, slot, ScanOp::CountOf { user: user.0 })
+    store.submit_scan_op(&env, slot, ScanOp::CountOf { user: user.0 })
 }
 
 #[napi(catch_unwind)]
@@ -464,9 +464,9 @@ pub fn destroy_of(
     user: Text,
     except: Option<Text>,
 ) -> Result<()> {
-    let many = ScanOp::DestroyOf {
+    let op = ScanOp::DestroyOf {
         user: user.0,
         except: except.map(|except| except.0),
     };
-    store.many(&env, slot, many)
+    store.submit_scan_op(&env, slot, op)
 }

@@ -177,7 +177,7 @@ impl Auth {
         };
         let known = self.user.zip(self.password);
         let credentials = known.map_or(Credentials::Asked(ask), |(user, password)| {
-            Credentials::Known(Login { user, password })
+            Credentials::Static(Login { user, password })
         });
         credentials::Auth::Password { mode, credentials }
     }

@@ -19,7 +19,7 @@ use super::batch::{self, Outcome};
 use super::command::Command;
 use super::node_queue::{NeedsSender, NodeQueue, QueueTicket, QueuedCommand};
 use super::policy;
-use super::trace::{Trace, Way};
+use super::trace::{LastRequest, Trace};
 use super::transport::Transport;
 use crate::tasks;
 
@@ -137,28 +137,28 @@ impl BatchSender {
         batch
     }
 
-    /// Sends commands together, until `end`. Each gets its own answer: one that fails does not affect the others.
+    /// Sends commands batch_size, until `end`. Each gets its own answer: one that fails does not affect the others.
     async fn send(&self, commands: Vec<QueuedCommand>, end: Instant) {
         let context = &self.queue.context;
         let sent = Instant::now();
-        let together = commands.len();
-        context.counters.request(together);
-        let mut rows = self.transport.rows(together);
-        let mut expected = Vec::with_capacity(together);
-        let mut answers = Vec::with_capacity(together);
+        let batch_size = commands.len();
+        context.counters.request(batch_size);
+        let mut rows = self.transport.rows(batch_size);
+        let mut expected = Vec::with_capacity(batch_size);
+        let mut answers = Vec::with_capacity(batch_size);
         for one in commands {
             if let Some((trace, node)) = one.trace {
-                trace.note(Way { node, together });
+                trace.note(LastRequest { node, batch_size });
             }
             rows.push(one.row);
             expected.push((one.shape, one.slot));
             answers.push(one.answer);
         }
-        let (policy, is_alone) = (policy::batch(context.replica, end), together == 1);
+        let (policy, is_alone) = (policy::batch(context.replica, end), batch_size == 1);
         let outcome = {
             // Pinned where it is created: it is as large as the rest of this future, and a move would need its space twice.
             let mut batch = pin!(self.transport.batch(&policy, &mut rows));
-            let batch = yielding(together >= YIELDING_FROM, batch.as_mut());
+            let batch = yielding(batch_size >= YIELDING_FROM, batch.as_mut());
             let mut batch = pin!(timeout_at(end, batch));
             tokio::select! {
                 biased;

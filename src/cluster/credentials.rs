@@ -37,7 +37,7 @@ pub enum Mode {
 /// The source of user and password.
 #[derive(Clone)]
 pub enum Credentials {
-    Known(Login),
+    Static(Login),
     /// A function that is called for each attempt to connect, so that they may change.
     Asked(Arc<dyn Ask>),
 }
@@ -79,7 +79,7 @@ impl Auth {
 impl Credentials {
     async fn resolve(&self, deadline: Instant) -> Result<Login> {
         let ask = match self {
-            Credentials::Known(login) => return Ok(login.clone()),
+            Credentials::Static(login) => return Ok(login.clone()),
             Credentials::Asked(ask) => ask,
         };
         let (words, cause) = match timeout_at(deadline, ask.ask()).await {
@@ -102,7 +102,7 @@ impl Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Credentials::Known(_) => "Known(..)",
+            Credentials::Static(_) => "Static(..)",
             Credentials::Asked(_) => "Asked(..)",
         })
     }

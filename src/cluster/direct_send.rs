@@ -10,7 +10,7 @@ use super::batch_sender;
 use super::command::Command;
 use super::node_queue::NodeQueue;
 use super::record_sizes::RecordSizes;
-use super::trace::{Trace, Way};
+use super::trace::{LastRequest, Trace};
 use super::transport::Transport;
 
 /// A request in flight. It ends when this is dropped.
@@ -40,9 +40,9 @@ impl DirectSend {
         let sent = Instant::now();
         context.counters.request(1);
         if let Some(trace) = trace {
-            trace.note(Way {
+            trace.note(LastRequest {
                 node: queue.node.clone(),
-                together: 1,
+                batch_size: 1,
             });
         }
         let mut closing = context.closing.clone();

@@ -30,7 +30,7 @@ use super::handle::Cluster;
 use super::node_queue::{NodeQueue, QueueTicket};
 use super::policy::{self, FIRST_PART, SMALLEST_PART, WARY_PART};
 use super::stats::Counters;
-use super::trace::{Trace, Way};
+use super::trace::{LastRequest, Trace};
 use super::transport::Transport;
 use crate::clock::noise;
 use crate::error::{Code, Error, Result};
@@ -55,7 +55,7 @@ pub struct CallOptions<'a> {
     /// The trace of the operation, if it is traced.
     pub trace: Option<&'a Arc<Trace>>,
     /// Set when an attempt to write has failed but may have been applied (the operation is in doubt).
-    pub doubt: &'a AtomicBool,
+    pub in_doubt: &'a AtomicBool,
     /// The store has hardly any other operations now, so there is nothing to batch this command with.
     pub is_lone: bool,
 }
@@ -68,7 +68,7 @@ enum Pending<'a> {
 }
 
 impl Cluster {
-    /// Runs one command, and ends by the deadline. It may succeed after an attempt that is in doubt: see [`CallOptions::doubt`].
+    /// Runs one command, and ends by the deadline. It may succeed after an attempt that is in doubt: see [`CallOptions::in_doubt`].
     ///
     /// # Errors
     ///
@@ -328,9 +328,9 @@ impl Call<'_> {
             let _permits = self.cluster.replica_reads.acquire_many(2).await;
             if let Some(trace) = self.options.trace {
                 // Only the crate knows the node.
-                trace.note(Way {
+                trace.note(LastRequest {
                     node: None,
-                    together: 1,
+                    batch_size: 1,
                 });
             }
             let touch = match self.command {
@@ -351,7 +351,7 @@ impl Call<'_> {
         Some(Outcome::Own(outcome.map(Reply::Record)))
     }
 
-    /// Returns [`Call::verdict`], and sets [`CallOptions::doubt`] if it is in doubt.
+    /// Returns [`Call::verdict`], and sets [`CallOptions::in_doubt`] if it is in doubt.
     fn evaluate(
         &self,
         transport: &Transport,
@@ -362,7 +362,7 @@ impl Call<'_> {
         if let Err(error) | Ok(Verdict::Failed(error)) = &verdict
             && error.in_doubt
         {
-            self.options.doubt.store(true, Ordering::Relaxed);
+            self.options.in_doubt.store(true, Ordering::Relaxed);
         }
         verdict
     }

@@ -255,7 +255,7 @@ fn unique(mut members: Vec<Member<'_>>) -> Vec<Member<'_>> {
 /// Returns the positions of members whose key already occurred, each with the first position of its key, in order.
 fn repeated(members: &[Member<'_>]) -> BTreeMap<usize, usize> {
     let mut repeated = BTreeMap::new();
-    if members.len() <= MemberIndex::FEW {
+    if members.len() <= MemberIndex::MAX_LINEAR {
         for (place, member) in members.iter().enumerate() {
             let mut before = members[..place].iter();
             if let Some(first) = before.position(|one| one.key == member.key) {
@@ -277,29 +277,29 @@ fn repeated(members: &[Member<'_>]) -> BTreeMap<usize, usize> {
 /// Finds members by their keys. A session usually has few members, and then a linear search is the fastest. But an
 /// application may store a hundred thousand.
 enum MemberIndex<'a> {
-    Few,
-    Many(HashMap<Cow<'a, [u8]>, usize>),
+    Linear,
+    Hash(HashMap<Cow<'a, [u8]>, usize>),
 }
 
 impl<'a> MemberIndex<'a> {
-    const FEW: usize = 32;
+    const MAX_LINEAR: usize = 32;
 
     /// Indexes the members. Of members with equal keys, it finds the first.
     fn new(members: &[Member<'a>]) -> MemberIndex<'a> {
-        if members.len() <= MemberIndex::FEW {
-            return MemberIndex::Few;
+        if members.len() <= MemberIndex::MAX_LINEAR {
+            return MemberIndex::Linear;
         }
         let mut places = HashMap::with_capacity(members.len());
         for (place, member) in members.iter().enumerate() {
             places.entry(member.key.clone()).or_insert(place);
         }
-        MemberIndex::Many(places)
+        MemberIndex::Hash(places)
     }
 
     fn find(&self, members: &[Member<'a>], key: &[u8]) -> Option<usize> {
         match self {
-            MemberIndex::Few => members.iter().position(|member| *member.key == *key),
-            MemberIndex::Many(places) => places.get(key).copied(),
+            MemberIndex::Linear => members.iter().position(|member| *member.key == *key),
+            MemberIndex::Hash(places) => places.get(key).copied(),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Sessions<'_> {
             durable: self.options().durable_delete,
             only_if,
         };
-        let sent = self.shared.watches.stamp();
+        let sent = self.shared.watches.logical_time();
         let record = match self.execute(target, &command).await {
             Ok(Reply::Record(record)) => Some(record),
             Ok(Reply::Filtered) => return Ok(Removal::Refused),
@@ -147,7 +147,7 @@ impl Sessions<'_> {
             durable: self.options().durable_delete,
             only_if: self.or_in_this_view(only_if),
         };
-        let sent = self.shared.watches.stamp();
+        let sent = self.shared.watches.logical_time();
         Ok(match self.execute(target, &command).await? {
             Reply::Filtered => Removal::Refused,
             reply => {
@@ -166,7 +166,7 @@ impl Sessions<'_> {
         target: &RecordRef,
         only_if: Option<&Expression>,
     ) -> Result<Removal> {
-        let sent = self.shared.watches.stamp();
+        let sent = self.shared.watches.logical_time();
         let record = match self.read(target, self.expiry_bins()).await {
             // A record that cannot be read is removed like any other.
             Err(error) if error.code == Code::BadData => self.read(target, Bins::None).await?,

@@ -38,7 +38,7 @@ impl RecordRef {
         CallOptions {
             deadline: self.deadline,
             trace: self.trace.as_ref(),
-            doubt: &self.in_doubt,
+            in_doubt: &self.in_doubt,
             is_lone: self.is_lone,
         }
     }

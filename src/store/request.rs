@@ -64,7 +64,7 @@ impl<A: Answer> SessionRequest<A> {
         if let (Some(own), Some(other)) = (&self.target.trace, other)
             && !Arc::ptr_eq(own, other)
         {
-            own.note(other.way());
+            own.note(other.last_request());
         }
     }
 

@@ -22,7 +22,7 @@ use super::notice::Notice;
 use super::record_ref::{Precondition, RecordRef};
 use super::sessions::Sessions;
 use super::shared::Shared;
-use super::watches::{Check, Ended, Finding, MAX_SLICE, Stamp};
+use super::watches::{Check, Ended, Finding, LogicalTime, MAX_SLICE};
 use crate::cluster::{Command, Reply};
 use crate::error::Result;
 
@@ -101,7 +101,7 @@ impl Slice {
         let read = read_command(&BINS);
         let checks = self.checks.iter().map(async |check| {
             let finding = Sessions::new(shared, &check.view).check(check, &read).await;
-            (check.id, check.stamp, finding.unwrap_or(Finding::Unknown))
+            (check.id, check.sent, finding.unwrap_or(Finding::Unknown))
         });
         let checks: FuturesUnordered<_> = checks.collect();
         let mut findings = checks.ready_chunks(MAX_SLICE);
@@ -121,8 +121,8 @@ impl Drop for Slice {
 }
 
 impl Sessions<'_> {
-    /// Ends the watches of a session that a command has removed. `sent`: the stamp from before the command.
-    pub(super) fn report_removed(&self, target: &RecordRef, sent: Stamp) {
+    /// Ends the watches of a session that a command has removed. `sent`: the logical time before the command.
+    pub(super) fn report_removed(&self, target: &RecordRef, sent: LogicalTime) {
         let watches = &self.shared.watches;
         if !watches.is_empty() {
             let ended = watches.removed(self.options(), &target.key.digest(), sent, now());

@@ -46,8 +46,8 @@ struct State {
     /// Whether the task that checks sessions runs.
     is_running: bool,
     last_id: SessionId,
-    /// The stamp of the last watch.
-    last_stamp: Stamp,
+    /// The logical time of the last watch.
+    last_time: LogicalTime,
     sessions: HashMap<SessionId, Session>,
     by_digest: BTreeSet<(Digest, SessionId)>,
     /// The sessions that are not being checked, by the time of their next check.
@@ -60,13 +60,13 @@ type SessionId = u64;
 
 /// Orders watches and commands. What a command has found or done concerns only the watches that were added before it was
 /// sent: after that, another session may have been stored under the same id.
-pub type Stamp = u64;
+pub type LogicalTime = u64;
 
 struct Watch {
     number: u64,
     /// Whether it extends the session.
     touch: bool,
-    added: Stamp,
+    added: LogicalTime,
 }
 
 struct Session {
@@ -76,8 +76,8 @@ struct Session {
     watches: Vec<Watch>,
     /// When it is checked next. `None`: it is being checked.
     due: Option<Instant>,
-    /// The stamp of the last check that found it. Watches that were added later may mean another session.
-    found: Option<Stamp>,
+    /// When the last check that found it was sent. Watches that were added later may mean another session.
+    found: Option<LogicalTime>,
     created: Option<i64>,
     /// When the session ends, as far as is known. `None`: never.
     end: Option<i64>,
@@ -89,7 +89,7 @@ struct Session {
 /// A session to check now.
 pub struct Check {
     pub id: SessionId,
-    pub stamp: Stamp,
+    pub sent: LogicalTime,
     pub view: Arc<View>,
     pub key: Key,
     /// Whether the check may have to extend the session, and so has to read its cookie.
@@ -156,8 +156,8 @@ impl Watches {
             session.is_some_and(|session| Arc::ptr_eq(&session.view, view))
         });
         let now = Instant::now();
-        state.last_stamp += 1;
-        let added = state.last_stamp;
+        state.last_time += 1;
+        let added = state.last_time;
         let id = same.unwrap_or_else(|| {
             state.last_id += 1;
             let id = state.last_id;
@@ -222,17 +222,23 @@ impl Watches {
         self.count.load(Ordering::SeqCst) == 0
     }
 
-    /// Returns the stamp of a command that is about to be sent.
-    pub fn stamp(&self) -> Stamp {
+    /// Returns the logical time of a command that is about to be sent.
+    pub fn logical_time(&self) -> LogicalTime {
         match self.is_empty() {
             true => 0,
-            false => self.lock().last_stamp,
+            false => self.lock().last_time,
         }
     }
 
     /// Notes that a command of this process, sent after `sent`, has removed a session. Returns the watches that end.
     #[must_use]
-    pub fn removed(&self, options: &Options, digest: &Digest, sent: Stamp, now: i64) -> Ended {
+    pub fn removed(
+        &self,
+        options: &Options,
+        digest: &Digest,
+        sent: LogicalTime,
+        now: i64,
+    ) -> Ended {
         let mut ended = Ended::default();
         if self.is_empty() {
             return ended;
@@ -296,7 +302,7 @@ impl Watches {
     pub fn take_due(&self, until: Instant, now: i64) -> Vec<Check> {
         let mut state = self.lock();
         let mut checks = Vec::new();
-        let stamp = state.last_stamp;
+        let sent = state.last_time;
         while checks.len() < MAX_SLICE
             && state.due.first().is_some_and(|(due, _)| *due <= until)
             && let Some((_, id)) = state.due.pop_first()
@@ -308,7 +314,7 @@ impl Watches {
             let options = &session.view.layout.options;
             checks.push(Check {
                 id,
-                stamp,
+                sent,
                 key: Key::with_digest(
                     options.namespace.as_str(),
                     options.set.as_str(),
@@ -324,11 +330,11 @@ impl Watches {
 
     /// Notes what checks have found. Returns the watches that end.
     #[must_use]
-    pub fn finish(&self, findings: Vec<(SessionId, Stamp, Finding)>, now: i64) -> Ended {
+    pub fn finish(&self, findings: Vec<(SessionId, LogicalTime, Finding)>, now: i64) -> Ended {
         let mut ended = Ended::default();
         let mut state = self.lock();
-        for (id, stamp, finding) in findings {
-            self.finish_one(&mut state, (id, stamp), finding, now, &mut ended);
+        for (id, sent, finding) in findings {
+            self.finish_one(&mut state, (id, sent), finding, now, &mut ended);
         }
         self.count.store(state.sessions.len(), Ordering::SeqCst);
         drop(state);
@@ -339,7 +345,7 @@ impl Watches {
     fn finish_one(
         &self,
         state: &mut State,
-        (id, stamp): (SessionId, Stamp),
+        (id, sent): (SessionId, LogicalTime),
         finding: Finding,
         now: i64,
         ended: &mut Ended,
@@ -366,7 +372,7 @@ impl Watches {
                     // Later watches are of the new session.
                     return ended.add(state.end_watches(id, found), false);
                 }
-                session.found = Some(stamp);
+                session.found = Some(sent);
                 session.created = created.or(session.created);
                 session.end = end;
                 session.touch_at = touch_at.or(session.touch_at);
@@ -385,12 +391,12 @@ impl Watches {
                 }
                 state.set_digest(id, digest);
             }
-            Finding::Expired => return ended.add(state.end_watches(id, stamp), true),
+            Finding::Expired => return ended.add(state.end_watches(id, sent), true),
             Finding::Missing => {
                 let was_due = session
                     .end
                     .is_some_and(|end| end.saturating_sub(EARLY_REMOVAL_MS) <= now);
-                return ended.add(state.end_watches(id, stamp), was_due);
+                return ended.add(state.end_watches(id, sent), was_due);
             }
             Finding::Unknown => {}
         }
@@ -470,7 +476,7 @@ impl State {
 
     /// Removes the watches of a session that were added by `until`, and returns their numbers. What is left is of another
     /// session with the same id, which is checked now.
-    fn end_watches(&mut self, id: SessionId, until: Stamp) -> Vec<u64> {
+    fn end_watches(&mut self, id: SessionId, until: LogicalTime) -> Vec<u64> {
         let Some(session) = self.sessions.get_mut(&id) else {
             return Vec::new();
         };
@@ -570,12 +576,12 @@ mod tests {
         }
 
         fn finish(&self, check: &Check, finding: Finding) -> Ended {
-            let found = vec![(check.id, check.stamp, finding)];
+            let found = vec![(check.id, check.sent, finding)];
             self.watches.finish(found, self.now())
         }
 
         fn removed(&self, digest: &Digest) -> Ended {
-            let sent = self.watches.stamp();
+            let sent = self.watches.logical_time();
             self.watches.removed(self.options(), digest, sent, NOW)
         }
     }
@@ -793,7 +799,7 @@ mod tests {
         let check = &all.take()[0];
         assert!(all.finish(check, alive(1, None)).is_empty());
         // A removal is under way. Another process stores a new session under the same id.
-        let sent = all.watches.stamp();
+        let sent = all.watches.logical_time();
         all.add(2, "a");
         let ended = all.watches.removed(all.options(), &digest, sent, NOW);
         assert_eq!(ended, gone(&[1]));

@@ -282,8 +282,8 @@ mod tests {
                     prop_assert!(members.has(owners.master) && owners.holders.has(owners.master));
                     prop_assert_eq!(owners.holders.and(members), owners.holders);
                     prop_assert_eq!(owners.replicas.len(), replication_factor.min(members.len()));
-                    let told: Vec<_> = (0..owners.replicas.len()).filter_map(|index| owners.owner(index)).collect();
-                    prop_assert!(told.iter().all(|node| owners.holders.has(*node)));
+                    let owning: Vec<_> = (0..owners.replicas.len()).filter_map(|index| owners.owner(index)).collect();
+                    prop_assert!(owning.iter().all(|node| owners.holders.has(*node)));
                 }
             }
         }

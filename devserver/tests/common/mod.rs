@@ -49,11 +49,11 @@ pub fn write_policy(change: impl FnOnce(&mut WritePolicy)) -> WritePolicy {
 }
 
 /// Sends bytes on a new connection. Returns what is received until the server closes it or sends nothing for
-/// `patience` milliseconds.
-pub fn exchange(server: &DevServer, bytes: &[u8], patience: u64) -> Vec<u8> {
+/// `timeout` milliseconds.
+pub fn exchange(server: &DevServer, bytes: &[u8], timeout: u64) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.addr()).unwrap();
     stream
-        .set_read_timeout(Some(std::time::Duration::from_millis(patience)))
+        .set_read_timeout(Some(std::time::Duration::from_millis(timeout)))
         .unwrap();
     // The server may close before it has read everything.
     let _ = stream.write_all(bytes);

@@ -25,7 +25,7 @@ pub enum Header {
     Empty,
     /// The file of an earlier version.
     Old,
-    Known {
+    Current {
         marker: Marker,
         /// Both copies are intact.
         is_whole: bool,
@@ -61,7 +61,7 @@ pub fn read(bytes: &[u8]) -> Header {
         let (first, second) = bytes.split_at(COPY_SIZE);
         if let Some(marker) = read_copy(first).or_else(|| read_copy(second)) {
             let is_whole = first == second;
-            return Header::Known { marker, is_whole };
+            return Header::Current { marker, is_whole };
         }
     } else if MAGIC.starts_with(magic) || OLD_MAGIC.starts_with(magic) && magic != OLD_MAGIC {
         return Header::Empty;
@@ -87,13 +87,13 @@ mod tests {
     fn reads_the_marker_despite_any_damaged_byte() {
         let marker = *b"a marker";
         let whole = write(&marker);
-        let known = |is_whole| Header::Known { marker, is_whole };
-        assert_eq!(read(&whole), known(true));
+        let current = |is_whole| Header::Current { marker, is_whole };
+        assert_eq!(read(&whole), current(true));
         for at in 0..SIZE {
             for flip in 1..=u8::MAX {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
-                assert_eq!(read(&bytes), known(false), "byte {at}");
+                assert_eq!(read(&bytes), current(false), "byte {at}");
             }
         }
     }

@@ -49,7 +49,7 @@ pub fn load(file: &File, namespaces: &[Arc<Namespace>]) -> io::Result<Loaded> {
         is_current: true,
     };
     match header::read(&start) {
-        Header::Known { marker, is_whole } => {
+        Header::Current { marker, is_whole } => {
             loaded.marker = marker;
             if !is_whole {
                 loaded.damage.push(0..loaded.end);

@@ -251,7 +251,7 @@ fn reports_foreign_bytes_at_the_end_as_damage() {
 /// Returns a file in the format of earlier versions: no marker, and each entry with its length and CRC-32 only.
 fn old_file(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
-    let header::Header::Known { marker, .. } = header::read(&bytes[..header::SIZE]) else {
+    let header::Header::Current { marker, .. } = header::read(&bytes[..header::SIZE]) else {
         panic!("no header");
     };
     let mut old = header::OLD_MAGIC.to_vec();
