@@ -35,7 +35,7 @@ test.each(Object.entries(GRAPHS))('%s has no import cycle', (_name, imports) => 
 test('finds the imports of the repository', () => {
   expect([...javascriptImports(files).get('lib/connection.js')]).toEqual(expect.arrayContaining(['lib/bridge/hub.js', 'lib/errors.js']))
   // Re-exported by src/cluster/mod.rs.
-  expect([...rustImports(files, 'src').get('src/store/plain_ops.rs')]).toEqual(expect.arrayContaining(['src/cluster/command.rs', 'src/store/sessions.rs']))
+  expect([...rustImports(files, 'src').get('src/store/upsert.rs')]).toEqual(expect.arrayContaining(['src/cluster/command.rs', 'src/store/sessions.rs']))
   for (const imports of Object.values(GRAPHS)) expect([...imports(files).values()].reduce((sum, { size }) => sum + size, 0)).toBeGreaterThan(100)
 })
 

@@ -1,7 +1,8 @@
 //! Metas of baselines: arbitrary text. Merges of sessions: three arbitrary sessions, compared with a merge of trees.
 
 use aerospike_session::store::baseline::BaselineMeta;
-use aerospike_session::store::merge::{Diff, Session};
+use aerospike_session::store::merge::Diff;
+use aerospike_session::store::session_text::Session;
 use arbitrary::{Arbitrary, Unstructured};
 use serde_json::{Map, Value as Json};
 

@@ -4,12 +4,14 @@
 //! - [`tree`]: the text of one value to a value of the crate, for use inside a map operation.
 //! - [`decode`]: a value from the server to JSON text, whatever program wrote it.
 //! - [`members`]: the top-level members of a JSON object as slices of its text.
+//! - [`equality`]: whether two texts have the same value.
 //!
 //! Rules: whole numbers within ±2^53 are integers, other numbers are doubles. An integer that no double can hold
 //! becomes a decimal string. Bytes become the JSON of a Node.js Buffer, `{"type":"Buffer","data":[..]}`.
 
 pub mod decode;
 pub mod encode;
+pub mod equality;
 pub mod keys;
 pub mod members;
 mod number;

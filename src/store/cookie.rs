@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::codec::equality::same;
 use crate::codec::{CodecError, decode, members};
 
 /// The format of `Date.prototype.toISOString`.
@@ -143,6 +144,18 @@ fn kind(cookie: &Value, key: &str) -> Result<Option<Kind>, CodecError> {
         Value::Bool(false) => Kind::False,
         _ => Kind::Other,
     }))
+}
+
+/// Returns whether two cookies are equal apart from their `expires`, which has a bin of its own.
+pub fn same_cookie(a: &str, b: &str) -> bool {
+    let (Ok(mut a), Ok(mut b)) = (members::split(a), members::split(b)) else {
+        return false;
+    };
+    for cookie in [&mut a, &mut b] {
+        cookie.retain(|member| *member.key != *b"expires");
+    }
+    let equal = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.whole == b.whole);
+    equal || same(&members::join(&a), &members::join(&b))
 }
 
 #[cfg(test)]

@@ -7,14 +7,15 @@
 //! - [`session_ops`], [`update_ops`]: the operations of express-session. No update is lost, and a removed session
 //!   stays removed.
 //! - [`scan_ops`], [`user_ops`]: the operations on all sessions of a view, and on the sessions of one user.
-//! - [`session_limit`]: the limit of sessions of one user.
+//! - [`session_limit`], [`limit_ops`]: the limit of sessions of one user, and its records in the cluster.
+//! - [`removal`], [`upsert`], [`record_commands`]: the commands on one record that several operations share.
 //! - [`sessions`], [`shared`], [`record_ref`]: what operations work with: a view, the state of the store, and one
 //!   record.
 //! - [`view`], [`options`], [`notice`], [`request`]: the inputs and outputs of a store.
 //! - [`filters`]: the filters of writes, packed in advance.
 //! - [`layout`], [`bins`], [`cookie`]: the record and its bins.
 //! - [`encryption`], [`id_hash`]: encrypted data, hashed ids and owners.
-//! - [`baseline`], [`merge`]: what a request had loaded, what it changed, and the merge with changes of others.
+//! - [`baseline`], [`session_text`], [`merge`]: what a request had loaded, the text of a session, what a request changed, and the merge with changes of others.
 //! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
 //! - [`expiry`]: when a session ends. The only module that decides it.
 //! - [`watches`], [`watch_ops`]: the sessions that are watched, and the checks whether they are still there.
@@ -30,6 +31,7 @@ pub mod expiry;
 mod filters;
 pub mod id_hash;
 mod layout;
+mod limit_ops;
 // Public for fuzz/.
 pub mod merge;
 mod metrics;
@@ -37,7 +39,9 @@ mod notice;
 mod options;
 mod pending_writes;
 mod plain_ops;
+mod record_commands;
 mod record_ref;
+mod removal;
 mod renew_ops;
 pub mod request;
 mod scan_ops;
@@ -45,9 +49,11 @@ mod service;
 mod session_limit;
 mod session_ops;
 mod session_queue;
+pub mod session_text;
 mod sessions;
 mod shared;
 mod update_ops;
+mod upsert;
 mod user_ops;
 mod view;
 mod watch_ops;
