@@ -144,11 +144,13 @@ function testExample (file, { login = (browser, url, name) => browser.post(`${ur
 /** Secrets as `openssl rand -hex 32` prints them. */
 const PRODUCTION_SECRET = '5f1c'.repeat(16)
 
-/** Returns the published secrets in the source files of an app's folder. */
+/** Returns the published secrets in the source files of an app's folder, and in the files of other folders that these require. */
 function publishedSecrets (file) {
   const folder = path.dirname(path.join(ROOT, file))
   const sources = fs.readdirSync(folder).filter(name => /\.m?js$/.test(name)).map(name => fs.readFileSync(path.join(folder, name), 'utf8'))
-  return sources.flatMap(text => Array.from(text.matchAll(/= '([^'\n]*\bsecret\b[^'\n]*)'/g), ([, secret]) => secret))
+  const shared = sources.flatMap(text => Array.from(text.matchAll(/require\('(\.\.\/[^']+)'\)/g), ([, name]) => require.resolve(path.join(folder, name))))
+  return [...sources, ...shared.map(name => fs.readFileSync(name, 'utf8'))]
+    .flatMap(text => Array.from(text.matchAll(/= '([^'\n]*\bsecret\b[^'\n]*)'/g), ([, secret]) => secret))
 }
 
 /**
