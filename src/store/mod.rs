@@ -15,7 +15,7 @@
 //! - [`filters`]: the filters of writes, packed in advance.
 //! - [`layout`], [`bins`], [`cookie`]: the record and its bins.
 //! - [`encryption`], [`id_hash`]: encrypted data, hashed ids and owners.
-//! - [`baseline`], [`session_text`], [`merge`]: what a request had loaded, the text of a session, what a request changed, and the merge with changes of others.
+//! - [`baseline`], [`baseline_text`], [`session_text`], [`merge`]: what a request had loaded, the text of a session, what a request changed, and the merge with changes of others.
 //! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
 //! - [`expiry`]: when a session ends. The only module that decides it.
 //! - [`watches`], [`watch_ops`]: the sessions that are watched, and the checks whether they are still there.
@@ -23,6 +23,7 @@
 
 mod aliases;
 pub mod baseline;
+mod baseline_text;
 mod bins;
 mod cookie;
 mod dispatch;

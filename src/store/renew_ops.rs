@@ -17,11 +17,11 @@ use aerospike::expressions::or;
 use aerospike::{Bin, Bins, Expiration, Value};
 
 use super::baseline::{Baseline, BaselineMeta, Origin, RecordFormat};
+use super::baseline_text::parse_baseline;
 use super::expiry::now;
 use super::layout::{bad_session, unreadable};
 use super::merge::Diff;
 use super::record_ref::{Precondition, RecordRef};
-use super::session_ops::parse_baseline;
 use super::session_text::{Session, key_text};
 use super::sessions::Sessions;
 use super::update_ops::{ATTEMPTS, conflict, pause};
