@@ -13,16 +13,15 @@ const JEST = path.join(ROOT, 'node_modules/jest/bin/jest.js')
 const isWindows = process.platform === 'win32'
 
 /**
- * @typedef {{
- *   name: string
- *   title: string
- *   version: string the major version
- *   packages: Record<string, string> the npm package for each platform
- *   file: string where the program is in its package
- *   print: string[] arguments that print the version
- *   jest: string[] arguments that run jest
- *   strict?: boolean whether the package's own use of deprecated features is an error
- * }} Runtime
+ * @typedef {object} Runtime
+ * @property {string} name
+ * @property {string} title
+ * @property {string} version the major version
+ * @property {Record<string, string>} packages the npm package for each platform
+ * @property {string} file where the program is in its package
+ * @property {string[]} print arguments that print the version
+ * @property {string[]} jest arguments that run jest
+ * @property {boolean} [strict] whether the package's own use of deprecated features is an error
  */
 
 /**

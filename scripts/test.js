@@ -16,7 +16,7 @@ const RESULTS = path.join(ROOT, '.cache/jest.json')
 /** The tests that run on every runtime: the installed package, and what depends on the runtime. `npm run test:runtime` runs all. */
 const ON_EVERY_RUNTIME = [
   'package/install', 'contract/aerospike-store', 'contract/session-store', 'contract/contract.test', 'contract/http', 'contract/errors',
-  'process/worker-threads', 'process/exit', 'frameworks/runtimes'
+  'process/worker-threads', 'frameworks/runtimes', 'frameworks/express', 'frameworks/fastify', 'frameworks/hono'
 ]
 
 /** @type {string[][]} */

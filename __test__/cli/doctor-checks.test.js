@@ -103,6 +103,46 @@ test.each([
   for (const finding of findings) expect(finding.advice === undefined).toBe(finding.level === 'ok')
 })
 
+/** Turns the namespace into one of server 6.4: other settings, and memory that holds data and indexes. */
+const of64 = settings => ({ nodes: [node] }) => {
+  node.build = '6.4.0.34'
+  for (const name of Object.keys(node.namespace)) {
+    if (/^storage-engine\.(?:evict|stop)|^evict-|data_|^indexes|^max-record-size/.test(name)) delete node.namespace[name]
+  }
+  Object.assign(node.namespace, {
+    'high-water-memory-pct': '0',
+    'high-water-disk-pct': '0',
+    'stop-writes-pct': '90',
+    'memory-size': '1073741824',
+    memory_used_bytes: '1000000',
+    memory_free_pct: '99',
+    ...settings
+  })
+}
+
+test('a real server of version 6.4 has no problems either', () => {
+  const of = codes(found(of64({})))
+  expect(of).toEqual(expect.arrayContaining(['ok ROOM', 'ok NO_EVICTION']))
+  expect(of.filter(code => /^(?:problem|warning)/.test(code))).toEqual([])
+})
+
+test.each([
+  ['evictions to come', { 'high-water-memory-pct': '60' }, 'warning EVICTION_ON', /high-water-memory-pct 60/],
+  ['evictions that were, without a limit now', { evicted_objects: '1649' }, 'warning EVICTED', /1649 records/],
+  ['evictions now', { 'high-water-memory-pct': '1', hwm_breached: 'true', evicted_objects: '1649' }, 'problem EVICTING', /high-water-memory-pct/],
+  ['evictions for an unknown reason', { hwm_breached: 'true' }, 'problem EVICTING', /logged out/],
+  ['little memory', { memory_used_bytes: '900000000' }, 'warning ALMOST_FULL', /83 % of the namespace's memory used, of 90 % \(stop-writes-pct\)/],
+  ['little room on disk', { 'storage-engine.max-used-pct': '70', device_free_pct: '40' }, 'warning ALMOST_FULL', /60 % of the storage used, of 70 % \(max-used-pct\)/],
+  ['little room to write to', { 'storage-engine.min-avail-pct': '5', device_available_pct: '9' }, 'warning ALMOST_FULL', /9 % .*at least 5 % \(min-avail-pct\)/]
+])('finds %s on a server of version 6.4', (_, settings, expected, text) => {
+  const [level, code] = expected.split(' ')
+  expect(found(of64(settings)).filter(finding => finding.code === code)).toEqual([expect.objectContaining({ level, text: expect.stringMatching(text) })])
+})
+
+test('does not say that nothing is evicted if the server reports none of the limits', () => {
+  expect(codes(found(({ nodes: [node] }) => { node.namespace = { 'nsup-period': '120', current_time: '1' } })).join()).not.toContain('NO_EVICTION')
+})
+
 function userIndex (state) {
   return { indexname: 'user-sessions', set: 'sessions', bin: 'user', type: 'string', indextype: 'default', state }
 }

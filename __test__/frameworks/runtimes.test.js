@@ -11,7 +11,6 @@ const { runtime } = require('../support/runtime')
 const { freshSet, hosts, openStore } = require('../support/server')
 const { Browser, openApp, PRODUCTION_SECRET } = require('../support/site')
 
-const ROOT = path.join(__dirname, '../..')
 const manifest = require('../../package.json')
 const folder = folderFor('docs/runtimes.md')
 afterAll(() => fs.rmSync(folder, { recursive: true }))

@@ -6,6 +6,7 @@
 const readline = require('node:readline')
 const { execFile, execFileSync, spawn } = require('node:child_process')
 const { once } = require('node:events')
+const { runtime } = require('./runtime')
 
 const NOT_PREPARED = 'npm test prepares it'
 
@@ -17,6 +18,7 @@ const sdkReason = pythonReason ?? process.env.TEST_PYTHON_SDK_MISSING
 
 /** Why npm's `aerospike` does not load here; undefined if it does. */
 function nodeReason () {
+  if (runtime !== 'node') return "npm's aerospike is for Node.js"
   try {
     execFileSync(process.execPath, ['-e', 'require("aerospike")'], { cwd: __dirname, stdio: ['ignore', 'ignore', 'pipe'] })
   } catch (error) {

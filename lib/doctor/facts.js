@@ -25,7 +25,7 @@
 /** Stands for a seed's error code: it accepted the connection but did not answer. */
 const SILENT = 'SILENT'
 
-/** The values to check, by kind of answer. Names are those of server 8.1. If a server lacks one, its check is skipped. */
+/** The values to check, by kind of answer. Names are those of server 8.1, and of 6.x where they differ. If a server lacks one, its check is skipped. */
 const WANTED = {
   statistics: ['cluster_size', 'cluster_key', 'cluster_integrity', 'cluster_clock_skew_ms', 'system_free_mem_kbytes', 'system_free_mem_pct'],
   namespace: [
@@ -35,7 +35,11 @@ const WANTED = {
     'storage-engine.stop-writes-used-pct', 'storage-engine.stop-writes-avail-pct', 'stop-writes-sys-memory-pct',
     'indexes-memory-budget', 'indexes_memory_used_pct', 'stop_writes', 'clock_skew_stop_writes', 'reject-non-xdr-writes',
     'storage-engine.evict-used-pct', 'evict-indexes-memory-pct', 'index-type.evict-mounts-pct', 'sindex-type.evict-mounts-pct',
-    'hwm_breached', 'evicted_objects', 'objects', 'max-record-size'
+    'hwm_breached', 'evicted_objects', 'objects', 'max-record-size',
+    // Server 6.x.
+    'high-water-memory-pct', 'high-water-disk-pct', 'index-type.mounts-high-water-pct', 'sindex-type.mounts-high-water-pct',
+    'stop-writes-pct', 'memory-size', 'memory_used_bytes', 'storage-engine.min-avail-pct', 'storage-engine.max-used-pct',
+    'device_free_pct', 'device_available_pct', 'pmem_free_pct', 'pmem_available_pct'
   ],
   set: [
     'objects', 'data_used_bytes', 'default-ttl', 'default-read-touch-ttl-pct', 'disable-eviction', 'stop-writes-count',

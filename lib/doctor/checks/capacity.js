@@ -1,7 +1,7 @@
 'use strict'
 
 // Checks how close the nodes are to the limits at which they stop writes. The limits are those of eval_stop_writes() in the
-// server's as/src/base/nsup.c.
+// server's as/src/base/nsup.c, of server 7.0 and later, and of 6.x.
 
 const { bytes, named, number, setting } = require('../finding')
 
@@ -69,6 +69,7 @@ function limits ({ namespace, set, statistics }) {
   if (least > 0 && available !== undefined) {
     add(100 - available, 100 - least, `${available} % of the storage free to write to, at least ${least} % (stop-writes-avail-pct)`)
   }
+  olderLimits(namespace, add)
   const indexes = number(namespace, 'indexes_memory_used_pct')
   add(indexes, 100, `${indexes} % of the memory for indexes used (indexes-memory-budget)`)
   // A server that does not know its memory reports 0 for both.
@@ -81,6 +82,33 @@ function limits ({ namespace, set, statistics }) {
     add(is, most, `${show(is ?? 0)} in the set, of ${show(most ?? 0)} (stop-writes-${name})`)
   }
   return limits
+}
+
+/**
+ * Adds the limits that server 6.x has in place of those above. There, memory holds the data, too.
+ *
+ * @param {import('../facts').Values} namespace
+ * @param {(is: number | undefined, limit: number | undefined, words: string) => void} add
+ */
+function olderLimits (namespace, add) {
+  const of = (/** @type {string} */ name) => number(namespace, name)
+  const size = of('memory-size') ?? 0
+  const memory = of('memory_used_bytes')
+  const most = of('stop-writes-pct')
+  if (size > 0 && memory !== undefined) {
+    const percent = Math.floor(memory * 100 / size)
+    add(percent, most, `${percent} % of the namespace's memory used, of ${most} % (stop-writes-pct)`)
+  }
+  for (const device of ['device', 'pmem']) {
+    const free = of(`${device}_free_pct`)
+    const maxUsed = of('storage-engine.max-used-pct')
+    if (free !== undefined) add(100 - free, maxUsed, `${100 - free} % of the storage used, of ${maxUsed} % (max-used-pct)`)
+    const available = of(`${device}_available_pct`)
+    const least = of('storage-engine.min-avail-pct') ?? 0
+    if (available !== undefined && least > 0) {
+      add(100 - available, 100 - least, `${available} % of the storage free to write to, at least ${least} % (min-avail-pct)`)
+    }
+  }
 }
 
 module.exports = { capacity }

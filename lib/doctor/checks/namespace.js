@@ -78,26 +78,38 @@ function readTouch (found, holders, name) {
 }
 
 /**
+ * The limits at which a namespace evicts: eval_hwm_breached() in the server's as/src/base/nsup.c, of server 7.0 and later, and of
+ * 6.x.
+ */
+const EVICTION_LIMITS = [
+  'storage-engine.evict-used-pct', 'evict-indexes-memory-pct', 'index-type.evict-mounts-pct', 'sindex-type.evict-mounts-pct',
+  'high-water-memory-pct', 'high-water-disk-pct', 'index-type.mounts-high-water-pct', 'sindex-type.mounts-high-water-pct'
+]
+
+/**
  * @param {Findings} found
  * @param {Holder[]} holders
  * @param {import('../facts').Target} target
  */
 function evictions (found, holders, { namespace: name, set }) {
-  const names = ['storage-engine.evict-used-pct', 'evict-indexes-memory-pct', 'index-type.evict-mounts-pct', 'sindex-type.evict-mounts-pct']
-  const on = names.filter(setting => holders.some(({ namespace }) => (number(namespace, setting) ?? 0) > 0))
+  const on = EVICTION_LIMITS.filter(setting => holders.some(({ namespace }) => (number(namespace, setting) ?? 0) > 0))
+  const isKnown = holders.every(({ namespace }) => EVICTION_LIMITS.some(setting => setting in namespace))
   const spared = holders.every(({ set }) => set?.['disable-eviction'] === 'true')
   const evicted = holders.reduce((sum, { namespace }) => sum + (number(namespace, 'evicted_objects') ?? 0), 0)
   const evicting = holders.some(({ namespace }) => namespace.hwm_breached === 'true')
+  const limits = on.length === 0 ? '' : ` (${on.join(', ')})`
   const spare = `add room; or spare the sessions: asadm --enable -e "manage config namespace ${name} set ${set} param disable-eviction to true"`
-  if (on.length === 0 || spared) {
-    found.ok('NO_EVICTION', `no session is evicted before its end${spared ? ' (disable-eviction)' : ''}`)
+  if (spared) {
+    found.ok('NO_EVICTION', 'no session is evicted before its end (disable-eviction)')
   } else if (evicting) {
-    found.add('problem', 'EVICTING', `the namespace is so full that sessions are evicted before their end (${on.join(', ')}): visitors are logged out`, spare)
+    found.add('problem', 'EVICTING', `the namespace is so full that sessions are evicted before their end${limits}: visitors are logged out`, spare)
   } else if (evicted > 0) {
-    found.add('warning', 'EVICTED', `${evicted} records have been evicted before their end since the nodes were started (${on.join(', ')}): visitors may have been logged out`, spare)
-  } else {
+    found.add('warning', 'EVICTED', `${evicted} records have been evicted before their end since the nodes were started${limits}: visitors may have been logged out`, spare)
+  } else if (on.length > 0) {
     found.add('warning', 'EVICTION_ON', `sessions are evicted before their end when the namespace gets full (${on.map(one => value(holders, one)).join(', ')})`,
       `watch how full it gets, or spare the sessions: asadm --enable -e "manage config namespace ${name} set ${set} param disable-eviction to true"`)
+  } else if (isKnown) {
+    found.ok('NO_EVICTION', 'no session is evicted before its end')
   }
 }
 
