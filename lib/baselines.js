@@ -28,7 +28,7 @@ const PROPERTIES = ['digest', 'created', 'updated']
 /** How many writes in doubt are kept. Older ones are dropped. */
 const DOUBTS = 8
 // Fields of a head (src/store/baseline.rs). The list of keys after `;` is not one of them.
-const ALIASED = /^[^;]*,t/
+const ALIASED = /^[^;]*,t([0-9a-f]*)/
 const TIMES = /^[^;,]*,[^;,]*,(-?\d*),\d+(?:,r(-?\d+))?/
 
 /**
@@ -60,6 +60,11 @@ class Baseline {
   /** Returns true if the session id is an old one that leads to the session for a while. */
   isAliased () {
     return this.head !== undefined && ALIASED.test(this.head)
+  }
+
+  /** Returns the digest of the session's record, if the session was loaded through an old id. */
+  recordDigest () {
+    return ALIASED.exec(this.head ?? '')?.[1]
   }
 
   /** Returns when the session got its id, in milliseconds since 1970. undefined: that is not known. */
@@ -455,6 +460,15 @@ class Baselines {
   peek (session, sid) {
     const baseline = this.#baseline(session)
     return baseline?.sid === sid ? baseline : undefined
+  }
+
+  /**
+   * Returns the baseline of a session object that was loaded or stored, under whatever id.
+   * @param {object} session
+   */
+  find (session) {
+    const baseline = this.#baseline(session)
+    return baseline?.head === undefined ? undefined : baseline
   }
 
   /**

@@ -18,7 +18,7 @@ use aerospike::{Bin, Bins, Expiration, Value};
 
 use super::baseline::{Baseline, BaselineMeta, Origin, RecordFormat};
 use super::expiry::now;
-use super::layout::{bad_session, unreadable};
+use super::layout::{Stored, bad_session, unreadable};
 use super::merge::{Diff, Session, key_text};
 use super::record_ref::{Precondition, RecordRef};
 use super::session_ops::parse_baseline;
@@ -181,12 +181,13 @@ impl Sessions<'_> {
         let Some(record) = self.read(target, Bins::All).await? else {
             return Ok(Old::Renewed(Renewed::Missing));
         };
-        if let Some(alias) = self.alias_in(Some(&record), &target.key)? {
-            return Ok(Old::Renewed(match alias == new.key.digest() {
-                // Our own write was applied, although an attempt had failed.
-                true => Renewed::Done(self.meta_of(source, 0)),
-                false => Renewed::Lost,
-            }));
+        // An attempt to write the alias may have been applied so long ago that the alias has ended. The session is renewed.
+        let written = self.layout.alias(&record, &target.key, i64::MIN);
+        if self.report_unreadable(written)? == Some(new.key.digest()) {
+            return Ok(Old::Renewed(Renewed::Done(self.meta_of(source, 0))));
+        }
+        if self.alias_in(Some(&record), &target.key)?.is_some() {
+            return Ok(Old::Renewed(Renewed::Lost));
         }
         let base = &source.base;
         let stored = self.layout.open(&record, &target.key, now());
@@ -196,23 +197,12 @@ impl Sessions<'_> {
         let Some(stored) = stored.filter(|stored| !is_other(stored.created)) else {
             return Ok(Old::Renewed(Renewed::Missing));
         };
-        let map = match self.own_format() {
-            RecordFormat::Map => self.layout.map(&stored),
-            _ => None,
-        };
-        let map = match map {
-            Some(map) => merged_map(map, &source.diff)?,
-            None => None,
-        };
-        let data = match map {
-            Some(map) => Bin::new(self.options().bin.as_str(), map),
-            None => {
-                let Some(theirs) = self.report_unreadable(self.layout.data(&stored))? else {
-                    return Ok(Old::Renewed(Renewed::Missing));
-                };
-                let merged = source.diff.apply(&theirs).map_err(unreadable)?;
-                self.layout.data_bin(&new.key, &merged)?
-            }
+        let data = match self.options().overwrite && !source.diff.keeps_data() {
+            true => self.layout.session_bin(&new.key, &source.session)?,
+            false => match self.merged_data(&stored, new, source)? {
+                Some(data) => data,
+                None => return Ok(Old::Renewed(Renewed::Missing)),
+            },
         };
         let cookie = match source.diff.cookie {
             Some(cookie) => self.layout.cookie_bin(&new.key, Some(cookie)),
@@ -228,6 +218,31 @@ impl Sessions<'_> {
             generation: record.generation,
             is_merged: record.generation != base.generation,
         }))
+    }
+
+    /// Returns the data of the old record with what the request has changed. `None`: it holds no session.
+    fn merged_data(
+        &self,
+        stored: &Stored<'_>,
+        new: &RecordRef,
+        source: &Source<'_>,
+    ) -> Result<Option<Bin>> {
+        let map = match self.own_format() {
+            RecordFormat::Map => self.layout.map(stored),
+            _ => None,
+        };
+        let map = match map {
+            Some(map) => merged_map(map, &source.diff)?,
+            None => None,
+        };
+        if let Some(map) = map {
+            return Ok(Some(Bin::new(self.options().bin.as_str(), map)));
+        }
+        let Some(theirs) = self.report_unreadable(self.layout.data(stored))? else {
+            return Ok(None);
+        };
+        let merged = source.diff.apply(&theirs).map_err(unreadable)?;
+        self.layout.data_bin(&new.key, &merged).map(Some)
     }
 
     /// Writes the session under its new id, if the id is free. Returns the generation of the new record.
@@ -292,8 +307,13 @@ impl Sessions<'_> {
                     .saturating_add(60_000)
                     .max(ends)
             }
-            // The server counts whole seconds, so a record may live almost a second less than its TTL.
-            false => ends.saturating_add(1_000),
+            // The record has to be there as long as this operation may look whether an attempt was applied. The server counts
+            // whole seconds, so a record may live almost a second less than its TTL.
+            false => {
+                let timeout = self.shared.cluster.timeout().as_millis();
+                let looks_until = now.saturating_add(i64::try_from(timeout).unwrap_or(i64::MAX));
+                ends.max(looks_until).saturating_add(1_000)
+            }
         };
         let reply = self.with_ttl(target, until, &mut change).await?;
         Ok(matches!(reply, Reply::Record(_) | Reply::Done))
