@@ -1,4 +1,4 @@
 import api from './fastify.js'
 
-export const { FastifyStore } = api
+export const { FastifyStore, renew, renewal } = api
 export default FastifyStore

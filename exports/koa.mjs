@@ -1,4 +1,4 @@
 import api from './koa.js'
 
-export const { KoaStore } = api
+export const { KoaStore, renew, renewal } = api
 export default KoaStore

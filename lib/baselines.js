@@ -74,6 +74,17 @@ class Baseline {
     return at ? Number(at) : undefined
   }
 
+  /**
+   * Returns true if the session has had its id for this long, or that is not known.
+   *
+   * @param {number} every milliseconds
+   * @param {number} time milliseconds since 1970
+   */
+  isDue (every, time) {
+    const since = this.renewedAt()
+    return since === undefined || time - since >= every
+  }
+
   /** Returns the notes for a set. Usually there are none. */
   notes () {
     if (this.cookie === undefined && this.doubts === NONE) return undefined

@@ -214,7 +214,8 @@ function renewed (now, event) {
     if (done === false) return record?.to !== undefined || live === null || live.born !== born ? [state] : []
     if (live === null || !mayBe(event, born, live.born)) return []
     const view = { live, of: { ...state.of, [base.root]: live.born } }
-    const written = write(view, { ...event, touch: false, throttled: false, base: { ...event.base, written: false } })
+    // It always merges.
+    const written = write(view, { ...event, overwrite: false, touch: false, throttled: false, base: { ...event.base, written: false } })
     // A session without a cookie is given the request's.
     const { cookie } = parts(event.now)
     const outcomes = written.flatMap(after => after.live.cookie === null ? [after, { ...after, live: { ...after.live, cookie } }] : [after])

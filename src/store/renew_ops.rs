@@ -18,7 +18,7 @@ use aerospike::{Bin, Bins, Expiration, Value};
 
 use super::baseline::{Baseline, BaselineMeta, Origin, RecordFormat};
 use super::expiry::now;
-use super::layout::{Stored, bad_session, unreadable};
+use super::layout::{bad_session, unreadable};
 use super::merge::{Diff, Session, key_text};
 use super::record_ref::{Precondition, RecordRef};
 use super::session_ops::parse_baseline;
@@ -171,7 +171,8 @@ impl Sessions<'_> {
         Err(conflict())
     }
 
-    /// Reads the old record, and merges what the request has changed with it.
+    /// Reads the old record, and merges what the request has changed with it: also with `conflict: 'overwrite'`, because a
+    /// renewal may come at the beginning of a request, which has not asked for a write yet.
     async fn copy_old(
         &self,
         target: &RecordRef,
@@ -197,12 +198,23 @@ impl Sessions<'_> {
         let Some(stored) = stored.filter(|stored| !is_other(stored.created)) else {
             return Ok(Old::Renewed(Renewed::Missing));
         };
-        let data = match self.options().overwrite && !source.diff.keeps_data() {
-            true => self.layout.session_bin(&new.key, &source.session)?,
-            false => match self.merged_data(&stored, new, source)? {
-                Some(data) => data,
-                None => return Ok(Old::Renewed(Renewed::Missing)),
-            },
+        let map = match self.own_format() {
+            RecordFormat::Map => self.layout.map(&stored),
+            _ => None,
+        };
+        let map = match map {
+            Some(map) => merged_map(map, &source.diff)?,
+            None => None,
+        };
+        let data = match map {
+            Some(map) => Bin::new(self.options().bin.as_str(), map),
+            None => {
+                let Some(theirs) = self.report_unreadable(self.layout.data(&stored))? else {
+                    return Ok(Old::Renewed(Renewed::Missing));
+                };
+                let merged = source.diff.apply(&theirs).map_err(unreadable)?;
+                self.layout.data_bin(&new.key, &merged)?
+            }
         };
         let cookie = match source.diff.cookie {
             Some(cookie) => self.layout.cookie_bin(&new.key, Some(cookie)),
@@ -218,31 +230,6 @@ impl Sessions<'_> {
             generation: record.generation,
             is_merged: record.generation != base.generation,
         }))
-    }
-
-    /// Returns the data of the old record with what the request has changed. `None`: it holds no session.
-    fn merged_data(
-        &self,
-        stored: &Stored<'_>,
-        new: &RecordRef,
-        source: &Source<'_>,
-    ) -> Result<Option<Bin>> {
-        let map = match self.own_format() {
-            RecordFormat::Map => self.layout.map(stored),
-            _ => None,
-        };
-        let map = match map {
-            Some(map) => merged_map(map, &source.diff)?,
-            None => None,
-        };
-        if let Some(map) = map {
-            return Ok(Some(Bin::new(self.options().bin.as_str(), map)));
-        }
-        let Some(theirs) = self.report_unreadable(self.layout.data(stored))? else {
-            return Ok(None);
-        };
-        let merged = source.diff.apply(&theirs).map_err(unreadable)?;
-        self.layout.data_bin(&new.key, &merged).map(Some)
     }
 
     /// Writes the session under its new id, if the id is free. Returns the generation of the new record.
