@@ -1,6 +1,7 @@
 'use strict'
 
 // Renewals of session ids, the limit of a user's sessions, and watches, with each framework that allows renewals.
+// Covers the examples in docs/frameworks.md.
 
 const Fastify = require('fastify')
 const { renew: renewFastify, renewal: fastifyRenewal } = require('../../exports/fastify')
