@@ -48,8 +48,6 @@ class History {
     /** The events of each session, by each of its ids. */
     this.logs = new Map()
     this.pending = new Map()
-    /** The sessions whose renewal is in doubt: there may be a copy of each, which lists show. */
-    this.copied = new Set()
     this.limit = options.maxSessionsPerUser
     this.number = ++lastHistory
     this.faults = cast.server && new ModelFaults(cast.server, set)
@@ -180,8 +178,8 @@ class History {
     const log = this.logs.get(sid)
     const who = this.sessions().get(log)[0]
     const all = { sid, who, key: 'notice', storesIds: this.options.storeIds, ...details }
-    // A list shows the copy, too. And a session in a list is not that of an old id: a set under it writes a whole session.
-    if (this.copied.has(log) || this.isRenewed(sid)) all.how = { list: 'edit', listCopy: 'copy' }[all.how] ?? all.how
+    // A list shows sessions without their ids. There may be one under the old id, one under the new one, and a copy.
+    if (log.some(({ what }) => what === 'renew')) all.how = { list: 'edit', listCopy: 'copy' }[all.how] ?? all.how
     const [found, written] = await (details.isOtherProcess ? otherProcess.change(all) : change(stores.at(-1), all))
     this.note(sid, found)
     if (written === undefined) return
@@ -279,7 +277,6 @@ class History {
     })
     const { data, cookie } = parts(details.now)
     if (event.error !== undefined || event.done) request.base = { event, data, cookie, prior: base, written: true, end: details.end }
-    if (event.error?.inDoubt) this.copied.add(log)
     if (!event.done) return
     if (req.sessionID !== to || req.session === session) throw new Error('the request was not given the renewed session')
     Object.assign(request, { sid: to, session: req.session, isRenewed: true })
