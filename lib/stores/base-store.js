@@ -212,9 +212,13 @@ class BaseStore extends Store {
     })
   }
 
-  /** @param {any} sid */
-  digestOf (sid) {
-    return this.connection.digestOf(sid)
+  /** @param {any} which a session id, or a session object */
+  digestOf (which) {
+    if (typeof which !== 'object' || which === null) return this.connection.digestOf(which)
+    // An old id leads to the session, but only the session itself knows its record.
+    const known = this.baselines.find(which)
+    if (known?.sid === undefined) throw badKey('digestOf() needs a session id, or a session object that this store has loaded or stored by its id')
+    return known.recordDigest() ?? this.connection.digestOf(known.sid)
   }
 
   /**
