@@ -13,6 +13,7 @@
 //! - [`view`], [`options`], [`notice`], [`request`]: the inputs and outputs of a store.
 //! - [`filters`]: the filters of writes, packed in advance.
 //! - [`layout`], [`bins`], [`cookie`]: the record and its bins.
+//! - [`limit_queue`], [`limit_service`]: runs the requests for rate limits, see [`limits`](crate::limits).
 //! - [`encryption`], [`id_hash`]: encrypted data, hashed ids and owners.
 //! - [`baseline`], [`merge`]: what a request had loaded, what it changed, and the merge with changes of others.
 //! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
@@ -28,8 +29,9 @@ mod dispatch;
 pub mod encryption;
 pub mod expiry;
 mod filters;
-pub mod id_hash;
 mod layout;
+mod limit_queue;
+mod limit_service;
 // Public for fuzz/.
 pub mod merge;
 mod metrics;
@@ -59,7 +61,7 @@ pub use options::{Evict, Options, SessionLimit};
 pub use pending_writes::Writer;
 pub use record_ref::digest_of_text;
 pub use request::{
-    Answer, Operation, Output, Request, ScanOp, SessionName, SessionOp, Ticket, Written,
+    Answer, LimitOp, Operation, Output, Request, ScanOp, SessionName, SessionOp, Ticket, Written,
 };
 pub use service::Store;
 pub use view::View;
