@@ -17,7 +17,7 @@ use super::runtime::threads;
 use super::text::Text;
 use crate::cluster::credentials::Login;
 use crate::failpoint;
-use crate::limits::{self, Kind, Op, Rule};
+use crate::limits::{self, Extend, Kind, Op, Rule};
 use crate::store::baseline::Baseline;
 use crate::store::{
     self, Ended, LimitOp, Notice, Operation, Output, ScanOp, SessionName, SessionOp, Store, View,
@@ -537,7 +537,8 @@ pub fn consume(
     limits.one(&env, slot, key, op)
 }
 
-/// Adds points, whatever the limit.
+/// Adds points, whatever the limit. `extend`: what happens to the window of a counter that is beyond `limit`: `""`, `"restart"` or
+/// `"double"`.
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments)]
 pub fn increment(
@@ -549,9 +550,16 @@ pub fn increment(
     window: i64,
     points: i64,
     now: i64,
+    extend: String,
+    limit: i64,
 ) -> Result<()> {
     let op = Op::Increment {
         rule: rule(is_sliding, window),
+        extend: match extend.as_str() {
+            "restart" => Extend::Restart { limit },
+            "double" => Extend::Double { limit },
+            _ => Extend::Never,
+        },
         points,
         now,
     };

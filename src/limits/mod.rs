@@ -32,7 +32,7 @@ pub mod window;
 
 pub use operations::{Answer, Limits, Op};
 pub use view::{Options, View};
-pub use window::{Counted, Kind, MAX_POINTS, Rule};
+pub use window::{Counted, Extend, Kind, MAX_POINTS, Rule};
 
 /// The bins of a record.
 mod bins {

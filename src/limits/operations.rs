@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt};
 use super::bins::{BEFORE, COUNT, END};
 use super::steps::{self, Add};
 use super::view::View;
-use super::window::{Counted, Kind, Rule, Stored, Window};
+use super::window::{Counted, Extend, Kind, Rule, Stored, Window};
 use crate::cluster::scan::{PARTITIONS, Query};
 use crate::cluster::{CallOptions, Cluster, Command, Reply, Step};
 use crate::error::{Code, Error, Result};
@@ -34,7 +34,12 @@ pub enum Op {
         now: i64,
     },
     /// Add `points`, whatever the limit.
-    Increment { rule: Rule, points: i64, now: i64 },
+    Increment {
+        rule: Rule,
+        extend: Extend,
+        points: i64,
+        now: i64,
+    },
     /// Take back `points`, but not more than there are.
     Decrement { points: i64 },
     /// Return the state of the counter for a request of `points`.
@@ -52,8 +57,6 @@ pub enum Op {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Counted(Counted),
-    /// Nothing is counted under this key.
-    Nothing,
     Done,
     /// Whether there was a counter.
     Removed(bool),
@@ -70,6 +73,7 @@ pub enum Answers {
 /// Requests for points, and the window that they have found.
 pub struct Requested {
     rule: Rule,
+    extend: Extend,
     window: Window,
     now: i64,
     limit: i64,
@@ -125,13 +129,19 @@ impl Op {
                 },
             ) => (rule, limit, points) == (other_rule, other_limit, other_points),
             (
-                Op::Increment { rule, points, .. },
+                Op::Increment {
+                    rule,
+                    extend,
+                    points,
+                    ..
+                },
                 Op::Increment {
                     rule: other_rule,
+                    extend: other_extend,
                     points: other_points,
                     ..
                 },
-            ) => (rule, points) == (other_rule, other_points),
+            ) => (rule, extend, points) == (other_rule, other_extend, other_points),
             (
                 Op::Decrement { points },
                 Op::Decrement {
@@ -169,14 +179,16 @@ impl Answers {
                 limit,
                 times,
                 points,
+                ..
             }) => Answer::Counted(rule.consumed(*window, *now, *limit, (*times, *points), place)),
             Answers::Incremented(Requested {
                 rule,
+                extend,
                 window,
                 now,
                 points,
                 ..
-            }) => Answer::Counted(rule.incremented(*window, *now, *points, place)),
+            }) => Answer::Counted(rule.incremented(*window, *now, *extend, *points, place)),
             Answers::Same(answer) => *answer,
         }
     }
@@ -218,8 +230,9 @@ impl Limits<'_> {
                     points,
                 };
                 let steps = steps::add(&rule, now, add, prefix);
-                let stored = self.count(key, steps, &rule, options).await?;
+                let stored = self.count(key, steps, ttl(&rule), options).await?;
                 Ok(Answers::Consumed(Requested {
+                    extend: Extend::Never,
                     window: rule.window_at(stored, now),
                     rule,
                     now,
@@ -228,11 +241,24 @@ impl Limits<'_> {
                     points,
                 }))
             }
-            Op::Increment { rule, points, now } => {
-                let add = Add::All(points.saturating_mul(times));
+            Op::Increment {
+                rule,
+                extend,
+                points,
+                now,
+            } => {
+                let add = Add::All {
+                    points: points.saturating_mul(times),
+                    extend,
+                };
                 let steps = steps::add(&rule, now, add, prefix);
-                let stored = self.count(key, steps, &rule, options).await?;
+                let ttl = match extend {
+                    Extend::Double { .. } => seconds(rule.longest_extension()),
+                    Extend::Never | Extend::Restart { .. } => ttl(&rule),
+                };
+                let stored = self.count(key, steps, ttl, options).await?;
                 Ok(Answers::Incremented(Requested {
+                    extend,
                     window: rule.window_at(stored, now),
                     rule,
                     now,
@@ -265,10 +291,8 @@ impl Limits<'_> {
                     _ => Stored::default(),
                 };
                 let window = rule.window_at(stored, now);
-                Ok(Answers::Same(match window {
-                    window if window.count == 0 && window.before == 0 => Answer::Nothing,
-                    window => Answer::Counted(rule.peeked(window, now, limit, points)),
-                }))
+                let peeked = rule.peeked(window, now, limit, points);
+                Ok(Answers::Same(Answer::Counted(peeked)))
             }
             Op::Reset => {
                 let existed = self.remove(key, options).await?;
@@ -282,7 +306,7 @@ impl Limits<'_> {
         &self,
         key: &Key,
         operations: Vec<Step>,
-        rule: &Rule,
+        ttl: Expiration,
         options: CallOptions<'_>,
     ) -> Result<Stored> {
         let support = &self.view.ttl;
@@ -291,7 +315,7 @@ impl Limits<'_> {
             operations,
             ttl: match is_refused {
                 true => Expiration::Never,
-                false => ttl(rule),
+                false => ttl,
             },
             creates: true,
         };
@@ -403,7 +427,12 @@ fn ttl(rule: &Rule) -> Expiration {
         // The points of a window count for as long again.
         Kind::Sliding => 2,
     };
-    let seconds = (windows * rule.window + SLACK + 999) / 1_000;
+    seconds(windows * rule.window)
+}
+
+/// Returns the TTL of a record that is needed for this many milliseconds.
+fn seconds(needed: i64) -> Expiration {
+    let seconds = (needed + SLACK + 999) / 1_000;
     Expiration::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
@@ -423,5 +452,258 @@ fn first_integer(value: &Value) -> Option<i64> {
         Value::Int(value) => Some(*value),
         Value::MultiResult(values) => values.first().and_then(first_integer),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use aerospike::ResultCode;
+    use futures::future::BoxFuture;
+    use proptest::prelude::*;
+    use tokio::runtime::Builder;
+
+    use super::super::view::Options;
+    use super::*;
+    use crate::cluster::credentials::Auth;
+    use crate::cluster::{
+        Failure, Host, Options as ClusterOptions, Simulated, SimulatedRow, Transport,
+    };
+    use crate::simulation::records::Records;
+
+    const NOW: i64 = 1_767_225_600_000;
+    const RULE: Rule = Rule {
+        kind: Kind::Fixed,
+        window: 60_000,
+    };
+
+    /// What happens to a request.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Fate {
+        Answered,
+        /// Applied, but the connection breaks before the answer.
+        AnswerLost,
+        /// The connection breaks before it is applied. Only the server knows.
+        RequestLost,
+        /// Applied, and never answered.
+        Silence,
+        /// The client had no connection.
+        NotSent,
+        Refused(ResultCode),
+        /// The server's own "timeout", after or before it was applied.
+        ServerTimeout {
+            is_applied: bool,
+        },
+    }
+
+    fn fates() -> impl Strategy<Value = Fate> {
+        prop_oneof![
+            2 => Just(Fate::Answered),
+            1 => Just(Fate::AnswerLost),
+            1 => Just(Fate::RequestLost),
+            1 => Just(Fate::Silence),
+            2 => Just(Fate::NotSent),
+            1 => Just(Fate::Refused(ResultCode::KeyBusy)),
+            1 => Just(Fate::Refused(ResultCode::DeviceOverload)),
+            1 => Just(Fate::Refused(ResultCode::PartitionUnavailable)),
+            1 => Just(Fate::Refused(ResultCode::ParameterError)),
+            1 => any::<bool>().prop_map(|is_applied| Fate::ServerTimeout { is_applied }),
+        ]
+    }
+
+    /// A server of one record at a time. The fates of the next requests are given; later ones are answered.
+    #[derive(Default)]
+    struct Server {
+        records: Mutex<Records>,
+        fates: Mutex<VecDeque<Fate>>,
+    }
+
+    impl Simulated for Server {
+        fn batch<'a>(&'a self, rows: &'a mut [SimulatedRow]) -> BoxFuture<'a, Result<(), Failure>> {
+            Box::pin(async {
+                let fate = self.fates.lock().unwrap().pop_front();
+                let fate = fate.unwrap_or(Fate::Answered);
+                let is_applied = matches!(
+                    fate,
+                    Fate::Answered
+                        | Fate::AnswerLost
+                        | Fate::Silence
+                        | Fate::ServerTimeout { is_applied: true }
+                );
+                for row in rows.iter_mut() {
+                    let mut records = self.records.lock().unwrap();
+                    let outcome = match (is_applied, fate) {
+                        (true, _) => records
+                            .apply(&row.key, &row.command, NOW)
+                            .map_err(|code| Failure::Simulated(Some(code), false)),
+                        (false, Fate::Refused(code)) => Err(Failure::Simulated(Some(code), false)),
+                        _ => continue,
+                    };
+                    if matches!(fate, Fate::Answered | Fate::Refused(_)) {
+                        row.outcome = Some(outcome);
+                    }
+                }
+                match fate {
+                    Fate::Answered | Fate::Refused(_) => Ok(()),
+                    Fate::AnswerLost | Fate::RequestLost => Err(Failure::Simulated(None, true)),
+                    Fate::Silence => std::future::pending().await,
+                    Fate::NotSent => Err(Failure::Simulated(None, false)),
+                    // The crate does not mark it as in doubt.
+                    Fate::ServerTimeout { .. } => {
+                        Err(Failure::Simulated(Some(ResultCode::Timeout), false))
+                    }
+                }
+            })
+        }
+
+        fn get<'a>(
+            &'a self,
+            _key: &'a Key,
+            _command: &'a Command,
+        ) -> BoxFuture<'a, Result<Record, Failure>> {
+            unreachable!("nothing is read here")
+        }
+
+        fn scan<'a>(
+            &'a self,
+            _query: &'a Query<'_>,
+        ) -> BoxFuture<'a, Result<Vec<Record>, Failure>> {
+            unreachable!("nothing is read here")
+        }
+    }
+
+    impl Server {
+        fn cluster(self: &Arc<Server>) -> Cluster {
+            let options = ClusterOptions {
+                hosts: vec![Host {
+                    name: "simulated".into(),
+                    port: 3_000,
+                    tls_name: None,
+                }],
+                auth: Auth::None,
+                tls: None,
+                timeout: Duration::from_secs(3),
+                connect_timeout: Duration::from_secs(3),
+                max_conns_per_node: 100,
+                cluster_name: None,
+                services_alternate: false,
+                rack_ids: Vec::new(),
+            };
+            let transport = Transport::Simulated(self.clone());
+            Cluster::simulated(options, transport, &[("A".to_owned(), Vec::new())])
+        }
+
+        fn count(&self, key: &Key) -> i64 {
+            let records = self.records.lock().unwrap();
+            let record = records.all.get(&key.digest());
+            match record.and_then(|record| record.bins.get(COUNT)) {
+                Some(Value::Int(count)) => *count,
+                _ => 0,
+            }
+        }
+    }
+
+    /// Runs commands one after the other. Calls `check` with the outcome of each, and by how much the counter has grown.
+    fn run(
+        fates: Vec<Fate>,
+        is_lone: bool,
+        commands: usize,
+        mut check: impl FnMut(&Result<Answers>, i64),
+    ) {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let server = Arc::new(Server {
+                fates: Mutex::new(fates.into()),
+                ..Server::default()
+            });
+            let cluster = server.cluster();
+            let view = View::new(Options {
+                namespace: "test".into(),
+                set: "ratelimits".into(),
+                ..Options::default()
+            });
+            let key = view.key("ada").unwrap();
+            let limits = Limits {
+                cluster: &cluster,
+                view: &view,
+                ttl_refused: &|| {},
+            };
+            for _ in 0..commands {
+                let doubt = AtomicBool::new(false);
+                let options = CallOptions {
+                    deadline: cluster.deadline(),
+                    trace: None,
+                    doubt: &doubt,
+                    is_lone,
+                };
+                let op = Op::Consume {
+                    rule: RULE,
+                    limit: 1_000,
+                    points: 1,
+                    now: NOW,
+                };
+                let before = server.count(&key);
+                let outcome = limits.run(&key, &op, 1, options).await;
+                check(&outcome, server.count(&key) - before);
+            }
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_count_is_applied_once_or_it_fails_and_says_whether_it_may_have_been(
+            fates in prop::collection::vec(fates(), 0..30),
+            is_lone in any::<bool>()
+        ) {
+            run(fates, is_lone, 12, |outcome, applied| match outcome {
+                Ok(_) => assert_eq!(applied, 1),
+                Err(error) if error.in_doubt => assert!(applied <= 1),
+                Err(_) => assert_eq!(applied, 0),
+            });
+        }
+    }
+
+    #[test]
+    fn a_count_is_sent_again_after_every_failure_that_left_it_unapplied() {
+        let fates = vec![
+            Fate::NotSent,
+            Fate::Refused(ResultCode::KeyBusy),
+            Fate::Refused(ResultCode::DeviceOverload),
+            Fate::Refused(ResultCode::PartitionUnavailable),
+        ];
+        run(fates, true, 1, |outcome, applied| {
+            assert!(outcome.is_ok());
+            assert_eq!(applied, 1);
+        });
+    }
+
+    #[test]
+    fn a_count_that_may_have_been_applied_is_sent_once() {
+        let doubtful = [
+            (Fate::AnswerLost, 1),
+            (Fate::RequestLost, 0),
+            (Fate::Silence, 1),
+            (Fate::ServerTimeout { is_applied: true }, 1),
+            (Fate::ServerTimeout { is_applied: false }, 0),
+        ];
+        for (fate, expected) in doubtful {
+            for is_lone in [true, false] {
+                run(vec![fate], is_lone, 1, |outcome, applied| {
+                    let error = outcome.as_ref().err().expect("an error");
+                    assert!(error.in_doubt, "{fate:?}");
+                    assert_eq!(applied, expected, "{fate:?}");
+                });
+            }
+        }
     }
 }

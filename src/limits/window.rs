@@ -25,6 +25,23 @@ pub struct Rule {
     pub window: i64,
 }
 
+/// What happens to the end of a window when a counter is beyond a limit. Only for increments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extend {
+    /// Nothing.
+    Never,
+    /// The window starts again.
+    Restart { limit: i64 },
+    /// The window starts again. It is one window long for the first point beyond the limit, and twice as long for each further one, but
+    /// not longer than [`LONGEST_EXTENSION`], or one window if that is longer.
+    Double { limit: i64 },
+}
+
+/// In milliseconds: a day.
+pub const LONGEST_EXTENSION: i64 = 86_400_000;
+/// The most doublings. More make no difference: a window has at least a millisecond.
+pub const MOST_DOUBLINGS: i64 = 27;
+
 /// What the bins of a record hold. A bin that is missing or is no integer is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stored {
@@ -107,9 +124,41 @@ impl Rule {
     }
 
     /// Returns the answer of request number `place` of several that add `points` each in one command, whatever the limit.
-    pub fn incremented(&self, before: Window, now: i64, points: i64, place: i64) -> Counted {
-        let after = before.plus((place + 1) * points);
+    pub fn incremented(
+        &self,
+        before: Window,
+        now: i64,
+        extend: Extend,
+        points: i64,
+        place: i64,
+    ) -> Counted {
+        let mut after = before.plus((place + 1) * points);
+        after.end = self.extended(after, now, extend);
         self.state(after, now, MAX_POINTS, 0, true)
+    }
+
+    /// Returns the end of a window after an increment.
+    fn extended(&self, window: Window, now: i64, extend: Extend) -> i64 {
+        let (beyond, is_doubling) = match extend {
+            Extend::Never => return window.end,
+            Extend::Restart { limit } => (window.count - limit, false),
+            Extend::Double { limit } => (window.count - limit, true),
+        };
+        let length = match is_doubling {
+            false => self.window,
+            true => {
+                (self.window << (beyond - 1).clamp(0, MOST_DOUBLINGS)).min(self.longest_extension())
+            }
+        };
+        match beyond > 0 {
+            true => window.end.max(now + length),
+            false => window.end,
+        }
+    }
+
+    /// Returns the longest time for which [`Extend::Double`] extends a window.
+    pub fn longest_extension(&self) -> i64 {
+        self.window.max(LONGEST_EXTENSION)
     }
 
     /// Returns the state of a counter for a request that would consume `points`.
@@ -140,10 +189,10 @@ impl Rule {
     /// Returns when no point of a window counts any more.
     fn reset_at(&self, window: Window, now: i64) -> i64 {
         match self.kind {
-            Kind::Fixed => window.end,
+            Kind::Fixed if window.count > 0 => window.end,
             Kind::Sliding if window.count > 0 => window.end.saturating_add(self.window),
             Kind::Sliding if window.before > 0 => window.end,
-            Kind::Sliding => now,
+            _ => now,
         }
     }
 
@@ -239,6 +288,28 @@ mod tests {
     }
 
     #[test]
+    fn a_window_beyond_the_limit_starts_again_if_it_should() {
+        let rule = Rule {
+            kind: Kind::Fixed,
+            window: 1_000,
+        };
+        let ends = |extend| {
+            let window = rule.window_at(stored(NOW + 10, 1, 0), NOW);
+            [0, 1, 2, 3, 60]
+                .map(|place| rule.incremented(window, NOW, extend, 1, place).reset_at - NOW)
+        };
+        assert_eq!(ends(Extend::Never), [10; 5]);
+        assert_eq!(
+            ends(Extend::Restart { limit: 3 }),
+            [10, 10, 1_000, 1_000, 1_000]
+        );
+        assert_eq!(
+            ends(Extend::Double { limit: 3 }),
+            [10, 10, 1_000, 2_000, LONGEST_EXTENSION]
+        );
+    }
+
+    #[test]
     fn of_requests_in_one_command_the_first_are_allowed() {
         let rule = Rule {
             kind: Kind::Fixed,
@@ -297,7 +368,7 @@ mod tests {
                 left in 1i64..100_000,
                 points in 1i64..1_000
             ) {
-                prop_assume!(points <= limit);
+                let points = (points - 1) % limit + 1;
                 let now = NOW;
                 let state = stored(now + left.min(rule.window), count.min(limit), before.min(limit));
                 let answer = rule.peeked(rule.window_at(state, now), now, limit, points);

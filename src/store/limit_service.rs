@@ -166,7 +166,6 @@ fn output(answer: limits::Answer) -> Output {
             let is_allowed = u8::from(is_allowed);
             Output::Json(format!("[{is_allowed},{used},{reset_at},{retry_at}]"))
         }
-        limits::Answer::Nothing => Output::Missing,
         limits::Answer::Done => Output::Done,
         limits::Answer::Removed(existed) => Output::Flag(existed),
     }
