@@ -2,7 +2,7 @@
 
 // The counters of a limiter: on a client that the application shares, or on a connection of their own.
 
-const { Connection, operations } = require('../connection')
+const { operations } = require('../connection')
 const { now } = require('../clock')
 const { keyFault } = require('../options/validate')
 const { connectionOf } = require('../stores/shared-client')
@@ -31,8 +31,7 @@ class Counters {
     this.#owned = client === undefined
     this.#client = client ?? new SessionStore(own)
     this.#place = place
-    const connection = client === undefined ? /** @type {Connection} */ (Connection.of(this.#client)) : connectionOf(client)
-    this.#connection = connection.withLimits(place.set, place.prefix)
+    this.#connection = connectionOf(this.#client).withLimits(place.set, place.prefix)
   }
 
   /** @param {string} suffix */

@@ -76,7 +76,7 @@ function current (text) {
 
 /**
  * Returns the class for option `store` of the plugin.
- * @param {import('../../exports/rate-limit').FastifyRateLimitStoreOptions} options
+ * @param {import('../../exports/rate-limit').FastifyRateLimitStoreOptions} [options]
  */
 function fastifyRateLimitStore (options) {
   const counters = new Counters(fastifyStoreOptions(options))
@@ -84,6 +84,10 @@ function fastifyRateLimitStore (options) {
     /** @param {Params} params */
     constructor (params) {
       super(counters, params)
+    }
+
+    static close () {
+      return counters.close()
     }
   }
 }

@@ -11,7 +11,6 @@ const { type } = require('../options/validate')
  * Returns the connection of a shared client. Throws BAD_OPTION if it is no SessionStore.
  *
  * @param {any} client
- * @returns {Connection}
  */
 function connectionOf (client) {
   const connection = Connection.of(client)
