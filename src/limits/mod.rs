@@ -4,7 +4,7 @@
 //!   one command.
 //! - [`window`]: the arithmetic of windows. The only module that decides what is allowed.
 //! - [`steps`]: the same arithmetic as expressions, which the server evaluates.
-//! - [`view`]: where the counters of a limiter are stored.
+//! - [`view`], [`bins`]: where the counters of a limiter are stored.
 //!
 //! # The record of a counter
 //!
@@ -22,9 +22,10 @@
 //!
 //! The process that sends a command decides what time it is. A window never moves backwards: a process whose clock is behind counts
 //! in the window that it finds, however far in the future that ends. The TTL of the record, by the clock of the server, only removes
-//! counters that are no longer needed. It is longer than the window by [`operations::SLACK`], so it also bounds how long a process
-//! whose clock is far ahead can hold up the others.
+//! counters that are no longer needed. It is longer than the window by [`operations::SLACK`], so that it ends no window if the clocks
+//! differ by less.
 
+mod bins;
 pub mod operations;
 mod steps;
 mod view;
@@ -33,11 +34,3 @@ pub mod window;
 pub use operations::{Answer, Limits, Op};
 pub use view::{Options, View};
 pub use window::{Counted, Extend, Kind, MAX_POINTS, Rule};
-
-/// The bins of a record.
-mod bins {
-    pub const END: &str = "end";
-    pub const COUNT: &str = "count";
-    pub const BEFORE: &str = "before";
-    pub const PREFIX: &str = "prefix";
-}

@@ -335,7 +335,7 @@ mod tests {
         }
 
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+            #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
             /// Applies requests at times that go forwards and backwards.
             #[test]
