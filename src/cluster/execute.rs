@@ -135,10 +135,13 @@ impl Call<'_> {
     ) -> Result<Option<Outcome>> {
         let queue = self.connection().routing().queue(self.key, self.command);
         let is_first = attempt_timeout.is_none();
-        let attempt_timeout = attempt_timeout.unwrap_or_else(|| match queue.is_suspect() {
-            true => self.part(SMALLEST_PART),
-            false => self.part(FIRST_PART),
-        });
+        let attempt_timeout = match attempt_timeout {
+            // If it is sent, it is the last attempt.
+            _ if self.is_count() => self.part(FIRST_PART),
+            Some(attempt_timeout) => attempt_timeout,
+            None if queue.is_suspect() => self.part(SMALLEST_PART),
+            None => self.part(FIRST_PART),
+        };
         if let Some(direct) = self.try_direct(&queue, transport).filter(|_| is_first) {
             let end = self.end_after(attempt_timeout);
             let mut sent = Box::pin(direct.send(self.key, self.command, self.options.trace, end));
