@@ -484,6 +484,7 @@ export interface SessionStoreStats {
 export type OperationName =
   | 'get' | 'set' | 'touch' | 'destroy' | 'save' | 'delete' | 'has' | 'all' | 'sessions' | 'ids' | 'length' | 'clear' | 'prune'
   | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'destroyByDigest' | 'ready' | 'renew'
+  | 'consume' | 'increment' | 'decrement' | 'peek' | 'reset' | 'resetAll'
 
 /**
  * The message of the channels `tracing:aerospike-session:<operation>:<event>`, made for

@@ -10,6 +10,7 @@ use super::record_ref::RecordRef;
 use super::view::View;
 use crate::cluster::trace::Trace;
 use crate::error::Result;
+use crate::limits;
 
 /// Counts a request until it is answered.
 pub type Ticket = Arc<()>;
@@ -106,6 +107,20 @@ pub enum Operation {
     Session { name: SessionName, op: SessionOp },
     /// An operation on many sessions.
     Scan(ScanOp),
+    /// An operation on rate limits, which have a view of their own.
+    Limit(LimitOp),
+}
+
+/// An operation on the counters of rate limits.
+pub enum LimitOp {
+    /// An operation on one counter.
+    One {
+        view: Arc<limits::View>,
+        key: String,
+        op: limits::Op,
+    },
+    /// Remove all counters of the view.
+    ResetAll { view: Arc<limits::View> },
 }
 
 /// What identifies a session.
@@ -198,8 +213,20 @@ pub enum ScanOp {
 }
 
 impl Operation {
-    pub fn is_about_sessions(&self) -> bool {
-        matches!(self, Operation::Session { .. } | Operation::Scan(_))
+    /// Returns whether the operation is about sessions or rate limits, not about the connection.
+    pub fn is_about_records(&self) -> bool {
+        matches!(
+            self,
+            Operation::Session { .. } | Operation::Scan(_) | Operation::Limit(_)
+        )
+    }
+
+    /// Returns whether the operation is about a single record.
+    pub fn is_about_one(&self) -> bool {
+        matches!(
+            self,
+            Operation::Session { .. } | Operation::Limit(LimitOp::One { .. })
+        )
     }
 
     /// Returns whether the operation changes many sessions, or the cluster. A part of it may have been done when it
@@ -212,7 +239,7 @@ impl Operation {
                     | ScanOp::Prune { .. }
                     | ScanOp::CreateUserIndex
                     | ScanOp::DestroyOf { .. }
-            )
+            ) | Operation::Limit(LimitOp::ResetAll { .. })
         )
     }
 
@@ -230,6 +257,8 @@ impl Operation {
             Operation::Info { .. } => "info",
             Operation::Close => "close",
             Operation::Session { op, .. } => op.name(),
+            Operation::Limit(LimitOp::One { op, .. }) => op.name(),
+            Operation::Limit(LimitOp::ResetAll { .. }) => "resetAll",
             Operation::Scan(op) => match op {
                 ScanOp::All { partitions: None } => "all",
                 ScanOp::All { .. } => "sessions",

@@ -6,14 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use aerospike::Key;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::limit_queue::{LimitQueues, LimitRequest};
+use super::limit_service;
 use super::metrics::Stats;
 use super::notice::Notice;
 use super::record_ref::RecordRef;
-use super::request::{Answer, Operation, Output, Request, SessionName, SessionRequest, Ticket};
+use super::request::{
+    Answer, LimitOp, Operation, Output, Request, SessionName, SessionRequest, Ticket,
+};
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
 use super::shared::Shared;
@@ -99,7 +104,7 @@ impl<A: Answer> Store<A> {
 
     /// Submits a request. Never blocks. The answer comes exactly once, from another thread.
     pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
-        if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
+        if operation.is_about_records() && Arc::strong_count(&self.tickets) > self.max_pending {
             let name = operation.name();
             let refused = Err(Error::overload(self.max_pending).during(name));
             self.shared.metrics.count(name, &refused, None);
@@ -132,6 +137,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
     /// The number of requests taken at once.
     const MAX_TAKEN: usize = 256;
     let queues = Arc::new(SessionQueues::new(shared.cluster.timeout()));
+    let limit_queues = Arc::new(LimitQueues::new());
     let mut taken = Vec::with_capacity(MAX_TAKEN);
     let mut timer = std::pin::pin!(sleep(TIMER_INTERVAL));
     let mut is_timer_running = false;
@@ -152,7 +158,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
         }
         for request in taken.drain(..) {
             // A panic ends only its own request, which answers with an error when it is dropped.
-            let start = AssertUnwindSafe(|| start(&shared, &queues, request));
+            let start = AssertUnwindSafe(|| start(&shared, &queues, &limit_queues, request));
             let _ = catch_unwind(start);
         }
     }
@@ -163,36 +169,76 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
 /// The number of unanswered requests up to which an operation may be sent alone. More are better sent together.
 const MAX_LONE: usize = 2;
 
-fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, request: Request<A>) {
+fn start<A: Answer>(
+    shared: &Arc<Shared>,
+    queues: &Arc<SessionQueues<A>>,
+    limit_queues: &Arc<LimitQueues<A>>,
+    request: Request<A>,
+) {
     failpoint::panic_in("drive", &request.view.layout.options.set);
-    let Operation::Session { name, op } = request.operation else {
-        let is_bulk = request.operation.is_read_of_many();
-        let answer = answer(shared.clone(), request);
-        match is_bulk {
-            true => shared.bulk.spawn(answer),
-            false => tasks::spawn(answer),
+    match request.operation {
+        Operation::Session { name, op } => {
+            let key = match name {
+                SessionName::Id(id) => request.view.layout.key(&id),
+                SessionName::Digest(digest) => request.view.layout.key_of(digest),
+            };
+            // Boxed: it is moved often.
+            let request = Box::new(SessionRequest {
+                target: target(key, request.deadline, &request.answer, &request.ticket),
+                view: request.view,
+                op,
+                answer: request.answer,
+                ticket: request.ticket,
+            });
+            start_session_op(shared, queues, request);
         }
-        return;
-    };
-    let target = RecordRef {
-        key: match name {
-            SessionName::Id(id) => request.view.layout.key(&id),
-            SessionName::Digest(digest) => request.view.layout.key_of(digest),
-        },
-        deadline: request.deadline,
-        trace: request.answer.trace(),
+        Operation::Limit(LimitOp::One { view, key, op }) => {
+            let (answer, ticket) = (request.answer, request.ticket);
+            match view.key(&key) {
+                Ok(key) => {
+                    let request = LimitRequest {
+                        target: target(key, request.deadline, &answer, &ticket),
+                        view,
+                        op,
+                        answer,
+                        ticket,
+                    };
+                    limit_service::start(shared, limit_queues, request);
+                }
+                Err(error) => {
+                    let outcome = Err(error.during(op.name()));
+                    shared.metrics.count(op.name(), &outcome, None);
+                    answer.give(outcome, Some(ticket));
+                }
+            }
+        }
+        _ => {
+            let is_bulk = request.operation.is_read_of_many();
+            let answer = answer(shared.clone(), request);
+            match is_bulk {
+                true => shared.bulk.spawn(answer),
+                false => tasks::spawn(answer),
+            }
+        }
+    }
+}
+
+fn target<A: Answer>(key: Key, deadline: Instant, answer: &A, ticket: &Ticket) -> RecordRef {
+    RecordRef {
+        key,
+        deadline,
+        trace: answer.trace(),
         in_doubt: AtomicBool::new(false),
         // One ticket is the store's own.
-        is_lone: Arc::strong_count(&request.ticket) <= 1 + MAX_LONE,
-    };
-    // Boxed: it is moved often.
-    let request = Box::new(SessionRequest {
-        view: request.view,
-        target,
-        op,
-        answer: request.answer,
-        ticket: request.ticket,
-    });
+        is_lone: Arc::strong_count(ticket) <= 1 + MAX_LONE,
+    }
+}
+
+fn start_session_op<A: Answer>(
+    shared: &Arc<Shared>,
+    queues: &Arc<SessionQueues<A>>,
+    request: Box<SessionRequest<A>>,
+) {
     let digest = request.digest();
     match queues.enter(request) {
         Entered::Runs(first) => {
@@ -319,7 +365,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
         ticket,
     } = request;
     let name = operation.name();
-    let is_about_sessions = operation.is_about_sessions();
+    let is_about_records = operation.is_about_records();
     // A part of it may be done when the store is closed.
     let is_partial = operation.is_write_of_many() && !shared.cluster.is_closed();
     let outcome = match operation {
@@ -346,7 +392,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
         _ => error,
     });
     let outcome = outcome.map_err(|error| error.during(name));
-    if is_about_sessions {
+    if is_about_records {
         shared.metrics.count(name, &outcome, None);
     }
     answer.give(outcome, Some(ticket));
