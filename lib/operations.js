@@ -32,6 +32,19 @@ module.exports = {
   countOf: new Operation('countOf', native.countOf),
   destroyOf: new Operation('destroyOf', native.destroyOf),
 
+  cacheGet: new Operation('cache.get', native.cacheGet, true),
+  cacheHas: new Operation('cache.has', native.cacheHas, true),
+  cacheSet: new Operation('cache.set', native.cacheSet),
+  cacheDelete: new Operation('cache.delete', native.cacheDelete, true),
+  cacheTake: new Operation('cache.take', native.cacheTake, true),
+  cacheIncrement: new Operation('cache.increment', native.cacheIncrement),
+  cacheGetMany: new Operation('cache.getMany', native.cacheGetMany),
+  cacheHasMany: new Operation('cache.hasMany', native.cacheHasMany),
+  cacheSetMany: new Operation('cache.setMany', native.cacheSetMany),
+  cacheDeleteMany: new Operation('cache.deleteMany', native.cacheDeleteMany),
+  cacheClear: new Operation('cache.clear', native.cacheClear),
+  cacheEntries: new Operation('cache.entries', native.cacheEntries),
+
   // Used only by the doctor, so it is not a public operation name.
   info: new Operation(/** @type {any} */ ('info'), native.info)
 }

@@ -6,6 +6,7 @@
 //!   JavaScript thread. No session logic.
 //! - [`store`]: what a session is. Record layout, expiry, and the operations on one session and on all sessions. Pure
 //!   Rust.
+//! - [`cache`]: values with an end under keys, beside the sessions. Pure Rust.
 //! - [`codec`]: JSON text to Aerospike values and back. Pure Rust.
 //! - [`cluster`]: the `aerospike` crate behind a small interface: connecting, deadlines, retries, and guards against
 //!   the crate's known defects.
@@ -19,6 +20,7 @@
 
 pub mod bridge;
 pub mod bulk_runtime;
+pub mod cache;
 mod clock;
 pub mod cluster;
 pub mod codec;

@@ -53,6 +53,19 @@ export interface Native {
   countOf: Entry
   destroyOf: Entry
 
+  cacheGet: Entry
+  cacheHas: Entry
+  cacheSet: Entry
+  cacheDelete: Entry
+  cacheTake: Entry
+  cacheIncrement: Entry
+  cacheGetMany: Entry
+  cacheHasMany: Entry
+  cacheSetMany: Entry
+  cacheDeleteMany: Entry
+  cacheClear: Entry
+  cacheEntries: Entry
+
   startDevServer(options: string): Promise<DevServerHandle>
   devServerTls(server: DevServerHandle): string | null
   controlDevServer(server: DevServerHandle, command: string): Promise<string>

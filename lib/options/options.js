@@ -334,6 +334,7 @@ function nodeNumber (node) {
 module.exports = {
   aerospikeStoreOptions,
   callOptions,
+  CONNECTION,
   clientOptions,
   destroyByDigestOptions,
   devServerOptions,

@@ -6,8 +6,7 @@
 const { AsyncResource } = require('node:async_hooks')
 const { Baselines } = require('../baselines')
 const { elapsed, nextTick, setTimeout } = require('../clock')
-const { Connection, answer, operations, optional, quiet } = require('../connection')
-const { name } = require('../../package.json')
+const { answer, operations, optional, quiet } = require('../connection')
 const { badKey, badOption } = require('../errors')
 const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
@@ -17,8 +16,9 @@ const {
 } = require('../options/options')
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
+const { sharedConnection } = require('../shared-client')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
-const { idFault, names, type } = require('../options/validate')
+const { idFault, names } = require('../options/validate')
 const { emitWarning, warn } = require('../warnings')
 
 /**
@@ -58,8 +58,7 @@ class BaseStore extends Store {
     const { client, given, ttl, user, whenDown } = aerospikeStoreOptions(options)
     this.#owned = client === undefined
     this.#client = client === undefined ? new SessionStore(clientOptions(given)) : client
-    const connection = Connection.of(this.#client)
-    if (connection === undefined) throw badOption(`option 'client' must be a SessionStore${instead(client)}`)
+    const connection = sharedConnection(this.#client)
     const number = typeof ttl === 'number' ? ttl : this.#client.ttl
     const inherited = client === undefined ? {} : asOptions(connection.view)
     const own = { ...inherited, ...given }
@@ -373,30 +372,6 @@ class BaseStore extends Store {
     if (callback === undefined || !this.#isAnonymous) return callback
     return (error, ...rest) => isUnanswered(error) ? callback(null) : callback(error, ...rest)
   }
-}
-
-/**
- * Describes a wrong value of option `client`, as the rest of the message.
- * @param {any} client
- */
-function instead (client) {
-  const classes = namesOfClasses(client)
-  if (classes.includes('SessionStore')) {
-    return ` of the same copy of ${name}, and this one is of another: the package is loaded twice. ` +
-      `\`npm ls ${name}\` shows installed copies; a test runner that resets modules makes copies, too`
-  }
-  if (classes.includes('AerospikeStore')) return ', not an AerospikeStore: give its property `client`'
-  if (classes.includes('FrameworkStore')) return `, not a ${classes[0]}: give its property \`store.client\``
-  return `, not ${type(client)}`
-}
-
-/** @param {any} value */
-function namesOfClasses (value) {
-  const classes = []
-  for (let one = value; typeof one === 'object' && one !== null; one = Object.getPrototypeOf(one)) {
-    if (Object.hasOwn(one, 'constructor') && typeof one.constructor === 'function') classes.push(one.constructor.name)
-  }
-  return classes
 }
 
 /**

@@ -140,7 +140,7 @@ fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {
 }
 
 impl Handle {
-    fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
+    pub(super) fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
         failpoint::panic_in("entry", self.view.set());
         let reply = self.hub.start_request(env, slot)?;
         let is_small = matches!(operation, Operation::Session { .. });
@@ -153,9 +153,14 @@ impl Handle {
         Ok(())
     }
 
-    fn one(&self, env: &Env, slot: u32, id: Text, what: SessionOp) -> Result<()> {
+    pub(super) fn one(&self, env: &Env, slot: u32, id: Text, what: SessionOp) -> Result<()> {
         let name = SessionName::Id(id.0);
         self.submit(env, slot, Operation::Session { name, op: what })
+    }
+
+    /// Returns whether keys are stored with their records (option `storeIds`, `storeKeys` of a cache).
+    pub(super) fn stores_keys(&self) -> bool {
+        self.view.stores_keys()
     }
 
     fn many(&self, env: &Env, slot: u32, many: ScanOp) -> Result<()> {
@@ -385,7 +390,7 @@ pub fn unwatch(store: &Opened, number: i64) {
 }
 
 /// Returns the first partition of a page and their number. `None`: all partitions.
-fn page(first: Option<u32>, count: Option<u32>) -> Option<(usize, usize)> {
+pub(super) fn page(first: Option<u32>, count: Option<u32>) -> Option<(usize, usize)> {
     let (first, count) = first.zip(count)?;
     Some((first as usize, count as usize))
 }

@@ -34,7 +34,9 @@ impl Shared {
             | SessionOp::Delete
             | SessionOp::Has
             | SessionOp::Destroy
-            | SessionOp::DestroyByDigest { .. } => false,
+            | SessionOp::DestroyByDigest { .. }
+            // Values of a cache are texts, which take no time to decode.
+            | SessionOp::Cache(_) => false,
         }
     }
 
@@ -57,6 +59,7 @@ impl Shared {
             }
             Operation::Info { commands } => self.info(&commands, deadline).await,
             Operation::Scan(op) => sessions.run_scan_op(op).await,
+            Operation::Cache(op) => sessions.run_many_cache_op(op).await,
             Operation::Close | Operation::Session { .. } => Ok(Output::Done),
         }
     }
@@ -163,6 +166,8 @@ impl Sessions<'_> {
             SessionOp::DestroyByDigest { of } => {
                 Box::pin(self.destroy_of_user(target, of.as_deref())).await
             }
+            // Boxed: its future is larger than those of most operations on sessions.
+            SessionOp::Cache(op) => Box::pin(self.run_cache_op(target, op)).await,
         }
     }
 

@@ -8,6 +8,7 @@ use super::baseline::Baseline;
 use super::pending_writes::Writer;
 use super::record_ref::RecordRef;
 use super::view::View;
+use crate::cache::{CacheOp, ManyOp};
 use crate::cluster::trace::Trace;
 use crate::error::Result;
 
@@ -69,27 +70,30 @@ impl<A: Answer> SessionRequest<A> {
     }
 
     pub fn kind(&self) -> Kind {
-        match self.op {
+        match &self.op {
             SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
+            SessionOp::Cache(op) if op.is_read() => Kind::Read,
             SessionOp::Touch { .. } | SessionOp::Refresh { .. } => Kind::Touch,
             SessionOp::Save { .. }
             | SessionOp::Delete
             | SessionOp::Set { .. }
             | SessionOp::Renew { .. }
             | SessionOp::Destroy
-            | SessionOp::DestroyByDigest { .. } => Kind::Write,
+            | SessionOp::DestroyByDigest { .. }
+            | SessionOp::Cache(_) => Kind::Write,
         }
     }
 
     /// Returns whether both are equal reads: the answer to `other`, if it runs after both have arrived, answers this
     /// request too.
     pub fn is_equal_read(&self, other: &SessionRequest<A>) -> bool {
-        let same = matches!(
-            (&self.op, &other.op),
+        let same = match (&self.op, &other.op) {
             (SessionOp::Get, SessionOp::Get)
-                | (SessionOp::Load, SessionOp::Load)
-                | (SessionOp::Has, SessionOp::Has)
-        );
+            | (SessionOp::Load, SessionOp::Load)
+            | (SessionOp::Has, SessionOp::Has) => true,
+            (SessionOp::Cache(one), SessionOp::Cache(other)) => one.is_equal_read(other),
+            _ => false,
+        };
         same && Arc::ptr_eq(&self.view, &other.view)
     }
 }
@@ -106,6 +110,8 @@ pub enum Operation {
     Session { name: SessionName, op: SessionOp },
     /// An operation on many sessions.
     Scan(ScanOp),
+    /// An operation on many entries of a cache.
+    Cache(ManyOp),
 }
 
 /// What identifies a session.
@@ -170,6 +176,8 @@ pub enum SessionOp {
         /// `None`: whoever its owner is.
         of: Option<String>,
     },
+    /// An operation on an entry of a cache. It is not about a session, but it waits and is ordered as one: by the key of its record.
+    Cache(CacheOp),
 }
 
 /// An operation on all sessions of the view. A range of partitions (first and count) is one page of a scan.
@@ -198,29 +206,40 @@ pub enum ScanOp {
 }
 
 impl Operation {
-    pub fn is_about_sessions(&self) -> bool {
-        matches!(self, Operation::Session { .. } | Operation::Scan(_))
+    /// Returns whether it is about stored data, and not about the connection.
+    pub fn is_about_records(&self) -> bool {
+        matches!(
+            self,
+            Operation::Session { .. } | Operation::Scan(_) | Operation::Cache(_)
+        )
     }
 
     /// Returns whether the operation changes many sessions, or the cluster. A part of it may have been done when it
     /// fails.
     pub fn is_write_of_many(&self) -> bool {
-        matches!(
-            self,
-            Operation::Scan(
+        match self {
+            Operation::Scan(op) => matches!(
+                op,
                 ScanOp::Clear
                     | ScanOp::Prune { .. }
                     | ScanOp::CreateUserIndex
                     | ScanOp::DestroyOf { .. }
-            )
-        )
+            ),
+            Operation::Cache(op) => op.is_write(),
+            _ => false,
+        }
     }
 
     /// Returns whether the operation decodes many records. Removals of many records are not included: they run on the
     /// request thread. Removals that are requested together there are sent in one batch. From another thread, some
     /// would be sent while others are still being requested.
     pub fn is_read_of_many(&self) -> bool {
-        matches!(self, Operation::Scan(_)) && !self.is_write_of_many()
+        match self {
+            Operation::Scan(_) => !self.is_write_of_many(),
+            // Reads by keys are sent in batches, as removals are.
+            Operation::Cache(op) => matches!(op, ManyOp::Entries { .. }),
+            _ => false,
+        }
     }
 
     /// Returns the name of the method in JavaScript.
@@ -242,6 +261,7 @@ impl Operation {
                 ScanOp::CountOf { .. } => "countOf",
                 ScanOp::DestroyOf { .. } => "destroyOf",
             },
+            Operation::Cache(op) => op.name(),
         }
     }
 }
@@ -253,6 +273,7 @@ impl SessionOp {
             SessionOp::Get => Some(SessionOp::Get),
             SessionOp::Load => Some(SessionOp::Load),
             SessionOp::Has => Some(SessionOp::Has),
+            SessionOp::Cache(op) if op.is_read() => Some(SessionOp::Cache(op.clone())),
             _ => None,
         }
     }
@@ -269,6 +290,7 @@ impl SessionOp {
             SessionOp::Renew { .. } => "renew",
             SessionOp::Destroy => "destroy",
             SessionOp::DestroyByDigest { .. } => "destroyByDigest",
+            SessionOp::Cache(op) => op.name(),
         }
     }
 }

@@ -379,7 +379,7 @@ impl<'a> Found<'a> {
     }
 }
 
-fn utf16_units(text: &str) -> usize {
+pub(super) fn utf16_units(text: &str) -> usize {
     match text.is_ascii() {
         true => text.len(),
         false => text.encode_utf16().count(),

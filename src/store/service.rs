@@ -13,7 +13,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::metrics::Stats;
 use super::notice::Notice;
 use super::record_ref::RecordRef;
-use super::request::{Answer, Operation, Output, Request, SessionName, SessionRequest, Ticket};
+use super::request::{
+    Answer, Operation, Output, Request, SessionName, SessionOp, SessionRequest, Ticket,
+};
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
 use super::shared::Shared;
@@ -99,7 +101,7 @@ impl<A: Answer> Store<A> {
 
     /// Submits a request. Never blocks. The answer comes exactly once, from another thread.
     pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
-        if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
+        if operation.is_about_records() && Arc::strong_count(&self.tickets) > self.max_pending {
             let name = operation.name();
             let refused = Err(Error::overload(self.max_pending).during(name));
             self.shared.metrics.count(name, &refused, None);
@@ -304,8 +306,10 @@ async fn share<A: Answer>(
 fn finish<A: Answer>(shared: &Shared, request: SessionRequest<A>, outcome: Result<Output>) {
     let name = request.op.name();
     let outcome = outcome.map_err(|error| request.target.failed(error).during(name));
-    let latency = shared.cluster.since(request.target.deadline);
-    shared.metrics.count(name, &outcome, Some(latency));
+    // The histogram is about sessions.
+    let is_session = !matches!(request.op, SessionOp::Cache(_));
+    let latency = is_session.then(|| shared.cluster.since(request.target.deadline));
+    shared.metrics.count(name, &outcome, latency);
     request.answer.give(outcome, Some(request.ticket));
 }
 
@@ -319,7 +323,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
         ticket,
     } = request;
     let name = operation.name();
-    let is_about_sessions = operation.is_about_sessions();
+    let is_about_records = operation.is_about_records();
     // A part of it may be done when the store is closed.
     let is_partial = operation.is_write_of_many() && !shared.cluster.is_closed();
     let outcome = match operation {
@@ -346,7 +350,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
         _ => error,
     });
     let outcome = outcome.map_err(|error| error.during(name));
-    if is_about_sessions {
+    if is_about_records {
         shared.metrics.count(name, &outcome, None);
     }
     answer.give(outcome, Some(ticket));
