@@ -193,7 +193,11 @@ function flags (text) {
 function texts (text) {
   const { results: lengths, error, rest } = head(text)
   let at = rest
-  const results = lengths.map((/** @type {number | null} */ length) => length === null ? null : text.slice(at, at += length))
+  const results = lengths.map((/** @type {number | null} */ length) => {
+    if (length === null) return null
+    at += length
+    return text.slice(at - length, at)
+  })
   return { results, error }
 }
 

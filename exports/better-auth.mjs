@@ -1,0 +1,4 @@
+import api from './better-auth.js'
+
+export const { secondaryStorage } = api
+export default secondaryStorage

@@ -1,0 +1,4 @@
+import api from './keyv.js'
+
+export const { KeyvAerospike } = api
+export default KeyvAerospike
