@@ -12,8 +12,11 @@ const RECORDS = ['encryptionKeys', 'hashIds', 'durableDelete']
 const OWN = [...CONNECTION, 'namespace', ...RECORDS]
 const CACHE = ['client', 'set', 'prefix', ...OWN]
 
-/** Separates prefix, namespace and key. Without it, namespace `a` with key `b:c` and namespace `a:b` with key `c` could be the same. */
-const SEPARATOR = '\0'
+/**
+ * Separates prefix, namespace and key: U+001F, Unicode's unit separator, which neither prefix nor namespace may contain. With a usual character,
+ * namespace `a` with key `b:c` and namespace `a:b` with key `c` would be the same.
+ */
+const SEPARATOR = '\x1f'
 
 /**
  * Checks the options of a cache.
@@ -65,7 +68,7 @@ function cacheView (client, all, standard, namespace = '') {
  */
 function part (option, value) {
   string(option, value)
-  if (value.includes(SEPARATOR)) throw badOption(`option '${option}' must not contain a NUL character`)
+  if (value.includes(SEPARATOR)) throw badOption(`option '${option}' must not contain the character U+001F`)
   return value
 }
 

@@ -44,8 +44,7 @@ impl Sessions<'_> {
             key: &target.key,
             options: target.call_options(),
         };
-        let outcome = cache.run(entry, op).await;
-        Ok(match self.report_unreadable(outcome)? {
+        Ok(match cache.run(entry, op).await? {
             Answer::Done => Output::Done,
             Answer::Value(value) => value.map_or(Output::Missing, Output::Json),
             Answer::Flag(flag) => Output::Flag(flag),
