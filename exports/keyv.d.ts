@@ -48,8 +48,11 @@ export class KeyvAerospike extends EventEmitter {
    * @returns false if it failed
    */
   set(key: string, value: any, ttl?: number): Promise<boolean>
-  /** Stores several values. @returns for each whether it was stored */
-  setMany(entries: Array<{ key: string, value: any, ttl?: number | undefined }>): Promise<boolean[]>
+  /**
+   * Stores several values, each with its own lifetime.
+   * @returns an array of booleans: for each value whether it was stored. (Keyv 5 declares `void` and uses the array.)
+   */
+  setMany(entries: Array<{ key: string, value: any, ttl?: number | undefined }>): Promise<any>
   /** @returns true if there was an entry */
   delete(key: string): Promise<boolean>
   /** @returns true if there was an entry under any of the keys */

@@ -69,15 +69,19 @@ function forbiddenRequires (code, file, { manifest, has }) {
 /** @type {Record<string, Rule>} */
 const RULES = {
   'the core below the bridge knows nothing of napi': {
-    about: /^src\/(store|codec|cluster|error\.rs)/,
+    about: /^src\/(store|cache|codec|cluster|error\.rs)/,
     wrong: never(/\bnapi(_\w+)?\b/, 'names napi')
   },
   'the bridge is on top: no layer names it': {
-    about: /^src\/(store|codec|cluster|error\.rs)/,
+    about: /^src\/(store|cache|codec|cluster|error\.rs)/,
     wrong: modules('bridge')
   },
-  'the codec knows neither store nor cluster': { about: /^src\/codec\//, wrong: modules('store', 'cluster') },
-  'the cluster knows neither store nor codec': { about: /^src\/cluster\//, wrong: modules('store', 'codec') },
+  'the cache knows of the store only expiry and encryption': {
+    about: /^src\/cache\//,
+    wrong: code => [...modules('codec')(code), ...modules('store')(code.replace(/\bcrate::store::(expiry|encryption)\b/g, ''))]
+  },
+  'the codec knows neither store nor cluster': { about: /^src\/codec\//, wrong: modules('store', 'cache', 'cluster') },
+  'the cluster knows neither store nor codec': { about: /^src\/cluster\//, wrong: modules('store', 'cache', 'codec') },
   'errors know no layer': { about: /^src\/error\.rs$/, wrong: modules('store', 'codec', 'cluster') },
   'the bridge reaches Aerospike through the layers below': {
     about: /^src\/bridge\//,

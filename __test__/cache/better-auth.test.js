@@ -9,12 +9,14 @@ const readline = require('node:readline')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { setTimeout: pause } = require('node:timers/promises')
+const { pathToFileURL } = require('node:url')
 const { SessionStore } = require('../..')
 const { KeyvAerospike } = require('../../exports/keyv')
 const { secondaryStorage } = require('../../exports/better-auth')
 const { extraPackages } = require('../support/extra-packages')
 const { OfficialClient } = require('../support/official-client')
 const { cleanups, open, start } = require('../support/opened')
+const { blocksOf } = require('../support/pages')
 const { everythingIn } = require('../support/record')
 const { freshSet, hosts } = require('../support/server')
 
@@ -37,10 +39,18 @@ async function site (set, home, options = {}) {
   const packages = await extraPackages()
   const file = path.join(packages, 'better-auth-site.mjs')
   fs.copyFileSync(path.join(__dirname, 'suite/better-auth-site.mjs'), file)
-  const child = spawn(process.execPath, [file], {
-    env: { ...process.env, NODE_ENV: 'production', TEST_PACKAGE: path.join(ROOT, 'package.json'), TEST_HOSTS: hosts(), TEST_SET: set, TEST_USERS: path.join(home, 'users.json'), TEST_OPTIONS: JSON.stringify(options) },
-    stdio: ['ignore', 'pipe', 'pipe']
+  return launch(file, {
+    TEST_PACKAGE: path.join(ROOT, 'package.json'),
+    TEST_HOSTS: hosts(),
+    TEST_SET: set,
+    TEST_USERS: path.join(home, 'users.json'),
+    TEST_OPTIONS: JSON.stringify(options)
   })
+}
+
+/** Starts a site in its own process. */
+async function launch (file, env) {
+  const child = spawn(process.execPath, [file], { env: { ...process.env, NODE_ENV: 'production', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''
   child.stderr.on('data', data => { errors += data })
   const lines = readline.createInterface({ input: child.stdout })
@@ -168,6 +178,33 @@ test('a token to reset the password works once', async () => {
   expect(resets.map(({ status }) => status).sort()).toEqual([200, 400, 400, 400, 400])
   const won = resets.findIndex(({ status }) => status === 200)
   expect(await new Browser(url).ask('/sign-in/email', { email: 'ada@example.com', password: `new password ${won}` })).toMatchObject({ status: 200 })
+})
+
+test('the example of docs/better-auth.md', async () => {
+  const packages = await extraPackages()
+  const home = fs.mkdtempSync(path.join(packages, 'example-'))
+  cleanups.push(() => fs.rmSync(home, { recursive: true }), () => empty('better-auth'))
+  const { code } = blocksOf('docs/better-auth.md').find(({ file }) => file === 'auth.mjs')
+  const local = name => pathToFileURL(path.join(ROOT, name)).href
+  fs.writeFileSync(path.join(home, 'auth.mjs'), code
+    .replace("'aerospike-session'", `'${local('index.mjs')}'`)
+    .replace("'aerospike-session/better-auth'", `'${local('exports/better-auth.mjs')}'`))
+  fs.writeFileSync(path.join(home, 'database.mjs'), `
+    import { memoryAdapter } from 'better-auth/adapters/memory'
+    export const database = memoryAdapter({ user: [], session: [], account: [], verification: [] })
+  `)
+  fs.writeFileSync(path.join(home, 'site.mjs'), `
+    import http from 'node:http'
+    import { toNodeHandler } from 'better-auth/node'
+    import { auth } from './auth.mjs'
+    const server = http.createServer(toNodeHandler(auth)).listen(0, '127.0.0.1', () => console.log('Listening on ' + server.address().port))
+  `)
+  const { url } = await launch(path.join(home, 'site.mjs'), {
+    AEROSPIKE_HOSTS: hosts(), BETTER_AUTH_URL: ORIGIN, BETTER_AUTH_SECRET: 'a secret for tests only, which everyone can read'
+  })
+  const browser = new Browser(url)
+  expect(await browser.ask('/sign-up/email', { name: 'Ada', email: 'ada@example.com', password: PASSWORD })).toMatchObject({ status: 200 })
+  expect(await browser.user()).toBe('ada@example.com')
 })
 
 describe('the storage', () => {
