@@ -13,6 +13,7 @@ module.exports = {
   touch: new Operation('touch', native.touch, true),
   remove: new Operation('delete', native.remove, true),
   has: new Operation('has', native.has, true),
+  hasByDigest: new Operation('has', native.hasByDigest, true),
 
   load: new Operation('get', native.load, true),
   set: new Operation('set', native.set),

@@ -38,6 +38,7 @@ export interface Native {
   refresh: Entry
   destroy: Entry
   destroyByDigest: Entry
+  hasByDigest: Entry
   digestOf(store: StoreHandle, id: string): string
 
   watch(store: StoreHandle, number: number, id: string, touch: boolean): void

@@ -359,15 +359,27 @@ pub fn destroy_by_digest(
     digest: String,
     of: Option<Text>,
 ) -> Result<()> {
-    let digest = digest_of_text(&digest)
-        .ok_or_else(|| Error::new(Status::InvalidArg, "not a digest".to_owned()))?;
     let operation = Operation::Session {
-        name: SessionName::Digest(digest),
+        name: SessionName::Digest(parsed_digest(&digest)?),
         op: SessionOp::DestroyByDigest {
             of: of.map(|of| of.0),
         },
     };
     store.submit(&env, slot, operation)
+}
+
+/// Like [`has`], for the digest of the key of a session's record.
+#[napi(catch_unwind)]
+pub fn has_by_digest(env: Env, store: &Opened, slot: u32, digest: String) -> Result<()> {
+    let operation = Operation::Session {
+        name: SessionName::Digest(parsed_digest(&digest)?),
+        op: SessionOp::Has,
+    };
+    store.submit(&env, slot, operation)
+}
+
+fn parsed_digest(text: &str) -> Result<[u8; 20]> {
+    digest_of_text(text).ok_or_else(|| Error::new(Status::InvalidArg, "not a digest".to_owned()))
 }
 
 /// Returns the digest of the key of a session's record, as 40 hexadecimal digits.
@@ -437,9 +449,19 @@ pub fn clear(env: Env, store: &Opened, slot: u32) -> Result<()> {
 }
 
 #[napi(catch_unwind)]
-pub fn prune(env: Env, store: &Opened, slot: u32, first: u32, count: u32) -> Result<()> {
-    let partitions = (first as usize, count as usize);
-    store.many(&env, slot, ScanOp::Prune { partitions })
+pub fn prune(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    first: u32,
+    count: u32,
+    dry_run: Option<bool>,
+) -> Result<()> {
+    let many = ScanOp::Prune {
+        partitions: (first as usize, count as usize),
+        dry_run: dry_run.unwrap_or(false),
+    };
+    store.many(&env, slot, many)
 }
 
 #[napi(catch_unwind)]

@@ -219,7 +219,10 @@ impl Sessions<'_> {
             ScanOp::Ids { partitions } => self.ids(partitions).await,
             ScanOp::Length { partitions } => self.length(partitions).await,
             ScanOp::Clear => self.clear().await,
-            ScanOp::Prune { partitions } => self.prune(partitions).await,
+            ScanOp::Prune {
+                partitions,
+                dry_run,
+            } => self.prune(partitions, dry_run).await,
             ScanOp::CreateUserIndex => self.create_user_index().await,
             ScanOp::SessionsOf { user, limit } => self.sessions_of(&user, limit).await,
             ScanOp::CountOf { user } => self.count_of(&user).await,

@@ -191,7 +191,11 @@ pub enum ScanOp {
     /// Remove every session of this view.
     Clear,
     /// Remove sessions that have ended but are still stored. Returns their number.
-    Prune { partitions: (usize, usize) },
+    Prune {
+        partitions: (usize, usize),
+        /// Only count them.
+        dry_run: bool,
+    },
     /// Create the index that finds sessions by their owner.
     CreateUserIndex,
     /// Return the sessions of a user as a list: at most `limit`, and no more than one answer may hold.
