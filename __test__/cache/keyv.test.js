@@ -2,6 +2,7 @@
 
 // KeyvAerospike with Keyv 5 and 6, and by itself.
 
+const { tracingChannel } = require('node:diagnostics_channel')
 const { setTimeout: pause } = require('node:timers/promises')
 const { once } = require('node:events')
 const { AerospikeStore, SessionStore } = require('../..')
@@ -359,6 +360,39 @@ describe('errors', () => {
     expect(() => new KeyvAerospike({ client, hosts: 'a' })).toThrow("option 'hosts' belongs to the client: give it to the SessionStore")
     expect(() => { adapter().namespace = 'a\x1fb' }).toThrow("option 'namespace' must not contain the character U+001F")
   })
+})
+
+test('operations are published on diagnostics channels, without keys', async () => {
+  const set = freshSet()
+  const cache = adapter({ set })
+  const messages = []
+  const names = ['get', 'has', 'set', 'delete', 'getMany', 'setMany', 'hasMany', 'deleteMany', 'clear', 'entries']
+  const channels = names.map(name => tracingChannel(`aerospike-session:cache.${name}`))
+  const listener = { asyncEnd: message => messages.push(message) }
+  for (const channel of channels) channel.subscribe(listener)
+  try {
+    await cache.get('secret')
+    await cache.set('secret', 'x')
+    await cache.get('secret')
+    await cache.has('secret')
+    await cache.getMany(['secret'])
+    await cache.setMany([{ key: 'secret', value: 'x' }])
+    await cache.hasMany(['secret'])
+    await all(cache.iterator())
+    await cache.delete('secret')
+    await cache.deleteMany(['secret'])
+    await cache.clear()
+    await cache.get('').catch(() => {})
+  } finally {
+    for (const channel of channels) channel.unsubscribe(listener)
+  }
+  const seen = messages.map(({ operation, outcome }) => `${operation} ${outcome}`)
+  expect([...new Set(seen)]).toEqual([
+    'cache.get miss', 'cache.set ok', 'cache.get hit', 'cache.has hit', 'cache.getMany ok', 'cache.setMany ok', 'cache.hasMany ok', 'cache.entries ok',
+    'cache.delete hit', 'cache.deleteMany ok', 'cache.clear ok', 'cache.get error'
+  ])
+  expect(messages[0]).toMatchObject({ namespace: 'test', set, duration: expect.any(Number) })
+  expect(JSON.stringify(messages)).not.toContain('secret')
 })
 
 test('sessions, limits and caches of one client are counted by kind', async () => {
