@@ -22,6 +22,7 @@ const PARTS = {
   everyday: require('./everyday'),
   fairness: require('./fairness'),
   watch: require('./watch'),
+  cache: require('./cache'),
   soak: require('./soak')
 }
 

@@ -5,14 +5,13 @@
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
-const readline = require('node:readline')
-const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const { setTimeout: pause } = require('node:timers/promises')
 const { pathToFileURL } = require('node:url')
 const { SessionStore } = require('../..')
 const { KeyvAerospike } = require('../../exports/keyv')
 const { secondaryStorage } = require('../../exports/better-auth')
+const { Browser, ORIGIN, launch, startSite } = require('../support/better-auth-site')
 const { extraPackages } = require('../support/extra-packages')
 const { OfficialClient } = require('../support/official-client')
 const { cleanups, open, start } = require('../support/opened')
@@ -24,7 +23,6 @@ const { freshSet, hosts } = require('../support/server')
 jest.setTimeout(300_000)
 
 const ROOT = path.join(__dirname, '../..')
-const ORIGIN = 'http://localhost:3000'
 const PASSWORD = 'correct horse battery'
 
 /** Removes what was stored in a set. */
@@ -34,62 +32,11 @@ async function empty (set, options = {}) {
   await cache.disconnect()
 }
 
-/** Starts the site. `home`: where its users are kept while it is stopped. */
+/** Starts the site, and stops it after the test. `home`: where its users are kept while it is stopped. */
 async function site (set, home, options = {}) {
-  const packages = await extraPackages()
-  const file = path.join(packages, 'better-auth-site.mjs')
-  fs.copyFileSync(path.join(__dirname, 'suite/better-auth-site.mjs'), file)
-  return launch(file, {
-    TEST_PACKAGE: path.join(ROOT, 'package.json'),
-    TEST_HOSTS: hosts(),
-    TEST_SET: set,
-    TEST_USERS: path.join(home, 'users.json'),
-    TEST_OPTIONS: JSON.stringify(options)
-  })
-}
-
-/** Starts a site in its own process. */
-async function launch (file, env) {
-  const child = spawn(process.execPath, [file], { env: { ...process.env, NODE_ENV: 'production', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let errors = ''
-  child.stderr.on('data', data => { errors += data })
-  const lines = readline.createInterface({ input: child.stdout })
-  const first = await Promise.race([once(lines, 'line'), once(child, 'close').then(() => { throw new Error(errors) })])
-  const url = `http://127.0.0.1:${/Listening on (\d+)/.exec(first[0])[1]}/api/auth`
-  const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGTERM')
-    await once(child, 'close')
-  }
-  cleanups.push(stop)
-  return { url, lines, stop }
-}
-
-/** A browser with an address of its own: its requests have their own rate limits. */
-class Browser {
-  static #count = 0
-  #address = `10.1.${Browser.#count >> 8}.${Browser.#count++ & 255}`
-  cookie = ''
-
-  constructor (url) {
-    this.url = url
-  }
-
-  async ask (place, body) {
-    const response = await fetch(this.url + place, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: { origin: ORIGIN, cookie: this.cookie, 'x-forwarded-for': this.#address, ...body && { 'content-type': 'application/json' } },
-      body: body && JSON.stringify(body)
-    })
-    const cookies = response.headers.getSetCookie().map(cookie => cookie.split(';')[0])
-    if (cookies.length > 0) this.cookie = cookies.join('; ')
-    const text = await response.text()
-    return { status: response.status, json: text === '' ? null : JSON.parse(text) }
-  }
-
-  async user () {
-    return (await this.ask('/get-session')).json?.user.email ?? null
-  }
+  const started = await startSite({ hosts: hosts(), set, home, options })
+  cleanups.push(started.stop)
+  return started
 }
 
 function folder () {
@@ -199,9 +146,10 @@ test('the example of docs/better-auth.md', async () => {
     import { auth } from './auth.mjs'
     const server = http.createServer(toNodeHandler(auth)).listen(0, '127.0.0.1', () => console.log('Listening on ' + server.address().port))
   `)
-  const { url } = await launch(path.join(home, 'site.mjs'), {
+  const { url, stop } = await launch(path.join(home, 'site.mjs'), {
     AEROSPIKE_HOSTS: hosts(), BETTER_AUTH_URL: ORIGIN, BETTER_AUTH_SECRET: 'a secret for tests only, which everyone can read'
   })
+  cleanups.push(stop)
   const browser = new Browser(url)
   expect(await browser.ask('/sign-up/email', { name: 'Ada', email: 'ada@example.com', password: PASSWORD })).toMatchObject({ status: 200 })
   expect(await browser.user()).toBe('ada@example.com')

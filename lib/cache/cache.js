@@ -113,9 +113,12 @@ class Cache {
   /**
    * @param {Operation} operation
    * @param {string} key
+   * @returns {Promise<any>}
    */
   #one (operation, key) {
-    return this.#attempt(operation, () => [checkKey(key)])
+    const fault = idFault(key, 'a key')
+    if (fault !== undefined) return /** @type {Promise<any>} */ (this.#connection.fail(operation, badKey(fault), undefined))
+    return /** @type {Promise<any>} */ (this.#connection.request(operation, undefined, [key], asIs))
   }
 
   /**
@@ -127,7 +130,7 @@ class Cache {
    */
   #attempt (operation, args) {
     return /** @type {Promise<any>} */ (this.#connection.attempt(operation, undefined, () => {
-      return this.#connection.request(operation, undefined, args(), text => text)
+      return this.#connection.request(operation, undefined, args(), asIs)
     }))
   }
 
@@ -158,6 +161,9 @@ class Cache {
     return { results: keys.map(key => found.get(key)), error }
   }
 }
+
+/** @param {string} text */
+const asIs = text => text
 
 /** @param {any} key */
 function checkKey (key) {

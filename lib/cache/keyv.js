@@ -55,16 +55,24 @@ class KeyvAerospike extends EventEmitter {
     this.#namespace = namespace
   }
 
+  // Each method catches by itself: a function around all of them would cost two more promises a call.
+
   /** @param {string} key */
   async get (key) {
-    return this.#guard(undefined, async () => await this.#cache.get(key) ?? undefined)
+    try {
+      return await this.#cache.get(key) ?? undefined
+    } catch (error) {
+      return this.#failed(error, undefined)
+    }
   }
 
   /** @param {string[]} keys */
   async getMany (keys) {
-    return this.#guard(keys.map(() => undefined), async () => {
-      return (await this.#results(this.#cache.getMany(keys))).map(value => value ?? undefined)
-    })
+    try {
+      return this.#results(await this.#cache.getMany(keys)).map(value => value ?? undefined)
+    } catch (error) {
+      return this.#failed(error, keys.map(() => undefined))
+    }
   }
 
   /**
@@ -73,39 +81,65 @@ class KeyvAerospike extends EventEmitter {
    * @param {number} [ttl] milliseconds
    */
   async set (key, value, ttl) {
-    return this.#guard(false, async () => {
+    try {
       await this.#cache.set(key, value, ttl)
       return true
-    })
+    } catch (error) {
+      return this.#failed(error, false)
+    }
   }
 
   /** @param {{ key: string, value: any, ttl?: number }[]} entries */
   async setMany (entries) {
-    return this.#guard(entries.map(() => false), async () => (await this.#results(this.#cache.setMany(entries))).map(Boolean))
+    try {
+      return this.#results(await this.#cache.setMany(entries)).map(Boolean)
+    } catch (error) {
+      return this.#failed(error, entries.map(() => false))
+    }
   }
 
   /** @param {string} key */
   async delete (key) {
-    return this.#guard(false, () => this.#cache.delete(key))
+    try {
+      return await this.#cache.delete(key)
+    } catch (error) {
+      return this.#failed(error, false)
+    }
   }
 
   /** @param {string[]} keys @returns {Promise<boolean>} whether there was an entry under any of them */
   async deleteMany (keys) {
-    return this.#guard(false, async () => (await this.#results(this.#cache.deleteMany(keys))).includes(true))
+    try {
+      return this.#results(await this.#cache.deleteMany(keys)).includes(true)
+    } catch (error) {
+      return this.#failed(error, false)
+    }
   }
 
   /** @param {string} key */
   async has (key) {
-    return this.#guard(false, () => this.#cache.has(key))
+    try {
+      return await this.#cache.has(key)
+    } catch (error) {
+      return this.#failed(error, false)
+    }
   }
 
   /** @param {string[]} keys */
   async hasMany (keys) {
-    return this.#guard(keys.map(() => false), async () => (await this.#results(this.#cache.hasMany(keys))).map(Boolean))
+    try {
+      return this.#results(await this.#cache.hasMany(keys)).map(Boolean)
+    } catch (error) {
+      return this.#failed(error, keys.map(() => false))
+    }
   }
 
   async clear () {
-    return this.#guard(undefined, () => this.#cache.clear())
+    try {
+      await this.#cache.clear()
+    } catch (error) {
+      this.#failed(error, undefined)
+    }
   }
 
   /** Yields the keys and values of the namespace. Keyv passes it, although it has set it before. */
@@ -130,38 +164,26 @@ class KeyvAerospike extends EventEmitter {
 
   /**
    * Returns the results for several keys. Keys that failed have none, and the first failure is reported.
-   * @param {Promise<import('./cache').Outcomes>} outcomes
+   * @param {import('./cache').Outcomes} outcomes
    */
-  async #results (outcomes) {
-    const { results, error } = await outcomes
-    if (error !== undefined) this.#report(error)
-    return results
+  #results ({ results, error }) {
+    return error === undefined ? results : this.#failed(error, results)
   }
 
   /**
-   * Returns the result of an operation. If it fails, reports the error and returns `otherwise`: a cache that does not answer is
-   * no reason to fail.
+   * Reports the error of an operation and returns its answer: a cache that does not answer is no reason to fail, unless the
+   * application wants errors.
    *
    * @template T
-   * @param {T} otherwise
-   * @param {() => Promise<T>} run
-   * @returns {Promise<T>}
+   * @param {any} error
+   * @param {T} answer
+   * @returns {T}
    */
-  async #guard (otherwise, run) {
-    try {
-      return await run()
-    } catch (error) {
-      if (this.#throws) throw error
-      this.#report(error)
-      return otherwise
-    }
-  }
-
-  /** @param {any} error */
-  #report (error) {
+  #failed (error, answer) {
     if (this.#throws) throw error
     // Without a listener, `emit` would throw. Keyv always listens.
     if (this.listenerCount('error') > 0) this.emit('error', error)
+    return answer
   }
 }
 

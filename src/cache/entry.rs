@@ -13,7 +13,8 @@
 //! lifetime, rounded up to a second. It only removes the record: bin `expires` decides when the entry ends.
 
 use aerospike::expressions::{
-    Expression, and, bin_exists, eq, gt, int_bin, int_val, not, or, string_bin, string_val,
+    Expression, and, bin_exists, eq, from_packed_bytes, gt, int_bin, int_val, not, or, string_bin,
+    string_val,
 };
 use aerospike::{Bin, Key, ParticleType, Record, Value};
 
@@ -44,6 +45,8 @@ pub struct Layout<'a> {
     pub namespace: &'a str,
     pub set: &'a str,
     pub prefix: &'a str,
+    /// Passes the records of this view: those with its prefix, or, if it has no prefix, those without one. Packed in advance.
+    pub in_this_view: &'a [u8],
     /// The keys that encrypt values and keys. Empty: not encrypted.
     pub keys: &'a Keyring,
     /// Use durable deletes (Enterprise Edition).
@@ -51,8 +54,12 @@ pub struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// Passes the records of this view: those with its prefix, or, if it has no prefix, those without one.
     pub fn in_this_view(&self) -> Expression {
+        from_packed_bytes(self.in_this_view.to_vec())
+    }
+
+    /// Returns [`Layout::in_this_view`] as a part of a larger expression.
+    fn with_this_prefix(&self) -> Expression {
         match self.prefix {
             "" => not(bin_exists(PREFIX)),
             prefix => eq(string_bin(PREFIX), string_val(prefix)),
@@ -62,7 +69,7 @@ impl Layout<'_> {
     /// Passes the records that are entries of this view, and no records of other applications in the same set.
     pub fn is_entry(&self) -> Expression {
         and(vec![
-            self.in_this_view(),
+            self.with_this_prefix(),
             or(vec![
                 is_of_type(VALUE, ParticleType::String),
                 is_of_type(VALUE, ParticleType::Blob),

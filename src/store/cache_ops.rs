@@ -29,6 +29,7 @@ impl Sessions<'_> {
                 namespace: &options.namespace,
                 set: &options.set,
                 prefix: &options.prefix,
+                in_this_view: self.filters.packed_in_this_view(),
                 keys: &options.keys,
                 durable_delete: options.durable_delete,
             },
