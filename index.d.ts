@@ -463,7 +463,7 @@ export interface SessionStoreStats {
   /** Operations that are not answered yet. */
   inFlight: number
   /**
-   * By method (`get`, `set`, `touch` …): how many succeeded, and how many failed with which code. Calls that were refused without
+   * By method (`get`, `set`, `touch` …; those of a cache are named `cache.get` and so on): how many succeeded, and how many failed with which code. Calls that were refused without
    * asking the cluster (`BAD_KEY`, `BAD_DATA`, `BAD_OPTION`, `CLOSED`) count, too.
    */
   operations: Record<string, { ok: number, errors: Partial<Record<AerospikeSessionErrorCode, number>> }>
@@ -485,6 +485,8 @@ export type OperationName =
   | 'get' | 'set' | 'touch' | 'destroy' | 'save' | 'delete' | 'has' | 'all' | 'sessions' | 'ids' | 'length' | 'clear' | 'prune'
   | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'destroyByDigest' | 'ready' | 'renew'
   | 'consume' | 'increment' | 'decrement' | 'peek' | 'reset' | 'resetAll'
+  | 'cache.get' | 'cache.has' | 'cache.set' | 'cache.delete' | 'cache.take' | 'cache.increment' | 'cache.getMany' | 'cache.hasMany'
+  | 'cache.setMany' | 'cache.deleteMany' | 'cache.clear' | 'cache.entries'
 
 /**
  * The message of the channels `tracing:aerospike-session:<operation>:<event>`, made for

@@ -7,7 +7,7 @@ const { ScriptError } = require('../scripts/build')
 const { PEERS } = require('./peers')
 
 /** The parts of the benchmark, in the order in which they run. */
-const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness', 'watch', 'limits']
+const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness', 'watch', 'limits', 'cache']
 
 const HELP = `Usage: npm run bench -- [options]
 
@@ -22,6 +22,7 @@ Options:
                      fairness  small reads beside something large
                      watch     watched sessions, in a process that does nothing else
                      limits    rate limits beside rate-limit-redis
+                     cache     Keyv on this package, and on Redis
   --stores LIST    ${Object.keys(PEERS).join(',')} (all)
   --depths LIST    stores, limits: operations in flight (1,16,64,256)
   --mixes LIST     stores: read, write (a read, then a set), touch (a read, then a touch) (write)

@@ -23,6 +23,7 @@ const PARTS = {
   fairness: require('./fairness'),
   watch: require('./watch'),
   limits: require('./limits'),
+  cache: require('./cache'),
   soak: require('./soak')
 }
 

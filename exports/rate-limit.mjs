@@ -1,3 +1,1 @@
-import api from './rate-limit.js'
-
-export const { AerospikeRateLimitStore, RateLimiter, fastifyRateLimitStore } = api
+export { AerospikeRateLimitStore, RateLimiter, fastifyRateLimitStore } from './rate-limit.js'

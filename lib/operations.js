@@ -13,6 +13,7 @@ module.exports = {
   touch: new Operation('touch', native.touch, true),
   remove: new Operation('delete', native.remove, true),
   has: new Operation('has', native.has, true),
+  hasByDigest: new Operation('has', native.hasByDigest, true),
 
   load: new Operation('get', native.load, true),
   set: new Operation('set', native.set),
@@ -38,6 +39,19 @@ module.exports = {
   peek: new Operation('peek', native.peek),
   reset: new Operation('reset', native.reset),
   resetAll: new Operation('resetAll', native.resetAll),
+
+  cacheGet: new Operation('cache.get', native.cacheGet, true),
+  cacheHas: new Operation('cache.has', native.cacheHas, true),
+  cacheSet: new Operation('cache.set', native.cacheSet),
+  cacheDelete: new Operation('cache.delete', native.cacheDelete, true),
+  cacheTake: new Operation('cache.take', native.cacheTake, true),
+  cacheIncrement: new Operation('cache.increment', native.cacheIncrement),
+  cacheGetMany: new Operation('cache.getMany', native.cacheGetMany),
+  cacheHasMany: new Operation('cache.hasMany', native.cacheHasMany),
+  cacheSetMany: new Operation('cache.setMany', native.cacheSetMany),
+  cacheDeleteMany: new Operation('cache.deleteMany', native.cacheDeleteMany),
+  cacheClear: new Operation('cache.clear', native.cacheClear),
+  cacheEntries: new Operation('cache.entries', native.cacheEntries),
 
   // Used only by the doctor, so it is not a public operation name.
   info: new Operation(/** @type {any} */ ('info'), native.info)

@@ -7,6 +7,7 @@
 //! - [`store`]: what a session is. Record layout, expiry, and the operations on one session and on all sessions. Pure
 //!   Rust.
 //! - [`limits`]: rate limits, on counters of their own. Pure Rust.
+//! - [`cache`]: values with an end under keys, beside the sessions. Pure Rust.
 //! - [`codec`]: JSON text to Aerospike values and back. Pure Rust.
 //! - [`cluster`]: the `aerospike` crate behind a small interface: connecting, deadlines, retries, and guards against
 //!   the crate's known defects.
@@ -20,6 +21,7 @@
 
 pub mod bridge;
 pub mod bulk_runtime;
+pub mod cache;
 mod clock;
 pub mod cluster;
 pub mod codec;

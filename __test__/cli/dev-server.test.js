@@ -362,7 +362,8 @@ describe('aerospike-session', () => {
   test('prints its usage and its version', async () => {
     const help = await run('--help')
     expect(help).toMatchObject({ code: 0, err: '' })
-    expect(help.out).toContain('aerospike-session dev-server [options]')
+    for (const command of ['dev-server', 'fault', 'doctor', 'sessions', 'help']) expect(help.out).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
+    expect((await run('help', 'dev-server')).out).toContain('aerospike-session dev-server [options]')
     expect(await run('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' })
   })
 

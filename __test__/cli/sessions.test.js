@@ -8,7 +8,7 @@ const { DevServer } = require('../../exports/dev-server')
 const collidingUsers = require('../support/colliding-users')
 const { CLI, ended, launch, noTerminal, run, runOnTerminal } = require('../support/cli')
 const { OfficialClient } = require('../support/official-client')
-const { freshSet, hosts, openStore } = require('../support/server')
+const { freshSet, hasNoTtlNamespace, hosts, openStore } = require('../support/server')
 
 // Some tests run several processes, one after the other.
 jest.setTimeout(60_000)
@@ -218,4 +218,169 @@ test.each([
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toMatch(/^aerospike-session: .*\n$/)
   expect(err).toContain(words)
+})
+
+describe('sessions destroy', () => {
+  test('removes one session by its id', async () => {
+    const { store, sessions } = open()
+    await save(store, ['a', 'b'])
+    expect(await sessions(['destroy', 'a', '--dry-run'])).toEqual({ code: 0, out: '1 session would be removed\n', err: '' })
+    expect(await store.get('a')).not.toBeNull()
+    expect(await sessions(['destroy', 'a'])).toEqual({ code: 0, out: '1 session removed\n', err: '' })
+    expect([await store.get('a'), await store.get('b')]).toEqual([null, expect.anything()])
+    expect(await sessions(['destroy', 'a', '--json'])).toEqual({ code: 0, out: '{"removed":0}\n', err: '' })
+    expect(await sessions(['destroy', 'a', '--json', '--dry-run'])).toEqual({ code: 0, out: '{"wouldRemove":0}\n', err: '' })
+  })
+
+  test('removes one session by the digest of its key', async () => {
+    const { store, sessions } = open()
+    await save(store, ['a', 'b'])
+    const digest = store.digestOf('a')
+    expect(await sessions(['destroy', '--digest', digest, '--dry-run'])).toEqual({ code: 0, out: '1 session would be removed\n', err: '' })
+    expect(await store.get('a')).not.toBeNull()
+    expect(await sessions(['destroy', '--digest', digest.toUpperCase()])).toEqual({ code: 0, out: '1 session removed\n', err: '' })
+    expect([await store.get('a'), await store.get('b')]).toEqual([null, expect.anything()])
+    expect((await sessions(['destroy', '--digest', digest, '--dry-run'])).out).toBe('0 sessions would be removed\n')
+    expect((await sessions(['destroy', '--digest', digest])).out).toBe('0 sessions removed\n')
+  })
+
+  test('reads the id from standard input, and finds hashed ids', async () => {
+    const { store, where } = open({ hashIds: SECRET, prefix: 'shop:' })
+    await save(store, ['the id'])
+    const args = [CLI, 'sessions', 'destroy', '-', '--hash-ids', '--prefix', 'shop:', ...where]
+    const child = launch(process.execPath, args, { env: { AEROSPIKE_HASH_IDS: SECRET } })
+    child.stdin.end('the id\n')
+    expect(await ended(child)).toEqual({ code: 0, out: '1 session removed\n', err: '' })
+    expect(await store.get('the id')).toBeNull()
+  })
+
+  test('leaves tombstones with --tombstones', async () => {
+    const { store, sessions } = open()
+    await save(store, ['a', 'b'])
+    expect((await sessions(['destroy', 'a', '--tombstones'])).out).toBe('1 session removed\n')
+    expect((await sessions(['destroy', '--digest', store.digestOf('b'), '--tombstones'])).out).toBe('1 session removed\n')
+    expect(await store.length()).toBe(0)
+  })
+})
+
+describe('sessions destroy-user --dry-run', () => {
+  test('removes nothing', async () => {
+    const { store, sessions } = open()
+    await store.createUserIndex()
+    await save(store, ['a', 'b'], { userId: 'ada' })
+    expect(await sessions(['destroy-user', 'ada', '--dry-run'])).toEqual({ code: 0, out: '2 sessions would be removed\n', err: '' })
+    expect(await store.length()).toBe(2)
+  })
+})
+
+describe('sessions prune', () => {
+  test('removes sessions that have ended where TTLs are refused, and only counts them with --dry-run', async () => {
+    if (!await hasNoTtlNamespace()) return
+    const set = freshSet()
+    const store = openStore({ set, namespace: 'nottl' })
+    store.on('warning', () => {})
+    const prefixed = openStore({ set, namespace: 'nottl', prefix: 'shop:' })
+    prefixed.on('warning', () => {})
+    await save(store, ['alive'])
+    const expires = new Date(Date.now() + 100)
+    const short = { cookie: { expires } }
+    await Promise.all([...numbered(30).map(id => store.set(id, short)), prefixed.set('other', short)])
+    while (Date.now() <= expires) await new Promise(resolve => setTimeout(resolve, 20))
+    const where = ['--hosts', hosts(), '--set', set, '--namespace', 'nottl']
+    expect(await run(['sessions', 'prune', '--dry-run', ...where])).toEqual({ code: 0, out: '30 sessions would be removed\n', err: '' })
+    expect(await run(['sessions', 'prune', '--dry-run', '--json', ...where])).toEqual({ code: 0, out: '{"wouldRemove":30}\n', err: '' })
+    expect(await run(['sessions', 'prune', ...where])).toEqual({ code: 0, out: '30 sessions removed\n', err: '' })
+    expect(await run(['sessions', 'prune', '--json', ...where])).toEqual({ code: 0, out: '{"removed":0}\n', err: '' })
+    expect((await run(['sessions', 'prune', '--dry-run', '--prefix', 'shop:', ...where])).out).toBe('1 session would be removed\n')
+    expect(await store.get('alive')).not.toBeNull()
+  })
+})
+
+describe('sessions create-index', () => {
+  test('creates the index of users, or finds it', async () => {
+    const { set, store, sessions } = open()
+    await save(store, ['a'], { userId: 'ada' })
+    const done = { code: 0, out: "The index on bin 'user' is complete.\n", err: '' }
+    expect(await sessions(['create-index'])).toEqual(done)
+    expect(await sessions(['create-index'])).toEqual(done)
+    expect((await sessions(['create-index', '--json'])).out).toBe('{"complete":true}\n')
+    expect(await sessions(['count', '--of', 'ada'])).toEqual({ code: 0, out: '1\n', err: '' })
+    const official = await OfficialClient.connect(hosts())
+    expect(await official.indexesOf(set)).toEqual([`user-${set}`])
+    await official.removeIndex('test', `user-${set}`)
+    await official.close()
+  })
+
+  const missing = noTerminal()
+  ;(missing === undefined ? test : test.skip)('shows on a terminal how far it is', async () => {
+    const server = await DevServer.start()
+    try {
+      // The index is created, but the answers about it are late.
+      await server.inject({ kind: 'latency', on: 'info', ms: 900 })
+      const { code, out } = await runOnTerminal(['sessions', 'create-index', '--hosts', server.hosts, '--timeout', '20000', '--connect-timeout', '20000'])
+      expect(code).toBe(0)
+      expect(out).toMatch(/\d+ % of the set looked at, index on bin user/)
+      expect(out).toMatch(/\r\u001b\[KThe index on bin 'user' is complete\.\r?\n$/) // eslint-disable-line no-control-regex
+    } finally {
+      await server.stop()
+    }
+  })
+})
+
+describe('help', () => {
+  const COMMANDS = ['count', 'list', 'destroy', 'destroy-user', 'prune', 'create-index'].map(name => ['sessions', name])
+
+  test.each([...COMMANDS, ['doctor'], ['dev-server'], ['fault']].map(path => [path.join(' '), path]))('of %s has its options and an example, in both ways to ask', async (name, path) => {
+    const help = await run(['help', ...path])
+    expect(help).toMatchObject({ code: 0, err: '' })
+    expect(help.out).toMatch(new RegExp(`^Usage: aerospike-session ${name}[^]*\\n\\nOptions:\\n[^]*--help[^]*\\nExample:\\n  aerospike-session ${name}`))
+    expect(await run([...path, '--help'])).toEqual(help)
+    // The example is a valid command line.
+    const [, example] = /\nExample:\n {2}aerospike-session (.+)\n/.exec(help.out)
+    expect(await run([...example.split(' ').filter(word => !word.startsWith("'")), '--help'])).toEqual(help)
+  })
+
+  test('describes each option of a command, in the same words everywhere', async () => {
+    const descriptions = new Map()
+    for (const path of [...COMMANDS, ['doctor']]) {
+      const { out } = await run(['help', ...path])
+      for (const [, option, words] of out.matchAll(/^ {2}(--[a-z-]+(?: [A-Z]+)?)\s+(\S.*)$/gm)) {
+        if (option === '--json') continue
+        expect(`${option} ${descriptions.get(option) ?? words}`).toBe(`${option} ${words}`)
+        descriptions.set(option, words)
+      }
+    }
+    expect([...descriptions.keys()]).toEqual(expect.arrayContaining(['--hosts HOSTS', '--dry-run', '--digest DIGEST', '--of USER', '--tombstones']))
+  })
+
+  test('lists the commands', async () => {
+    const all = await run(['help'])
+    expect(all.out).toMatch(/^ {2}sessions +\S/m)
+    expect(await run(['--help'])).toEqual(all)
+    const group = await run(['help', 'sessions'])
+    expect(await run(['sessions', '--help'])).toEqual(group)
+    for (const [, name] of COMMANDS) expect(group.out).toMatch(new RegExp(`^  ${name} +\\S`, 'm'))
+  })
+
+  test.each([
+    [['help', 'nothing'], "'nothing' is no command"],
+    [['help', 'sessions', 'purge'], "'purge' is nothing sessions can do"],
+    [['help', 'sessions', 'prune', 'now'], "help takes no argument 'now'"],
+    [['help', 'doctor', 'now'], "help takes no argument 'now'"],
+    [['help', '__proto__'], "'__proto__' is no command"],
+    [['sessions', 'destroy'], 'destroy needs a session id, or --digest'],
+    [['sessions', 'destroy', ''], 'a session id must not be empty'],
+    [['sessions', 'destroy', 'a', 'b'], "destroy takes no argument 'b'"],
+    [['sessions', 'destroy', 'a', '--digest', '0'.repeat(40)], 'destroy takes either a session id or --digest'],
+    [['sessions', 'destroy', '--digest', '0'.repeat(39)], '--digest takes 40 hexadecimal digits'],
+    [['sessions', 'prune', 'now'], "prune takes no argument 'now'"],
+    [['sessions', 'count', '--dry-run'], '--dry-run belongs to destroy and destroy-user and prune'],
+    [['sessions', 'create-index', 'now'], "create-index takes no argument 'now'"],
+    [['--nodes', '3', 'dev-server'], 'the command comes first, and its options after it']
+  ])('exits with 2 and a message for %j', async (args, words) => {
+    const { code, out, err } = await run(args)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(/^aerospike-session: .*\n$/)
+    expect(err).toContain(words)
+  })
 })

@@ -34,7 +34,7 @@ test.each(entries)('%s has the same names for import and for require, and none i
   const { code, out, err } = await run([...start, 'names.mjs'])
   expect({ code, err }).toStrictEqual({ code: 0, err: '' })
   const { names, values } = JSON.parse(out)
-  expect(names).toContain('default')
+  expect(names).not.toStrictEqual([])
   expect(values).toStrictEqual(names.map(name => [name, 'function', true]))
 })
 

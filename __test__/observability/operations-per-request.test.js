@@ -11,7 +11,10 @@ const express = require('express')
 const { rateLimit } = require('express-rate-limit')
 const fastify = require('fastify')
 const fastifyRateLimit = require('@fastify/rate-limit')
+const { Keyv } = require('keyv')
 const { AerospikeStore, SessionStore, renew } = require('../..')
+const { secondaryStorage } = require('../../exports/better-auth')
+const { KeyvAerospike } = require('../../exports/keyv')
 const { AerospikeRateLimitStore, RateLimiter, fastifyRateLimitStore } = require('../../exports/rate-limit')
 const { serve, Visitor } = require('../support/http')
 const { WireTap } = require('../support/wire-tap')
@@ -61,6 +64,22 @@ const REQUESTS = [
 const LIMITED = [
   ['logs in, and has fewer sessions than the limit', 1, ['read', 'delete', 'write', 'query']],
   ['logs in, and has as many sessions as the limit', 2, ['read', 'delete', 'write', 'query', 'delete']]
+]
+
+// [the call, the commands]. `k` has 100 keys with values.
+const KEYS = Array.from({ length: 100 }, (_, n) => `k${n}`)
+const CACHED = [
+  ['get', ({ cache }) => cache.get('k0'), ['read']],
+  ['set', ({ cache }) => cache.set('k0', 1, 60_000), ['write']],
+  ['has', ({ cache }) => cache.has('k0'), ['read']],
+  ['delete', ({ cache }) => cache.delete('k0'), ['write']],
+  ['getMany of 100 keys', ({ cache }) => cache.getMany(KEYS), ['batch']],
+  ['setMany of 100 keys', ({ cache }) => cache.setMany(KEYS.map(key => ({ key, value: 1 }))), ['batch']],
+  ['hasMany of 100 keys', ({ cache }) => cache.hasMany(KEYS), ['batch']],
+  ['deleteMany of 100 keys', ({ cache }) => cache.deleteMany(KEYS), ['batch']],
+  ['clear of 100 keys', ({ cache }) => cache.clear(), ['query', 'batch']],
+  ['getAndDelete for better-auth', ({ storage }) => storage.getAndDelete('k0'), ['write']],
+  ['increment for better-auth', ({ storage }) => storage.increment('n', 60), ['write']]
 ]
 
 // A page that takes a second correctly costs more: its session's expiry has moved by then, or an attempt timed out. If the
@@ -143,6 +162,26 @@ describe('with maxSessionsPerUser', () => {
     expect(commands).toStrictEqual(expected)
     // Requests of a visitor who is logged in cost nothing more.
     expect(later).toStrictEqual(['read', 'write', 'read', 'write', 'read', 'write'])
+  })
+})
+
+describe('a cache', () => {
+  let client, cache, storage
+  beforeAll(async () => {
+    client = new SessionStore({ hosts: tap.hosts })
+    cache = new Keyv({ store: new KeyvAerospike({ client, throwOnErrors: true }), throwOnErrors: true })
+    storage = secondaryStorage({ client })
+    await client.ready()
+  })
+  afterAll(() => client.close())
+
+  test.each(CACHED)('%s', async (_, call, expected) => {
+    const commands = await unhurried(async () => {
+      await cache.setMany(KEYS.map(key => ({ key, value: 1 })))
+      await storage.set('k0', 'value')
+      return tap.during(() => call({ cache, storage }))
+    })
+    expect(commands).toStrictEqual(expected)
   })
 })
 
@@ -237,5 +276,6 @@ test('the table in docs/operations-per-request.md has these counts', () => {
     expect(docs).toContain(`| ${what} | ${columns.map(words).join(' | ')} |`)
   }
   for (const [what, commands] of LIMITS) expect(docs).toContain(`| ${what} | ${words(commands)} |`)
+  for (const [what, , commands] of CACHED) expect(docs).toContain(`| \`${what.replace(/(?= of | for |$)/, '`')} | ${words(commands)} |`)
   for (const [what, , commands] of LIMITED) expect(docs).toContain(`| ${what} | ${words(commands)} |`)
 })

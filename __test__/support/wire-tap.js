@@ -10,6 +10,7 @@ const { DevServer } = require('../../exports/dev-server')
 const HEADER = 8
 const TYPE_INFO = 1
 const TYPE_MESSAGE = 3
+const INFO1_BATCH = 8
 const INFO2_WRITE = 1
 const INFO2_DELETE = 2
 
@@ -102,7 +103,8 @@ function hasField (message, type) {
 
 function kindOf (message) {
   if (hasField(message, FIELD_PARTITIONS)) return 'query'
-  const info2 = message[2]
+  const [, info1, info2] = message
+  if (info1 & INFO1_BATCH) return 'batch'
   if (info2 & INFO2_DELETE) return 'delete'
   return info2 & INFO2_WRITE ? 'write' : 'read'
 }

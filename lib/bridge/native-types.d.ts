@@ -39,6 +39,7 @@ export interface Native {
   refresh: Entry
   destroy: Entry
   destroyByDigest: Entry
+  hasByDigest: Entry
   digestOf(store: StoreHandle, id: string): string
 
   watch(store: StoreHandle, number: number, id: string, touch: boolean): void
@@ -61,6 +62,19 @@ export interface Native {
   peek: Entry
   reset: Entry
   resetAll: Entry
+
+  cacheGet: Entry
+  cacheHas: Entry
+  cacheSet: Entry
+  cacheDelete: Entry
+  cacheTake: Entry
+  cacheIncrement: Entry
+  cacheGetMany: Entry
+  cacheHasMany: Entry
+  cacheSetMany: Entry
+  cacheDeleteMany: Entry
+  cacheClear: Entry
+  cacheEntries: Entry
 
   startDevServer(options: string): Promise<DevServerHandle>
   devServerTls(server: DevServerHandle): string | null

@@ -5,26 +5,14 @@
 const { version } = require('../../package.json')
 const { printJson, write } = require('./output')
 const { HELP: STORE_HELP, OPTIONS, storeOptions } = require('./store-options')
-const { UsageError, number, parse } = require('./usage')
+const { UsageError, number } = require('./usage')
 
-const HELP = `Usage: aerospike-session doctor [options]
-
-  Connects as a store would, looks at the cluster, the namespace, the clocks and the set, and
+const TEXT = `  Connects as a store would, looks at the cluster, the namespace, the clocks and the set, and
   saves, reads, touches and removes throw-away sessions. Says what is wrong, and what to do.
-
-Options:
-${STORE_HELP}  --rounds N          throw-away sessions to save, read, touch and remove (default 100)
-  --json              findings and facts as JSON
-  --help              show this
-
-Exit codes: 0 no problem (there may be warnings and notes), 1 problems, 2 a mistake in the
-command line, 3 the output cannot be written. docs/doctor.md explains every finding.
 `
 
-/** @param {string[]} args */
-async function run (args) {
-  const { values, positionals: [stray] } = parse(args, { ...OPTIONS, rounds: { type: 'string', default: '100' } })
-  if (values.help) return write(HELP)
+/** @param {{ values: Record<string, any>, positionals: string[] }} parsed */
+async function run ({ values, positionals: [stray] }) {
   if (stray !== undefined) throw new UsageError(`doctor takes no argument '${stray}'`)
   const rounds = number('rounds', values.rounds, 1, 100_000)
   const options = await storeOptions(values)
@@ -37,4 +25,18 @@ async function run (args) {
   if (findings.some(({ level }) => level === 'problem')) process.exitCode = 1
 }
 
-module.exports = { run }
+/** @type {import('./help').Command} */
+module.exports = {
+  usage: 'doctor [options]',
+  summary: 'looks at a cluster as sessions need it, and says what to do',
+  text: TEXT,
+  options: { ...OPTIONS, rounds: { type: 'string', default: '100' } },
+  optionsHelp: `${STORE_HELP}  --rounds N          throw-away sessions to save, read, touch and remove (default 100)
+  --json              findings and facts as JSON
+`,
+  example: 'doctor --hosts db1:3000,db2:3000 --namespace sessions',
+  exitCodes: `Exit codes: 0 no problem (there may be warnings and notes), 1 problems, 2 a mistake in the
+command line, 3 the output cannot be written. docs/doctor.md explains every finding.
+`,
+  run
+}

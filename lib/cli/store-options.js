@@ -43,8 +43,7 @@ const OPTIONS = /** @type {const} */ ({
   'cluster-name': { type: 'string' },
   timeout: { type: 'string' },
   'connect-timeout': { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' }
+  json: { type: 'boolean' }
 })
 
 /** Milliseconds: the largest value of options 'timeout' and 'connectTimeout'. */

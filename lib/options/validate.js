@@ -289,14 +289,15 @@ function timeOf (value) {
 
 /**
  * @param {any} id
+ * @param {string} [what]
  * @returns {string | undefined} what is wrong with a session id, if anything
  */
-function idFault (id) {
-  if (typeof id !== 'string') return `a session id must be a string, not ${type(id)}`
-  if (id === '') return 'a session id must not be empty'
+function idFault (id, what = 'a session id') {
+  if (typeof id !== 'string') return `${what} must be a string, not ${type(id)}`
+  if (id === '') return `${what} must not be empty`
   // Two ids that differ only in lone surrogates would have the same key.
-  if (!id.isWellFormed()) return 'a session id must be well-formed Unicode'
-  if (id.length * 3 > LONGEST_ID && Buffer.byteLength(id) > LONGEST_ID) return `a session id must be at most ${LONGEST_ID} bytes long`
+  if (!id.isWellFormed()) return `${what} must be well-formed Unicode`
+  if (id.length * 3 > LONGEST_ID && Buffer.byteLength(id) > LONGEST_ID) return `${what} must be at most ${LONGEST_ID} bytes long`
 }
 
 /**

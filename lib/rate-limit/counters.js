@@ -5,7 +5,7 @@
 const { operations } = require('../connection')
 const { now } = require('../clock')
 const { keyFault } = require('../options/validate')
-const { connectionOf } = require('../stores/shared-client')
+const { sharedConnection } = require('../shared-client')
 const { badKey } = require('../errors')
 const { SessionStore } = require('../stores/session-store')
 
@@ -31,7 +31,7 @@ class Counters {
     this.#owned = client === undefined
     this.#client = client ?? new SessionStore(own)
     this.#place = place
-    this.#connection = connectionOf(this.#client).withLimits(place.set, place.prefix)
+    this.#connection = sharedConnection(this.#client).withLimits(place.set, place.prefix)
   }
 
   /** @param {string} suffix */

@@ -8,7 +8,6 @@ const { Baselines } = require('../baselines')
 const { elapsed, nextTick, setTimeout } = require('../clock')
 const { answer, operations, optional, quiet } = require('../connection')
 const { badKey, badOption } = require('../errors')
-const { connectionOf } = require('./shared-client')
 const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
 const { sessionJson } = require('../json')
@@ -17,6 +16,7 @@ const {
 } = require('../options/options')
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
+const { sharedConnection } = require('../shared-client')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
 const { idFault, names } = require('../options/validate')
 const { emitWarning, warn } = require('../warnings')
@@ -58,7 +58,7 @@ class BaseStore extends Store {
     const { client, given, ttl, user, whenDown } = aerospikeStoreOptions(options)
     this.#owned = client === undefined
     this.#client = client === undefined ? new SessionStore(clientOptions(given)) : client
-    const connection = connectionOf(this.#client)
+    const connection = sharedConnection(this.#client)
     const number = typeof ttl === 'number' ? ttl : this.#client.ttl
     const inherited = client === undefined ? {} : asOptions(connection.view)
     const own = { ...inherited, ...given }

@@ -161,7 +161,7 @@ fn parsed<'a, T: serde::Deserialize<'a>>(options: &'a str) -> Result<T> {
 }
 
 impl Handle {
-    fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
+    pub(super) fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
         failpoint::panic_in("entry", self.view.set());
         let reply = self.hub.start_request(env, slot)?;
         let is_small = operation.is_about_one();
@@ -174,9 +174,20 @@ impl Handle {
         Ok(())
     }
 
-    fn submit_session_op(&self, env: &Env, slot: u32, id: Text, op: SessionOp) -> Result<()> {
+    pub(super) fn submit_session_op(
+        &self,
+        env: &Env,
+        slot: u32,
+        id: Text,
+        op: SessionOp,
+    ) -> Result<()> {
         let name = SessionName::Id(id.0);
         self.submit(env, slot, Operation::Session { name, op })
+    }
+
+    /// Returns whether keys are stored with their records (option `storeIds`, `storeKeys` of a cache).
+    pub(super) fn stores_keys(&self) -> bool {
+        self.view.stores_keys()
     }
 
     fn submit_scan_op(&self, env: &Env, slot: u32, op: ScanOp) -> Result<()> {
@@ -375,15 +386,27 @@ pub fn destroy_by_digest(
     digest: String,
     of: Option<Text>,
 ) -> Result<()> {
-    let digest = digest_of_text(&digest)
-        .ok_or_else(|| Error::new(Status::InvalidArg, "not a digest".to_owned()))?;
     let operation = Operation::Session {
-        name: SessionName::Digest(digest),
+        name: SessionName::Digest(parsed_digest(&digest)?),
         op: SessionOp::DestroyByDigest {
             of: of.map(|of| of.0),
         },
     };
     store.submit(&env, slot, operation)
+}
+
+/// Like [`has`], for the digest of the key of a session's record.
+#[napi(catch_unwind)]
+pub fn has_by_digest(env: Env, store: &Opened, slot: u32, digest: String) -> Result<()> {
+    let operation = Operation::Session {
+        name: SessionName::Digest(parsed_digest(&digest)?),
+        op: SessionOp::Has,
+    };
+    store.submit(&env, slot, operation)
+}
+
+fn parsed_digest(text: &str) -> Result<[u8; 20]> {
+    digest_of_text(text).ok_or_else(|| Error::new(Status::InvalidArg, "not a digest".to_owned()))
 }
 
 /// Returns the digest of the key of a session's record, as 40 hexadecimal digits.
@@ -406,7 +429,7 @@ pub fn unwatch(store: &Opened, number: i64) {
 }
 
 /// Returns the first partition of a page and their number. `None`: all partitions.
-fn page(first: Option<u32>, count: Option<u32>) -> Option<(usize, usize)> {
+pub(super) fn page(first: Option<u32>, count: Option<u32>) -> Option<(usize, usize)> {
     let (first, count) = first.zip(count)?;
     Some((first as usize, count as usize))
 }
@@ -453,9 +476,19 @@ pub fn clear(env: Env, store: &Opened, slot: u32) -> Result<()> {
 }
 
 #[napi(catch_unwind)]
-pub fn prune(env: Env, store: &Opened, slot: u32, first: u32, count: u32) -> Result<()> {
-    let partitions = (first as usize, count as usize);
-    store.submit_scan_op(&env, slot, ScanOp::Prune { partitions })
+pub fn prune(
+    env: Env,
+    store: &Opened,
+    slot: u32,
+    first: u32,
+    count: u32,
+    dry_run: Option<bool>,
+) -> Result<()> {
+    let op = ScanOp::Prune {
+        partitions: (first as usize, count as usize),
+        dry_run: dry_run.unwrap_or(false),
+    };
+    store.submit_scan_op(&env, slot, op)
 }
 
 #[napi(catch_unwind)]

@@ -637,11 +637,11 @@ mod tests {
                 ttl_refused: &|| {},
             };
             for _ in 0..commands {
-                let doubt = AtomicBool::new(false);
+                let in_doubt = AtomicBool::new(false);
                 let options = CallOptions {
                     deadline: cluster.deadline(),
                     trace: None,
-                    doubt: &doubt,
+                    in_doubt: &in_doubt,
                     is_lone,
                 };
                 let op = Op::Consume {

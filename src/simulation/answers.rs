@@ -68,13 +68,15 @@ impl Pending {
 pub fn kind(what: &SessionOp) -> Kind {
     match what {
         SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
+        SessionOp::Cache(op) if op.is_read() => Kind::Read,
         SessionOp::Touch { .. } | SessionOp::Refresh { .. } => Kind::Touch,
         SessionOp::Save { .. }
         | SessionOp::Delete
         | SessionOp::Set { .. }
         | SessionOp::Renew { .. }
         | SessionOp::Destroy
-        | SessionOp::DestroyByDigest { .. } => Kind::Write,
+        | SessionOp::DestroyByDigest { .. }
+        | SessionOp::Cache(_) => Kind::Write,
     }
 }
 

@@ -35,7 +35,9 @@ impl Shared {
             | SessionOp::Delete
             | SessionOp::Has
             | SessionOp::Destroy
-            | SessionOp::DestroyByDigest { .. } => false,
+            | SessionOp::DestroyByDigest { .. }
+            // Values of a cache are texts, which take no time to decode.
+            | SessionOp::Cache(_) => false,
         }
     }
 
@@ -67,6 +69,7 @@ impl Shared {
                 limits.remove_all().await?;
                 Ok(Output::Done)
             }
+            Operation::Cache(op) => sessions.run_many_cache_op(op).await,
             Operation::Close
             | Operation::Session { .. }
             | Operation::Limit(LimitOp::One { .. }) => Ok(Output::Done),
@@ -175,6 +178,8 @@ impl Sessions<'_> {
             SessionOp::DestroyByDigest { of } => {
                 Box::pin(self.destroy_of_user(target, of.as_deref())).await
             }
+            // Boxed: its future is larger than those of most operations on sessions.
+            SessionOp::Cache(op) => Box::pin(self.run_cache_op(target, op)).await,
         }
     }
 
@@ -226,7 +231,10 @@ impl Sessions<'_> {
             ScanOp::Ids { partitions } => self.ids(partitions).await,
             ScanOp::Length { partitions } => self.length(partitions).await,
             ScanOp::Clear => self.clear().await,
-            ScanOp::Prune { partitions } => self.prune(partitions).await,
+            ScanOp::Prune {
+                partitions,
+                dry_run,
+            } => self.prune(partitions, dry_run).await,
             ScanOp::CreateUserIndex => self.create_user_index().await,
             ScanOp::SessionsOf { user, limit } => self.sessions_of(&user, limit).await,
             ScanOp::CountOf { user } => self.count_of(&user).await,

@@ -55,6 +55,11 @@ impl Filters {
         from_packed_bytes(self.in_this_view.clone())
     }
 
+    /// Returns [`Layout::in_this_view`], packed.
+    pub fn packed_in_this_view(&self) -> &[u8] {
+        &self.in_this_view
+    }
+
     /// Returns [`Layout::is_removable`].
     pub fn is_removable(&self, layout: &Layout, now: i64) -> Expression {
         let template = self.is_removable.as_ref();

@@ -7,6 +7,7 @@
 //! - [`session_ops`], [`update_ops`]: the operations of express-session. No update is lost, and a removed session
 //!   stays removed.
 //! - [`scan_ops`], [`user_ops`]: the operations on all sessions of a view, and on the sessions of one user.
+//! - [`cache_ops`]: runs the operations of [`cache`](crate::cache).
 //! - [`session_limit`], [`limit_ops`]: the limit of sessions of one user, and its records in the cluster.
 //! - [`removal`], [`upsert`], [`record_commands`]: the commands on one record that several operations share.
 //! - [`sessions`], [`shared`], [`record_ref`]: what operations work with: a view, the state of the store, and one
@@ -26,6 +27,7 @@ mod aliases;
 pub mod baseline;
 mod baseline_text;
 mod bins;
+mod cache_ops;
 mod cookie;
 mod dispatch;
 pub mod encryption;

@@ -8,6 +8,7 @@ use super::baseline::Baseline;
 use super::pending_writes::Writer;
 use super::record_ref::RecordRef;
 use super::view::View;
+use crate::cache::{CacheOp, ManyOp};
 use crate::cluster::trace::Trace;
 use crate::error::Result;
 use crate::limits;
@@ -70,27 +71,30 @@ impl<A: Answer> SessionRequest<A> {
     }
 
     pub fn kind(&self) -> Kind {
-        match self.op {
+        match &self.op {
             SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
+            SessionOp::Cache(op) if op.is_read() => Kind::Read,
             SessionOp::Touch { .. } | SessionOp::Refresh { .. } => Kind::Touch,
             SessionOp::Save { .. }
             | SessionOp::Delete
             | SessionOp::Set { .. }
             | SessionOp::Renew { .. }
             | SessionOp::Destroy
-            | SessionOp::DestroyByDigest { .. } => Kind::Write,
+            | SessionOp::DestroyByDigest { .. }
+            | SessionOp::Cache(_) => Kind::Write,
         }
     }
 
     /// Returns whether both are equal reads: the answer to `other`, if it runs after both have arrived, answers this
     /// request too.
     pub fn is_equal_read(&self, other: &SessionRequest<A>) -> bool {
-        let same = matches!(
-            (&self.op, &other.op),
+        let same = match (&self.op, &other.op) {
             (SessionOp::Get, SessionOp::Get)
-                | (SessionOp::Load, SessionOp::Load)
-                | (SessionOp::Has, SessionOp::Has)
-        );
+            | (SessionOp::Load, SessionOp::Load)
+            | (SessionOp::Has, SessionOp::Has) => true,
+            (SessionOp::Cache(one), SessionOp::Cache(other)) => one.is_equal_read(other),
+            _ => false,
+        };
         same && Arc::ptr_eq(&self.view, &other.view)
     }
 }
@@ -109,6 +113,8 @@ pub enum Operation {
     Scan(ScanOp),
     /// An operation on rate limits, which have a view of their own.
     Limit(LimitOp),
+    /// An operation on many entries of a cache.
+    Cache(ManyOp),
 }
 
 /// An operation on the counters of rate limits.
@@ -185,6 +191,8 @@ pub enum SessionOp {
         /// `None`: whoever its owner is.
         of: Option<String>,
     },
+    /// An operation on an entry of a cache. It is not about a session, but it waits and is ordered as one: by the key of its record.
+    Cache(CacheOp),
 }
 
 /// An operation on all sessions of the view. A range of partitions (first and count) is one page of a scan.
@@ -198,7 +206,11 @@ pub enum ScanOp {
     /// Remove every session of this view.
     Clear,
     /// Remove sessions that have ended but are still stored. Returns their number.
-    Prune { partitions: (usize, usize) },
+    Prune {
+        partitions: (usize, usize),
+        /// Only count them.
+        dry_run: bool,
+    },
     /// Create the index that finds sessions by their owner.
     CreateUserIndex,
     /// Return the sessions of a user as a list: at most `limit`, and no more than one answer may hold.
@@ -213,11 +225,14 @@ pub enum ScanOp {
 }
 
 impl Operation {
-    /// Returns whether the operation is about sessions or rate limits, not about the connection.
+    /// Returns whether the operation is about stored data, and not about the connection.
     pub fn is_about_records(&self) -> bool {
         matches!(
             self,
-            Operation::Session { .. } | Operation::Scan(_) | Operation::Limit(_)
+            Operation::Session { .. }
+                | Operation::Scan(_)
+                | Operation::Limit(_)
+                | Operation::Cache(_)
         )
     }
 
@@ -232,22 +247,30 @@ impl Operation {
     /// Returns whether the operation changes many sessions, or the cluster. A part of it may have been done when it
     /// fails.
     pub fn is_write_of_many(&self) -> bool {
-        matches!(
-            self,
-            Operation::Scan(
+        match self {
+            Operation::Scan(op) => matches!(
+                op,
                 ScanOp::Clear
                     | ScanOp::Prune { .. }
                     | ScanOp::CreateUserIndex
                     | ScanOp::DestroyOf { .. }
-            ) | Operation::Limit(LimitOp::ResetAll { .. })
-        )
+            ),
+            Operation::Limit(LimitOp::ResetAll { .. }) => true,
+            Operation::Cache(op) => op.is_write(),
+            _ => false,
+        }
     }
 
     /// Returns whether the operation decodes many records. Removals of many records are not included: they run on the
     /// request thread. Removals that are requested together there are sent in one batch. From another thread, some
     /// would be sent while others are still being requested.
     pub fn is_read_of_many(&self) -> bool {
-        matches!(self, Operation::Scan(_)) && !self.is_write_of_many()
+        match self {
+            Operation::Scan(_) => !self.is_write_of_many(),
+            // Reads by keys are sent in batches, as removals are.
+            Operation::Cache(op) => matches!(op, ManyOp::Entries { .. }),
+            _ => false,
+        }
     }
 
     /// Returns the name of the method in JavaScript.
@@ -271,6 +294,7 @@ impl Operation {
                 ScanOp::CountOf { .. } => "countOf",
                 ScanOp::DestroyOf { .. } => "destroyOf",
             },
+            Operation::Cache(op) => op.name(),
         }
     }
 }
@@ -282,6 +306,7 @@ impl SessionOp {
             SessionOp::Get => Some(SessionOp::Get),
             SessionOp::Load => Some(SessionOp::Load),
             SessionOp::Has => Some(SessionOp::Has),
+            SessionOp::Cache(op) if op.is_read() => Some(SessionOp::Cache(op.clone())),
             _ => None,
         }
     }
@@ -298,6 +323,7 @@ impl SessionOp {
             SessionOp::Renew { .. } => "renew",
             SessionOp::Destroy => "destroy",
             SessionOp::DestroyByDigest { .. } => "destroyByDigest",
+            SessionOp::Cache(op) => op.name(),
         }
     }
 }

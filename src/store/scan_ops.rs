@@ -79,9 +79,9 @@ impl Sessions<'_> {
         Ok(Output::Done)
     }
 
-    /// Removes sessions that have ended. It finds some only if the server refuses TTLs, because otherwise the server
+    /// Removes sessions that have ended, or only counts them. It finds some only if the server refuses TTLs, because otherwise the server
     /// removes them.
-    pub(super) async fn prune(&self, partitions: (usize, usize)) -> Result<Output> {
+    pub(super) async fn prune(&self, partitions: (usize, usize), dry_run: bool) -> Result<Output> {
         let ended = and(vec![
             self.layout.in_this_view(),
             is_integer(EXPIRES),
@@ -92,6 +92,9 @@ impl Sessions<'_> {
             partitions: Some(partitions),
             ..self.query(Bins::None, ended.clone())
         };
+        if dry_run {
+            return self.count(query).await;
+        }
         // The filter is checked again for each record: one that was touched meanwhile is kept.
         let count = self.remove(query, &[], Some(&ended)).await?;
         Ok(Output::Count(count))
@@ -379,7 +382,7 @@ impl<'a> Found<'a> {
     }
 }
 
-fn utf16_units(text: &str) -> usize {
+pub(super) fn utf16_units(text: &str) -> usize {
     match text.is_ascii() {
         true => text.len(),
         false => text.encode_utf16().count(),

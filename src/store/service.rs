@@ -17,7 +17,7 @@ use super::metrics::Stats;
 use super::notice::Notice;
 use super::record_ref::RecordRef;
 use super::request::{
-    Answer, LimitOp, Operation, Output, Request, SessionName, SessionRequest, Ticket,
+    Answer, LimitOp, Operation, Output, Request, SessionName, SessionOp, SessionRequest, Ticket,
 };
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
@@ -350,8 +350,10 @@ async fn share<A: Answer>(
 fn finish<A: Answer>(shared: &Shared, request: SessionRequest<A>, outcome: Result<Output>) {
     let name = request.op.name();
     let outcome = outcome.map_err(|error| request.target.failed(error).during(name));
-    let latency = shared.cluster.since(request.target.deadline);
-    shared.metrics.count(name, &outcome, Some(latency));
+    // The histogram is about sessions.
+    let is_session = !matches!(request.op, SessionOp::Cache(_));
+    let latency = is_session.then(|| shared.cluster.since(request.target.deadline));
+    shared.metrics.count(name, &outcome, latency);
     request.answer.give(outcome, Some(request.ticket));
 }
 

@@ -32,6 +32,11 @@ impl View {
         &self.layout.options.set
     }
 
+    /// Returns whether keys are stored with their records.
+    pub fn stores_keys(&self) -> bool {
+        self.layout.options.store_ids
+    }
+
     /// Returns the digest of the key of a session's record, as it is shown in place of the session id.
     pub fn digest(&self, id: &str) -> String {
         hex(&self.layout.key(id).digest())

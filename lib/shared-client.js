@@ -1,18 +1,17 @@
 'use strict'
 
-// Option `client`: a SessionStore whose connection others share.
+// Option `client`: a SessionStore whose connection several stores use.
 
-const { name } = require('../../package.json')
-const { Connection } = require('../connection')
-const { badOption } = require('../errors')
-const { type } = require('../options/validate')
+const { Connection } = require('./connection')
+const { name } = require('../package.json')
+const { badOption } = require('./errors')
+const { type } = require('./options/validate')
 
 /**
- * Returns the connection of a shared client. Throws BAD_OPTION if it is no SessionStore.
- *
+ * Returns the connection of a client. Throws BAD_OPTION if it is not a SessionStore of this copy of the package.
  * @param {any} client
  */
-function connectionOf (client) {
+function sharedConnection (client) {
   const connection = Connection.of(client)
   if (connection === undefined) throw badOption(`option 'client' must be a SessionStore${instead(client)}`)
   return connection
@@ -42,4 +41,4 @@ function namesOfClasses (value) {
   return classes
 }
 
-module.exports = { connectionOf }
+module.exports = { sharedConnection }

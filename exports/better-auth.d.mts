@@ -1,0 +1,2 @@
+export * from './better-auth.js'
+export { secondaryStorage as default } from './better-auth.js'

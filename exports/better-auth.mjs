@@ -1,0 +1,2 @@
+// Named, because Bun takes `exports.default` for the default import of a file with `__esModule`, and Node.js `module.exports`.
+export { secondaryStorage, secondaryStorage as default } from './better-auth.js'

@@ -1,0 +1,2 @@
+export * from './keyv.js'
+export { KeyvAerospike as default } from './keyv.js'
