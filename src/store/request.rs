@@ -26,13 +26,25 @@ pub trait Answer: Send + 'static {
     }
 }
 
-/// A pending request.
-pub struct Request<A> {
+/// The caller of a pending request: the view that it used, and how it gets the answer.
+pub struct Caller<A> {
     pub view: Arc<View>,
-    pub operation: Operation,
-    pub deadline: Instant,
     pub answer: A,
     pub ticket: Ticket,
+}
+
+impl<A: Answer> Caller<A> {
+    /// Answers the request.
+    pub fn give(self, outcome: Result<Output>) {
+        self.answer.give(outcome, Some(self.ticket));
+    }
+}
+
+/// A pending request.
+pub struct Request<A> {
+    pub caller: Caller<A>,
+    pub operation: Operation,
+    pub deadline: Instant,
 }
 
 /// The kind of a request for one session, by its effect on later reads. Sorted: a write has the greatest effect.
@@ -46,11 +58,9 @@ pub enum Kind {
 
 /// A request for one session, with the key of its record.
 pub struct SessionRequest<A> {
-    pub view: Arc<View>,
+    pub caller: Caller<A>,
     pub target: RecordRef,
     pub op: SessionOp,
-    pub answer: A,
-    pub ticket: Ticket,
 }
 
 impl<A: Answer> SessionRequest<A> {
@@ -61,7 +71,7 @@ impl<A: Answer> SessionRequest<A> {
 
     /// Copies the trace of the operation that also answered this request.
     pub fn copy_trace(&self, other: Option<&Arc<Trace>>) {
-        if let (Some(own), Some(other)) = (&self.target.trace, other)
+        if let (Some(own), Some(other)) = (&self.target.options.trace, other)
             && !Arc::ptr_eq(own, other)
         {
             own.note(other.last_request());
@@ -90,7 +100,7 @@ impl<A: Answer> SessionRequest<A> {
                 | (SessionOp::Load, SessionOp::Load)
                 | (SessionOp::Has, SessionOp::Has)
         );
-        same && Arc::ptr_eq(&self.view, &other.view)
+        same && Arc::ptr_eq(&self.caller.view, &other.caller.view)
     }
 }
 

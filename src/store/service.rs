@@ -13,14 +13,16 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::metrics::Stats;
 use super::notice::Notice;
 use super::record_ref::RecordRef;
-use super::request::{Answer, Operation, Output, Request, SessionName, SessionRequest, Ticket};
+use super::request::{
+    Answer, Caller, Operation, Output, Request, SessionName, SessionRequest, Ticket,
+};
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
 use super::shared::Shared;
 use super::view::View;
 use super::watch_ops;
 use crate::bulk_runtime::Bulk;
-use crate::cluster::{self, Cluster, UnreachableAddresses};
+use crate::cluster::{self, CallOptions, Cluster, UnreachableAddresses};
 use crate::error::{Code, Error, Result};
 use crate::{failpoint, tasks};
 
@@ -105,19 +107,21 @@ impl<A: Answer> Store<A> {
             self.shared.metrics.count(name, &refused, None);
             return answer.give(refused, None);
         }
+        let ticket = Arc::clone(&self.tickets);
         let request = Request {
-            view,
+            caller: Caller {
+                view,
+                answer,
+                ticket,
+            },
             deadline: match operation {
                 Operation::Ready => self.shared.cluster.connect_deadline(),
                 _ => self.shared.cluster.deadline(),
             },
             operation,
-            answer,
-            ticket: Arc::clone(&self.tickets),
         };
         if let Err(mpsc::error::SendError(request)) = self.requests.send(request) {
-            let ticket = Some(request.ticket);
-            request.answer.give(Err(Error::closed()), ticket);
+            request.caller.give(Err(Error::closed()));
         }
     }
 }
@@ -164,7 +168,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
 const MAX_LONE: usize = 2;
 
 fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, request: Request<A>) {
-    failpoint::panic_in("drive", &request.view.layout.options.set);
+    failpoint::panic_in("drive", &request.caller.view.layout.options.set);
     let Operation::Session { name, op } = request.operation else {
         let is_bulk = request.operation.is_read_of_many();
         let answer = answer(shared.clone(), request);
@@ -174,25 +178,22 @@ fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, reques
         }
         return;
     };
+    let caller = request.caller;
     let target = RecordRef {
         key: match name {
-            SessionName::Id(id) => request.view.layout.key(&id),
-            SessionName::Digest(digest) => request.view.layout.key_of(digest),
+            SessionName::Id(id) => caller.view.layout.key(&id),
+            SessionName::Digest(digest) => caller.view.layout.key_of(digest),
         },
-        deadline: request.deadline,
-        trace: request.answer.trace(),
-        in_doubt: AtomicBool::new(false),
-        // One ticket is the store's own.
-        is_lone: Arc::strong_count(&request.ticket) <= 1 + MAX_LONE,
+        options: CallOptions {
+            deadline: request.deadline,
+            trace: caller.answer.trace(),
+            in_doubt: AtomicBool::new(false),
+            // One ticket is the store's own.
+            is_lone: Arc::strong_count(&caller.ticket) <= 1 + MAX_LONE,
+        },
     };
     // Boxed: it is moved often.
-    let request = Box::new(SessionRequest {
-        view: request.view,
-        target,
-        op,
-        answer: request.answer,
-        ticket: request.ticket,
-    });
+    let request = Box::new(SessionRequest { caller, target, op });
     let digest = request.digest();
     match queues.enter(request) {
         Entered::Runs(first) => {
@@ -222,7 +223,7 @@ async fn serve<A: Answer>(
         let guard = QueueGuard::new(&queues, digest);
         let equal = queues.take_equal(&request);
         if equal.is_empty() {
-            let sessions = Sessions::new(&shared, &request.view);
+            let sessions = Sessions::new(&shared, &request.caller.view);
             let outcome = sessions
                 .run_session_op(&request.target, &mut request.op)
                 .await;
@@ -262,41 +263,44 @@ async fn share<A: Answer>(
     first: Box<SessionRequest<A>>,
     equal: Vec<Box<SessionRequest<A>>>,
 ) {
-    let (view, op) = (first.view.clone(), first.op.read());
+    let (view, op) = (first.caller.view.clone(), first.op.read());
     let mut waiting: Vec<_> = [first].into_iter().chain(equal).collect();
     // The last one has the earliest deadline.
-    waiting.sort_by_key(|one| std::cmp::Reverse(one.target.deadline));
+    waiting.sort_by_key(|one| std::cmp::Reverse(one.target.options.deadline));
     let (Some(latest), Some(mut op)) = (waiting.first(), op) else {
         return;
     };
+    let deadline = latest.target.options.deadline;
     let target = RecordRef {
         key: latest.target.key.clone(),
-        deadline: latest.target.deadline,
-        // Copied to all of them.
-        trace: waiting.iter().find_map(|one| one.target.trace.clone()),
-        in_doubt: AtomicBool::new(false),
-        is_lone: false,
+        options: CallOptions {
+            // Copied to all of them.
+            trace: waiting
+                .iter()
+                .find_map(|one| one.target.options.trace.clone()),
+            ..CallOptions::untraced(deadline)
+        },
     };
     let sessions = Sessions::new(shared, &view);
     let mut read = std::pin::pin!(sessions.run_session_op(&target, &mut op));
     let outcome = loop {
         let earliest = waiting
             .last()
-            .map_or(target.deadline, |one| one.target.deadline);
-        if earliest >= target.deadline {
+            .map_or(deadline, |one| one.target.options.deadline);
+        if earliest >= deadline {
             break read.await;
         }
         tokio::select! {
             biased;
             outcome = &mut read => break outcome,
             () = sleep_until(earliest) => if let Some(late) = waiting.pop() {
-                late.copy_trace(target.trace.as_ref());
+                late.copy_trace(target.options.trace.as_ref());
                 finish(shared, *late, Err(shared.cluster.late()));
             },
         }
     };
     for one in waiting.into_iter().rev() {
-        one.copy_trace(target.trace.as_ref());
+        one.copy_trace(target.options.trace.as_ref());
         finish(shared, *one, outcome.clone());
     }
 }
@@ -304,19 +308,17 @@ async fn share<A: Answer>(
 fn finish<A: Answer>(shared: &Shared, request: SessionRequest<A>, outcome: Result<Output>) {
     let name = request.op.name();
     let outcome = outcome.map_err(|error| request.target.failed(error).during(name));
-    let latency = shared.cluster.since(request.target.deadline);
+    let latency = shared.cluster.since(request.target.options.deadline);
     shared.metrics.count(name, &outcome, Some(latency));
-    request.answer.give(outcome, Some(request.ticket));
+    request.caller.give(outcome);
 }
 
 /// Runs and answers a request that is not for a single session.
 async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     let Request {
-        view,
+        caller,
         operation,
         deadline,
-        answer,
-        ticket,
     } = request;
     let name = operation.name();
     let is_about_sessions = operation.is_about_sessions();
@@ -325,12 +327,12 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     let outcome = match operation {
         Operation::Close => {
             shared.cluster.close().await;
-            wait_until_others_answered(&ticket).await;
+            wait_until_others_answered(&caller.ticket).await;
             Ok(Output::Done)
         }
         operation => tokio::select! {
             biased;
-            outcome = shared.run(&view, operation, deadline) => outcome,
+            outcome = shared.run(&caller.view, operation, deadline) => outcome,
             () = shared.cluster.closed() => Err(Error::closed()),
         },
     };
@@ -349,7 +351,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     if is_about_sessions {
         shared.metrics.count(name, &outcome, None);
     }
-    answer.give(outcome, Some(ticket));
+    caller.give(outcome);
 }
 
 /// Waits until every other pending request has been answered, so that closing is answered last. The wait is limited:
