@@ -484,6 +484,7 @@ export interface SessionStoreStats {
 export type OperationName =
   | 'get' | 'set' | 'touch' | 'destroy' | 'save' | 'delete' | 'has' | 'all' | 'sessions' | 'ids' | 'length' | 'clear' | 'prune'
   | 'createUserIndex' | 'sessionsOf' | 'countOf' | 'destroyOf' | 'destroyByDigest' | 'ready' | 'renew'
+  | 'consume' | 'increment' | 'decrement' | 'peek' | 'reset' | 'resetAll'
 
 /**
  * The message of the channels `tracing:aerospike-session:<operation>:<event>`, made for
@@ -684,7 +685,8 @@ export class AerospikeStore extends EventEmitter {
   /**
    * Removes the session with this digest. With `of`, only if it belongs to this user: for a page on which visitors log out
    * their other devices. Without options it removes the session of any user. The digest is that of `sessionsOf` and of events.
-   * A request that is under way with the session does not bring it back.
+   * A request that is under way with the session does not bring it back. While the old id of a renewal leads to the session, its
+   * digest does so, too.
    *
    * @returns true if there was such a session
    * @throws {AerospikeSessionError} `BAD_KEY` if the digest is malformed, or `of` means that a session has no owner, as
@@ -699,12 +701,17 @@ export class AerospikeStore extends EventEmitter {
   destroyByDigest(digest: string, options: { of: SessionOwner } | undefined, callback: Callback<boolean>): void
 
   /**
-   * Returns the digest that events and `sessionsOf` show for a session id. It costs no request to the cluster.
-   * @throws {AerospikeSessionError} `BAD_KEY` if the session id cannot be one
+   * Returns the digest that events and `sessionsOf` show for a session. It costs no request to the cluster.
+   *
+   * Pass the session object of the request: after a renewal, a request may still come with the old id, whose digest is another.
+   * If you pass a session id, this is the digest of the id.
+   *
+   * @throws {AerospikeSessionError} `BAD_KEY` if the session id cannot be one, or this store has neither loaded nor stored the
+   *   session object by its id
    * @example
-   * const isThisDevice = session.digest === store.digestOf(req.sessionID)
+   * const isThisDevice = session.digest === store.digestOf(req.session)
    */
-  digestOf(sid: string): string
+  digestOf(session: string | object): string
 
   /**
    * Watches a session, for a web socket or an event stream that has to end with it. Returns at once.

@@ -7,7 +7,7 @@ const { ScriptError } = require('../scripts/build')
 const { PEERS } = require('./peers')
 
 /** The parts of the benchmark, in the order in which they run. */
-const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness', 'watch']
+const PART_NAMES = ['stores', 'pages', 'everyday', 'fairness', 'watch', 'limits']
 
 const HELP = `Usage: npm run bench -- [options]
 
@@ -21,8 +21,9 @@ Options:
                      everyday  an Express site at fixed rates; few operations in flight
                      fairness  small reads beside something large
                      watch     watched sessions, in a process that does nothing else
+                     limits    rate limits beside rate-limit-redis
   --stores LIST    ${Object.keys(PEERS).join(',')} (all)
-  --depths LIST    stores: operations in flight (1,16,64,256)
+  --depths LIST    stores, limits: operations in flight (1,16,64,256)
   --mixes LIST     stores: read, write (a read, then a set), touch (a read, then a touch) (write)
   --sizes LIST     stores: kB of a session as JSON: 0.5, 4, 32 (0.5,4)
   --no-limit       stores: leave out the bare Rust loop

@@ -22,6 +22,7 @@ const PARTS = {
   everyday: require('./everyday'),
   fairness: require('./fairness'),
   watch: require('./watch'),
+  limits: require('./limits'),
   soak: require('./soak')
 }
 

@@ -36,7 +36,7 @@ function machine (servers) {
   const [cpu] = os.cpus()
   return [
     `${os.availableParallelism()} cores of ${cpu.model.trim()}, ${(os.totalmem() / 2 ** 30).toFixed(0)} GB, ${os.type()} ${os.release().split('-')[0]}`,
-    `Node.js ${process.versions.node}, ${versions(['express', 'express-session', 'connect-redis', 'redis', 'aerospike']).join(', ')}`,
+    `Node.js ${process.versions.node}, ${versions(['express', 'express-session', 'connect-redis', 'rate-limit-redis', 'redis', 'aerospike']).join(', ')}`,
     ...servers
   ]
 }

@@ -1,5 +1,5 @@
 import { FrameworkStoreOptions } from './framework'
-import { AerospikeStore } from '../index'
+import { AerospikeStore, RenewalOptions, RenewOptions } from '../index'
 
 export type FastifyStoreOptions = FrameworkStoreOptions
 
@@ -23,5 +23,34 @@ export class FastifyStore extends AerospikeStore {
   touch(sid: string, session: any): Promise<void>
   touch(sid: string, session: any, callback?: (error?: any) => void): void
 }
+
+/**
+ * Gives the session of a request a new id, from the plugin's `idGenerator`, as `renew()` of the main entry does for Express. For `grace`
+ * seconds the old id leads to the same session. Afterwards `request.session` is a new object. For a login use
+ * `request.session.regenerate()` instead.
+ *
+ * Register the plugin {@link renewal}, too: it keeps cookies with old ids out of responses.
+ *
+ * @returns true if this request has a new id now. false if nothing was renewed: the session is not stored, or has ended, or another
+ *   request has renewed it.
+ * @throws {AerospikeSessionError} `BAD_OPTION` for a wrong option or a store of another kind, otherwise as `set`. The request goes on
+ *   under the old id.
+ * @example
+ * app.post('/settings/password', async request => {
+ *   await changePassword(request.session.user, request.body)
+ *   return { renewed: await renew(request) }
+ * })
+ */
+export function renew(request: any, options?: RenewOptions): Promise<boolean>
+
+/**
+ * A Fastify plugin that renews the id of each session every `every` seconds. Register it after @fastify/session. If a renewal fails, the
+ * store emits the warning `RENEWAL_FAILED`, and the request goes on under its id. Wrong options fail the registration with `BAD_OPTION`.
+ *
+ * @example
+ * app.register(session, { secret, store: new FastifyStore() })
+ * app.register(renewal, { every: 900, grace: 30 })
+ */
+export function renewal(fastify: any, options: RenewalOptions, done: (error?: Error) => void): void
 
 export default FastifyStore

@@ -28,7 +28,7 @@ const PROPERTIES = ['digest', 'created', 'updated']
 /** How many writes in doubt are kept. Older ones are dropped. */
 const DOUBTS = 8
 // Fields of a head (src/store/baseline.rs). The list of keys after `;` is not one of them.
-const ALIASED = /^[^;]*,t/
+const ALIASED = /^[^;]*,t([0-9a-f]*)/
 const TIMES = /^[^;,]*,[^;,]*,(-?\d*),\d+(?:,r(-?\d+))?/
 
 /**
@@ -62,11 +62,27 @@ class Baseline {
     return this.head !== undefined && ALIASED.test(this.head)
   }
 
+  /** Returns the digest of the session's record, if the session was loaded through an old id. */
+  recordDigest () {
+    return ALIASED.exec(this.head ?? '')?.[1]
+  }
+
   /** Returns when the session got its id, in milliseconds since 1970. undefined: that is not known. */
   renewedAt () {
     const [, created, renewed] = TIMES.exec(this.head ?? '') ?? []
     const at = renewed ?? created
     return at ? Number(at) : undefined
+  }
+
+  /**
+   * Returns true if the session has had its id for this long, or that is not known.
+   *
+   * @param {number} every milliseconds
+   * @param {number} time milliseconds since 1970
+   */
+  isDue (every, time) {
+    const since = this.renewedAt()
+    return since === undefined || time - since >= every
   }
 
   /** Returns the notes for a set. Usually there are none. */
@@ -455,6 +471,15 @@ class Baselines {
   peek (session, sid) {
     const baseline = this.#baseline(session)
     return baseline?.sid === sid ? baseline : undefined
+  }
+
+  /**
+   * Returns the baseline of a session object that was loaded or stored, under whatever id.
+   * @param {object} session
+   */
+  find (session) {
+    const baseline = this.#baseline(session)
+    return baseline?.head === undefined ? undefined : baseline
   }
 
   /**

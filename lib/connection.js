@@ -110,6 +110,20 @@ class Connection {
   }
 
   /**
+   * Returns a connection to the counters of a limiter, in the same namespace. Its requests are those of rate limits only. Keys are
+   * hashed if session ids are.
+   *
+   * @param {string} set
+   * @param {string} prefix
+   */
+  withLimits (set, prefix) {
+    const { hashIds, namespace } = this.view
+    if (set === this.view.set) throw badOption("option 'set' must not be the set of the sessions")
+    const handle = native.openLimits(this.#handle, serialize({ namespace, set, prefix, hashIds }))
+    return new Connection(handle, this.#shared, { ...this.view, set, prefix }, this.json)
+  }
+
+  /**
    * Returns the digest of a session id, as events show it.
    * @param {any} id
    * @returns {string}

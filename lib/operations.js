@@ -32,6 +32,13 @@ module.exports = {
   countOf: new Operation('countOf', native.countOf),
   destroyOf: new Operation('destroyOf', native.destroyOf),
 
+  consume: new Operation('consume', native.consume),
+  increment: new Operation('increment', native.increment),
+  decrement: new Operation('decrement', native.decrement),
+  peek: new Operation('peek', native.peek),
+  reset: new Operation('reset', native.reset),
+  resetAll: new Operation('resetAll', native.resetAll),
+
   // Used only by the doctor, so it is not a public operation name.
   info: new Operation(/** @type {any} */ ('info'), native.info)
 }

@@ -9,6 +9,7 @@ const { badOption } = require('./errors')
 const { leaveOut } = require('./outdated-cookies')
 const { renewOptions, renewalOptions } = require('./options/renewal')
 const { AerospikeStore } = require('./stores/aerospike-store')
+const { RENEWED_BY } = require('./stores/express-store')
 const { emitWarning } = require('./warnings')
 
 /**
@@ -31,6 +32,7 @@ function renew (req, options, callback) {
     } catch (error) {
       return nextTick(done, error)
     }
+    if (store === undefined) return nextTick(done, null, false)
     renewSession(req, store, grace, done)
   }
   if (done !== undefined) return start(done)
@@ -55,12 +57,9 @@ function renewal (options) {
       return next(error)
     }
     const { session, sessionID: sid } = req
-    const known = store.baselines.peek(session, sid)
+    const known = store?.baselines.peek(session, sid)
     if (known?.head === undefined) return next()
-    const isDue = () => {
-      const since = known.renewedAt()
-      return since === undefined || now() - since >= every
-    }
+    const isDue = () => known.isDue(every, now())
     // If the session has become due, another request may have renewed it in the meantime.
     leaveOut(res, sid, () => known.isAliased() || isDue())
     if (known.isAliased() || !isDue()) return next()
@@ -136,12 +135,15 @@ function newId (store, req) {
 }
 
 /**
+ * Returns the AerospikeStore of a request's session. undefined: a migration has not begun, so no session can be renewed yet.
+ *
  * @param {any} req
  * @returns {any}
  */
 function storeOf (req) {
   const store = req?.sessionStore
   if (store instanceof AerospikeStore) return store
+  if (store?.[RENEWED_BY] !== undefined) return store[RENEWED_BY]()
   throw badOption(store === undefined
     ? 'renew() needs a request with a session of express-session'
     : 'renew() needs an AerospikeStore: the session of this request is in a store of another kind')

@@ -6,11 +6,12 @@
 //!   JavaScript thread. No session logic.
 //! - [`store`]: what a session is. Record layout, expiry, and the operations on one session and on all sessions. Pure
 //!   Rust.
+//! - [`limits`]: rate limits, on counters of their own. Pure Rust.
 //! - [`codec`]: JSON text to Aerospike values and back. Pure Rust.
 //! - [`cluster`]: the `aerospike` crate behind a small interface: connecting, deadlines, retries, and guards against
 //!   the crate's known defects.
 //!
-//! Any of them may use [`error`] (the error type), `clock` (the time of day), [`bulk_runtime`] (the thread for long
+//! Any of them may use [`error`] (the error type), [`id_hash`] (hashed keys), `clock` (the time of day), [`bulk_runtime`] (the thread for long
 //! work), `tasks` (the tasks of requests) and `failpoint` (panics on demand, for tests). `simulation` exists only in tests: it runs the store on a simulated
 //! cluster with a simulated clock.
 //!
@@ -24,6 +25,8 @@ pub mod cluster;
 pub mod codec;
 pub mod error;
 mod failpoint;
+pub mod id_hash;
+pub mod limits;
 #[cfg(test)]
 mod simulation;
 pub mod store;

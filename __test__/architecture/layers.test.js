@@ -42,7 +42,8 @@ test('every rule applies to a file', () => {
 const CORE = 'the core below the bridge knows nothing of napi'
 const BRIDGE = 'the bridge is on top: no layer names it'
 const CODEC = 'the codec knows neither store nor cluster'
-const CLUSTER = 'the cluster knows neither store nor codec'
+const CLUSTER = 'the cluster knows neither store, limits nor codec'
+const LIMITS = 'limits know neither store nor codec'
 const ERRORS = 'errors know no layer'
 const DOOR = 'the bridge reaches Aerospike through the layers below'
 const DEV = 'the dev server is known to the bridge alone'
@@ -61,6 +62,8 @@ const VIOLATIONS = [
   [CODEC, 'src/codec/mod.rs', 'use crate::store::Record;', 'names store'],
   [CODEC, 'src/codec/deep/mod.rs', 'use super::super::cluster::Node;', 'names cluster'],
   [CODEC, 'src/codec/mod.rs', 'use crate::{\n    error::Error,\n    store::Record,\n};', 'names store'],
+  [LIMITS, 'src/limits/mod.rs', 'use crate::store::Shared;', 'names store'],
+  [CLUSTER, 'src/cluster/mod.rs', 'use crate::limits::Rule;', 'names limits'],
   [CLUSTER, 'src/cluster/mod.rs', 'fn f() -> crate::store::Record { todo!() }', 'names store'],
   [CLUSTER, 'src/cluster/mod.rs', 'use crate::codec;', 'names codec'],
   [ERRORS, 'src/error.rs', 'use crate::cluster::Node;', 'names cluster'],

@@ -69,15 +69,16 @@ function forbiddenRequires (code, file, { manifest, has }) {
 /** @type {Record<string, Rule>} */
 const RULES = {
   'the core below the bridge knows nothing of napi': {
-    about: /^src\/(store|codec|cluster|error\.rs)/,
+    about: /^src\/(store|limits|codec|cluster|error\.rs|id_hash\.rs)/,
     wrong: never(/\bnapi(_\w+)?\b/, 'names napi')
   },
   'the bridge is on top: no layer names it': {
-    about: /^src\/(store|codec|cluster|error\.rs)/,
+    about: /^src\/(store|limits|codec|cluster|error\.rs|id_hash\.rs)/,
     wrong: modules('bridge')
   },
   'the codec knows neither store nor cluster': { about: /^src\/codec\//, wrong: modules('store', 'cluster') },
-  'the cluster knows neither store nor codec': { about: /^src\/cluster\//, wrong: modules('store', 'codec') },
+  'the cluster knows neither store, limits nor codec': { about: /^src\/cluster\//, wrong: modules('store', 'limits', 'codec') },
+  'limits know neither store nor codec': { about: /^src\/limits\//, wrong: modules('store', 'codec') },
   'errors know no layer': { about: /^src\/error\.rs$/, wrong: modules('store', 'codec', 'cluster') },
   'the bridge reaches Aerospike through the layers below': {
     about: /^src\/bridge\//,

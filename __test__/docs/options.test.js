@@ -7,6 +7,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const ts = require('typescript')
 const { AerospikeStore, SessionStore } = require('../..')
+const { AerospikeRateLimitStore, RateLimiter } = require('../../exports/rate-limit')
 const { aerospikeStoreOptions, devServerOptions, sessionStoreOptions, view } = require('../../lib/options/options')
 const { PROTECTING } = require('../../lib/options/validate')
 const { ROOT, rowsUnder } = require('../support/pages')
@@ -140,6 +141,28 @@ describe('docs/options.md', () => {
     expect(() => new AerospikeStore(options)).toThrow(refusal)
     // The other store has the same message if it has the option.
     expect(() => new SessionStore(options)).toThrow(expect.objectContaining({ code: 'BAD_OPTION' }))
+  })
+})
+
+describe('docs/rate-limiting.md', () => {
+  const rows = rowsUnder('docs/rate-limiting.md', 'option')
+  const places = declared('exports/rate-limit.d.ts', 'RateLimitPlace')
+  const CLASSES = { RateLimiter: ['RateLimiterOptions', RateLimiter], Express: ['AerospikeRateLimitStoreOptions', AerospikeRateLimitStore] }
+  const of = cell => cell === 'all' ? Object.keys(CLASSES) : cell.split(', ').map(name => name.replaceAll('`', ''))
+  const documented = kind => rows.filter(row => of(row[1]).includes(kind)).map(([name]) => nameOf(name))
+
+  test.each(Object.entries(CLASSES))('lists every option of the types of %s, and no others', (kind, [type]) => {
+    expect(documented(kind).sort()).toStrictEqual([...declared('exports/rate-limit.d.ts', type), ...places].sort())
+  })
+
+  test.each(rows.map(row => [nameOf(row[0]), row]))('documents the right error for a wrong %s', (name, row) => {
+    const [, code, words] = /^`([^`]+)` "(.+)"$/.exec(row.at(-1))
+    const wrong = eval(`(${code})`) // eslint-disable-line no-eval
+    for (const kind of of(row[1])) {
+      const required = kind === 'RateLimiter' ? { limit: 1, window: 60 } : {}
+      const [, Class] = CLASSES[kind]
+      expect(() => new Class({ ...required, ...wrong })).toThrow(expect.objectContaining({ code: 'BAD_OPTION', message: expect.stringContaining(words) }))
+    }
   })
 })
 

@@ -105,7 +105,7 @@ describeInChromium('in a browser', () => {
     expect(await devicesOf(laptop)).toStrictEqual(['Chrome on Linux this device'])
     await see(laptop, 'You are logged in nowhere else.')
 
-    await add(phone, 'Forest honey')
+    // The page shows it without a click.
     await see(phone, 'You are no longer logged in')
     await go(grace, 'Shop')
     await see(grace, 'Grace’s cart')
@@ -121,7 +121,6 @@ describeInChromium('in a browser', () => {
     expect((await devicesOf(laptop)).sort()).toStrictEqual(['Chrome on Android', 'Chrome on Linux this device', 'Safari on iPad'])
     await laptop.getByRole('button', { name: 'Log out Chrome on Android' }).click()
     await see(laptop, 'Chrome on Android is logged out.')
-    await phone.reload()
     await see(phone, 'You are no longer logged in')
     await tablet.reload()
     await see(tablet, 'Joan’s cart')
@@ -129,6 +128,48 @@ describeInChromium('in a browser', () => {
     await laptop.getByRole('heading', { name: 'Good day' }).waitFor()
     await tablet.reload()
     await see(tablet, 'Joan’s cart')
+  })
+
+  test('a fourth device logs out the first one, whose page says why, in another process of the shop', async () => {
+    const other = await openShop()
+    const first = await logIn('Barbara')
+    const others = []
+    for (const url of [shop.url, other.url]) others.push(await logIn('Barbara', { ...PHONE, url }))
+    expect(await first.getByText('Barbara’s cart').count()).toBe(1)
+    // The page of the first device is served by one process, the login by the other.
+    others.push(await logIn('Barbara', { url: other.url }))
+    await see(first, 'you have logged in on another device')
+    await see(first, 'You can use 3 devices at a time')
+    expect(first.url()).toBe(`${shop.url}/?ended`)
+    for (const page of others) {
+      await page.reload()
+      await see(page, 'Barbara’s cart')
+    }
+    await first.goto(shop.url)
+    expect(await first.getByText('You are no longer logged in').count()).toBe(0)
+    await other.close()
+  })
+
+  test('a session gets a new id from time to time, and no tab notices', async () => {
+    const renewing = await openShop({ RENEW_SECONDS: '1' })
+    const page = await logIn('Katherine', { url: renewing.url })
+    const tab = await page.context().newPage()
+    await tab.goto(`${renewing.url}/session`)
+    const id = async () => (await page.context().cookies()).find(({ name }) => name === 'shop.sid').value
+    const ids = new Set([await id()])
+    for (let n = 1; ids.size < 4; n++) {
+      await add(page, 'Rye bread')
+      await see(page, `${n} × Rye bread`)
+      await tab.reload()
+      await see(tab, 'Your session')
+      ids.add(await id())
+    }
+    // The page is still told when its session ends.
+    const phone = await logIn('Katherine', { ...PHONE, url: renewing.url })
+    await go(phone, 'Devices')
+    await phone.getByRole('button', { name: 'Log out everywhere else' }).click()
+    for (const one of [page, tab]) await see(one, 'You are no longer logged in')
+    await renewing.close()
   })
 
   test('the time left counts down, and the page shows when it is over', async () => {
@@ -203,7 +244,7 @@ describeInChromium('in a browser', () => {
     expect(await devicesOf(laptop)).toStrictEqual(['Chrome on Linux this device', 'Chrome on Android'])
   })
 
-  test('everything except the countdown works without JavaScript', async () => {
+  test('everything except the countdown and the news of a logout works without JavaScript', async () => {
     const page = await logIn('Ada', { javaScriptEnabled: false })
     await add(page, 'Mountain cheese')
     await add(page, 'Mountain cheese')

@@ -5,9 +5,10 @@
 const { once } = require('node:events')
 const express = require('express')
 const session = require('express-session')
-const { AerospikeStore } = require('../..')
+const { AerospikeStore, renew, renewal } = require('../..')
 const { MigratingStore } = require('../../exports/migrate')
 const { cookie } = require('../support/cookie')
+const { serve, Visitor } = require('../support/http')
 const { freshSet, openStore } = require('../support/server')
 
 const { MemoryStore } = session
@@ -83,5 +84,47 @@ test('a new session may hold what the replacer of the new store stores', async (
   } finally {
     site.closeAllConnections()
     site.close()
+  }
+})
+
+test('renewals begin with the migration, and a logout through the old id ends the session', async () => {
+  const set = freshSet()
+  const to = openStore({ set })
+  openStore({ set, prefix: 'gone:' }) // removes the records of the migration
+  const store = new MigratingStore({ from: new MemoryStore(), to, at: new Date(Date.now() + 600_000) })
+  const site = await serve(store, app => {
+    app.use(renewal({ every: 0.001, grace: 0.001 }))
+    app.get('/login', (req, res) => { req.session.user = 'ada'; res.json(req.sessionID) })
+    app.get('/page', (req, res) => res.json([req.session.user ?? null, req.sessionID]))
+    app.get('/renew', async (req, res) => res.json([await renew(req), req.sessionID]))
+    app.get('/logout', (req, res, next) => req.session.destroy(error => error ? next(error) : res.json({})))
+  })
+  try {
+    const visitor = new Visitor(site.url)
+    const { body: first } = await visitor.get('/login')
+    expect((await visitor.get('/renew')).body).toEqual([false, first])
+    store.at = new Date(0)
+    // The first request moves the session. Whether its id is renewed at once depends on the millisecond.
+    const { body: [user] } = await visitor.get('/page')
+    expect(user).toBe('ada')
+    const { body: [, second] } = await visitor.get('/page')
+    expect(second).not.toBe(first)
+    expect((await to.get(second)).user).toBe('ada')
+    expect(await to.length()).toBe(1)
+    const late = new Visitor(site.url)
+    late.cookies = new Map(visitor.cookies)
+    const plain = await serve(store, app => {
+      app.get('/renew', async (req, res) => res.json([await renew(req), req.sessionID]))
+      app.get('/logout', (req, res, next) => req.session.destroy(error => error ? next(error) : res.json({})))
+    })
+    const [tab, other] = [visitor, late].map(({ cookies }) => Object.assign(new Visitor(plain.url), { cookies }))
+    const { body: [renewed, third] } = await tab.get('/renew')
+    expect([renewed, third === second]).toEqual([true, false])
+    expect((await other.get('/logout')).status).toBe(200)
+    for (const id of [second, third]) expect(await store.get(id)).toBeNull()
+    expect(await to.length()).toBe(0)
+    await plain.stop()
+  } finally {
+    await site.stop()
   }
 })

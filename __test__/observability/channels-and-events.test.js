@@ -9,7 +9,7 @@ const path = require('node:path')
 const { AsyncLocalStorage, createHook } = require('node:async_hooks')
 const { fork, spawn } = require('node:child_process')
 const { once } = require('node:events')
-const { AerospikeSessionError, AerospikeStore, SessionStore } = require('../..')
+const { AerospikeSessionError, AerospikeStore, SessionStore, renew } = require('../..')
 const { DevServer } = require('../../exports/dev-server')
 const { folderFor } = require('../support/pages')
 const { freshSet, hosts, openSessions, openStore } = require('../support/server')
@@ -17,7 +17,7 @@ const { freshSet, hosts, openSessions, openStore } = require('../support/server'
 const EVENTS = ['start', 'end', 'asyncStart', 'asyncEnd', 'error']
 const OPERATIONS = [
   'get', 'set', 'touch', 'destroy', 'save', 'delete', 'has', 'all', 'sessions', 'ids', 'length', 'clear', 'prune', 'createUserIndex',
-  'sessionsOf', 'countOf', 'destroyOf', 'destroyByDigest', 'ready'
+  'sessionsOf', 'countOf', 'destroyOf', 'destroyByDigest', 'ready', 'renew'
 ]
 const SUCCESS = ['start', 'end', 'asyncStart', 'asyncEnd']
 const FAILURE = ['start', 'end', 'error', 'asyncStart', 'asyncEnd']
@@ -52,6 +52,14 @@ async function nodesKnown (sessions) {
     await sessions.has('any')
   }
   stop()
+}
+
+/** Returns a request with a stored session, as express-session makes it. `id` is the id that a renewal gives it. */
+async function requestOf (store, sid, id) {
+  const req = { sessionID: sid, sessionStore: store }
+  store.generate = like => { like.sessionID = id }
+  store.createSession(req, await store.get(sid))
+  return req
 }
 
 const names = recorded => recorded.map(([event]) => event)
@@ -96,7 +104,7 @@ test('a callback gets its usual arguments, between the start and the end of the 
 test('the outcome is published', async () => {
   const sessions = openSessions()
   const store = openStore({ storeIds: true })
-  const recorded = record('save', 'get', 'touch', 'has', 'delete', 'set', 'destroy', 'length')
+  const recorded = record('save', 'get', 'touch', 'has', 'delete', 'set', 'destroy', 'length', 'renew')
   const outcome = async work => {
     recorded.length = 0
     await work().catch(() => {})
@@ -116,6 +124,11 @@ test('the outcome is published', async () => {
   expect(recorded.at(-1)[1].operation).toBe('destroy')
   expect(await outcome(() => store.set('one', Object.assign(two, { b: 2 })))).toBe('gone')
   expect(await outcome(() => store.get('one'))).toBe('miss')
+  await store.set('old', { cookie, a: 1 })
+  const req = await requestOf(store, 'old', 'new')
+  expect(await outcome(() => renew(req))).toBe('ok')
+  expect(recorded.at(-1)[1].operation).toBe('renew')
+  expect(await outcome(() => store.get('old'))).toBe('hit')
   expect(await outcome(() => store.length())).toBe('ok')
   expect(await outcome(() => store.get(''))).toBe('error')
 })
@@ -171,6 +184,9 @@ test('a failure before the server is asked is published, too', async () => {
     ['has', 'CLOSED', () => closed.has('one')],
     ['ready', 'CLOSED', () => closed.ready()]
   ]
+  await store.set('one', { cookie })
+  const req = await requestOf(store, 'one', '')
+  failures.push(['renew', 'BAD_KEY', () => renew(req)])
   for (const [operation, code, fail] of failures) {
     recorded.length = 0
     await expect(fail()).rejects.toMatchObject({ code })
@@ -227,6 +243,7 @@ test('every operation has its own channels', async () => {
   await store.set('one', { cookie, owner: 'ada' })
   await store.get('one')
   await store.touch('one', { cookie })
+  await renew(await requestOf(store, 'one', 'new'))
   await store.createUserIndex()
   await store.sessionsOf('ada')
   await store.countOf('ada')

@@ -6,7 +6,13 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { setTimeout: pass } = require('node:timers/promises')
-const { AerospikeStore, renew } = require('../..')
+const { once } = require('node:events')
+const express = require('express')
+const { rateLimit } = require('express-rate-limit')
+const fastify = require('fastify')
+const fastifyRateLimit = require('@fastify/rate-limit')
+const { AerospikeStore, SessionStore, renew } = require('../..')
+const { AerospikeRateLimitStore, RateLimiter, fastifyRateLimitStore } = require('../../exports/rate-limit')
 const { serve, Visitor } = require('../support/http')
 const { WireTap } = require('../support/wire-tap')
 
@@ -176,11 +182,60 @@ test('a watched session costs one read at first, one at its end, and none for a 
   await store.close()
 })
 
+// [the request, the commands, what makes it]
+const LIMITS = [
+  ['that a RateLimiter allows or refuses: consume()', ['write'], ({ limiter }) => limiter.consume('ada')],
+  ['to a page behind express-rate-limit', ['write'], ({ express }) => fetch(`${express}/limited`)],
+  ['to a page behind express-rate-limit with skipSuccessfulRequests', ['write', 'write'], async ({ express, store }) => {
+    await fetch(`${express}/skipping`)
+    // The hit is taken back after the response.
+    while (store.stats().operations.decrement === undefined) await pass(5)
+  }],
+  ['to a page behind @fastify/rate-limit', ['write'], ({ fastify }) => fetch(fastify)],
+  ['that looks at a limit: peek()', ['read'], ({ limiter }) => limiter.peek('ada')],
+  ['that resets a limit: reset()', ['delete'], ({ limiter }) => limiter.reset('ada')]
+]
+
+describe('with rate limits', () => {
+  const sites = {}
+  const ends = []
+  beforeAll(async () => {
+    const client = new SessionStore({ hosts: tap.hosts })
+    ends.push(() => client.close())
+    await client.ready()
+    const stored = prefix => new AerospikeRateLimitStore({ client, prefix })
+    const app = express()
+    sites.store = stored('skipping:')
+    app.use('/limited', rateLimit({ limit: 1, store: stored('limited:') }))
+    app.use('/skipping', rateLimit({ skipSuccessfulRequests: true, store: sites.store }))
+    app.use((req, res) => res.end())
+    const server = app.listen(0, '127.0.0.1')
+    ends.push(() => server.close())
+    await once(server, 'listening')
+    sites.express = `http://127.0.0.1:${server.address().port}`
+    const other = fastify()
+    ends.push(() => other.close())
+    await other.register(fastifyRateLimit, { max: 1, store: fastifyRateLimitStore({ client }) })
+    other.get('/', async () => 'page')
+    sites.fastify = await other.listen({ port: 0, host: '127.0.0.1' })
+    sites.limiter = new RateLimiter({ client, limit: 1, window: 60 })
+  })
+  afterAll(async () => { for (const end of ends.reverse()) await end() })
+
+  test.each(LIMITS)('a request %s', async (_, expected, make) => {
+    const commands = await unhurried(() => tap.during(() => make(sites)))
+    expect(commands).toStrictEqual(expected)
+    // And the same if it is refused.
+    if (expected.join() === 'write') expect(await unhurried(() => tap.during(() => make(sites)))).toStrictEqual(expected)
+  })
+})
+
 test('the table in docs/operations-per-request.md has these counts', () => {
   const docs = fs.readFileSync(path.join(__dirname, '../../docs/operations-per-request.md'), 'utf8')
   const words = commands => commands.length === 0 ? 'nothing' : commands.join(', ')
   for (const [what, , ...columns] of REQUESTS) {
     expect(docs).toContain(`| ${what} | ${columns.map(words).join(' | ')} |`)
   }
+  for (const [what, commands] of LIMITS) expect(docs).toContain(`| ${what} | ${words(commands)} |`)
   for (const [what, , commands] of LIMITED) expect(docs).toContain(`| ${what} | ${words(commands)} |`)
 })

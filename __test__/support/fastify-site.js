@@ -4,11 +4,11 @@
 
 const fastify = require('fastify')
 const { AerospikeStore } = require('aerospike-session')
-const { FastifyStore } = require('aerospike-session/fastify')
+const { FastifyStore, renew, renewal } = require('aerospike-session/fastify')
 const { siteConfig, siteIsOpen } = require('./fork-site')
 const { Gates } = require('./gates')
 
-const { options, plugin, isMade } = siteConfig()
+const { options, plugin, renewing, isMade } = siteConfig()
 const store = new (isMade ? FastifyStore : AerospikeStore)(options)
 const gates = new Gates()
 const app = fastify()
@@ -21,6 +21,7 @@ app.register(require('@fastify/session'), {
   cookie: { secure: false, maxAge: 1_800_000 },
   ...plugin
 })
+if (renewing) app.register(renewal, renewing)
 
 const answer = ({ session }) => {
   const { cookie, ...data } = session
@@ -49,6 +50,15 @@ app.get('/reload', async request => {
   request.session.kept = 1
   return answer(request)
 })
+app.get('/renew', async request => {
+  const before = request.session
+  const renewed = await renew(request, request.query.grace && { grace: Number(request.query.grace) })
+  return { renewed, isNew: request.session !== before, ...answer(request) }
+})
+app.get('/watch', async request => {
+  const { signal } = store.watch(request.session.sessionId)
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve({ reason: signal.reason })))
+})
 app.post('/login', async request => {
   await request.session.regenerate(request.query.keep.split(','))
   request.session.user = 'ada'
@@ -64,6 +74,6 @@ app.post('/logout', async request => {
   await request.session.destroy()
   return {}
 })
-app.setErrorHandler((error, request, reply) => reply.code(500).send({ code: error.code }))
+app.setErrorHandler((error, request, reply) => reply.code(500).send({ code: error.code, message: error.message }))
 
 app.listen({ port: 0, host: 'localhost' }).then(() => siteIsOpen(gates, store, app.server.address().port))

@@ -6,10 +6,17 @@
 // - An acknowledged change is stored until another writer changes the key, or the session is removed.
 // - A change that failed is not stored. A change in doubt is stored or not.
 // - A session that was removed or has expired is not restored. `gone` is emitted for such sessions only.
+// - After a renewal the old id leads to the session until the end of the grace period, then to nothing. A logout through either
+//   id ends both.
+// - The signal of a watch aborts if and only if its session has ended, with the reason.
 //
-// A state is `{ live, of }`. `live` is null, or `{ data, cookie, lo, hi, born }`: the expiry in milliseconds is within lo..hi, and
-// `born` is the event that created the session, which distinguishes it from a later one under the same id. `of` has the sessions
-// of the application's objects, by the event that they come from. If several outcomes are possible, there are several states.
+// A state is `{ records, of, ended }`. `records` has what is stored under each id of a session: `{ live }`, or an alias
+// `{ to, lo, hi }` that leads to another id until a time within lo..hi. `live` is null, or `{ data, cookie, lo, hi, born }`: the
+// expiry in milliseconds is within lo..hi, and `born` is the event that created the session, which distinguishes it from a later
+// one under the same id. `of` has the sessions of the application's objects and of watches, by the event that they come from.
+// `ended` has how sessions have ended, by `born`; it is null if nothing is watched. If several outcomes are possible, there are several states.
+//
+// Most functions work on what one operation sees through its id: `{ live, of }`.
 
 const { isDeepStrictEqual } = require('node:util')
 
@@ -26,12 +33,72 @@ function parts (session) {
 
 const unique = states => [...new Map(states.map(state => [JSON.stringify(state), state])).values()]
 
-/** Returns the possible states from `t0` to `t1`: the session is live or has expired. */
+/** How much earlier than its end a missing session counts as expired, in milliseconds (docs/watching.md). */
+const EARLY = 2_000
+
+/** Returns a state with another record under an id. Notes how a session ended that the record held. */
+function withRecord (state, id, record, how) {
+  const before = state.records[id]?.live ?? null
+  const { born = null } = record.live ?? {}
+  const records = { ...state.records, [id]: record }
+  if (state.ended === null || how === 'renewed' || before === null || before.born === born) return { ...state, records }
+  return { ...state, records, ended: { ...state.ended, [before.born]: { how, lo: before.lo } } }
+}
+
+/** Returns the possible states from `t0` to `t1`: sessions are live or have expired. */
 function atTime (states, { t0, t1 }) {
-  return states.flatMap(state => {
-    if (state.live === null) return [state]
-    return [...(state.live.hi > t0 ? [state] : []), ...(state.live.lo <= t1 ? [{ ...state, live: null }] : [])]
-  })
+  const expire = (state, id) => {
+    const live = state.records[id].live ?? null
+    if (live === null) return [state]
+    return [...(live.hi > t0 ? [state] : []), ...(live.lo <= t1 ? [withRecord(state, id, { live: null }, 'expired')] : [])]
+  }
+  return states.flatMap(state => Object.keys(state.records).reduce((states, id) => states.flatMap(state => expire(state, id)), [state]))
+}
+
+/**
+ * Returns what an operation may see through an id: `{ live, of, state, at, via }`. `at` is the id whose record holds the
+ * session, `via` has the aliases that lead there.
+ */
+function views (state, { id, t0, t1, base }) {
+  const view = (at, via) => ({ live: state.records[at]?.live ?? null, of: state.of, state, at, via })
+  const found = []
+  const walk = (at, via) => {
+    const record = state.records[at]
+    if (record?.to === undefined) return found.push(view(at, via))
+    if (record.hi > t0) walk(record.to, [...via, at])
+    if (record.lo <= t1) found.push(view(at, via))
+  }
+  walk(id, [])
+  // An object that was loaded through an alias knows the record, and needs the alias no more.
+  const { root } = base ? known(base) ?? {} : {}
+  const born = state.of[root]
+  const isOwn = other => born !== undefined && state.records[other].live?.born === born
+  const direct = found.some(({ at }) => state.records[at] && isOwn(at)) ? undefined : Object.keys(state.records).find(isOwn)
+  return direct === undefined ? found : [...found, view(direct, [])]
+}
+
+/** Returns the state after an operation has changed what it saw. */
+function changed ({ state, at, via }, { live, of }, id) {
+  // What leads to no session is replaced by a new one.
+  const place = state.records[at]?.live || live === null ? at : id ?? at
+  const before = state.records[place]
+  const next = { ...state, of }
+  if (live === null && (before === undefined || before.to !== undefined || before.live === null)) return withEndedAgain(next, via)
+  return withRecord(next, place, { live }, 'gone')
+}
+
+/** An operation that finds its session expired removes what is left, so a watch may find either reason. */
+function withEndedAgain (state) {
+  const entries = Object.entries(state.ended ?? {})
+  if (!entries.some(([, { how }]) => how === 'expired')) return state
+  return { ...state, ended: Object.fromEntries(entries.map(([born, { how, lo }]) => [born, { how: how === 'expired' ? 'either' : how, lo }])) }
+}
+
+/** Applies a function that takes and returns what an operation sees. */
+function through (states, event, apply) {
+  return states.flatMap(state => views(state, event).flatMap(view => {
+    return apply({ live: view.live, of: view.of }, view).map(after => changed(view, after, event.id))
+  }))
 }
 
 /**
@@ -111,35 +178,99 @@ function fits ({ live }, { seen, t0, t1 }) {
 /** Returns the states after a read, which saw one of `now`, or an earlier state if operations were in flight. */
 function read (now, event, before) {
   const { seen, n } = event
+  const earlier = before.flatMap(state => views(state, event)).filter(view => fits(view, event))
   if (seen === null) {
-    if (before.some(state => fits(state, event))) return now
-    return now.filter(state => fits(state, event))
+    if (earlier.length > 0) return now
+    return now.filter(state => views(state, event).some(view => fits(view, event)))
   }
-  const narrowed = now.filter(state => fits(state, event)).map(state => {
-    const { live, of } = state
+  const narrowed = through(now, event, ({ live, of }) => {
+    if (!fits({ live }, event)) return []
     const { expires } = parts(seen)
     const end = expires === null || live.loose ? {} : { lo: new Date(expires).getTime(), hi: new Date(expires).getTime() }
-    return { live: { ...live, ...end }, of: { ...of, [n]: live.born } }
+    return [{ live: { ...live, ...end }, of: { ...of, [n]: live.born } }]
   })
-  const earlier = before.filter(state => fits(state, event)).map(({ live }) => live.born)
-  return [...narrowed, ...earlier.flatMap(born => now.map(state => ({ ...state, of: { ...state.of, [n]: born } })))]
+  return [...narrowed, ...earlier.flatMap(({ live: { born } }) => now.map(state => ({ ...state, of: { ...state.of, [n]: born } })))]
+}
+
+/** Returns the states after a removal. */
+function destroyed (now, event) {
+  return now.flatMap(state => views(state, event).flatMap(view => {
+    const without = changed(view, { live: null, of: view.of })
+    // The aliases are removed after the session. One that stays leads nowhere.
+    return view.via.length === 0 ? [without] : [without, view.via.reduce((state, id) => withRecord(state, id, { live: null }), without)]
+  }))
+}
+
+/** Returns the states after a renewal. */
+function renewed (now, event) {
+  const { id, to, done, t0, t1, grace } = event
+  const base = known(event.base)
+  // The request does not know a session that exists.
+  if (base === null) return done === true ? [] : now
+  return now.flatMap(state => {
+    const record = state.records[id]
+    const live = record?.live ?? null
+    const born = state.of[base.root]
+    if (done === false) return record?.to !== undefined || live === null || live.born !== born ? [state] : []
+    if (live === null || !mayBe(event, born, live.born)) return []
+    const view = { live, of: { ...state.of, [base.root]: live.born } }
+    // It always merges.
+    const written = write(view, { ...event, overwrite: false, touch: false, throttled: false, base: { ...event.base, written: false } })
+    // A session without a cookie is given the request's.
+    const { cookie } = parts(event.now)
+    const outcomes = written.flatMap(after => after.live.cookie === null ? [after, { ...after, live: { ...after.live, cookie } }] : [after])
+    return outcomes.map(({ live, of }) => {
+      const moved = withRecord({ ...state, of }, to, { live }, 'renewed')
+      return withRecord(moved, id, { to, lo: t0 + grace, hi: t1 + grace }, 'renewed')
+    })
+  })
+}
+
+/** Returns the states in which the signal of a watch may have been aborted. */
+function afterAbort (states, { n, aborted: { reason, at, wasStopped } }) {
+  if (wasStopped) return []
+  return atTime(states, { t0: at, t1: at + 1 }).filter(state => {
+    const born = state.of[n]
+    // There was no session at first. It may have expired shortly before, or may be stored until the first check.
+    if (born === null) {
+      const isBrief = Object.values(state.records).some(({ live }) => live?.lo - EARLY <= at)
+      return reason === 'gone' || isBrief || Object.values(state.ended).some(({ how }) => how !== 'gone')
+    }
+    if (Object.values(state.records).some(({ live }) => live?.born === born)) return false
+    const { how, lo } = state.ended[born]
+    const isAtEnd = lo - EARLY <= at
+    return reason === 'gone' ? how !== 'expired' : how !== 'gone' || isAtEnd
+  })
+}
+
+/** Returns true if a session has ended, and has no successor under its ids. */
+function hasEnded (states, t) {
+  return atTime(states, { t0: t, t1: t }).every(({ records }) => Object.values(records).every(({ live = null }) => live === null))
 }
 
 /** Returns the possible states after an event that was applied. */
 function carriedOut (states, event, before) {
   const now = atTime(states, event)
   switch (event.what) {
-    case 'destroy': return now.map(state => ({ ...state, live: null }))
-    case 'write': return now.flatMap(state => write(state, event))
+    case 'destroy': return destroyed(now, event)
+    // The limit of a user's sessions removes the session's own record.
+    case 'evict': return now.map(state => withRecord(state, event.id, { live: null }, 'gone'))
+    case 'write': return through(now, event, view => write(view, event))
+    case 'renew': return renewed(now, event)
     case 'read': return read(now, event, before)
+    case 'watch': return now.flatMap(state => views(state, event).map(({ live }) => ({ ...state, of: { ...state.of, [event.n]: live?.born ?? null } })))
+    case 'stop': return now
     // The recipe and clients of other languages replace the data, and keep the other bins.
-    case 'save': return now.map(({ live, of }) => {
+    case 'save': return through(now, event, ({ live, of }) => {
       const { data, end, n } = event
-      return { live: { cookie: null, born: n, ...live, ...end, data, loose: undefined }, of }
+      return [{ live: { cookie: null, born: n, ...live, ...end, data, loose: undefined }, of }]
     })
-    case 'put': return now.map(state => state.live === null ? state : { ...state, live: { ...state.live, ...event.end, data: event.data } })
+    case 'put': return through(now, event, ({ live, of }) => [{ live: live && { ...live, ...event.end, data: event.data }, of }])
     // A store with another prefix, whose key is that of this session, may use it only if there is none.
-    case 'intrude': return now.filter(({ live }) => event.refused ? live !== null || event.mayLeave : live === null)
+    case 'intrude': return now.filter(({ records }) => {
+      const { live = null, hi } = records[event.id] ?? {}
+      return event.refused ? live !== null || event.mayLeave : live === null && !(hi > event.t1)
+    })
   }
 }
 
@@ -160,7 +291,7 @@ function gone (states, event) {
   const changed = [base.data, ...base.earlier, ...base.doubts.map(({ data }) => data)].map(known => !isDeepStrictEqual(data, known))
   const misses = ({ live, of }) => live === null || of[base.root] !== live.born
   const mustMiss = ({ live, of }) => live === null || !mayBe(event, of[base.root], live.born)
-  const now = atTime(states, event)
+  const now = atTime(states, event).flatMap(state => views(state, event))
   // A write that is retried may have ended the session itself.
   const may = now.some(misses) || event.end.lo <= event.t1
   return {
@@ -170,16 +301,33 @@ function gone (states, event) {
   }
 }
 
-/** Checks all events of a session id, in the order of the calls. Returns the number of possible states. */
+/**
+ * Checks all events of a session, in the order of the calls. Returns the watches that have to be aborted soon: their session has
+ * ended.
+ */
 function check (log, goneEvents) {
-  let states = [{ live: null, of: {} }]
+  // Only watches report how a session has ended.
+  let states = [{ records: {}, of: {}, ended: log.some(({ what }) => what === 'watch') ? {} : null }]
   let [may, must] = [0, 0]
+  const aborts = log.filter(({ aborted }) => aborted !== undefined).sort((a, b) => a.aborted.at - b.aborted.at)
+  const abortUntil = (time, n) => {
+    while (aborts[0]?.aborted.at < time) {
+      const watch = aborts.shift()
+      const next = unique(afterAbort(states, watch))
+      if (next.length === 0) {
+        const { at, reason } = watch.aborted
+        throw new Error(`the watch of event ${watch.n} was aborted with '${reason}' at ${at - log[0].t0}, expected ${JSON.stringify(states)}, after ${describeLog(log.slice(0, n))}`)
+      }
+      states = next
+    }
+  }
   for (const [n, event] of log.entries()) {
     event.n = n
     Object.defineProperty(event, 'log', { value: log })
   }
   const before = []
   for (const [n, event] of log.entries()) {
+    abortUntil(event.t0, n)
     before.push(states)
     const missing = gone(states, event)
     may += missing.may
@@ -188,13 +336,15 @@ function check (log, goneEvents) {
     const first = event.overtakes ? log.findIndex(other => other.t1 >= event.t0) : n
     const next = unique(after(states, event, before.slice(first, n).flatMap(states => atTime(states, event))))
     if (next.length === 0) {
-      throw new Error(`event ${n} (${event.what}): expected ${JSON.stringify(states)}, found ${JSON.stringify(event.seen ?? event.refused ?? null)}, after ${describeLog(log.slice(0, n))}`)
+      throw new Error(`event ${n} (${event.what}): expected ${JSON.stringify(states)}, found ${JSON.stringify(event.seen ?? event.refused ?? null)}, after ${describeLog(log.slice(0, n + 1))}`)
     }
-    if (next.length > MOST_STATES) return next.length
+    if (next.length > MOST_STATES) return []
     states = next
   }
+  abortUntil(Infinity, log.length)
   if (goneEvents < must || goneEvents > may) throw new Error(`${goneEvents} 'gone' events, expected ${must} to ${may}: ${describeLog(log)}`)
-  return states.length
+  const isRunning = ({ what, aborted, stopped }) => what === 'watch' && aborted === undefined && stopped === undefined
+  return log.filter(event => isRunning(event) && hasEnded(states, log.at(-1).t1))
 }
 
 /** Returns events as text, one per line: times in milliseconds since the first, and a base as the number of its event. */

@@ -26,14 +26,14 @@ async function outcome (event, call) {
 
 /**
  * Reads a session, changes a key, and writes it: the object itself if `how` is 'edit', or a copy without a baseline if it is 'copy'.
- * 'list' and 'listCopy' find the session with `all()`. Returns events. The write's `base` is the event of the read, or null.
+ * 'list' and 'listCopy' find the session with `all()`, by its key `who`. Returns events. The write's `base` is the event of the read, or null.
  */
-async function change (store, { sid, key, value, how, storesIds }) {
+async function change (store, { sid, who, key, value, how, storesIds }) {
   const found = { what: 'read' }
   let session = null
   await outcome(found, async () => {
     if (how.startsWith('list')) {
-      session = (await store.all()).find(one => one.who === sid) ?? null
+      session = (await store.all()).find(one => one.who === who) ?? null
       const { id, ...shown } = session ?? {}
       return session && (storesIds ? shown : session)
     }
@@ -82,6 +82,8 @@ class OtherProcess {
   destroy (sid) { return this.#ask('destroy', { sid }) }
   /** Returns the events `gone` so far, by digest. */
   gone () { return this.#ask('gone', {}) }
+  /** Returns the events `evicted` so far, by digest. */
+  evicted () { return this.#ask('evicted', {}) }
 
   async close () {
     const exit = once(this.child, 'exit')
@@ -93,18 +95,20 @@ class OtherProcess {
 /** Runs in the other process. */
 function serve () {
   const { AerospikeStore } = require('../..')
-  const gone = []
+  const [gone, evicted] = [[], []]
   let store
   const DO = {
     async open ({ user, ...options }) {
-      store = new AerospikeStore({ ...options, ...(user && { user: ownerOf }) })
+      store = new AerospikeStore({ ...options, ...(user && { user: OWNERS[user] }) })
       store.on('gone', ({ digest }) => gone.push(digest))
+      store.on('evicted', ({ digest }) => evicted.push(digest))
       store.on('warning', () => {})
       await store.ready()
     },
     change: details => change(store, details),
     destroy: async ({ sid }) => [await outcome({ what: 'destroy' }, () => store.destroy(sid))],
-    gone: () => gone
+    gone: () => gone,
+    evicted: () => evicted
   }
   process.on('message', async ({ call, what, details }) => process.send({ call, events: await DO[what](details) }))
   process.on('disconnect', () => store.close())
@@ -112,6 +116,9 @@ function serve () {
 
 /** Returns the owner of a session, in every process. */
 const ownerOf = session => JSON.stringify(session.a)
+/** The same, for the sessions of users who log in. */
+const loginOf = session => session.login
+const OWNERS = { ownerOf, loginOf }
 
 /** Returns the key of a session, as documented in docs/options.md and docs/security.md. */
 function keyOf ({ prefix = '', hashIds }, sid) {
@@ -124,4 +131,4 @@ function keyOf ({ prefix = '', hashIds }, sid) {
 
 if (require.main === module) serve()
 
-module.exports = { OtherProcess, change, failed, keyOf, outcome, ownerOf }
+module.exports = { OtherProcess, change, failed, keyOf, loginOf, outcome, ownerOf }

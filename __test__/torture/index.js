@@ -9,7 +9,7 @@ const { build, runMain } = require('../../scripts/build')
 const { Random } = require('../../devserver/differential/random')
 const { DevCluster } = require('./dev-cluster')
 const { faults } = require('./faults')
-const { Ledger } = require('./ledger')
+const { LIMIT, Ledger } = require('./ledger')
 const { readOptions } = require('./options')
 const { Pace } = require('./pace')
 const { RealCluster } = require('./real-cluster')
@@ -87,6 +87,31 @@ function isDecided ({ options, ledger }) {
   return ledger.violated > (options.plant === undefined ? ENOUGH : 0)
 }
 
+/**
+ * Returns the user of a visitor. Most users have as many browsers as sessions are allowed, and some have twice as many.
+ * @param {number} n
+ */
+function userOf (n) {
+  const group = Math.floor(n / LIMIT)
+  return `user-${group % 10 === 9 ? group - 1 : group}`
+}
+
+/**
+ * Logs in each user once more, with nothing else in flight: then the user has no more sessions than the limit.
+ * @param {Test} test
+ */
+async function checkLimit ({ ledger, traffic, random }) {
+  const users = ledger.users.values()
+  await Promise.all(Array.from({ length: SWEEP }, async () => {
+    for (const user of users) {
+      const visitor = new Visitor({ traffic, ledger, random, user: user.name })
+      if (!await visitor.logInOnce()) continue
+      for (const session of [...user.sessions]) await look(traffic, ledger, session)
+      ledger.counted(user, user.sessions.size)
+    }
+  }))
+}
+
 /** @param {Test} test */
 async function play (test) {
   const { options, ledger, traffic, pace, site } = test
@@ -94,9 +119,8 @@ async function play (test) {
   ledger.start()
   pace.start()
   const visitors = Array.from({ length: options.visitors }, (_, n) => {
-    // Three browsers for each user.
     const own = new Random(`${options.seed} visitor ${n}`)
-    return new Visitor({ traffic, ledger, random: own, user: `user-${Math.floor(n / 3)}` }).visit(over.signal)
+    return new Visitor({ traffic, ledger, random: own, user: userOf(n) }).visit(over.signal)
   })
   const progressTimer = setInterval(() => {
     site.look()
@@ -111,6 +135,8 @@ async function play (test) {
     clearInterval(progressTimer)
   }
   if (!isDecided(test)) await sweep(test, true)
+  if (!isDecided(test)) await checkLimit(test)
+  if (!isDecided(test)) await site.checkWatches()
   await site.look()
 }
 
@@ -142,7 +168,7 @@ async function torture () {
     console.log(`Seed ${options.seed}; ${cluster.name}; ${options.processes} processes of the site, ${options.visitors} visitors, ${options.rate} requests a second${options.plant === undefined ? '' : `; planted: ${options.plant}`}`)
     const { format, timeout, tombstones, plant } = options
     const set = `torture-${crypto.randomBytes(4).toString('hex')}`
-    traffic.aim(await site.open(options.processes, { hosts: cluster.hosts, set, format, timeout, tombstones, plant }))
+    traffic.aim(await site.open(options.processes, { hosts: cluster.hosts, set, format, timeout, tombstones, maxSessionsPerUser: LIMIT, plant }))
     const test = { options, ledger, timeline, traffic, pace, random, site, cluster }
     await play(test)
     traffic.close()

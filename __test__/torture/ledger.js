@@ -13,6 +13,10 @@ const GRACE = 3_000
 const HISTORY = 40
 /** The number of removed sessions that are looked for. */
 const GONE = 3_000
+/** The most sessions of a user. */
+const LIMIT = 3
+/** How often the id of a session is renewed: the old ids lead from one to the next, 8 at most. */
+const RENEWALS = 5
 /** Violations of a rule that are explained. The others are only counted. */
 const EXPLAINED = 5
 
@@ -43,6 +47,12 @@ class Session {
   sweeps = 0
   /** The last faults during which logouts were in doubt. */
   fault = 0
+  /** Whether the limit of the user's sessions may have removed it. */
+  isEvictable = false
+  /** How often it was looked for. */
+  looks = 0
+  /** How often it was asked to renew the id. */
+  renewals = 0
   /** @type {Map<string, Key>} */
   keys = new Map()
   /** @type {string[]} */
@@ -52,11 +62,21 @@ class Session {
    * @param {number} number
    * @param {User} user
    * @param {string} cookie
+   * @param {number} sent when the login was sent
    */
-  constructor (number, user, cookie) {
+  constructor (number, user, cookie, sent) {
     this.number = number
     this.user = user
-    this.cookie = cookie
+    /** The cookies with the ids that it has had. Each leads to the session. */
+    this.cookies = [cookie]
+    this.sent = sent
+    /** When the login was acknowledged. */
+    this.loggedIn = Infinity
+  }
+
+  /** Whether its id may be renewed once more. */
+  get isRenewable () {
+    return this.renewals < RENEWALS
   }
 
   /** @param {string} name */
@@ -83,6 +103,16 @@ class User {
   /** The number of logouts everywhere in flight. */
   closing = 0
   lastClosing = -Infinity
+  /**
+   * The logins in flight, and when those were sent that have failed, but may have been carried out.
+   * @type {Set<{ sent: number }>}
+   */
+  logins = new Set()
+  /** @type {number[]} */
+  ghosts = []
+  /** When the last logins were answered. @type {number[]} */
+  answered = []
+  lastLogin = -Infinity
 
   /** @param {string} name */
   constructor (name) {
@@ -126,7 +156,7 @@ class Ledger {
   /** @type {{ rule: string, text: string }[]} */
   violations = []
   violated = 0
-  counts = { writes: 0, logins: 0, logouts: 0, everywhere: 0, inDoubt: 0, landedLate: 0, reads: 0, lost: 0 }
+  counts = { writes: 0, logins: 0, logouts: 0, everywhere: 0, inDoubt: 0, landedLate: 0, reads: 0, lost: 0, renewals: 0, watches: 0, evicted: 0 }
 
   /** Starts the test. */
   start () {
@@ -160,6 +190,10 @@ class Ledger {
     return at > this.#faults[fault] + GRACE
   }
 
+  get users () {
+    return [...this.#users.values()]
+  }
+
   /** @param {string} name */
   user (name) {
     let user = this.#users.get(name)
@@ -173,6 +207,64 @@ class Ledger {
   }
 
   /**
+   * Records a login when it is sent.
+   * @param {User} user
+   * @param {number} sent
+   * @returns {(isAcknowledged: boolean) => void} reports the result
+   */
+  logIn (user, sent) {
+    const login = { sent }
+    user.logins.add(login)
+    this.#evict(user)
+    return isAcknowledged => {
+      // Others may have logged in meanwhile, or logged out.
+      this.#evict(user)
+      user.logins.delete(login)
+      user.lastLogin = this.now()
+      user.answered.push(user.lastLogin)
+      if (user.answered.length > HISTORY) user.answered.shift()
+      if (!isAcknowledged) user.ghosts.push(sent)
+    }
+  }
+
+  /**
+   * Notes which sessions the limit may remove now: those that as many newer ones may exist of.
+   * @param {User} user
+   */
+  #evict (user) {
+    const others = [...user.ghosts, ...[...user.logins].map(({ sent }) => sent)]
+    for (const session of user.sessions) {
+      const newer = others.length + [...user.sessions].filter(one => one !== session && one.loggedIn >= session.sent).length
+      if (newer >= LIMIT) session.isEvictable = true
+    }
+  }
+
+  /**
+   * @param {number} number
+   * @param {string} reason
+   */
+  watchEnded (number, reason) {
+    this.counts.watches++
+    const session = [...this.open].find(one => one.number === number)
+    if (session === undefined || session.state !== 'alive' || session.closing > 0 || session.isEvictable) return
+    this.#violated('a watch ended, and its session did not', session, `its signal was aborted with '${reason}'`)
+  }
+
+  /** @param {number} number of a session */
+  isGone (number) {
+    return this.gone.some(session => session.number === number)
+  }
+
+  /**
+   * Checks the limit after a login of a user, when nothing else is in flight.
+   * @param {User} user
+   * @param {number} found sessions that can be read
+   */
+  counted (user, found) {
+    if (found > LIMIT) this.violation('more sessions than the limit', `${user.name} has ${found}`)
+  }
+
+  /**
    * Records an acknowledged login.
    * @param {number} number
    * @param {User} user
@@ -180,7 +272,11 @@ class Ledger {
    * @param {number} sent when it was sent
    */
   loggedIn (number, user, cookie, sent) {
-    const session = new Session(number, user, cookie)
+    const session = new Session(number, user, cookie, sent)
+    session.loggedIn = this.now()
+    // While its login was in flight, others may have removed it, even if their sessions are gone by now. One answer is its own.
+    const others = user.ghosts.length + user.logins.size + user.answered.filter(end => end >= sent).length - 1
+    session.isEvictable = others >= LIMIT
     this.counts.logins++
     session.note(`${clock(sent)}–${clock(this.now())} login`)
     if (user.closing > 0 || user.lastClosing >= sent || this.#lastLoss >= sent) {
@@ -251,14 +347,17 @@ class Ledger {
     if (session.state === 'doubtful' && sent.state === 'doubtful' && session.closing === 0 && sent.closing === 0 && this.#isCalm(session.fault, sent.at)) {
       session.state = 'alive'
     }
+    const { user } = session
+    if (user.logins.size === 0 && sent.at > user.lastLogin) session.isEvictable = false
     for (const [name, floor] of sent.floors) this.#sawKey(sent, name, floor, seen.keys[name] ?? 0)
   }
 
   /** @param {Sent} sent */
   #sawNothing ({ session, what, at, state, closing }) {
-    if (session.state === 'alive' && session.closing === 0 && closing === 0) {
+    if (session.state === 'alive' && session.closing === 0 && closing === 0 && !session.isEvictable) {
       this.#violated('a session was lost', session, `${what} sent at ${clock(at)} sees no session; nobody has logged out`)
     }
+    if (session.isEvictable && session.state === 'alive') this.counts.evicted++
     // The result of a logout in flight is known when it is answered.
     if (state !== 'gone' && session.closing === 0) this.#remove(session)
   }
@@ -324,6 +423,7 @@ class Ledger {
   /** Records that the cluster lost its records: open sessions may be missing. */
   allLost () {
     this.#lastLoss = this.now()
+    for (const user of this.#users.values()) user.ghosts.length = 0
     for (const session of this.open) {
       session.state = 'lost'
       session.user.sessions.delete(session)
@@ -361,4 +461,4 @@ function clock (ms) {
   return `${(ms / 1_000).toFixed(3)} s`
 }
 
-module.exports = { Ledger, Session, clock }
+module.exports = { LIMIT, Ledger, Session, clock }

@@ -120,6 +120,17 @@ function measured (Store, watch) {
     }
 
     /**
+     * @param {any} sid
+     * @param {any} id
+     * @param {any} session
+     * @param {any} grace
+     * @param {any} callback
+     */
+    renewTo (sid, id, session, grace, callback) {
+      return super.renewTo(sid, id, session, grace, timed('renew', callback))
+    }
+
+    /**
      * @param {any} user
      * @returns {Promise<number>}
      */

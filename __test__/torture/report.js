@@ -54,7 +54,7 @@ const secondsOrNone = ms => ms === 0 ? '-' : seconds(ms)
 function summary ({ ledger, traffic, site, pace }) {
   const { counts } = ledger
   const longest = (/** @type {string} */ operation) => Math.max(0, ...site.last.map(({ longest }) => longest[operation] ?? 0))
-  const operations = ['get', 'set', 'touch', 'destroy', 'destroyOf']
+  const operations = ['get', 'set', 'touch', 'destroy', 'destroyOf', 'renew']
   /** @type {Record<string, number>} */
   const unseen = {}
   for (const look of site.last) for (const [code, count] of Object.entries(look.unseen)) unseen[code] = (unseen[code] ?? 0) + count
@@ -63,7 +63,8 @@ function summary ({ ledger, traffic, site, pace }) {
     ['requests', `${thousands(traffic.counts.requests)} (${thousands(Math.round(traffic.counts.requests / ledger.now() * 1_000))} a second; ${thousands(pace.missed)} turns not taken)`],
     ['failed', `${thousands(traffic.counts.failed)} (${share} %)${traffic.counts.failed > 0 ? `: ${byCode(traffic.codes)}` : ''}`],
     ['failed touches at the end of a request', byCode(unseen) || '0'],
-    ['acknowledged', `${thousands(counts.writes)} writes, ${thousands(counts.logins)} logins, ${thousands(counts.logouts)} logouts, ${thousands(counts.everywhere)} logouts everywhere`],
+    ['acknowledged', `${thousands(counts.writes)} writes, ${thousands(counts.logins)} logins, ${thousands(counts.logouts)} logouts, ${thousands(counts.everywhere)} logouts everywhere, ${thousands(counts.renewals)} renewals`],
+    ['sessions', `${thousands(counts.evicted)} removed by the limit; ${thousands(counts.watches)} watches ended`],
     ['sessions read and checked', thousands(counts.reads)],
     ['writes in doubt', `${thousands(counts.inDoubt)}; seen after a newer one: ${thousands(counts.landedLate)}`],
     ['sessions lost with the whole cluster', thousands(counts.lost)],

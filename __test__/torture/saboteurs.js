@@ -72,6 +72,66 @@ const PLANTS = {
     }
   },
 
+  /** Does not limit the sessions of a user. */
+  'forget-limit': Store => class extends Store {
+    /** @param {any} options */
+    constructor ({ maxSessionsPerUser, ...options }) {
+      super(options)
+    }
+  },
+
+  /** Ignores a logout through an old id. */
+  'ignore-old-ids': Store => class extends Store {
+    /** @type {Set<string>} */
+    #old = new Set()
+
+    /**
+     * @param {any} req
+     * @param {any} session
+     */
+    createSession (req, session) {
+      const created = super.createSession(req, session)
+      if (this.baselines.peek(created, req.sessionID)?.isAliased()) this.#old.add(req.sessionID)
+      return created
+    }
+
+    /**
+     * @param {any} sid
+     * @param {any} callback
+     */
+    destroy (sid, callback) {
+      return this.#old.has(sid) ? process.nextTick(callback) : super.destroy(sid, callback)
+    }
+  },
+
+  /** Ends watches with a renewal. */
+  'lose-watches': Store => class extends Store {
+    /** @type {Map<string, AbortController>} */
+    #controllers = new Map()
+
+    /** @param {any} sid */
+    watch (sid) {
+      const { signal, stop } = super.watch(sid)
+      const controller = new AbortController()
+      signal.addEventListener('abort', () => controller.abort(signal.reason))
+      this.#controllers.set(sid, controller)
+      return { signal: controller.signal, stop }
+    }
+
+    /** @param {any[]} args */
+    renewTo (...args) {
+      this.#controllers.get(args[0])?.abort('gone')
+      return super.renewTo(...args)
+    }
+  },
+
+  /** Never reports the end of a watched session. */
+  'mute-watches': Store => class extends Store {
+    watch () {
+      return { signal: new AbortController().signal, stop () {} }
+    }
+  },
+
   /** Causes an unhandled rejection. */
   'unhandled-rejection': Store => class extends Store {
     /**

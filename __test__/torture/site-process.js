@@ -8,7 +8,7 @@ const { once } = require('node:events')
 const { setTimeout: pass } = require('node:timers/promises')
 const express = require('express')
 const session = require('express-session')
-const { AerospikeStore } = require('../..')
+const { AerospikeStore, renew } = require('../..')
 const { serve } = require('./child')
 const { Stopwatch, measured } = require('./measured-store')
 const { PLANTS } = require('./saboteurs')
@@ -19,6 +19,15 @@ let store
 let server
 /** @type {Stopwatch} */
 let watch
+/** Seconds until an old id leads nowhere: longer than a test takes. */
+const GRACE = 40_000
+/** Seconds. */
+const WATCH_INTERVAL = 1
+
+/** The watches that run, by the number of the session. @type {Map<number, { stop: () => void }>} */
+const watches = new Map()
+/** The watches that have ended since the last look. @type {{ number: number, reason: string }[]} */
+const ended = []
 /** Errors after the answer was sent: of touches at the end of a request. @type {Record<string, number>} */
 const unseen = {}
 
@@ -76,6 +85,18 @@ function site (store) {
     res.json({ seen: found })
   })
 
+  app.post('/renew', async (req, res) => {
+    const found = seen(req)
+    if (found !== null) await renew(req, { grace: GRACE })
+    res.json({ seen: found })
+  })
+
+  app.post('/watch', (req, res) => {
+    const found = seen(req)
+    if (found !== null && !watches.has(found.number)) watchSession(found.number, req.sessionID)
+    res.json({ seen: found })
+  })
+
   app.post('/logout', async (req, res) => {
     const found = seen(req)
     if (found !== null) await promised(done => req.session.destroy(done))
@@ -98,6 +119,19 @@ function site (store) {
   return app
 }
 
+/**
+ * @param {number} number
+ * @param {string} sid
+ */
+function watchSession (number, sid) {
+  const watched = store.watch(sid)
+  watches.set(number, watched)
+  watched.signal.addEventListener('abort', () => {
+    watches.delete(number)
+    ended.push({ number, reason: watched.signal.reason })
+  })
+}
+
 function openFiles () {
   try {
     return fs.readdirSync('/proc/self/fd').length
@@ -107,11 +141,14 @@ function openFiles () {
 }
 
 serve({
-  /** @param {{ hosts: string, set: string, format: 'map' | 'json', timeout: number, tombstones: boolean, plant?: string }} options */
+  /**
+   * @param {{ hosts: string, set: string, format: 'map' | 'json', timeout: number, tombstones: boolean,
+   *   maxSessionsPerUser: number, plant?: string }} options
+   */
   async open ({ plant, timeout, ...options }) {
     watch = new Stopwatch(timeout)
     const Store = plant === undefined ? AerospikeStore : PLANTS[plant](AerospikeStore)
-    store = /** @type {any} */ (new (measured(/** @type {any} */ (Store), watch))({ ...options, timeout, user: 'user', ttl: 3_600 }))
+    store = /** @type {any} */ (new (measured(/** @type {any} */ (Store), watch))({ ...options, timeout, user: 'user', ttl: 3_600, watchInterval: WATCH_INTERVAL }))
     store.on('warning', () => {})
     await store.ready()
     await store.createUserIndex()
@@ -126,7 +163,12 @@ serve({
   look () {
     const late = watch.late.splice(0)
     const { operations, pending, oldest, longest } = watch
-    return { operations, pending, oldest, longest, late, unseen, memory: process.memoryUsage.rss(), files: openFiles() }
+    return { operations, pending, oldest, longest, late, unseen, ended: ended.splice(0), memory: process.memoryUsage.rss(), files: openFiles() }
+  },
+
+  /** Returns the numbers of the sessions that are still watched. */
+  watched () {
+    return [...watches.keys()]
   },
 
   /** Ends everything that keeps the process alive. It must then exit by itself. @param {{ clear: boolean }} options */

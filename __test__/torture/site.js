@@ -3,6 +3,7 @@
 // The processes of the site, and their checks: no crash, no operation over its deadline, no growth of memory or open files, and
 // no process that does not exit.
 
+const { setTimeout: pass } = require('node:timers/promises')
 const { Child } = require('./child')
 
 /** Bytes by which a process may grow after its first samples. */
@@ -15,10 +16,13 @@ const FILES = 100
 const FOREVER = 12_000
 /** Milliseconds within which a process must exit after it was asked to. */
 const EXIT_TIMEOUT = 10_000
+/** Milliseconds within which a watch must report the end of its session, after all faults. */
+const WATCH_PATIENCE = 10_000
 
 /**
  * @typedef {{ operations: number, pending: number, oldest: number, longest: Record<string, number>, unseen: Record<string, number>,
- *   late: { operation: string, ms: number, code?: string }[], memory: number, files: number }} Look
+ *   late: { operation: string, ms: number, code?: string }[], ended: { number: number, reason: string }[], memory: number,
+ *   files: number }} Look
  */
 
 class Site {
@@ -42,7 +46,8 @@ class Site {
 
   /**
    * @param {number} processes
-   * @param {{ hosts: string, set: string, format: 'map' | 'json' | 'mixed', timeout: number, tombstones: boolean, plant: string | undefined }} options
+   * @param {{ hosts: string, set: string, format: 'map' | 'json' | 'mixed', timeout: number, tombstones: boolean, maxSessionsPerUser: number,
+   *   plant: string | undefined }} options
    * @returns {Promise<number[]>} their ports
    */
   async open (processes, options) {
@@ -68,6 +73,7 @@ class Site {
    */
   #check (n, look) {
     this.#last[n] = look
+    for (const { number, reason } of look.ended) this.#ledger.watchEnded(number, reason)
     for (const { operation, ms, code } of look.late) {
       this.#ledger.violation('a store operation over its deadline', `${operation} in process ${n + 1} took ${ms.toFixed(0)} ms${code === undefined ? '' : `, and failed with ${code}`}`)
     }
@@ -83,6 +89,19 @@ class Site {
     if (look.memory > 1.5 * early.memory + GROWTH) {
       this.#ledger.violation('memory grows', `process ${n + 1}: ${mib(look.memory)} MiB, after ${mib(early.memory)} in the beginning`)
       early.memory = look.memory
+    }
+  }
+
+  /** Waits until no session is watched any more that is gone. Reports those that still are. */
+  async checkWatches () {
+    const until = performance.now() + WATCH_PATIENCE
+    for (;;) {
+      await this.look()
+      const watched = await Promise.all(this.#children.map(child => child.ask('watched').catch(() => [])))
+      const left = watched.flat().filter(number => this.#ledger.isGone(number))
+      if (left.length === 0) return
+      if (performance.now() > until) return this.#ledger.violation('a watch did not end with its session', `sessions ${left.slice(0, 10).join(', ')}`)
+      await pass(500)
     }
   }
 

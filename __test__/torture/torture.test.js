@@ -31,12 +31,17 @@ test('nothing is lost, undone, late or left behind', async () => {
 describe('detects a saboteur:', () => {
   const cases = [
     // Either may be detected first.
-    ['forget-baseline', 'none', ['an acknowledged write was lost', 'a logout was undone']],
-    ['swallow-failures', 'full', ['an acknowledged write was lost', 'a session was lost']],
-    ['ignore-destroy-errors', 'code', ['a logout was undone']]
+    ['forget-baseline', 'none', 40, ['an acknowledged write was lost', 'a logout was undone']],
+    ['swallow-failures', 'full', 40, ['an acknowledged write was lost', 'a session was lost']],
+    ['ignore-destroy-errors', 'code', 40, ['a logout was undone']],
+    // These two are detected at the end.
+    ['forget-limit', 'none', 15, ['more sessions than the limit']],
+    ['mute-watches', 'none', 15, ['a watch did not end with its session']],
+    ['ignore-old-ids', 'none', 60, ['a logout was undone']],
+    ['lose-watches', 'none', 60, ['a watch ended, and its session did not']]
   ]
-  test.each(cases)('%s', async (plant, only, rules) => {
-    const { code, stdout } = await torture('--plant', plant, '--only', only, '--seed', '1', '--seconds', '40', '--requests-per-second', '300')
+  test.each(cases)('%s', async (plant, only, seconds, rules) => {
+    const { code, stdout } = await torture('--plant', plant, '--only', only, '--seed', '1', '--seconds', String(seconds), '--requests-per-second', '300')
     expect(violations(stdout).some(found => rules.includes(found))).toBe(true)
     // With the session's history, but without its id.
     expect(stdout).not.toMatch(/connect\.sid|s%3A/)

@@ -47,12 +47,65 @@ class Visitor {
         [8, () => this.#setSeveral(session)],
         [4, () => this.#set(session, this.#key(), this.#random.int(50, SLOWEST))],
         [2, () => this.#race(session)],
+        [2, () => this.#renew(session)],
+        [1, () => this.#renewDuring(session)],
+        [3, () => this.#watch(session)],
         [2, () => this.#logOut(session)],
         [1, () => this.#logOutEverywhere(session)],
         [2, () => this.#logIn(session)],
         [6, () => this.#lookForOneGone()]
       ])
     }
+  }
+
+  /** Logs in. Returns whether that succeeded. */
+  async logInOnce () {
+    await this.#logIn()
+    return this.#session !== undefined
+  }
+
+  /**
+   * Returns a cookie of the session: usually that of the last id, sometimes that of an old one, as a request that is under way has it.
+   * @param {import('./ledger').Session} session
+   */
+  #cookie ({ cookies }) {
+    return this.#random.chance(0.8) ? cookies[cookies.length - 1] : this.#random.pick(cookies)
+  }
+
+  /**
+   * Renews the id. A failure leaves the old one, and it is in doubt whether there is a new one.
+   * @param {import('./ledger').Session} session
+   */
+  async #renew (session) {
+    if (!session.isRenewable) return look(this.#traffic, this.#ledger, session)
+    session.renewals++
+    const sent = this.#ledger.send(session, 'renew')
+    const { ok, seen, code, cookie } = await this.#traffic.send('POST', '/renew', { cookie: session.cookies[session.cookies.length - 1] })
+    if (!ok) return session.note(`renew failed with ${code}`)
+    this.#ledger.saw(sent, seen)
+    if (cookie === undefined) return
+    this.#ledger.counts.renewals++
+    session.cookies.push(cookie)
+  }
+
+  /**
+   * Renews the id while slow requests are in flight.
+   * @param {import('./ledger').Session} session
+   */
+  async #renewDuring (session) {
+    const wait = this.#random.int(50, SLOWEST)
+    const slow = [this.#set(session, this.#key(), wait), this.#set(session, this.#key(), 0)]
+    await pass(this.#random.int(0, wait))
+    await this.#renew(session)
+    await Promise.all(slow)
+    await look(this.#traffic, this.#ledger, session)
+  }
+
+  /** @param {import('./ledger').Session} session */
+  async #watch (session) {
+    const sent = this.#ledger.send(session, 'watch')
+    const { ok, seen } = await this.#traffic.send('POST', '/watch', { cookie: this.#cookie(session) })
+    if (ok) this.#ledger.saw(sent, seen)
   }
 
   #key () {
@@ -64,7 +117,9 @@ class Visitor {
     const number = this.#ledger.nextNumber()
     const sent = this.#ledger.now()
     const loggedOut = old && this.#ledger.logOut(old, false)
-    const { ok, cookie } = await this.#traffic.send('POST', `/login?user=${this.#user.name}&number=${number}`, { cookie: old?.cookie })
+    const answered = this.#ledger.logIn(this.#user, sent)
+    const { ok, cookie } = await this.#traffic.send('POST', `/login?user=${this.#user.name}&number=${number}`, { cookie: old && this.#cookie(old) })
+    answered(ok)
     loggedOut?.(ok ? 'acknowledged' : 'failed')
     if (!ok) return
     if (cookie === undefined) return this.#ledger.violation('a login without a cookie', `session ${number}`)
@@ -80,7 +135,7 @@ class Visitor {
     if (session.key(name).isBusy) return
     const value = this.#ledger.issue(session, name)
     const sent = this.#ledger.send(session, `set ${name} = ${value}${wait > 0 ? `, slow by ${wait} ms` : ''}`)
-    const { ok, seen, code } = await this.#traffic.send('POST', `/set?key=${name}&value=${value}&wait=${wait}`, { cookie: session.cookie, wait })
+    const { ok, seen, code } = await this.#traffic.send('POST', `/set?key=${name}&value=${value}&wait=${wait}`, { cookie: this.#cookie(session), wait })
     // Without a session nothing was written.
     this.#ledger.written(sent, name, value, ok && seen !== null)
     if (ok) this.#ledger.saw(sent, seen)
@@ -130,7 +185,7 @@ class Visitor {
   async #leave (session, path, everywhere) {
     const sent = this.#ledger.send(session, path.slice(1))
     const ended = this.#ledger.logOut(session, everywhere)
-    const { ok, seen, code } = await this.#traffic.send('POST', path, { cookie: session.cookie })
+    const { ok, seen, code } = await this.#traffic.send('POST', path, { cookie: this.#cookie(session) })
     if (!ok) session.note(`${path.slice(1)} failed with ${code}`)
     // Without a session, no other session was logged out.
     if (ok) ended(seen === null ? 'found no session' : 'acknowledged')
@@ -153,7 +208,10 @@ class Visitor {
  */
 async function look (traffic, ledger, session) {
   const sent = ledger.send(session, 'read')
-  const { ok, seen } = await traffic.send('GET', '/state', { cookie: session.cookie })
+  // The ids take turns: all of them lead to the session.
+  const { cookies } = session
+  session.looks++
+  const { ok, seen } = await traffic.send('GET', '/state', { cookie: cookies[cookies.length - 1 - session.looks % Math.min(2, cookies.length)] })
   if (ok) ledger.saw(sent, seen)
   return ok
 }

@@ -6,13 +6,14 @@
 const path = require('node:path')
 const express = require('express')
 const session = require('express-session')
-const { AerospikeStore, AerospikeSessionError } = require('aerospike-session')
+const { AerospikeStore, AerospikeSessionError, renewal } = require('aerospike-session')
 const { noting, noteCost, lastCost } = require('./costs')
 const { ForgedForm, newToken, ownFormsOnly, withToken } = require('./csrf')
 const { devicesOf, logOut, newDevice } = require('./devices')
+const { noteEvictions } = require('./evictions')
 const { PRODUCTS, loginPage, shopPage, devicesPage, sessionPage, errorPage } = require('./views')
 
-const { NODE_ENV, PORT = 8080, SESSION_SECRET, SESSION_SECONDS = 30 * 60, REMEMBER_SECONDS = 30 * 86_400, AEROSPIKE_SET } = process.env
+const { NODE_ENV, PORT = 8080, SESSION_SECRET, SESSION_SECONDS = 30 * 60, REMEMBER_SECONDS = 30 * 86_400, RENEW_SECONDS = 5 * 60, DEVICES = 3, AEROSPIKE_SET } = process.env
 
 // Everyone can read this secret, so the app does not start with it in production.
 const DEVELOPMENT_SECRET = 'a secret for development only: it is published'
@@ -30,9 +31,15 @@ const store = noting(new AerospikeStore({
   // A page that changes nothing costs one operation, because the server extends the session when it is read (docs/expiry.md).
   touchOnRead: 80,
   user: session => session.user,
+  // A login on one more device logs out the device that logged in first.
+  maxSessionsPerUser: Number(DEVICES),
+  // Seconds until an open page learns that another process has ended its session. This process reports it at once.
+  watchInterval: 2,
   // The session's id is needed to log out one device. The cookie is signed, so the id alone does not give access.
   storeIds: true
 }))
+
+const evictions = noteEvictions(store)
 
 // With the index the sessions of a user are found without reading all sessions. Creates it again if a server has lost it.
 store.on('up', () => store.createUserIndex().catch(error => {
@@ -71,6 +78,9 @@ app.use(session({
   rolling: true, // every page renews the session and its cookie
   cookie: { httpOnly: true, sameSite: 'lax', secure: isProduction }
 }))
+
+// A new session id every few minutes. Pages that are loading with the old one lose nothing.
+app.use(renewal({ every: Number(RENEW_SECONDS), grace: Math.min(30, Number(RENEW_SECONDS)) }))
 
 /** @param {express.Request} req */
 const isLoggedIn = req => req.session.user !== undefined && req.session.device !== undefined
@@ -128,8 +138,37 @@ const customersOnly = (req, res, next) => {
 
 app.get('/', (req, res, next) => {
   if (isLoggedIn(req)) return next()
-  const cameWithCookie = req.get('Cookie')?.includes(`${COOKIE}=`) === true
-  res.clearCookie(COOKIE).send(loginPage(cameWithCookie || 'ended' in req.query))
+  const cookie = new RegExp(`(?:^|; )${COOKIE}=([^;]*)`).exec(req.get('Cookie') ?? '')?.[1]
+  const hasEnded = cookie !== undefined || 'ended' in req.query
+  evictions.wasEvicted(cookie).then(wasEvicted => {
+    res.clearCookie(COOKIE).send(loginPage(wasEvicted ? { devices: Number(DEVICES) } : hasEnded ? 'ended' : undefined))
+  }, next)
+})
+
+// Tells an open page when its session ends: it was logged out on another device, or its time is up.
+/** @type {Set<express.Response>} */
+const listeners = new Set()
+
+/**
+ * Begins a stream of events. A browser that loses it opens it again after so many milliseconds.
+ * @param {express.Response} res
+ */
+function beginEvents (res) {
+  res.set({ 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' })
+  res.write('retry: 5000\n\n')
+}
+
+app.get('/events', (req, res) => {
+  const end = () => res.end('event: ended\ndata:\n\n')
+  beginEvents(res)
+  if (!isLoggedIn(req)) return end()
+  const { signal, stop } = store.watch(req.sessionID)
+  signal.addEventListener('abort', end)
+  listeners.add(res)
+  res.once('close', () => {
+    stop()
+    listeners.delete(res)
+  })
 })
 
 app.get('/', customersOnly, (req, res) => {
@@ -206,6 +245,10 @@ function explain (error) {
 /** @type {express.ErrorRequestHandler} */
 const answerError = (error, req, res, next) => {
   const [status, text] = explain(error)
+  if (req.path === '/events' && status === 503 && !res.headersSent) {
+    beginEvents(res)
+    return res.end()
+  }
   if (status >= 500) console.error(error)
   if (res.headersSent) return next(error)
   res.status(status).send(errorPage(text))
@@ -219,6 +262,8 @@ const server = app.listen(Number(PORT), error => {
 })
 
 function stop () {
+  // The browsers connect again, maybe to another process.
+  for (const res of listeners) res.end()
   server.close(() => store.close())
   // Browsers keep spare connections open. They are not waited for.
   setTimeout(() => server.closeAllConnections(), 2_000).unref()

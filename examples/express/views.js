@@ -69,6 +69,7 @@ const page = (title, body, frame) => html`<!doctype html>
 <link rel="icon" href="/basket.svg">
 <link rel="stylesheet" href="/style.css">
 <script src="/countdown.js" defer></script>
+${frame ? html`<script src="/ended.js" defer></script>` : ''}
 <header>
   <a class="brand" href="/"><img src="/basket.svg" alt="" width="32" height="32"> Corner Shop</a>
   ${frame ? nav(frame) : ''}
@@ -96,11 +97,16 @@ const foot = ({ left, cost }) => html`<footer>
   ${cost.operations.map(({ method, ms }, index) => html`${index > 0 ? ', ' : ''}<code>${method}</code> ${ms.toFixed(1)} ms`)}.</p>`}
 </footer>`
 
-/** @param {boolean} hasEnded whether there was a session before */
-const loginPage = hasEnded => page('Welcome', html`
+/** @param {'ended' | { devices: number }} reason */
+const why = reason => reason === 'ended'
+  ? 'your time was up, or this device was logged out'
+  : `you have logged in on another device. You can use ${reason.devices === 1 ? 'one device' : `${reason.devices} devices`} at a time, and this one was logged in first`
+
+/** @param {'ended' | { devices: number } | undefined} reason why a session has ended, if there was one */
+const loginPage = reason => page('Welcome', html`
 <form class="card narrow" method="post" action="/login">
   <h1>Good day</h1>
-  ${hasEnded ? html`<p class="notice" role="status">You are no longer logged in: your time was up, or this device was logged out.</p>` : ''}
+  ${reason === undefined ? '' : html`<p class="notice" role="status">You are no longer logged in: ${why(reason)}.</p>`}
   <label for="name">What shall we call you?</label>
   <input id="name" name="name" required maxlength="40" autocomplete="username" aria-describedby="any" autofocus>
   <p class="hint" id="any">Any name will do: this shop asks for no password. Log in with the same name on another device, and look at your devices.</p>
@@ -142,7 +148,7 @@ const cartOf = (frame, lines) => html`<section class="card cart" id="cart" aria-
 const devicesPage = (frame, devices) => page('Your devices', html`
 <section class="card">
   <h1>Your devices</h1>
-  <p class="hint">Wherever you are logged in as ${frame.user}. A device that you log out is out with its next click.</p>
+  <p class="hint">Wherever you are logged in as ${frame.user}. A device that you log out shows it at once.</p>
   <ul class="devices">${devices.map(({ id, name, isThis, loggedIn, seen }) => html`
     <li>
       <div><h2>${name}${isThis ? html` <span class="badge">this device</span>` : ''}</h2>

@@ -19,6 +19,7 @@ export interface Native {
   closeHub(hub: HubHandle): void
   openStore(hub: HubHandle, noticeSlot: number, cluster: string, view: string): StoreHandle
   openView(store: StoreHandle, view: string): StoreHandle
+  openLimits(store: StoreHandle, view: string): StoreHandle
   giveCredentials(store: StoreHandle, request: number, user: string, password: string, failure?: string): void
 
   stats(store: StoreHandle): string
@@ -52,6 +53,14 @@ export interface Native {
   sessionsOf: Entry
   countOf: Entry
   destroyOf: Entry
+
+  // These take what `openLimits` returns.
+  consume: Entry
+  increment: Entry
+  decrement: Entry
+  peek: Entry
+  reset: Entry
+  resetAll: Entry
 
   startDevServer(options: string): Promise<DevServerHandle>
   devServerTls(server: DevServerHandle): string | null

@@ -8,7 +8,7 @@ const { badOption } = require('../errors')
 const { kind, names } = require('../options/validate')
 const { AerospikeStore } = require('../stores/aerospike-store')
 const { optionsWithPrefix } = require('../stores/base-store')
-const { Store } = require('../stores/express-store')
+const { RENEWED_BY, Store } = require('../stores/express-store')
 
 /** For how long a logout is remembered, in milliseconds: far longer than one request takes. */
 const REMEMBERED = 600_000
@@ -48,6 +48,11 @@ class MigratingStore extends Store {
   /** Whether `at` has come. */
   get isMigrating () {
     return now() >= this.at.getTime()
+  }
+
+  /** Only the new store can renew session ids. */
+  [RENEWED_BY] () {
+    return this.isMigrating ? this.to : undefined
   }
 
   /**

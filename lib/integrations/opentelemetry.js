@@ -4,7 +4,7 @@
 
 const { tracingChannel } = require('node:diagnostics_channel')
 
-const OPERATIONS = ['get', 'set', 'touch', 'destroy', 'save', 'delete', 'has', 'sessionsOf', 'countOf', 'destroyOf']
+const OPERATIONS = ['get', 'set', 'touch', 'destroy', 'save', 'delete', 'has', 'sessionsOf', 'countOf', 'destroyOf', 'consume', 'increment']
 
 /**
  * Starts to make a span for each operation. Returns a function that stops it.

@@ -332,6 +332,7 @@ function nodeNumber (node) {
 }
 
 module.exports = {
+  CONNECTION,
   aerospikeStoreOptions,
   callOptions,
   clientOptions,

@@ -9,6 +9,8 @@ const { badOption } = require('../errors')
 const LONGEST_TTL = 10 * 365 * 24 * 60 * 60
 /** Bytes. A session id comes from a cookie, and no browser stores a cookie of this length. */
 const LONGEST_ID = 65_536
+/** Bytes: the longest key of a rate limit. Names and addresses are shorter, and keys may come from anybody. */
+const LONGEST_KEY = 4_096
 /** Bytes: the longest string in a secondary index (as/include/base/datamodel.h). */
 const LONGEST_USER = 2_048
 
@@ -298,6 +300,18 @@ function idFault (id) {
 }
 
 /**
+ * @param {any} key
+ * @returns {string | undefined} what is wrong with the key of a rate limit, if anything
+ */
+function keyFault (key) {
+  if (typeof key !== 'string') return `the key of a rate limit must be a string, not ${type(key)}`
+  if (key === '') return 'the key of a rate limit must not be empty'
+  // Two keys that differ only in lone surrogates would have the same counter.
+  if (!key.isWellFormed()) return 'the key of a rate limit must be well-formed Unicode'
+  if (key.length * 3 > LONGEST_KEY && Buffer.byteLength(key) > LONGEST_KEY) return `the key of a rate limit must be at most ${LONGEST_KEY} bytes long`
+}
+
+/**
  * @param {any} user
  * @returns {string | undefined} what is wrong with the owner of a session, if anything
  */
@@ -307,4 +321,4 @@ function userFault (user) {
   if (Buffer.byteLength(user) > LONGEST_USER) return `a user must be at most ${LONGEST_USER} bytes long`
 }
 
-module.exports = { LAST_TIME, PROTECTING, boolean, bytes, choice, given, idFault, integer, kind, name, names, notAwaited, seconds, string, timeOf, type, userFault }
+module.exports = { LAST_TIME, PROTECTING, boolean, bytes, choice, given, idFault, integer, keyFault, kind, name, names, notAwaited, seconds, string, timeOf, type, userFault }

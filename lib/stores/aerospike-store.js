@@ -106,7 +106,7 @@ class AerospikeStore extends BaseStore {
     try {
       const fault = idFault(id)
       if (fault !== undefined) throw badKey(`the new session id is not valid: ${fault}`)
-      json = stringify(session)
+      json = this.connection.json.stringify(session)
       expires = this.#expires(session, sid)
       owner = this.ownerOf?.(session)
     } catch (error) {

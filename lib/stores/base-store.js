@@ -6,9 +6,9 @@
 const { AsyncResource } = require('node:async_hooks')
 const { Baselines } = require('../baselines')
 const { elapsed, nextTick, setTimeout } = require('../clock')
-const { Connection, answer, operations, optional, quiet } = require('../connection')
-const { name } = require('../../package.json')
+const { answer, operations, optional, quiet } = require('../connection')
 const { badKey, badOption } = require('../errors')
+const { connectionOf } = require('./shared-client')
 const { Store } = require('./express-store')
 const { inNoContext } = require('../bridge/no-context')
 const { sessionJson } = require('../json')
@@ -18,7 +18,7 @@ const {
 const { ownerArgument } = require('../options/owner')
 const { pages } = require('../scan-pages')
 const { SessionStore, ASYNC_DISPOSE } = require('./session-store')
-const { idFault, names, type } = require('../options/validate')
+const { idFault, names } = require('../options/validate')
 const { emitWarning, warn } = require('../warnings')
 
 /**
@@ -58,8 +58,7 @@ class BaseStore extends Store {
     const { client, given, ttl, user, whenDown } = aerospikeStoreOptions(options)
     this.#owned = client === undefined
     this.#client = client === undefined ? new SessionStore(clientOptions(given)) : client
-    const connection = Connection.of(this.#client)
-    if (connection === undefined) throw badOption(`option 'client' must be a SessionStore${instead(client)}`)
+    const connection = connectionOf(this.#client)
     const number = typeof ttl === 'number' ? ttl : this.#client.ttl
     const inherited = client === undefined ? {} : asOptions(connection.view)
     const own = { ...inherited, ...given }
@@ -212,9 +211,13 @@ class BaseStore extends Store {
     })
   }
 
-  /** @param {any} sid */
-  digestOf (sid) {
-    return this.connection.digestOf(sid)
+  /** @param {any} which a session id, or a session object */
+  digestOf (which) {
+    if (typeof which !== 'object' || which === null) return this.connection.digestOf(which)
+    // An old id leads to the session, but only the session itself knows its record.
+    const known = this.baselines.find(which)
+    if (known?.sid === undefined) throw badKey('digestOf() needs a session id, or a session object that this store has loaded or stored by its id')
+    return known.recordDigest() ?? this.connection.digestOf(known.sid)
   }
 
   /**
@@ -373,30 +376,6 @@ class BaseStore extends Store {
     if (callback === undefined || !this.#isAnonymous) return callback
     return (error, ...rest) => isUnanswered(error) ? callback(null) : callback(error, ...rest)
   }
-}
-
-/**
- * Describes a wrong value of option `client`, as the rest of the message.
- * @param {any} client
- */
-function instead (client) {
-  const classes = namesOfClasses(client)
-  if (classes.includes('SessionStore')) {
-    return ` of the same copy of ${name}, and this one is of another: the package is loaded twice. ` +
-      `\`npm ls ${name}\` shows installed copies; a test runner that resets modules makes copies, too`
-  }
-  if (classes.includes('AerospikeStore')) return ', not an AerospikeStore: give its property `client`'
-  if (classes.includes('FrameworkStore')) return `, not a ${classes[0]}: give its property \`store.client\``
-  return `, not ${type(client)}`
-}
-
-/** @param {any} value */
-function namesOfClasses (value) {
-  const classes = []
-  for (let one = value; typeof one === 'object' && one !== null; one = Object.getPrototypeOf(one)) {
-    if (Object.hasOwn(one, 'constructor') && typeof one.constructor === 'function') classes.push(one.constructor.name)
-  }
-  return classes
 }
 
 /**

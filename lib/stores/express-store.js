@@ -9,6 +9,9 @@ const { EventEmitter } = require('node:events')
 const { badOption } = require('../errors')
 const { inNoContext } = require('../bridge/no-context')
 
+/** A method of stores in front of an AerospikeStore. It returns the store that renews the ids of their sessions, if there is one now. */
+const RENEWED_BY = Symbol('the store that renews session ids')
+
 /**
  * @typedef {(req: any) => void} Generate creates a new `req.session`; express-session sets it on each store
  * @typedef {{ new (): import('node:events').EventEmitter, prototype: any }} Base
@@ -118,4 +121,4 @@ function cookieLike (prototype, options) {
   return cookie
 }
 
-module.exports = { Store }
+module.exports = { RENEWED_BY, Store }

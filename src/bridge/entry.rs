@@ -12,18 +12,20 @@ use super::answer_values::Batch;
 use super::credential_requests::CredentialRequests;
 use super::event_loop;
 use super::hub::{self, Hub, Reply};
-use super::options::{ClusterOptions, IoThread, ViewOptions};
+use super::options::{ClusterOptions, IoThread, LimitsOptions, ViewOptions};
 use super::runtime::threads;
 use super::text::Text;
 use crate::cluster::credentials::Login;
 use crate::failpoint;
+use crate::limits::{self, Extend, Kind, Op, Rule};
 use crate::store::baseline::Baseline;
 use crate::store::{
-    self, Ended, Notice, Operation, Output, ScanOp, SessionName, SessionOp, Store, View,
+    self, Ended, LimitOp, Notice, Operation, Output, ScanOp, SessionName, SessionOp, Store, View,
     digest_of_text,
 };
 
 /// A view of a store, as JavaScript holds it. When the last view of a store is garbage-collected, the store closes.
+#[derive(Clone)]
 pub struct Handle {
     store: Arc<Store<Reply>>,
     view: Arc<View>,
@@ -129,6 +131,25 @@ pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Hand
     }))
 }
 
+/// The counters of a limiter, as JavaScript holds them. They keep the store open, like a view.
+pub struct LimitsHandle {
+    store: Handle,
+    view: Arc<limits::View>,
+}
+
+/// Opens the counters of a limiter on a store.
+#[napi(catch_unwind)]
+pub fn open_limits(store: &Opened, view: String) -> Result<External<LimitsHandle>> {
+    let view: LimitsOptions = parsed(&view)?;
+    let view = view
+        .try_into()
+        .map_err(|error: String| Error::new(Status::InvalidArg, error))?;
+    Ok(External::new(LimitsHandle {
+        store: Handle::clone(store),
+        view: limits::View::new(view),
+    }))
+}
+
 fn complete(view: ViewOptions) -> Result<store::Options> {
     view.try_into()
         .map_err(|error: String| Error::new(Status::InvalidArg, error))
@@ -143,7 +164,7 @@ impl Handle {
     fn submit(&self, env: &Env, slot: u32, operation: Operation) -> Result<()> {
         failpoint::panic_in("entry", self.view.set());
         let reply = self.hub.start_request(env, slot)?;
-        let is_small = matches!(operation, Operation::Session { .. });
+        let is_small = operation.is_about_one();
         let was_turn = event_loop::submit(is_small, || {
             self.store.submit(self.view.clone(), operation, reply);
         });
@@ -469,4 +490,120 @@ pub fn destroy_of(
         except: except.map(|except| except.0),
     };
     store.submit_scan_op(&env, slot, op)
+}
+
+impl LimitsHandle {
+    fn one(&self, env: &Env, slot: u32, key: Text, op: Op) -> Result<()> {
+        let (view, key) = (self.view.clone(), key.0);
+        let operation = Operation::Limit(LimitOp::One { view, key, op });
+        self.store.submit(env, slot, operation)
+    }
+}
+
+/// The result of `open_limits`.
+type OpenedLimits = External<LimitsHandle>;
+
+/// `window`: milliseconds. A window of 0 or less would divide by zero.
+fn rule(is_sliding: bool, window: i64) -> Rule {
+    Rule {
+        kind: match is_sliding {
+            true => Kind::Sliding,
+            false => Kind::Fixed,
+        },
+        window: window.max(1),
+    }
+}
+
+/// Adds points, if they fit into the limit.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)]
+pub fn consume(
+    env: Env,
+    limits: &OpenedLimits,
+    slot: u32,
+    key: Text,
+    is_sliding: bool,
+    window: i64,
+    limit: i64,
+    points: i64,
+    now: i64,
+) -> Result<()> {
+    let op = Op::Consume {
+        rule: rule(is_sliding, window),
+        limit,
+        points: points.max(1),
+        now,
+    };
+    limits.one(&env, slot, key, op)
+}
+
+/// Adds points, whatever the limit. `extend`: what happens to the window of a counter that is beyond `limit`: `""`, `"restart"` or
+/// `"double"`.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)]
+pub fn increment(
+    env: Env,
+    limits: &OpenedLimits,
+    slot: u32,
+    key: Text,
+    is_sliding: bool,
+    window: i64,
+    points: i64,
+    now: i64,
+    extend: String,
+    limit: i64,
+) -> Result<()> {
+    let op = Op::Increment {
+        rule: rule(is_sliding, window),
+        extend: match extend.as_str() {
+            "restart" => Extend::Restart { limit },
+            "double" => Extend::Double { limit },
+            _ => Extend::Never,
+        },
+        points,
+        now,
+    };
+    limits.one(&env, slot, key, op)
+}
+
+/// Takes back points.
+#[napi(catch_unwind)]
+pub fn decrement(env: Env, limits: &OpenedLimits, slot: u32, key: Text, points: i64) -> Result<()> {
+    limits.one(&env, slot, key, Op::Decrement { points })
+}
+
+/// Returns the state of a counter for a request of `points`.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)]
+pub fn peek(
+    env: Env,
+    limits: &OpenedLimits,
+    slot: u32,
+    key: Text,
+    is_sliding: bool,
+    window: i64,
+    limit: i64,
+    points: i64,
+    now: i64,
+) -> Result<()> {
+    let op = Op::Peek {
+        rule: rule(is_sliding, window),
+        limit,
+        points: points.max(1),
+        now,
+    };
+    limits.one(&env, slot, key, op)
+}
+
+#[napi(catch_unwind)]
+pub fn reset(env: Env, limits: &OpenedLimits, slot: u32, key: Text) -> Result<()> {
+    limits.one(&env, slot, key, Op::Reset)
+}
+
+/// Removes all counters of the limiter.
+#[napi(catch_unwind)]
+pub fn reset_all(env: Env, limits: &OpenedLimits, slot: u32) -> Result<()> {
+    let view = limits.view.clone();
+    let operation = Operation::Limit(LimitOp::ResetAll { view });
+    limits.store.submit(&env, slot, operation)
 }

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use crate::cluster::credentials::{self, Ask, Credentials, Login, Mode};
 use crate::cluster::tls::{self, Authorities};
+use crate::id_hash::Hasher;
 use crate::store::encryption::{KEY, Keyring};
-use crate::store::id_hash::Hasher;
-use crate::{cluster, store};
+use crate::{cluster, limits, store};
 
 /// The options of the connection.
 #[derive(Deserialize)]
@@ -201,6 +201,38 @@ impl Tls {
     }
 }
 
+/// The options of a limiter's counters.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsOptions {
+    namespace: String,
+    set: String,
+    prefix: String,
+    /// Base64.
+    hash_ids: Option<String>,
+}
+
+impl TryFrom<LimitsOptions> for limits::Options {
+    /// A message, which never quotes a secret.
+    type Error = String;
+
+    fn try_from(options: LimitsOptions) -> Result<Self, String> {
+        Ok(limits::Options {
+            namespace: options.namespace,
+            set: options.set,
+            prefix: options.prefix,
+            hasher: hasher(options.hash_ids)?,
+        })
+    }
+}
+
+/// Returns the hasher for a secret in base64.
+fn hasher(secret: Option<String>) -> Result<Option<Hasher>, String> {
+    let secret = secret.map(|secret| BASE64.decode(secret)).transpose();
+    let secret = secret.map_err(|_| "option 'hashIds' cannot be read")?;
+    Ok(secret.as_deref().map(Hasher::new))
+}
+
 impl TryFrom<ViewOptions> for store::Options {
     /// A message, which never quotes a secret.
     type Error = String;
@@ -212,16 +244,13 @@ impl TryFrom<ViewOptions> for store::Options {
             .map(|key| BASE64.decode(key).ok()?.try_into().ok())
             .collect();
         let keys = keys.ok_or("option 'encryptionKeys' cannot be read")?;
-        let secret = options.hash_ids.map(|secret| BASE64.decode(secret));
-        let secret = secret.transpose();
-        let secret = secret.map_err(|_| "option 'hashIds' cannot be read")?;
         Ok(store::Options {
             namespace: options.namespace,
             set: options.set,
             bin: options.bin,
             prefix: options.prefix,
             keys: Keyring::new(&keys),
-            hasher: secret.as_deref().map(Hasher::new),
+            hasher: hasher(options.hash_ids)?,
             json: options.format == Format::Json,
             overwrite: options.conflict == Conflict::Overwrite,
             store_ids: options.store_ids,

@@ -3,7 +3,7 @@
 use aerospike::policy::ReadTouchTtl;
 use aerospike::{BatchDeletePolicy, BatchOperation, BatchReadPolicy, Error, Key};
 
-use super::command::{Command, Reply};
+use super::command::{Command, Repeat, Reply};
 use super::failure::Failure;
 use super::policy;
 use super::rows::Row;
@@ -29,10 +29,12 @@ pub enum Outcome {
 pub enum Shape {
     /// The bins that were read: the whole session, or a part that is about as large.
     Read,
-    /// The bins of a [`Command::Check`], which say nothing about the size of the session.
+    /// The bins of a [`Command::Check`] or a [`Command::ReadSmall`], which say nothing about the size of the session.
     Check,
     /// A header, and the bins that the write has read.
     Record,
+    /// Like [`Shape::Record`], for a command that is not repeated if it is in doubt.
+    Count,
     /// No record.
     Done,
 }
@@ -40,6 +42,10 @@ pub enum Shape {
 impl Shape {
     pub fn is_read(self) -> bool {
         matches!(self, Shape::Read)
+    }
+
+    pub fn is_count(self) -> bool {
+        matches!(self, Shape::Count)
     }
 }
 
@@ -60,7 +66,7 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
             let row = BatchOperation::read_ops(&policy, key, command.operations());
             (row, Shape::Read)
         }
-        Command::Check { bins } => {
+        Command::Check { bins } | Command::ReadSmall { bins } => {
             let policy = BatchReadPolicy {
                 read_touch_ttl: ReadTouchTtl::DontReset,
                 ..BatchReadPolicy::default()
@@ -82,7 +88,11 @@ pub fn row(key: &Key, command: &Command) -> (BatchOperation, Shape) {
         }
         _ => {
             let row = BatchOperation::write(&policy::row(command), key, command.operations());
-            (row, Shape::Record)
+            let shape = match command.repeat() {
+                Repeat::Always => Shape::Record,
+                Repeat::UnlessInDoubt => Shape::Count,
+            };
+            (row, shape)
         }
     }
 }
@@ -108,7 +118,7 @@ pub fn outcome(row: Row, shape: Shape, is_alone: bool, batch: &Result<(), Failur
         };
     }
     match (row.record, shape) {
-        (Some(record), Shape::Read | Shape::Check | Shape::Record) => {
+        (Some(record), Shape::Read | Shape::Check | Shape::Record | Shape::Count) => {
             Outcome::Own(Ok(Reply::Record(record)))
         }
         (Some(_), Shape::Done) => Outcome::Own(Ok(Reply::Done)),

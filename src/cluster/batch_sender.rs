@@ -154,7 +154,13 @@ impl BatchSender {
             expected.push((one.shape, one.slot));
             answers.push(one.answer);
         }
-        let (policy, is_alone) = (policy::batch(context.replica, end), batch_size == 1);
+        let has_count = expected.iter().any(|(shape, _)| shape.is_count());
+        let end_of_crate = match has_count {
+            true => policy::end_of_count(end),
+            false => end,
+        };
+        let policy = policy::batch(context.replica, end_of_crate);
+        let is_alone = batch_size == 1;
         let outcome = {
             // Pinned where it is created: it is as large as the rest of this future, and a move would need its space twice.
             let mut batch = pin!(self.transport.batch(&policy, &mut rows));

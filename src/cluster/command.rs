@@ -26,6 +26,8 @@ pub enum Command {
     /// Reads the header of the record and these small bins, in the background. It never extends the record, whatever the server's
     /// default is. It is sent once, by the thread for long work: no other operation waits for it.
     Check { bins: Bins },
+    /// Reads the header of the record and these small bins. It never extends the record, whatever the server's default is.
+    ReadSmall { bins: Bins },
     /// Applies the operations and then writes the bins, if the record exists, passes the filter and still has the generation. Doing so
     /// twice must have the same effect as doing it once.
     Change {
@@ -53,6 +55,23 @@ pub enum Command {
         durable: bool,
         only_if: Expression,
     },
+    /// Applies the operations, which read and add to what the record holds: doing so twice has another effect than doing it once. It is
+    /// never sent again once it may have been applied, see [`Repeat::UnlessInDoubt`].
+    Count {
+        operations: Vec<Step>,
+        ttl: Expiration,
+        /// Create the record if it is missing.
+        creates: bool,
+    },
+}
+
+/// Whether a command is sent again after an attempt has failed in a way that may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Applying it twice has the same effect as applying it once.
+    Always,
+    /// Only if it is certain that the failed attempt was not applied. If it is not, the command fails and is in doubt.
+    UnlessInDoubt,
 }
 
 /// One step of a command.
@@ -98,10 +117,13 @@ impl Command {
     /// Replaces the TTL, if the command sets one.
     pub fn set_ttl(&mut self, new: Expiration) {
         match self {
-            Command::Change { ttl, .. } | Command::Upsert { ttl, .. } => *ttl = new,
+            Command::Change { ttl, .. }
+            | Command::Upsert { ttl, .. }
+            | Command::Count { ttl, .. } => *ttl = new,
             Command::Read { .. }
             | Command::ReadSteps { .. }
             | Command::Check { .. }
+            | Command::ReadSmall { .. }
             | Command::Delete { .. } => {}
         }
     }
@@ -133,15 +155,34 @@ impl Command {
             Command::Read { .. }
             | Command::ReadSteps { .. }
             | Command::Check { .. }
-            | Command::Delete { .. } => (0, 0),
+            | Command::ReadSmall { .. }
+            | Command::Delete { .. }
+            | Command::Count { .. } => (0, 0),
         }
     }
 
     pub fn is_write(&self) -> bool {
         !matches!(
             self,
-            Command::Read { .. } | Command::ReadSteps { .. } | Command::Check { .. }
+            Command::Read { .. }
+                | Command::ReadSteps { .. }
+                | Command::Check { .. }
+                | Command::ReadSmall { .. }
         )
+    }
+
+    /// Returns whether it may be sent again.
+    pub fn repeat(&self) -> Repeat {
+        match self {
+            Command::Read { .. }
+            | Command::ReadSteps { .. }
+            | Command::Check { .. }
+            | Command::ReadSmall { .. }
+            | Command::Change { .. }
+            | Command::Upsert { .. }
+            | Command::Delete { .. } => Repeat::Always,
+            Command::Count { .. } => Repeat::UnlessInDoubt,
+        }
     }
 
     /// Returns whether no operation waits for it.
@@ -152,8 +193,9 @@ impl Command {
     /// Returns the server's operations of a command that writes, or that reads by steps, in order.
     pub(super) fn operations(&self) -> Vec<Operation> {
         let (steps, bins): (&[Step], &[Bin]) = match self {
-            Command::Read { .. } | Command::Check { .. } => (&[], &[]),
+            Command::Read { .. } | Command::Check { .. } | Command::ReadSmall { .. } => (&[], &[]),
             Command::ReadSteps { steps } => (steps, &[]),
+            Command::Count { operations, .. } => (operations, &[]),
             Command::Change {
                 operations, bins, ..
             }

@@ -7,8 +7,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::batch::Outcome;
 use super::batch_sender;
-use super::command::Command;
+use super::command::{Command, Repeat};
 use super::node_queue::NodeQueue;
+use super::policy;
 use super::record_sizes::RecordSizes;
 use super::trace::{LastRequest, Trace};
 use super::transport::Transport;
@@ -46,9 +47,13 @@ impl DirectSend {
             });
         }
         let mut closing = context.closing.clone();
+        let end_of_crate = match command.repeat() {
+            Repeat::Always => end,
+            Repeat::UnlessInDoubt => policy::end_of_count(end),
+        };
         let work = self
             .transport
-            .alone(key, command, context.replica, end, trace);
+            .alone(key, command, context.replica, end_of_crate, trace);
         let outcome = tokio::select! {
             biased;
             // An error means that the store was dropped.

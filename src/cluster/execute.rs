@@ -1,8 +1,12 @@
 //! Runs one command within its deadline, with repetitions and fail-over.
 //!
-//! Every command may be repeated, even one that may have been applied: all set absolute values, and an update of a session does not
-//! create it. A whole write that is repeated could bring back a session that was removed in between. But such a write was still in
-//! progress when the session was removed, so it could as well have come after the removal.
+//! Every command about sessions may be repeated, even one that may have been applied: all set absolute values, and an update of a session
+//! does not create it. A whole write that is repeated could bring back a session that was removed in between. But such a write was still
+//! in progress when the session was removed, so it could as well have come after the removal.
+//!
+//! A [`Command::Count`] adds to what is stored. It is repeated only if it is certain that the attempt before was not applied
+//! ([`Repeat::UnlessInDoubt`]). [`Call::verdict`] decides that, for every attempt. Nothing else sends a command twice: the crate is told
+//! not to retry writes, and a request is not sent again when the connection, the thread or the queue changes.
 //!
 //! An attempt gets only a part of the timeout, so that enough time is left for another one: a node that has died, or does not answer,
 //! is not waited for. Reads then go to other nodes that have the record, and take the first answer. If the node is already suspect,
@@ -22,7 +26,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::batch::Outcome;
 use super::batch_sender;
-use super::command::{Command, Reply};
+use super::command::{Command, Repeat, Reply};
 use super::connection::Connection;
 use super::direct_send::DirectSend;
 use super::failure::{self, Failure, Kind};
@@ -152,10 +156,13 @@ impl Call<'_> {
     ) -> Result<Option<Outcome>> {
         let queue = self.connection().routing().queue(self.key, self.command);
         let is_first = attempt_timeout.is_none();
-        let attempt_timeout = attempt_timeout.unwrap_or_else(|| match queue.is_suspect() {
-            true => self.part(SMALLEST_PART),
-            false => self.part(FIRST_PART),
-        });
+        let attempt_timeout = match attempt_timeout {
+            // If it is sent, it is the last attempt.
+            _ if self.is_count() => self.part(FIRST_PART),
+            Some(attempt_timeout) => attempt_timeout,
+            None if queue.is_suspect() => self.part(SMALLEST_PART),
+            None => self.part(FIRST_PART),
+        };
         if let Some(direct) = self.try_direct(&queue, transport).filter(|_| is_first) {
             let end = self.end_after(attempt_timeout);
             let mut sent = Box::pin(direct.send(self.key, self.command, self.trace(), end));
@@ -401,22 +408,35 @@ impl Call<'_> {
                     Kind::Permanent => false,
                     Kind::Transient => true,
                 };
-                (self.failed(transport, &failure), is_transient)
+                let mut error = self.failed(transport, &failure);
+                if self.is_count() {
+                    error.in_doubt = !failure::is_surely_not_applied(&failure);
+                }
+                (error, is_transient)
             }
             // Another row may be the unreadable one. A repetition without it shows which one it is.
-            Some(Outcome::NoAnswer(failure)) => (self.to_error(transport, &failure), true),
+            Some(Outcome::NoAnswer(failure)) => {
+                let error = self.to_error(transport, &failure);
+                let in_doubt = error.in_doubt || self.is_count();
+                (error.in_doubt(in_doubt), true)
+            }
             // `check_answer` has already turned `Closed` into an error.
             Some(Outcome::TimedOut | Outcome::Closed) | None => {
                 self.connection().auth_check().no_connection();
                 let is_sent = outcome.is_some();
                 let mut error = last.unwrap_or_else(|| transport.timed_out(&self.cluster.options));
-                error.in_doubt |= is_sent && transport.is_connected() && self.command.is_write();
+                let may_be_applied = transport.is_connected() && self.command.is_write();
+                error.in_doubt |= is_sent && (may_be_applied || self.is_count());
                 (error, true)
             }
         };
         // An earlier attempt may have been applied, whatever the outcome of this one.
         error.in_doubt |= was_in_doubt;
-        match is_transient {
+        let may_repeat = match self.command.repeat() {
+            Repeat::Always => true,
+            Repeat::UnlessInDoubt => !error.in_doubt,
+        };
+        match is_transient && may_repeat {
             true => Ok(Verdict::Failed(error)),
             false => Err(error),
         }
@@ -470,6 +490,10 @@ impl Call<'_> {
 
     fn trace(&self) -> Option<&Arc<Trace>> {
         self.options.trace.as_ref()
+    }
+
+    fn is_count(&self) -> bool {
+        self.command.repeat() == Repeat::UnlessInDoubt
     }
 
     fn connection(&self) -> &Connection {

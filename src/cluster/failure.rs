@@ -205,6 +205,35 @@ fn may_be_applied(error: &aerospike::Error) -> bool {
     }
 }
 
+/// Returns whether it is certain that a write was not applied, although an attempt has failed.
+///
+/// The crate's own flag is not used for result codes: it does not set it for the server's "timeout" in a row of a batch.
+pub fn is_surely_not_applied(failure: &Failure) -> bool {
+    match failure {
+        Failure::Client(error) => match error.server_result_code() {
+            // It can come from the middle of a write.
+            Some(ResultCode::Timeout) => false,
+            Some(_) => true,
+            None => !error.in_doubt() && was_not_sent(error),
+        },
+        #[cfg(test)]
+        Failure::Simulated(code, in_doubt) => !in_doubt && *code != Some(ResultCode::Timeout),
+    }
+}
+
+/// Returns whether the crate failed before it began to send: it had no node, or no connection to it.
+fn was_not_sent(error: &aerospike::Error) -> bool {
+    never_sent(error)
+        || lacks_node(error)
+        || matches!(
+            error.kind(),
+            ErrorKind::InvalidNamespace
+                | ErrorKind::NoMoreConnections
+                | ErrorKind::ConnectionPoolEmpty
+                | ErrorKind::MaxErrorRate
+        )
+}
+
 /// Returns the error of an operation that was not answered within its deadline.
 pub fn timed_out(options: &Options, client: &Client) -> Error {
     timeout_or_unreachable(options, client, timeout_message(options, None))

@@ -7,6 +7,7 @@
 //! - [`reconnect`]: finds out why a connected client gets no connections any more.
 //! - [`namespaces`], [`peer_addresses`], [`server_features`]: whether the cluster has the namespace, whether its nodes can be reached,
 //!   and which features they lack.
+//! - [`ttl_support`]: whether the namespace accepts TTLs.
 //! - [`routing`], [`node_queue`]: the node of a command, and the commands that wait for that node.
 //! - [`batch_sender`], [`direct_send`], [`batch`]: send commands in batches or one alone, and decode the answers of a batch.
 //! - [`node_health`]: whether a node has failed to answer lately.
@@ -50,8 +51,9 @@ mod stats;
 pub mod tls;
 pub mod trace;
 mod transport;
+mod ttl_support;
 
-pub use command::{Command, LARGEST_RECORD, Reply, Step};
+pub use command::{Command, LARGEST_RECORD, Repeat, Reply, Step};
 pub use execute::CallOptions;
 #[cfg(test)]
 pub use failure::Failure;
@@ -66,3 +68,4 @@ pub use rows::SimulatedRow;
 pub use stats::Stats;
 #[cfg(test)]
 pub use transport::{Simulated, Transport};
+pub use ttl_support::TtlSupport;

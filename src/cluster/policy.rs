@@ -32,6 +32,9 @@ const READ_RETRIES: usize = 2;
 /// The part of the timeout that a node gets to answer when the crate checks the cluster. The crate learns nothing new about any node
 /// until all have answered or timed out.
 const TEND_PART: u32 = 4;
+/// How much earlier the crate gives up a request of [`end_of_count`]: this part of the time that is left, and at most this long.
+const EARLY_PART: u32 = 10;
+const LONGEST_EARLY: Duration = Duration::from_millis(20);
 /// Retries of a scan, for the partitions that were not answered.
 const SCAN_RETRIES: usize = 30;
 /// Milliseconds between two retries.
@@ -88,7 +91,17 @@ pub fn read(touch: Option<u8>, deadline: Instant) -> ReadPolicy {
 pub fn row(command: &Command) -> BatchWritePolicy {
     let mut policy = BatchWritePolicy::default();
     match command {
-        Command::Read { .. } | Command::ReadSteps { .. } | Command::Check { .. } => {}
+        Command::Read { .. }
+        | Command::ReadSteps { .. }
+        | Command::Check { .. }
+        | Command::ReadSmall { .. } => {}
+        Command::Count { ttl, creates, .. } => {
+            policy.record_exists_action = match creates {
+                true => RecordExistsAction::Update,
+                false => RecordExistsAction::UpdateOnly,
+            };
+            policy.expiration = *ttl;
+        }
         Command::Upsert {
             ttl,
             send_key,
@@ -189,6 +202,17 @@ pub fn batch(replica: Replica, deadline: Instant) -> BatchPolicy {
     policy.concurrency = Concurrency::Sequential;
     within(&mut policy.base_policy, deadline);
     policy
+}
+
+/// Returns the deadline of the crate for a request that ends at `end` and has a command that must not be repeated if it is in doubt
+/// ([`Repeat::UnlessInDoubt`]). The crate gives up a little earlier than we do, because only the crate knows whether the request was
+/// sent.
+///
+/// [`Repeat::UnlessInDoubt`]: super::command::Repeat::UnlessInDoubt
+pub fn end_of_count(end: Instant) -> Instant {
+    let left = end.saturating_duration_since(Instant::now());
+    end.checked_sub((left / EARLY_PART).min(LONGEST_EARLY))
+        .unwrap_or(end)
 }
 
 /// Sets the crate's timeouts, which are one of several guards. 0 would mean that there is no timeout.

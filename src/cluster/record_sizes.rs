@@ -12,7 +12,7 @@ use super::command::Command;
 /// A session of this many bytes or more is large.
 const LARGE: usize = 32 * 1024;
 const SLOTS: usize = 1 << 16;
-/// The expected size of the bins that a [`Command::Check`] reads.
+/// The expected size of the bins that a [`Command::Check`] or a [`Command::ReadSmall`] reads.
 const CHECKED: usize = 128;
 
 /// A new size changes [`RecordSizes::mean`] by this part of the difference: 1/32.
@@ -85,7 +85,7 @@ impl RecordSizes {
     pub fn expected(&self, key: &Key, command: &Command) -> usize {
         match command {
             Command::Read { .. } | Command::ReadSteps { .. } => self.of(RecordSizes::slot(key)),
-            Command::Check { .. } => CHECKED,
+            Command::Check { .. } | Command::ReadSmall { .. } => CHECKED,
             _ => command.size(),
         }
     }
@@ -96,7 +96,7 @@ impl RecordSizes {
             Command::Read { .. } | Command::ReadSteps { .. } => {
                 self.is_session_at_least(key, LARGE)
             }
-            Command::Check { .. } => false,
+            Command::Check { .. } | Command::ReadSmall { .. } => false,
             _ => is_large(command.size()),
         }
     }

@@ -94,7 +94,7 @@ impl Transport {
                     .await
                     .map(Reply::Record)
             }
-            Command::Check { bins } => {
+            Command::Check { bins } | Command::ReadSmall { bins } => {
                 let mut policy = policy::read_alone(None, replica, deadline);
                 policy.base_policy.read_touch_ttl = ReadTouchTtl::DontReset;
                 client
@@ -145,7 +145,7 @@ impl Transport {
                 };
                 client.operate(&policy, key, &command.operations()).await
             }
-            Command::Read { bins, .. } | Command::Check { bins } => {
+            Command::Read { bins, .. } | Command::Check { bins } | Command::ReadSmall { bins } => {
                 client.get(policy, key, bins.clone()).await
             }
             _ => client.get(policy, key, Bins::None).await,

@@ -1,6 +1,8 @@
 //! Evaluates the filter of a command for a record, like the server (as/src/base/exp.c). Supports only the expressions that the store's
 //! filters use, and panics for others.
 
+use std::collections::BTreeMap;
+
 use aerospike::Value;
 use aerospike::expressions::Expression;
 use base64::Engine;
@@ -23,17 +25,30 @@ pub fn evaluate(expression: &Expression, record: &Record) -> Option<Value> {
         .base64()
         .expect("an expression that can be packed");
     let packed = BASE64.decode(text).expect("base64");
-    value(&msgpack::parse(&packed), record)
+    evaluate_with(&msgpack::parse(&packed), record, &Variables::new())
 }
 
-fn value(expression: &Value, record: &Record) -> Option<Value> {
+/// The variables of a `let`. `None`: unknown.
+type Variables = BTreeMap<String, Option<Value>>;
+
+fn evaluate_with(expression: &Value, record: &Record, variables: &Variables) -> Option<Value> {
     let Value::List(parts) = expression else {
         return Some(expression.clone());
     };
     let (Some(Value::Int(operation)), arguments) = (parts.first(), &parts[1..]) else {
         panic!("an expression without an operation");
     };
-    let of = |argument: &Value| value(argument, record);
+    // let: names and values in turn, and then the expression that uses them.
+    if *operation == 125 {
+        let mut inner = variables.clone();
+        let (last, definitions) = arguments.split_last()?;
+        for definition in definitions.chunks(2) {
+            let known = evaluate_with(&definition[1], record, &inner);
+            inner.insert(name(&definition[0]), known);
+        }
+        return evaluate_with(last, record, &inner);
+    }
+    let of = |argument: &Value| evaluate_with(argument, record, variables);
     let truth = |argument: &Value| match of(argument) {
         Some(Value::Bool(truth)) => Some(truth),
         _ => None,
@@ -51,6 +66,10 @@ fn value(expression: &Value, record: &Record) -> Option<Value> {
         3 => Some(Value::Bool(
             integer(&arguments[0])? > integer(&arguments[1])?,
         )),
+        // ge
+        4 => Some(Value::Bool(
+            integer(&arguments[0])? >= integer(&arguments[1])?,
+        )),
         // and, or: an unknown argument decides only if no other one does.
         16 => all(arguments.iter().map(truth), false),
         17 => all(arguments.iter().map(truth), true),
@@ -63,6 +82,23 @@ fn value(expression: &Value, record: &Record) -> Option<Value> {
         22 => integers()
             .try_fold(1i64, |all, next| all.checked_mul(next?))
             .map(Value::Int),
+        // sub, div, min, max, int_lshift
+        21 => integers()
+            .reduce(|left, right| left?.checked_sub(right?))?
+            .map(Value::Int),
+        23 => integers()
+            .reduce(|left, right| left?.checked_div(right?))?
+            .map(Value::Int),
+        50 => integers()
+            .reduce(|left, right| Some(left?.min(right?)))?
+            .map(Value::Int),
+        51 => integers()
+            .reduce(|left, right| Some(left?.max(right?)))?
+            .map(Value::Int),
+        36 => {
+            let (number, by) = (integer(&arguments[0])?, integer(&arguments[1])?);
+            Some(Value::Int(number.checked_shl(u32::try_from(by).ok()?)?))
+        }
         // last_update
         66 => Some(Value::Int(record.last_update_ms * 1_000_000)),
         // void_time
@@ -85,6 +121,8 @@ fn value(expression: &Value, record: &Record) -> Option<Value> {
                 .get(&name(&arguments[0]))
                 .map_or(0, particle_type),
         )),
+        // var
+        124 => variables.get(&name(&arguments[0]))?.clone(),
         // cond
         123 => {
             for pair in arguments.chunks(2) {

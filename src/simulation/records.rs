@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use aerospike::expressions::bool_val;
 use aerospike::{Bin, Bins, Expiration, IndexMap, Key, ResultCode, Value};
 
 use super::filter;
@@ -57,10 +58,10 @@ impl Records {
             self.all.remove(&digest);
         }
         match command {
-            Command::Read { .. } | Command::Check { .. } => {
+            Command::Read { .. } | Command::Check { .. } | Command::ReadSmall { .. } => {
                 let (bins, touch) = match command {
                     Command::Read { bins, touch } => (bins, *touch),
-                    Command::Check { bins } => (bins, None),
+                    Command::Check { bins } | Command::ReadSmall { bins } => (bins, None),
                     _ => unreachable!("a read"),
                 };
                 let record = self.all.get_mut(&digest);
@@ -117,6 +118,20 @@ impl Records {
                     creates: true,
                 };
                 self.write(digest, &write, only_if, now)
+            }
+            Command::Count {
+                operations,
+                ttl,
+                creates,
+            } => {
+                let write = Write {
+                    steps: operations,
+                    bins: &[],
+                    ttl: *ttl,
+                    generation: None,
+                    creates: *creates,
+                };
+                self.write(digest, &write, &bool_val(true), now)
             }
             Command::Delete {
                 reading, only_if, ..

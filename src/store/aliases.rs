@@ -7,6 +7,7 @@
 //!
 //! A session that was loaded through an alias has the digest of its record in its baseline. Its next write goes there directly.
 
+use aerospike::expressions::Expression;
 use aerospike::{Bins, Key, Record};
 
 use super::bins::{ALIAS, EXPIRES, PREFIX};
@@ -140,10 +141,14 @@ impl Sessions<'_> {
     }
 
     /// Removes a session through its alias, and then the aliases that lead to it. If this is interrupted, an alias is left
-    /// that leads nowhere, but never the session. Returns whether there was a session.
-    pub(super) async fn remove_along(&self, target: &RecordRef) -> Result<bool> {
+    /// that leads nowhere, but never the session. `only_if`: the session has to pass this filter, or nothing is removed.
+    /// Returns whether there was a session.
+    pub(super) async fn remove_along(
+        &self,
+        target: &RecordRef,
+        only_if: Option<&Expression>,
+    ) -> Result<bool> {
         let mut records: Vec<RecordRef> = Vec::new();
-        let mut existed = false;
         loop {
             let at = records.last().unwrap_or(target);
             let Some(alias) = self.alias_at(at).await? else {
@@ -153,23 +158,21 @@ impl Sessions<'_> {
                 return Err(too_many_aliases());
             }
             let at = target.to(self.layout.key_of(alias));
-            let removal = self.remove_session(&at).await;
+            let removal = match only_if {
+                Some(only_if) => self.remove_if(&at, only_if).await,
+                None => self.remove_session(&at).await,
+            };
             target.absorb(&at);
-            records.push(at);
-            if let Removal::Done(there) = removal? {
-                existed = there;
-                break;
+            if let Removal::Done(existed) = removal? {
+                // The session is removed. An alias that stays leads nowhere, and ends by itself.
+                for alias in records.iter().rev().chain([target]) {
+                    drop(self.remove_record(alias).await);
+                }
+                return Ok(existed);
             }
+            records.push(at);
         }
-        // The last one is the session's own record.
-        if records.pop().is_none() {
-            return Ok(false);
-        }
-        // The session is removed. An alias that stays leads nowhere, and ends by itself.
-        for alias in records.iter().rev().chain([target]) {
-            drop(self.remove_record(alias).await);
-        }
-        Ok(existed)
+        Ok(false)
     }
 
     /// Returns the digests of the records that a session id leads to, beginning with its own.

@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout_at};
 use super::baseline::{Baseline, InDoubtWrite};
 use super::record_ref::RecordRef;
 use super::renew_ops::{Renewal, Renewed};
-use super::request::{Operation, Output, ScanOp, SessionOp, Written};
+use super::request::{LimitOp, Operation, Output, ScanOp, SessionOp, Written};
 use super::session_ops::Touched;
 use super::sessions::Sessions;
 use super::shared::{LARGE, Shared};
@@ -14,6 +14,7 @@ use crate::cluster::{LARGEST_RECORD, too_big};
 use crate::codec::size_check;
 use crate::error::Result;
 use crate::failpoint;
+use crate::limits::Limits;
 
 impl Shared {
     /// Returns whether an operation takes so long that others should not wait for it.
@@ -57,7 +58,18 @@ impl Shared {
             }
             Operation::Info { commands } => self.info(&commands, deadline).await,
             Operation::Scan(op) => sessions.run_scan_op(op).await,
-            Operation::Close | Operation::Session { .. } => Ok(Output::Done),
+            Operation::Limit(LimitOp::ResetAll { view }) => {
+                let limits = Limits {
+                    cluster: &self.cluster,
+                    view: &view,
+                    ttl_refused: &|| {},
+                };
+                limits.remove_all().await?;
+                Ok(Output::Done)
+            }
+            Operation::Close
+            | Operation::Session { .. }
+            | Operation::Limit(LimitOp::One { .. }) => Ok(Output::Done),
         }
     }
 }

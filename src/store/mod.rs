@@ -7,13 +7,14 @@
 //! - [`session_ops`], [`update_ops`]: the operations of express-session. No update is lost, and a removed session
 //!   stays removed.
 //! - [`scan_ops`], [`user_ops`]: the operations on all sessions of a view, and on the sessions of one user.
-//! - [`session_limit`], [`limit_ops`]: the limit of sessions of one user, and its records in the cluster.
+//! - [`session_limit`], [`session_limit_ops`]: the limit of sessions of one user, and its records in the cluster.
 //! - [`removal`], [`upsert`], [`record_commands`]: the commands on one record that several operations share.
 //! - [`sessions`], [`shared`], [`record_ref`]: what operations work with: a view, the state of the store, and one
 //!   record.
 //! - [`view`], [`options`], [`notice`], [`request`]: the inputs and outputs of a store.
 //! - [`filters`]: the filters of writes, packed in advance.
 //! - [`layout`], [`bins`], [`cookie`]: the record and its bins.
+//! - [`limit_queue`], [`limit_service`]: runs the requests for rate limits, see [`limits`](crate::limits).
 //! - [`encryption`], [`id_hash`]: encrypted data, hashed ids and owners.
 //! - [`baseline`], [`baseline_text`], [`session_text`], [`merge`]: what a request had loaded, the text of a session, what a request changed, and the merge with changes of others.
 //! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
@@ -30,9 +31,10 @@ mod dispatch;
 pub mod encryption;
 pub mod expiry;
 mod filters;
-pub mod id_hash;
 mod layout;
-mod limit_ops;
+mod limit_queue;
+mod limit_service;
+mod session_limit_ops;
 // Public for fuzz/.
 pub mod merge;
 mod metrics;
@@ -66,7 +68,7 @@ pub use options::{Evict, Options, SessionLimit};
 pub use pending_writes::Writer;
 pub use record_ref::digest_of_text;
 pub use request::{
-    Answer, Operation, Output, Request, ScanOp, SessionName, SessionOp, Ticket, Written,
+    Answer, LimitOp, Operation, Output, Request, ScanOp, SessionName, SessionOp, Ticket, Written,
 };
 pub use service::Store;
 pub use view::View;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::encryption::Keyring;
-use super::id_hash::Hasher;
+use crate::id_hash::Hasher;
 
 /// The options of a view: where and how sessions are stored. Already validated.
 #[derive(Debug, Clone, Default)]

@@ -74,7 +74,7 @@ impl Sessions<'_> {
     pub(super) async fn delete(&self, target: &RecordRef) -> Result<Output> {
         let existed = match self.remove_session(target).await? {
             Removal::Done(existed) => existed,
-            Removal::Refused => Box::pin(self.remove_along(target)).await?,
+            Removal::Refused => Box::pin(self.remove_along(target, None)).await?,
         };
         Ok(Output::Flag(existed))
     }

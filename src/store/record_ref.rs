@@ -1,5 +1,6 @@
 //! The record of one session, as an operation refers to it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aerospike::Key;
@@ -37,6 +38,15 @@ impl RecordRef {
     pub fn to(&self, key: Key) -> RecordRef {
         let options = self.options.for_another_record();
         RecordRef { key, options }
+    }
+
+    /// Copies the trace of the operation that also did this one.
+    pub fn copy_trace(&self, other: &RecordRef) {
+        if let (Some(own), Some(other)) = (&self.options.trace, &other.options.trace)
+            && !Arc::ptr_eq(own, other)
+        {
+            own.note(other.last_request());
+        }
     }
 
     /// Notes what is in doubt of a command on another record of the same operation.

@@ -172,7 +172,8 @@ impl Sessions<'_> {
         Err(conflict())
     }
 
-    /// Reads the old record, and merges what the request has changed with it.
+    /// Reads the old record, and merges what the request has changed with it: also with `conflict: 'overwrite'`, because a
+    /// renewal may come at the beginning of a request, which has not asked for a write yet.
     async fn copy_old(
         &self,
         target: &RecordRef,
@@ -182,12 +183,13 @@ impl Sessions<'_> {
         let Some(record) = self.read(target, Bins::All).await? else {
             return Ok(Old::Renewed(Renewed::Missing));
         };
-        if let Some(alias) = self.alias_in(Some(&record), &target.key)? {
-            return Ok(Old::Renewed(match alias == new.key.digest() {
-                // Our own write was applied, although an attempt had failed.
-                true => Renewed::Done(self.meta_of(source, 0)),
-                false => Renewed::Lost,
-            }));
+        // An attempt to write the alias may have been applied so long ago that the alias has ended. The session is renewed.
+        let written = self.layout.alias(&record, &target.key, i64::MIN);
+        if self.report_unreadable(written)? == Some(new.key.digest()) {
+            return Ok(Old::Renewed(Renewed::Done(self.meta_of(source, 0))));
+        }
+        if self.alias_in(Some(&record), &target.key)?.is_some() {
+            return Ok(Old::Renewed(Renewed::Lost));
         }
         let base = &source.base;
         let stored = self.layout.open(&record, &target.key, now());
@@ -293,8 +295,13 @@ impl Sessions<'_> {
                     .saturating_add(60_000)
                     .max(ends)
             }
-            // The server counts whole seconds, so a record may live almost a second less than its TTL.
-            false => ends.saturating_add(1_000),
+            // The record has to be there as long as this operation may look whether an attempt was applied. The server counts
+            // whole seconds, so a record may live almost a second less than its TTL.
+            false => {
+                let timeout = self.shared.cluster.timeout().as_millis();
+                let looks_until = now.saturating_add(i64::try_from(timeout).unwrap_or(i64::MAX));
+                ends.max(looks_until).saturating_add(1_000)
+            }
         };
         let reply = self.with_ttl(target, until, &mut change).await?;
         Ok(matches!(reply, Reply::Record(_) | Reply::Done))

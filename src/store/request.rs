@@ -10,6 +10,7 @@ use super::record_ref::RecordRef;
 use super::view::View;
 use crate::cluster::trace::Trace;
 use crate::error::Result;
+use crate::limits;
 
 /// Counts a request until it is answered.
 pub type Ticket = Arc<()>;
@@ -69,15 +70,6 @@ impl<A: Answer> SessionRequest<A> {
         self.target.key.digest()
     }
 
-    /// Copies the trace of the operation that also answered this request.
-    pub fn copy_trace(&self, other: Option<&Arc<Trace>>) {
-        if let (Some(own), Some(other)) = (&self.target.options.trace, other)
-            && !Arc::ptr_eq(own, other)
-        {
-            own.note(other.last_request());
-        }
-    }
-
     pub fn kind(&self) -> Kind {
         match self.op {
             SessionOp::Get | SessionOp::Load | SessionOp::Has => Kind::Read,
@@ -116,6 +108,20 @@ pub enum Operation {
     Session { name: SessionName, op: SessionOp },
     /// An operation on many sessions.
     Scan(ScanOp),
+    /// An operation on rate limits, which have a view of their own.
+    Limit(LimitOp),
+}
+
+/// An operation on the counters of rate limits.
+pub enum LimitOp {
+    /// An operation on one counter.
+    One {
+        view: Arc<limits::View>,
+        key: String,
+        op: limits::Op,
+    },
+    /// Remove all counters of the view.
+    ResetAll { view: Arc<limits::View> },
 }
 
 /// What identifies a session.
@@ -208,8 +214,20 @@ pub enum ScanOp {
 }
 
 impl Operation {
-    pub fn is_about_sessions(&self) -> bool {
-        matches!(self, Operation::Session { .. } | Operation::Scan(_))
+    /// Returns whether the operation is about sessions or rate limits, not about the connection.
+    pub fn is_about_records(&self) -> bool {
+        matches!(
+            self,
+            Operation::Session { .. } | Operation::Scan(_) | Operation::Limit(_)
+        )
+    }
+
+    /// Returns whether the operation is about a single record.
+    pub fn is_about_one(&self) -> bool {
+        matches!(
+            self,
+            Operation::Session { .. } | Operation::Limit(LimitOp::One { .. })
+        )
     }
 
     /// Returns whether the operation changes many sessions, or the cluster. A part of it may have been done when it
@@ -222,7 +240,7 @@ impl Operation {
                     | ScanOp::Prune { .. }
                     | ScanOp::CreateUserIndex
                     | ScanOp::DestroyOf { .. }
-            )
+            ) | Operation::Limit(LimitOp::ResetAll { .. })
         )
     }
 
@@ -240,6 +258,8 @@ impl Operation {
             Operation::Info { .. } => "info",
             Operation::Close => "close",
             Operation::Session { op, .. } => op.name(),
+            Operation::Limit(LimitOp::One { op, .. }) => op.name(),
+            Operation::Limit(LimitOp::ResetAll { .. }) => "resetAll",
             Operation::Scan(op) => match op {
                 ScanOp::All { partitions: None } => "all",
                 ScanOp::All { .. } => "sessions",

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use aerospike::Key;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::limit_queue::{LimitQueues, LimitRequest};
+use super::limit_service;
 use super::metrics::Stats;
 use super::notice::Notice;
 use super::record_ref::RecordRef;
 use super::request::{
-    Answer, Caller, Operation, Output, Request, SessionName, SessionRequest, Ticket,
+    Answer, Caller, LimitOp, Operation, Output, Request, SessionName, SessionRequest, Ticket,
 };
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
@@ -101,7 +104,7 @@ impl<A: Answer> Store<A> {
 
     /// Submits a request. Never blocks. The answer comes exactly once, from another thread.
     pub fn submit(&self, view: Arc<View>, operation: Operation, answer: A) {
-        if operation.is_about_sessions() && Arc::strong_count(&self.tickets) > self.max_pending {
+        if operation.is_about_records() && Arc::strong_count(&self.tickets) > self.max_pending {
             let name = operation.name();
             let refused = Err(Error::overload(self.max_pending).during(name));
             self.shared.metrics.count(name, &refused, None);
@@ -136,6 +139,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
     /// The number of requests taken at once.
     const MAX_TAKEN: usize = 256;
     let queues = Arc::new(SessionQueues::new(shared.cluster.timeout()));
+    let limit_queues = Arc::new(LimitQueues::new());
     let mut taken = Vec::with_capacity(MAX_TAKEN);
     let mut timer = std::pin::pin!(sleep(TIMER_INTERVAL));
     let mut is_timer_running = false;
@@ -156,7 +160,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
         }
         for request in taken.drain(..) {
             // A panic ends only its own request, which answers with an error when it is dropped.
-            let start = AssertUnwindSafe(|| start(&shared, &queues, request));
+            let start = AssertUnwindSafe(|| start(&shared, &queues, &limit_queues, request));
             let _ = catch_unwind(start);
         }
     }
@@ -167,33 +171,74 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
 /// The number of unanswered requests up to which an operation may be sent alone. More are better sent together.
 const MAX_LONE: usize = 2;
 
-fn start<A: Answer>(shared: &Arc<Shared>, queues: &Arc<SessionQueues<A>>, request: Request<A>) {
+fn start<A: Answer>(
+    shared: &Arc<Shared>,
+    queues: &Arc<SessionQueues<A>>,
+    limit_queues: &Arc<LimitQueues<A>>,
+    request: Request<A>,
+) {
     failpoint::panic_in("drive", &request.caller.view.layout.options.set);
-    let Operation::Session { name, op } = request.operation else {
-        let is_bulk = request.operation.is_read_of_many();
-        let answer = answer(shared.clone(), request);
-        match is_bulk {
-            true => shared.bulk.spawn(answer),
-            false => tasks::spawn(answer),
+    match request.operation {
+        Operation::Session { name, op } => {
+            let caller = request.caller;
+            let key = match name {
+                SessionName::Id(id) => caller.view.layout.key(&id),
+                SessionName::Digest(digest) => caller.view.layout.key_of(digest),
+            };
+            // Boxed: it is moved often.
+            let request = Box::new(SessionRequest {
+                target: target(key, request.deadline, &caller),
+                caller,
+                op,
+            });
+            start_session_op(shared, queues, request);
         }
-        return;
+        Operation::Limit(LimitOp::One { view, key, op }) => {
+            let caller = request.caller;
+            match view.key(&key) {
+                Ok(key) => {
+                    let request = LimitRequest {
+                        target: target(key, request.deadline, &caller),
+                        caller,
+                        view,
+                        op,
+                    };
+                    limit_service::start(shared, limit_queues, request);
+                }
+                Err(error) => {
+                    let outcome = Err(error.during(op.name()));
+                    shared.metrics.count(op.name(), &outcome, None);
+                    caller.give(outcome);
+                }
+            }
+        }
+        _ => {
+            let is_bulk = request.operation.is_read_of_many();
+            let answer = answer(shared.clone(), request);
+            match is_bulk {
+                true => shared.bulk.spawn(answer),
+                false => tasks::spawn(answer),
+            }
+        }
+    }
+}
+
+fn target<A: Answer>(key: Key, deadline: Instant, caller: &Caller<A>) -> RecordRef {
+    let options = CallOptions {
+        deadline,
+        trace: caller.answer.trace(),
+        in_doubt: AtomicBool::new(false),
+        // One ticket is the store's own.
+        is_lone: Arc::strong_count(&caller.ticket) <= 1 + MAX_LONE,
     };
-    let caller = request.caller;
-    let target = RecordRef {
-        key: match name {
-            SessionName::Id(id) => caller.view.layout.key(&id),
-            SessionName::Digest(digest) => caller.view.layout.key_of(digest),
-        },
-        options: CallOptions {
-            deadline: request.deadline,
-            trace: caller.answer.trace(),
-            in_doubt: AtomicBool::new(false),
-            // One ticket is the store's own.
-            is_lone: Arc::strong_count(&caller.ticket) <= 1 + MAX_LONE,
-        },
-    };
-    // Boxed: it is moved often.
-    let request = Box::new(SessionRequest { caller, target, op });
+    RecordRef { key, options }
+}
+
+fn start_session_op<A: Answer>(
+    shared: &Arc<Shared>,
+    queues: &Arc<SessionQueues<A>>,
+    request: Box<SessionRequest<A>>,
+) {
     let digest = request.digest();
     match queues.enter(request) {
         Entered::Runs(first) => {
@@ -294,13 +339,13 @@ async fn share<A: Answer>(
             biased;
             outcome = &mut read => break outcome,
             () = sleep_until(earliest) => if let Some(late) = waiting.pop() {
-                late.copy_trace(target.options.trace.as_ref());
+                late.target.copy_trace(&target);
                 finish(shared, *late, Err(shared.cluster.late()));
             },
         }
     };
     for one in waiting.into_iter().rev() {
-        one.copy_trace(target.options.trace.as_ref());
+        one.target.copy_trace(&target);
         finish(shared, *one, outcome.clone());
     }
 }
@@ -321,7 +366,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
         deadline,
     } = request;
     let name = operation.name();
-    let is_about_sessions = operation.is_about_sessions();
+    let is_about_records = operation.is_about_records();
     // A part of it may be done when the store is closed.
     let is_partial = operation.is_write_of_many() && !shared.cluster.is_closed();
     let outcome = match operation {
@@ -348,7 +393,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
         _ => error,
     });
     let outcome = outcome.map_err(|error| error.during(name));
-    if is_about_sessions {
+    if is_about_records {
         shared.metrics.count(name, &outcome, None);
     }
     caller.give(outcome);

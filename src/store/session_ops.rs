@@ -14,7 +14,7 @@
 
 use std::sync::atomic::Ordering;
 
-use aerospike::expressions::and;
+use aerospike::expressions::{Expression, and};
 use aerospike::{Bin, Bins, Key, Record, Value};
 
 use super::aliases::Removal;
@@ -88,7 +88,7 @@ impl Sessions<'_> {
             false => self.erase(target, only_if.as_ref()).await?,
         };
         if matches!(removal, Removal::Refused) {
-            Box::pin(self.remove_along(target)).await?;
+            Box::pin(self.remove_along(target, None)).await?;
         }
         Ok(Output::Done)
     }
@@ -104,11 +104,25 @@ impl Sessions<'_> {
             Some(user) => and(vec![is_alive, owned_by(&self.layout.owner(user))]),
             None => is_alive,
         };
-        let removal = match self.options().tombstones {
-            true => Box::pin(self.write_tombstone(target, Some(&only_if))).await?,
-            false => self.erase(target, Some(&only_if)).await?,
-        };
-        Ok(Output::Flag(matches!(removal, Removal::Done(true))))
+        Ok(Output::Flag(
+            match self.remove_if(target, &only_if).await? {
+                Removal::Done(existed) => existed,
+                // A page that was made before a renewal has the digest of the old id.
+                Removal::Refused => Box::pin(self.remove_along(target, Some(&only_if))).await?,
+            },
+        ))
+    }
+
+    /// Removes the session if its record passes the filter.
+    pub(super) async fn remove_if(
+        &self,
+        target: &RecordRef,
+        only_if: &Expression,
+    ) -> Result<Removal> {
+        match self.options().tombstones {
+            true => Box::pin(self.write_tombstone(target, Some(only_if))).await,
+            false => self.erase(target, Some(only_if)).await,
+        }
     }
 
     /// Touches the session. Returns the meta and the notes of the next baseline.

@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::expiry::TtlSupport;
 use super::metrics::Metrics;
 use super::notice::Notice;
 use super::request::Output;
 use super::watches::Watches;
 use crate::bulk_runtime::Bulk;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TtlSupport};
 use crate::error::{Code, Error, Result};
 
 /// State that every operation needs.

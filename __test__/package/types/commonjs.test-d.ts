@@ -212,6 +212,8 @@ expectType<void>(store.destroyByDigest('digest', { of: 7 }, (error, removed) => 
 expectError(store.destroyByDigest('digest', {}))
 expectError(store.destroyByDigest('digest', { of: undefined }))
 expectType<string>(store.digestOf('sid'))
+expectType<string>(store.digestOf({ cookie: {} }))
+expectError(store.digestOf(5))
 expectType<Promise<number>>(store.countOf(7))
 expectType<void>(store.countOf('ada', (error, count) => { expectType<Failure>(error); expectType<number | undefined>(count) }))
 expectType<Promise<number>>(store.destroyOf('ada', { except: 'sid' }))

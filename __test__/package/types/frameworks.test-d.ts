@@ -5,9 +5,9 @@ import fastifySession = require('@fastify/session')
 import { sessionMiddleware } from 'hono-sessions'
 import { createSession } from 'koa-session'
 import { AerospikeStore, SessionStore } from 'aerospike-session'
-import { FastifyStore, FastifyStoreOptions } from 'aerospike-session/fastify'
+import { FastifyStore, FastifyStoreOptions, renew as renewFastify, renewal as fastifyRenewal } from 'aerospike-session/fastify'
 import { HonoSessionData, HonoStore, HonoStoreOptions } from 'aerospike-session/hono'
-import { KoaStore, KoaStoreOptions } from 'aerospike-session/koa'
+import { KoaStore, KoaStoreOptions, renew as renewKoa, renewal as koaRenewal } from 'aerospike-session/koa'
 import { ReactRouterStore, ReactRouterStoreOptions } from 'aerospike-session/react-router'
 import { expectAssignable, expectError, expectType } from 'tsd'
 
@@ -34,6 +34,15 @@ for (const store of [new KoaStore(), new HonoStore({ ttl: 60 }), new ReactRouter
   expectType<Promise<void>>(store.close())
   expectType<Promise<void>>(store[Symbol.asyncDispose]())
 }
+
+// ---- renewals
+
+expectType<Promise<boolean>>(renewFastify({}))
+expectType<Promise<boolean>>(renewKoa({}, { grace: 30 }))
+expectError(renewKoa({}, { every: 30 }))
+expectType<void>(fastifyRenewal({}, { every: 900, grace: 30 }, () => {}))
+expectType<Promise<any>>(koaRenewal({ every: 900 })({}, async () => {}))
+expectError(koaRenewal({ evry: 900 }))
 
 // ---- Koa
 

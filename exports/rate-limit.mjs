@@ -1,0 +1,3 @@
+import api from './rate-limit.js'
+
+export const { AerospikeRateLimitStore, RateLimiter, fastifyRateLimitStore } = api
