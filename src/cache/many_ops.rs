@@ -1,7 +1,7 @@
 //! The operations on several entries, on all entries, and on pages of them.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use aerospike::expressions::Expression;
 use aerospike::{Bins, Key};
@@ -36,16 +36,14 @@ impl Cache<'_> {
     }
 
     async fn run_one(&self, (key, op): &(Key, CacheOp), deadline: Instant) -> Result<Answer> {
-        let in_doubt = AtomicBool::new(false);
-        let options = CallOptions {
-            deadline,
-            trace: None,
-            in_doubt: &in_doubt,
-            is_lone: false,
+        let options = CallOptions::untraced(deadline);
+        let target = Target {
+            key,
+            options: &options,
         };
-        let outcome = self.run(Target { key, options }, op).await;
+        let outcome = self.run(target, op).await;
         outcome.map_err(|error| {
-            let in_doubt = error.in_doubt || in_doubt.load(Ordering::Relaxed);
+            let in_doubt = error.in_doubt || options.in_doubt.load(Ordering::Relaxed);
             error.in_doubt(in_doubt)
         })
     }

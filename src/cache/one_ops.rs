@@ -24,7 +24,7 @@ pub struct Cache<'a> {
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     pub key: &'a Key,
-    pub options: CallOptions<'a>,
+    pub options: &'a CallOptions,
 }
 
 impl Cache<'_> {

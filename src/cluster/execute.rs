@@ -49,19 +49,40 @@ pub struct Call<'a> {
     pub cluster: &'a Cluster,
     pub key: &'a Key,
     pub command: &'a Command,
-    pub options: CallOptions<'a>,
+    pub options: &'a CallOptions,
 }
 
-/// How a command is run.
-#[derive(Clone, Copy)]
-pub struct CallOptions<'a> {
+/// How the commands of an operation on one record are run.
+pub struct CallOptions {
     pub deadline: Instant,
     /// The trace of the operation, if it is traced.
-    pub trace: Option<&'a Arc<Trace>>,
+    pub trace: Option<Arc<Trace>>,
     /// Set when an attempt to write has failed but may have been applied (the operation is in doubt).
-    pub in_doubt: &'a AtomicBool,
-    /// The store has hardly any other operations now, so there is nothing to batch this command with.
+    pub in_doubt: AtomicBool,
+    /// The store had hardly any other operations when this one started, so there is nothing to batch its commands with.
     pub is_lone: bool,
+}
+
+impl CallOptions {
+    /// Returns the options of an operation that is not traced.
+    pub fn untraced(deadline: Instant) -> CallOptions {
+        CallOptions {
+            deadline,
+            trace: None,
+            in_doubt: AtomicBool::new(false),
+            is_lone: false,
+        }
+    }
+
+    /// Returns the options for commands of the same operation on another record.
+    pub fn for_another_record(&self) -> CallOptions {
+        CallOptions {
+            deadline: self.deadline,
+            trace: self.trace.clone(),
+            in_doubt: AtomicBool::new(false),
+            is_lone: self.is_lone,
+        }
+    }
 }
 
 /// A read in flight whose attempt has timed out. It may still be answered.
@@ -81,7 +102,7 @@ impl Cluster {
         &'a self,
         key: &'a Key,
         command: &'a Command,
-        options: CallOptions<'a>,
+        options: &'a CallOptions,
     ) -> impl Future<Output = Result<Reply>> + 'a {
         let call = Call {
             cluster: self,
@@ -144,7 +165,7 @@ impl Call<'_> {
         };
         if let Some(direct) = self.try_direct(&queue, transport).filter(|_| is_first) {
             let end = self.end_after(attempt_timeout);
-            let mut sent = Box::pin(direct.send(self.key, self.command, self.options.trace, end));
+            let mut sent = Box::pin(direct.send(self.key, self.command, self.trace(), end));
             let silence = queue.silence().min(attempt_timeout);
             let answer = match timeout_at(self.end_after(silence), &mut sent).await {
                 Ok(answer) => answer,
@@ -188,7 +209,7 @@ impl Call<'_> {
             .filter(|_| !attempt_timeout.is_zero())
         {
             let end = self.end_after(self.part(FIRST_PART));
-            let mut sent = Box::pin(direct.send(self.key, self.command, self.options.trace, end));
+            let mut sent = Box::pin(direct.send(self.key, self.command, self.trace(), end));
             return match timeout_at(self.end_after(attempt_timeout), &mut sent).await {
                 Ok(answer) => Ok((self.check_answer(answer)?, None)),
                 Err(_) => {
@@ -238,14 +259,7 @@ impl Call<'_> {
             attempt_timeout.min(self.part(FIRST_PART)),
             self.options.deadline,
         );
-        batch_sender::enqueue(
-            queue,
-            transport,
-            time,
-            self.key,
-            self.command,
-            self.options.trace,
-        )
+        batch_sender::enqueue(queue, transport, time, self.key, self.command, self.trace())
     }
 
     /// Checks the answer to a request: fails if the store was closed, or if the sender has ended without an answer.
@@ -333,7 +347,7 @@ impl Call<'_> {
         let read = async {
             // An error would mean that the semaphore was closed, which never happens.
             let _permits = self.cluster.replica_reads.acquire_many(2).await;
-            if let Some(trace) = self.options.trace {
+            if let Some(trace) = self.trace() {
                 // Only the crate knows the node.
                 trace.note(LastRequest {
                     node: None,
@@ -472,6 +486,10 @@ impl Call<'_> {
             true => self.connection().peers().with_reason(error),
             false => error,
         }
+    }
+
+    fn trace(&self) -> Option<&Arc<Trace>> {
+        self.options.trace.as_ref()
     }
 
     fn is_count(&self) -> bool {

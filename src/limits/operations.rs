@@ -1,7 +1,6 @@
 //! What can be asked of a counter, and the commands that do it.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicBool;
 
 use aerospike::expressions::bool_val;
 use aerospike::{Bins, Expiration, Key, Record, Value};
@@ -213,7 +212,7 @@ impl Limits<'_> {
         key: &Key,
         op: &Op,
         times: usize,
-        options: CallOptions<'_>,
+        options: &CallOptions,
     ) -> Result<Answers> {
         let times = i64::try_from(times).unwrap_or(i64::MAX);
         let prefix = &self.view.options.prefix;
@@ -307,7 +306,7 @@ impl Limits<'_> {
         key: &Key,
         operations: Vec<Step>,
         ttl: Expiration,
-        options: CallOptions<'_>,
+        options: &CallOptions,
     ) -> Result<Stored> {
         let support = &self.view.ttl;
         let is_refused = support.is_refused();
@@ -345,7 +344,7 @@ impl Limits<'_> {
         }
     }
 
-    async fn remove(&self, key: &Key, options: CallOptions<'_>) -> Result<bool> {
+    async fn remove(&self, key: &Key, options: &CallOptions) -> Result<bool> {
         let command = Command::Delete {
             reading: Vec::new(),
             durable: false,
@@ -403,14 +402,8 @@ impl Limits<'_> {
     /// Removes these records. The first failure ends it.
     async fn remove_each(&self, keys: Vec<Key>) -> Result<()> {
         let removals = keys.into_iter().map(|key| async move {
-            let in_doubt = AtomicBool::new(false);
-            let options = CallOptions {
-                deadline: self.cluster.deadline(),
-                trace: None,
-                in_doubt: &in_doubt,
-                is_lone: false,
-            };
-            self.remove(&key, options).await
+            let options = CallOptions::untraced(self.cluster.deadline());
+            self.remove(&key, &options).await
         });
         let mut removals = stream::iter(removals).buffer_unordered(REMOVED_TOGETHER);
         while let Some(removed) = removals.next().await {
@@ -637,12 +630,9 @@ mod tests {
                 ttl_refused: &|| {},
             };
             for _ in 0..commands {
-                let in_doubt = AtomicBool::new(false);
                 let options = CallOptions {
-                    deadline: cluster.deadline(),
-                    trace: None,
-                    in_doubt: &in_doubt,
                     is_lone,
+                    ..CallOptions::untraced(cluster.deadline())
                 };
                 let op = Op::Consume {
                     rule: RULE,
@@ -651,7 +641,7 @@ mod tests {
                     now: NOW,
                 };
                 let before = server.count(&key);
-                let outcome = limits.run(&key, &op, 1, options).await;
+                let outcome = limits.run(&key, &op, 1, &options).await;
                 check(&outcome, server.count(&key) - before);
             }
         });

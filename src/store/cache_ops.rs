@@ -43,7 +43,7 @@ impl Sessions<'_> {
         let cache = self.cache(&report);
         let entry = Target {
             key: &target.key,
-            options: target.call_options(),
+            options: &target.options,
         };
         Ok(match cache.run(entry, op).await? {
             Answer::Done => Output::Done,

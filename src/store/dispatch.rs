@@ -19,7 +19,7 @@ use crate::limits::Limits;
 impl Shared {
     /// Returns whether an operation takes so long that others should not wait for it.
     pub fn is_bulk(&self, target: &RecordRef, op: &SessionOp) -> bool {
-        let limit = match target.is_lone {
+        let limit = match target.options.is_lone {
             // Hardly any other request would wait, and using the other thread means waking it. There is a limit all the same: the
             // event loop may be driving (see `bridge::event_loop`), and large sessions take milliseconds.
             true => 4 * LARGE,

@@ -7,18 +7,17 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::record_ref::RecordRef;
-use super::request::{Answer, Ticket};
+use super::request::{Answer, Caller};
 use crate::limits::{Op, View};
 
 type Digest = [u8; 20];
 
 /// A request for one counter, with the key of its record.
 pub struct LimitRequest<A> {
+    pub caller: Caller<A>,
     pub view: Arc<View>,
     pub target: RecordRef,
     pub op: Op,
-    pub answer: A,
-    pub ticket: Ticket,
 }
 
 /// The requests that wait, by the digests of their keys. There is a queue as long as a request of its key runs.
@@ -121,10 +120,11 @@ impl<A: Answer> Drop for LimitQueueGuard<'_, A> {
 mod tests {
     use tokio::time::Instant;
 
-    use super::super::request::Output;
+    use super::super::request::{Output, Ticket};
     use super::*;
     use crate::error::Result;
     use crate::limits::{Kind, Options, Rule};
+    use crate::store;
 
     struct NamedAnswer(u32);
 
@@ -149,6 +149,7 @@ mod tests {
     #[test]
     fn equal_requests_that_wait_together_are_one_command_and_the_order_is_kept() {
         let view = View::new(Options::default());
+        let store_view = store::View::new(store::Options::default());
         let queues = LimitQueues::new();
         let mut number = 0;
         let mut enter = |op| {
@@ -157,8 +158,11 @@ mod tests {
                 view: view.clone(),
                 target: RecordRef::untraced(view.key("a").unwrap(), Instant::now()),
                 op,
-                answer: NamedAnswer(number),
-                ticket: Arc::default(),
+                caller: Caller {
+                    view: store_view.clone(),
+                    answer: NamedAnswer(number),
+                    ticket: Arc::default(),
+                },
             };
             queues.enter(request)
         };
@@ -180,7 +184,11 @@ mod tests {
             if next.is_empty() {
                 break;
             }
-            seen.push(next.iter().map(|one| one.answer.0).collect::<Vec<_>>());
+            seen.push(
+                next.iter()
+                    .map(|one| one.caller.answer.0)
+                    .collect::<Vec<_>>(),
+            );
         }
         assert_eq!(seen, [vec![2, 3], vec![4], vec![5], vec![6]]);
         assert!(queues.lock().is_empty());

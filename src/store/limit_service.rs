@@ -1,7 +1,7 @@
 //! Runs the requests for rate limits, and answers each.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, sleep_until};
 
@@ -36,15 +36,7 @@ async fn serve<A: Answer>(
     let digest = first.digest();
     let guard = LimitQueueGuard::new(&queues, digest);
     let target = &first.target;
-    let answers = run(
-        &shared,
-        &first.view,
-        target,
-        &first.op,
-        1,
-        target.call_options(),
-    )
-    .await;
+    let answers = run(&shared, &first.view, target, &first.op, 1).await;
     finish(&shared, first, answers.as_ref(), 0);
     let mut next = guard.next();
     while !next.is_empty() {
@@ -61,7 +53,6 @@ async fn run(
     target: &RecordRef,
     op: &Op,
     times: usize,
-    options: CallOptions<'_>,
 ) -> Result<Answers> {
     failpoint::panic_in("serve", &view.options.set);
     let limits = Limits {
@@ -69,17 +60,17 @@ async fn run(
         view,
         ttl_refused: &|| (shared.notify)(Notice::TtlRefused),
     };
-    limits.run(&target.key, op, times, options).await
+    limits.run(&target.key, op, times, &target.options).await
 }
 
 /// Answers requests with one command. It has the latest of their deadlines, and each of them still ends at its own.
 async fn share<A: Answer>(shared: &Shared, mut requests: Vec<LimitRequest<A>>) {
     let now = Instant::now();
     // Some may have waited too long. They were not sent.
-    for late in requests.extract_if(.., |one| one.target.deadline <= now) {
+    for late in requests.extract_if(.., |one| one.target.options.deadline <= now) {
         finish(shared, late, Err(&shared.cluster.late()), 0);
     }
-    let Some(latest) = requests.iter().map(|one| one.target.deadline).max() else {
+    let Some(latest) = requests.iter().map(|one| one.target.options.deadline).max() else {
         return;
     };
     let Some(first) = requests.first() else {
@@ -91,17 +82,22 @@ async fn share<A: Answer>(shared: &Shared, mut requests: Vec<LimitRequest<A>>) {
     }
     let target = RecordRef {
         key: first.target.key.clone(),
-        deadline: latest,
-        trace: requests.iter().find_map(|one| one.target.trace.clone()),
-        in_doubt: AtomicBool::new(false),
-        is_lone: false,
+        options: CallOptions {
+            trace: requests
+                .iter()
+                .find_map(|one| one.target.options.trace.clone()),
+            ..CallOptions::untraced(latest)
+        },
     };
     let times = requests.len();
     let mut waiting: Vec<_> = requests.into_iter().map(Some).collect();
-    let work = run(shared, &view, &target, &op, times, target.call_options());
+    let work = run(shared, &view, &target, &op, times);
     let mut work = std::pin::pin!(work);
     let answers = loop {
-        let deadlines = waiting.iter().flatten().map(|one| one.target.deadline);
+        let deadlines = waiting
+            .iter()
+            .flatten()
+            .map(|one| one.target.options.deadline);
         let earliest = deadlines.min().unwrap_or(latest);
         if earliest >= latest {
             break work.await;
@@ -111,8 +107,8 @@ async fn share<A: Answer>(shared: &Shared, mut requests: Vec<LimitRequest<A>>) {
             answers = &mut work => break answers,
             () = sleep_until(earliest) => {
                 for place in &mut waiting {
-                    if let Some(late) = place.take_if(|one| one.target.deadline <= earliest) {
-                        late.target.in_doubt.store(op.is_write(), Ordering::Relaxed);
+                    if let Some(late) = place.take_if(|one| one.target.options.deadline <= earliest) {
+                        late.target.options.in_doubt.store(op.is_write(), Ordering::Relaxed);
                         finish(shared, late, Err(&shared.cluster.late()), 0);
                     }
                 }
@@ -121,19 +117,10 @@ async fn share<A: Answer>(shared: &Shared, mut requests: Vec<LimitRequest<A>>) {
     };
     for (place, request) in waiting.into_iter().enumerate() {
         if let Some(request) = request {
-            copy_trace(&request, &target);
+            request.target.copy_trace(&target);
             request.target.absorb(&target);
             finish(shared, request, answers.as_ref(), place);
         }
-    }
-}
-
-/// Copies the trace of the command that also did this request.
-fn copy_trace<A: Answer>(request: &LimitRequest<A>, of: &RecordRef) {
-    if let (Some(own), Some(other)) = (&request.target.trace, &of.trace)
-        && !Arc::ptr_eq(own, other)
-    {
-        own.note(other.last_request());
     }
 }
 
@@ -149,9 +136,9 @@ fn finish<A: Answer>(
         Ok(answers) => Ok(output(answers.of(place))),
         Err(error) => Err(request.target.failed(error.clone()).during(name)),
     };
-    let latency = shared.cluster.since(request.target.deadline);
+    let latency = shared.cluster.since(request.target.options.deadline);
     shared.metrics.count(name, &outcome, Some(latency));
-    request.answer.give(outcome, Some(request.ticket));
+    request.caller.give(outcome);
 }
 
 /// Returns an answer as JavaScript reads it: an array of numbers, in the order of the fields of [`limits::Counted`].

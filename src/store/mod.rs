@@ -8,7 +8,7 @@
 //!   stays removed.
 //! - [`scan_ops`], [`user_ops`]: the operations on all sessions of a view, and on the sessions of one user.
 //! - [`cache_ops`]: runs the operations of [`cache`](crate::cache).
-//! - [`session_limit`], [`limit_ops`]: the limit of sessions of one user, and its records in the cluster.
+//! - [`session_limit`], [`session_limit_ops`]: the limit of sessions of one user, and its records in the cluster.
 //! - [`removal`], [`upsert`], [`record_commands`]: the commands on one record that several operations share.
 //! - [`sessions`], [`shared`], [`record_ref`]: what operations work with: a view, the state of the store, and one
 //!   record.
@@ -34,9 +34,9 @@ pub mod encryption;
 pub mod expiry;
 mod filters;
 mod layout;
-mod limit_ops;
 mod limit_queue;
 mod limit_service;
+mod session_limit_ops;
 // Public for fuzz/.
 pub mod merge;
 mod metrics;

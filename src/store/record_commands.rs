@@ -34,7 +34,7 @@ impl Sessions<'_> {
         command: &'b Command,
     ) -> impl Future<Output = Result<Reply>> + 'b {
         let cluster = &self.shared.cluster;
-        cluster.execute(&target.key, command, target.call_options())
+        cluster.execute(&target.key, command, &target.options)
     }
 
     /// Returns the bins that decide whether a session of this view is alive, and where an alias leads to.

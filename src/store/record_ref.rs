@@ -1,25 +1,19 @@
-//! The record of one session, and how long an operation on it may take.
+//! The record of one session, as an operation refers to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use aerospike::Key;
 use tokio::time::Instant;
 
 use crate::cluster::CallOptions;
-use crate::cluster::trace::Trace;
 use crate::codec::keys::hex;
 use crate::error::Error;
 
-/// The key of one session's record, and the deadline of the operation on it.
+/// The key of one session's record, and how the operation on it runs its commands.
 pub struct RecordRef {
     pub key: Key,
-    pub deadline: Instant,
-    pub trace: Option<Arc<Trace>>,
-    /// An attempt to write has failed and may have been applied.
-    pub in_doubt: AtomicBool,
-    /// Hardly any other operation was pending when this one was called.
-    pub is_lone: bool,
+    pub options: CallOptions,
 }
 
 /// Returns the digest that [`RecordRef::digest`] shows as this text. `None`: no digest is shown like that.
@@ -34,48 +28,38 @@ pub fn digest_of_text(text: &str) -> Option<[u8; 20]> {
 }
 
 impl RecordRef {
-    pub fn call_options(&self) -> CallOptions<'_> {
-        CallOptions {
-            deadline: self.deadline,
-            trace: self.trace.as_ref(),
-            in_doubt: &self.in_doubt,
-            is_lone: self.is_lone,
-        }
+    /// Creates a reference for an operation that is not traced.
+    pub fn untraced(key: Key, deadline: Instant) -> RecordRef {
+        let options = CallOptions::untraced(deadline);
+        RecordRef { key, options }
     }
 
     /// Returns a reference to another record, for the same operation.
     pub fn to(&self, key: Key) -> RecordRef {
-        RecordRef {
-            key,
-            deadline: self.deadline,
-            trace: self.trace.clone(),
-            in_doubt: AtomicBool::new(false),
-            is_lone: self.is_lone,
+        let options = self.options.for_another_record();
+        RecordRef { key, options }
+    }
+
+    /// Copies the trace of the operation that also did this one.
+    pub fn copy_trace(&self, other: &RecordRef) {
+        if let (Some(own), Some(other)) = (&self.options.trace, &other.options.trace)
+            && !Arc::ptr_eq(own, other)
+        {
+            own.note(other.last_request());
         }
     }
 
     /// Notes what is in doubt of a command on another record of the same operation.
     pub fn absorb(&self, other: &RecordRef) {
-        if other.in_doubt.load(Ordering::Relaxed) {
-            self.in_doubt.store(true, Ordering::Relaxed);
+        if other.options.in_doubt.load(Ordering::Relaxed) {
+            self.options.in_doubt.store(true, Ordering::Relaxed);
         }
     }
 
     /// Returns the error of a failed operation. It is in doubt if any of its commands is.
     pub fn failed(&self, error: Error) -> Error {
-        let in_doubt = error.in_doubt || self.in_doubt.load(Ordering::Relaxed);
+        let in_doubt = error.in_doubt || self.options.in_doubt.load(Ordering::Relaxed);
         error.in_doubt(in_doubt)
-    }
-
-    /// Creates a reference for an operation that is not traced.
-    pub fn untraced(key: Key, deadline: Instant) -> RecordRef {
-        RecordRef {
-            key,
-            deadline,
-            trace: None,
-            in_doubt: AtomicBool::new(false),
-            is_lone: false,
-        }
     }
 
     /// Returns the digest of the key, as the server's own tools print it. It may be shown in place of the session id.

@@ -28,13 +28,25 @@ pub trait Answer: Send + 'static {
     }
 }
 
-/// A pending request.
-pub struct Request<A> {
+/// The caller of a pending request: the view that it used, and how it gets the answer.
+pub struct Caller<A> {
     pub view: Arc<View>,
-    pub operation: Operation,
-    pub deadline: Instant,
     pub answer: A,
     pub ticket: Ticket,
+}
+
+impl<A: Answer> Caller<A> {
+    /// Answers the request.
+    pub fn give(self, outcome: Result<Output>) {
+        self.answer.give(outcome, Some(self.ticket));
+    }
+}
+
+/// A pending request.
+pub struct Request<A> {
+    pub caller: Caller<A>,
+    pub operation: Operation,
+    pub deadline: Instant,
 }
 
 /// The kind of a request for one session, by its effect on later reads. Sorted: a write has the greatest effect.
@@ -48,26 +60,15 @@ pub enum Kind {
 
 /// A request for one session, with the key of its record.
 pub struct SessionRequest<A> {
-    pub view: Arc<View>,
+    pub caller: Caller<A>,
     pub target: RecordRef,
     pub op: SessionOp,
-    pub answer: A,
-    pub ticket: Ticket,
 }
 
 impl<A: Answer> SessionRequest<A> {
     /// Returns the digest of the key, which identifies the session across all views of a store.
     pub fn digest(&self) -> [u8; 20] {
         self.target.key.digest()
-    }
-
-    /// Copies the trace of the operation that also answered this request.
-    pub fn copy_trace(&self, other: Option<&Arc<Trace>>) {
-        if let (Some(own), Some(other)) = (&self.target.trace, other)
-            && !Arc::ptr_eq(own, other)
-        {
-            own.note(other.last_request());
-        }
     }
 
     pub fn kind(&self) -> Kind {
@@ -95,7 +96,7 @@ impl<A: Answer> SessionRequest<A> {
             (SessionOp::Cache(one), SessionOp::Cache(other)) => one.is_equal_read(other),
             _ => false,
         };
-        same && Arc::ptr_eq(&self.view, &other.view)
+        same && Arc::ptr_eq(&self.caller.view, &other.caller.view)
     }
 }
 

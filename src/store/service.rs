@@ -17,7 +17,8 @@ use super::metrics::Stats;
 use super::notice::Notice;
 use super::record_ref::RecordRef;
 use super::request::{
-    Answer, LimitOp, Operation, Output, Request, SessionName, SessionOp, SessionRequest, Ticket,
+    Answer, Caller, LimitOp, Operation, Output, Request, SessionName, SessionOp, SessionRequest,
+    Ticket,
 };
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
@@ -25,7 +26,7 @@ use super::shared::Shared;
 use super::view::View;
 use super::watch_ops;
 use crate::bulk_runtime::Bulk;
-use crate::cluster::{self, Cluster, UnreachableAddresses};
+use crate::cluster::{self, CallOptions, Cluster, UnreachableAddresses};
 use crate::error::{Code, Error, Result};
 use crate::{failpoint, tasks};
 
@@ -110,19 +111,21 @@ impl<A: Answer> Store<A> {
             self.shared.metrics.count(name, &refused, None);
             return answer.give(refused, None);
         }
+        let ticket = Arc::clone(&self.tickets);
         let request = Request {
-            view,
+            caller: Caller {
+                view,
+                answer,
+                ticket,
+            },
             deadline: match operation {
                 Operation::Ready => self.shared.cluster.connect_deadline(),
                 _ => self.shared.cluster.deadline(),
             },
             operation,
-            answer,
-            ticket: Arc::clone(&self.tickets),
         };
         if let Err(mpsc::error::SendError(request)) = self.requests.send(request) {
-            let ticket = Some(request.ticket);
-            request.answer.give(Err(Error::closed()), ticket);
+            request.caller.give(Err(Error::closed()));
         }
     }
 }
@@ -175,40 +178,38 @@ fn start<A: Answer>(
     limit_queues: &Arc<LimitQueues<A>>,
     request: Request<A>,
 ) {
-    failpoint::panic_in("drive", &request.view.layout.options.set);
+    failpoint::panic_in("drive", &request.caller.view.layout.options.set);
     match request.operation {
         Operation::Session { name, op } => {
+            let caller = request.caller;
             let key = match name {
-                SessionName::Id(id) => request.view.layout.key(&id),
-                SessionName::Digest(digest) => request.view.layout.key_of(digest),
+                SessionName::Id(id) => caller.view.layout.key(&id),
+                SessionName::Digest(digest) => caller.view.layout.key_of(digest),
             };
             // Boxed: it is moved often.
             let request = Box::new(SessionRequest {
-                target: target(key, request.deadline, &request.answer, &request.ticket),
-                view: request.view,
+                target: target(key, request.deadline, &caller),
+                caller,
                 op,
-                answer: request.answer,
-                ticket: request.ticket,
             });
             start_session_op(shared, queues, request);
         }
         Operation::Limit(LimitOp::One { view, key, op }) => {
-            let (answer, ticket) = (request.answer, request.ticket);
+            let caller = request.caller;
             match view.key(&key) {
                 Ok(key) => {
                     let request = LimitRequest {
-                        target: target(key, request.deadline, &answer, &ticket),
+                        target: target(key, request.deadline, &caller),
+                        caller,
                         view,
                         op,
-                        answer,
-                        ticket,
                     };
                     limit_service::start(shared, limit_queues, request);
                 }
                 Err(error) => {
                     let outcome = Err(error.during(op.name()));
                     shared.metrics.count(op.name(), &outcome, None);
-                    answer.give(outcome, Some(ticket));
+                    caller.give(outcome);
                 }
             }
         }
@@ -223,15 +224,15 @@ fn start<A: Answer>(
     }
 }
 
-fn target<A: Answer>(key: Key, deadline: Instant, answer: &A, ticket: &Ticket) -> RecordRef {
-    RecordRef {
-        key,
+fn target<A: Answer>(key: Key, deadline: Instant, caller: &Caller<A>) -> RecordRef {
+    let options = CallOptions {
         deadline,
-        trace: answer.trace(),
+        trace: caller.answer.trace(),
         in_doubt: AtomicBool::new(false),
         // One ticket is the store's own.
-        is_lone: Arc::strong_count(ticket) <= 1 + MAX_LONE,
-    }
+        is_lone: Arc::strong_count(&caller.ticket) <= 1 + MAX_LONE,
+    };
+    RecordRef { key, options }
 }
 
 fn start_session_op<A: Answer>(
@@ -268,7 +269,7 @@ async fn serve<A: Answer>(
         let guard = QueueGuard::new(&queues, digest);
         let equal = queues.take_equal(&request);
         if equal.is_empty() {
-            let sessions = Sessions::new(&shared, &request.view);
+            let sessions = Sessions::new(&shared, &request.caller.view);
             let outcome = sessions
                 .run_session_op(&request.target, &mut request.op)
                 .await;
@@ -308,41 +309,44 @@ async fn share<A: Answer>(
     first: Box<SessionRequest<A>>,
     equal: Vec<Box<SessionRequest<A>>>,
 ) {
-    let (view, op) = (first.view.clone(), first.op.read());
+    let (view, op) = (first.caller.view.clone(), first.op.read());
     let mut waiting: Vec<_> = [first].into_iter().chain(equal).collect();
     // The last one has the earliest deadline.
-    waiting.sort_by_key(|one| std::cmp::Reverse(one.target.deadline));
+    waiting.sort_by_key(|one| std::cmp::Reverse(one.target.options.deadline));
     let (Some(latest), Some(mut op)) = (waiting.first(), op) else {
         return;
     };
+    let deadline = latest.target.options.deadline;
     let target = RecordRef {
         key: latest.target.key.clone(),
-        deadline: latest.target.deadline,
-        // Copied to all of them.
-        trace: waiting.iter().find_map(|one| one.target.trace.clone()),
-        in_doubt: AtomicBool::new(false),
-        is_lone: false,
+        options: CallOptions {
+            // Copied to all of them.
+            trace: waiting
+                .iter()
+                .find_map(|one| one.target.options.trace.clone()),
+            ..CallOptions::untraced(deadline)
+        },
     };
     let sessions = Sessions::new(shared, &view);
     let mut read = std::pin::pin!(sessions.run_session_op(&target, &mut op));
     let outcome = loop {
         let earliest = waiting
             .last()
-            .map_or(target.deadline, |one| one.target.deadline);
-        if earliest >= target.deadline {
+            .map_or(deadline, |one| one.target.options.deadline);
+        if earliest >= deadline {
             break read.await;
         }
         tokio::select! {
             biased;
             outcome = &mut read => break outcome,
             () = sleep_until(earliest) => if let Some(late) = waiting.pop() {
-                late.copy_trace(target.trace.as_ref());
+                late.target.copy_trace(&target);
                 finish(shared, *late, Err(shared.cluster.late()));
             },
         }
     };
     for one in waiting.into_iter().rev() {
-        one.copy_trace(target.trace.as_ref());
+        one.target.copy_trace(&target);
         finish(shared, *one, outcome.clone());
     }
 }
@@ -352,19 +356,17 @@ fn finish<A: Answer>(shared: &Shared, request: SessionRequest<A>, outcome: Resul
     let outcome = outcome.map_err(|error| request.target.failed(error).during(name));
     // The histogram is about sessions.
     let is_session = !matches!(request.op, SessionOp::Cache(_));
-    let latency = is_session.then(|| shared.cluster.since(request.target.deadline));
+    let latency = is_session.then(|| shared.cluster.since(request.target.options.deadline));
     shared.metrics.count(name, &outcome, latency);
-    request.answer.give(outcome, Some(request.ticket));
+    request.caller.give(outcome);
 }
 
 /// Runs and answers a request that is not for a single session.
 async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     let Request {
-        view,
+        caller,
         operation,
         deadline,
-        answer,
-        ticket,
     } = request;
     let name = operation.name();
     let is_about_records = operation.is_about_records();
@@ -373,12 +375,12 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     let outcome = match operation {
         Operation::Close => {
             shared.cluster.close().await;
-            wait_until_others_answered(&ticket).await;
+            wait_until_others_answered(&caller.ticket).await;
             Ok(Output::Done)
         }
         operation => tokio::select! {
             biased;
-            outcome = shared.run(&view, operation, deadline) => outcome,
+            outcome = shared.run(&caller.view, operation, deadline) => outcome,
             () = shared.cluster.closed() => Err(Error::closed()),
         },
     };
@@ -397,7 +399,7 @@ async fn answer<A: Answer>(shared: Arc<Shared>, request: Request<A>) {
     if is_about_records {
         shared.metrics.count(name, &outcome, None);
     }
-    answer.give(outcome, Some(ticket));
+    caller.give(outcome);
 }
 
 /// Waits until every other pending request has been answered, so that closing is answered last. The wait is limited:

@@ -177,7 +177,7 @@ impl<A: Answer> SessionQueues<A> {
             Some(Kind::Touch) => TOUCH_WAIT_DIVISOR,
             _ => WRITE_WAIT_DIVISOR,
         };
-        let deadline = read.target.deadline;
+        let deadline = read.target.options.deadline;
         let after = self.timeout - self.timeout / divisor;
         deadline.checked_sub(after).unwrap_or(deadline)
     }

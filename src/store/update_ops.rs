@@ -386,7 +386,7 @@ impl Sessions<'_> {
 /// command fails at once.
 pub(super) async fn pause(target: &RecordRef, attempt: u32) {
     let pause = Duration::from_millis(u64::from(attempt.min(10) + noise(7)));
-    sleep_until((Instant::now() + pause).min(target.deadline)).await;
+    sleep_until((Instant::now() + pause).min(target.options.deadline)).await;
 }
 
 /// Returns the error after the last attempt.

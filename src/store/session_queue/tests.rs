@@ -6,7 +6,7 @@ use aerospike::{Key, as_val};
 
 use super::super::options::Options;
 use super::super::record_ref::RecordRef;
-use super::super::request::{Output, SessionOp, Ticket};
+use super::super::request::{Caller, Output, SessionOp, Ticket};
 use super::super::view::View;
 use super::*;
 use crate::error::Result;
@@ -42,14 +42,16 @@ impl Session {
             _ => SessionOp::Destroy,
         };
         Box::new(SessionRequest {
-            view: self.view.clone(),
+            caller: Caller {
+                view: self.view.clone(),
+                answer: NamedAnswer(name),
+                ticket: Arc::default(),
+            },
             target: RecordRef::untraced(
                 Key::new("test", "sessions", as_val!("a")).unwrap(),
                 Instant::now() + TIMEOUT,
             ),
             op,
-            answer: NamedAnswer(name),
-            ticket: Arc::default(),
         })
     }
 
@@ -66,7 +68,9 @@ impl Session {
     }
 
     fn next(&self) -> Option<&'static str> {
-        self.queues.next(&self.digest()).map(|one| one.answer.0)
+        self.queues
+            .next(&self.digest())
+            .map(|one| one.caller.answer.0)
     }
 
     fn take_overtaking(&self) -> Vec<&'static str> {
@@ -77,7 +81,7 @@ impl Session {
 #[allow(clippy::vec_box)]
 fn names(requests: Option<Vec<Box<SessionRequest<NamedAnswer>>>>) -> Vec<&'static str> {
     let requests = requests.unwrap_or_default();
-    requests.iter().map(|one| one.answer.0).collect()
+    requests.iter().map(|one| one.caller.answer.0).collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use super::session_queue::Digest;
 use super::sessions::Sessions;
 use super::user_ops::owned_by;
 use crate::cluster::scan::{Query, lacks_index};
-use crate::cluster::{Command, Reply};
+use crate::cluster::{CallOptions, Command, Reply};
 use crate::codec::keys::hex;
 use crate::error::Result;
 
@@ -99,7 +99,7 @@ impl Records<'_> {
             })
         });
         // A scan has no deadline of its own. It only reads, so it may be given up at any time.
-        let outcome = timeout_at(self.own.deadline, scan).await;
+        let outcome = timeout_at(self.own.options.deadline, scan).await;
         outcome.unwrap_or_else(|_| Err(cluster.late()))?;
         Ok((found, is_whole))
     }
@@ -113,7 +113,7 @@ impl Records<'_> {
             .collect();
         let mut timed = Vec::with_capacity(found.len());
         for keys in keys.chunks(TOGETHER) {
-            let (bins, deadline) = (&[USER, CREATED, LOGIN, RENEWS], self.own.deadline);
+            let (bins, deadline) = (&[USER, CREATED, LOGIN, RENEWS], self.own.options.deadline);
             let add = |key: &aerospike::Key, record: &Record, updated| {
                 if matches!(record.bins.get(USER), Some(Value::String(user)) if user == self.user) {
                     timed.push(Candidate {
@@ -150,14 +150,18 @@ impl Records<'_> {
     }
 
     fn reference(&self, digest: Digest) -> RecordRef {
+        let own = &self.own.options;
         RecordRef {
-            trace: self.own.trace.clone(),
-            ..RecordRef::untraced(self.sessions.layout.key_of(digest), self.own.deadline)
+            key: self.sessions.layout.key_of(digest),
+            options: CallOptions {
+                trace: own.trace.clone(),
+                ..CallOptions::untraced(own.deadline)
+            },
         }
     }
 
     fn check_deadline(&self) -> Result<()> {
-        match Instant::now() < self.own.deadline {
+        match Instant::now() < self.own.options.deadline {
             true => Ok(()),
             false => Err(self.sessions.shared.cluster.late()),
         }
