@@ -136,6 +136,34 @@ describe.each([
   })
 })
 
+test.each([
+  ['destroyOf', store => store.destroyOf('ada')],
+  ['destroyByDigest', (store, digest) => store.destroyByDigest(digest, { of: 'ada' })],
+  ['destroy', (store, _, sid) => store.destroy(sid)]
+])('a session that is renewed while %s removes it is gone', async (_, remove) => {
+  const server = await DevServer.start()
+  const set = 'sessions'
+  const [store, other] = [0, 1].map(() => new AerospikeStore({ hosts: server.hosts, set, user: 'user' }))
+  try {
+    const site = await open(store)
+    await store.createUserIndex()
+    const visitor = new Tab(site)
+    const old = await visitor.login({ user: 'ada' })
+    // By the time the command is carried out, the record is an alias.
+    await server.inject({ kind: 'latency', ms: 500, when: 'before', on: 'delete', set, key: old })
+    const removed = remove(other, store.digestOf(old), old)
+    await pass(150)
+    const { body: [outcome, id] } = await visitor.ask(renewed)
+    expect(outcome).toBe(true)
+    await removed
+    for (const sid of [old, id]) expect(await store.get(sid)).toBeNull()
+    expect(await store.length()).toBe(0)
+  } finally {
+    for (const one of [store, other]) await one.close()
+    await server.stop()
+  }
+})
+
 const officialReason = nodeReason()
 const withOfficial = officialReason === undefined ? test : test.skip
 

@@ -235,7 +235,7 @@ impl Sessions<'_> {
     async fn remove_each(&self, keys: Vec<Key>, only_if: Option<&Expression>) -> Result<u64> {
         let removals = keys.into_iter().map(|key| async {
             let deadline = self.shared.cluster.deadline();
-            self.remove_one(&RecordRef::untraced(key, deadline), only_if)
+            self.remove_found(&RecordRef::untraced(key, deadline), only_if)
                 .await
         });
         let mut removals = stream::iter(removals).buffer_unordered(REMOVED_TOGETHER);
@@ -253,6 +253,18 @@ impl Sessions<'_> {
             }
         }
         failure.map_or(Ok(removed), Err)
+    }
+
+    /// Removes a record that a query has found. Returns whether it existed. If the session has been renewed since, removes it
+    /// under its new id.
+    async fn remove_found(&self, target: &RecordRef, only_if: Option<&Expression>) -> Result<bool> {
+        let Some(only_if) = only_if else {
+            return self.remove_one(target, None).await;
+        };
+        match self.remove_if(target, only_if).await? {
+            Removal::Done(existed) => Ok(existed),
+            Removal::Refused => Box::pin(self.remove_along(target, Some(only_if))).await,
+        }
     }
 
     pub(super) async fn remove_one(
