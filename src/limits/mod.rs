@@ -3,7 +3,7 @@
 //! - [`operations`]: what can be asked of a counter, and the commands that do it. Requests for one counter that wait together are
 //!   one command.
 //! - [`window`]: the arithmetic of windows. The only module that decides what is allowed.
-//! - [`steps`]: the same arithmetic as expressions, which the server evaluates.
+//! - [`steps`]: the same arithmetic as expressions, which the server evaluates. [`templates`]: packed in advance.
 //! - [`view`], [`bins`]: where the counters of a limiter are stored.
 //!
 //! # The record of a counter
@@ -28,6 +28,7 @@
 mod bins;
 pub mod operations;
 mod steps;
+mod templates;
 mod view;
 pub mod window;
 

@@ -228,7 +228,7 @@ impl Limits<'_> {
                     times,
                     points,
                 };
-                let steps = steps::add(&rule, now, add, prefix);
+                let steps = self.view.templates.add(&rule, now, add, prefix);
                 let stored = self.count(key, steps, ttl(&rule), options).await?;
                 Ok(Answers::Consumed(Requested {
                     extend: Extend::Never,
@@ -250,7 +250,7 @@ impl Limits<'_> {
                     points: points.saturating_mul(times),
                     extend,
                 };
-                let steps = steps::add(&rule, now, add, prefix);
+                let steps = self.view.templates.add(&rule, now, add, prefix);
                 let ttl = match extend {
                     Extend::Double { .. } => seconds(rule.longest_extension()),
                     Extend::Never | Extend::Restart { .. } => ttl(&rule),

@@ -15,12 +15,22 @@ use super::window::{Extend, Kind, MAX_POINTS, MOST_DOUBLINGS, Rule};
 use crate::cluster::Step;
 
 /// How many points are added.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Add {
     /// `times` requests of `points` each, as many of them as fit into the limit.
     Within { limit: i64, times: i64, points: i64 },
     /// All of these points.
     All { points: i64, extend: Extend },
+}
+
+impl Add {
+    /// Returns whether it is for a single request.
+    pub fn is_usual(&self) -> bool {
+        match self {
+            Add::Within { times, .. } => *times == 1,
+            Add::All { points, .. } => *points == 1,
+        }
+    }
 }
 
 /// Returns the steps that read what is stored, and then add points in the window that contains `now`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aerospike::{Key, Value};
 
+use super::templates::Templates;
 use crate::cluster::TtlSupport;
 use crate::error::{Code, Error, Result};
 use crate::id_hash::Hasher;
@@ -24,6 +25,7 @@ pub struct View {
     pub options: Options,
     /// Whether the namespace accepts TTLs.
     pub(super) ttl: TtlSupport,
+    pub(super) templates: Templates,
 }
 
 impl View {
@@ -31,6 +33,7 @@ impl View {
         Arc::new(View {
             options,
             ttl: TtlSupport::default(),
+            templates: Templates::default(),
         })
     }
 

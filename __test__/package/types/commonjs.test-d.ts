@@ -10,6 +10,9 @@ import {
 import { MigratingStore } from 'aerospike-session/migrate'
 import { traceSessions } from 'aerospike-session/opentelemetry'
 import { collectSessions } from 'aerospike-session/prometheus'
+import { AerospikeRateLimitStore, RateLimitResult, RateLimiter, RateLimiterOptions, fastifyRateLimitStore } from 'aerospike-session/rate-limit'
+import { Store as ExpressRateLimitStore, rateLimit } from 'express-rate-limit'
+import { RateLimitPluginOptions } from '@fastify/rate-limit'
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd'
 import {
   AerospikeSessionError, AerospikeSessionErrorCode, AerospikeStore, AerospikeStoreOptions, Host, OperationMessage, OperationName,
@@ -413,3 +416,25 @@ expectType<void>(collectSessions(new AerospikeStore(), {}))
 expectType<() => void>(traceSessions())
 sessionErrors({ log: error => { expectType<AerospikeSessionErrorCode>(error.code) } })
 expectError(sessionErrors({ status: 500 }))
+
+// ---- rate limits
+
+const limiter = new RateLimiter({ client: sessions, limit: 5, window: 60, type: 'sliding', onError: 'deny', prefix: 'a:', set: 'limits' })
+expectType<Promise<RateLimitResult>>(limiter.consume('ada'))
+expectType<Promise<RateLimitResult>>(limiter.consume('ada', 2))
+expectType<void>(limiter.consume('ada', (error, result) => { expectType<Failure>(error); expectType<RateLimitResult | undefined>(result) }))
+expectType<void>(limiter.consume('ada', 2, () => {}))
+expectType<Promise<RateLimitResult>>(limiter.peek('ada'))
+expectType<Promise<boolean>>(limiter.reset('ada'))
+expectType<SessionStore>(limiter.client)
+expectType<Promise<void>>(limiter.close())
+expectAssignable<RateLimiterOptions>({ hosts: 'localhost', hashIds: 'a secret of some length', limit: 1, window: 0.5 })
+expectError(new RateLimiter({ client: sessions, limit: 5 }))
+expectError(new RateLimiter({ client: new AerospikeStore(), limit: 5, window: 60 }))
+expectError(new RateLimiter({ limit: 5, window: 60, ttl: 60 }))
+expectError(new RateLimiter({ limit: 5, window: 60, type: 'rolling' }))
+expectAssignable<ExpressRateLimitStore>(new AerospikeRateLimitStore({ client: sessions }))
+rateLimit({ store: new AerospikeRateLimitStore({ type: 'sliding' }) })
+expectError(new AerospikeRateLimitStore({ limit: 5 }))
+expectAssignable<RateLimitPluginOptions['store']>(fastifyRateLimitStore({ client: sessions }))
+expectError(fastifyRateLimitStore({ type: 'fixed' }))

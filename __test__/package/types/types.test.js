@@ -68,6 +68,16 @@ test.each(['fastify', 'hono', 'keyv', 'koa', 'migrate', 'react-router'])('%s: bo
   expect(await outputOf('--input-type=module', '--eval', script)).toMatch(/^\w+(?:Store|Aerospike) true true true\n$/)
 })
 
+test('rate-limit: both module systems share its exports', async () => {
+  const script = `
+    import { createRequire } from 'node:module'
+    import * as all from 'aerospike-session/rate-limit'
+    const required = createRequire(process.cwd() + '/')('aerospike-session/rate-limit')
+    console.log(Object.keys(all).join(), Object.keys(all).every(name => all[name] === required[name]))
+  `
+  expect(await outputOf('--input-type=module', '--eval', script)).toBe('AerospikeRateLimitStore,RateLimiter,fastifyRateLimitStore true\n')
+})
+
 test('both module systems share one class', async () => {
   const script = `
     import { createRequire } from 'node:module'
