@@ -491,8 +491,8 @@ const STEPS = [
   [2, 'recipe', { value: fc.nat(3) }],
   [2, 'official', { value: fc.nat(3) }],
   [1, 'intrude', { value: fc.nat(2) }],
-  [3, 'renew', { grace }],
-  [2, 'watch', {}],
+  [4, 'renew', { grace }],
+  [6, 'watch', {}],
   [1, 'stopWatches', {}],
   [2, 'pass', { life: fc.constantFrom(5, BRIEF / 2, BRIEF + 5) }]
 ]
