@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aerospike_session::bulk_runtime::Bulk;
+use aerospike_session::cache::{CacheOp, Entry, ManyOp};
 use aerospike_session::cluster::credentials::Auth;
 use aerospike_session::cluster::{Host, Options as ClusterOptions};
 use aerospike_session::error::{Code, Error};
@@ -233,4 +234,63 @@ async fn closing_fails_pending_and_later_requests() {
     assert_eq!(pending.await.unwrap().unwrap_err().code, Code::Closed);
     let after = client.ask(Operation::Ready).await.unwrap();
     assert_eq!(after.unwrap_err().code, Code::Closed);
+}
+
+impl Client {
+    /// Runs an operation on one entry of a cache. The set also holds the session of the other operations.
+    async fn cache(&self, key: &str, op: CacheOp) -> Result<Output, Error> {
+        let name = SessionName::Id(key.into());
+        let op = SessionOp::Cache(op);
+        self.ask(Operation::Session { name, op }).await.unwrap()
+    }
+}
+
+fn entry(value: &str, expires: Option<i64>) -> Entry {
+    Entry {
+        value: value.into(),
+        expires,
+        key: Some("the key".into()),
+    }
+}
+
+#[tokio::test]
+async fn a_cache_stores_takes_and_clears_beside_sessions() {
+    let server = server().await;
+    let client = Client::open(server.addr().port(), "test");
+    client.save("{}").await.unwrap();
+    let set = |value, expires| CacheOp::Set(entry(value, expires));
+    client.cache("a", set("1", None)).await.unwrap();
+    client
+        .cache("a", set("2", Some(now() + 60_000)))
+        .await
+        .unwrap();
+    client.cache("ended", set("3", Some(now()))).await.unwrap();
+    assert_eq!(json(client.cache("a", CacheOp::Get).await.unwrap()), "2");
+    let ended = client.cache("ended", CacheOp::Get).await.unwrap();
+    assert!(matches!(ended, Output::Missing));
+    assert_eq!(json(client.cache("a", CacheOp::Take).await.unwrap()), "2");
+    let taken = client.cache("a", CacheOp::Take).await.unwrap();
+    assert!(matches!(taken, Output::Missing));
+    client.cache("b", set("4", None)).await.unwrap();
+    let clear = client.ask(Operation::Cache(ManyOp::Clear));
+    clear.await.unwrap().unwrap();
+    let cleared = client.cache("b", CacheOp::Has).await.unwrap();
+    assert!(matches!(cleared, Output::Flag(false)));
+    assert_eq!(json(client.one(SessionOp::Get).await.unwrap()), "{}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_increment_with_the_same_token_counts_once() {
+    let server = server().await;
+    let client = Client::open(server.addr().port(), "test");
+    let increment = |token| CacheOp::Increment {
+        expires: now() + 60_000,
+        token,
+    };
+    for (token, expected) in [(1, 1), (1, 1), (2, 2), (2, 2), (1, 3)] {
+        let count = client.cache("n", increment(token)).await.unwrap();
+        assert!(matches!(count, Output::Count(count) if count == expected));
+    }
+    server.stop().await;
 }

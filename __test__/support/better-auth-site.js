@@ -16,7 +16,10 @@ const ORIGIN = 'http://localhost:3000'
 async function startSite ({ hosts, set, home, options = {} }) {
   const packages = await extraPackages()
   const file = path.join(packages, 'better-auth-site.mjs')
-  fs.copyFileSync(path.join(ROOT, '__test__/cache/suite/better-auth-site.mjs'), file)
+  // Renamed into place, because tests run in parallel.
+  const copy = `${file}.${process.pid}`
+  fs.copyFileSync(path.join(ROOT, '__test__/cache/suite/better-auth-site.mjs'), copy)
+  fs.renameSync(copy, file)
   return launch(file, {
     TEST_PACKAGE: path.join(ROOT, 'package.json'),
     TEST_HOSTS: hosts,

@@ -145,16 +145,18 @@ class Cache {
    */
   async #many (operation, keys, args, decode) {
     const distinct = [...new Set(keys)]
+    const ask = (/** @type {string[]} */ part) => /** @type {Promise<Outcomes>} */ (this.#connection.attempt(operation, undefined, () => {
+      part.forEach(checkKey)
+      return this.#connection.request(operation, undefined, args(part), decode)
+    }))
+    if (distinct.length === keys.length && keys.length > 0 && keys.length <= MOST_AT_ONCE) return ask(keys)
     /** @type {Map<string, any>} */
     const found = new Map()
     /** @type {Error | undefined} */
     let error
     for (let first = 0; first < distinct.length; first += MOST_AT_ONCE) {
       const part = distinct.slice(first, first + MOST_AT_ONCE)
-      const outcomes = await this.#connection.attempt(operation, undefined, () => {
-        part.forEach(checkKey)
-        return this.#connection.request(operation, undefined, args(part), decode)
-      })
+      const outcomes = await ask(part)
       part.forEach((key, n) => found.set(key, outcomes.results[n]))
       error ??= outcomes.error
     }
