@@ -6,7 +6,7 @@
 //!   JavaScript thread. No session logic.
 //! - [`store`]: what a session is. Record layout, expiry, and the operations on one session and on all sessions. Pure
 //!   Rust.
-//! - [`limits`]: rate limits, on counters of their own. Pure Rust.
+//! - [`rate_limits`]: rate limits, on counters of their own. Pure Rust.
 //! - [`cache`]: values with an end under keys, beside the sessions. Pure Rust.
 //! - [`codec`]: JSON text to Aerospike values and back. Pure Rust.
 //! - [`cluster`]: the `aerospike` crate behind a small interface: connecting, deadlines, retries, and guards against
@@ -28,7 +28,7 @@ pub mod codec;
 pub mod error;
 mod failpoint;
 pub mod id_hash;
-pub mod limits;
+pub mod rate_limits;
 #[cfg(test)]
 mod simulation;
 pub mod store;

@@ -44,7 +44,7 @@ const BRIDGE = 'the bridge is on top: no layer names it'
 const CACHE = 'the cache knows of the store only expiry and encryption'
 const CODEC = 'the codec knows neither store nor cluster'
 const CLUSTER = 'the cluster knows no layer above it'
-const LIMITS = 'limits know neither store, cache nor codec'
+const LIMITS = 'rate limits know neither store, cache nor codec'
 const ERRORS = 'errors know no layer'
 const DOOR = 'the bridge reaches Aerospike through the layers below'
 const DEV = 'the dev server is known to the bridge alone'
@@ -65,8 +65,8 @@ const VIOLATIONS = [
   [CODEC, 'src/codec/mod.rs', 'use crate::store::Record;', 'names store'],
   [CODEC, 'src/codec/deep/mod.rs', 'use super::super::cluster::Node;', 'names cluster'],
   [CODEC, 'src/codec/mod.rs', 'use crate::{\n    error::Error,\n    store::Record,\n};', 'names store'],
-  [LIMITS, 'src/limits/mod.rs', 'use crate::store::Shared;', 'names store'],
-  [CLUSTER, 'src/cluster/mod.rs', 'use crate::limits::Rule;', 'names limits'],
+  [LIMITS, 'src/rate_limits/mod.rs', 'use crate::store::Shared;', 'names store'],
+  [CLUSTER, 'src/cluster/mod.rs', 'use crate::rate_limits::Rule;', 'names rate_limits'],
   [CLUSTER, 'src/cluster/mod.rs', 'fn f() -> crate::store::Record { todo!() }', 'names store'],
   [CLUSTER, 'src/cluster/mod.rs', 'use crate::codec;', 'names codec'],
   [ERRORS, 'src/error.rs', 'use crate::cluster::Node;', 'names cluster'],

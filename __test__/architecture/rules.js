@@ -69,20 +69,20 @@ function forbiddenRequires (code, file, { manifest, has }) {
 /** @type {Record<string, Rule>} */
 const RULES = {
   'the core below the bridge knows nothing of napi': {
-    about: /^src\/(store|limits|cache|codec|cluster|error\.rs|id_hash\.rs)/,
+    about: /^src\/(store|rate_limits|cache|codec|cluster|error\.rs|id_hash\.rs)/,
     wrong: never(/\bnapi(_\w+)?\b/, 'names napi')
   },
   'the bridge is on top: no layer names it': {
-    about: /^src\/(store|limits|cache|codec|cluster|error\.rs|id_hash\.rs)/,
+    about: /^src\/(store|rate_limits|cache|codec|cluster|error\.rs|id_hash\.rs)/,
     wrong: modules('bridge')
   },
   'the cache knows of the store only expiry and encryption': {
     about: /^src\/cache\//,
-    wrong: code => [...modules('codec', 'limits')(code), ...modules('store')(code.replace(/\bcrate::store::(expiry|encryption)\b/g, ''))]
+    wrong: code => [...modules('codec', 'rate_limits')(code), ...modules('store')(code.replace(/\bcrate::store::(expiry|encryption)\b/g, ''))]
   },
-  'the codec knows neither store nor cluster': { about: /^src\/codec\//, wrong: modules('store', 'cache', 'limits', 'cluster') },
-  'the cluster knows no layer above it': { about: /^src\/cluster\//, wrong: modules('store', 'cache', 'limits', 'codec') },
-  'limits know neither store, cache nor codec': { about: /^src\/limits\//, wrong: modules('store', 'cache', 'codec') },
+  'the codec knows neither store nor cluster': { about: /^src\/codec\//, wrong: modules('store', 'cache', 'rate_limits', 'cluster') },
+  'the cluster knows no layer above it': { about: /^src\/cluster\//, wrong: modules('store', 'cache', 'rate_limits', 'codec') },
+  'rate limits know neither store, cache nor codec': { about: /^src\/rate_limits\//, wrong: modules('store', 'cache', 'codec') },
   'errors know no layer': { about: /^src\/error\.rs$/, wrong: modules('store', 'codec', 'cluster') },
   'the bridge reaches Aerospike through the layers below': {
     about: /^src\/bridge\//,

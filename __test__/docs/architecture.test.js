@@ -6,7 +6,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { ROOT, rowsUnder, textOf } = require('../support/pages')
 
-test.each(['lib', 'lib/bridge', 'lib/options', 'lib/stores', 'lib/rate-limit', 'lib/dev-server', 'src/bridge', 'src/store', 'src/limits', 'src/codec', 'src/cluster'])('the table for %s lists every module, and no others', folder => {
+test.each(['lib', 'lib/bridge', 'lib/options', 'lib/stores', 'lib/rate-limit', 'lib/dev-server', 'src/bridge', 'src/store', 'src/rate_limits', 'src/codec', 'src/cluster'])('the table for %s lists every module, and no others', folder => {
   const rows = rowsUnder('docs/architecture.md', `\`${folder}/\``)
   const named = rows.flatMap(([cell]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
   const entries = fs.readdirSync(path.join(ROOT, folder), { withFileTypes: true })

@@ -11,9 +11,9 @@ const { choice, given, integer, kind, name, string } = require('./validate')
  * @typedef {{ window: number, sliding: boolean }} Rule the window in milliseconds
  */
 
-/** Seconds: a year. The arithmetic of the counters does not overflow with it (src/limits/window.rs). */
+/** Seconds: a year. The arithmetic of the counters does not overflow with it (src/rate_limits/window.rs). */
 const LONGEST_WINDOW = 31_536_000
-/** The most points that a counter holds (src/limits/window.rs). */
+/** The most points that a counter holds (src/rate_limits/window.rs). */
 const LARGEST_LIMIT = 100_000_000
 
 /** What belongs to the client, if there is a shared one. */

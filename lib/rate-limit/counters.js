@@ -16,7 +16,7 @@ const { SessionStore } = require('../stores/session-store')
  * @typedef {[isAllowed: number, used: number, resetAt: number, retryAt: number]} Counted times in milliseconds since 1970
  */
 
-/** The largest limit, and the most points that a counter holds (src/limits/window.rs). */
+/** The largest limit, and the most points that a counter holds (src/rate_limits/window.rs). */
 const MOST_POINTS = 100_000_000
 
 class Counters {

@@ -17,11 +17,11 @@ use super::runtime::threads;
 use super::text::Text;
 use crate::cluster::credentials::Login;
 use crate::failpoint;
-use crate::limits::{self, Extend, Kind, Op, Rule};
+use crate::rate_limits::{self, Extend, Kind, Op, Rule};
 use crate::store::baseline::Baseline;
 use crate::store::{
-    self, Ended, LimitOp, Notice, Operation, Output, ScanOp, SessionName, SessionOp, Store, View,
-    digest_of_text,
+    self, Ended, Notice, Operation, Output, RateLimitOp, ScanOp, SessionName, SessionOp, Store,
+    View, digest_of_text,
 };
 
 /// A view of a store, as JavaScript holds it. When the last view of a store is garbage-collected, the store closes.
@@ -134,7 +134,7 @@ pub fn open_view(store: &External<Handle>, view: String) -> Result<External<Hand
 /// The counters of a limiter, as JavaScript holds them. They keep the store open, like a view.
 pub struct LimitsHandle {
     store: Handle,
-    view: Arc<limits::View>,
+    view: Arc<rate_limits::View>,
 }
 
 /// Opens the counters of a limiter on a store.
@@ -146,7 +146,7 @@ pub fn open_limits(store: &Opened, view: String) -> Result<External<LimitsHandle
         .map_err(|error: String| Error::new(Status::InvalidArg, error))?;
     Ok(External::new(LimitsHandle {
         store: Handle::clone(store),
-        view: limits::View::new(view),
+        view: rate_limits::View::new(view),
     }))
 }
 
@@ -528,7 +528,7 @@ pub fn destroy_of(
 impl LimitsHandle {
     fn one(&self, env: &Env, slot: u32, key: Text, op: Op) -> Result<()> {
         let (view, key) = (self.view.clone(), key.0);
-        let operation = Operation::Limit(LimitOp::One { view, key, op });
+        let operation = Operation::RateLimit(RateLimitOp::One { view, key, op });
         self.store.submit(env, slot, operation)
     }
 }
@@ -637,6 +637,6 @@ pub fn reset(env: Env, limits: &OpenedLimits, slot: u32, key: Text) -> Result<()
 #[napi(catch_unwind)]
 pub fn reset_all(env: Env, limits: &OpenedLimits, slot: u32) -> Result<()> {
     let view = limits.view.clone();
-    let operation = Operation::Limit(LimitOp::ResetAll { view });
+    let operation = Operation::RateLimit(RateLimitOp::ResetAll { view });
     limits.store.submit(&env, slot, operation)
 }

@@ -11,7 +11,7 @@ use crate::cluster::credentials::{self, Ask, Credentials, Login, Mode};
 use crate::cluster::tls::{self, Authorities};
 use crate::id_hash::Hasher;
 use crate::store::encryption::{KEY, Keyring};
-use crate::{cluster, limits, store};
+use crate::{cluster, rate_limits, store};
 
 /// The options of the connection.
 #[derive(Deserialize)]
@@ -212,12 +212,12 @@ pub struct LimitsOptions {
     hash_ids: Option<String>,
 }
 
-impl TryFrom<LimitsOptions> for limits::Options {
+impl TryFrom<LimitsOptions> for rate_limits::Options {
     /// A message, which never quotes a secret.
     type Error = String;
 
     fn try_from(options: LimitsOptions) -> Result<Self, String> {
-        Ok(limits::Options {
+        Ok(rate_limits::Options {
             namespace: options.namespace,
             set: options.set,
             prefix: options.prefix,

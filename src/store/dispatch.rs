@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout_at};
 use super::baseline::{Baseline, InDoubtWrite};
 use super::record_ref::RecordRef;
 use super::renew_ops::{Renewal, Renewed};
-use super::request::{LimitOp, Operation, Output, ScanOp, SessionOp, Written};
+use super::request::{Operation, Output, RateLimitOp, ScanOp, SessionOp, Written};
 use super::session_ops::Touched;
 use super::sessions::Sessions;
 use super::shared::{LARGE, Shared};
@@ -14,7 +14,7 @@ use crate::cluster::{LARGEST_RECORD, too_big};
 use crate::codec::size_check;
 use crate::error::Result;
 use crate::failpoint;
-use crate::limits::Limits;
+use crate::rate_limits::Limits;
 
 impl Shared {
     /// Returns whether an operation takes so long that others should not wait for it.
@@ -60,7 +60,7 @@ impl Shared {
             }
             Operation::Info { commands } => self.info(&commands, deadline).await,
             Operation::Scan(op) => sessions.run_scan_op(op).await,
-            Operation::Limit(LimitOp::ResetAll { view }) => {
+            Operation::RateLimit(RateLimitOp::ResetAll { view }) => {
                 let limits = Limits {
                     cluster: &self.cluster,
                     view: &view,
@@ -72,7 +72,7 @@ impl Shared {
             Operation::Cache(op) => sessions.run_many_cache_op(op).await,
             Operation::Close
             | Operation::Session { .. }
-            | Operation::Limit(LimitOp::One { .. }) => Ok(Output::Done),
+            | Operation::RateLimit(RateLimitOp::One { .. }) => Ok(Output::Done),
         }
     }
 }

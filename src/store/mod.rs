@@ -15,7 +15,7 @@
 //! - [`view`], [`options`], [`notice`], [`request`]: the inputs and outputs of a store.
 //! - [`filters`]: the filters of writes, packed in advance.
 //! - [`layout`], [`bins`], [`cookie`]: the record and its bins.
-//! - [`limit_queue`], [`limit_service`]: runs the requests for rate limits, see [`limits`](crate::limits).
+//! - [`rate_limit_queue`], [`rate_limit_service`]: runs the requests for rate limits, see [`rate_limits`](crate::rate_limits).
 //! - [`encryption`], [`id_hash`]: encrypted data, hashed ids and owners.
 //! - [`baseline`], [`baseline_text`], [`session_text`], [`merge`]: what a request had loaded, the text of a session, what a request changed, and the merge with changes of others.
 //! - [`pending_writes`]: what a session object has stored before JavaScript received the answer.
@@ -34,8 +34,8 @@ pub mod encryption;
 pub mod expiry;
 mod filters;
 mod layout;
-mod limit_queue;
-mod limit_service;
+mod rate_limit_queue;
+mod rate_limit_service;
 mod session_limit_ops;
 // Public for fuzz/.
 pub mod merge;
@@ -70,7 +70,8 @@ pub use options::{Evict, Options, SessionLimit};
 pub use pending_writes::Writer;
 pub use record_ref::digest_of_text;
 pub use request::{
-    Answer, LimitOp, Operation, Output, Request, ScanOp, SessionName, SessionOp, Ticket, Written,
+    Answer, Operation, Output, RateLimitOp, Request, ScanOp, SessionName, SessionOp, Ticket,
+    Written,
 };
 pub use service::Store;
 pub use view::View;

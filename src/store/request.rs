@@ -11,7 +11,7 @@ use super::view::View;
 use crate::cache::{CacheOp, ManyOp};
 use crate::cluster::trace::Trace;
 use crate::error::Result;
-use crate::limits;
+use crate::rate_limits;
 
 /// Counts a request until it is answered.
 pub type Ticket = Arc<()>;
@@ -113,21 +113,21 @@ pub enum Operation {
     /// An operation on many sessions.
     Scan(ScanOp),
     /// An operation on rate limits, which have a view of their own.
-    Limit(LimitOp),
+    RateLimit(RateLimitOp),
     /// An operation on many entries of a cache.
     Cache(ManyOp),
 }
 
 /// An operation on the counters of rate limits.
-pub enum LimitOp {
+pub enum RateLimitOp {
     /// An operation on one counter.
     One {
-        view: Arc<limits::View>,
+        view: Arc<rate_limits::View>,
         key: String,
-        op: limits::Op,
+        op: rate_limits::Op,
     },
     /// Remove all counters of the view.
-    ResetAll { view: Arc<limits::View> },
+    ResetAll { view: Arc<rate_limits::View> },
 }
 
 /// What identifies a session.
@@ -232,7 +232,7 @@ impl Operation {
             self,
             Operation::Session { .. }
                 | Operation::Scan(_)
-                | Operation::Limit(_)
+                | Operation::RateLimit(_)
                 | Operation::Cache(_)
         )
     }
@@ -241,7 +241,7 @@ impl Operation {
     pub fn is_about_one(&self) -> bool {
         matches!(
             self,
-            Operation::Session { .. } | Operation::Limit(LimitOp::One { .. })
+            Operation::Session { .. } | Operation::RateLimit(RateLimitOp::One { .. })
         )
     }
 
@@ -256,7 +256,7 @@ impl Operation {
                     | ScanOp::CreateUserIndex
                     | ScanOp::DestroyOf { .. }
             ),
-            Operation::Limit(LimitOp::ResetAll { .. }) => true,
+            Operation::RateLimit(RateLimitOp::ResetAll { .. }) => true,
             Operation::Cache(op) => op.is_write(),
             _ => false,
         }
@@ -281,8 +281,8 @@ impl Operation {
             Operation::Info { .. } => "info",
             Operation::Close => "close",
             Operation::Session { op, .. } => op.name(),
-            Operation::Limit(LimitOp::One { op, .. }) => op.name(),
-            Operation::Limit(LimitOp::ResetAll { .. }) => "resetAll",
+            Operation::RateLimit(RateLimitOp::One { op, .. }) => op.name(),
+            Operation::RateLimit(RateLimitOp::ResetAll { .. }) => "resetAll",
             Operation::Scan(op) => match op {
                 ScanOp::All { partitions: None } => "all",
                 ScanOp::All { .. } => "sessions",

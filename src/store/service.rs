@@ -11,14 +11,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::limit_queue::{LimitQueues, LimitRequest};
-use super::limit_service;
 use super::metrics::Stats;
 use super::notice::Notice;
+use super::rate_limit_queue::{RateLimitQueues, RateLimitRequest};
+use super::rate_limit_service;
 use super::record_ref::RecordRef;
 use super::request::{
-    Answer, Caller, LimitOp, Operation, Output, Request, SessionName, SessionOp, SessionRequest,
-    Ticket,
+    Answer, Caller, Operation, Output, RateLimitOp, Request, SessionName, SessionOp,
+    SessionRequest, Ticket,
 };
 use super::session_queue::{Digest, Entered, OvertakeGuard, QueueGuard, SessionQueues};
 use super::sessions::Sessions;
@@ -140,7 +140,7 @@ async fn drive<A: Answer>(shared: Arc<Shared>, mut queue: mpsc::UnboundedReceive
     /// The number of requests taken at once.
     const MAX_TAKEN: usize = 256;
     let queues = Arc::new(SessionQueues::new(shared.cluster.timeout()));
-    let limit_queues = Arc::new(LimitQueues::new());
+    let limit_queues = Arc::new(RateLimitQueues::new());
     let mut taken = Vec::with_capacity(MAX_TAKEN);
     let mut timer = std::pin::pin!(sleep(TIMER_INTERVAL));
     let mut is_timer_running = false;
@@ -175,7 +175,7 @@ const MAX_LONE: usize = 2;
 fn start<A: Answer>(
     shared: &Arc<Shared>,
     queues: &Arc<SessionQueues<A>>,
-    limit_queues: &Arc<LimitQueues<A>>,
+    limit_queues: &Arc<RateLimitQueues<A>>,
     request: Request<A>,
 ) {
     failpoint::panic_in("drive", &request.caller.view.layout.options.set);
@@ -194,17 +194,17 @@ fn start<A: Answer>(
             });
             start_session_op(shared, queues, request);
         }
-        Operation::Limit(LimitOp::One { view, key, op }) => {
+        Operation::RateLimit(RateLimitOp::One { view, key, op }) => {
             let caller = request.caller;
             match view.key(&key) {
                 Ok(key) => {
-                    let request = LimitRequest {
+                    let request = RateLimitRequest {
                         target: target(key, request.deadline, &caller),
                         caller,
                         view,
                         op,
                     };
-                    limit_service::start(shared, limit_queues, request);
+                    rate_limit_service::start(shared, limit_queues, request);
                 }
                 Err(error) => {
                     let outcome = Err(error.during(op.name()));

@@ -5,22 +5,22 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::limit_queue::{LimitQueueGuard, LimitQueues, LimitRequest};
 use super::notice::Notice;
+use super::rate_limit_queue::{RateLimitQueueGuard, RateLimitQueues, RateLimitRequest};
 use super::record_ref::RecordRef;
 use super::request::{Answer, Output};
 use super::shared::Shared;
 use crate::cluster::CallOptions;
 use crate::error::Result;
-use crate::limits::operations::Answers;
-use crate::limits::{self, Limits, Op};
+use crate::rate_limits::operations::Answers;
+use crate::rate_limits::{self, Limits, Op};
 use crate::{failpoint, tasks};
 
 /// Starts a request, or adds it to the queue of its counter.
 pub fn start<A: Answer>(
     shared: &Arc<Shared>,
-    queues: &Arc<LimitQueues<A>>,
-    request: LimitRequest<A>,
+    queues: &Arc<RateLimitQueues<A>>,
+    request: RateLimitRequest<A>,
 ) {
     if let Some(first) = queues.enter(request) {
         tasks::spawn(serve(shared.clone(), queues.clone(), first));
@@ -30,17 +30,17 @@ pub fn start<A: Answer>(
 /// Runs the requests for one counter. Those that wait together share a command.
 async fn serve<A: Answer>(
     shared: Arc<Shared>,
-    queues: Arc<LimitQueues<A>>,
-    first: LimitRequest<A>,
+    queues: Arc<RateLimitQueues<A>>,
+    first: RateLimitRequest<A>,
 ) {
     let digest = first.digest();
-    let guard = LimitQueueGuard::new(&queues, digest);
+    let guard = RateLimitQueueGuard::new(&queues, digest);
     let target = &first.target;
     let answers = run(&shared, &first.view, target, &first.op, 1).await;
     finish(&shared, first, answers.as_ref(), 0);
     let mut next = guard.next();
     while !next.is_empty() {
-        let guard = LimitQueueGuard::new(&queues, digest);
+        let guard = RateLimitQueueGuard::new(&queues, digest);
         // Boxed: most operations never need it.
         Box::pin(share(&shared, std::mem::take(&mut next))).await;
         next = guard.next();
@@ -49,7 +49,7 @@ async fn serve<A: Answer>(
 
 async fn run(
     shared: &Shared,
-    view: &limits::View,
+    view: &rate_limits::View,
     target: &RecordRef,
     op: &Op,
     times: usize,
@@ -64,7 +64,7 @@ async fn run(
 }
 
 /// Answers requests with one command. It has the latest of their deadlines, and each of them still ends at its own.
-async fn share<A: Answer>(shared: &Shared, mut requests: Vec<LimitRequest<A>>) {
+async fn share<A: Answer>(shared: &Shared, mut requests: Vec<RateLimitRequest<A>>) {
     let now = Instant::now();
     // Some may have waited too long. They were not sent.
     for late in requests.extract_if(.., |one| one.target.options.deadline <= now) {
@@ -127,7 +127,7 @@ async fn share<A: Answer>(shared: &Shared, mut requests: Vec<LimitRequest<A>>) {
 /// Answers a request. `place`: its number among the requests of the command.
 fn finish<A: Answer>(
     shared: &Shared,
-    request: LimitRequest<A>,
+    request: RateLimitRequest<A>,
     answers: Result<&Answers, &crate::error::Error>,
     place: usize,
 ) {
@@ -141,10 +141,10 @@ fn finish<A: Answer>(
     request.caller.give(outcome);
 }
 
-/// Returns an answer as JavaScript reads it: an array of numbers, in the order of the fields of [`limits::Counted`].
-fn output(answer: limits::Answer) -> Output {
+/// Returns an answer as JavaScript reads it: an array of numbers, in the order of the fields of [`rate_limits::Counted`].
+fn output(answer: rate_limits::Answer) -> Output {
     match answer {
-        limits::Answer::Counted(limits::Counted {
+        rate_limits::Answer::Counted(rate_limits::Counted {
             is_allowed,
             used,
             reset_at,
@@ -153,7 +153,7 @@ fn output(answer: limits::Answer) -> Output {
             let is_allowed = u8::from(is_allowed);
             Output::Json(format!("[{is_allowed},{used},{reset_at},{retry_at}]"))
         }
-        limits::Answer::Done => Output::Done,
-        limits::Answer::Removed(existed) => Output::Flag(existed),
+        rate_limits::Answer::Done => Output::Done,
+        rate_limits::Answer::Removed(existed) => Output::Flag(existed),
     }
 }

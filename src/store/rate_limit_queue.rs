@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::record_ref::RecordRef;
 use super::request::{Answer, Caller};
-use crate::limits::{Op, View};
+use crate::rate_limits::{Op, View};
 
 type Digest = [u8; 20];
 
 /// A request for one counter, with the key of its record.
-pub struct LimitRequest<A> {
+pub struct RateLimitRequest<A> {
     pub caller: Caller<A>,
     pub view: Arc<View>,
     pub target: RecordRef,
@@ -21,29 +21,29 @@ pub struct LimitRequest<A> {
 }
 
 /// The requests that wait, by the digests of their keys. There is a queue as long as a request of its key runs.
-pub struct LimitQueues<A> {
-    queues: Mutex<HashMap<Digest, VecDeque<LimitRequest<A>>>>,
+pub struct RateLimitQueues<A> {
+    queues: Mutex<HashMap<Digest, VecDeque<RateLimitRequest<A>>>>,
 }
 
-impl<A: Answer> LimitRequest<A> {
+impl<A: Answer> RateLimitRequest<A> {
     pub fn digest(&self) -> Digest {
         self.target.key.digest()
     }
 
-    fn combines_with(&self, other: &LimitRequest<A>) -> bool {
+    fn combines_with(&self, other: &RateLimitRequest<A>) -> bool {
         Arc::ptr_eq(&self.view, &other.view) && self.op.combines_with(&other.op)
     }
 }
 
-impl<A: Answer> LimitQueues<A> {
-    pub fn new() -> LimitQueues<A> {
-        LimitQueues {
+impl<A: Answer> RateLimitQueues<A> {
+    pub fn new() -> RateLimitQueues<A> {
+        RateLimitQueues {
             queues: Mutex::new(HashMap::new()),
         }
     }
 
     /// Returns the request if it may run now, and holds the queue of its key. Otherwise the request waits.
-    pub fn enter(&self, request: LimitRequest<A>) -> Option<LimitRequest<A>> {
+    pub fn enter(&self, request: RateLimitRequest<A>) -> Option<RateLimitRequest<A>> {
         let mut queues = self.lock();
         match queues.get_mut(&request.digest()) {
             Some(queue) => {
@@ -59,9 +59,9 @@ impl<A: Answer> LimitQueues<A> {
 
     /// Returns the next request that waits, and those directly behind it that the same command can do. If none waits, the queue is
     /// free, and the list is empty.
-    fn next(&self, digest: &Digest) -> Vec<LimitRequest<A>> {
+    fn next(&self, digest: &Digest) -> Vec<RateLimitRequest<A>> {
         let mut queues = self.lock();
-        let mut next: Vec<LimitRequest<A>> = Vec::new();
+        let mut next: Vec<RateLimitRequest<A>> = Vec::new();
         if let Some(queue) = queues.get_mut(digest) {
             while let Some(one) = queue.pop_front() {
                 if next.first().is_some_and(|first| !one.combines_with(first)) {
@@ -77,22 +77,22 @@ impl<A: Answer> LimitQueues<A> {
         next
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, VecDeque<LimitRequest<A>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, VecDeque<RateLimitRequest<A>>>> {
         // No holder of this lock can panic in the middle of a change.
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Held while a request runs. If it panics, dropping the guard removes the queue, and each request that waits answers that it was lost.
-pub struct LimitQueueGuard<'a, A: Answer> {
-    queues: &'a LimitQueues<A>,
+pub struct RateLimitQueueGuard<'a, A: Answer> {
+    queues: &'a RateLimitQueues<A>,
     digest: Digest,
     is_finished: bool,
 }
 
-impl<'a, A: Answer> LimitQueueGuard<'a, A> {
-    pub fn new(queues: &'a LimitQueues<A>, digest: Digest) -> LimitQueueGuard<'a, A> {
-        LimitQueueGuard {
+impl<'a, A: Answer> RateLimitQueueGuard<'a, A> {
+    pub fn new(queues: &'a RateLimitQueues<A>, digest: Digest) -> RateLimitQueueGuard<'a, A> {
+        RateLimitQueueGuard {
             queues,
             digest,
             is_finished: false,
@@ -100,13 +100,13 @@ impl<'a, A: Answer> LimitQueueGuard<'a, A> {
     }
 
     /// Ends the request, and returns the next ones.
-    pub fn next(mut self) -> Vec<LimitRequest<A>> {
+    pub fn next(mut self) -> Vec<RateLimitRequest<A>> {
         self.is_finished = true;
         self.queues.next(&self.digest)
     }
 }
 
-impl<A: Answer> Drop for LimitQueueGuard<'_, A> {
+impl<A: Answer> Drop for RateLimitQueueGuard<'_, A> {
     fn drop(&mut self) {
         if !self.is_finished {
             let waiting = self.queues.lock().remove(&self.digest);
@@ -123,7 +123,7 @@ mod tests {
     use super::super::request::{Output, Ticket};
     use super::*;
     use crate::error::Result;
-    use crate::limits::{Kind, Options, Rule};
+    use crate::rate_limits::{Kind, Options, Rule};
     use crate::store;
 
     struct NamedAnswer(u32);
@@ -150,11 +150,11 @@ mod tests {
     fn equal_requests_that_wait_together_are_one_command_and_the_order_is_kept() {
         let view = View::new(Options::default());
         let store_view = store::View::new(store::Options::default());
-        let queues = LimitQueues::new();
+        let queues = RateLimitQueues::new();
         let mut number = 0;
         let mut enter = |op| {
             number += 1;
-            let request = LimitRequest {
+            let request = RateLimitRequest {
                 view: view.clone(),
                 target: RecordRef::untraced(view.key("a").unwrap(), Instant::now()),
                 op,
