@@ -164,7 +164,7 @@ describeInChromium('in a browser', () => {
       await see(tab, 'Your session')
       ids.add(await id())
     }
-    // The page is still told when its session ends.
+    // The page still learns when its session ends.
     const phone = await logIn('Katherine', { ...PHONE, url: renewing.url })
     await go(phone, 'Devices')
     await phone.getByRole('button', { name: 'Log out everywhere else' }).click()

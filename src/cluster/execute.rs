@@ -5,8 +5,8 @@
 //! in progress when the session was removed, so it could as well have come after the removal.
 //!
 //! A [`Command::Count`] adds to what is stored. It is repeated only if it is certain that the attempt before was not applied
-//! ([`Repeat::UnlessInDoubt`]). [`Call::verdict`] decides that, for every attempt. Nothing else sends a command twice: the crate is told
-//! not to retry writes, and a request is not sent again when the connection, the thread or the queue changes.
+//! ([`Repeat::UnlessInDoubt`]). [`Call::verdict`] decides that, for every attempt. Nothing else sends a command twice: the crate does
+//! not retry writes by its policy, and a request is not sent again when the connection, the thread or the queue changes.
 //!
 //! An attempt gets only a part of the timeout, so that enough time is left for another one: a node that has died, or does not answer,
 //! is not waited for. Reads then go to other nodes that have the record, and take the first answer. If the node is already suspect,
