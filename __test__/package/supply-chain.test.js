@@ -49,7 +49,7 @@ test('the package has no runtime dependencies', () => {
   const manifest = JSON.parse(read('package.json'))
   expect(manifest).not.toHaveProperty('dependencies')
   expect(manifest).not.toHaveProperty('bundleDependencies')
-  expect(Object.keys(manifest.peerDependencies)).toEqual(['@fastify/rate-limit', '@opentelemetry/api', 'express-rate-limit', 'express-session', 'prom-client'])
+  expect(Object.keys(manifest.peerDependencies)).toEqual(['@fastify/rate-limit', '@opentelemetry/api', 'better-auth', 'express-rate-limit', 'express-session', 'keyv', 'prom-client'])
   for (const name of Object.keys(manifest.peerDependencies)) expect(manifest.peerDependenciesMeta[name]).toEqual({ optional: true })
   for (const name of Object.keys(manifest.optionalDependencies ?? {})) expect(name).toMatch(/^@aerospike-session\/binding-/)
   // Nothing runs at installation.

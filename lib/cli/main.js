@@ -15,17 +15,18 @@ const { UsageError, parse } = require('./usage')
 /** The commands and groups, loaded when they are needed. @type {Record<string, { summary: string, load: () => Command | Group }>} */
 const COMMANDS = {
   sessions: { summary: 'counts, lists and removes sessions, and prepares their set', load: () => require('./sessions') },
+  limits: { summary: 'shows and resets the rate limits of a key', load: () => require('./limits') },
   doctor: { summary: 'looks at a cluster as sessions need it, and says what to do', load: () => require('./doctor') },
   'dev-server': { summary: 'runs an in-memory server, for development and tests only', load: () => require('./dev-server') },
   fault: { summary: 'breaks a dev server that runs, or takes its faults back', load: () => require('./fault') }
 }
-const NAMES = 'dev-server, fault, doctor and sessions'
+const NAMES = 'dev-server, fault, doctor, limits and sessions'
 
 const HELP = /** @type {const} */ ({ help: { type: 'boolean', short: 'h' } })
 
 /** @param {string[]} args */
 async function main ([name, ...args]) {
-  if (name === undefined) throw new UsageError('a command is missing: dev-server, fault, doctor or sessions')
+  if (name === undefined) throw new UsageError('a command is missing: dev-server, fault, doctor, limits or sessions')
   if (name === '--version' || name === '-v') return print(version)
   if (name === '--help' || name === '-h') return write(helpOfAll(COMMANDS))
   if (name === 'help') return write(helpOf(args))
