@@ -226,9 +226,11 @@ function renewed (now, event) {
   })
 }
 
-/** Returns the states in which the signal of a watch may have been aborted. */
-function afterAbort (states, { n, aborted: { reason, at, wasStopped } }) {
+/** Returns the states in which the signal of a watch may have been aborted. `log`: the events until then. */
+function afterAbort (states, { n, id, aborted: { reason, at, wasStopped } }, log) {
   if (wasStopped) return []
+  // The process that watches may not know yet that another one has moved the end.
+  const wasBrief = log.some(({ end }) => end?.lo - EARLY <= at)
   return atTime(states, { t0: at, t1: at + 1 }).filter(state => {
     const born = state.of[n]
     // There was no session at first. It may have expired shortly before, or may be stored until the first check.
@@ -236,9 +238,11 @@ function afterAbort (states, { n, aborted: { reason, at, wasStopped } }) {
       const isBrief = Object.values(state.records).some(({ live }) => live?.lo - EARLY <= at)
       return reason === 'gone' || isBrief || Object.values(state.ended).some(({ how }) => how !== 'gone')
     }
+    // An old id may lead nowhere by the first check.
+    if (state.records[id]?.lo <= at) return true
     if (Object.values(state.records).some(({ live }) => live?.born === born)) return false
     const { how, lo } = state.ended[born]
-    const isAtEnd = lo - EARLY <= at
+    const isAtEnd = wasBrief || lo - EARLY <= at
     return reason === 'gone' ? how !== 'expired' : how !== 'gone' || isAtEnd
   })
 }
@@ -310,10 +314,15 @@ function check (log, goneEvents) {
   let states = [{ records: {}, of: {}, ended: log.some(({ what }) => what === 'watch') ? {} : null }]
   let [may, must] = [0, 0]
   const aborts = log.filter(({ aborted }) => aborted !== undefined).sort((a, b) => a.aborted.at - b.aborted.at)
+  const before = []
   const abortUntil = (time, n) => {
     while (aborts[0]?.aborted.at < time) {
       const watch = aborts.shift()
-      const next = unique(afterAbort(states, watch))
+      const next = unique(afterAbort(states, watch, log.slice(0, n)))
+      // A write that was in flight may have been carried out after the session had reached its end.
+      const first = Math.max(watch.n + 1, log.findIndex(({ t1 }) => t1 >= watch.aborted.at))
+      const earlier = before.slice(first, n).flatMap(states => afterAbort(states, watch, log.slice(0, n)))
+      if (earlier.length > 0) continue
       if (next.length === 0) {
         const { at, reason } = watch.aborted
         throw new Error(`the watch of event ${watch.n} was aborted with '${reason}' at ${at - log[0].t0}, expected ${JSON.stringify(states)}, after ${describeLog(log.slice(0, n))}`)
@@ -325,7 +334,6 @@ function check (log, goneEvents) {
     event.n = n
     Object.defineProperty(event, 'log', { value: log })
   }
-  const before = []
   for (const [n, event] of log.entries()) {
     abortUntil(event.t0, n)
     before.push(states)
