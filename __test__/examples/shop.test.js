@@ -259,6 +259,30 @@ describe('in a shop', () => {
   })
 })
 
+test('five wrong passwords lock a name, in every process and for the right password, until the minute is over', async () => {
+  const env = { LOCK_SECONDS: '3' }
+  const shops = await Promise.all([openShop(env), openShop(env)])
+  const login = (n, password) => new Browser().ask(`${shops[n % 2].url}/login`, { name: 'Owner', password })
+  const tries = await Promise.all(Array.from({ length: 12 }, (_, n) => login(n, `guess ${n}`)))
+  const statuses = tries.map(({ status }) => status).sort()
+  expect(statuses).toStrictEqual([...new Array(5).fill(401), ...new Array(7).fill(429)])
+  expect(tries.find(({ status }) => status === 401).body).toContain('This name needs a password, and that was not it.')
+  const locked = await login(0, 'open sesame')
+  const retryAfter = Number(locked.headers.get('retry-after'))
+  expect(locked.status).toBe(429)
+  expect(locked.body).toContain('Too many wrong passwords')
+  expect(retryAfter).toBeGreaterThan(0)
+  expect(retryAfter).toBeLessThanOrEqual(3)
+  // Other names are not locked, and this one is not for good.
+  await visitor(shops[1], 'Ada')
+  await pass(retryAfter * 1_000)
+  for (let n = 0; n < 6; n++) {
+    const { status, body } = await login(n, 'open sesame')
+    expect({ status, body }).toMatchObject({ status: 200, body: expect.stringContaining('Owner’s cart') })
+  }
+  for (const shop of shops) await shop.close()
+}, 30_000)
+
 test('a session expires on time, and the customer is informed', async () => {
   const shop = await openShop({ SESSION_SECONDS: '0.3' })
   const browser = new Browser()

@@ -11,9 +11,10 @@ const { noting, noteCost, lastCost } = require('./costs')
 const { ForgedForm, newToken, ownFormsOnly, withToken } = require('./csrf')
 const { devicesOf, logOut, newDevice } = require('./devices')
 const { noteEvictions } = require('./evictions')
+const { guardLogins } = require('./logins')
 const { PRODUCTS, loginPage, shopPage, devicesPage, sessionPage, errorPage } = require('./views')
 
-const { NODE_ENV, PORT = 8080, SESSION_SECRET, SESSION_SECONDS = 30 * 60, REMEMBER_SECONDS = 30 * 86_400, RENEW_SECONDS = 5 * 60, DEVICES = 3, AEROSPIKE_SET } = process.env
+const { NODE_ENV, PORT = 8080, SESSION_SECRET, SESSION_SECONDS = 30 * 60, REMEMBER_SECONDS = 30 * 86_400, RENEW_SECONDS = 5 * 60, DEVICES = 3, LOCK_SECONDS = 60, AEROSPIKE_SET } = process.env
 
 // Everyone can read this secret, so the app does not start with it in production.
 const DEVELOPMENT_SECRET = 'a secret for development only: it is published'
@@ -40,6 +41,7 @@ const store = noting(new AerospikeStore({
 }))
 
 const evictions = noteEvictions(store)
+const logins = guardLogins({ client: store.client, prefix: AEROSPIKE_SET, window: Number(LOCK_SECONDS) })
 
 // With the index the sessions of a user are found without reading all sessions. Creates it again if a server has lost it.
 store.on('up', () => store.createUserIndex().catch(error => {
@@ -179,7 +181,9 @@ app.post('/login', async (req, res) => {
   // Whole characters, because half an emoji is not valid text.
   const user = Array.from(String(req.body?.name ?? '').trim()).slice(0, 40).join('')
   if (user === '') return res.redirect(303, '/')
-  // A real shop checks a password here.
+  const { ok, retryAfter } = await logins.check(user, req.body.password, req.ip ?? '')
+  if (retryAfter > 0) return res.status(429).set('Retry-After', String(retryAfter)).send(loginPage({ retryAfter }))
+  if (!ok) return res.status(401).send(loginPage('wrong'))
 
   // A new id at every login protects against session fixation.
   await call(req, 'regenerate')

@@ -2,6 +2,8 @@
 
 // The pages, as functions of the data that they show.
 
+const { OWNER } = require('./logins')
+
 /** @typedef {import('express-session').Session & Partial<import('express-session').SessionData>} Session */
 /**
  * The data that every page for customers shows; `left` in milliseconds.
@@ -97,19 +99,31 @@ const foot = ({ left, cost }) => html`<footer>
   ${cost.operations.map(({ method, ms }, index) => html`${index > 0 ? ', ' : ''}<code>${method}</code> ${ms.toFixed(1)} ms`)}.</p>`}
 </footer>`
 
-/** @param {'ended' | { devices: number }} reason */
-const why = reason => reason === 'ended'
-  ? 'your time was up, or this device was logged out'
-  : `you have logged in on another device. You can use ${reason.devices === 1 ? 'one device' : `${reason.devices} devices`} at a time, and this one was logged in first`
+/** @typedef {'ended' | 'wrong' | { devices: number } | { retryAfter: number }} Reason why somebody has to log in */
 
-/** @param {'ended' | { devices: number } | undefined} reason why a session has ended, if there was one */
+/** @param {Reason} reason */
+function why (reason) {
+  if (reason === 'wrong') return 'This name needs a password, and that was not it.'
+  if (reason === 'ended') return 'You are no longer logged in: your time was up, or this device was logged out.'
+  if ('retryAfter' in reason) return `Too many wrong passwords. Try again in ${reason.retryAfter} ${reason.retryAfter === 1 ? 'second' : 'seconds'}.`
+  const devices = reason.devices === 1 ? 'one device' : `${reason.devices} devices`
+  return `You are no longer logged in: you have logged in on another device. You can use ${devices} at a time, and this one was logged in first.`
+}
+
+/** @param {Reason | undefined} reason */
 const loginPage = reason => page('Welcome', html`
 <form class="card narrow" method="post" action="/login">
   <h1>Good day</h1>
-  ${reason === undefined ? '' : html`<p class="notice" role="status">You are no longer logged in: ${why(reason)}.</p>`}
+  ${reason === undefined ? '' : html`<p class="notice" role="status">${why(reason)}</p>`}
   <label for="name">What shall we call you?</label>
   <input id="name" name="name" required maxlength="40" autocomplete="username" aria-describedby="any" autofocus>
-  <p class="hint" id="any">Any name will do: this shop asks for no password. Log in with the same name on another device, and look at your devices.</p>
+  <p class="hint" id="any">Any name will do, and needs no password. Log in with the same name on another device, and look at your devices.</p>
+  <details${reason === 'wrong' || (typeof reason === 'object' && 'retryAfter' in reason) ? html` open` : ''}>
+    <summary>Log in with a password</summary>
+    <label for="password">Password</label>
+    <input id="password" name="password" type="password" autocomplete="current-password" aria-describedby="owner">
+    <p class="hint" id="owner">Only the name <b>${OWNER.name}</b> has one: <b>${OWNER.password}</b>. Five wrong ones lock the name for a minute.</p>
+  </details>
   <label class="check"><input type="checkbox" name="remember"> Remember me on this device</label>
   <button>Log in</button>
 </form>`)
