@@ -17,9 +17,9 @@ const isFake = global => global === undefined || 'clock' in global || '_isMockFu
 const { now } = isFake(Date) ? { now: () => Math.floor(performance.timeOrigin + performance.now()) } : Date
 /** @type {{ nextTick: (callback: Function, ...args: any[]) => void }} */
 const { nextTick } = isFake(process.nextTick) ? { nextTick: /** @type {any} */ (timers.setImmediate) } : process
-const { clearTimeout, setImmediate, setTimeout } = isFake(globalThis.setImmediate) || isFake(globalThis.setTimeout) ? timers : globalThis
+const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = isFake(globalThis.setImmediate) || isFake(globalThis.setTimeout) ? timers : globalThis
 
 /** Returns milliseconds of a monotonic clock, for durations. */
 const elapsed = performance.now.bind(performance)
 
-module.exports = { clearTimeout, elapsed, nextTick, now, setImmediate, setTimeout }
+module.exports = { clearInterval, clearTimeout, elapsed, nextTick, now, setImmediate, setInterval, setTimeout }

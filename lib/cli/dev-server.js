@@ -2,6 +2,7 @@
 
 // The command `aerospike-session dev-server`.
 
+const { clearInterval, setInterval } = require('../clock')
 const { printError, print } = require('./output')
 const { UsageError, number } = require('./usage')
 
