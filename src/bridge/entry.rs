@@ -526,7 +526,7 @@ pub fn destroy_of(
 }
 
 impl LimitsHandle {
-    fn one(&self, env: &Env, slot: u32, key: Text, op: Op) -> Result<()> {
+    fn submit_rate_limit_op(&self, env: &Env, slot: u32, key: Text, op: Op) -> Result<()> {
         let (view, key) = (self.view.clone(), key.0);
         let operation = Operation::RateLimit(RateLimitOp::One { view, key, op });
         self.store.submit(env, slot, operation)
@@ -567,7 +567,7 @@ pub fn consume(
         points: points.max(1),
         now,
     };
-    limits.one(&env, slot, key, op)
+    limits.submit_rate_limit_op(&env, slot, key, op)
 }
 
 /// Adds points, whatever the limit. `extend`: what happens to the window of a counter that is beyond `limit`: `""`, `"restart"` or
@@ -596,13 +596,13 @@ pub fn increment(
         points,
         now,
     };
-    limits.one(&env, slot, key, op)
+    limits.submit_rate_limit_op(&env, slot, key, op)
 }
 
 /// Takes back points.
 #[napi(catch_unwind)]
 pub fn decrement(env: Env, limits: &OpenedLimits, slot: u32, key: Text, points: i64) -> Result<()> {
-    limits.one(&env, slot, key, Op::Decrement { points })
+    limits.submit_rate_limit_op(&env, slot, key, Op::Decrement { points })
 }
 
 /// Returns the state of a counter for a request of `points`.
@@ -625,12 +625,12 @@ pub fn peek(
         points: points.max(1),
         now,
     };
-    limits.one(&env, slot, key, op)
+    limits.submit_rate_limit_op(&env, slot, key, op)
 }
 
 #[napi(catch_unwind)]
 pub fn reset(env: Env, limits: &OpenedLimits, slot: u32, key: Text) -> Result<()> {
-    limits.one(&env, slot, key, Op::Reset)
+    limits.submit_rate_limit_op(&env, slot, key, Op::Reset)
 }
 
 /// Removes all counters of the limiter.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// The first line of the answer about several entries, as JSON. The texts follow, without separators.
 #[derive(Serialize)]
-struct Head<'a> {
+struct PageHeader<'a> {
     /// For each key: the length of its text in UTF-16 units, or a flag. `None`: there is no entry, or its operation has failed.
     results: Vec<Option<Value>>,
     /// The first failure.
@@ -63,7 +63,7 @@ impl Sessions<'_> {
                 let targets: Vec<_> = targets.collect();
                 let (answers, error) = split(cache.run_each(&targets).await)?;
                 let error = error.map(|error| error.during(name));
-                Ok(Output::Json(head_and_texts(answers, error.as_ref())))
+                Ok(Output::Json(header_and_texts(answers, error.as_ref())))
             }
             ManyOp::Clear => {
                 cache.clear().await?;
@@ -73,24 +73,24 @@ impl Sessions<'_> {
                 let found = cache.entries(partitions).await?;
                 let both = found.into_iter().flat_map(|(key, value)| [key, value]);
                 let texts = both.map(|text| Some(Answer::Value(Some(text)))).collect();
-                Ok(Output::Json(head_and_texts(texts, None)))
+                Ok(Output::Json(header_and_texts(texts, None)))
             }
         }
     }
 }
 
-fn head_and_texts(answers: Vec<Option<Answer>>, error: Option<&Error>) -> String {
+fn header_and_texts(answers: Vec<Option<Answer>>, error: Option<&Error>) -> String {
     let results = answers.iter().map(|answer| match answer.as_ref()? {
         Answer::Value(text) => text.as_deref().map(utf16_units).map(Value::from),
         Answer::Flag(flag) => Some(Value::from(*flag)),
         Answer::Count(count) => Some(Value::from(*count)),
         Answer::Done => Some(Value::from(true)),
     });
-    let head = Head {
+    let header = PageHeader {
         results: results.collect(),
         error,
     };
-    let mut text = serde_json::to_string(&head).unwrap_or_default() + "\n";
+    let mut text = serde_json::to_string(&header).unwrap_or_default() + "\n";
     for answer in answers.into_iter().flatten() {
         if let Answer::Value(Some(value)) = answer {
             text.push_str(&value);
