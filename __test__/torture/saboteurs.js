@@ -30,8 +30,13 @@ const PLANTS = {
     }
   },
 
-  /** Treats a failed logout as successful. */
+  /** Treats a failed logout as successful. Has no limit of sessions, which would soon end those that go on. */
   'ignore-destroy-errors': Store => class extends Store {
+    /** @param {any} options */
+    constructor ({ maxSessionsPerUser, ...options }) {
+      super(options)
+    }
+
     /**
      * @param {any} sid
      * @param {any} callback

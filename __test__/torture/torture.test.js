@@ -33,11 +33,12 @@ describe('detects a saboteur:', () => {
     // Either may be detected first.
     ['forget-baseline', 'none', 40, ['an acknowledged write was lost', 'a logout was undone']],
     ['swallow-failures', 'full', 40, ['an acknowledged write was lost', 'a session was lost']],
-    ['ignore-destroy-errors', 'code', 40, ['a logout was undone']],
+    ['ignore-destroy-errors', 'code', 60, ['a logout was undone']],
     // These two are detected at the end.
     ['forget-limit', 'none', 15, ['more sessions than the limit']],
     ['mute-watches', 'none', 15, ['a watch did not end with its session']],
-    ['ignore-old-ids', 'none', 60, ['a logout was undone']],
+    // A session that goes on counts for the limit, and another one is evicted in its place.
+    ['ignore-old-ids', 'none', 60, ['a logout was undone', 'a watch ended, and its session did not', 'a session was lost']],
     ['lose-watches', 'none', 60, ['a watch ended, and its session did not']]
   ]
   test.each(cases)('%s', async (plant, only, seconds, rules) => {
