@@ -141,7 +141,7 @@ async function runLarge (main, options, work) {
 
 onLinux('what is large is done by a thread of its own, and small requests need not wait for it', () => {
   test.each([['large sessions are read', 'reads'], ['large sessions are read one by one', 'alone'], ['all sessions are listed', 'list']])('%s', async (_, work) => {
-    const given = [require.resolve('../..'), { hosts: hosts(), set: freshSet() }, work].map(one => JSON.stringify(one)).join()
+    const given = [require.resolve('../..'), { hosts: hosts(), set: freshSet(), timeout: 30_000 }, work].map(one => JSON.stringify(one)).join()
     const child = spawn(process.execPath, ['-e', `(${runLarge})(${given})`], { stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     child.stdout.on('data', data => { out += data })
