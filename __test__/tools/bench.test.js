@@ -82,7 +82,7 @@ test('parts are selected by name', () => {
   expect(readOptions([]).only).toStrictEqual(['stores', 'pages', 'everyday', 'fairness', 'watch', 'limits', 'cache'])
   expect(readOptions(['--only', 'everyday', '--rates', '500'])).toMatchObject({ only: ['everyday'], rates: [500], rounds: 3 })
   expect(readOptions(['--quick', '--rounds', '2'])).toMatchObject({ rounds: 2, seconds: 0.1 })
-  expect(() => readOptions(['--only', 'speed'])).toThrow("--only does not know 'speed': it takes stores, pages, everyday, fairness, watch, limits.")
+  expect(() => readOptions(['--only', 'speed'])).toThrow("--only does not know 'speed': it takes stores, pages, everyday, fairness, watch, limits, cache.")
   expect(() => readOptions(['--quick', '--full'])).toThrow('--quick and --full cannot be used together.')
 })
 
