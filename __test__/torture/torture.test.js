@@ -47,7 +47,7 @@ describe('detects a saboteur:', () => {
     // With the session's history, but without its id.
     expect(stdout).not.toMatch(/connect\.sid|s%3A/)
     expect(code).toBe(1)
-  }, 120_000)
+  }, 240_000)
 })
 
 test('invalid arguments are explained', async () => {
