@@ -85,10 +85,15 @@ const PLANTS = {
     }
   },
 
-  /** Ignores a logout through an old id. */
+  /** Ignores a logout through an old id. Has no limit of sessions, which would end those that go on, or others in their place. */
   'ignore-old-ids': Store => class extends Store {
     /** @type {Set<string>} */
     #old = new Set()
+
+    /** @param {any} options */
+    constructor ({ maxSessionsPerUser, ...options }) {
+      super(options)
+    }
 
     /**
      * @param {any} req

@@ -12,7 +12,7 @@ function noteEvictions (store) {
   const notes = new AerospikeStore({ client: store.client, prefix: 'evicted:' })
   store.on('evicted', ({ digest }) => {
     const cookie = { originalMaxAge: DAY, expires: new Date(Date.now() + DAY) }
-    // Without the note, the device is told less.
+    // If this fails, the page only says that the session has ended, and not why.
     notes.set(digest, /** @type {any} */ ({ cookie })).catch(() => {})
   })
 
