@@ -226,7 +226,7 @@ describeInChromium('in a browser', () => {
     await see(page, '2 × Rye bread')
     // The page listens to the shop, so the browser may have seen that it was away.
     await page.context().close()
-    const isAway = error => error.includes('net::ERR_CONNECTION_REFUSED') || error.includes('net::ERR_INCOMPLETE_CHUNKED_ENCODING')
+    const isAway = error => error.includes('net::ERR_CONNECTION_REFUSED')
     browserErrors = browserErrors.filter(error => !isAway(error))
     await second.close()
   })
