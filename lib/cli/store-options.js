@@ -46,6 +46,10 @@ const OPTIONS = /** @type {const} */ ({
   json: { type: 'boolean' }
 })
 
+const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 a mistake in the command line, 3 done, but the output cannot be
+written.
+`
+
 /** Milliseconds: the largest value of options 'timeout' and 'connectTimeout'. */
 const LONGEST_TIMEOUT = 600_000
 
@@ -73,6 +77,17 @@ async function storeOptions (values) {
     timeout: milliseconds('timeout'),
     connectTimeout: milliseconds('connect-timeout')
   })
+}
+
+/**
+ * Returns option hashIds of the store, if --hash-ids says that it has it.
+ * @param {Record<string, any>} values
+ */
+function hashIdsOption (values) {
+  if (values['hash-ids'] !== true) return {}
+  const { AEROSPIKE_HASH_IDS: secret } = process.env
+  if (secret === undefined) throw new UsageError('--hash-ids needs the secret in the environment, as AEROSPIKE_HASH_IDS')
+  return { hashIds: secret }
 }
 
 /** @param {Record<string, any>} values */
@@ -110,4 +125,4 @@ function given (options) {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-module.exports = { HELP, OPTIONS, storeOptions }
+module.exports = { EXIT_CODES, HELP, OPTIONS, hashIdsOption, storeOptions }

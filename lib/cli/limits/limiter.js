@@ -2,12 +2,8 @@
 
 // What the commands for rate limits share: their options, and the limiter they work with.
 
-const { HELP, OPTIONS, storeOptions } = require('../store-options')
+const { EXIT_CODES, HELP, OPTIONS, hashIdsOption, storeOptions } = require('../store-options')
 const { UsageError, number } = require('../usage')
-
-const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 a mistake in the command line, 3 done, but the output cannot be
-written.
-`
 
 /** The largest limit, and the longest window in seconds: those of lib/options/rate-limit.js. */
 const MOST_POINTS = 100_000_000
@@ -43,7 +39,7 @@ async function withLimiter (values, work) {
   const { RateLimiter } = require('../../rate-limit/rate-limiter')
   const { SessionStore } = require('../../stores/session-store')
   const { set, prefix, ...cluster } = await storeOptions(values)
-  const client = new SessionStore({ ...cluster, ...(values['hash-ids'] ? { hashIds: secret() } : {}) })
+  const client = new SessionStore({ ...cluster, ...hashIdsOption(values) })
   client.on('warning', () => {})
   try {
     const limiter = new RateLimiter({
@@ -59,12 +55,6 @@ async function withLimiter (values, work) {
   } finally {
     await client.close()
   }
-}
-
-function secret () {
-  const { AEROSPIKE_HASH_IDS: secret } = process.env
-  if (secret === undefined) throw new UsageError('--hash-ids needs the secret in the environment, as AEROSPIKE_HASH_IDS')
-  return secret
 }
 
 /**

@@ -7,14 +7,10 @@ const { pages } = require('../../scan-pages')
 const { ownerArgument } = require('../../options/owner')
 const { printError, print, printJson } = require('../output')
 const { Progress } = require('../progress')
-const { HELP, OPTIONS, storeOptions } = require('../store-options')
+const { EXIT_CODES, HELP, OPTIONS, hashIdsOption, storeOptions } = require('../store-options')
 const { UsageError } = require('../usage')
 
 /** @typedef {import('../../stores/aerospike-store').AerospikeStore} AerospikeStore */
-
-const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 a mistake in the command line, 3 done, but the output cannot be
-written.
-`
 
 /** About how many sessions are scanned per page. */
 const BATCH = 10_000
@@ -56,7 +52,7 @@ async function withStore (values, work, more = {}) {
   const { AerospikeStore } = require('../../stores/aerospike-store')
   const client = new SessionStore({
     ...await storeOptions(values),
-    ...(values['hash-ids'] ? { hashIds: secret() } : {}),
+    ...hashIdsOption(values),
     tombstones: values.tombstones === true,
     durableDelete: values['durable-delete'] === true,
     ...more
@@ -73,12 +69,6 @@ async function withStore (values, work, more = {}) {
   } finally {
     await client.close()
   }
-}
-
-function secret () {
-  const { AEROSPIKE_HASH_IDS: secret } = process.env
-  if (secret === undefined) throw new UsageError('--hash-ids needs the secret in the environment, as AEROSPIKE_HASH_IDS')
-  return secret
 }
 
 /**
